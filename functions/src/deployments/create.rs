@@ -1,0 +1,48 @@
+//! `POST /deployments`: creates a deployment.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::{CreateDeployment, DeploymentId, TenantId, create};
+use arcadia_shared::http::fields::{Unread, text, timestamp};
+use arcadia_shared::http::{Answer, Call, deployment_view};
+use arcadia_shared::runtime::App;
+use serde_json::json;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let now = app.clock.now();
+    let command = read(app, call, DeploymentId::new(app.new_id(now)))?;
+    let change = create(command, &call.principal.actor, now)?;
+    app.store.commit(&change, app.new_commit_id()).await?;
+    let deployment = &change.deployment;
+    let body = json!({"deployment": deployment_view(deployment)});
+    Ok(Answer::created(body, deployment.version, format!("/api/v1/deployments/{}", deployment.id)))
+}
+
+fn read(app: &App, call: &Call, id: DeploymentId) -> Result<CreateDeployment, Error> {
+    let mut fields = call.fields()?;
+    let tenant_id: Option<TenantId> = fields.optional("tenant_id", text);
+    let slug = fields.required("slug", text);
+    let display_name = fields.optional("display_name", text);
+    let region = fields.optional("region", text);
+    let state = fields.optional("state", text);
+    let llm_mode = fields.optional("llm_mode", text);
+    let template_code = fields.optional("template_code", text);
+    let template_version = fields.optional("template_version", text);
+    let trial_ends_at = fields.optional("trial_ends_at", timestamp);
+    let tenant_id = call.principal.tenant_or(tenant_id)?;
+    if tenant_id.is_none() {
+        fields.miss("tenant_id");
+    }
+    fields.finish()?;
+    Ok(CreateDeployment {
+        id,
+        tenant_id: tenant_id.ok_or(Unread)?,
+        slug: slug?,
+        display_name,
+        region: region.unwrap_or_else(|| app.settings.default_region.clone()),
+        state,
+        llm_mode,
+        template_code,
+        template_version,
+        trial_ends_at,
+    })
+}

@@ -1,0 +1,21 @@
+//! `GET /deployments/{id}`: shows a deployment with its latest events and the moves that the caller can make.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::allowed_transitions;
+use arcadia_shared::http::{Answer, Call, DEFAULT_LIMIT, deployment_view};
+use arcadia_shared::runtime::App;
+use serde_json::{Value, json};
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let id = call.path("id")?;
+    let found = app.store.load_with_events(&call.principal.scope, id, DEFAULT_LIMIT, None).await?;
+    let (aggregate, events) = found.ok_or(Error::NotFound)?;
+    let deployment = &aggregate.deployment;
+    let body = json!({
+        "deployment": deployment_view(deployment),
+        "subscription": Value::Null,
+        "events": events.items,
+        "allowed_transitions": allowed_transitions(deployment, call.principal.actor.authority),
+    });
+    Ok(Answer::versioned(body, deployment.version))
+}

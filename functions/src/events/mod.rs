@@ -1,0 +1,3 @@
+//! Events: list.
+
+pub mod list;

@@ -1,0 +1,3 @@
+//! The lifecycle map: show.
+
+pub mod show;

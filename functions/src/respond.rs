@@ -1,0 +1,113 @@
+//! From a request to an answer: who is calling, the handler, and what its outcome looks like on the wire.
+
+use std::error::Error as StdError;
+
+use arcadia_shared::Error;
+use arcadia_shared::auth::Principal;
+use arcadia_shared::http::problem::Problem;
+use arcadia_shared::http::{Answer, Call};
+use arcadia_shared::runtime::App;
+use lambda_http::http::{HeaderValue, Response, header};
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Request, RequestExt};
+use serde_json::Value;
+
+use crate::Route;
+
+/// The header that names a request in answers and logs.
+const REQUEST_ID: &str = "x-request-id";
+
+/// Answers a request on a route, whatever happens, and logs one line about it.
+pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Body> {
+    let request_id = request_id(&request);
+    let deployment_id = request.path_parameters().first("id").unwrap_or_default().to_owned();
+    let mut actor = String::new();
+    let outcome = async {
+        let principal = Principal::from_request(&request, &app.settings.claims)?;
+        actor.clone_from(&principal.actor.id);
+        let call = Call::new(principal, request, route.parameters)?;
+        (route.call)(app, &call).await
+    }
+    .await;
+    let route = route.handler;
+    match outcome {
+        Ok(answer) => {
+            let status = answer.status.as_u16();
+            // A creation only learns its deployment's id on the way.
+            let created = answer.body.pointer("/deployment/id").and_then(Value::as_str);
+            let deployment_id = created.unwrap_or(&deployment_id);
+            tracing::info!(request_id, route, deployment_id, actor, status, "answered");
+            answer_response(answer, &request_id)
+        }
+        Err(error) => {
+            let problem = Problem::from(&error);
+            let (status, code) = (problem.status.as_u16(), problem.code);
+            if problem.status.is_server_error() {
+                let error = chain(&error);
+                tracing::error!(request_id, route, deployment_id, actor, status, code, error, "failed");
+            } else {
+                tracing::info!(request_id, route, deployment_id, actor, status, code, "refused");
+            }
+            problem_response(&problem, &request_id)
+        }
+    }
+}
+
+/// Writes a problem.
+#[must_use]
+pub fn problem_response(problem: &Problem, request_id: &str) -> Response<Body> {
+    let mut response = json_response("application/problem+json", &problem.body(), request_id);
+    *response.status_mut() = problem.status;
+    if let Some(seconds) = problem.retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn answer_response(answer: Answer, request_id: &str) -> Response<Body> {
+    let Answer { status, body, version, location } = answer;
+    let mut response = json_response("application/json", &body, request_id);
+    *response.status_mut() = status;
+    let tag = version.map(|version| format!("\"{version}\""));
+    for (name, value) in [(header::ETAG, tag), (header::LOCATION, location)] {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn json_response(content_type: &'static str, body: &Value, request_id: &str) -> Response<Body> {
+    let mut response = Response::new(Body::Text(body.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(request_id) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, request_id);
+    }
+    response
+}
+
+/// API Gateway's name for the request, or else Lambda's for the invocation.
+fn request_id(request: &Request) -> String {
+    let gateway = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => None,
+    };
+    gateway.or_else(|| request.lambda_context_ref().map(|context| context.request_id.clone())).unwrap_or_default()
+}
+
+/// An error and all that caused it, for the log.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,79 @@
+//! The table of routes. `template.yaml` has one function for each, under the same handler name.
+
+use std::pin::Pin;
+
+use arcadia_shared::Error;
+use arcadia_shared::http::{Answer, Call};
+use arcadia_shared::runtime::App;
+use lambda_http::http::Method;
+
+use crate::{deployments, events, lifecycle, resources};
+
+/// What a handler's call comes to.
+type Outcome<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
+
+/// A handler, whatever its own type.
+pub type Handler = for<'a> fn(&'a App, &'a Call) -> Outcome<'a>;
+
+/// One route: one Lambda function.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The method it answers to.
+    pub method: Method,
+    /// The path it answers to, with `{name}` for the parts that vary.
+    pub path: &'static str,
+    /// The function's handler name, by which the binary knows which route it is.
+    pub handler: &'static str,
+    /// The parameters its query may have.
+    pub parameters: &'static [&'static str],
+    /// The code.
+    pub call: Handler,
+}
+
+/// Writes a line of the table.
+macro_rules! route {
+    ($method:ident $path:literal $($module:ident)::+ => $handler:literal $(?$parameter:literal)*) => {
+        Route {
+            method: Method::$method,
+            path: concat!("/api/v1", $path),
+            handler: $handler,
+            parameters: &[$($parameter),*],
+            call: |app, call| Box::pin($($module)::+::handle(app, call)),
+        }
+    };
+}
+
+/// Every route there is.
+pub static ROUTES: &[Route] = &[
+    route!(GET "/deployments" deployments::list => "list_deployments"
+        ?"tenant_id" ?"state" ?"slug" ?"limit" ?"cursor"),
+    route!(POST "/deployments" deployments::create => "create_deployment"),
+    route!(GET "/deployments/{id}" deployments::show => "show_deployment"),
+    route!(PATCH "/deployments/{id}" deployments::update => "update_deployment"),
+    route!(POST "/deployments/{id}/transition" deployments::transition => "transition_deployment"),
+    route!(GET "/deployments/{id}/events" events::list => "list_events" ?"limit" ?"cursor"),
+    route!(GET "/deployments/{id}/resources" resources::list => "list_resources" ?"limit" ?"cursor"),
+    route!(POST "/deployments/{id}/resources" resources::create => "create_resource"),
+    route!(DELETE "/deployments/{id}/resources/{resource_id}" resources::delete => "delete_resource"),
+    route!(GET "/lifecycle" lifecycle::show => "show_lifecycle"),
+];
+
+/// The route of a handler name.
+#[must_use]
+pub fn find_route(handler: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.handler == handler)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_routes_share_a_name_or_an_address() {
+        let names: HashSet<_> = ROUTES.iter().map(|r| r.handler).collect();
+        let addresses: HashSet<_> = ROUTES.iter().map(|r| (&r.method, r.path)).collect();
+        assert_eq!((names.len(), addresses.len()), (ROUTES.len(), ROUTES.len()));
+    }
+}

@@ -1,0 +1,52 @@
+//! A deployment: one hosted app instance, and the unit that is billed.
+
+use super::lifecycle::State;
+use super::values::{DeploymentId, DisplayName, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
+
+/// The present state of one deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// Its identity, for good.
+    pub id: DeploymentId,
+    /// Who owns it, for good.
+    pub tenant_id: TenantId,
+    /// Its name in URLs, unique within the tenant, for good.
+    pub slug: Slug,
+    /// What people call it.
+    pub display_name: DisplayName,
+    /// Where it runs.
+    pub region: ShortCode,
+    /// Where it stands in its lifecycle.
+    pub state: State,
+    /// When it entered that state.
+    pub state_since: Timestamp,
+    /// How it reaches its language model, such as `managed` or `byo_key`.
+    pub llm_mode: Option<ShortCode>,
+    /// While true, no scheduled function changes the state.
+    pub billing_action_suspended: bool,
+    /// What it was built from.
+    pub template: Option<Template>,
+    /// When its trial ends or ended; set if and only if it was created in `trial`.
+    pub trial_ends_at: Option<Timestamp>,
+    /// When a pause ends by itself; only ever set while `paused`.
+    pub resume_at: Option<Timestamp>,
+    /// Cloud resources that are not deleted.
+    pub live_resources: u32,
+    /// Invoices that are issued and neither paid, void nor written off.
+    pub open_invoices: u32,
+    /// The sequence of its last event, so 1 after creation. Every change raises it.
+    pub version: u64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When its last event occurred.
+    pub updated_at: Timestamp,
+}
+
+/// A template and its version: always both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Which template.
+    pub code: ShortCode,
+    /// Which version of it.
+    pub version: TemplateVersion,
+}

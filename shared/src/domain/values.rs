@@ -1,0 +1,281 @@
+//! The validated values that records are made of: once one exists, it is well-formed.
+//!
+//! Every type parses with [`FromStr`], prints what it parsed, and (de)serialises through the same check, so a
+//! malformed value can come neither from a caller nor from the table.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A moment in UTC.
+pub type Timestamp = DateTime<Utc>;
+
+/// Why a text is not the value it should be: a stable code and a sentence for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct InvalidValue {
+    /// A stable code such as `invalid_slug`.
+    pub code: &'static str,
+    /// What is expected instead.
+    pub detail: &'static str,
+}
+
+/// Declares a string newtype that is checked by `$check` wherever it comes from.
+macro_rules! text_value {
+    ($(#[$doc:meta])* $name:ident, $code:literal, $detail:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidValue;
+
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(InvalidValue { code: $code, detail: $detail })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidValue;
+
+            fn try_from(text: String) -> Result<Self, InvalidValue> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+/// Declares a UUID newtype; callers write it hyphenated, in either case.
+macro_rules! id_value {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Takes a UUIDv7 made by the caller.
+            #[must_use]
+            pub const fn new(id: Uuid) -> Self {
+                Self(id)
+            }
+
+            /// The UUID itself.
+            #[must_use]
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidValue;
+
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
+                const HYPHENATED_LEN: usize = 36;
+                match Uuid::try_parse(text) {
+                    Ok(id) if text.len() == HYPHENATED_LEN => Ok(Self(id)),
+                    Ok(_) | Err(_) => Err(InvalidValue { code: "invalid_id", detail: "must be a UUID" }),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidValue;
+
+            fn try_from(text: String) -> Result<Self, InvalidValue> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+    };
+}
+
+id_value! {
+    /// Names one deployment. A UUIDv7, so ids sort by the time of creation.
+    DeploymentId
+}
+
+id_value! {
+    /// Names one cloud resource of a deployment. A UUIDv7.
+    ResourceId
+}
+
+text_value! {
+    /// Names a tenant: the customer that owns deployments.
+    TenantId,
+    "invalid_tenant_id",
+    "must be 1 to 64 of A-Z, a-z, 0-9, underscore and hyphen",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+text_value! {
+    /// A deployment's name in URLs, unique within its tenant for good.
+    Slug,
+    "invalid_slug",
+    "must be 1 to 63 of a-z, 0-9 and hyphen, and start and end with a letter or digit",
+    |text| (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+text_value! {
+    /// A short machine-readable code: a region, an LLM mode, a template, a kind of resource.
+    ShortCode,
+    "invalid_code",
+    "must be 1 to 63 of a-z, 0-9, underscore and hyphen, and start with a letter or digit",
+    |text| (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+        && !text.starts_with(['-', '_'])
+}
+
+text_value! {
+    /// Which version of its template a deployment runs, such as `1.4.0`.
+    TemplateVersion,
+    "invalid_template_version",
+    "must be 1 to 64 of A-Z, a-z, 0-9, dot, plus, underscore and hyphen",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'_' | b'-'))
+}
+
+text_value! {
+    /// What people call a deployment.
+    DisplayName,
+    "invalid_display_name",
+    "must be 1 to 200 characters, not blank, without control characters",
+    |text| is_line(text, 200)
+}
+
+text_value! {
+    /// Why something was done, in a line.
+    Reason,
+    "invalid_reason",
+    "must be 1 to 200 characters, not blank, without control characters",
+    |text| is_line(text, 200)
+}
+
+text_value! {
+    /// Remarks on what was done; may run over several lines.
+    Notes,
+    "invalid_notes",
+    "must be 1 to 2000 characters, not blank, without control characters other than line breaks and tabs",
+    |text| {
+        !text.trim().is_empty()
+            && text.chars().count() <= 2000
+            && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    }
+}
+
+text_value! {
+    /// What the cloud provider calls a resource, such as an ARN.
+    ProviderReference,
+    "invalid_provider_reference",
+    "must be 1 to 512 characters, not blank, without control characters",
+    |text| is_line(text, 512)
+}
+
+fn is_line(text: &str, max_chars: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= max_chars && !text.chars().any(char::is_control)
+}
+
+impl Slug {
+    /// The display name of a deployment that was given none.
+    #[must_use]
+    pub fn as_display_name(&self) -> DisplayName {
+        // Every slug is a non-blank line of at most 63 characters, so also a display name.
+        DisplayName(self.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_accept_the_documented_form_and_nothing_else() {
+        let longest = "a".repeat(63);
+        for good in ["a", "0", "shop", "my-shop-2", longest.as_str()] {
+            assert_eq!(good.parse::<Slug>().unwrap().as_str(), good);
+        }
+        let too_long = "a".repeat(64);
+        for bad in ["", "Shop", "my#shop", "my/shop", "bücher", "-a", "a-", "-", "a b", "a_b", "a\n", too_long.as_str()]
+        {
+            assert_eq!(bad.parse::<Slug>().unwrap_err().code, "invalid_slug", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn tenant_ids_cannot_carry_a_key_separator() {
+        for bad in ["", "a#b", "a/b", "a b", "ä", &"a".repeat(65)] {
+            assert!(bad.parse::<TenantId>().is_err(), "{bad:?}");
+        }
+        assert!("Acme_Corp-1".parse::<TenantId>().is_ok());
+    }
+
+    #[test]
+    fn ids_are_hyphenated_uuids_and_print_in_lower_case() {
+        let id: DeploymentId = "0192F0C1-2345-7ABC-8DEF-0123456789AB".parse().unwrap();
+        assert_eq!(id.to_string(), "0192f0c1-2345-7abc-8def-0123456789ab");
+        for bad in [
+            "",
+            "shop",
+            "0192f0c123457abc8def0123456789ab",
+            "{0192f0c1-2345-7abc-8def-0123456789ab}",
+            "urn:uuid:0192f0c1-2345-7abc-8def-0123456789ab",
+            "0192f0c1-2345-7abc-8def-0123456789ag",
+        ] {
+            assert_eq!(bad.parse::<DeploymentId>().unwrap_err().code, "invalid_id", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn lines_refuse_blank_long_and_control_text() {
+        for bad in ["", "   ", "a\nb", "a\u{0}b", &"x".repeat(201)] {
+            assert!(bad.parse::<Reason>().is_err(), "{bad:?}");
+        }
+        assert!("größer".repeat(33).parse::<Reason>().is_ok(), "characters are counted, not bytes");
+        assert!("two\nlines".parse::<Notes>().is_ok());
+        assert!("bell\u{7}".parse::<Notes>().is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! Pages of lists: `limit` and `cursor`.
+
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::Call;
+use crate::Error;
+
+/// How many records a page has when the caller does not say.
+pub const DEFAULT_LIMIT: usize = 50;
+/// How many records a page can have.
+pub const MAX_LIMIT: usize = 100;
+
+/// What part of a list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRequest<P> {
+    /// At most so many records.
+    pub limit: usize,
+    /// Only records before this position.
+    pub before: Option<P>,
+}
+
+impl<P: FromStr> PageRequest<P> {
+    /// Reads `limit` and `cursor` from the query.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if either is not of its form.
+    pub fn from_call(call: &Call) -> Result<Self, Error> {
+        let limit = match call.parameter("limit") {
+            None => DEFAULT_LIMIT,
+            Some(text) => {
+                let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                limit.ok_or_else(|| {
+                    Error::malformed("invalid_limit", format!("limit must be a whole number from 1 to {MAX_LIMIT}"))
+                })?
+            }
+        };
+        let before = match call.parameter("cursor") {
+            None => None,
+            Some(text) => Some(position(text).ok_or_else(|| {
+                Error::malformed("invalid_cursor", "cursor must be a next_cursor from an answer to the same list")
+            })?),
+        };
+        Ok(Self { limit, before })
+    }
+}
+
+/// Wraps a position for the caller, so that nobody builds on what is inside.
+pub fn cursor<P: ToString>(position: P) -> String {
+    URL_SAFE_NO_PAD.encode(position.to_string())
+}
+
+fn position<P: FromStr>(cursor: &str) -> Option<P> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    std::str::from_utf8(&bytes).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::DeploymentId;
+
+    #[test]
+    fn a_cursor_is_read_back_and_a_forged_one_is_not() {
+        let id: DeploymentId = "0192f0c1-2345-7abc-8def-0123456789ab".parse().unwrap();
+        assert_eq!(position::<DeploymentId>(&cursor(id)), Some(id));
+        assert_eq!(position::<u64>(&cursor(7_u64)), Some(7));
+        for bad in ["", "!", "Zm9v", &cursor("TENANT#other"), &cursor(7_u64), &format!("{}=", cursor(id))] {
+            assert_eq!(position::<DeploymentId>(bad), None, "{bad}");
+        }
+    }
+}

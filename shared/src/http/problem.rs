@@ -1,0 +1,153 @@
+//! Problems: the one place that says what a caller is told when something went wrong (RFC 9457).
+
+use lambda_http::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::MAX_BODY_LEN;
+use crate::Error;
+use crate::domain::{Rejection, State};
+use crate::error::FieldError;
+use crate::store::StoreError;
+
+/// When a caller who found DynamoDB short should come back, in seconds.
+const RETRY_AFTER_S: u32 = 1;
+
+/// A problem, ready to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// The status.
+    pub status: StatusCode,
+    /// The stable code.
+    pub code: &'static str,
+    /// A sentence for the caller.
+    pub detail: String,
+    /// What else the body says.
+    pub members: Map<String, Value>,
+    /// When to come back, in seconds.
+    pub retry_after_s: Option<u32>,
+}
+
+impl Problem {
+    /// A problem with nothing to add.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), members: Map::new(), retry_after_s: None }
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        let mut body = json!({
+            "type": format!("urn:arcadia:problem:{}", self.code),
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "code": self.code,
+            "detail": self.detail,
+        });
+        if let Value::Object(body) = &mut body {
+            body.extend(self.members.clone());
+        }
+        body
+    }
+
+    fn with(mut self, name: &str, value: impl serde::Serialize) -> Self {
+        self.members.insert(name.to_owned(), json!(value));
+        self
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Unauthenticated => {
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "A valid bearer token is required.")
+            }
+            Error::Forbidden { code, detail } => Self::new(StatusCode::FORBIDDEN, code, sentence(detail)),
+            Error::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such record."),
+            Error::Malformed { code, detail } => Self::new(StatusCode::BAD_REQUEST, code, sentence(detail)),
+            Error::UnknownFields(errors) => fields(StatusCode::BAD_REQUEST, "unknown_field", errors),
+            Error::InvalidFields(errors) => fields(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", errors),
+            Error::UnsupportedMediaType => Self::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "The body must be sent as Content-Type: application/json.",
+            ),
+            Error::TooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "payload_too_large",
+                format!("The body must be at most {MAX_BODY_LEN} bytes long."),
+            ),
+            Error::PreconditionFailed { current } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                "The deployment is not in a version that If-Match names.",
+            )
+            .with("current_version", current),
+            Error::Rejected(rejection) => rejected(rejection),
+            Error::Store(error) => store(error),
+            Error::Internal(_) => internal(),
+        }
+    }
+}
+
+fn rejected(rejection: &Rejection) -> Problem {
+    let unprocessable = |code| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, sentence(&rejection.to_string()));
+    let forbidden = |code| Problem::new(StatusCode::FORBIDDEN, code, sentence(&rejection.to_string()));
+    let moves = |problem: Problem, from: &State, to: &State, allowed: &[State]| {
+        problem.with("from", from).with("to", to).with("allowed_transitions", allowed)
+    };
+    match rejection {
+        Rejection::InvalidTransition { from, to, allowed } => {
+            moves(unprocessable("invalid_transition"), from, to, allowed)
+        }
+        Rejection::TransitionNotPermitted { from, to, allowed } => {
+            moves(forbidden("transition_not_permitted"), from, to, allowed)
+        }
+        Rejection::LiveResources { count } => unprocessable("live_resources").with("live_resources", count),
+        Rejection::Archived => unprocessable("deployment_archived"),
+        Rejection::TooManyResources => unprocessable("too_many_resources"),
+        Rejection::InvalidInitialState(_) => unprocessable("invalid_initial_state"),
+        Rejection::InvalidField { field, code, detail } => {
+            let error = FieldError { pointer: format!("/{field}"), code, detail: (*detail).to_owned() };
+            fields(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", &[error])
+        }
+        Rejection::FieldNotPermitted { .. } => forbidden("field_not_permitted"),
+    }
+}
+
+fn store(error: &StoreError) -> Problem {
+    match error {
+        StoreError::VersionConflict => Problem::new(
+            StatusCode::CONFLICT,
+            "version_conflict",
+            "The deployment was changed by someone else at the same moment. Nothing was done; read it and decide anew.",
+        ),
+        StoreError::SlugTaken => {
+            Problem::new(StatusCode::CONFLICT, "slug_taken", "The tenant already has a deployment of this slug.")
+        }
+        StoreError::Unavailable(_) => Problem {
+            retry_after_s: Some(RETRY_AFTER_S),
+            ..Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The service is short of capacity for a moment. Send the request again.",
+            )
+        },
+        StoreError::Damaged(_) | StoreError::Refused(_) => internal(),
+    }
+}
+
+fn fields(status: StatusCode, code: &'static str, errors: &[FieldError]) -> Problem {
+    let list: Vec<String> = errors.iter().map(|e| format!("{} {}", e.pointer, e.detail)).collect();
+    Problem::new(status, code, sentence(&list.join("; "))).with("errors", errors)
+}
+
+fn internal() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something is wrong on our side. It has been logged.")
+}
+
+/// Makes a sentence of a phrase.
+fn sentence(phrase: &str) -> String {
+    let mut chars = phrase.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}

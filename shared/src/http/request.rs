@@ -1,0 +1,124 @@
+//! A request as handlers see it.
+
+use std::str::FromStr;
+
+use lambda_http::{Body, Request, RequestExt};
+
+use super::Fields;
+use crate::Error;
+use crate::auth::Principal;
+use crate::domain::InvalidValue;
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY_LEN: usize = 64 * 1024;
+
+/// A call by a verified caller.
+#[derive(Debug)]
+pub struct Call {
+    /// Who is calling.
+    pub principal: Principal,
+    request: Request,
+    parameters: Vec<(String, String)>,
+}
+
+impl Call {
+    /// Joins a request with its caller. `parameters` are the names that the route's query may have.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if the query has another parameter, or one twice.
+    pub fn new(principal: Principal, request: Request, parameters: &[&str]) -> Result<Self, Error> {
+        let query = request.query_string_parameters();
+        let given: Vec<(String, String)> = query.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        for (index, (name, _)) in given.iter().enumerate() {
+            if !parameters.contains(&name.as_str()) {
+                let detail = if parameters.is_empty() {
+                    "this route takes no query parameters".to_owned()
+                } else {
+                    format!("this route takes only the query parameters {}", parameters.join(", "))
+                };
+                return Err(Error::malformed("unknown_parameter", detail));
+            }
+            if given.iter().skip(index + 1).any(|(other, _)| other == name) {
+                return Err(Error::malformed("repeated_parameter", "a query parameter stands twice"));
+            }
+        }
+        Ok(Self { principal, request, parameters: given })
+    }
+
+    /// A query parameter.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A query parameter of one of the domain's forms.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with the value's own code.
+    pub fn parsed_parameter<T: FromStr<Err = InvalidValue>>(&self, name: &str) -> Result<Option<T>, Error> {
+        let parse = |text: &str| {
+            text.parse().map_err(|e: InvalidValue| Error::malformed(e.code, format!("{name} {}", e.detail)))
+        };
+        self.parameter(name).map(parse).transpose()
+    }
+
+    /// A part of the path.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with the value's own code.
+    pub fn path<T: FromStr<Err = InvalidValue>>(&self, name: &str) -> Result<T, Error> {
+        let parameters = self.request.path_parameters();
+        let text = parameters.first(name).unwrap_or_default();
+        text.parse().map_err(|e: InvalidValue| Error::malformed(e.code, format!("{name} {}", e.detail)))
+    }
+
+    /// The JSON body.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedMediaType`], [`Error::TooLarge`] or [`Error::Malformed`] if there is none to read.
+    pub fn fields(&self) -> Result<Fields, Error> {
+        let content_type = self.header("content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if !["application/json", "application/merge-patch+json"].iter().any(|t| media_type.eq_ignore_ascii_case(t)) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        let body: &[u8] = match self.request.body() {
+            Body::Text(text) => text.as_bytes(),
+            Body::Binary(bytes) => bytes,
+            _ => &[],
+        };
+        if body.len() > MAX_BODY_LEN {
+            return Err(Error::TooLarge);
+        }
+        Fields::parse(body)
+    }
+
+    /// Refuses the call unless the deployment is in one of the versions that `If-Match` names, if it does.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`], or [`Error::Malformed`] if the header cannot be read.
+    pub fn check_if_match(&self, current: u64) -> Result<(), Error> {
+        if !self.request.headers().contains_key("if-match") {
+            return Ok(());
+        }
+        let invalid = || {
+            Error::malformed("invalid_if_match", "If-Match must be * or entity tags as ETag gave them, such as \"3\"")
+        };
+        let text = self.header("if-match").ok_or_else(invalid)?.trim();
+        if text == "*" {
+            return Ok(());
+        }
+        let mut matches = false;
+        for tag in text.split(',').map(str::trim) {
+            let opaque = tag.strip_prefix("W/").unwrap_or(tag);
+            let value = opaque.strip_prefix('"').and_then(|t| t.strip_suffix('"')).ok_or_else(invalid)?;
+            // A weak tag never matches: RFC 9110, section 13.1.1.
+            matches |= opaque == tag && value == current.to_string();
+        }
+        if matches { Ok(()) } else { Err(Error::PreconditionFailed { current }) }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.request.headers().get(name)?.to_str().ok()
+    }
+}

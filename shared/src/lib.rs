@@ -1,0 +1,20 @@
+//! What every function of Arcadia Cloud shares.
+//!
+//! # Layout
+//! - [`domain`]: the rules, pure.
+//! - [`store`]: the DynamoDB table.
+//! - [`http`]: requests, answers and problems.
+//! - [`auth`]: who is calling and which tenants they see.
+//! - [`error`]: everything that can go wrong, and what the caller is told.
+//! - [`runtime`]: the clock, ids and the environment.
+//!
+//! Each function's own code is in the package `arcadia-functions`.
+
+pub mod auth;
+pub mod domain;
+pub mod error;
+pub mod http;
+pub mod runtime;
+pub mod store;
+
+pub use error::Error;

@@ -1,0 +1,140 @@
+//! The outside world: the clock, ids, the environment, the client. The only module that reads any of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_smithy_http_client::Builder as HttpClientBuilder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use chrono::{SubsecRound, Utc};
+use std::time::Duration;
+use uuid::{NoContext, Uuid};
+
+use crate::auth::ClaimNames;
+use crate::domain::{ShortCode, Timestamp};
+use crate::store::{CommitId, Store};
+
+/// How long one attempt to reach DynamoDB may take. A healthy one takes milliseconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the SDK sends a request that met a throttle, a 5xx or a broken connection.
+const SDK_ATTEMPTS: u32 = 3;
+
+/// Tells the time.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// The present moment, to the millisecond.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealClock;
+
+/// What every handler has at hand.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The table.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What the operator has set.
+    pub settings: Settings,
+}
+
+/// What the operator of a stack sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where a deployment runs when its creator does not say.
+    pub default_region: ShortCode,
+    /// Which claims of a token say what.
+    pub claims: ClaimNames,
+}
+
+/// What is missing in the environment, or wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {name} {problem}")]
+pub struct EnvironmentError {
+    name: &'static str,
+    problem: &'static str,
+}
+
+impl Clock for RealClock {
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    fn now(&self) -> Timestamp {
+        const MILLISECONDS: u16 = 3;
+        Utc::now().trunc_subsecs(MILLISECONDS)
+    }
+}
+
+impl App {
+    /// Builds the app of a function from its environment.
+    ///
+    /// # Errors
+    /// [`EnvironmentError`] if a variable is missing or wrong.
+    pub async fn from_env() -> Result<Self, EnvironmentError> {
+        let table = required("TABLE_NAME")?;
+        let default_region = required("DEFAULT_REGION")?
+            .parse()
+            .map_err(|_| EnvironmentError { name: "DEFAULT_REGION", problem: "is no region code" })?;
+        let claims = ClaimNames { tenant: required("TENANT_CLAIM")?, role: required("ROLE_CLAIM")? };
+        Ok(Self {
+            store: Store::new(client().await, table),
+            clock: Arc::new(RealClock),
+            settings: Settings { default_region, claims },
+        })
+    }
+
+    /// A UUIDv7 of `now`.
+    #[must_use]
+    pub fn new_id(&self, now: Timestamp) -> Uuid {
+        let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+        Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+    }
+
+    /// A name for one commit.
+    #[must_use]
+    pub fn new_commit_id(&self) -> CommitId {
+        CommitId::new(self.new_id(self.clock.now()))
+    }
+}
+
+/// The function's own route, by the handler name that Lambda sets.
+///
+/// # Errors
+/// [`EnvironmentError`] if it is missing.
+pub fn handler_name() -> Result<String, EnvironmentError> {
+    required("_HANDLER")
+}
+
+/// Logs as JSON lines on standard output, from level `info` up.
+pub fn start_logging() {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_max_level(tracing::Level::INFO)
+        .init();
+}
+
+/// A DynamoDB client with settings from the environment, one TLS stack, and bounds on every wait.
+async fn client() -> aws_sdk_dynamodb::Client {
+    let http = HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
+        .load()
+        .await;
+    aws_sdk_dynamodb::Client::new(&config)
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn required(name: &'static str) -> Result<String, EnvironmentError> {
+    match std::env::var(name) {
+        Ok(value) if !value.is_empty() => Ok(value),
+        Ok(_) | Err(_) => Err(EnvironmentError { name, problem: "is not set" }),
+    }
+}

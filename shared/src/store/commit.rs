@@ -1,0 +1,185 @@
+//! The only code that writes a deployment: one TransactWriteItems for the new state, its events and all that goes
+//! with them, on condition that nobody changed the deployment since it was read.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use uuid::Uuid;
+
+use super::items::{self, DeploymentItem, Item, number, string, to_item};
+use super::{SHORTAGE_CODES, Store, StoreError};
+use crate::domain::Change;
+
+/// How often a commit is sent before the caller is told to come back later.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// The longest wait before the second attempt; it doubles with each further one.
+const FIRST_BACKOFF_MS: u64 = 25;
+
+/// Where in the transaction the deployment stands.
+const DEPLOYMENT_INDEX: usize = 0;
+
+/// Where in the transaction the slug claim of a new deployment stands.
+const SLUG_CLAIM_INDEX: usize = 1;
+
+/// Names one attempt to change something: the request token that DynamoDB recognises repeats by, and the mark by
+/// which a writer knows its own write again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitId(Uuid);
+
+/// What a cancelled transaction means.
+enum Cancelled {
+    /// Nothing was wrong with it: send it again.
+    Retry,
+    /// It had been committed before; the answer was lost.
+    CommittedBefore,
+    /// It must not be committed.
+    Refused(StoreError),
+}
+
+impl CommitId {
+    /// Takes a UUID made by the caller for this one commit.
+    #[must_use]
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// How long to wait before attempt `attempt` (the second is 1): somewhere in a window that doubles, at a place
+    /// that differs between commits.
+    const fn backoff(self, attempt: u32) -> Duration {
+        let window_ms = FIRST_BACKOFF_MS << attempt;
+        let (_, random) = self.0.as_u64_pair();
+        Duration::from_millis(window_ms / 2 + random.rotate_right(attempt * 8) % (window_ms / 2))
+    }
+}
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl Store {
+    /// Commits a change: all of it or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::VersionConflict`] and [`StoreError::SlugTaken`] if it was overtaken; nothing was written then.
+    /// [`StoreError::Unavailable`] if DynamoDB did not accept it within the attempts.
+    pub async fn commit(&self, change: &Change, commit_id: CommitId) -> Result<(), StoreError> {
+        let writes = self.writes(change, commit_id)?;
+        let mut attempt = 0;
+        loop {
+            let sent = self
+                .client
+                .transact_write_items()
+                .client_request_token(commit_id.to_string())
+                .set_transact_items(Some(writes.clone()))
+                .send()
+                .await;
+            let Err(error) = sent else { return Ok(()) };
+            let later = match cancellation_reasons(&error) {
+                Some(reasons) => match judge(reasons, change, commit_id) {
+                    Cancelled::CommittedBefore => return Ok(()),
+                    Cancelled::Refused(refusal) => return Err(refusal),
+                    Cancelled::Retry => StoreError::Unavailable("the transaction kept being cancelled".to_owned()),
+                },
+                None => match StoreError::from(error) {
+                    later @ StoreError::Unavailable(_) => later,
+                    refusal => return Err(refusal),
+                },
+            };
+            attempt += 1;
+            if attempt == MAX_ATTEMPTS {
+                return Err(later);
+            }
+            tracing::info!(attempt, deployment_id = %change.deployment.id, "commit is sent again");
+            tokio::time::sleep(commit_id.backoff(attempt)).await;
+        }
+    }
+
+    fn writes(&self, change: &Change, commit_id: CommitId) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let Change { basis, deployment, events, resource } = change;
+        let item = to_item(&DeploymentItem::new(deployment, commit_id))?;
+        let mut puts = Vec::with_capacity(3 + events.len());
+        if let Some((version, state)) = basis {
+            puts.push(
+                self.put(item)
+                    .condition_expression("version = :version AND #state = :state")
+                    .expression_attribute_names("#state", "state")
+                    .expression_attribute_values(":version", number(version))
+                    .expression_attribute_values(":state", string(state.as_str()))
+                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld),
+            );
+        } else {
+            let claim = to_item(&items::slug_claim(deployment))?;
+            puts.push(self.put_new(item));
+            puts.push(self.put_new(claim));
+        }
+        for event in events {
+            puts.push(self.put_new(items::from_event(deployment, event)?));
+        }
+        if let Some(resource) = resource {
+            puts.push(self.put(items::from_resource(resource)?));
+        }
+        puts.into_iter()
+            .map(|put| {
+                let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
+                Ok(TransactWriteItem::builder().put(put).build())
+            })
+            .collect()
+    }
+
+    fn put(&self, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+        Put::builder().table_name(&self.table).set_item(Some(item))
+    }
+
+    fn put_new(&self, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+        self.put(item)
+            .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+}
+
+/// The reasons of a cancelled transaction; `None` if the request failed in another way.
+fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
+    match error.as_service_error()? {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
+        _ => None,
+    }
+}
+
+/// Decides what a cancellation means. A condition that fails because this very commit had already been made is a
+/// success whose answer was lost.
+fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId) -> Cancelled {
+    const NONE: &str = "None";
+    const CONDITION: &str = "ConditionalCheckFailed";
+    const CONFLICT: &str = "TransactionConflict";
+    let failed = |index: usize| {
+        let reason = reasons.get(index)?;
+        (reason.code() == Some(CONDITION)).then(|| reason.item())
+    };
+    if let Some(found) = failed(DEPLOYMENT_INDEX) {
+        let found_commit = found.and_then(|item| item.get("last_commit_id")).and_then(|v| AttributeValue::as_s(v).ok());
+        return if found_commit == Some(&commit_id.to_string()) {
+            Cancelled::CommittedBefore
+        } else {
+            Cancelled::Refused(StoreError::VersionConflict)
+        };
+    }
+    if change.basis.is_none() && failed(SLUG_CLAIM_INDEX).is_some() {
+        return Cancelled::Refused(StoreError::SlugTaken);
+    }
+    let code_of = |reason: &CancellationReason| reason.code().unwrap_or(NONE).to_owned();
+    let passing = |code: &String| code == NONE || code == CONFLICT || SHORTAGE_CODES.contains(&code.as_str());
+    let codes: Vec<String> = reasons.iter().map(code_of).collect();
+    if codes.iter().all(passing) {
+        Cancelled::Retry
+    } else {
+        Cancelled::Refused(StoreError::Damaged(format!("{}: commit cancelled with {codes:?}", change.deployment.id)))
+    }
+}

@@ -1,0 +1,185 @@
+//! Every key string of the table, and nothing else makes one.
+//!
+//! Sort keys that begin with `#` are a deployment's present state and are read whole by one Query; history stands
+//! under plain ones. No part of a key can contain `#` itself, except the tokens written here.
+
+use std::ops::RangeInclusive;
+
+use uuid::Uuid;
+
+use crate::domain::{DeploymentId, ResourceId, Slug, State, TenantId};
+
+/// The first character of every sort key of the present state.
+pub const PRESENT: &str = "#";
+
+/// Over how many partitions of the state index each state is spread. Fixed for the life of the index.
+pub const STATE_SHARDS: u8 = 4;
+
+/// An item's primary key, or the key of an index entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The partition.
+    pub pk: String,
+    /// The place within it.
+    pub sk: String,
+}
+
+/// The partition of a deployment and its history.
+#[must_use]
+pub fn partition(id: DeploymentId) -> String {
+    format!("DEPLOYMENT#{id}")
+}
+
+/// The deployment itself.
+#[must_use]
+pub fn deployment(id: DeploymentId) -> Key {
+    Key { pk: partition(id), sk: "#DEPLOYMENT".to_owned() }
+}
+
+/// One event. Sequences are padded, so that keys sort as numbers do.
+#[must_use]
+pub fn event(id: DeploymentId, sequence: u64) -> Key {
+    Key { pk: partition(id), sk: event_sort_key(sequence) }
+}
+
+/// One cloud resource.
+#[must_use]
+pub fn resource(id: DeploymentId, resource_id: ResourceId) -> Key {
+    Key { pk: partition(id), sk: format!("RESOURCE#{resource_id}") }
+}
+
+/// The claim of a tenant on a slug.
+#[must_use]
+pub fn slug_claim(tenant_id: &TenantId, slug: &Slug) -> Key {
+    Key { pk: tenant_partition(tenant_id), sk: format!("SLUG#{slug}") }
+}
+
+/// A place where nothing is ever stored.
+#[must_use]
+pub fn nobody() -> Key {
+    Key { pk: "NOBODY".to_owned(), sk: PRESENT.to_owned() }
+}
+
+/// The sort keys of events before `before`, or of all.
+#[must_use]
+pub fn events_before(before: Option<u64>) -> RangeInclusive<String> {
+    let last = before.map_or(u64::MAX, |sequence| sequence.saturating_sub(1));
+    event_sort_key(0)..=event_sort_key(last)
+}
+
+/// The sort keys of resources older than `before`, or of all.
+#[must_use]
+pub fn resources_before(before: Option<ResourceId>) -> RangeInclusive<String> {
+    let last = before.map_or(Uuid::max(), |id| just_before(id.as_uuid()));
+    format!("RESOURCE#{}", Uuid::nil())..=format!("RESOURCE#{last}")
+}
+
+/// A deployment's entry in the tenant index (`GSI1`).
+#[must_use]
+pub fn tenant_index(tenant_id: &TenantId, id: DeploymentId) -> Key {
+    Key { pk: tenant_partition(tenant_id), sk: id.to_string() }
+}
+
+/// A slug claim's entry in the same index: who else uses the slug.
+#[must_use]
+pub fn slug_index(slug: &Slug, id: DeploymentId) -> Key {
+    Key { pk: slug_partition(slug), sk: id.to_string() }
+}
+
+/// A deployment's entry in the state index (`GSI2`).
+#[must_use]
+pub fn state_index(state: State, id: DeploymentId) -> Key {
+    Key { pk: state_partition(state, shard(id, STATE_SHARDS)), sk: id.to_string() }
+}
+
+/// One partition of the state index.
+#[must_use]
+pub fn state_partition(state: State, shard: u8) -> String {
+    format!("STATE#{state}#{shard:03}")
+}
+
+/// The partition of everything that belongs to a tenant as a whole, in the table and in the tenant index.
+#[must_use]
+pub fn tenant_partition(tenant_id: &TenantId) -> String {
+    format!("TENANT#{tenant_id}")
+}
+
+/// The partition of everyone who uses a slug, in the tenant index.
+#[must_use]
+pub fn slug_partition(slug: &Slug) -> String {
+    format!("SLUG#{slug}")
+}
+
+/// The index sort keys of deployments older than `before`, or of all.
+#[must_use]
+pub fn deployments_before(before: Option<DeploymentId>) -> RangeInclusive<String> {
+    let last = before.map_or(Uuid::max(), |id| just_before(id.as_uuid()));
+    Uuid::nil().to_string()..=last.to_string()
+}
+
+/// Reads a deployment's id back from its partition.
+#[must_use]
+pub fn deployment_id(pk: &str) -> Option<DeploymentId> {
+    pk.strip_prefix("DEPLOYMENT#")?.parse().ok()
+}
+
+fn event_sort_key(sequence: u64) -> String {
+    const MAX: u64 = 9_999_999_999;
+    format!("EVENT#{:010}", sequence.min(MAX))
+}
+
+/// The greatest UUID smaller than `id`, so that an inclusive range can end short of `id`.
+fn just_before(id: Uuid) -> Uuid {
+    Uuid::from_u128(id.as_u128().saturating_sub(1))
+}
+
+/// Spreads ids over shards by the random end of a UUIDv7; its beginning is a time and would not spread.
+fn shard(id: DeploymentId, shards: u8) -> u8 {
+    let [.., last] = *id.as_uuid().as_bytes();
+    last % shards
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stand_as_documented() {
+        let id: DeploymentId = "0192f0c1-2345-7abc-8def-0123456789ab".parse().unwrap();
+        let tenant: TenantId = "acme".parse().unwrap();
+        let slug: Slug = "shop".parse().unwrap();
+        let resource_id: ResourceId = "0192f0c1-2345-7abc-8def-0123456789ac".parse().unwrap();
+        let id_text = id.to_string();
+        for (key, pk, sk) in [
+            (deployment(id), format!("DEPLOYMENT#{id_text}"), "#DEPLOYMENT".to_owned()),
+            (event(id, 7), format!("DEPLOYMENT#{id_text}"), "EVENT#0000000007".to_owned()),
+            (resource(id, resource_id), format!("DEPLOYMENT#{id_text}"), format!("RESOURCE#{resource_id}")),
+            (slug_claim(&tenant, &slug), "TENANT#acme".to_owned(), "SLUG#shop".to_owned()),
+            (tenant_index(&tenant, id), "TENANT#acme".to_owned(), id_text.clone()),
+            (slug_index(&slug, id), "SLUG#shop".to_owned(), id_text.clone()),
+            (state_index(State::PastDue, id), "STATE#past_due#003".to_owned(), id_text.clone()),
+        ] {
+            assert_eq!((key.pk, key.sk), (pk, sk));
+        }
+        assert_eq!(deployment_id(&partition(id)), Some(id));
+        assert_eq!(deployment_id("TENANT#acme"), None);
+    }
+
+    #[test]
+    fn ranges_end_just_before_the_position() {
+        let events = events_before(Some(10));
+        assert!(events.contains(&event_sort_key(9)) && !events.contains(&event_sort_key(10)));
+        assert!(events_before(None).contains(&event_sort_key(9_999_999_999)));
+        let id: DeploymentId = "0192f0c1-2345-7abc-8def-000000000000".parse().unwrap();
+        let older: DeploymentId = "0192f0c1-2345-7abc-8dee-ffffffffffff".parse().unwrap();
+        let range = deployments_before(Some(id));
+        assert!(range.contains(&older.to_string()) && !range.contains(&id.to_string()));
+    }
+
+    #[test]
+    fn present_state_sorts_before_all_history() {
+        let id: DeploymentId = "0192f0c1-2345-7abc-8def-000000000000".parse().unwrap();
+        assert!(deployment(id).sk.starts_with(PRESENT));
+        assert!(!event(id, 1).sk.starts_with(PRESENT));
+    }
+}

@@ -1,0 +1,115 @@
+//! The one DynamoDB table: how records are stored, read and committed.
+//!
+//! # Layout
+//! [`keys`] has every key string; [`items`] the stored form of every record; [`schema`] the table itself.
+//! [`Store::load`] reads an aggregate with one Query, [`Store::commit`] writes a [`crate::domain::Change`] with one
+//! TransactWriteItems, and `queries` serves the lists. Rules live in [`crate::domain`], not here.
+
+mod commit;
+pub mod items;
+pub mod keys;
+mod load;
+mod queries;
+pub mod schema;
+
+use std::error::Error as StdError;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+pub use commit::CommitId;
+pub use queries::{DeploymentFilter, Page};
+
+/// The table, and the client to reach it with.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    table: String,
+}
+
+/// Why the store could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else changed the deployment first; nothing was written.
+    #[error("the deployment was changed by someone else at the same moment")]
+    VersionConflict,
+    /// The tenant already has a deployment of that slug; nothing was written.
+    #[error("the slug is taken")]
+    SlugTaken,
+    /// DynamoDB is short of capacity or out of reach, also after retries. Whether a write happened is unknown.
+    #[error("DynamoDB did not answer: {0}")]
+    Unavailable(String),
+    /// A stored item is not what this code writes.
+    #[error("a stored item is damaged: {0}")]
+    Damaged(String),
+    /// DynamoDB refused the request itself, for instance for want of a permission.
+    #[error("DynamoDB refused the request: {0}")]
+    Refused(String),
+}
+
+/// DynamoDB's own words for "later": for the SDK's error codes and for cancellation reasons alike.
+const SHORTAGE_CODES: &[&str] = &[
+    "InternalServerError",
+    "LimitExceededException",
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ThrottlingError",
+    "ThrottlingException",
+    "TransactionInProgressException",
+];
+
+impl Store {
+    /// A store on `table`.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// The table's name.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The client that it is reached with.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Opens the connection ahead of the first request, with the cheapest read there is. A failure is of no
+    /// consequence: the first request then opens it.
+    pub async fn warm(&self) {
+        let key = keys::nobody();
+        let read = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("PK = :pk AND SK = :sk")
+            .expression_attribute_values(":pk", items::string(key.pk))
+            .expression_attribute_values(":sk", items::string(key.sk))
+            .send();
+        if let Err(error) = read.await {
+            tracing::warn!(error = %DisplayErrorContext(&error), "the connection could not be warmed");
+        }
+    }
+}
+
+/// Sorts an SDK error into "later" and "never".
+impl<E, R> From<SdkError<E, R>> for StoreError
+where
+    E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E, R>) -> Self {
+        let later = match &error {
+            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
+            SdkError::ServiceError(service) => service.err().code().is_none_or(|code| SHORTAGE_CODES.contains(&code)),
+            _ => false,
+        };
+        let text = DisplayErrorContext(&error).to_string();
+        if later { Self::Unavailable(text) } else { Self::Refused(text) }
+    }
+}

@@ -1,0 +1,327 @@
+//! Lists: pages of deployments, events and resources, newest first.
+//!
+//! A position is an id or a sequence, never a key: the partition that is read always follows from the caller's
+//! scope, so that no position leads out of it.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use futures_util::future::{try_join, try_join_all};
+
+use super::items::{self, Item, SlugClaimItem, string};
+use super::keys::{self, STATE_SHARDS};
+use super::schema::{STATE_INDEX, TENANT_INDEX};
+use super::{Store, StoreError};
+use crate::auth::Scope;
+use crate::domain::{Aggregate, Deployment, DeploymentId, Event, Resource, ResourceId, Slug, State, TenantId};
+
+/// How many of a tenant's deployments one Query looks at when it filters by state.
+const FILTERED_QUERY_LIMIT: usize = 1000;
+
+/// How many Queries one filtered page may take; a page that needs more ends early, with a cursor.
+const MAX_FILTERED_QUERIES: usize = 10;
+
+/// How often keys that DynamoDB left unread are asked for again.
+const MAX_BATCH_ATTEMPTS: usize = 5;
+
+/// Part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T, P> {
+    /// The records, newest first.
+    pub items: Vec<T>,
+    /// Where the rest begins, if there may be more.
+    pub next: Option<P>,
+}
+
+/// Which deployments to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeploymentFilter {
+    /// Only this tenant's; a tenant scope already says which.
+    pub tenant_id: Option<TenantId>,
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those of this slug.
+    pub slug: Option<Slug>,
+}
+
+impl<T, P: Copy> Page<T, P> {
+    /// Cuts what was read down to `limit` records; what is left over shows that there is more.
+    fn cut(mut items: Vec<T>, limit: usize, more_unread: bool, position: impl Fn(&T) -> P) -> Self {
+        let more = more_unread || items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(position);
+        Self { items, next }
+    }
+}
+
+impl Store {
+    /// Lists deployments within `scope`: one Query for a tenant; for all tenants one for each partition of the state
+    /// index, and one BatchGetItem.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_deployments(
+        &self,
+        scope: &Scope,
+        filter: &DeploymentFilter,
+        limit: usize,
+        before: Option<DeploymentId>,
+    ) -> Result<Page<Deployment, DeploymentId>, StoreError> {
+        let tenant_id = match scope {
+            Scope::Tenant(own) => Some(own),
+            Scope::All => filter.tenant_id.as_ref(),
+        };
+        match (tenant_id, &filter.slug) {
+            (Some(tenant_id), Some(slug)) => {
+                let found = self.find_by_slug(scope, tenant_id, slug).await?;
+                let wanted = |d: &Deployment| {
+                    filter.state.is_none_or(|state| d.state == state) && before.is_none_or(|before| d.id < before)
+                };
+                Ok(Page { items: found.into_iter().filter(wanted).collect(), next: None })
+            }
+            (Some(tenant_id), None) => self.list_of_tenant(tenant_id, filter.state, limit, before).await,
+            (None, slug) => {
+                let partitions = slug.as_ref().map_or_else(
+                    || state_partitions(filter.state),
+                    |slug| vec![(TENANT_INDEX, keys::slug_partition(slug))],
+                );
+                self.list_of_everyone(partitions, filter.state, limit, before).await
+            }
+        }
+    }
+
+    /// Reads a deployment with a page of its events, in two requests at once. `None` as for [`Store::load`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_with_events(
+        &self,
+        scope: &Scope,
+        id: DeploymentId,
+        limit: usize,
+        before: Option<u64>,
+    ) -> Result<Option<(Aggregate, Page<Event, u64>)>, StoreError> {
+        let history = self.history(id, keys::events_before(before), limit);
+        let (aggregate, (items, more)) = try_join(self.load(scope, id), history).await?;
+        let Some(aggregate) = aggregate else { return Ok(None) };
+        let events = items.into_iter().map(items::to_event).collect::<Result<_, _>>()?;
+        Ok(Some((aggregate, Page::cut(events, limit, more, |event: &Event| event.sequence))))
+    }
+
+    /// Reads a deployment with a page of its resources, in two requests at once. `None` as for [`Store::load`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_with_resources(
+        &self,
+        scope: &Scope,
+        id: DeploymentId,
+        limit: usize,
+        before: Option<ResourceId>,
+    ) -> Result<Option<(Aggregate, Page<Resource, ResourceId>)>, StoreError> {
+        let history = self.history(id, keys::resources_before(before), limit);
+        let (aggregate, (items, more)) = try_join(self.load(scope, id), history).await?;
+        let Some(aggregate) = aggregate else { return Ok(None) };
+        let resources = items.into_iter().map(items::to_resource).collect::<Result<_, _>>()?;
+        Ok(Some((aggregate, Page::cut(resources, limit, more, |resource: &Resource| resource.id))))
+    }
+
+    async fn find_by_slug(
+        &self,
+        scope: &Scope,
+        tenant_id: &TenantId,
+        slug: &Slug,
+    ) -> Result<Option<Deployment>, StoreError> {
+        let key = keys::slug_claim(tenant_id, slug);
+        let claim = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key("PK", string(key.pk))
+            .key("SK", string(key.sk))
+            .send()
+            .await?;
+        let Some(item) = claim.item else { return Ok(None) };
+        let claim: SlugClaimItem = items::from_item(item)?;
+        Ok(self.load(scope, claim.deployment_id).await?.map(|aggregate| aggregate.deployment))
+    }
+
+    async fn list_of_tenant(
+        &self,
+        tenant_id: &TenantId,
+        state: Option<State>,
+        limit: usize,
+        before: Option<DeploymentId>,
+    ) -> Result<Page<Deployment, DeploymentId>, StoreError> {
+        let query_limit = if state.is_some() { FILTERED_QUERY_LIMIT } else { limit + 1 };
+        let partition = keys::tenant_partition(tenant_id);
+        let mut deployments = Vec::new();
+        let mut position = before;
+        for _ in 0..MAX_FILTERED_QUERIES {
+            let (items, read_to) = self.index_page(TENANT_INDEX, &partition, position, query_limit, state).await?;
+            for item in items {
+                deployments.push(items::to_deployment(item)?);
+            }
+            position = read_to;
+            if position.is_none() || deployments.len() >= limit {
+                break;
+            }
+        }
+        let mut page = Page::cut(deployments, limit, position.is_some(), |deployment: &Deployment| deployment.id);
+        if page.items.len() < limit {
+            page.next = position;
+        }
+        Ok(page)
+    }
+
+    async fn list_of_everyone(
+        &self,
+        partitions: Vec<(&str, String)>,
+        state: Option<State>,
+        limit: usize,
+        before: Option<DeploymentId>,
+    ) -> Result<Page<Deployment, DeploymentId>, StoreError> {
+        let pages =
+            partitions.iter().map(|(index, partition)| self.index_page(index, partition, before, limit + 1, None));
+        let mut ids = Vec::new();
+        for (items, _) in try_join_all(pages).await? {
+            for item in items {
+                ids.push(indexed_id(&item)?);
+            }
+        }
+        // An id can stand in two partitions while the index follows a change of state.
+        ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+        ids.dedup();
+        let Page { items: ids, next } = Page::cut(ids, limit, false, |id| *id);
+        let mut deployments = self.get_deployments(&ids).await?;
+        deployments.retain(|d| state.is_none_or(|state| d.state == state));
+        deployments.sort_unstable_by_key(|d| std::cmp::Reverse(d.id));
+        Ok(Page { items: deployments, next })
+    }
+
+    /// One Query of an index, newest first: the items, and the id up to which it read if it did not reach the end.
+    async fn index_page(
+        &self,
+        index: &str,
+        partition: &str,
+        before: Option<DeploymentId>,
+        limit: usize,
+        state: Option<State>,
+    ) -> Result<(Vec<Item>, Option<DeploymentId>), StoreError> {
+        let (first, last) = keys::deployments_before(before).into_inner();
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .key_condition_expression(format!("{index}PK = :pk AND {index}SK BETWEEN :first AND :last"))
+            .expression_attribute_values(":pk", string(partition))
+            .expression_attribute_values(":first", string(first))
+            .expression_attribute_values(":last", string(last))
+            .set_filter_expression(state.map(|_| "#state = :state".to_owned()))
+            .set_expression_attribute_names(state.map(|_| HashMap::from([("#state".to_owned(), "state".to_owned())])));
+        let output = match state {
+            Some(state) => output.expression_attribute_values(":state", string(state.as_str())),
+            None => output,
+        };
+        let output = output.send().await?;
+        let read_to = output.last_evaluated_key.as_ref().map(indexed_id).transpose()?;
+        Ok((output.items.unwrap_or_default(), read_to))
+    }
+
+    async fn get_deployments(&self, ids: &[DeploymentId]) -> Result<Vec<Deployment>, StoreError> {
+        let mut found = Vec::with_capacity(ids.len());
+        let mut wanted: Vec<Item> = ids
+            .iter()
+            .map(|id| keys::deployment(*id))
+            .map(|key| Item::from([("PK".to_owned(), string(key.pk)), ("SK".to_owned(), string(key.sk))]))
+            .collect();
+        for _ in 0..MAX_BATCH_ATTEMPTS {
+            if wanted.is_empty() {
+                return Ok(found);
+            }
+            let keys = KeysAndAttributes::builder()
+                .set_keys(Some(wanted))
+                .build()
+                .map_err(|error| StoreError::Damaged(error.to_string()))?;
+            let mut output = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
+            for item in output.responses.take().and_then(|mut r| r.remove(&self.table)).unwrap_or_default() {
+                found.push(items::to_deployment(item)?);
+            }
+            wanted =
+                output.unprocessed_keys.and_then(|mut u| u.remove(&self.table)).map(|k| k.keys).unwrap_or_default();
+        }
+        if wanted.is_empty() { Ok(found) } else { Err(StoreError::Unavailable("keys stayed unprocessed".to_owned())) }
+    }
+
+    /// One consistent Query of a deployment's history, newest first, with one record more than `limit`. The caller
+    /// must drop it unless the deployment is within the scope.
+    async fn history(
+        &self,
+        id: DeploymentId,
+        range: RangeInclusive<String>,
+        limit: usize,
+    ) -> Result<(Vec<Item>, bool), StoreError> {
+        let (first, last) = range.into_inner();
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+            .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", string(keys::partition(id)))
+            .expression_attribute_values(":first", string(first))
+            .expression_attribute_values(":last", string(last))
+            .send()
+            .await?;
+        // A page of large items can end before the limit.
+        let items = output.items.unwrap_or_default();
+        let more = output.last_evaluated_key.is_some() && items.len() <= limit;
+        Ok((items, more))
+    }
+}
+
+fn state_partitions(state: Option<State>) -> Vec<(&'static str, String)> {
+    let states = state.map_or_else(|| State::ALL.to_vec(), |state| vec![state]);
+    states
+        .into_iter()
+        .flat_map(|state| (0..STATE_SHARDS).map(move |shard| (STATE_INDEX, keys::state_partition(state, shard))))
+        .collect()
+}
+
+/// The id of the deployment that an index entry stands for: by its key, or by the claim it is.
+fn indexed_id(item: &Item) -> Result<DeploymentId, StoreError> {
+    let text = |name: &str| item.get(name).and_then(|v| AttributeValue::as_s(v).ok());
+    text("PK")
+        .and_then(|pk| keys::deployment_id(pk))
+        .or_else(|| text("GSI1SK")?.parse().ok())
+        .ok_or_else(|| StoreError::Damaged("an index entry that stands for no deployment".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_a_next_only_when_there_is_more() {
+        let cut = |n: u64, more| Page::cut((0..n).collect(), 3, more, |i: &u64| *i);
+        assert_eq!(cut(3, false), Page { items: vec![0, 1, 2], next: None });
+        assert_eq!(cut(4, false), Page { items: vec![0, 1, 2], next: Some(2) });
+        assert_eq!(cut(2, true), Page { items: vec![0, 1], next: Some(1) });
+        assert_eq!(cut(0, false), Page { items: vec![], next: None });
+    }
+
+    #[test]
+    fn all_states_means_every_partition_once() {
+        let mut partitions = state_partitions(None);
+        assert_eq!(partitions.len(), State::ALL.len() * usize::from(STATE_SHARDS));
+        partitions.dedup();
+        assert_eq!(partitions.len(), 28);
+    }
+}

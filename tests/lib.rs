@@ -1,0 +1,1 @@
+//! Integration tests live in `it/`; this package has no library of its own.
