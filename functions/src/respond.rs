@@ -1,12 +1,10 @@
 //! From a request to an answer: who is calling, the handler, and what its outcome looks like on the wire.
 
-use std::error::Error as StdError;
-
-use arcadia_shared::Error;
 use arcadia_shared::auth::Principal;
 use arcadia_shared::http::problem::Problem;
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
+use arcadia_shared::store::error_chain;
 use lambda_http::http::{HeaderValue, Response, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
@@ -20,7 +18,7 @@ const REQUEST_ID: &str = "x-request-id";
 /// Answers a request on a route, whatever happens, and logs one line about it.
 pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Body> {
     let request_id = request_id(&request);
-    let deployment_id = request.path_parameters().first("id").unwrap_or_default().to_owned();
+    let deployment_id = request.path_parameters().first("id").map(str::to_owned);
     let mut actor = String::new();
     let outcome = async {
         let principal = Principal::from_request(&request, &app.settings.claims)?;
@@ -35,7 +33,7 @@ pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Bod
             let status = answer.status.as_u16();
             // A creation only learns its deployment's id on the way.
             let created = answer.body.pointer("/deployment/id").and_then(Value::as_str);
-            let deployment_id = created.unwrap_or(&deployment_id);
+            let deployment_id = created.or(deployment_id.as_deref());
             tracing::info!(request_id, route, deployment_id, actor, status, "answered");
             answer_response(answer, &request_id)
         }
@@ -43,7 +41,7 @@ pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Bod
             let problem = Problem::from(&error);
             let (status, code) = (problem.status.as_u16(), problem.code);
             if problem.status.is_server_error() {
-                let error = chain(&error);
+                let error = error_chain(&error);
                 tracing::error!(request_id, route, deployment_id, actor, status, code, error, "failed");
             } else {
                 tracing::info!(request_id, route, deployment_id, actor, status, code, "refused");
@@ -95,19 +93,4 @@ fn request_id(request: &Request) -> String {
         _ => None,
     };
     gateway.or_else(|| request.lambda_context_ref().map(|context| context.request_id.clone())).unwrap_or_default()
-}
-
-/// An error and all that caused it, for the log.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

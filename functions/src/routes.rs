@@ -7,7 +7,7 @@ use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use lambda_http::http::Method;
 
-use crate::{deployments, events, lifecycle, resources};
+use crate::{addons, deployments, events, lifecycle, plans, resources, subscriptions};
 
 /// What a handler's call comes to.
 type Outcome<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
@@ -55,6 +55,23 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/deployments/{id}/resources" resources::list => "list_resources" ?"limit" ?"cursor"),
     route!(POST "/deployments/{id}/resources" resources::create => "create_resource"),
     route!(DELETE "/deployments/{id}/resources/{resource_id}" resources::delete => "delete_resource"),
+    route!(POST "/deployments/{id}/trial" deployments::extend_trial => "extend_trial"),
+    route!(POST "/deployments/{id}/subscribe" subscriptions::subscribe => "subscribe_deployment"),
+    route!(POST "/deployments/{id}/subscription/addons" subscriptions::attach_addon => "attach_addon"),
+    route!(DELETE "/deployments/{id}/subscription/addons/{addon_id}" subscriptions::detach_addon => "detach_addon"),
+    route!(POST "/deployments/{id}/subscription/change" subscriptions::change_plan => "change_plan"),
+    route!(DELETE "/deployments/{id}/subscription/change" subscriptions::withdraw_plan_change
+        => "withdraw_plan_change"),
+    route!(POST "/deployments/{id}/subscription/cancellation" subscriptions::cancel => "cancel_subscription"),
+    route!(DELETE "/deployments/{id}/subscription/cancellation" subscriptions::withdraw_cancellation
+        => "withdraw_cancellation"),
+    route!(GET "/plans" plans::list => "list_plans" ?"limit" ?"cursor"),
+    route!(GET "/plans/{code}" plans::show => "show_plan" ?"limit" ?"cursor"),
+    route!(PUT "/plans/{code}" plans::put => "put_plan"),
+    route!(POST "/plans/{code}/versions" plans::publish => "publish_plan_version"),
+    route!(GET "/addons" addons::list => "list_addons" ?"limit" ?"cursor"),
+    route!(GET "/addons/{code}" addons::show => "show_addon"),
+    route!(PUT "/addons/{code}" addons::put => "put_addon"),
     route!(GET "/lifecycle" lifecycle::show => "show_lifecycle"),
 ];
 

@@ -94,6 +94,19 @@ impl Principal {
         Ok(Self { actor: Actor { id: subject.clone(), authority }, scope })
     }
 
+    /// Refuses everyone but `platform_admin`.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub const fn require_admin(&self) -> Result<(), Error> {
+        match self.actor.authority {
+            Authority::PlatformAdmin => Ok(()),
+            Authority::PaymentProvider | Authority::TenantUser | Authority::Billing => {
+                Err(forbidden("admin_required", "this is for platform_admin"))
+            }
+        }
+    }
+
     /// The tenant that a request concerns: the caller's own, or for `platform_admin` the one named.
     ///
     /// # Errors
@@ -104,7 +117,7 @@ impl Principal {
             (Scope::Tenant(own), None) => Ok(Some(own.clone())),
             (Scope::Tenant(own), Some(named)) if *own == named => Ok(Some(named)),
             (Scope::Tenant(_), Some(_)) => {
-                Err(forbidden("tenant_not_permitted", "tenant_id may only name your own tenant"))
+                Err(forbidden("tenant_not_permitted", "the tenant_id may only be your own tenant's"))
             }
         }
     }

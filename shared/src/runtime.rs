@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Credentials;
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use chrono::{SubsecRound, Utc};
@@ -119,16 +121,27 @@ pub fn start_logging() {
         .init();
 }
 
-/// A DynamoDB client with settings from the environment, one TLS stack, and bounds on every wait.
-async fn client() -> aws_sdk_dynamodb::Client {
+/// A DynamoDB client with one TLS stack and bounds on every wait; the rest comes from the environment.
+pub async fn client() -> Client {
+    Client::new(&client_config(aws_config::defaults(BehaviorVersion::latest())).load().await)
+}
+
+/// The same client for a DynamoDB on this machine, which takes any credentials; the environment is not read.
+pub async fn local_client(endpoint: &str) -> Client {
+    let credentials = Credentials::new("local", "local", None, None, "local");
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::from_static("eu-central-1"))
+        .credentials_provider(credentials);
+    Client::new(&client_config(loader).load().await)
+}
+
+fn client_config(loader: ConfigLoader) -> ConfigLoader {
     let http = HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let config = aws_config::defaults(BehaviorVersion::latest())
+    loader
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
-        .load()
-        .await;
-    aws_sdk_dynamodb::Client::new(&config)
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]

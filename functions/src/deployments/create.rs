@@ -12,8 +12,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let command = read(app, call, DeploymentId::new(app.new_id(now)))?;
     let change = create(command, &call.principal.actor, now)?;
     app.store.commit(&change, app.new_commit_id()).await?;
-    let deployment = &change.deployment;
-    let body = json!({"deployment": deployment_view(deployment)});
+    let deployment = &change.after.deployment;
+    let body = json!({"deployment": deployment_view(&change.after)});
     Ok(Answer::created(body, deployment.version, format!("/api/v1/deployments/{}", deployment.id)))
 }
 

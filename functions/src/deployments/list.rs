@@ -1,7 +1,7 @@
 //! `GET /deployments`: lists deployments, newest first.
 
 use arcadia_shared::Error;
-use arcadia_shared::http::{Answer, Call, PageRequest, cursor, deployment_view};
+use arcadia_shared::http::{Answer, Call, PageRequest, cursor, deployment_row_view};
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::DeploymentFilter;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         state: call.parsed_parameter("state")?,
         slug: call.parsed_parameter("slug")?,
     };
-    let found = app.store.list_deployments(&call.principal.scope, &filter, page.limit, page.before).await?;
-    let deployments: Vec<Value> = found.items.iter().map(deployment_view).collect();
+    let found = app.store.list_deployments(&call.principal.scope, &filter, page.limit, page.position).await?;
+    let deployments: Vec<Value> = found.items.iter().map(deployment_row_view).collect();
     Ok(Answer::ok(json!({"deployments": deployments, "next_cursor": found.next.map(cursor)})))
 }

@@ -2,9 +2,9 @@
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::allowed_transitions;
-use arcadia_shared::http::{Answer, Call, DEFAULT_LIMIT, deployment_view};
+use arcadia_shared::http::{Answer, Call, DEFAULT_LIMIT, deployment_view, subscription_view};
 use arcadia_shared::runtime::App;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
@@ -12,8 +12,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let (aggregate, events) = found.ok_or(Error::NotFound)?;
     let deployment = &aggregate.deployment;
     let body = json!({
-        "deployment": deployment_view(deployment),
-        "subscription": Value::Null,
+        "deployment": deployment_view(&aggregate),
+        "subscription": subscription_view(&aggregate),
         "events": events.items,
         "allowed_transitions": allowed_transitions(deployment, call.principal.actor.authority),
     });

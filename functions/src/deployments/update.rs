@@ -1,23 +1,20 @@
 //! `PATCH /deployments/{id}`: changes a deployment's own fields. What is left out stays; null clears.
 
 use arcadia_shared::Error;
-use arcadia_shared::domain::{Command, UpdateDeployment, decide};
+use arcadia_shared::domain::{Command, UpdateDeployment};
 use arcadia_shared::http::fields::{boolean, text};
 use arcadia_shared::http::{Answer, Call, deployment_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
+use crate::execute::execute;
+
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let command = Command::Update(read(call)?);
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    call.check_if_match(aggregate.deployment.version)?;
-    let change = decide(&aggregate, command, &call.principal.actor, app.clock.now())?;
-    if let Some(change) = &change {
-        app.store.commit(change, app.new_commit_id()).await?;
-    }
-    let deployment = change.map_or(aggregate.deployment, |change| change.deployment);
-    Ok(Answer::versioned(json!({"deployment": deployment_view(&deployment)}), deployment.version))
+    let done = execute(app, call, aggregate, command).await?;
+    Ok(Answer::versioned(json!({"deployment": deployment_view(&done.after)}), done.version))
 }
 
 fn read(call: &Call) -> Result<UpdateDeployment, Error> {

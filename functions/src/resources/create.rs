@@ -1,11 +1,13 @@
 //! `POST /deployments/{id}/resources`: records a cloud resource of a deployment.
 
 use arcadia_shared::Error;
-use arcadia_shared::domain::{Command, DeploymentId, Resource, ResourceId, decide};
+use arcadia_shared::domain::{Command, DeploymentId, Resource, ResourceId};
 use arcadia_shared::http::fields::text;
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use serde_json::json;
+
+use crate::execute::execute;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let deployment_id: DeploymentId = call.path("id")?;
@@ -15,7 +17,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let region = fields.optional("region", text);
     fields.finish()?;
     let aggregate = app.store.load(&call.principal.scope, deployment_id).await?.ok_or(Error::NotFound)?;
-    call.check_if_match(aggregate.deployment.version)?;
     let now = app.clock.now();
     let resource = Resource {
         id: ResourceId::new(app.new_id(now)),
@@ -28,10 +29,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     };
     let body = json!({"resource": resource});
     let location = format!("/api/v1/deployments/{deployment_id}/resources/{}", resource.id);
-    let change = decide(&aggregate, Command::AddResource(resource), &call.principal.actor, now)?;
-    let version = change.as_ref().map_or(aggregate.deployment.version, |change| change.deployment.version);
-    if let Some(change) = change {
-        app.store.commit(&change, app.new_commit_id()).await?;
-    }
-    Ok(Answer::created(body, version, location))
+    let done = execute(app, call, aggregate, Command::AddResource(resource)).await?;
+    Ok(Answer::created(body, done.version, location))
 }

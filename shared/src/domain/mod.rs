@@ -4,23 +4,38 @@
 //! [`crate::store`], the wire in [`crate::http`].
 
 mod actor;
+mod aggregate;
+mod catalog;
+mod clock;
 mod decide;
 mod deployment;
 mod event;
 pub mod lifecycle;
+mod money;
+mod period;
 mod resource;
+mod subscription;
 mod values;
 
 pub use actor::{Actor, Authority};
+pub use aggregate::{Aggregate, Change, ReplayError, replay};
+pub use catalog::{Addon, CatalogStatus, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
+pub use clock::{ARCHIVE_AFTER_DAYS, Action, NextAction, next_action};
 pub use decide::{
-    Aggregate, Change, Command, CreateDeployment, MAX_LIVE_RESOURCES, Rejection, Transition, UpdateDeployment,
-    allowed_transitions, create, decide,
+    ChangePlan, Command, CreateDeployment, Effective, MAX_LIVE_RESOURCES, MAX_REPLACED_ADDONS, Proration, Rejection,
+    Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide,
 };
 pub use deployment::{Deployment, Template};
-pub use event::{Changed, Event, EventKind, ReplayError, Updated, replay};
+pub use event::{Changed, Event, EventKind, Updated};
 pub use lifecycle::State;
+pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};
+pub use period::{Anchor, AnchorMode, Interval, Period};
 pub use resource::Resource;
+pub use subscription::{
+    Line, LineKind, MAX_ADDONS, MAX_UNBILLED_LINES, PendingChange, PlanTerms, Subscription, SubscriptionAddon,
+    SubscriptionStatus,
+};
 pub use values::{
     DeploymentId, DisplayName, InvalidValue, Notes, ProviderReference, Reason, ResourceId, ShortCode, Slug,
-    TemplateVersion, TenantId, Timestamp,
+    SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp,
 };

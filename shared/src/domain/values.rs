@@ -140,6 +140,16 @@ id_value! {
     ResourceId
 }
 
+id_value! {
+    /// Names one subscription of a deployment. A UUIDv7.
+    SubscriptionId
+}
+
+id_value! {
+    /// Names one add-on as attached to a subscription. A UUIDv7.
+    SubscriptionAddonId
+}
+
 text_value! {
     /// Names a tenant: the customer that owns deployments.
     TenantId,

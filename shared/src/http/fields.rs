@@ -132,6 +132,33 @@ pub fn boolean(value: &Value) -> Result<bool, InvalidValue> {
     value.as_bool().ok_or(InvalidValue { code: "not_a_boolean", detail: "must be true or false" })
 }
 
+/// Reads a whole number from `min` to `max`. A fraction is none, not even `1.0`.
+///
+/// # Errors
+/// [`InvalidValue`] if it is no whole number, or out of range.
+pub fn integer<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Result<T, InvalidValue> {
+    move |value| {
+        const NOT_WHOLE: InvalidValue = InvalidValue { code: "not_an_integer", detail: "must be a whole number" };
+        const OUT_OF_RANGE: InvalidValue = InvalidValue { code: "out_of_range", detail: "is out of range" };
+        if !value.is_i64() && !value.is_u64() {
+            return Err(NOT_WHOLE);
+        }
+        let number = value.as_i64().filter(|number| (min..=max).contains(number)).ok_or(OUT_OF_RANGE)?;
+        T::try_from(number).map_err(|_| OUT_OF_RANGE)
+    }
+}
+
+/// Reads a list, each element by `read`.
+///
+/// # Errors
+/// [`InvalidValue`] if it is no list, or for the first element that cannot be read.
+pub fn list<T>(read: impl Fn(&Value) -> Result<T, InvalidValue>) -> impl Fn(&Value) -> Result<Vec<T>, InvalidValue> {
+    move |value| {
+        let elements = value.as_array().ok_or(InvalidValue { code: "not_a_list", detail: "must be a list" })?;
+        elements.iter().map(&read).collect()
+    }
+}
+
 /// Reads an RFC 3339 time; what it has beyond milliseconds is cut off.
 ///
 /// # Errors

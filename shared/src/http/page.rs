@@ -14,12 +14,12 @@ pub const DEFAULT_LIMIT: usize = 50;
 pub const MAX_LIMIT: usize = 100;
 
 /// What part of a list is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest<P> {
     /// At most so many records.
     pub limit: usize,
-    /// Only records before this position.
-    pub before: Option<P>,
+    /// Only records that follow this one in the list.
+    pub position: Option<P>,
 }
 
 impl<P: FromStr> PageRequest<P> {
@@ -33,17 +33,23 @@ impl<P: FromStr> PageRequest<P> {
             Some(text) => {
                 let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
                 limit.ok_or_else(|| {
-                    Error::malformed("invalid_limit", format!("limit must be a whole number from 1 to {MAX_LIMIT}"))
+                    Error::malformed(
+                        "invalid_limit",
+                        format!("the parameter limit must be a whole number from 1 to {MAX_LIMIT}"),
+                    )
                 })?
             }
         };
-        let before = match call.parameter("cursor") {
+        let position = match call.parameter("cursor") {
             None => None,
-            Some(text) => Some(position(text).ok_or_else(|| {
-                Error::malformed("invalid_cursor", "cursor must be a next_cursor from an answer to the same list")
+            Some(text) => Some(decode(text).ok_or_else(|| {
+                Error::malformed(
+                    "invalid_cursor",
+                    "the parameter cursor must be a next_cursor from an answer to the same list",
+                )
             })?),
         };
-        Ok(Self { limit, before })
+        Ok(Self { limit, position })
     }
 }
 
@@ -52,7 +58,7 @@ pub fn cursor<P: ToString>(position: P) -> String {
     URL_SAFE_NO_PAD.encode(position.to_string())
 }
 
-fn position<P: FromStr>(cursor: &str) -> Option<P> {
+fn decode<P: FromStr>(cursor: &str) -> Option<P> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     std::str::from_utf8(&bytes).ok()?.parse().ok()
 }
@@ -65,10 +71,10 @@ mod tests {
     #[test]
     fn a_cursor_is_read_back_and_a_forged_one_is_not() {
         let id: DeploymentId = "0192f0c1-2345-7abc-8def-0123456789ab".parse().unwrap();
-        assert_eq!(position::<DeploymentId>(&cursor(id)), Some(id));
-        assert_eq!(position::<u64>(&cursor(7_u64)), Some(7));
+        assert_eq!(decode::<DeploymentId>(&cursor(id)), Some(id));
+        assert_eq!(decode::<u64>(&cursor(7_u64)), Some(7));
         for bad in ["", "!", "Zm9v", &cursor("TENANT#other"), &cursor(7_u64), &format!("{}=", cursor(id))] {
-            assert_eq!(position::<DeploymentId>(bad), None, "{bad}");
+            assert_eq!(decode::<DeploymentId>(bad), None, "{bad}");
         }
     }
 }

@@ -62,7 +62,7 @@ impl From<&Error> for Problem {
                 Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "A valid bearer token is required.")
             }
             Error::Forbidden { code, detail } => Self::new(StatusCode::FORBIDDEN, code, sentence(detail)),
-            Error::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such record."),
+            Error::NotFound => not_found(),
             Error::Malformed { code, detail } => Self::new(StatusCode::BAD_REQUEST, code, sentence(detail)),
             Error::UnknownFields(errors) => fields(StatusCode::BAD_REQUEST, "unknown_field", errors),
             Error::InvalidFields(errors) => fields(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", errors),
@@ -92,6 +92,7 @@ impl From<&Error> for Problem {
 fn rejected(rejection: &Rejection) -> Problem {
     let unprocessable = |code| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, sentence(&rejection.to_string()));
     let forbidden = |code| Problem::new(StatusCode::FORBIDDEN, code, sentence(&rejection.to_string()));
+    let conflict = |code| Problem::new(StatusCode::CONFLICT, code, sentence(&rejection.to_string()));
     let moves = |problem: Problem, from: &State, to: &State, allowed: &[State]| {
         problem.with("from", from).with("to", to).with("allowed_transitions", allowed)
     };
@@ -111,6 +112,25 @@ fn rejected(rejection: &Rejection) -> Problem {
             fields(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", &[error])
         }
         Rejection::FieldNotPermitted { .. } => forbidden("field_not_permitted"),
+        Rejection::AlreadySubscribed => conflict("already_subscribed"),
+        Rejection::NotSubscribed => conflict("not_subscribed"),
+        Rejection::SubscriptionPaused => conflict("subscription_paused"),
+        Rejection::NotSubscribable(_) => unprocessable("not_subscribable"),
+        Rejection::UnknownPlan(_) => unprocessable("unknown_plan"),
+        Rejection::UnknownPlanVersion { .. } => unprocessable("unknown_plan_version"),
+        Rejection::PlanRetired(_) => unprocessable("plan_retired"),
+        Rejection::UnknownAddon(_) => unprocessable("unknown_addon"),
+        Rejection::AddonRetired(_) => unprocessable("addon_retired"),
+        Rejection::CurrencyMismatch { code, .. } => conflict("currency_mismatch").with("addon_code", code),
+        Rejection::CurrencyChange => unprocessable("currency_change"),
+        Rejection::TooManyAddons => unprocessable("too_many_addons"),
+        Rejection::TooManyReplacedAddons => unprocessable("too_many_replaced_addons"),
+        Rejection::TooManyChanges => unprocessable("too_many_changes"),
+        Rejection::AddonNotAttached => not_found(),
+        Rejection::TrialUsed(_) => conflict("trial_used"),
+        Rejection::NoTrial => conflict("no_trial"),
+        Rejection::NoPendingChange => conflict("no_pending_change"),
+        Rejection::NoPendingCancellation => conflict("no_pending_cancellation"),
     }
 }
 
@@ -124,6 +144,14 @@ fn store(error: &StoreError) -> Problem {
         StoreError::SlugTaken => {
             Problem::new(StatusCode::CONFLICT, "slug_taken", "The tenant already has a deployment of this slug.")
         }
+        StoreError::TrialTaken => {
+            Problem::new(StatusCode::CONFLICT, "trial_used", "The tenant has had its trial of the plan.")
+        }
+        StoreError::CatalogConflict => Problem::new(
+            StatusCode::CONFLICT,
+            "version_conflict",
+            "The catalog was changed by someone else at the same moment. Nothing was done; read it and decide anew.",
+        ),
         StoreError::Unavailable(_) => Problem {
             retry_after_s: Some(RETRY_AFTER_S),
             ..Problem::new(
@@ -139,6 +167,10 @@ fn store(error: &StoreError) -> Problem {
 fn fields(status: StatusCode, code: &'static str, errors: &[FieldError]) -> Problem {
     let list: Vec<String> = errors.iter().map(|e| format!("{} {}", e.pointer, e.detail)).collect();
     Problem::new(status, code, sentence(&list.join("; "))).with("errors", errors)
+}
+
+fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such record.")
 }
 
 fn internal() -> Problem {

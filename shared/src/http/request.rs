@@ -57,7 +57,8 @@ impl Call {
     /// [`Error::Malformed`] with the value's own code.
     pub fn parsed_parameter<T: FromStr<Err = InvalidValue>>(&self, name: &str) -> Result<Option<T>, Error> {
         let parse = |text: &str| {
-            text.parse().map_err(|e: InvalidValue| Error::malformed(e.code, format!("{name} {}", e.detail)))
+            text.parse()
+                .map_err(|e: InvalidValue| Error::malformed(e.code, format!("the parameter {name} {}", e.detail)))
         };
         self.parameter(name).map(parse).transpose()
     }
@@ -69,7 +70,7 @@ impl Call {
     pub fn path<T: FromStr<Err = InvalidValue>>(&self, name: &str) -> Result<T, Error> {
         let parameters = self.request.path_parameters();
         let text = parameters.first(name).unwrap_or_default();
-        text.parse().map_err(|e: InvalidValue| Error::malformed(e.code, format!("{name} {}", e.detail)))
+        text.parse().map_err(|e: InvalidValue| Error::malformed(e.code, format!("the path's {name} {}", e.detail)))
     }
 
     /// The JSON body.

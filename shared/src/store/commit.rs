@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use uuid::Uuid;
 
 use super::items::{self, DeploymentItem, Item, number, string, to_item};
+use super::keys::{self, Key};
 use super::{SHORTAGE_CODES, Store, StoreError};
-use crate::domain::Change;
+use crate::domain::{Aggregate, Change, Deployment};
 
 /// How often a commit is sent before the caller is told to come back later.
 const MAX_ATTEMPTS: u32 = 5;
@@ -24,8 +26,9 @@ const FIRST_BACKOFF_MS: u64 = 25;
 /// Where in the transaction the deployment stands.
 const DEPLOYMENT_INDEX: usize = 0;
 
-/// Where in the transaction the slug claim of a new deployment stands.
-const SLUG_CLAIM_INDEX: usize = 1;
+/// Where in the transaction the claim stands that a change makes: on the slug of a new deployment, or on the tenant's
+/// trial of a plan.
+const CLAIM_INDEX: usize = 1;
 
 /// Names one attempt to change something: the request token that DynamoDB recognises repeats by, and the mark by
 /// which a writer knows its own write again.
@@ -97,28 +100,25 @@ impl Store {
             if attempt == MAX_ATTEMPTS {
                 return Err(later);
             }
-            tracing::info!(attempt, deployment_id = %change.deployment.id, "commit is sent again");
+            tracing::info!(attempt, deployment_id = %change.after.deployment.id, "commit is sent again");
             tokio::time::sleep(commit_id.backoff(attempt)).await;
         }
     }
 
     fn writes(&self, change: &Change, commit_id: CommitId) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let Change { basis, deployment, events, resource } = change;
-        let item = to_item(&DeploymentItem::new(deployment, commit_id))?;
+        let Change { before, after, events, resource, trial_of } = change;
+        let Aggregate { deployment, subscription, addons } = after;
+        let id = deployment.id;
+        let item = to_item(&DeploymentItem::new(after, commit_id))?;
         let mut puts = Vec::with_capacity(3 + events.len());
-        if let Some((version, state)) = basis {
-            puts.push(
-                self.put(item)
-                    .condition_expression("version = :version AND #state = :state")
-                    .expression_attribute_names("#state", "state")
-                    .expression_attribute_values(":version", number(version))
-                    .expression_attribute_values(":state", string(state.as_str()))
-                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld),
-            );
+        if let Some(before) = before {
+            puts.push(self.put_over(item, &before.deployment));
         } else {
-            let claim = to_item(&items::slug_claim(deployment))?;
             puts.push(self.put_new(item));
-            puts.push(self.put_new(claim));
+            puts.push(self.put_new(to_item(&items::slug_claim(deployment))?));
+        }
+        if let Some(plan_code) = trial_of {
+            puts.push(self.put_new(items::trial_claim(deployment, plan_code)?));
         }
         for event in events {
             puts.push(self.put_new(items::from_event(deployment, event)?));
@@ -126,19 +126,52 @@ impl Store {
         if let Some(resource) = resource {
             puts.push(self.put(items::from_resource(resource)?));
         }
-        puts.into_iter()
-            .map(|put| {
-                let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
-                Ok(TransactWriteItem::builder().put(put).build())
-            })
-            .collect()
+        // Of the subscription and its add-ons, only what differs is written.
+        let (old_subscription, old_addons) =
+            before.as_ref().map_or((None, [].as_slice()), |b| (b.subscription.as_ref(), b.addons.as_slice()));
+        if let Some(subscription) = subscription.as_ref().filter(|new| Some(*new) != old_subscription) {
+            puts.push(self.put(items::from_subscription(id, subscription)?));
+        }
+        for addon in addons.iter().filter(|addon| !old_addons.contains(addon)) {
+            puts.push(self.put_new(items::from_subscription_addon(id, addon)?));
+        }
+        let mut writes = Vec::with_capacity(puts.len());
+        for put in puts {
+            let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
+            writes.push(TransactWriteItem::builder().put(put).build());
+        }
+        for addon in old_addons.iter().filter(|old| !addons.iter().any(|addon| addon.id == old.id)) {
+            writes.push(self.delete(keys::subscription_addon(id, addon.id))?);
+        }
+        Ok(writes)
     }
 
-    fn put(&self, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+    /// Puts a deployment over the one that was read, if it still is that one.
+    fn put_over(&self, item: Item, read: &Deployment) -> PutBuilder {
+        self.put(item)
+            .condition_expression("version = :version AND #state = :state")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":version", number(read.version))
+            .expression_attribute_values(":state", string(read.state.as_str()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    fn delete(&self, key: Key) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("PK", string(key.pk))
+            .key("SK", string(key.sk))
+            .condition_expression("attribute_exists(PK)")
+            .build()
+            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    fn put(&self, item: Item) -> PutBuilder {
         Put::builder().table_name(&self.table).set_item(Some(item))
     }
 
-    fn put_new(&self, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+    fn put_new(&self, item: Item) -> PutBuilder {
         self.put(item)
             .condition_expression("attribute_not_exists(PK)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -171,8 +204,13 @@ fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId) -
             Cancelled::Refused(StoreError::VersionConflict)
         };
     }
-    if change.basis.is_none() && failed(SLUG_CLAIM_INDEX).is_some() {
-        return Cancelled::Refused(StoreError::SlugTaken);
+    if failed(CLAIM_INDEX).is_some() {
+        if change.before.is_none() {
+            return Cancelled::Refused(StoreError::SlugTaken);
+        }
+        if change.trial_of.is_some() {
+            return Cancelled::Refused(StoreError::TrialTaken);
+        }
     }
     let code_of = |reason: &CancellationReason| reason.code().unwrap_or(NONE).to_owned();
     let passing = |code: &String| code == NONE || code == CONFLICT || SHORTAGE_CODES.contains(&code.as_str());
@@ -180,6 +218,9 @@ fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId) -
     if codes.iter().all(passing) {
         Cancelled::Retry
     } else {
-        Cancelled::Refused(StoreError::Damaged(format!("{}: commit cancelled with {codes:?}", change.deployment.id)))
+        Cancelled::Refused(StoreError::Damaged(format!(
+            "{}: commit cancelled with {codes:?}",
+            change.after.deployment.id
+        )))
     }
 }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::keys::{self, Key};
 use super::{CommitId, StoreError};
 use crate::domain::{
-    Deployment, DeploymentId, DisplayName, Event, Resource, ShortCode, Slug, State, Template, TemplateVersion,
-    TenantId, Timestamp,
+    Action, Addon, Aggregate, Deployment, DeploymentId, DisplayName, Event, NextAction, Plan, PlanVersion, Resource,
+    ShortCode, Slug, State, Subscription, SubscriptionAddon, SubscriptionStatus, Template, TemplateVersion, TenantId,
+    Timestamp,
 };
 
 /// An item as the SDK has it.
@@ -31,6 +32,10 @@ pub struct DeploymentItem {
     gsi2_pk: String,
     #[serde(rename = "GSI2SK")]
     gsi2_sk: String,
+    #[serde(rename = "GSI3PK", default, skip_serializing_if = "Option::is_none")]
+    gsi3_pk: Option<String>,
+    #[serde(rename = "GSI3SK", default, skip_serializing_if = "Option::is_none")]
+    gsi3_sk: Option<String>,
     #[serde(rename = "type")]
     kind: DeploymentTag,
     id: DeploymentId,
@@ -53,11 +58,52 @@ pub struct DeploymentItem {
     resume_at: Option<Timestamp>,
     live_resources: u32,
     open_invoices: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_action: Option<Action>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_action_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subscription: Option<SubscriptionSummary>,
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
     /// The commit that wrote this item, by which a writer whose answer was lost knows its own write again.
     last_commit_id: String,
+}
+
+/// A deployment as lists have it: from its own item alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentRow {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// What it has bought, in short.
+    pub subscription: Option<SubscriptionSummary>,
+    /// What the clock will do next.
+    pub next_action: Option<NextAction>,
+}
+
+/// What a list tells of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionSummary {
+    /// The plan.
+    pub plan_code: ShortCode,
+    /// Which of its versions.
+    pub plan_version: u32,
+    /// Whether it is billed.
+    pub status: SubscriptionStatus,
+    /// The first moment after the current period.
+    pub current_period_end: Timestamp,
+}
+
+impl From<&Subscription> for SubscriptionSummary {
+    fn from(subscription: &Subscription) -> Self {
+        Self {
+            plan_code: subscription.terms.plan_code.clone(),
+            plan_version: subscription.terms.plan_version,
+            status: subscription.status,
+            current_period_end: subscription.current_period_end,
+        }
+    }
 }
 
 /// A tenant's claim on a slug, held for good.
@@ -77,30 +123,41 @@ pub struct SlugClaimItem {
     pub deployment_id: DeploymentId,
 }
 
-/// A stored event. It carries what a consumer of the table's stream needs beside the event itself.
+/// A record under its key, with its entry in the tenant index if it has one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct EventItem {
+struct RecordItem<T> {
     #[serde(rename = "PK")]
     pk: String,
     #[serde(rename = "SK")]
     sk: String,
-    #[serde(rename = "type")]
-    kind: EventTag,
+    #[serde(rename = "GSI1PK", default, skip_serializing_if = "Option::is_none")]
+    gsi1_pk: Option<String>,
+    #[serde(rename = "GSI1SK", default, skip_serializing_if = "Option::is_none")]
+    gsi1_sk: Option<String>,
+    #[serde(flatten)]
+    record: T,
+}
+
+/// The records that are stored as they are. The name of a variant is the item's `type`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "record", rename_all = "snake_case")]
+enum Record {
+    Event(Box<EventRecord>),
+    Resource(Resource),
+    Subscription(Subscription),
+    SubscriptionAddon(SubscriptionAddon),
+    TrialClaim { deployment_id: DeploymentId },
+    Plan(Plan),
+    PlanVersion(PlanVersion),
+    Addon(Addon),
+}
+
+/// An event, with what a consumer of the table's stream needs beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct EventRecord {
     deployment_id: DeploymentId,
     tenant_id: TenantId,
     event: Event,
-}
-
-/// A stored cloud resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct ResourceItem {
-    #[serde(rename = "PK")]
-    pk: String,
-    #[serde(rename = "SK")]
-    sk: String,
-    #[serde(rename = "type")]
-    kind: ResourceTag,
-    resource: Resource,
 }
 
 /// Declares the one value that the `type` attribute of an entity has, so that reading another entity fails.
@@ -116,16 +173,26 @@ macro_rules! tag {
 
 tag!(DeploymentTag, "deployment");
 tag!(SlugClaimTag, "slug_claim");
-tag!(EventTag, "event");
-tag!(ResourceTag, "resource");
 
 /// The `type` of a stored deployment.
 pub const DEPLOYMENT_TYPE: &str = "deployment";
+/// The `type` of a stored subscription.
+pub const SUBSCRIPTION_TYPE: &str = "subscription";
+/// The `type` of a stored add-on of a subscription.
+pub const SUBSCRIPTION_ADDON_TYPE: &str = "subscription_addon";
+/// The `type` of a stored plan.
+pub const PLAN_TYPE: &str = "plan";
+/// The `type` of a stored plan version.
+pub const PLAN_VERSION_TYPE: &str = "plan_version";
+/// The `type` of a stored add-on of the catalog.
+pub const ADDON_TYPE: &str = "addon";
+/// The `type` of the mark that a tenant has had its trial of a plan.
+pub const TRIAL_CLAIM_TYPE: &str = "trial_claim";
 
 impl DeploymentItem {
-    /// The stored form of `deployment`, as written by `commit_id`.
+    /// The stored form of a deployment, as written by `commit_id`.
     #[must_use]
-    pub fn new(deployment: &Deployment, commit_id: CommitId) -> Self {
+    pub fn new(aggregate: &Aggregate, commit_id: CommitId) -> Self {
         let Deployment {
             id,
             tenant_id,
@@ -144,7 +211,9 @@ impl DeploymentItem {
             version,
             created_at,
             updated_at,
-        } = deployment.clone();
+        } = aggregate.deployment.clone();
+        let next = aggregate.next_action();
+        let (gsi3_pk, gsi3_sk) = next.map(|next| keys::due_index(next, id)).map(|key| (key.pk, key.sk)).unzip();
         let Key { pk, sk } = keys::deployment(id);
         let Key { pk: gsi1_pk, sk: gsi1_sk } = keys::tenant_index(&tenant_id, id);
         let Key { pk: gsi2_pk, sk: gsi2_sk } = keys::state_index(state, id);
@@ -156,6 +225,8 @@ impl DeploymentItem {
             gsi1_sk,
             gsi2_pk,
             gsi2_sk,
+            gsi3_pk,
+            gsi3_sk,
             kind: DeploymentTag::Tag,
             id,
             tenant_id,
@@ -172,6 +243,9 @@ impl DeploymentItem {
             resume_at,
             live_resources,
             open_invoices,
+            next_action: next.map(|next| next.action),
+            next_action_at: next.map(|next| next.at),
+            subscription: aggregate.subscription.as_ref().map(SubscriptionSummary::from),
             version,
             created_at,
             updated_at,
@@ -180,7 +254,7 @@ impl DeploymentItem {
     }
 }
 
-impl From<DeploymentItem> for Deployment {
+impl From<DeploymentItem> for DeploymentRow {
     fn from(item: DeploymentItem) -> Self {
         let DeploymentItem {
             pk: _,
@@ -189,6 +263,8 @@ impl From<DeploymentItem> for Deployment {
             gsi1_sk: _,
             gsi2_pk: _,
             gsi2_sk: _,
+            gsi3_pk: _,
+            gsi3_sk: _,
             kind: DeploymentTag::Tag,
             id,
             tenant_id,
@@ -205,12 +281,15 @@ impl From<DeploymentItem> for Deployment {
             resume_at,
             live_resources,
             open_invoices,
+            next_action,
+            next_action_at,
+            subscription,
             version,
             created_at,
             updated_at,
             last_commit_id: _,
         } = item;
-        Self {
+        let deployment = Deployment {
             id,
             tenant_id,
             slug,
@@ -228,7 +307,9 @@ impl From<DeploymentItem> for Deployment {
             version,
             created_at,
             updated_at,
-        }
+        };
+        let next_action = next_action.zip(next_action_at).map(|(action, at)| NextAction { action, at });
+        Self { deployment, subscription, next_action }
     }
 }
 
@@ -240,28 +321,22 @@ pub fn slug_claim(deployment: &Deployment) -> SlugClaimItem {
     SlugClaimItem { pk, sk, gsi1_pk, gsi1_sk, kind: SlugClaimTag::Tag, deployment_id: deployment.id }
 }
 
+/// Puts records under their keys.
+fn record(key: Key, index: Option<Key>, record: Record) -> Result<Item, StoreError> {
+    let Key { pk, sk } = key;
+    let (gsi1_pk, gsi1_sk) = index.map(|key| (key.pk, key.sk)).unzip();
+    to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, record })
+}
+
 /// Turns an event of `deployment` into an item.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if it cannot be expressed.
 pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreError> {
-    let Key { pk, sk } = keys::event(deployment.id, event.sequence);
-    to_item(&EventItem {
-        pk,
-        sk,
-        kind: EventTag::Tag,
-        deployment_id: deployment.id,
-        tenant_id: deployment.tenant_id.clone(),
-        event: event.clone(),
-    })
-}
-
-/// Reads an event.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is no event.
-pub fn to_event(item: Item) -> Result<Event, StoreError> {
-    from_item::<EventItem>(item).map(|item| item.event)
+    let Deployment { id: deployment_id, tenant_id, .. } = deployment.clone();
+    let event = event.clone();
+    let key = keys::event(deployment_id, event.sequence);
+    record(key, None, Record::Event(Box::new(EventRecord { deployment_id, tenant_id, event })))
 }
 
 /// Turns a resource into an item.
@@ -269,24 +344,147 @@ pub fn to_event(item: Item) -> Result<Event, StoreError> {
 /// # Errors
 /// [`StoreError::Damaged`] if it cannot be expressed.
 pub fn from_resource(resource: &Resource) -> Result<Item, StoreError> {
-    let Key { pk, sk } = keys::resource(resource.deployment_id, resource.id);
-    to_item(&ResourceItem { pk, sk, kind: ResourceTag::Tag, resource: resource.clone() })
+    record(keys::resource(resource.deployment_id, resource.id), None, Record::Resource(resource.clone()))
+}
+
+/// Turns a subscription into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_subscription(id: DeploymentId, subscription: &Subscription) -> Result<Item, StoreError> {
+    record(keys::subscription(id), None, Record::Subscription(subscription.clone()))
+}
+
+/// Turns an add-on of a subscription into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_subscription_addon(id: DeploymentId, addon: &SubscriptionAddon) -> Result<Item, StoreError> {
+    record(keys::subscription_addon(id, addon.id), None, Record::SubscriptionAddon(addon.clone()))
+}
+
+/// The mark that a deployment's tenant has had its trial of a plan.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn trial_claim(deployment: &Deployment, plan_code: &ShortCode) -> Result<Item, StoreError> {
+    let key = keys::trial_claim(&deployment.tenant_id, plan_code);
+    record(key, None, Record::TrialClaim { deployment_id: deployment.id })
+}
+
+/// Turns a plan into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_plan(plan: &Plan) -> Result<Item, StoreError> {
+    record(keys::plan(&plan.code), Some(keys::plan_index(&plan.code)), Record::Plan(plan.clone()))
+}
+
+/// Turns a plan version into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_plan_version(version: &PlanVersion) -> Result<Item, StoreError> {
+    record(keys::plan_version(&version.plan_code, version.version), None, Record::PlanVersion(version.clone()))
+}
+
+/// Turns an add-on of the catalog into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_addon(addon: &Addon) -> Result<Item, StoreError> {
+    record(keys::addon(&addon.code), Some(keys::addon_index(&addon.code)), Record::Addon(addon.clone()))
+}
+
+/// Reads an event.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_event(item: Item) -> Result<Event, StoreError> {
+    match from_item(item)? {
+        RecordItem { record: Record::Event(record), .. } => Ok(record.event),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no event"))),
+    }
 }
 
 /// Reads a resource.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if the item is no resource.
+/// [`StoreError::Damaged`] if the item is none.
 pub fn to_resource(item: Item) -> Result<Resource, StoreError> {
-    from_item::<ResourceItem>(item).map(|item| item.resource)
+    match from_item(item)? {
+        RecordItem { record: Record::Resource(record), .. } => Ok(record),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no resource"))),
+    }
+}
+
+/// Reads a subscription.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_subscription(item: Item) -> Result<Subscription, StoreError> {
+    match from_item(item)? {
+        RecordItem { record: Record::Subscription(record), .. } => Ok(record),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no subscription"))),
+    }
+}
+
+/// Reads an add-on of a subscription.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_subscription_addon(item: Item) -> Result<SubscriptionAddon, StoreError> {
+    match from_item(item)? {
+        RecordItem { record: Record::SubscriptionAddon(record), .. } => Ok(record),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no subscription_addon"))),
+    }
+}
+
+/// Reads a plan.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_plan(item: Item) -> Result<Plan, StoreError> {
+    match from_item(item)? {
+        RecordItem { record: Record::Plan(record), .. } => Ok(record),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no plan"))),
+    }
+}
+
+/// Reads a plan version.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_plan_version(item: Item) -> Result<PlanVersion, StoreError> {
+    match from_item(item)? {
+        RecordItem { record: Record::PlanVersion(record), .. } => Ok(record),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no plan_version"))),
+    }
+}
+
+/// Reads an add-on of the catalog.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_addon(item: Item) -> Result<Addon, StoreError> {
+    match from_item(item)? {
+        RecordItem { record: Record::Addon(record), .. } => Ok(record),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no addon"))),
+    }
 }
 
 /// Reads a deployment.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if the item is no deployment.
-pub fn to_deployment(item: Item) -> Result<Deployment, StoreError> {
-    from_item::<DeploymentItem>(item).map(Deployment::from)
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_deployment(item: Item) -> Result<DeploymentRow, StoreError> {
+    from_item::<DeploymentItem>(item).map(DeploymentRow::from)
+}
+
+/// Whether an item is of a type.
+#[must_use]
+pub fn is(item: &Item, kind: &str) -> bool {
+    item.get("type").and_then(|v| v.as_s().ok()).is_some_and(|found| found == kind)
 }
 
 /// Turns any of the stored forms into an item.

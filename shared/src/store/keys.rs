@@ -7,13 +7,16 @@ use std::ops::RangeInclusive;
 
 use uuid::Uuid;
 
-use crate::domain::{DeploymentId, ResourceId, Slug, State, TenantId};
+use crate::domain::{DeploymentId, NextAction, ResourceId, ShortCode, Slug, State, SubscriptionAddonId, TenantId};
 
 /// The first character of every sort key of the present state.
 pub const PRESENT: &str = "#";
 
 /// Over how many partitions of the state index each state is spread. Fixed for the life of the index.
 pub const STATE_SHARDS: u8 = 4;
+
+/// Over how many partitions the due index is spread. Fixed for the life of the index.
+pub const DUE_SHARDS: u8 = 16;
 
 /// An item's primary key, or the key of an index entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,18 @@ pub fn deployment(id: DeploymentId) -> Key {
     Key { pk: partition(id), sk: "#DEPLOYMENT".to_owned() }
 }
 
+/// A deployment's subscription.
+#[must_use]
+pub fn subscription(id: DeploymentId) -> Key {
+    Key { pk: partition(id), sk: "#SUBSCRIPTION".to_owned() }
+}
+
+/// One add-on of that subscription.
+#[must_use]
+pub fn subscription_addon(id: DeploymentId, addon_id: SubscriptionAddonId) -> Key {
+    Key { pk: partition(id), sk: format!("#SUBSCRIPTION#ADDON#{addon_id}") }
+}
+
 /// One event. Sequences are padded, so that keys sort as numbers do.
 #[must_use]
 pub fn event(id: DeploymentId, sequence: u64) -> Key {
@@ -53,6 +68,60 @@ pub fn resource(id: DeploymentId, resource_id: ResourceId) -> Key {
 pub fn slug_claim(tenant_id: &TenantId, slug: &Slug) -> Key {
     Key { pk: tenant_partition(tenant_id), sk: format!("SLUG#{slug}") }
 }
+
+/// The mark that a tenant has had its one trial of a plan.
+#[must_use]
+pub fn trial_claim(tenant_id: &TenantId, plan_code: &ShortCode) -> Key {
+    Key { pk: tenant_partition(tenant_id), sk: format!("TRIAL#{plan_code}") }
+}
+
+/// A plan.
+#[must_use]
+pub fn plan(code: &ShortCode) -> Key {
+    Key { pk: plan_partition(code), sk: "#PLAN".to_owned() }
+}
+
+/// The partition of a plan and its versions.
+#[must_use]
+pub fn plan_partition(code: &ShortCode) -> String {
+    format!("PLAN#{code}")
+}
+
+/// One version of a plan.
+#[must_use]
+pub fn plan_version(code: &ShortCode, version: u32) -> Key {
+    Key { pk: plan_partition(code), sk: plan_version_sort_key(version) }
+}
+
+/// The sort keys of a plan's versions before `before`, or of all.
+#[must_use]
+pub fn plan_versions_before(before: Option<u32>) -> RangeInclusive<String> {
+    let last = before.map_or(u32::MAX, |version| version.saturating_sub(1));
+    plan_version_sort_key(0)..=plan_version_sort_key(last)
+}
+
+/// An add-on of the catalog.
+#[must_use]
+pub fn addon(code: &ShortCode) -> Key {
+    Key { pk: format!("ADDON#{code}"), sk: "#ADDON".to_owned() }
+}
+
+/// A plan's entry in the tenant index: the list of all plans.
+#[must_use]
+pub fn plan_index(code: &ShortCode) -> Key {
+    Key { pk: PLANS.to_owned(), sk: code.to_string() }
+}
+
+/// An add-on's entry in the tenant index: the list of all add-ons.
+#[must_use]
+pub fn addon_index(code: &ShortCode) -> Key {
+    Key { pk: ADDONS.to_owned(), sk: code.to_string() }
+}
+
+/// The partition of all plans, in the tenant index.
+pub const PLANS: &str = "PLANS";
+/// The partition of all add-ons, in the tenant index.
+pub const ADDONS: &str = "ADDONS";
 
 /// A place where nothing is ever stored.
 #[must_use]
@@ -92,6 +161,20 @@ pub fn state_index(state: State, id: DeploymentId) -> Key {
     Key { pk: state_partition(state, shard(id, STATE_SHARDS)), sk: id.to_string() }
 }
 
+/// A deployment's entry in the due index (`GSI3`): when the clock has to look at it next.
+#[must_use]
+pub fn due_index(next: NextAction, id: DeploymentId) -> Key {
+    // A time of fixed width sorts as text as it does as time.
+    let at = next.at.format("%Y-%m-%dT%H:%M:%S%.3fZ");
+    Key { pk: due_partition(shard(id, DUE_SHARDS)), sk: format!("{at}#{id}") }
+}
+
+/// One partition of the due index.
+#[must_use]
+pub fn due_partition(shard: u8) -> String {
+    format!("DUE#{shard:03}")
+}
+
 /// One partition of the state index.
 #[must_use]
 pub fn state_partition(state: State, shard: u8) -> String {
@@ -123,6 +206,10 @@ pub fn deployment_id(pk: &str) -> Option<DeploymentId> {
     pk.strip_prefix("DEPLOYMENT#")?.parse().ok()
 }
 
+fn plan_version_sort_key(version: u32) -> String {
+    format!("VERSION#{version:010}")
+}
+
 fn event_sort_key(sequence: u64) -> String {
     const MAX: u64 = 9_999_999_999;
     format!("EVENT#{:010}", sequence.min(MAX))
@@ -142,6 +229,7 @@ fn shard(id: DeploymentId, shards: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Action;
 
     #[test]
     fn keys_stand_as_documented() {
@@ -149,6 +237,9 @@ mod tests {
         let tenant: TenantId = "acme".parse().unwrap();
         let slug: Slug = "shop".parse().unwrap();
         let resource_id: ResourceId = "0192f0c1-2345-7abc-8def-0123456789ac".parse().unwrap();
+        let code: ShortCode = "studio".parse().unwrap();
+        let at = chrono::DateTime::from_timestamp(1_801_353_600, 0).unwrap();
+        let due = NextAction { action: Action::Renew, at };
         let id_text = id.to_string();
         for (key, pk, sk) in [
             (deployment(id), format!("DEPLOYMENT#{id_text}"), "#DEPLOYMENT".to_owned()),
@@ -157,6 +248,12 @@ mod tests {
             (slug_claim(&tenant, &slug), "TENANT#acme".to_owned(), "SLUG#shop".to_owned()),
             (tenant_index(&tenant, id), "TENANT#acme".to_owned(), id_text.clone()),
             (slug_index(&slug, id), "SLUG#shop".to_owned(), id_text.clone()),
+            (subscription(id), format!("DEPLOYMENT#{id_text}"), "#SUBSCRIPTION".to_owned()),
+            (plan(&code), "PLAN#studio".to_owned(), "#PLAN".to_owned()),
+            (plan_version(&code, 12), "PLAN#studio".to_owned(), "VERSION#0000000012".to_owned()),
+            (addon(&code), "ADDON#studio".to_owned(), "#ADDON".to_owned()),
+            (trial_claim(&tenant, &code), "TENANT#acme".to_owned(), "TRIAL#studio".to_owned()),
+            (due_index(due, id), "DUE#011".to_owned(), format!("2027-01-31T00:00:00.000Z#{id_text}")),
             (state_index(State::PastDue, id), "STATE#past_due#003".to_owned(), id_text.clone()),
         ] {
             assert_eq!((key.pk, key.sk), (pk, sk));

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::items::{self, DEPLOYMENT_TYPE, string};
+use super::items::{self, DEPLOYMENT_TYPE, SUBSCRIPTION_ADDON_TYPE, SUBSCRIPTION_TYPE, string};
 use super::{Store, StoreError, keys};
 use crate::auth::Scope;
 use crate::domain::{Aggregate, DeploymentId, Resource, ResourceId};
@@ -25,13 +25,18 @@ impl Store {
             .send()
             .await?;
         let mut deployment = None;
+        let mut subscription = None;
+        let mut addons = Vec::new();
         for item in output.items.unwrap_or_default() {
             match item.get("type").and_then(|v| AttributeValue::as_s(v).ok()).map(String::as_str) {
-                Some(DEPLOYMENT_TYPE) => deployment = Some(items::to_deployment(item)?),
+                Some(DEPLOYMENT_TYPE) => deployment = Some(items::to_deployment(item)?.deployment),
+                Some(SUBSCRIPTION_TYPE) => subscription = Some(items::to_subscription(item)?),
+                Some(SUBSCRIPTION_ADDON_TYPE) => addons.push(items::to_subscription_addon(item)?),
                 unknown => return Err(StoreError::Damaged(format!("{id} holds an item of type {unknown:?}"))),
             }
         }
-        Ok(deployment.filter(|d| scope.contains(&d.tenant_id)).map(|deployment| Aggregate { deployment }))
+        let deployment = deployment.filter(|d| scope.contains(&d.tenant_id));
+        Ok(deployment.map(|deployment| Aggregate { deployment, subscription, addons }))
     }
 
     /// Reads one resource of a deployment that the caller has loaded: one consistent GetItem.
@@ -43,16 +48,6 @@ impl Store {
         aggregate: &Aggregate,
         resource_id: ResourceId,
     ) -> Result<Option<Resource>, StoreError> {
-        let key = keys::resource(aggregate.deployment.id, resource_id);
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key("PK", string(key.pk))
-            .key("SK", string(key.sk))
-            .send()
-            .await?;
-        output.item.map(items::to_resource).transpose()
+        self.get(keys::resource(aggregate.deployment.id, resource_id)).await?.map(items::to_resource).transpose()
     }
 }

@@ -5,6 +5,7 @@
 //! [`Store::load`] reads an aggregate with one Query, [`Store::commit`] writes a [`crate::domain::Change`] with one
 //! TransactWriteItems, and `queries` serves the lists. Rules live in [`crate::domain`], not here.
 
+mod catalog;
 mod commit;
 pub mod items;
 pub mod keys;
@@ -15,9 +16,11 @@ pub mod schema;
 use std::error::Error as StdError;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+pub use catalog::Offer;
 pub use commit::CommitId;
+pub use items::{DeploymentRow, SubscriptionSummary};
 pub use queries::{DeploymentFilter, Page};
 
 /// The table, and the client to reach it with.
@@ -36,6 +39,12 @@ pub enum StoreError {
     /// The tenant already has a deployment of that slug; nothing was written.
     #[error("the slug is taken")]
     SlugTaken,
+    /// Another subscription of the tenant took up its one trial of the plan first; nothing was written.
+    #[error("the tenant's trial of the plan is taken")]
+    TrialTaken,
+    /// Somebody else changed the catalog's record first; nothing was written.
+    #[error("the catalog's record was changed by someone else at the same moment")]
+    CatalogConflict,
     /// DynamoDB is short of capacity or out of reach, also after retries. Whether a write happened is unknown.
     #[error("DynamoDB did not answer: {0}")]
     Unavailable(String),
@@ -92,9 +101,24 @@ impl Store {
             .expression_attribute_values(":sk", items::string(key.sk))
             .send();
         if let Err(error) = read.await {
-            tracing::warn!(error = %DisplayErrorContext(&error), "the connection could not be warmed");
+            tracing::warn!(error = error_chain(&error), "the connection could not be warmed");
         }
     }
+}
+
+/// An error and all that caused it, in a line. The SDK's own display of it would print the whole raw response.
+#[must_use]
+pub fn error_chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 /// Sorts an SDK error into "later" and "never".
@@ -109,7 +133,7 @@ where
             SdkError::ServiceError(service) => service.err().code().is_none_or(|code| SHORTAGE_CODES.contains(&code)),
             _ => false,
         };
-        let text = DisplayErrorContext(&error).to_string();
+        let text = error_chain(&error);
         if later { Self::Unavailable(text) } else { Self::Refused(text) }
     }
 }

@@ -9,12 +9,12 @@ use std::ops::RangeInclusive;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use futures_util::future::{try_join, try_join_all};
 
-use super::items::{self, Item, SlugClaimItem, string};
-use super::keys::{self, STATE_SHARDS};
+use super::items::{self, DeploymentRow, Item, SlugClaimItem, SubscriptionSummary, string};
+use super::keys::{self, Key, STATE_SHARDS};
 use super::schema::{STATE_INDEX, TENANT_INDEX};
 use super::{Store, StoreError};
 use crate::auth::Scope;
-use crate::domain::{Aggregate, Deployment, DeploymentId, Event, Resource, ResourceId, Slug, State, TenantId};
+use crate::domain::{Aggregate, DeploymentId, Event, Resource, ResourceId, Slug, State, TenantId};
 
 /// How many of a tenant's deployments one Query looks at when it filters by state.
 const FILTERED_QUERY_LIMIT: usize = 1000;
@@ -45,9 +45,9 @@ pub struct DeploymentFilter {
     pub slug: Option<Slug>,
 }
 
-impl<T, P: Copy> Page<T, P> {
+impl<T, P> Page<T, P> {
     /// Cuts what was read down to `limit` records; what is left over shows that there is more.
-    fn cut(mut items: Vec<T>, limit: usize, more_unread: bool, position: impl Fn(&T) -> P) -> Self {
+    pub(super) fn cut(mut items: Vec<T>, limit: usize, more_unread: bool, position: impl Fn(&T) -> P) -> Self {
         let more = more_unread || items.len() > limit;
         items.truncate(limit);
         let next = items.last().filter(|_| more).map(position);
@@ -67,7 +67,7 @@ impl Store {
         filter: &DeploymentFilter,
         limit: usize,
         before: Option<DeploymentId>,
-    ) -> Result<Page<Deployment, DeploymentId>, StoreError> {
+    ) -> Result<Page<DeploymentRow, DeploymentId>, StoreError> {
         let tenant_id = match scope {
             Scope::Tenant(own) => Some(own),
             Scope::All => filter.tenant_id.as_ref(),
@@ -75,8 +75,10 @@ impl Store {
         match (tenant_id, &filter.slug) {
             (Some(tenant_id), Some(slug)) => {
                 let found = self.find_by_slug(scope, tenant_id, slug).await?;
-                let wanted = |d: &Deployment| {
-                    filter.state.is_none_or(|state| d.state == state) && before.is_none_or(|before| d.id < before)
+                let wanted = |row: &DeploymentRow| {
+                    let found = &row.deployment;
+                    filter.state.is_none_or(|state| found.state == state)
+                        && before.is_none_or(|before| found.id < before)
                 };
                 Ok(Page { items: found.into_iter().filter(wanted).collect(), next: None })
             }
@@ -102,7 +104,7 @@ impl Store {
         limit: usize,
         before: Option<u64>,
     ) -> Result<Option<(Aggregate, Page<Event, u64>)>, StoreError> {
-        let history = self.history(id, keys::events_before(before), limit);
+        let history = self.partition_page(keys::partition(id), keys::events_before(before), limit);
         let (aggregate, (items, more)) = try_join(self.load(scope, id), history).await?;
         let Some(aggregate) = aggregate else { return Ok(None) };
         let events = items.into_iter().map(items::to_event).collect::<Result<_, _>>()?;
@@ -120,7 +122,7 @@ impl Store {
         limit: usize,
         before: Option<ResourceId>,
     ) -> Result<Option<(Aggregate, Page<Resource, ResourceId>)>, StoreError> {
-        let history = self.history(id, keys::resources_before(before), limit);
+        let history = self.partition_page(keys::partition(id), keys::resources_before(before), limit);
         let (aggregate, (items, more)) = try_join(self.load(scope, id), history).await?;
         let Some(aggregate) = aggregate else { return Ok(None) };
         let resources = items.into_iter().map(items::to_resource).collect::<Result<_, _>>()?;
@@ -132,20 +134,15 @@ impl Store {
         scope: &Scope,
         tenant_id: &TenantId,
         slug: &Slug,
-    ) -> Result<Option<Deployment>, StoreError> {
-        let key = keys::slug_claim(tenant_id, slug);
-        let claim = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key("PK", string(key.pk))
-            .key("SK", string(key.sk))
-            .send()
-            .await?;
-        let Some(item) = claim.item else { return Ok(None) };
+    ) -> Result<Option<DeploymentRow>, StoreError> {
+        let Some(item) = self.get(keys::slug_claim(tenant_id, slug)).await? else { return Ok(None) };
         let claim: SlugClaimItem = items::from_item(item)?;
-        Ok(self.load(scope, claim.deployment_id).await?.map(|aggregate| aggregate.deployment))
+        let found = self.load(scope, claim.deployment_id).await?;
+        Ok(found.map(|aggregate| DeploymentRow {
+            subscription: aggregate.subscription.as_ref().map(SubscriptionSummary::from),
+            next_action: aggregate.next_action(),
+            deployment: aggregate.deployment,
+        }))
     }
 
     async fn list_of_tenant(
@@ -154,7 +151,7 @@ impl Store {
         state: Option<State>,
         limit: usize,
         before: Option<DeploymentId>,
-    ) -> Result<Page<Deployment, DeploymentId>, StoreError> {
+    ) -> Result<Page<DeploymentRow, DeploymentId>, StoreError> {
         let query_limit = if state.is_some() { FILTERED_QUERY_LIMIT } else { limit + 1 };
         let partition = keys::tenant_partition(tenant_id);
         let mut deployments = Vec::new();
@@ -169,7 +166,7 @@ impl Store {
                 break;
             }
         }
-        let mut page = Page::cut(deployments, limit, position.is_some(), |deployment: &Deployment| deployment.id);
+        let mut page = Page::cut(deployments, limit, position.is_some(), |row: &DeploymentRow| row.deployment.id);
         if page.items.len() < limit {
             page.next = position;
         }
@@ -182,7 +179,7 @@ impl Store {
         state: Option<State>,
         limit: usize,
         before: Option<DeploymentId>,
-    ) -> Result<Page<Deployment, DeploymentId>, StoreError> {
+    ) -> Result<Page<DeploymentRow, DeploymentId>, StoreError> {
         let pages =
             partitions.iter().map(|(index, partition)| self.index_page(index, partition, before, limit + 1, None));
         let mut ids = Vec::new();
@@ -196,8 +193,8 @@ impl Store {
         ids.dedup();
         let Page { items: ids, next } = Page::cut(ids, limit, false, |id| *id);
         let mut deployments = self.get_deployments(&ids).await?;
-        deployments.retain(|d| state.is_none_or(|state| d.state == state));
-        deployments.sort_unstable_by_key(|d| std::cmp::Reverse(d.id));
+        deployments.retain(|row| state.is_none_or(|state| row.deployment.state == state));
+        deployments.sort_unstable_by_key(|row| std::cmp::Reverse(row.deployment.id));
         Ok(Page { items: deployments, next })
     }
 
@@ -233,36 +230,42 @@ impl Store {
         Ok((output.items.unwrap_or_default(), read_to))
     }
 
-    async fn get_deployments(&self, ids: &[DeploymentId]) -> Result<Vec<Deployment>, StoreError> {
-        let mut found = Vec::with_capacity(ids.len());
-        let mut wanted: Vec<Item> = ids
-            .iter()
-            .map(|id| keys::deployment(*id))
-            .map(|key| Item::from([("PK".to_owned(), string(key.pk)), ("SK".to_owned(), string(key.sk))]))
-            .collect();
+    async fn get_deployments(&self, ids: &[DeploymentId]) -> Result<Vec<DeploymentRow>, StoreError> {
+        let items = self.get_items(ids.iter().map(|id| keys::deployment(*id)), false).await?;
+        items.into_iter().map(items::to_deployment).collect()
+    }
+
+    /// Reads the items under at most 100 keys: one BatchGetItem, and more only for what DynamoDB leaves unread.
+    pub(super) async fn get_items(
+        &self,
+        keys: impl IntoIterator<Item = Key>,
+        consistent: bool,
+    ) -> Result<Vec<Item>, StoreError> {
+        let attributes = |key: Key| Item::from([("PK".to_owned(), string(key.pk)), ("SK".to_owned(), string(key.sk))]);
+        let mut wanted: Vec<Item> = keys.into_iter().map(attributes).collect();
+        let mut found = Vec::with_capacity(wanted.len());
         for _ in 0..MAX_BATCH_ATTEMPTS {
             if wanted.is_empty() {
                 return Ok(found);
             }
             let keys = KeysAndAttributes::builder()
                 .set_keys(Some(wanted))
+                .consistent_read(consistent)
                 .build()
                 .map_err(|error| StoreError::Damaged(error.to_string()))?;
-            let mut output = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
-            for item in output.responses.take().and_then(|mut r| r.remove(&self.table)).unwrap_or_default() {
-                found.push(items::to_deployment(item)?);
-            }
-            wanted =
-                output.unprocessed_keys.and_then(|mut u| u.remove(&self.table)).map(|k| k.keys).unwrap_or_default();
+            let output = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
+            found.extend(output.responses.and_then(|mut r| r.remove(&self.table)).unwrap_or_default());
+            let unread = output.unprocessed_keys.and_then(|mut keys| keys.remove(&self.table));
+            wanted = unread.map(|keys| keys.keys).unwrap_or_default();
         }
         if wanted.is_empty() { Ok(found) } else { Err(StoreError::Unavailable("keys stayed unprocessed".to_owned())) }
     }
 
-    /// One consistent Query of a deployment's history, newest first, with one record more than `limit`. The caller
-    /// must drop it unless the deployment is within the scope.
-    async fn history(
+    /// One consistent Query of part of a partition, last first, with one item more than `limit`. Of a deployment's
+    /// partition, the caller must drop them unless the deployment is within the scope.
+    pub(super) async fn partition_page(
         &self,
-        id: DeploymentId,
+        partition: String,
         range: RangeInclusive<String>,
         limit: usize,
     ) -> Result<(Vec<Item>, bool), StoreError> {
@@ -275,7 +278,7 @@ impl Store {
             .scan_index_forward(false)
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
             .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
-            .expression_attribute_values(":pk", string(keys::partition(id)))
+            .expression_attribute_values(":pk", string(partition))
             .expression_attribute_values(":first", string(first))
             .expression_attribute_values(":last", string(last))
             .send()

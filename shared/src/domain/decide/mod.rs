@@ -1,28 +1,33 @@
 //! `decide`: every rule about what may happen to a deployment. It reads no clock and writes nothing; its answer is
 //! the new state together with the events that led there, for [`crate::store`] to commit as one.
 //!
-//! The new state is always made by applying the events to the old one, so that replaying a history cannot disagree
-//! with the record beside it.
+//! Here are the rules of deployments; those of subscriptions are in [`subscriptions`].
 
-use super::actor::{Actor, Authority};
-use super::deployment::{Deployment, Template};
-use super::event::{self, Changed, Event, EventKind, Updated, replay};
-use super::lifecycle::{INITIAL_STATES, State};
-use super::resource::Resource;
-use super::values::{DeploymentId, DisplayName, Notes, Reason, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
+mod rejection;
+mod subscriptions;
+#[cfg(test)]
+mod tests;
+
+use crate::domain::actor::{Actor, Authority};
+use crate::domain::aggregate::{Aggregate, Change, replay};
+use crate::domain::catalog::Addon;
+use crate::domain::deployment::{Deployment, Template};
+use crate::domain::event::{Changed, Event, EventKind, Updated};
+use crate::domain::lifecycle::{INITIAL_STATES, State};
+use crate::domain::resource::Resource;
+use crate::domain::values::{
+    DeploymentId, DisplayName, Notes, Reason, ShortCode, Slug, SubscriptionAddonId, TemplateVersion, TenantId,
+    Timestamp,
+};
+
+pub use rejection::Rejection;
+pub use subscriptions::{ChangePlan, Effective, MAX_REPLACED_ADDONS, Proration, Subscribe};
 
 /// The most live resources one deployment can have.
 pub const MAX_LIVE_RESOURCES: u32 = 500;
 
 /// The furthest that a caller may set a time ahead, in days: 100 years.
 const MAX_DAYS_AHEAD: i64 = 36_525;
-
-/// Everything that decisions about one deployment rest on, as one query reads it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Aggregate {
-    /// The deployment itself.
-    pub deployment: Deployment,
-}
 
 /// What somebody wants done to an existing deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +40,22 @@ pub enum Command {
     AddResource(Resource),
     /// Mark a cloud resource, as it stands now, as deleted.
     DeleteResource(Resource),
+    /// Subscribe it to a plan.
+    Subscribe(Subscribe),
+    /// Attach an add-on of the catalog, under this identity.
+    AttachAddon(SubscriptionAddonId, Addon),
+    /// Detach an add-on.
+    DetachAddon(SubscriptionAddonId),
+    /// Change the plan or its version.
+    ChangePlan(ChangePlan),
+    /// Take a scheduled change of plan back.
+    WithdrawPlanChange,
+    /// Cancel the subscription.
+    CancelSubscription(Effective),
+    /// Take a scheduled cancellation back.
+    WithdrawCancellation,
+    /// Let the trial end later.
+    ExtendTrial(Timestamp),
 }
 
 /// What somebody wants created.
@@ -92,75 +113,6 @@ pub struct UpdateDeployment {
     pub billing_action_suspended: Option<bool>,
 }
 
-/// What is to be written, all of it or nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// The version and state that the decision rests on; `None` for a deployment that must not exist yet.
-    pub basis: Option<(u64, State)>,
-    /// The deployment as it will be.
-    pub deployment: Deployment,
-    /// What happened, in order.
-    pub events: Vec<Event>,
-    /// A resource as it will be.
-    pub resource: Option<Resource>,
-}
-
-/// Why something may not be done.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// The map has no such move.
-    #[error("a deployment cannot move from {from} to {to}")]
-    InvalidTransition {
-        /// The present state.
-        from: State,
-        /// The state that was asked for.
-        to: State,
-        /// The states that can be reached instead.
-        allowed: Vec<State>,
-    },
-    /// The map has the move, but not for this caller.
-    #[error("you may not move this deployment from {from} to {to}")]
-    TransitionNotPermitted {
-        /// The present state.
-        from: State,
-        /// The state that was asked for.
-        to: State,
-        /// The states that this caller can reach.
-        allowed: Vec<State>,
-    },
-    /// It still has live resources.
-    #[error("a deployment with live resources cannot be archived; it has {count}")]
-    LiveResources {
-        /// How many.
-        count: u32,
-    },
-    /// Archived deployments never change.
-    #[error("an archived deployment cannot be changed")]
-    Archived,
-    /// It has as many live resources as it may have.
-    #[error("a deployment can have at most {MAX_LIVE_RESOURCES} live resources")]
-    TooManyResources,
-    /// A deployment begins in `active` or `trial`.
-    #[error("a deployment can only be created in active or trial, not in {0}")]
-    InvalidInitialState(State),
-    /// A field does not go with the rest.
-    #[error("{detail}")]
-    InvalidField {
-        /// Which, by the name it has in requests.
-        field: &'static str,
-        /// A stable code.
-        code: &'static str,
-        /// What is expected instead.
-        detail: &'static str,
-    },
-    /// Only `platform_admin` may set the field.
-    #[error("only platform_admin may set {field}")]
-    FieldNotPermitted {
-        /// Which, by the name it has in requests.
-        field: &'static str,
-    },
-}
-
 /// The states that `authority` can move `deployment` to.
 #[must_use]
 pub fn allowed_transitions(deployment: &Deployment, authority: Authority) -> Vec<State> {
@@ -205,7 +157,7 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
     };
     let events = vec![created];
     match replay(command.id, &events) {
-        Ok(deployment) => Ok(Change { basis: None, deployment, events, resource: None }),
+        Ok(after) => Ok(Change { before: None, after, events, resource: None, trial_of: None }),
         Err(error) => unreachable!("a creation is a history of one event: {error}"),
     }
 }
@@ -220,21 +172,65 @@ pub fn decide(
     actor: &Actor,
     now: Timestamp,
 ) -> Result<Option<Change>, Rejection> {
-    let deployment = &aggregate.deployment;
+    // A clock that runs behind another's must not make time in a history run backwards.
+    let at = now.max(aggregate.deployment.updated_at);
+    let context = Context { aggregate, actor, at };
     match command {
-        Command::Transition(command) => transition(deployment, command, actor, now),
-        Command::Update(command) => update(deployment, command, actor, now),
-        Command::AddResource(resource) => add_resource(deployment, resource, actor, now).map(Some),
-        Command::DeleteResource(resource) => delete_resource(deployment, resource, actor, now),
+        Command::Transition(command) => transition(&context, command),
+        Command::Update(command) => update(&context, command),
+        Command::AddResource(resource) => add_resource(&context, resource).map(Some),
+        Command::DeleteResource(resource) => Ok(delete_resource(&context, resource)),
+        Command::Subscribe(command) => subscriptions::subscribe(&context, command).map(Some),
+        Command::AttachAddon(id, addon) => subscriptions::attach_addon(&context, id, &addon).map(Some),
+        Command::DetachAddon(id) => subscriptions::detach_addon(&context, id).map(Some),
+        Command::ChangePlan(command) => subscriptions::change_plan(&context, command),
+        Command::WithdrawPlanChange => subscriptions::withdraw_plan_change(&context).map(Some),
+        Command::CancelSubscription(effective) => subscriptions::cancel(&context, effective),
+        Command::WithdrawCancellation => subscriptions::withdraw_cancellation(&context).map(Some),
+        Command::ExtendTrial(ends_at) => subscriptions::extend_trial(&context, ends_at),
     }
 }
 
-fn transition(
-    deployment: &Deployment,
-    command: Transition,
-    actor: &Actor,
-    now: Timestamp,
-) -> Result<Option<Change>, Rejection> {
+/// What every decision starts from.
+struct Context<'a> {
+    aggregate: &'a Aggregate,
+    actor: &'a Actor,
+    at: Timestamp,
+}
+
+impl Context<'_> {
+    const fn deployment(&self) -> &Deployment {
+        &self.aggregate.deployment
+    }
+
+    fn event(&self, kind: EventKind) -> Event {
+        Event {
+            sequence: self.deployment().version + 1,
+            kind,
+            from_state: None,
+            to_state: None,
+            reason: None,
+            actor: self.actor.id.clone(),
+            notes: None,
+            occurred_at: self.at,
+        }
+    }
+
+    fn change(&self, event: Event) -> Change {
+        let mut after = self.aggregate.clone();
+        if let Err(error) = after.apply(&event) {
+            unreachable!("an event made from a deployment follows from it: {error}");
+        }
+        Change { before: Some(self.aggregate.clone()), after, events: vec![event], resource: None, trial_of: None }
+    }
+
+    fn change_by(&self, kind: EventKind) -> Change {
+        self.change(self.event(kind))
+    }
+}
+
+fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Change>, Rejection> {
+    let deployment = context.deployment();
     let (from, to) = (deployment.state, command.to_state);
     if from == to {
         return Ok(None);
@@ -242,38 +238,38 @@ fn transition(
     let Some(step) = from.move_to(to) else {
         return Err(Rejection::InvalidTransition { from, to, allowed: from.targets() });
     };
-    if !step.permission.permits(actor.authority, deployment.open_invoices > 0) {
-        let allowed = allowed_transitions(deployment, actor.authority);
+    if !step.permission.permits(context.actor.authority, deployment.open_invoices > 0) {
+        let allowed = allowed_transitions(deployment, context.actor.authority);
         return Err(Rejection::TransitionNotPermitted { from, to, allowed });
     }
     if to == State::Archived && deployment.live_resources > 0 {
         return Err(Rejection::LiveResources { count: deployment.live_resources });
     }
-    if let Some(at) = command.resume_at {
+    if let Some(resume_at) = command.resume_at {
         if to != State::Paused {
             return Err(invalid("resume_at", "not_allowed", "is only for the state paused"));
         }
-        require_ahead("resume_at", at, now)?;
+        require_ahead("resume_at", resume_at, context.at)?;
+    }
+    let mut subscription = context.aggregate.subscription.clone();
+    if let Some(subscription) = &mut subscription {
+        subscription.follow(from, deployment.state_since, to, context.at);
     }
     let event = Event {
         from_state: Some(from),
         to_state: Some(to),
         reason: command.reason,
         notes: command.notes,
-        ..next_event(deployment, EventKind::StateChanged { resume_at: command.resume_at }, actor, now)
+        ..context.event(EventKind::StateChanged { resume_at: command.resume_at, subscription })
     };
-    Ok(Some(change(deployment, event, None)))
+    Ok(Some(context.change(event)))
 }
 
-fn update(
-    deployment: &Deployment,
-    command: UpdateDeployment,
-    actor: &Actor,
-    now: Timestamp,
-) -> Result<Option<Change>, Rejection> {
+fn update(context: &Context<'_>, command: UpdateDeployment) -> Result<Option<Change>, Rejection> {
+    let deployment = context.deployment();
     let UpdateDeployment { display_name, region, llm_mode, template_code, template_version, billing_action_suspended } =
         command;
-    if billing_action_suspended.is_some() && actor.authority != Authority::PlatformAdmin {
+    if billing_action_suspended.is_some() && context.actor.authority != Authority::PlatformAdmin {
         return Err(Rejection::FieldNotPermitted { field: "billing_action_suspended" });
     }
     require_not_archived(deployment)?;
@@ -293,57 +289,25 @@ fn update(
     if updated == Updated::default() {
         return Ok(None);
     }
-    Ok(Some(change(deployment, next_event(deployment, EventKind::Updated(updated), actor, now), None)))
+    Ok(Some(context.change_by(EventKind::Updated(updated))))
 }
 
-fn add_resource(
-    deployment: &Deployment,
-    resource: Resource,
-    actor: &Actor,
-    now: Timestamp,
-) -> Result<Change, Rejection> {
-    require_not_archived(deployment)?;
-    if deployment.live_resources >= MAX_LIVE_RESOURCES {
+fn add_resource(context: &Context<'_>, resource: Resource) -> Result<Change, Rejection> {
+    require_not_archived(context.deployment())?;
+    if context.deployment().live_resources >= MAX_LIVE_RESOURCES {
         return Err(Rejection::TooManyResources);
     }
     let kind = EventKind::ResourceAdded { resource_id: resource.id, kind: resource.kind.clone() };
-    Ok(change(deployment, next_event(deployment, kind, actor, now), Some(resource)))
+    Ok(Change { resource: Some(resource), ..context.change_by(kind) })
 }
 
-fn delete_resource(
-    deployment: &Deployment,
-    resource: Resource,
-    actor: &Actor,
-    now: Timestamp,
-) -> Result<Option<Change>, Rejection> {
+fn delete_resource(context: &Context<'_>, resource: Resource) -> Option<Change> {
     if resource.deleted_at.is_some() {
-        return Ok(None);
+        return None;
     }
     let kind = EventKind::ResourceDeleted { resource_id: resource.id, kind: resource.kind.clone() };
-    let deleted = Resource { deleted_at: Some(now), ..resource };
-    Ok(Some(change(deployment, next_event(deployment, kind, actor, now), Some(deleted))))
-}
-
-fn next_event(deployment: &Deployment, kind: EventKind, actor: &Actor, now: Timestamp) -> Event {
-    Event {
-        sequence: deployment.version + 1,
-        kind,
-        from_state: None,
-        to_state: None,
-        reason: None,
-        actor: actor.id.clone(),
-        notes: None,
-        // A clock that runs behind another's must not make time in a history run backwards.
-        occurred_at: now.max(deployment.updated_at),
-    }
-}
-
-fn change(before: &Deployment, event: Event, resource: Option<Resource>) -> Change {
-    let mut deployment = before.clone();
-    if let Err(error) = event::apply(&mut deployment, &event) {
-        unreachable!("an event made from a deployment follows from it: {error}");
-    }
-    Change { basis: Some((before.version, before.state)), deployment, events: vec![event], resource }
+    let deleted = Resource { deleted_at: Some(context.at), ..resource };
+    Some(Change { resource: Some(deleted), ..context.change_by(kind) })
 }
 
 fn require_not_archived(deployment: &Deployment) -> Result<(), Rejection> {

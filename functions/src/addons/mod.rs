@@ -1,0 +1,5 @@
+//! Add-ons of the catalog: list, show, put.
+
+pub mod list;
+pub mod put;
+pub mod show;

@@ -1,0 +1,46 @@
+//! `PUT /addons/{code}`: creates an add-on, reprices it, retires it or brings it back. For `platform_admin`. Whoever
+//! has it attached keeps it as it was.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::{Addon, MAX_PRICE_CENTS, MAX_QUANTITY, ShortCode};
+use arcadia_shared::http::fields::{integer, text};
+use arcadia_shared::http::{Answer, Call};
+use arcadia_shared::runtime::App;
+use serde_json::json;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    call.principal.require_admin()?;
+    let code: ShortCode = call.path("code")?;
+    let mut fields = call.fields()?;
+    let name = fields.required("name", text);
+    let price_cents = fields.required("price_cents", integer(0, MAX_PRICE_CENTS));
+    let currency = fields.required("currency", text);
+    let quantity = fields.required("quantity", integer(1, MAX_QUANTITY));
+    let unit = fields.required("unit", text);
+    let status = fields.optional("status", text);
+    fields.finish()?;
+    let now = app.clock.now();
+    let old = app.store.load_addon(&code).await?;
+    call.check_if_match(old.as_ref().map_or(0, |addon| addon.revision))?;
+    let mut addon = Addon {
+        code,
+        name: name?,
+        price_cents: price_cents?,
+        currency: currency?,
+        quantity: quantity?,
+        unit: unit?,
+        status: status.unwrap_or_else(|| old.as_ref().map_or_else(Default::default, |old| old.status)),
+        revision: old.as_ref().map_or(1, |old| old.revision),
+        created_at: old.as_ref().map_or(now, |old| old.created_at),
+        updated_at: old.as_ref().map_or(now, |old| old.updated_at),
+    };
+    let Some(old) = old else {
+        app.store.put_addon(&addon).await?;
+        return Ok(Answer::created(json!({"addon": addon}), addon.revision, format!("/api/v1/addons/{}", addon.code)));
+    };
+    if addon != old {
+        addon = Addon { revision: old.revision + 1, updated_at: now, ..addon };
+        app.store.put_addon(&addon).await?;
+    }
+    Ok(Answer::versioned(json!({"addon": addon}), addon.revision))
+}

@@ -1,0 +1,28 @@
+//! `POST /plans/{code}/versions`: publishes a version of a plan, for good. For `platform_admin`.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::{CatalogStatus, MAX_PRICE_CENTS, MAX_TRIAL_DAYS, Rejection, ShortCode};
+use arcadia_shared::http::fields::{integer, text};
+use arcadia_shared::http::{Answer, Call};
+use arcadia_shared::runtime::App;
+use serde_json::json;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    call.principal.require_admin()?;
+    let code: ShortCode = call.path("code")?;
+    let mut fields = call.fields()?;
+    let price_cents = fields.required("price_cents", integer(0, MAX_PRICE_CENTS));
+    let currency = fields.required("currency", text);
+    let interval = fields.required("interval", text);
+    let trial_days = fields.optional("trial_days", integer(0, MAX_TRIAL_DAYS)).unwrap_or_default();
+    fields.finish()?;
+    let old = app.store.load_plan(&code).await?.ok_or(Error::NotFound)?;
+    call.check_if_match(old.revision)?;
+    match old.status {
+        CatalogStatus::Active => {}
+        CatalogStatus::Retired => return Err(Rejection::PlanRetired(code).into()),
+    }
+    let (plan, version) = old.publish(price_cents?, currency?, interval?, trial_days, app.clock.now());
+    app.store.publish(&plan, &version, app.new_commit_id()).await?;
+    Ok(Answer::created(json!({"plan_version": version}), plan.revision, format!("/api/v1/plans/{code}")))
+}

@@ -1,0 +1,33 @@
+//! `PUT /plans/{code}`: creates a plan, renames it, retires it or brings it back. For `platform_admin`.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::{Plan, ShortCode};
+use arcadia_shared::http::fields::text;
+use arcadia_shared::http::{Answer, Call};
+use arcadia_shared::runtime::App;
+use serde_json::json;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    call.principal.require_admin()?;
+    let code: ShortCode = call.path("code")?;
+    let mut fields = call.fields()?;
+    let name = fields.required("name", text);
+    let status = fields.optional("status", text);
+    fields.finish()?;
+    let name = name?;
+    let now = app.clock.now();
+    let old = app.store.load_plan(&code).await?;
+    call.check_if_match(old.as_ref().map_or(0, |plan| plan.revision))?;
+    let Some(old) = old else {
+        let status = status.unwrap_or_default();
+        let plan = Plan { code, name, status, newest_version: None, revision: 1, created_at: now, updated_at: now };
+        app.store.put_plan(&plan).await?;
+        return Ok(Answer::created(json!({"plan": plan}), plan.revision, format!("/api/v1/plans/{}", plan.code)));
+    };
+    let mut plan = Plan { name, status: status.unwrap_or(old.status), ..old.clone() };
+    if plan != old {
+        plan = Plan { revision: old.revision + 1, updated_at: now, ..plan };
+        app.store.put_plan(&plan).await?;
+    }
+    Ok(Answer::versioned(json!({"plan": plan}), plan.revision))
+}

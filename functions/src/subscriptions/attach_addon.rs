@@ -1,0 +1,25 @@
+//! `POST /deployments/{id}/subscription/addons`: attaches an add-on at its present price, for good.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::{Command, Rejection, ShortCode, SubscriptionAddonId};
+use arcadia_shared::http::fields::text;
+use arcadia_shared::http::{Answer, Call, subscription_view};
+use arcadia_shared::runtime::App;
+use serde_json::json;
+
+use crate::execute::execute;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let id = call.path("id")?;
+    let mut fields = call.fields()?;
+    let code = fields.required("addon_code", text);
+    fields.finish()?;
+    let code: ShortCode = code?;
+    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
+    let addon = app.store.load_addon(&code).await?.ok_or(Rejection::UnknownAddon(code))?;
+    let addon_id = SubscriptionAddonId::new(app.new_id(app.clock.now()));
+    let done = execute(app, call, aggregate, Command::AttachAddon(addon_id, addon)).await?;
+    let attached = done.after.addons.iter().find(|addon| addon.id == addon_id);
+    let body = json!({"addon": attached, "subscription": subscription_view(&done.after)});
+    Ok(Answer::created(body, done.version, format!("/api/v1/deployments/{id}/subscription/addons/{addon_id}")))
+}

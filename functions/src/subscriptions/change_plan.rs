@@ -1,0 +1,54 @@
+//! `POST /deployments/{id}/subscription/change`: changes the plan version, or tells what that would cost.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::{ChangePlan, Command, Effective, EventKind, Line, Proration, Rejection, ShortCode};
+use arcadia_shared::http::fields::{boolean, integer, text};
+use arcadia_shared::http::{Answer, Call, subscription_view};
+use arcadia_shared::runtime::App;
+use serde_json::json;
+
+use crate::execute;
+
+struct Body {
+    plan_code: ShortCode,
+    plan_version: Option<u32>,
+    effective: Effective,
+    proration: Proration,
+    drop_incompatible: bool,
+    dry_run: bool,
+}
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let id = call.path("id")?;
+    let Body { plan_code, plan_version, effective, proration, drop_incompatible, dry_run } = read(call)?;
+    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
+    let offer = app.store.load_offer(&aggregate.deployment.tenant_id, Some(&plan_code), plan_version, &[]).await?;
+    let command = Command::ChangePlan(ChangePlan {
+        plan: offer.plan.ok_or_else(|| Rejection::UnknownPlan(plan_code.clone()))?,
+        version: offer.version.ok_or(Rejection::UnknownPlanVersion { plan_code })?,
+        effective,
+        proration,
+        drop_incompatible,
+    });
+    let done = execute::run(app, call, aggregate, command, dry_run).await?;
+    let event = done.events.first();
+    let lines: &[Line] = match event.map(|event| &event.kind) {
+        Some(EventKind::PlanChanged { lines, .. }) => lines,
+        _ => &[],
+    };
+    let subscription = subscription_view(&done.after);
+    let body = json!({"subscription": subscription, "lines": lines, "event": event, "dry_run": dry_run});
+    Ok(Answer::versioned(body, done.version))
+}
+
+fn read(call: &Call) -> Result<Body, Error> {
+    let mut fields = call.fields()?;
+    let plan_code = fields.required("plan_code", text);
+    let plan_version = fields.optional("plan_version", integer(1, i64::from(u32::MAX)));
+    let effective = fields.optional("effective", text).unwrap_or(Effective::Immediate);
+    let proration = fields.optional("proration", text).unwrap_or(Proration::Prorate);
+    let drop_incompatible = fields.optional("drop_incompatible", boolean).unwrap_or_default();
+    let dry_run = fields.optional("dry_run", boolean).unwrap_or_default();
+    fields.finish()?;
+    Ok(Body { plan_code: plan_code?, plan_version, effective, proration, drop_incompatible, dry_run })
+}

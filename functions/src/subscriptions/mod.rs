@@ -1,0 +1,9 @@
+//! A deployment's subscription: subscribe, add-ons, change of plan, cancellation.
+
+pub mod attach_addon;
+pub mod cancel;
+pub mod change_plan;
+pub mod detach_addon;
+pub mod subscribe;
+pub mod withdraw_cancellation;
+pub mod withdraw_plan_change;

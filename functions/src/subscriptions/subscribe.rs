@@ -1,0 +1,65 @@
+//! `POST /deployments/{id}/subscribe`: subscribes a deployment to a plan, with add-ons.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::{
+    AnchorMode, Command, MAX_ADDONS, Rejection, ShortCode, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp,
+};
+use arcadia_shared::http::fields::{integer, list, text, timestamp};
+use arcadia_shared::http::{Answer, Call, subscription_view};
+use arcadia_shared::runtime::App;
+use arcadia_shared::store::Offer;
+use serde_json::{Value, json};
+
+use crate::execute::execute;
+
+struct Body {
+    plan_code: ShortCode,
+    plan_version: Option<u32>,
+    addons: Vec<ShortCode>,
+    anchor_mode: AnchorMode,
+    trial_ends_at: Option<Timestamp>,
+}
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let id = call.path("id")?;
+    let body = read(call)?;
+    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
+    let tenant_id = &aggregate.deployment.tenant_id;
+    let offer = app.store.load_offer(tenant_id, Some(&body.plan_code), body.plan_version, &body.addons).await?;
+    let command = Command::Subscribe(command(app, body, offer)?);
+    let done = execute(app, call, aggregate, command).await?;
+    let body = json!({"subscription": subscription_view(&done.after), "invoice": Value::Null});
+    Ok(Answer::created(body, done.version, format!("/api/v1/deployments/{id}")))
+}
+
+fn read(call: &Call) -> Result<Body, Error> {
+    let mut fields = call.fields()?;
+    let plan_code = fields.required("plan_code", text);
+    let plan_version = fields.optional("plan_version", integer(1, i64::from(u32::MAX)));
+    let addons = fields.optional("addons", list(text)).unwrap_or_default();
+    let anchor_mode = fields.optional("anchor", text).unwrap_or_default();
+    let trial_ends_at = fields.optional("trial_ends_at", timestamp);
+    fields.finish()?;
+    if addons.len() > MAX_ADDONS {
+        return Err(Rejection::TooManyAddons.into());
+    }
+    Ok(Body { plan_code: plan_code?, plan_version, addons, anchor_mode, trial_ends_at })
+}
+
+fn command(app: &App, body: Body, offer: Offer) -> Result<Subscribe, Rejection> {
+    let Body { plan_code, plan_version: _, addons, anchor_mode, trial_ends_at } = body;
+    let now = app.clock.now();
+    let addons = addons.into_iter().map(|code| {
+        let addon = offer.addons.iter().find(|addon| addon.code == code).cloned();
+        Ok((SubscriptionAddonId::new(app.new_id(now)), addon.ok_or(Rejection::UnknownAddon(code))?))
+    });
+    Ok(Subscribe {
+        id: SubscriptionId::new(app.new_id(now)),
+        plan: offer.plan.ok_or_else(|| Rejection::UnknownPlan(plan_code.clone()))?,
+        version: offer.version.ok_or(Rejection::UnknownPlanVersion { plan_code })?,
+        addons: addons.collect::<Result<_, Rejection>>()?,
+        anchor_mode,
+        trial_ends_at,
+        trial_used: offer.trial_used,
+    })
+}

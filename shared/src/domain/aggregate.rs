@@ -1,0 +1,218 @@
+//! A deployment with all that decisions about it rest on, and how events bring it from one state to the next.
+//!
+//! A new state is always made by applying events to the old one, here as in a replay of the whole history, so that the
+//! two cannot disagree.
+
+use super::clock::{NextAction, next_action};
+use super::deployment::{Deployment, Template};
+use super::event::{Changed, Event, EventKind, Updated};
+use super::lifecycle::State;
+use super::resource::Resource;
+use super::subscription::{Subscription, SubscriptionAddon};
+use super::values::{DeploymentId, ShortCode, SubscriptionAddonId};
+
+/// A deployment as one query reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aggregate {
+    /// The deployment itself.
+    pub deployment: Deployment,
+    /// Its subscription, live or the last one.
+    pub subscription: Option<Subscription>,
+    /// The add-ons of that subscription, oldest first.
+    pub addons: Vec<SubscriptionAddon>,
+}
+
+/// What is to be written, all of it or nothing: whatever differs between `before` and `after`, and what goes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What the decision rests on; `None` for a deployment that must not exist yet.
+    pub before: Option<Aggregate>,
+    /// What it will be.
+    pub after: Aggregate,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// A resource as it will be.
+    pub resource: Option<Resource>,
+    /// The plan whose one trial the tenant takes up.
+    pub trial_of: Option<ShortCode>,
+}
+
+/// Why a list of events is no deployment's history.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// There is no event, or the first is not `created`.
+    #[error("a history begins with `created`")]
+    NotCreated,
+    /// An event is missing or out of order.
+    #[error("event {expected} is missing, found {found}")]
+    Gap {
+        /// The sequence that should have come.
+        expected: u64,
+        /// The sequence that came.
+        found: u64,
+    },
+    /// An event does not follow from the state before it.
+    #[error("event {sequence} does not follow from the events before it")]
+    Inconsistent {
+        /// The event.
+        sequence: u64,
+    },
+}
+
+/// Folds a deployment's whole history, oldest first, into its present state.
+///
+/// # Errors
+/// [`ReplayError`] if the events are not numbered 1..n or contradict each other.
+pub fn replay(id: DeploymentId, events: &[Event]) -> Result<Aggregate, ReplayError> {
+    let (first, rest) = events.split_first().ok_or(ReplayError::NotCreated)?;
+    let mut aggregate = created(id, first)?;
+    for event in rest {
+        aggregate.apply(event)?;
+    }
+    Ok(aggregate)
+}
+
+impl Aggregate {
+    /// What the clock will do next, and when.
+    #[must_use]
+    pub fn next_action(&self) -> Option<NextAction> {
+        next_action(self)
+    }
+
+    /// The subscription, if it is not over.
+    #[must_use]
+    pub fn live_subscription(&self) -> Option<&Subscription> {
+        self.subscription.as_ref().filter(|s| s.is_live())
+    }
+
+    /// Brings it from the state before `event` to the state after it.
+    ///
+    /// # Errors
+    /// [`ReplayError`] if the event is not the next one, or contradicts the state.
+    pub(super) fn apply(&mut self, event: &Event) -> Result<(), ReplayError> {
+        let expected = self.deployment.version + 1;
+        if event.sequence != expected {
+            return Err(ReplayError::Gap { expected, found: event.sequence });
+        }
+        self.apply_kind(event).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
+        self.deployment.version = event.sequence;
+        self.deployment.updated_at = event.occurred_at;
+        Ok(())
+    }
+
+    /// `None` if the event contradicts the state.
+    fn apply_kind(&mut self, event: &Event) -> Option<()> {
+        let deployment = &mut self.deployment;
+        match &event.kind {
+            EventKind::Created { .. } => return None,
+            EventKind::StateChanged { resume_at, subscription } => {
+                if event.from_state != Some(deployment.state) {
+                    return None;
+                }
+                deployment.state = event.to_state?;
+                deployment.state_since = event.occurred_at;
+                deployment.resume_at = *resume_at;
+                self.subscription.clone_from(subscription);
+            }
+            EventKind::Updated(updated) => apply_update(deployment, updated),
+            EventKind::ResourceAdded { .. } => deployment.live_resources = deployment.live_resources.checked_add(1)?,
+            EventKind::ResourceDeleted { .. } => {
+                deployment.live_resources = deployment.live_resources.checked_sub(1)?
+            }
+            EventKind::Subscribed { subscription, addons } => {
+                self.subscription = Some(subscription.clone());
+                self.addons.clone_from(addons);
+            }
+            EventKind::AddonAttached { addon, subscription } => {
+                self.addons.push(addon.clone());
+                self.subscription = Some(subscription.clone());
+            }
+            EventKind::AddonDetached { addon, subscription } => {
+                self.remove_addon(addon.id)?;
+                self.subscription = Some(subscription.clone());
+            }
+            EventKind::PlanChanged { dropped_addons, subscription, .. } => {
+                for id in dropped_addons {
+                    self.remove_addon(*id)?;
+                }
+                self.subscription = Some(subscription.clone());
+            }
+            EventKind::TrialExtended { ends_at, subscription } => {
+                if deployment.state == State::Trial {
+                    deployment.trial_ends_at = Some(ends_at.to);
+                }
+                self.subscription.clone_from(subscription);
+            }
+            EventKind::PlanChangeScheduled { subscription }
+            | EventKind::PlanChangeWithdrawn { subscription }
+            | EventKind::CancellationScheduled { subscription }
+            | EventKind::CancellationWithdrawn { subscription }
+            | EventKind::SubscriptionCancelled { subscription } => self.subscription = Some(subscription.clone()),
+        }
+        Some(())
+    }
+
+    fn remove_addon(&mut self, id: SubscriptionAddonId) -> Option<()> {
+        let index = self.addons.iter().position(|addon| addon.id == id)?;
+        self.addons.remove(index);
+        Some(())
+    }
+}
+
+fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
+    let EventKind::Created {
+        tenant_id,
+        slug,
+        display_name,
+        region,
+        llm_mode,
+        template_code,
+        template_version,
+        trial_ends_at,
+    } = event.kind.clone()
+    else {
+        return Err(ReplayError::NotCreated);
+    };
+    if event.sequence != 1 {
+        return Err(ReplayError::Gap { expected: 1, found: event.sequence });
+    }
+    let deployment = Deployment {
+        id,
+        tenant_id,
+        slug,
+        display_name,
+        region,
+        state: event.to_state.ok_or(ReplayError::NotCreated)?,
+        state_since: event.occurred_at,
+        llm_mode,
+        billing_action_suspended: false,
+        template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
+        trial_ends_at,
+        resume_at: None,
+        live_resources: 0,
+        open_invoices: 0,
+        version: 1,
+        created_at: event.occurred_at,
+        updated_at: event.occurred_at,
+    };
+    Ok(Aggregate { deployment, subscription: None, addons: Vec::new() })
+}
+
+fn apply_update(deployment: &mut Deployment, updated: &Updated) {
+    let Updated { display_name, region, llm_mode, template_code, template_version, billing_action_suspended } =
+        updated.clone();
+    set(&mut deployment.display_name, display_name);
+    set(&mut deployment.region, region);
+    set(&mut deployment.llm_mode, llm_mode);
+    set(&mut deployment.billing_action_suspended, billing_action_suspended);
+    let (mut code, mut version) = deployment.template.take().map(|t| (t.code, t.version)).unzip();
+    set(&mut code, template_code);
+    set(&mut version, template_version);
+    deployment.template = code.zip(version).map(|(code, version)| Template { code, version });
+}
+
+fn set<T>(field: &mut T, changed: Option<Changed<T>>) {
+    if let Some(changed) = changed {
+        *field = changed.to;
+    }
+}

@@ -1,0 +1,132 @@
+//! Every reason for which something may not be done. What callers are told is [`crate::http::problem`]'s concern.
+
+use super::MAX_LIVE_RESOURCES;
+use crate::domain::lifecycle::State;
+use crate::domain::money::Currency;
+use crate::domain::subscription::{MAX_ADDONS, MAX_UNBILLED_LINES};
+use crate::domain::values::ShortCode;
+
+/// Why something may not be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The map has no such move.
+    #[error("a deployment cannot move from {from} to {to}")]
+    InvalidTransition {
+        /// The present state.
+        from: State,
+        /// The state that was asked for.
+        to: State,
+        /// The states that can be reached instead.
+        allowed: Vec<State>,
+    },
+    /// The map has the move, but not for this caller.
+    #[error("you may not move this deployment from {from} to {to}")]
+    TransitionNotPermitted {
+        /// The present state.
+        from: State,
+        /// The state that was asked for.
+        to: State,
+        /// The states that this caller can reach.
+        allowed: Vec<State>,
+    },
+    /// It still has live resources.
+    #[error("a deployment with live resources cannot be archived; it has {count}")]
+    LiveResources {
+        /// How many.
+        count: u32,
+    },
+    /// Archived deployments never change.
+    #[error("an archived deployment cannot be changed")]
+    Archived,
+    /// It has as many live resources as it may have.
+    #[error("a deployment can have at most {MAX_LIVE_RESOURCES} live resources")]
+    TooManyResources,
+    /// A deployment begins in `active` or `trial`.
+    #[error("a deployment can only be created in active or trial, not in {0}")]
+    InvalidInitialState(State),
+    /// A field does not go with the rest.
+    #[error("{detail}")]
+    InvalidField {
+        /// Which, by the name it has in requests.
+        field: &'static str,
+        /// A stable code.
+        code: &'static str,
+        /// What is expected instead.
+        detail: &'static str,
+    },
+    /// Only `platform_admin` may set the field.
+    #[error("only platform_admin may set {field}")]
+    FieldNotPermitted {
+        /// Which, by the name it has in requests.
+        field: &'static str,
+    },
+    /// It has a live subscription.
+    #[error("the deployment has a live subscription")]
+    AlreadySubscribed,
+    /// It has no live subscription.
+    #[error("the deployment has no live subscription")]
+    NotSubscribed,
+    /// Its subscription is paused.
+    #[error("the subscription is paused, as the deployment is")]
+    SubscriptionPaused,
+    /// Only what runs can be subscribed.
+    #[error("a deployment that is {0} cannot be subscribed")]
+    NotSubscribable(State),
+    /// The catalog has no such plan.
+    #[error("there is no plan {0}")]
+    UnknownPlan(ShortCode),
+    /// The plan has no such version, or none at all.
+    #[error("the plan {plan_code} has no such published version")]
+    UnknownPlanVersion {
+        /// The plan.
+        plan_code: ShortCode,
+    },
+    /// The plan is not sold any more.
+    #[error("the plan {0} is retired")]
+    PlanRetired(ShortCode),
+    /// The catalog has no such add-on.
+    #[error("there is no add-on {0}")]
+    UnknownAddon(ShortCode),
+    /// The add-on is not sold any more.
+    #[error("the add-on {0} is retired")]
+    AddonRetired(ShortCode),
+    /// The add-on is priced in another currency than the plan.
+    #[error("the add-on {code} is priced in {currency}, the plan in {expected}")]
+    CurrencyMismatch {
+        /// The add-on.
+        code: ShortCode,
+        /// Its currency.
+        currency: Currency,
+        /// The plan's.
+        expected: Currency,
+    },
+    /// What was billed in one currency cannot be offset in another.
+    #[error("an immediate change to another currency needs proration none")]
+    CurrencyChange,
+    /// It has as many add-ons as it may have.
+    #[error("a subscription can have at most {MAX_ADDONS} add-ons")]
+    TooManyAddons,
+    /// Old add-ons and new ones together are more than one transaction can replace.
+    #[error(
+        "these add-ons are too many to replace those of the cancelled subscription at once; attach some afterwards"
+    )]
+    TooManyReplacedAddons,
+    /// Too much waits for the next invoice already.
+    #[error("at most {MAX_UNBILLED_LINES} charges and credits can wait for the next invoice")]
+    TooManyChanges,
+    /// There is no such add-on on the subscription.
+    #[error("the subscription has no such add-on")]
+    AddonNotAttached,
+    /// The tenant had its one trial of the plan.
+    #[error("the tenant has had its trial of the plan {0}")]
+    TrialUsed(ShortCode),
+    /// No trial is running.
+    #[error("no trial is running")]
+    NoTrial,
+    /// There is no scheduled change of plan.
+    #[error("no change of plan is scheduled")]
+    NoPendingChange,
+    /// There is no scheduled cancellation.
+    #[error("no cancellation is scheduled")]
+    NoPendingCancellation,
+}

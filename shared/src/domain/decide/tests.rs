@@ -1,0 +1,306 @@
+//! The rules under random histories: whatever is asked for, in whatever order, the promises hold.
+
+use chrono::{DateTime, TimeDelta};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::subscription::LineKind;
+use crate::domain::{
+    AnchorMode, CatalogStatus, Currency, Interval, MAX_PRICE_CENTS, Plan, SubscriptionId, SubscriptionStatus,
+    allowed_transitions, sum,
+};
+
+/// One step of a history: what is asked for, and how long after the step before.
+#[derive(Debug, Clone)]
+enum Step {
+    Transition(State, bool),
+    Subscribe { plan: usize, addons: usize, anchor_mode: AnchorMode },
+    Attach(usize),
+    Detach(usize),
+    Change { plan: usize, effective: Effective, proration: Proration, drop_incompatible: bool },
+    WithdrawChange,
+    Cancel(Effective),
+    WithdrawCancellation,
+    Extend(i64),
+    Rename,
+}
+
+fn at(text: &str) -> Timestamp {
+    DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+}
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+fn admin() -> Actor {
+    Actor { id: "ada".to_owned(), authority: Authority::PlatformAdmin }
+}
+
+fn tenant_user() -> Actor {
+    Actor { id: "bob".to_owned(), authority: Authority::TenantUser }
+}
+
+fn plan(index: usize) -> Plan {
+    let (code, price_cents, currency, interval, trial_days) = [
+        ("studio", 2_900, "USD", Interval::Month, 0),
+        ("team", 9_900, "USD", Interval::Month, 14),
+        ("yearly", 29_000, "USD", Interval::Year, 0),
+        ("euro", 2_700, "EUR", Interval::Month, 0),
+        ("dear", MAX_PRICE_CENTS, "USD", Interval::Quarter, 0),
+    ][index];
+    let now = at("2026-01-01T00:00:00Z");
+    let bare = Plan {
+        code: code.parse().unwrap(),
+        name: code.parse().unwrap(),
+        status: CatalogStatus::Active,
+        newest_version: None,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    bare.publish(price_cents, currency.parse().unwrap(), interval, trial_days, now).0
+}
+
+fn addon(index: usize) -> Addon {
+    let now = at("2026-01-01T00:00:00Z");
+    let (code, price_cents, currency) =
+        [("storage_50gb", 750, "USD"), ("seats", 1, "USD"), ("euro_seats", 333, "EUR")][index];
+    Addon {
+        code: code.parse().unwrap(),
+        name: code.parse().unwrap(),
+        price_cents,
+        currency: currency.parse().unwrap(),
+        quantity: 50,
+        unit: "GB".parse().unwrap(),
+        status: CatalogStatus::Active,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn new_deployment(state: State, now: Timestamp) -> (Aggregate, Vec<Event>) {
+    let command = CreateDeployment {
+        id: DeploymentId::new(id(1)),
+        tenant_id: "acme".parse().unwrap(),
+        slug: "shop".parse().unwrap(),
+        display_name: None,
+        region: "eu-central-1".parse().unwrap(),
+        state: Some(state),
+        llm_mode: None,
+        template_code: None,
+        template_version: None,
+        trial_ends_at: (state == State::Trial).then(|| now + TimeDelta::days(30)),
+    };
+    let change = create(command, &tenant_user(), now).unwrap();
+    (change.after, change.events)
+}
+
+fn subscribe(plan: Plan, addons: &[Addon], anchor_mode: AnchorMode) -> Command {
+    Command::Subscribe(Subscribe {
+        id: SubscriptionId::new(id(2)),
+        version: plan.newest_version.clone().unwrap(),
+        plan,
+        addons: addons
+            .iter()
+            .enumerate()
+            .map(|(n, a)| (SubscriptionAddonId::new(id(100 + n as u128)), a.clone()))
+            .collect(),
+        anchor_mode,
+        trial_ends_at: None,
+        trial_used: false,
+    })
+}
+
+fn change_plan(plan: Plan, effective: Effective, proration: Proration, drop_incompatible: bool) -> Command {
+    let version = plan.newest_version.clone().unwrap();
+    Command::ChangePlan(ChangePlan { plan, version, effective, proration, drop_incompatible })
+}
+
+fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate) -> Command {
+    match step {
+        Step::Transition(to_state, resumes) => Command::Transition(Transition {
+            to_state: *to_state,
+            reason: None,
+            notes: None,
+            resume_at: (*resumes && *to_state == State::Paused).then(|| now + TimeDelta::days(3)),
+        }),
+        Step::Subscribe { plan: index, addons, anchor_mode } => {
+            let addons: Vec<Addon> = (0..*addons).map(|_| addon(if *index == 3 { 2 } else { 0 })).collect();
+            subscribe(plan(*index), &addons, *anchor_mode)
+        }
+        Step::Attach(index) => Command::AttachAddon(SubscriptionAddonId::new(id(10_000 + n as u128)), addon(*index)),
+        Step::Detach(index) => {
+            let attached = aggregate.addons.get(*index).map_or(SubscriptionAddonId::new(id(0)), |addon| addon.id);
+            Command::DetachAddon(attached)
+        }
+        Step::Change { plan: index, effective, proration, drop_incompatible } => {
+            change_plan(plan(*index), *effective, *proration, *drop_incompatible)
+        }
+        Step::WithdrawChange => Command::WithdrawPlanChange,
+        Step::Cancel(effective) => Command::CancelSubscription(*effective),
+        Step::WithdrawCancellation => Command::WithdrawCancellation,
+        Step::Extend(days) => Command::ExtendTrial(now + TimeDelta::days(*days)),
+        Step::Rename => Command::Update(UpdateDeployment {
+            display_name: Some(format!("Shop {n}").parse().unwrap()),
+            ..UpdateDeployment::default()
+        }),
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
+    let effective = || prop::sample::select(vec![Effective::Immediate, Effective::PeriodEnd]);
+    let proration = prop::sample::select(vec![Proration::Prorate, Proration::None]);
+    let anchor_mode = prop::sample::select(vec![AnchorMode::Calendar, AnchorMode::Now]);
+    let step = prop_oneof![
+        4 => (prop::sample::select(State::ALL.to_vec()), any::<bool>()).prop_map(|(s, r)| Step::Transition(s, r)),
+        4 => (0..5_usize, 0..4_usize, anchor_mode)
+            .prop_map(|(plan, addons, anchor_mode)| Step::Subscribe { plan, addons, anchor_mode }),
+        3 => (0..3_usize).prop_map(Step::Attach),
+        2 => (0..3_usize).prop_map(Step::Detach),
+        4 => (0..5_usize, effective(), proration, any::<bool>()).prop_map(
+            |(plan, effective, proration, drop_incompatible)| Step::Change { plan, effective, proration, drop_incompatible }
+        ),
+        1 => Just(Step::WithdrawChange),
+        1 => effective().prop_map(Step::Cancel),
+        1 => Just(Step::WithdrawCancellation),
+        1 => (1..90_i64).prop_map(Step::Extend),
+        1 => Just(Step::Rename),
+    ];
+    prop::collection::vec((step, 0..5_000_000_i64), 1..60)
+}
+
+fn check(aggregate: &Aggregate, events: &[Event]) -> Result<(), TestCaseError> {
+    let deployment = &aggregate.deployment;
+    prop_assert_eq!(&replay(deployment.id, events), &Ok(aggregate.clone()));
+    prop_assert_eq!(deployment.version, events.len() as u64);
+    prop_assert!(events.windows(2).all(|pair| pair[0].occurred_at <= pair[1].occurred_at));
+    prop_assert!(deployment.resume_at.is_none() || deployment.state == State::Paused);
+    let Some(subscription) = &aggregate.subscription else { return Ok(()) };
+    if subscription.is_live() {
+        prop_assert_eq!(subscription.status, SubscriptionStatus::of(deployment.state));
+        let currency: Currency = subscription.terms.currency;
+        prop_assert!(aggregate.addons.iter().all(|addon| addon.currency == currency));
+        prop_assert!(subscription.current_period_start < subscription.current_period_end);
+    }
+    if matches!(deployment.state, State::Cancelled | State::Archived) {
+        prop_assert!(!subscription.is_live(), "a live subscription on a cancelled deployment");
+    }
+    let prices = aggregate.addons.iter().map(|addon| addon.price_cents);
+    prop_assert!(sum(prices.chain([subscription.terms.price_cents])).is_some());
+    prop_assert!(subscription.plan_billed_cents <= subscription.terms.price_cents);
+    prop_assert!(subscription.unbilled_lines.iter().all(|line| line.from < line.to));
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn random_histories_keep_every_promise(trial in any::<bool>(), steps in steps()) {
+        let mut now = at("2026-01-31T10:00:00Z");
+        let (mut aggregate, mut events) = new_deployment(if trial { State::Trial } else { State::Active }, now);
+        for (n, (step, seconds)) in steps.iter().enumerate() {
+            // Now and then the clock of one machine is behind another's.
+            now += TimeDelta::seconds(if seconds % 7 == 0 { -60 } else { *seconds });
+            let command = command(step, n, now, &aggregate);
+            if let Ok(Some(change)) = decide(&aggregate, command, &admin(), now) {
+                prop_assert_eq!(change.before.as_ref(), Some(&aggregate));
+                prop_assert!(change.events.len() == 1);
+                events.extend(change.events);
+                aggregate = change.after;
+                check(&aggregate, &events)?;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_rest_of_the_month_is_what_a_change_charges_and_gives_back() {
+    let now = at("2026-11-01T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let command = subscribe(plan(0), &[addon(0)], AnchorMode::Calendar);
+    let subscribed = decide(&aggregate, command, &tenant_user(), now).unwrap().unwrap().after;
+    let half = at("2026-11-16T00:00:00Z");
+    let command = || change_plan(plan(1), Effective::Immediate, Proration::Prorate, false);
+    let changed = decide(&subscribed, command(), &tenant_user(), half).unwrap().unwrap();
+    let EventKind::PlanChanged { lines, .. } = &changed.events[0].kind else { panic!("{:?}", changed.events) };
+    let amounts: Vec<(LineKind, i64)> = lines.iter().map(|line| (line.kind, line.amount_cents)).collect();
+    assert_eq!(amounts, [(LineKind::PlanCredit, -1_450), (LineKind::PlanCharge, 4_950)]);
+    assert_eq!(changed.after.addons[0].price_cents, 750);
+
+    // Back again at once: what was just billed is given back, and never more than that.
+    let back = change_plan(plan(0), Effective::Immediate, Proration::Prorate, false);
+    let back = decide(&changed.after, back, &tenant_user(), half).unwrap().unwrap().after;
+    let left: i64 = back.subscription.unwrap().unbilled_lines.iter().map(|line| line.amount_cents).sum();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn nothing_is_given_back_that_was_not_billed() {
+    let now = at("2026-11-01T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let run = |aggregate: &Aggregate, command, now| decide(aggregate, command, &admin(), now).unwrap().unwrap();
+    let cheap = run(&aggregate, subscribe(plan(0), &[], AnchorMode::Calendar), now).after;
+    let second = at("2026-11-10T00:00:00Z");
+    let dear = run(&cheap, change_plan(plan(1), Effective::Immediate, Proration::None, false), second).after;
+    let third = at("2026-11-20T00:00:00Z");
+    let back = run(&dear, change_plan(plan(0), Effective::Immediate, Proration::Prorate, false), third);
+    let lines = &back.after.subscription.as_ref().unwrap().unbilled_lines;
+    assert!(lines.iter().all(|line| line.amount_cents >= 0), "{lines:?}");
+}
+
+#[test]
+fn a_trial_is_had_once_and_extended_only_by_the_platform() {
+    let now = at("2026-11-10T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let change = decide(&aggregate, subscribe(plan(1), &[], AnchorMode::Now), &tenant_user(), now).unwrap().unwrap();
+    assert_eq!(change.trial_of, Some("team".parse().unwrap()));
+    let subscription = change.after.subscription.clone().unwrap();
+    assert_eq!(subscription.trial_ends_at, Some(now + TimeDelta::days(14)));
+    assert!(subscription.in_trial());
+
+    let extend = Command::ExtendTrial(now + TimeDelta::days(20));
+    let refused = decide(&change.after, extend.clone(), &tenant_user(), now).unwrap_err();
+    assert_eq!(refused, Rejection::FieldNotPermitted { field: "trial_ends_at" });
+    let longer = decide(&change.after, extend.clone(), &admin(), now).unwrap().unwrap().after;
+    assert_eq!(longer.subscription.unwrap().current_period_end, now + TimeDelta::days(20));
+    let late = now + TimeDelta::days(14);
+    assert_eq!(decide(&change.after, extend, &admin(), late).unwrap_err(), Rejection::NoTrial);
+
+    let Command::Subscribe(again) = subscribe(plan(1), &[], AnchorMode::Now) else { unreachable!() };
+    let again = Command::Subscribe(Subscribe { trial_used: true, ..again });
+    let second = decide(&aggregate, again, &tenant_user(), now).unwrap().unwrap();
+    assert_eq!((second.trial_of, second.after.subscription.unwrap().in_trial()), (None, false));
+}
+
+#[test]
+fn reactivation_restarts_what_ended_with_the_deployment_and_nothing_else() {
+    let now = at("2026-11-10T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let run = |aggregate: &Aggregate, command, now| decide(aggregate, command, &admin(), now).unwrap().unwrap().after;
+    let to = |to_state| Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None });
+    let subscribed = run(&aggregate, subscribe(plan(0), &[addon(0)], AnchorMode::Now), now);
+    let later = at("2027-02-03T00:00:00Z");
+
+    let cancelled = run(&subscribed, to(State::Cancelled), now);
+    assert_eq!(cancelled.subscription.as_ref().unwrap().status, SubscriptionStatus::Cancelled);
+    let back = run(&cancelled, to(State::Active), later);
+    let subscription = back.subscription.unwrap();
+    assert_eq!((subscription.status, subscription.current_period_start), (SubscriptionStatus::Active, later));
+    assert_eq!((back.addons.len(), subscription.plan_billed_cents), (1, 2_900));
+
+    let ended = run(&subscribed, Command::CancelSubscription(Effective::Immediate), now);
+    let cancelled = run(&ended, to(State::Cancelled), now + TimeDelta::days(1));
+    let back = run(&cancelled, to(State::Active), later);
+    assert!(!back.subscription.unwrap().is_live(), "it had been cancelled by itself");
+}
+
+#[test]
+fn callers_are_told_what_they_may_do() {
+    let (aggregate, _) = new_deployment(State::Active, at("2026-11-10T00:00:00Z"));
+    let allowed = |authority| allowed_transitions(&aggregate.deployment, authority);
+    assert_eq!(allowed(Authority::TenantUser), [State::Paused, State::Cancelled]);
+    assert_eq!(allowed(Authority::PlatformAdmin), [State::Paused, State::PastDue, State::Cancelled]);
+    assert_eq!(allowed(Authority::PaymentProvider), []);
+}

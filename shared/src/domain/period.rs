@@ -1,0 +1,230 @@
+//! Billing periods: half-open spans `[start, end)` in UTC. Boundary *n* is the anchor's month plus *n* intervals, on the
+//! anchor's day or the last day of a shorter month. It is always derived from the anchor, never from the boundary
+//! before it, so a short month leaves no trace.
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, SubsecRound, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::values::{InvalidValue, Timestamp};
+
+/// How long one period is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interval {
+    /// One month.
+    Month,
+    /// Three months.
+    Quarter,
+    /// Six months.
+    HalfYear,
+    /// Twelve months.
+    Year,
+}
+
+/// Where periods begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnchorMode {
+    /// On the first of the calendar month in which the subscription begins.
+    #[default]
+    Calendar,
+    /// At the moment in which the subscription begins.
+    Now,
+}
+
+/// What all boundaries of a subscription are derived from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// Boundary 0.
+    pub anchor_at: Timestamp,
+    /// The day of the month that boundaries fall on, where the month has it.
+    pub anchor_day: u32,
+}
+
+/// One period of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// Its place: 0 for the one that begins at the anchor.
+    pub index: u32,
+    /// Its first moment.
+    pub start: Timestamp,
+    /// The first moment after it.
+    pub end: Timestamp,
+}
+
+impl Interval {
+    /// Every interval, shortest first.
+    pub const ALL: [Self; 4] = [Self::Month, Self::Quarter, Self::HalfYear, Self::Year];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::HalfYear => "half_year",
+            Self::Year => "year",
+        }
+    }
+
+    /// Its length in months.
+    #[must_use]
+    pub const fn months(self) -> u32 {
+        match self {
+            Self::Month => 1,
+            Self::Quarter => 3,
+            Self::HalfYear => 6,
+            Self::Year => 12,
+        }
+    }
+}
+
+impl std::str::FromStr for Interval {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Self::ALL
+            .into_iter()
+            .find(|interval| interval.as_str() == text)
+            .ok_or(InvalidValue { code: "invalid_interval", detail: "must be one of month, quarter, half_year, year" })
+    }
+}
+
+impl std::str::FromStr for AnchorMode {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "calendar" => Ok(Self::Calendar),
+            "now" => Ok(Self::Now),
+            _ => Err(InvalidValue { code: "invalid_anchor", detail: "must be calendar or now" }),
+        }
+    }
+}
+
+impl Anchor {
+    /// The anchor of a subscription that begins at `at`.
+    #[must_use]
+    pub fn new(mode: AnchorMode, at: Timestamp) -> Self {
+        let at = at.trunc_subsecs(0);
+        match mode {
+            AnchorMode::Now => Self { anchor_at: at, anchor_day: at.day() },
+            AnchorMode::Calendar => Self { anchor_at: start_of_month(at), anchor_day: 1 },
+        }
+    }
+
+    /// Boundary `index`; `None` beyond what a calendar can express.
+    #[must_use]
+    pub fn boundary(&self, interval: Interval, index: u32) -> Option<Timestamp> {
+        let months = Months::new(interval.months().checked_mul(index)?);
+        let first = self.anchor_at.date_naive().with_day(1)?.checked_add_months(months)?;
+        let last_day = first.checked_add_months(Months::new(1))?.pred_opt()?.day();
+        let date = first.with_day(self.anchor_day.min(last_day))?;
+        Some(date.and_time(self.anchor_at.time()).and_utc())
+    }
+
+    /// Period `index`.
+    #[must_use]
+    pub fn period(&self, interval: Interval, index: u32) -> Option<Period> {
+        let start = self.boundary(interval, index)?;
+        let end = self.boundary(interval, index.checked_add(1)?)?;
+        Some(Period { index, start, end })
+    }
+
+    /// The period that `at` falls into; the first one for what lies before the anchor.
+    #[must_use]
+    pub fn period_at(&self, interval: Interval, at: Timestamp) -> Option<Period> {
+        let months = months_of(at) - months_of(self.anchor_at);
+        let guess = u32::try_from(months.div_euclid(i64::from(interval.months()))).unwrap_or(0);
+        // Within the month of a boundary, `at` may still lie before it.
+        let index = if self.boundary(interval, guess)? > at { guess.saturating_sub(1) } else { guess };
+        self.period(interval, index)
+    }
+}
+
+fn months_of(at: Timestamp) -> i64 {
+    i64::from(at.year()) * 12 + i64::from(at.month0())
+}
+
+fn start_of_month(at: DateTime<Utc>) -> DateTime<Utc> {
+    // Every month has a first day, and every day a midnight in UTC.
+    NaiveDate::from_ymd_opt(at.year(), at.month(), 1)
+        .and_then(|day| day.and_hms_opt(0, 0, 0))
+        .map_or(at, |midnight| midnight.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+    }
+
+    fn dates(anchor: &str, interval: Interval, indexes: std::ops::RangeInclusive<u32>) -> Vec<String> {
+        let anchor = Anchor::new(AnchorMode::Now, at(anchor));
+        indexes.map(|n| anchor.boundary(interval, n).unwrap().format("%Y-%m-%d").to_string()).collect()
+    }
+
+    #[test]
+    fn month_ends_follow_the_anchor_and_not_each_other() {
+        assert_eq!(dates("2023-01-31T00:00:00Z", Interval::Month, 1..=3), ["2023-02-28", "2023-03-31", "2023-04-30"]);
+        assert_eq!(
+            dates("2024-02-29T12:00:00Z", Interval::Year, 1..=4),
+            ["2025-02-28", "2026-02-28", "2027-02-28", "2028-02-29"]
+        );
+    }
+
+    #[test]
+    fn the_default_period_is_the_calendar_month() {
+        let now = at("2026-11-23T09:06:07.123Z");
+        let anchor = Anchor::new(AnchorMode::Calendar, now);
+        let period = anchor.period_at(Interval::Month, now).unwrap();
+        assert_eq!((period.start, period.end), (at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z")));
+        let year = anchor.period(Interval::Year, 0).unwrap();
+        assert_eq!(year.end, at("2027-11-01T00:00:00Z"));
+        assert_eq!(Anchor::new(AnchorMode::Now, now).anchor_at, at("2026-11-23T09:06:07Z"));
+    }
+
+    #[test]
+    fn boundaries_beyond_the_calendar_are_none() {
+        let anchor = Anchor::new(AnchorMode::Now, at("2026-01-31T00:00:00Z"));
+        assert_eq!(anchor.boundary(Interval::Year, u32::MAX), None);
+        assert_eq!(anchor.period(Interval::Month, u32::MAX), None);
+    }
+
+    proptest! {
+        #[test]
+        fn boundaries_increase_and_never_drift(
+            day in 1..=31_u32,
+            month in prop::sample::select(vec![1_u32, 3, 5, 7, 8, 10, 12]),
+            year in 2000..=2100_i32,
+            second in 0..86_400_u32,
+            interval in prop::sample::select(Interval::ALL.to_vec()),
+        ) {
+            let time = chrono::NaiveTime::from_num_seconds_from_midnight_opt(second, 0).unwrap();
+            let start = NaiveDate::from_ymd_opt(year, month, day).unwrap().and_time(time).and_utc();
+            let anchor = Anchor::new(AnchorMode::Now, start);
+            let mut previous = None;
+            for index in 0..=200 {
+                let boundary = anchor.boundary(interval, index).unwrap();
+                prop_assert!(previous.is_none_or(|p| p < boundary));
+                prop_assert_eq!(boundary.day(), day.min(month_len(boundary)));
+                prop_assert_eq!(boundary.time(), start.time());
+                prop_assert_eq!(months_of(boundary) - months_of(start), i64::from(index * interval.months()));
+                let period = anchor.period(interval, index).unwrap();
+                prop_assert_eq!(anchor.period_at(interval, period.start), Some(period));
+                let last = period.end - chrono::TimeDelta::seconds(1);
+                prop_assert_eq!(anchor.period_at(interval, last), Some(period));
+                previous = Some(boundary);
+            }
+        }
+    }
+
+    fn month_len(at: Timestamp) -> u32 {
+        let first = at.date_naive().with_day(1).unwrap();
+        u32::try_from((first + Months::new(1)).signed_duration_since(first).num_days()).unwrap()
+    }
+}

@@ -1,0 +1,223 @@
+//! The catalog's records: plans, their versions, add-ons.
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+
+use super::items::{self, ADDON_TYPE, Item, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE, number, string};
+use super::keys::{self, Key};
+use super::queries::Page;
+use super::schema::TENANT_INDEX;
+use super::{CommitId, Store, StoreError};
+use crate::domain::{Addon, Plan, PlanVersion, ShortCode, TenantId};
+
+/// What one read finds of what somebody wants to buy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The plan, if the catalog has it.
+    pub plan: Option<Plan>,
+    /// The version that was asked for, or the newest.
+    pub version: Option<PlanVersion>,
+    /// The add-ons that the catalog has.
+    pub addons: Vec<Addon>,
+    /// Whether the tenant has had its trial of the plan.
+    pub trial_used: bool,
+}
+
+impl Store {
+    /// Reads a plan, a version of it (the newest, if none is named), add-ons, and whether the tenant has had its
+    /// trial of the plan, as they are at one moment each: one consistent BatchGetItem.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_offer(
+        &self,
+        tenant_id: &TenantId,
+        plan_code: Option<&ShortCode>,
+        version: Option<u32>,
+        addon_codes: &[ShortCode],
+    ) -> Result<Offer, StoreError> {
+        let mut wanted: Vec<Key> = Vec::new();
+        if let Some(plan_code) = plan_code {
+            wanted.push(keys::plan(plan_code));
+            wanted.push(keys::trial_claim(tenant_id, plan_code));
+            wanted.extend(version.map(|version| keys::plan_version(plan_code, version)));
+        }
+        for (index, code) in addon_codes.iter().enumerate() {
+            // BatchGetItem refuses a key that stands twice.
+            if !addon_codes.iter().take(index).any(|earlier| earlier == code) {
+                wanted.push(keys::addon(code));
+            }
+        }
+        let mut offer = Offer::default();
+        for item in self.get_items(wanted, true).await? {
+            if items::is(&item, PLAN_TYPE) {
+                offer.plan = Some(items::to_plan(item)?);
+            } else if items::is(&item, PLAN_VERSION_TYPE) {
+                offer.version = Some(items::to_plan_version(item)?);
+            } else if items::is(&item, TRIAL_CLAIM_TYPE) {
+                offer.trial_used = true;
+            } else if items::is(&item, ADDON_TYPE) {
+                offer.addons.push(items::to_addon(item)?);
+            }
+        }
+        if version.is_none() {
+            offer.version = offer.plan.as_ref().and_then(|plan| plan.newest_version.clone());
+        }
+        Ok(offer)
+    }
+
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn load_plan(&self, code: &ShortCode) -> Result<Option<Plan>, StoreError> {
+        self.get(keys::plan(code)).await?.map(items::to_plan).transpose()
+    }
+
+    /// Reads an add-on of the catalog.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn load_addon(&self, code: &ShortCode) -> Result<Option<Addon>, StoreError> {
+        self.get(keys::addon(code)).await?.map(items::to_addon).transpose()
+    }
+
+    /// Writes a plan whose revision follows the stored one; a first revision must not be there yet.
+    ///
+    /// # Errors
+    /// [`StoreError::CatalogConflict`] if somebody else was first.
+    pub async fn put_plan(&self, plan: &Plan) -> Result<(), StoreError> {
+        self.put_revision(items::from_plan(plan)?, plan.revision).await
+    }
+
+    /// Writes an add-on whose revision follows the stored one; a first revision must not be there yet.
+    ///
+    /// # Errors
+    /// [`StoreError::CatalogConflict`] if somebody else was first.
+    pub async fn put_addon(&self, addon: &Addon) -> Result<(), StoreError> {
+        self.put_revision(items::from_addon(addon)?, addon.revision).await
+    }
+
+    /// Writes a plan together with the version that it newly has: one TransactWriteItems. Neither is ever overwritten
+    /// by a publication at the same moment.
+    ///
+    /// # Errors
+    /// [`StoreError::CatalogConflict`] if somebody else was first.
+    pub async fn publish(&self, plan: &Plan, version: &PlanVersion, commit_id: CommitId) -> Result<(), StoreError> {
+        let put_plan = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(items::from_plan(plan)?))
+            .condition_expression("#record.revision = :revision")
+            .expression_attribute_names("#record", "record")
+            .expression_attribute_values(":revision", number(plan.revision - 1))
+            .build();
+        let put_version = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(items::from_plan_version(version)?))
+            .condition_expression("attribute_not_exists(PK)")
+            .build();
+        let mut request = self.client.transact_write_items().client_request_token(commit_id.to_string());
+        for put in [put_plan, put_version] {
+            let put = put.map_err(|error| StoreError::Damaged(error.to_string()))?;
+            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_cancelled(error.as_service_error()) => Err(StoreError::CatalogConflict),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A page of all plans, by code: one Query.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_plans(
+        &self,
+        limit: usize,
+        after: Option<&ShortCode>,
+    ) -> Result<Page<Plan, ShortCode>, StoreError> {
+        let (items, more) = self.catalog_page(keys::PLANS, limit, after).await?;
+        let plans = items.into_iter().map(items::to_plan).collect::<Result<_, _>>()?;
+        Ok(Page::cut(plans, limit, more, |plan: &Plan| plan.code.clone()))
+    }
+
+    /// A page of all add-ons, by code: one Query.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_addons(
+        &self,
+        limit: usize,
+        after: Option<&ShortCode>,
+    ) -> Result<Page<Addon, ShortCode>, StoreError> {
+        let (items, more) = self.catalog_page(keys::ADDONS, limit, after).await?;
+        let addons = items.into_iter().map(items::to_addon).collect::<Result<_, _>>()?;
+        Ok(Page::cut(addons, limit, more, |addon: &Addon| addon.code.clone()))
+    }
+
+    /// A page of a plan's versions, newest first: one Query.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_plan_versions(
+        &self,
+        code: &ShortCode,
+        limit: usize,
+        before: Option<u32>,
+    ) -> Result<Page<PlanVersion, u32>, StoreError> {
+        let range = keys::plan_versions_before(before);
+        let (items, more) = self.partition_page(keys::plan_partition(code), range, limit).await?;
+        let versions = items.into_iter().map(items::to_plan_version).collect::<Result<_, _>>()?;
+        Ok(Page::cut(versions, limit, more, |version: &PlanVersion| version.version))
+    }
+
+    async fn catalog_page(
+        &self,
+        partition: &str,
+        limit: usize,
+        after: Option<&ShortCode>,
+    ) -> Result<(Vec<Item>, bool), StoreError> {
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(TENANT_INDEX)
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+            .key_condition_expression("GSI1PK = :pk AND GSI1SK > :after")
+            .expression_attribute_values(":pk", string(partition))
+            // No code is as small as a single space, so it stands for the beginning.
+            .expression_attribute_values(":after", string(after.map_or(" ", |code| code.as_str())))
+            .send()
+            .await?;
+        let items = output.items.unwrap_or_default();
+        let more = output.last_evaluated_key.is_some() && items.len() <= limit;
+        Ok((items, more))
+    }
+
+    async fn put_revision(&self, item: Item, revision: u64) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = if revision == 1 {
+            put.condition_expression("attribute_not_exists(PK)")
+        } else {
+            put.condition_expression("#record.revision = :revision")
+                .expression_attribute_names("#record", "record")
+                .expression_attribute_values(":revision", number(revision - 1))
+        };
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Err(StoreError::CatalogConflict),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        Ok(request.key("PK", string(key.pk)).key("SK", string(key.sk)).send().await?.item)
+    }
+}
+
+fn is_cancelled(error: Option<&TransactWriteItemsError>) -> bool {
+    matches!(error, Some(TransactWriteItemsError::TransactionCanceledException(_)))
+}
