@@ -1,0 +1,78 @@
+//! The data directory: what is in it, and that only one program works in it at a time.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const DATABASE_FILE: &str = "arcadia.db";
+const LOCK_FILE: &str = "lock";
+
+/// The database of a data directory, locked. The lock ends with this value, or with the process.
+#[derive(Debug)]
+pub struct DatabaseLock {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// Another program has it.
+    #[error("the data directory {} is in use by another arcadia: stop that one, or choose another with --data", .0.display())]
+    InUse(PathBuf),
+    /// The file system does not let us.
+    #[error("the data directory {} cannot be used: {source}", path.display())]
+    File {
+        /// The directory.
+        path: PathBuf,
+        /// What was wrong.
+        source: io::Error,
+    },
+}
+
+impl DatabaseLock {
+    /// Locks the database in `dir`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// [`DataError::InUse`] if another program has locked it.
+    pub fn acquire(dir: &Path) -> Result<Self, DataError> {
+        let failed = |source| DataError::File { path: dir.to_owned(), source };
+        fs::create_dir_all(dir).map_err(failed)?;
+        let lock = File::create(dir.join(LOCK_FILE)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: dir.join(DATABASE_FILE), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataError::InUse(dir.to_owned())),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// The database's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_program_at_a_time_has_the_database() {
+        let dir = std::env::temp_dir().join(format!("arcadia-data-{}", std::process::id()));
+        let first = DatabaseLock::acquire(&dir).unwrap();
+        assert!(matches!(DatabaseLock::acquire(&dir), Err(DataError::InUse(_))));
+        drop(first);
+        assert!(DatabaseLock::acquire(&dir).is_ok());
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let file = std::env::temp_dir().join(format!("arcadia-data-{}.file", std::process::id()));
+        fs::write(&file, "").unwrap();
+        let error = DatabaseLock::acquire(&file).unwrap_err();
+        assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+        fs::remove_file(&file).unwrap();
+    }
+}

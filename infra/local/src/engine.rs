@@ -1,0 +1,291 @@
+//! DynamoDB on one machine: an embedded engine behind the real wire protocol, so that the SDK and all that it does is
+//! in the path. Tables and items are in `arcadia_shared::store`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{fmt, io, thread};
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::{Client, Config};
+use aws_smithy_http_client::Builder as HttpClientBuilder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use dynoxide::Database;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// The region that local endpoints are told; they do not care.
+const REGION: &str = "eu-central-1";
+/// How long one attempt may take: as in a deployed function.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the SDK sends a request: as in a deployed function.
+const SDK_ATTEMPTS: u32 = 3;
+/// How long requests under way may take to end once the engine is told to stop.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// Where the engine keeps its tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory, until the engine stops.
+    Memory,
+    /// In this SQLite file, which is made if it is missing. Only one engine may have it open.
+    File(PathBuf),
+}
+
+/// A running engine on a loopback port of its own. It stops when it is dropped, too, but then nobody waits for it.
+#[derive(Debug)]
+pub struct Engine {
+    endpoint: String,
+    stop: oneshot::Sender<()>,
+    thread: thread::JoinHandle<Result<(), String>>,
+}
+
+/// Why there is no engine, or none any more.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The database cannot be opened.
+    #[error("the database {place} cannot be opened: {reason}")]
+    Open {
+        /// The file, or `in memory`.
+        place: String,
+        /// What was wrong.
+        reason: String,
+    },
+    /// No port or no thread was to be had.
+    #[error("the database engine cannot start: {0}")]
+    Start(#[from] io::Error),
+    /// It ended in an error.
+    #[error("the database engine failed: {0}")]
+    Failed(String),
+}
+
+impl Engine {
+    /// Starts an engine. It has a thread and a runtime of its own: it works synchronously, and would hold up whatever
+    /// shared them.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the file cannot be opened, or no port or thread is to be had.
+    pub async fn start(storage: &Storage) -> Result<Self, EngineError> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?.into_std()?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let (stop, stopped) = oneshot::channel();
+        let (report, opened) = oneshot::channel();
+        let storage = storage.clone();
+        let thread = thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| error.to_string())?;
+            let database = match open(&storage) {
+                Ok(database) => database,
+                Err(error) => return report.send(Err(error)).map_err(|_| "nobody waits for it".to_owned()),
+            };
+            runtime.block_on(run(listener, database, report, stopped))
+            // The runtime ends here, and with it every connection and the last handle on the file.
+        })?;
+        opened.await.map_err(|_| EngineError::Failed("it ended while it started".to_owned()))??;
+        Ok(Self { endpoint, stop, thread })
+    }
+
+    /// Where it can be reached.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A client of it.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        client_for(&self.endpoint)
+    }
+
+    /// Ends the requests under way, closes the database and stops. The file is free when this returns.
+    ///
+    /// # Errors
+    /// [`EngineError::Failed`] if the engine had already failed.
+    pub async fn stop(self) -> Result<(), EngineError> {
+        let Self { stop, thread, .. } = self;
+        // If nobody listens, the engine has ended before, and its thread says how.
+        let _ = stop.send(());
+        let joined = tokio::task::spawn_blocking(|| thread.join()).await;
+        let ended = joined.map_err(|error| EngineError::Failed(error.to_string()))?;
+        ended.map_err(|_| EngineError::Failed("it panicked".to_owned()))?.map_err(EngineError::Failed)
+    }
+}
+
+/// A client of a DynamoDB that runs on this machine or nearby and checks no credentials. It reads nothing from the
+/// environment.
+#[must_use]
+pub fn client_for(endpoint: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(HttpClientBuilder::new().build_http())
+        .endpoint_url(endpoint)
+        .region(Region::new(REGION))
+        .credentials_provider(Credentials::new("local", "local", None, None, "arcadia-local"))
+        .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
+        .build();
+    Client::from_conf(config)
+}
+
+/// A client of DynamoDB at AWS, with credentials and region from the environment or the AWS profile.
+pub async fn aws_client_for(endpoint: &str) -> Client {
+    let http = HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .endpoint_url(endpoint)
+        .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
+        .load()
+        .await;
+    Client::new(&config)
+}
+
+fn open(storage: &Storage) -> Result<Database, EngineError> {
+    let failed = |place: String| {
+        move |error: &dyn fmt::Display| EngineError::Open { place: place.clone(), reason: error.to_string() }
+    };
+    match storage {
+        Storage::Memory => Database::memory().map_err(|error| failed("in memory".to_owned())(&error)),
+        Storage::File(path) => {
+            let failed = failed(path.display().to_string());
+            let name = path.to_str().ok_or_else(|| failed(&"its path is not UTF-8"))?;
+            Database::new(name).map_err(|error| failed(&error))
+        }
+    }
+}
+
+async fn run(
+    listener: std::net::TcpListener,
+    database: Database,
+    report: oneshot::Sender<Result<(), EngineError>>,
+    stopped: oneshot::Receiver<()>,
+) -> Result<(), String> {
+    let listener = TcpListener::from_std(listener).map_err(|error| error.to_string())?;
+    report.send(Ok(())).map_err(|_| "nobody waits for it".to_owned())?;
+    let (stopping, overdue) = oneshot::channel();
+    let shutdown = async {
+        // A dropped engine is to stop as well.
+        let _ = stopped.await;
+        let _ = stopping.send(());
+    };
+    tokio::select! {
+        served = dynoxide::server::serve_with_shutdown(listener, database, shutdown) => served,
+        () = async { let _ = overdue.await; tokio::time::sleep(SHUTDOWN_GRACE).await } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use arcadia_shared::store::schema::{STATE_INDEX, create_table};
+    use aws_sdk_dynamodb::types::{
+        AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    };
+
+    use super::*;
+
+    fn text(text: &str) -> AttributeValue {
+        AttributeValue::S(text.to_owned())
+    }
+
+    /// Puts an item that must not be there yet.
+    fn put_new(sk: &str, mark: &str) -> TransactWriteItem {
+        let put = Put::builder()
+            .table_name("table")
+            .set_item(Some(
+                [("PK", "p"), ("SK", sk), ("mark", mark), ("GSI2PK", "g"), ("GSI2SK", sk)]
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), text(value)))
+                    .collect(),
+            ))
+            .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        TransactWriteItem::builder().put(put.build().unwrap()).build()
+    }
+
+    async fn query(client: &Client, condition: &str, values: &[(&str, &str)]) -> Vec<String> {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect();
+        let query = client.query().table_name("table").key_condition_expression(condition);
+        let found = query.set_expression_attribute_values(Some(values)).send().await.unwrap();
+        found.items().iter().map(|item| item["SK"].as_s().unwrap().clone()).collect()
+    }
+
+    async fn tables(engine: &Engine) -> Vec<String> {
+        engine.client().list_tables().send().await.unwrap().table_names.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_engine_in_memory_forgets_and_one_in_a_file_remembers() {
+        let file = std::env::temp_dir().join(format!("arcadia-engine-{}.db", std::process::id()));
+        for (storage, after_restart) in [(Storage::Memory, 0), (Storage::File(file.clone()), 1)] {
+            let engine = Engine::start(&storage).await.unwrap();
+            create_table(&engine.client(), "table").await.unwrap();
+            create_table(&engine.client(), "table").await.unwrap();
+            let put = engine.client().put_item().table_name("table");
+            put.item("PK", text("p")).item("SK", text("s")).send().await.unwrap();
+            assert_eq!(tables(&engine).await, ["table"]);
+            engine.stop().await.unwrap();
+            let engine = Engine::start(&storage).await.unwrap();
+            assert_eq!(tables(&engine).await.len(), after_restart);
+            engine.stop().await.unwrap();
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert!(!file.with_extension("db-wal").exists(), "the file was closed in good order");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_opened_is_named() {
+        let error = Engine::start(&Storage::File("/nonexistent/arcadia.db".into())).await.unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/arcadia.db"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_engine_does_what_the_store_relies_on() {
+        let engine = Engine::start(&Storage::Memory).await.unwrap();
+        let client = engine.client();
+        create_table(&client, "table").await.unwrap();
+        let commit = |token: &str, puts: Vec<TransactWriteItem>| {
+            client.transact_write_items().client_request_token(token).set_transact_items(Some(puts)).send()
+        };
+        let puts = || vec![put_new("#A", "first"), put_new("EVENT#1", "first"), put_new("EVENT#2", "first")];
+        commit("token-1", puts()).await.unwrap();
+        commit("token-1", puts()).await.unwrap();
+        let other_content = commit("token-1", vec![put_new("#B", "x")]).await.unwrap_err().into_service_error();
+        assert!(other_content.is_idempotent_parameter_mismatch_exception(), "{other_content:?}");
+
+        let refused = commit("token-2", vec![put_new("EVENT#3", "second"), put_new("#A", "second")]).await.unwrap_err();
+        let error = refused.into_service_error();
+        let aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(
+            cancelled,
+        ) = error
+        else {
+            panic!("{error:?}")
+        };
+        let [unharmed, failed] = cancelled.cancellation_reasons() else { panic!("{cancelled:?}") };
+        assert_eq!(unharmed.code(), Some("None"));
+        assert_eq!(failed.code(), Some("ConditionalCheckFailed"));
+        assert_eq!(failed.item().and_then(|item| item.get("mark")), Some(&text("first")));
+
+        assert_eq!(query(&client, "PK = :pk AND begins_with(SK, :s)", &[(":pk", "p"), (":s", "#")]).await, ["#A"]);
+        let range = [(":pk", "p"), (":a", "EVENT#0"), (":b", "EVENT#2")];
+        assert_eq!(query(&client, "PK = :pk AND SK BETWEEN :a AND :b", &range).await, ["EVENT#1", "EVENT#2"]);
+
+        let entries = client.query().table_name("table").index_name(STATE_INDEX).scan_index_forward(false).limit(1);
+        let entries = entries.key_condition_expression("GSI2PK = :g").expression_attribute_values(":g", text("g"));
+        let entries = entries.send().await.unwrap();
+        let mut names: Vec<_> = entries.items()[0].keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["GSI2PK", "GSI2SK", "PK", "SK"], "the index holds keys only");
+        assert_eq!(entries.items()[0]["SK"], text("EVENT#2"));
+        assert!(entries.last_evaluated_key().is_some());
+
+        let keys = ["#A", "missing"].map(|sk| HashMap::from([("PK".into(), text("p")), ("SK".into(), text(sk))]));
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys.into())).build().unwrap();
+        let got = client.batch_get_item().request_items("table", keys).send().await.unwrap();
+        assert_eq!(got.responses().unwrap()["table"].len(), 1);
+        engine.stop().await.unwrap();
+    }
+}

@@ -1,0 +1,401 @@
+//! The HTTP server in place of API Gateway: it routes, verifies the token, and runs the route's function on the very
+//! event that Lambda would hand it. What a function does with it is not decided here.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+
+use arcadia_functions::{ROUTES, Route, problem_response, respond};
+use arcadia_shared::Error;
+use arcadia_shared::domain::Timestamp;
+use arcadia_shared::http::problem::Problem;
+use arcadia_shared::runtime::App;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use futures_util::StreamExt;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::event::{self, EventError};
+use crate::issuer::Issuer;
+
+/// The longest body that API Gateway takes, in bytes.
+pub const MAX_BODY_LEN: usize = 10 * 1024 * 1024;
+/// How much of a longer one is still read, so that its sender gets to hear the refusal.
+const MAX_DRAINED_LEN: usize = 2 * MAX_BODY_LEN;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long requests under way may take to end once the server is told to stop.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+
+/// What a request meets.
+#[derive(Debug, Clone)]
+struct Gateway {
+    app: App,
+    issuer: Arc<Issuer>,
+}
+
+/// Why the gateway answers by itself.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    /// No route has the path.
+    RouteNotFound,
+    /// Routes have the path, but only with these methods.
+    MethodNotAllowed(String),
+    /// The path's encoding is broken.
+    InvalidPath,
+    /// The body broke off.
+    IncompleteBody,
+    /// The body did not arrive in time.
+    SlowBody,
+    /// The body is longer than [`MAX_BODY_LEN`].
+    LongBody,
+    /// There is not exactly one valid token.
+    Unauthenticated,
+    /// The headers cannot be handed on.
+    Headers(EventError),
+    /// The function did not come to an answer.
+    Crashed,
+}
+
+/// A route, and the parts of the path that it leaves open, decoded.
+type Match<'a> = (&'static Route, BTreeMap<&'a str, String>);
+
+/// Serves until `shutdown` resolves, then ends the requests under way and returns.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    issuer: Arc<Issuer>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let router = Router::new().fallback(handle).with_state(Gateway { app, issuer });
+    let (stopping, stopped) = oneshot::channel();
+    let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async {
+            shutdown.await;
+            let _ = stopping.send(());
+        });
+    // Otherwise one caller who never sends the rest of a request could hold up the end for ever.
+    let overdue = async {
+        let _ = stopped.await;
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
+    };
+    tokio::select! {
+        served = server => served,
+        () = overdue => Ok(()),
+    }
+}
+
+async fn handle(
+    State(gateway): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response<Body> {
+    let now = gateway.app.clock.now();
+    let request_id = gateway.app.new_id(now).to_string();
+    let (parts, body) = request.into_parts();
+    let response = match gateway.answer(&parts, body, peer.ip(), &request_id, now).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            let problem = refusal.problem();
+            let (method, path) = (parts.method.as_str(), parts.uri.path());
+            let (status, code) = (problem.status.as_u16(), problem.code);
+            tracing::info!(request_id, method, path, status, code, "refused by the gateway");
+            let mut response = problem_response(&problem, &request_id);
+            response.headers_mut().extend(refusal.header());
+            response
+        }
+    };
+    response.map(into_body)
+}
+
+impl Gateway {
+    async fn answer(
+        &self,
+        parts: &Parts,
+        body: Body,
+        source_ip: IpAddr,
+        request_id: &str,
+        now: Timestamp,
+    ) -> Result<Response<lambda_http::Body>, Refusal> {
+        let body = read(body).await?;
+        let (route, path_parameters) = find_route(&parts.method, parts.uri.path())?;
+        let claims = bearer(&parts.headers).and_then(|token| match self.issuer.verify(token, now) {
+            Ok(claims) => Some(claims),
+            Err(error) => {
+                tracing::debug!(request_id, %error, "token refused");
+                None
+            }
+        });
+        let context = event::Context {
+            request_id,
+            now,
+            source_ip,
+            route_path: route.path,
+            path_parameters: &path_parameters,
+            claims: &claims.ok_or(Refusal::Unauthenticated)?,
+        };
+        let event = event::build(parts, &body, &context).map_err(Refusal::Headers)?.to_string();
+        let app = self.app.clone();
+        // A task of its own, as an invocation is: a caller who hangs up does not stop it, and a panic ends nothing else.
+        let invocation = tokio::spawn(async move {
+            let request = lambda_http::request::from_str(&event)?;
+            Ok::<_, serde_json::Error>(respond(&app, route, request).await)
+        });
+        match invocation.await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(crashed(route, &error)),
+            Err(error) => Err(crashed(route, &error)),
+        }
+    }
+}
+
+impl Refusal {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::RouteNotFound => Problem::new(StatusCode::NOT_FOUND, "route_not_found", "There is no such route."),
+            Self::MethodNotAllowed(allowed) => Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                format!("This path answers to {allowed} only."),
+            ),
+            Self::InvalidPath => {
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_path", "The path must be percent-encoded UTF-8.")
+            }
+            Self::IncompleteBody => Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off."),
+            Self::SlowBody => {
+                Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body took too long to arrive.")
+            }
+            Self::LongBody => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "payload_too_large",
+                format!("The body must be at most {MAX_BODY_LEN} bytes long."),
+            ),
+            Self::Unauthenticated => Problem::from(&Error::Unauthenticated),
+            Self::Headers(EventError::Host) => {
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_host", "The request must have one valid Host.")
+            }
+            Self::Headers(EventError::Header) => {
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_header", "Header values must be visible ASCII.")
+            }
+            Self::Crashed => Problem::from(&Error::Internal(String::new())),
+        }
+    }
+
+    /// The header that HTTP wants beside the problem.
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::MethodNotAllowed(allowed) => HeaderValue::try_from(allowed).ok().map(|value| (header::ALLOW, value)),
+            Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::RouteNotFound
+            | Self::InvalidPath
+            | Self::IncompleteBody
+            | Self::SlowBody
+            | Self::LongBody
+            | Self::Headers(_)
+            | Self::Crashed => None,
+        }
+    }
+}
+
+/// Reads a body whole.
+async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::new();
+    let mut len = 0_usize;
+    let reading = async {
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| Refusal::IncompleteBody)?;
+            len = len.saturating_add(chunk.len());
+            if len <= MAX_BODY_LEN {
+                bytes.extend_from_slice(&chunk);
+            } else if len > MAX_DRAINED_LEN {
+                break;
+            }
+        }
+        Ok(())
+    };
+    tokio::time::timeout(BODY_TIMEOUT, reading).await.map_err(|_| Refusal::SlowBody)??;
+    if len > MAX_BODY_LEN { Err(Refusal::LongBody) } else { Ok(bytes) }
+}
+
+/// Finds the route of a request.
+fn find_route<'a>(method: &Method, path: &str) -> Result<Match<'a>, Refusal> {
+    let mut allowed = Vec::new();
+    for route in ROUTES {
+        let Some(open) = match_path(route.path, path) else { continue };
+        if route.method != *method {
+            allowed.push(route.method.as_str());
+            continue;
+        }
+        let decode = |(name, text)| Some((name, event::percent_decode(text)?.into_owned()));
+        let open: Option<BTreeMap<_, _>> = open.into_iter().map(decode).collect();
+        return Ok((route, open.ok_or(Refusal::InvalidPath)?));
+    }
+    if allowed.is_empty() { Err(Refusal::RouteNotFound) } else { Err(Refusal::MethodNotAllowed(allowed.join(", "))) }
+}
+
+/// Holds a path against a route's; returns the open parts as they stand in the path. Nothing is made equal that is
+/// not: no doubled or trailing slash, no encoded letter in a fixed part, no empty open part.
+fn match_path<'a, 'p>(route_path: &'a str, path: &'p str) -> Option<Vec<(&'a str, &'p str)>> {
+    let (mut wanted, mut given) = (route_path.split('/'), path.split('/'));
+    let mut open = Vec::new();
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(open),
+            (Some(wanted), Some(given)) => match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                Some(name) if !given.is_empty() => open.push((name, given)),
+                None if wanted == given => {}
+                Some(_) | None => return None,
+            },
+            (Some(_), None) | (None, Some(_)) => return None,
+        }
+    }
+}
+
+/// The token of the one `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+/// The function did not come to an answer of its own.
+fn crashed(route: &Route, error: &dyn fmt::Display) -> Refusal {
+    tracing::error!(route = route.handler, %error, "the function crashed");
+    Refusal::Crashed
+}
+
+fn into_body(body: lambda_http::Body) -> Body {
+    match body {
+        lambda_http::Body::Text(text) => Body::from(text),
+        lambda_http::Body::Binary(bytes) => Body::from(bytes),
+        _ => Body::empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use arcadia_shared::runtime::{Clock, RealClock, Settings};
+    use arcadia_shared::store::Store;
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::engine::client_for;
+    use crate::issuer::{Role, TokenRequest, claim_names};
+
+    /// A clock that the gateway can read, and the function then not.
+    #[derive(Debug, Default)]
+    struct BrokenClock(AtomicBool);
+
+    impl Clock for BrokenClock {
+        fn now(&self) -> Timestamp {
+            assert!(!self.0.swap(true, Ordering::SeqCst), "the clock has stopped");
+            RealClock.now()
+        }
+    }
+
+    fn found(method: Method, path: &str) -> Result<(&'static str, BTreeMap<&'static str, String>), Refusal> {
+        find_route(&method, path).map(|(route, open)| (route.handler, open))
+    }
+
+    #[test]
+    fn every_route_is_found_by_its_own_path_with_its_open_parts() {
+        for route in ROUTES {
+            let path = route.path.replace("{id}", "one%20id").replace("{resource_id}", "r");
+            let (handler, open) = found(route.method.clone(), &path).unwrap();
+            assert_eq!(handler, route.handler);
+            assert_eq!(open.get("id").map(String::as_str), route.path.contains("{id}").then_some("one id"));
+            assert_eq!(open.contains_key("resource_id"), route.path.contains("{resource_id}"));
+        }
+    }
+
+    #[test]
+    fn paths_that_only_look_like_a_route_are_not_found() {
+        for path in [
+            "",
+            "/",
+            "*",
+            "/api/v1",
+            "/api/v1/deployments/",
+            "//api/v1/deployments",
+            "/api/v1//deployments",
+            "/api/v1/deployments//",
+            "/api/v1/deployments//events",
+            "/api/v1/%64eployments",
+            "/API/v1/deployments",
+            "/api/v1/deployments/a/b/c/d",
+            "/api/v1/deployments/a/../b/events/x",
+        ] {
+            assert_eq!(found(Method::GET, path).err(), Some(Refusal::RouteNotFound), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_methods_are_told_which_would_do() {
+        for method in [Method::HEAD, Method::OPTIONS, Method::PUT, Method::TRACE] {
+            let refusal = found(method, "/api/v1/deployments").unwrap_err();
+            assert_eq!(refusal, Refusal::MethodNotAllowed("GET, POST".to_owned()));
+        }
+        let refusal = found(Method::DELETE, "/api/v1/deployments/x").unwrap_err();
+        assert_eq!(refusal.header(), Some((header::ALLOW, HeaderValue::from_static("GET, PATCH"))));
+    }
+
+    #[test]
+    fn broken_percent_encoding_is_refused() {
+        for id in ["%", "%zz", "%ff", "a%2"] {
+            let path = format!("/api/v1/deployments/{id}");
+            assert_eq!(found(Method::GET, &path).err(), Some(Refusal::InvalidPath), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_token_stands_in_one_bearer_header() {
+        let headers = |values: &[&'static str]| -> HeaderMap {
+            values.iter().map(|value| (header::AUTHORIZATION, HeaderValue::from_static(value))).collect()
+        };
+        assert_eq!(bearer(&headers(&["Bearer abc"])), Some("abc"));
+        assert_eq!(bearer(&headers(&["bearer abc"])), Some("abc"));
+        for bad in [&[][..], &["abc"], &["Basic abc"], &["Bearer"], &["Bearer a", "Bearer a"]] {
+            assert_eq!(bearer(&headers(bad)), None, "{bad:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn bodies_are_taken_up_to_the_limit() {
+        assert_eq!(read(Body::from(vec![b'x'; MAX_BODY_LEN])).await.ok().map(|bytes| bytes.len()), Some(MAX_BODY_LEN));
+        assert_eq!(read(Body::from(vec![b'x'; MAX_BODY_LEN + 1])).await, Err(Refusal::LongBody));
+    }
+
+    #[tokio::test]
+    async fn a_function_that_panics_is_answered_for() {
+        // Nothing listens there, and nothing is asked.
+        let store = Store::new(client_for("http://127.0.0.1:9"), "table");
+        let settings = Settings { default_region: "eu-central-1".parse().unwrap(), claims: claim_names() };
+        let issuer = Issuer::generate().unwrap();
+        let (role, ttl) = (Role::PlatformAdmin, TimeDelta::hours(1));
+        let request = TokenRequest { role, tenant: None, sub: "ada".to_owned(), ttl };
+        let token = issuer.issue(&request, RealClock.now()).unwrap();
+        let gateway =
+            Gateway { app: App { store, clock: Arc::new(BrokenClock::default()), settings }, issuer: Arc::new(issuer) };
+        let request = Request::post("/api/v1/deployments")
+            .header(header::HOST, "localhost")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(Body::from("{}"))
+            .unwrap();
+        let response = handle(State(gateway), ConnectInfo(([127, 0, 0, 1], 1).into()), request).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+}
