@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, Region};
+use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
 use aws_smithy_http_client::Builder as HttpClientBuilder;
@@ -81,7 +81,7 @@ impl App {
             .map_err(|_| EnvironmentError { name: "DEFAULT_REGION", problem: "is no region code" })?;
         let claims = ClaimNames { tenant: required("TENANT_CLAIM")?, role: required("ROLE_CLAIM")? };
         Ok(Self {
-            store: Store::new(client().await, table),
+            store: Store::new(client(None).await, table),
             clock: Arc::new(RealClock),
             settings: Settings { default_region, claims },
         })
@@ -121,27 +121,34 @@ pub fn start_logging() {
         .init();
 }
 
-/// A DynamoDB client with one TLS stack and bounds on every wait; the rest comes from the environment.
-pub async fn client() -> Client {
-    Client::new(&client_config(aws_config::defaults(BehaviorVersion::latest())).load().await)
-}
-
-/// The same client for a DynamoDB on this machine, which takes any credentials; the environment is not read.
-pub async fn local_client(endpoint: &str) -> Client {
-    let credentials = Credentials::new("local", "local", None, None, "local");
-    let loader = aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(Region::from_static("eu-central-1"))
-        .credentials_provider(credentials);
-    Client::new(&client_config(loader).load().await)
-}
-
-fn client_config(loader: ConfigLoader) -> ConfigLoader {
+/// A DynamoDB client with one TLS stack and bounds on every wait; credentials, region and, unless it is given, the
+/// endpoint come from the environment.
+pub async fn client(endpoint: Option<&str>) -> Client {
     let http = HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    loader
+    let loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build());
+    let loader = match endpoint {
+        Some(endpoint) => loader.endpoint_url(endpoint),
+        None => loader,
+    };
+    Client::new(&loader.load().await)
+}
+
+/// The same client for a DynamoDB on this machine, which checks no credentials. It reads nothing from the environment.
+#[must_use]
+pub fn local_client(endpoint: &str) -> Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(HttpClientBuilder::new().build_http())
+        .endpoint_url(endpoint)
+        .region(Region::from_static("eu-central-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
+        .build();
+    Client::from_conf(config)
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]

@@ -36,10 +36,12 @@ export ARCADIA={url}/api/v1
 export ADMIN_TOKEN={admin_token}
 export TENANT_TOKEN={tenant_token}
 
-Then create a deployment, remember its id, pause it, show it with its history, and see which moves there are:
+Then create a deployment, remember its id, subscribe it to a plan with an add-on, pause it, show it with its history,
+and see which moves there are:
 
 curl -sw '\n' $ARCADIA/deployments -H "Authorization: Bearer $TENANT_TOKEN" -H 'Content-Type: application/json' -d '{{"slug": "shop"}}'
 export ID=$(curl -s "$ARCADIA/deployments?slug=shop" -H "Authorization: Bearer $TENANT_TOKEN" | grep -o '"id":"[^"]*"' | cut -d'"' -f4)
+curl -sw '\n' $ARCADIA/deployments/$ID/subscribe -H "Authorization: Bearer $TENANT_TOKEN" -H 'Content-Type: application/json' -d '{{"plan_code": "studio", "addons": ["storage_50gb"]}}'
 curl -sw '\n' $ARCADIA/deployments/$ID/transition -H "Authorization: Bearer $TENANT_TOKEN" -H 'Content-Type: application/json' -d '{{"to_state": "paused", "reason": "trying it out"}}'
 curl -sw '\n' $ARCADIA/deployments/$ID -H "Authorization: Bearer $TENANT_TOKEN"
 curl -sw '\n' $ARCADIA/lifecycle -H "Authorization: Bearer $ADMIN_TOKEN"

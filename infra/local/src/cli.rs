@@ -1,6 +1,5 @@
 //! The program: what can be asked of it, and in which order it starts and stops its parts.
 
-use std::error::Error;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arcadia_shared::domain::{ShortCode, TenantId};
-use arcadia_shared::runtime::{App, Clock, RealClock, Settings};
+use arcadia_shared::runtime::{self, App, Clock, RealClock, Settings};
 use arcadia_shared::store::schema::create_table;
-use arcadia_shared::store::{Store, StoreError};
+use arcadia_shared::store::{Store, StoreError, error_chain};
 use aws_sdk_dynamodb::Client;
 use chrono::TimeDelta;
 use clap::error::ErrorKind;
@@ -22,7 +21,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::banner::Banner;
 use crate::data::{DataError, DatabaseLock};
-use crate::engine::{Engine, EngineError, Storage, aws_client_for, client_for};
+use crate::demo::{self, DemoError};
+use crate::engine::{Engine, EngineError, Storage};
 use crate::gateway;
 use crate::issuer::{Issuer, IssuerError, Role, TokenRequest, claim_names};
 
@@ -130,6 +130,8 @@ enum CliError {
     Issuer(#[from] IssuerError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error("the demo catalog cannot be stored: {0}")]
+    Demo(#[from] DemoError),
     #[error("nothing answers at the DynamoDB endpoint {0}")]
     NoDynamoDb(String),
     #[error("the table {0} is of no use: {1}")]
@@ -204,6 +206,8 @@ async fn up(options: Up) -> Result<(), CliError> {
     })?;
     let url = format!("http://{}", listener.local_addr()?);
     let issuer = Arc::new(Issuer::open(&data.path)?);
+    // What is at AWS is somebody's own; only a table on this machine is filled with examples.
+    let is_aws = dynamodb_endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("https://"));
     let Records { client, engine, description } =
         open_records(&data.path, in_memory, dynamodb_endpoint, &table).await?;
     let app = App {
@@ -211,6 +215,9 @@ async fn up(options: Up) -> Result<(), CliError> {
         clock: Arc::new(RealClock),
         settings: Settings { default_region, claims: claim_names() },
     };
+    if !is_aws {
+        demo::fill_catalog(&app).await?;
+    }
     print_banner(&issuer, &app, &url, &description)?;
     let served = gateway::serve(listener, app, issuer, stop).await;
     if let Some((engine, lock)) = engine {
@@ -253,29 +260,17 @@ async fn open_records(
 async fn reach(endpoint: &str, table: &str) -> Result<Client, CliError> {
     let no_table = |reason| CliError::Table(table.to_owned(), reason);
     if endpoint.starts_with("http://") {
-        let client = client_for(endpoint);
+        let client = runtime::local_client(endpoint);
         return match create_table(&client, table).await {
             Ok(()) => Ok(client),
             Err(StoreError::Unavailable(_)) => Err(CliError::NoDynamoDb(endpoint.to_owned())),
             Err(error) => Err(no_table(error.to_string())),
         };
     }
-    let client = aws_client_for(endpoint).await;
+    let client = runtime::client(Some(endpoint)).await;
     let found = client.describe_table().table_name(table).send().await;
-    found.map_err(|error| no_table(reason(&error)))?;
+    found.map_err(|error| no_table(error_chain(&error)))?;
     Ok(client)
-}
-
-/// An error and all that caused it, in a line.
-fn reason(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 fn print_banner(issuer: &Issuer, app: &App, url: &str, storage: &str) -> Result<(), CliError> {

@@ -5,23 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io, thread};
 
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_dynamodb::{Client, Config};
-use aws_smithy_http_client::Builder as HttpClientBuilder;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use arcadia_shared::runtime::local_client;
+use aws_sdk_dynamodb::Client;
 use dynoxide::Database;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// The region that local endpoints are told; they do not care.
-const REGION: &str = "eu-central-1";
-/// How long one attempt may take: as in a deployed function.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often the SDK sends a request: as in a deployed function.
-const SDK_ATTEMPTS: u32 = 3;
 /// How long requests under way may take to end once the engine is told to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
@@ -96,7 +85,7 @@ impl Engine {
     /// A client of it.
     #[must_use]
     pub fn client(&self) -> Client {
-        client_for(&self.endpoint)
+        local_client(&self.endpoint)
     }
 
     /// Ends the requests under way, closes the database and stops. The file is free when this returns.
@@ -111,35 +100,6 @@ impl Engine {
         let ended = joined.map_err(|error| EngineError::Failed(error.to_string()))?;
         ended.map_err(|_| EngineError::Failed("it panicked".to_owned()))?.map_err(EngineError::Failed)
     }
-}
-
-/// A client of a DynamoDB that runs on this machine or nearby and checks no credentials. It reads nothing from the
-/// environment.
-#[must_use]
-pub fn client_for(endpoint: &str) -> Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(HttpClientBuilder::new().build_http())
-        .endpoint_url(endpoint)
-        .region(Region::new(REGION))
-        .credentials_provider(Credentials::new("local", "local", None, None, "arcadia-local"))
-        .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
-        .build();
-    Client::from_conf(config)
-}
-
-/// A client of DynamoDB at AWS, with credentials and region from the environment or the AWS profile.
-pub async fn aws_client_for(endpoint: &str) -> Client {
-    let http = HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
-        .endpoint_url(endpoint)
-        .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
-        .load()
-        .await;
-    Client::new(&config)
 }
 
 fn open(storage: &Storage) -> Result<Database, EngineError> {

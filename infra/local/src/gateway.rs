@@ -292,8 +292,8 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::engine::client_for;
     use crate::issuer::{Role, TokenRequest, claim_names};
+    use arcadia_shared::runtime::local_client;
 
     /// A clock that the gateway can read, and the function then not.
     #[derive(Debug, Default)]
@@ -381,7 +381,7 @@ mod tests {
     #[tokio::test]
     async fn a_function_that_panics_is_answered_for() {
         // Nothing listens there, and nothing is asked.
-        let store = Store::new(client_for("http://127.0.0.1:9"), "table");
+        let store = Store::new(local_client("http://127.0.0.1:9"), "table");
         let settings = Settings { default_region: "eu-central-1".parse().unwrap(), claims: claim_names() };
         let issuer = Issuer::generate().unwrap();
         let (role, ttl) = (Role::PlatformAdmin, TimeDelta::hours(1));

@@ -4,13 +4,15 @@
 //! - [`issuer`]: tokens, in place of an identity provider.
 //! - [`gateway`]: HTTP, in place of API Gateway; [`event`] is what it hands to a function.
 //! - [`engine`]: storage, in place of DynamoDB.
-//! - [`cli`]: the program that joins them; `data` is its directory and `banner` what it prints.
+//! - [`cli`]: the program that joins them; `data` is its directory, `demo` what it
+//!   sells at first and `banner` what it prints.
 //!
 //! Nothing here is deployed, and no rule of the product is here: requests go through the same code as in Lambda.
 
 mod banner;
 pub mod cli;
 mod data;
+mod demo;
 pub mod engine;
 pub mod event;
 pub mod gateway;
