@@ -1,9 +1,10 @@
 //! The middle of every handler that changes a deployment: precondition, decide, commit.
 
 use arcadia_shared::Error;
-use arcadia_shared::domain::{Aggregate, Command, Event, Resource, decide};
-use arcadia_shared::http::Call;
+use arcadia_shared::domain::{Aggregate, Change, Command, Event, EventKind, Invoice, Resource, decide};
+use arcadia_shared::http::{Call, invoice_view};
 use arcadia_shared::runtime::App;
+use serde_json::Value;
 
 /// What a command came to.
 #[derive(Debug)]
@@ -14,8 +15,19 @@ pub struct Executed {
     pub events: Vec<Event>,
     /// The resource that changed, if one did.
     pub resource: Option<Resource>,
+    /// The invoice that changed, if one that was there before did.
+    pub invoice: Option<Invoice>,
     /// The version that is stored.
     pub version: u64,
+}
+
+/// The invoice that events opened, as callers see it; null if none did.
+pub fn opened_invoice(events: &[Event]) -> Value {
+    let opened = events.iter().find_map(|event| match &event.kind {
+        EventKind::InvoiceOpened { invoice } => Some(invoice),
+        _ => None,
+    });
+    opened.map_or(Value::Null, invoice_view)
 }
 
 /// Decides on a command and commits what follows.
@@ -34,11 +46,12 @@ pub async fn run(
     let version = before.deployment.version;
     call.check_if_match(version)?;
     let Some(change) = decide(&before, command, &call.principal.actor, app.clock.now())? else {
-        return Ok(Executed { after: before, events: Vec::new(), resource: None, version });
+        return Ok(Executed { after: before, events: Vec::new(), resource: None, invoice: None, version });
     };
     if !dry_run {
         app.store.commit(&change, app.new_commit_id()).await?;
     }
     let version = if dry_run { version } else { change.after.deployment.version };
-    Ok(Executed { after: change.after, events: change.events, resource: change.resource, version })
+    let Change { after, events, resource, invoice, .. } = change;
+    Ok(Executed { after, events, resource, invoice, version })
 }

@@ -1,18 +1,40 @@
-//! The one binary behind every function: it serves the route that its handler name says.
+//! The one binary behind every function: it serves the route, or does the scheduled work, that its handler name says.
 
+use arcadia_functions::billing::{dispatch, sweep};
 use arcadia_functions::{find_route, respond};
-use arcadia_shared::runtime::{App, handler_name, start_logging};
-use lambda_http::{Error, Request, service_fn};
+use arcadia_shared::runtime::{self, App, handler_name, start_logging};
+use lambda_http::{Request, service_fn};
+use lambda_runtime::{Error, LambdaEvent};
+use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     start_logging();
     let name = handler_name()?;
-    let route = find_route(&name).ok_or_else(|| format!("no route has the handler name {name}"))?;
     let app = App::from_env().await?;
     app.store.warm().await;
-    lambda_http::run(service_fn(|request: Request| async {
-        Ok::<_, std::convert::Infallible>(respond(&app, route, request).await)
-    }))
-    .await
+    let app = &app;
+    match name.as_str() {
+        "billing_dispatch" => {
+            let queue = &aws_sdk_sqs::Client::new(&runtime::sdk_config(None).await);
+            let queue_url = &runtime::queue_url()?;
+            let tick = |_: LambdaEvent<Value>| async move {
+                dispatch::dispatch(app, queue, queue_url).await.map_err(Error::from)
+            };
+            lambda_runtime::run(service_fn(tick)).await
+        }
+        "billing_sweep" => {
+            let sweep = |event: LambdaEvent<Value>| async move {
+                let time_left = runtime::time_left(event.context.deadline());
+                sweep::handle(app, &event.payload, time_left).await.map_err(Error::from)
+            };
+            lambda_runtime::run(service_fn(sweep)).await
+        }
+        _ => {
+            let route = find_route(&name).ok_or_else(|| format!("no route has the handler name {name}"))?;
+            let answer =
+                |request: Request| async move { Ok::<_, std::convert::Infallible>(respond(app, route, request).await) };
+            lambda_http::run(service_fn(answer)).await
+        }
+    }
 }

@@ -23,6 +23,7 @@ pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Bod
     let outcome = async {
         let principal = Principal::from_request(&request, &app.settings.claims)?;
         actor.clone_from(&principal.actor.id);
+        route.audience.admit(principal.actor.authority)?;
         let call = Call::new(principal, request, route.parameters)?;
         (route.call)(app, &call).await
     }

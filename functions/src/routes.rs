@@ -3,11 +3,12 @@
 use std::pin::Pin;
 
 use arcadia_shared::Error;
+use arcadia_shared::domain::Authority;
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use lambda_http::http::Method;
 
-use crate::{addons, deployments, events, lifecycle, plans, resources, subscriptions};
+use crate::{addons, deployments, events, invoices, lifecycle, plans, resources, subscriptions, tenants};
 
 /// What a handler's call comes to.
 type Outcome<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
@@ -26,18 +27,53 @@ pub struct Route {
     pub handler: &'static str,
     /// The parameters its query may have.
     pub parameters: &'static [&'static str],
+    /// Whom it is for.
+    pub audience: Audience,
     /// The code.
     pub call: Handler,
+}
+
+/// Whom a route is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// `platform_admin`, and a tenant's users within their tenant.
+    Everyone,
+    /// `platform_admin`.
+    Admins,
+    /// `platform_admin` and `payment_provider`.
+    Payers,
+}
+
+impl Audience {
+    /// Refuses whoever the route is not for.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub const fn admit(self, authority: Authority) -> Result<(), Error> {
+        match (self, authority) {
+            (_, Authority::PlatformAdmin)
+            | (Self::Everyone, Authority::TenantUser)
+            | (Self::Payers, Authority::PaymentProvider) => Ok(()),
+            (Self::Admins, _) => Err(Error::Forbidden { code: "admin_required", detail: "this is for platform_admin" }),
+            (Self::Everyone | Self::Payers, _) => {
+                Err(Error::Forbidden { code: "role_not_permitted", detail: "the token's role may not do this" })
+            }
+        }
+    }
 }
 
 /// Writes a line of the table.
 macro_rules! route {
     ($method:ident $path:literal $($module:ident)::+ => $handler:literal $(?$parameter:literal)*) => {
+        route!($method $path $($module)::+ => $handler for Everyone $(?$parameter)*)
+    };
+    ($method:ident $path:literal $($module:ident)::+ => $handler:literal for $audience:ident $(?$parameter:literal)*) => {
         Route {
             method: Method::$method,
             path: concat!("/api/v1", $path),
             handler: $handler,
             parameters: &[$($parameter),*],
+            audience: Audience::$audience,
             call: |app, call| Box::pin($($module)::+::handle(app, call)),
         }
     };
@@ -55,7 +91,7 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/deployments/{id}/resources" resources::list => "list_resources" ?"limit" ?"cursor"),
     route!(POST "/deployments/{id}/resources" resources::create => "create_resource"),
     route!(DELETE "/deployments/{id}/resources/{resource_id}" resources::delete => "delete_resource"),
-    route!(POST "/deployments/{id}/trial" deployments::extend_trial => "extend_trial"),
+    route!(POST "/deployments/{id}/trial" deployments::extend_trial => "extend_trial" for Admins),
     route!(POST "/deployments/{id}/subscribe" subscriptions::subscribe => "subscribe_deployment"),
     route!(POST "/deployments/{id}/subscription/addons" subscriptions::attach_addon => "attach_addon"),
     route!(DELETE "/deployments/{id}/subscription/addons/{addon_id}" subscriptions::detach_addon => "detach_addon"),
@@ -65,13 +101,19 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/deployments/{id}/subscription/cancellation" subscriptions::cancel => "cancel_subscription"),
     route!(DELETE "/deployments/{id}/subscription/cancellation" subscriptions::withdraw_cancellation
         => "withdraw_cancellation"),
+    route!(GET "/deployments/{id}/invoices" invoices::list => "list_invoices" ?"limit" ?"cursor"),
+    route!(GET "/deployments/{id}/invoices/{number}" invoices::show => "show_invoice"),
+    route!(POST "/deployments/{id}/invoices/{number}/payments" invoices::pay => "record_payment" for Payers),
+    route!(POST "/deployments/{id}/invoices/{number}/void" invoices::void => "void_invoice" for Admins),
+    route!(GET "/tenants/{tenant_id}/dunning-policy" tenants::show_dunning_policy => "show_dunning_policy"),
+    route!(PUT "/tenants/{tenant_id}/dunning-policy" tenants::put_dunning_policy => "put_dunning_policy" for Admins),
     route!(GET "/plans" plans::list => "list_plans" ?"limit" ?"cursor"),
     route!(GET "/plans/{code}" plans::show => "show_plan" ?"limit" ?"cursor"),
-    route!(PUT "/plans/{code}" plans::put => "put_plan"),
-    route!(POST "/plans/{code}/versions" plans::publish => "publish_plan_version"),
+    route!(PUT "/plans/{code}" plans::put => "put_plan" for Admins),
+    route!(POST "/plans/{code}/versions" plans::publish => "publish_plan_version" for Admins),
     route!(GET "/addons" addons::list => "list_addons" ?"limit" ?"cursor"),
     route!(GET "/addons/{code}" addons::show => "show_addon"),
-    route!(PUT "/addons/{code}" addons::put => "put_addon"),
+    route!(PUT "/addons/{code}" addons::put => "put_addon" for Admins),
     route!(GET "/lifecycle" lifecycle::show => "show_lifecycle"),
 ];
 

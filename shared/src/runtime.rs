@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use chrono::{SubsecRound, Utc};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use uuid::{NoContext, Uuid};
 
 use crate::auth::ClaimNames;
@@ -79,9 +79,12 @@ impl App {
         let default_region = required("DEFAULT_REGION")?
             .parse()
             .map_err(|_| EnvironmentError { name: "DEFAULT_REGION", problem: "is no region code" })?;
+        let due_shards = required("DUE_SHARDS")?.parse().ok().filter(|shards| *shards > 0);
+        let due_shards =
+            due_shards.ok_or(EnvironmentError { name: "DUE_SHARDS", problem: "is no number from 1 to 255" })?;
         let claims = ClaimNames { tenant: required("TENANT_CLAIM")?, role: required("ROLE_CLAIM")? };
         Ok(Self {
-            store: Store::new(client(None).await, table),
+            store: Store::new(client(None).await, table).with_due_shards(due_shards),
             clock: Arc::new(RealClock),
             settings: Settings { default_region, claims },
         })
@@ -109,6 +112,21 @@ pub fn handler_name() -> Result<String, EnvironmentError> {
     required("_HANDLER")
 }
 
+/// The queue that shards to be swept are put into.
+///
+/// # Errors
+/// [`EnvironmentError`] if it is missing.
+pub fn queue_url() -> Result<String, EnvironmentError> {
+    required("QUEUE_URL")
+}
+
+/// How long it is until a Lambda invocation's deadline.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+pub fn time_left(deadline: SystemTime) -> Duration {
+    deadline.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
 /// Logs as JSON lines on standard output, from level `info` up.
 pub fn start_logging() {
     tracing_subscriber::fmt()
@@ -121,9 +139,13 @@ pub fn start_logging() {
         .init();
 }
 
-/// A DynamoDB client with one TLS stack and bounds on every wait; credentials, region and, unless it is given, the
-/// endpoint come from the environment.
+/// A DynamoDB client; credentials, region and, unless it is given, the endpoint come from the environment.
 pub async fn client(endpoint: Option<&str>) -> Client {
+    Client::new(&sdk_config(endpoint).await)
+}
+
+/// What every AWS client is made from: one TLS stack and bounds on every wait.
+pub async fn sdk_config(endpoint: Option<&str>) -> SdkConfig {
     let http = HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
@@ -133,7 +155,7 @@ pub async fn client(endpoint: Option<&str>) -> Client {
         Some(endpoint) => loader.endpoint_url(endpoint),
         None => loader,
     };
-    Client::new(&loader.load().await)
+    loader.load().await
 }
 
 /// The same client for a DynamoDB on this machine, which checks no credentials. It reads nothing from the environment.

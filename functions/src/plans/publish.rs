@@ -8,7 +8,6 @@ use arcadia_shared::runtime::App;
 use serde_json::json;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
-    call.principal.require_admin()?;
     let code: ShortCode = call.path("code")?;
     let mut fields = call.fields()?;
     let price_cents = fields.required("price_cents", integer(0, MAX_PRICE_CENTS));

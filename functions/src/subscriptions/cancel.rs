@@ -11,7 +11,7 @@ use crate::execute::execute;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
-    let mut fields = call.fields()?;
+    let mut fields = call.optional_fields()?;
     let effective = fields.optional("effective", text).unwrap_or(Effective::PeriodEnd);
     fields.finish()?;
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;

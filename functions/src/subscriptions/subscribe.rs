@@ -8,9 +8,9 @@ use arcadia_shared::http::fields::{integer, list, text, timestamp};
 use arcadia_shared::http::{Answer, Call, subscription_view};
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::Offer;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::execute::execute;
+use crate::execute::{execute, opened_invoice};
 
 struct Body {
     plan_code: ShortCode,
@@ -28,7 +28,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let offer = app.store.load_offer(tenant_id, Some(&body.plan_code), body.plan_version, &body.addons).await?;
     let command = Command::Subscribe(command(app, body, offer)?);
     let done = execute(app, call, aggregate, command).await?;
-    let body = json!({"subscription": subscription_view(&done.after), "invoice": Value::Null});
+    let body = json!({"subscription": subscription_view(&done.after), "invoice": opened_invoice(&done.events)});
     Ok(Answer::created(body, done.version, format!("/api/v1/deployments/{id}")))
 }
 
@@ -61,5 +61,6 @@ fn command(app: &App, body: Body, offer: Offer) -> Result<Subscribe, Rejection> 
         anchor_mode,
         trial_ends_at,
         trial_used: offer.trial_used,
+        dunning_policy: offer.dunning_policy.unwrap_or_default(),
     })
 }

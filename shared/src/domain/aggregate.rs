@@ -6,10 +6,12 @@
 use super::clock::{NextAction, next_action};
 use super::deployment::{Deployment, Template};
 use super::event::{Changed, Event, EventKind, Updated};
+use super::invoice::{Invoice, OpenInvoice};
 use super::lifecycle::State;
+use super::policy::DunningPolicy;
 use super::resource::Resource;
 use super::subscription::{Subscription, SubscriptionAddon};
-use super::values::{DeploymentId, ShortCode, SubscriptionAddonId};
+use super::values::{DeploymentId, InvoiceNumber, ShortCode, SubscriptionAddonId};
 
 /// A deployment as one query reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Change {
     pub resource: Option<Resource>,
     /// The plan whose one trial the tenant takes up.
     pub trial_of: Option<ShortCode>,
+    /// An invoice that was there before, as it will be. New ones, and those given up, are named by the events.
+    pub invoice: Option<Invoice>,
 }
 
 /// Why a list of events is no deployment's history.
@@ -105,13 +109,14 @@ impl Aggregate {
         let deployment = &mut self.deployment;
         match &event.kind {
             EventKind::Created { .. } => return None,
-            EventKind::StateChanged { resume_at, subscription } => {
+            EventKind::StateChanged { resume_at, subscription, dunning_policy } => {
                 if event.from_state != Some(deployment.state) {
                     return None;
                 }
                 deployment.state = event.to_state?;
                 deployment.state_since = event.occurred_at;
                 deployment.resume_at = *resume_at;
+                deployment.dunning_policy = dunning_policy.unwrap_or(deployment.dunning_policy);
                 self.subscription.clone_from(subscription);
             }
             EventKind::Updated(updated) => apply_update(deployment, updated),
@@ -119,7 +124,8 @@ impl Aggregate {
             EventKind::ResourceDeleted { .. } => {
                 deployment.live_resources = deployment.live_resources.checked_sub(1)?
             }
-            EventKind::Subscribed { subscription, addons } => {
+            EventKind::Subscribed { subscription, addons, dunning_policy } => {
+                deployment.dunning_policy = *dunning_policy;
                 self.subscription = Some(subscription.clone());
                 self.addons.clone_from(addons);
             }
@@ -143,7 +149,23 @@ impl Aggregate {
                 }
                 self.subscription.clone_from(subscription);
             }
-            EventKind::PlanChangeScheduled { subscription }
+            EventKind::Renewed { subscription, dunning_policy } => {
+                deployment.dunning_policy = dunning_policy.unwrap_or(deployment.dunning_policy);
+                self.subscription = Some(subscription.clone());
+            }
+            EventKind::InvoiceOpened { invoice } => deployment.open_invoices.extend(invoice.as_open()),
+            EventKind::PaymentReceived { number, due_cents, .. } => receive_payment(deployment, number, *due_cents)?,
+            EventKind::InvoiceVoided { number } => {
+                remove_open(deployment, number)?;
+            }
+            EventKind::InvoicesUncollectible { numbers } => {
+                for number in numbers {
+                    remove_open(deployment, number)?;
+                    deployment.uncollectible_invoices = deployment.uncollectible_invoices.checked_add(1)?;
+                }
+            }
+            EventKind::TrialEnded { subscription }
+            | EventKind::PlanChangeScheduled { subscription }
             | EventKind::PlanChangeWithdrawn { subscription }
             | EventKind::CancellationScheduled { subscription }
             | EventKind::CancellationWithdrawn { subscription }
@@ -157,6 +179,24 @@ impl Aggregate {
         self.addons.remove(index);
         Some(())
     }
+}
+
+fn remove_open(deployment: &mut Deployment, number: &InvoiceNumber) -> Option<OpenInvoice> {
+    let index = deployment.open_invoices.iter().position(|open| open.number == *number)?;
+    Some(deployment.open_invoices.remove(index))
+}
+
+/// What is left to pay of an invoice changes; an invoice that is not open had been given up.
+fn receive_payment(deployment: &mut Deployment, number: &InvoiceNumber, due_cents: i64) -> Option<()> {
+    match deployment.open_invoices.iter_mut().find(|open| open.number == *number) {
+        Some(open) => open.due_cents = due_cents,
+        None if due_cents == 0 => {
+            deployment.uncollectible_invoices = deployment.uncollectible_invoices.checked_sub(1)?;
+        }
+        None => {}
+    }
+    deployment.open_invoices.retain(|open| open.due_cents > 0);
+    Some(())
 }
 
 fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
@@ -190,7 +230,9 @@ fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
         trial_ends_at,
         resume_at: None,
         live_resources: 0,
-        open_invoices: 0,
+        open_invoices: Vec::new(),
+        uncollectible_invoices: 0,
+        dunning_policy: DunningPolicy::default(),
         version: 1,
         created_at: event.occurred_at,
         updated_at: event.occurred_at,

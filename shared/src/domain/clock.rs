@@ -7,9 +7,6 @@ use super::lifecycle::State;
 use super::subscription::SubscriptionStatus;
 use super::values::Timestamp;
 
-/// How long a cancelled deployment can be reactivated, in days.
-pub const ARCHIVE_AFTER_DAYS: i64 = 90;
-
 /// A step that the clock takes by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,12 +17,34 @@ pub enum Action {
     EndTrial,
     /// The pause ends.
     Resume,
+    /// An invoice is overdue: the deployment becomes past due.
+    MarkPastDue,
+    /// It stayed unpaid: the deployment is suspended.
+    Suspend,
+    /// It stayed unpaid still: the deployment is cancelled and its open invoices are given up.
+    CancelUnpaid,
     /// The scheduled change of plan takes place, and the next period begins.
     ChangePlan,
     /// The next period begins.
     Renew,
     /// The cancelled deployment is put away for good.
     Archive,
+}
+
+impl Action {
+    /// Whether it is a step of the dunning ladder, of which the clock takes at most one a sweep.
+    #[must_use]
+    pub const fn is_dunning(self) -> bool {
+        match self {
+            Self::MarkPastDue | Self::Suspend | Self::CancelUnpaid => true,
+            Self::CancelSubscription
+            | Self::EndTrial
+            | Self::Resume
+            | Self::ChangePlan
+            | Self::Renew
+            | Self::Archive => false,
+        }
+    }
 }
 
 /// What the clock will do next.
@@ -52,17 +71,21 @@ pub fn next_action(aggregate: &Aggregate) -> Option<NextAction> {
         State::Active | State::PastDue => subscription.filter(|s| s.in_trial()).and_then(|s| s.trial_ends_at),
         State::Paused | State::Suspended | State::Cancelled | State::Archived => None,
     };
-    let archive_at = deployment.state_since.checked_add_signed(chrono::TimeDelta::days(ARCHIVE_AFTER_DAYS));
-    let archive_at = archive_at.filter(|_| deployment.live_resources == 0);
+    let policy = &deployment.dunning_policy;
+    let archived_at = Some(policy.archived_at(deployment.state_since)).filter(|_| deployment.live_resources == 0);
+    let oldest_due_at = deployment.open_invoices.iter().map(|open| open.due_at).min();
     let period_end = billed.map(|s| s.current_period_end);
     let changes = billed.is_some_and(|s| s.pending_change.is_some());
     [
         (Action::CancelSubscription, subscription.and_then(|s| s.cancel_at)),
         (Action::EndTrial, trial_end),
         (Action::Resume, in_state(State::Paused, deployment.resume_at)),
+        (Action::MarkPastDue, in_state(State::Active, oldest_due_at.map(|due_at| policy.past_due_at(due_at)))),
+        (Action::Suspend, in_state(State::PastDue, oldest_due_at.map(|due_at| policy.suspended_at(due_at)))),
+        (Action::CancelUnpaid, in_state(State::Suspended, oldest_due_at.map(|due_at| policy.cancelled_at(due_at)))),
         (Action::ChangePlan, period_end.filter(|_| changes)),
         (Action::Renew, period_end.filter(|_| !changes)),
-        (Action::Archive, in_state(State::Cancelled, archive_at)),
+        (Action::Archive, in_state(State::Cancelled, archived_at)),
     ]
     .into_iter()
     .filter_map(|(action, at)| Some(NextAction { action, at: at? }))

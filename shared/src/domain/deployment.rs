@@ -1,6 +1,8 @@
 //! A deployment: one hosted app instance, and the unit that is billed.
 
+use super::invoice::OpenInvoice;
 use super::lifecycle::State;
+use super::policy::DunningPolicy;
 use super::values::{DeploymentId, DisplayName, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
 
 /// The present state of one deployment.
@@ -32,14 +34,26 @@ pub struct Deployment {
     pub resume_at: Option<Timestamp>,
     /// Cloud resources that are not deleted.
     pub live_resources: u32,
-    /// Invoices that are issued and neither paid, void nor written off.
-    pub open_invoices: u32,
+    /// Invoices that are issued and neither paid, void nor given up, oldest first.
+    pub open_invoices: Vec<OpenInvoice>,
+    /// Invoices that were given up and not paid since.
+    pub uncollectible_invoices: u32,
+    /// The tenant's policy as it was copied here last; it moves no deadline that already runs.
+    pub dunning_policy: DunningPolicy,
     /// The sequence of its last event, so 1 after creation. Every change raises it.
     pub version: u64,
     /// When it was created.
     pub created_at: Timestamp,
     /// When its last event occurred.
     pub updated_at: Timestamp,
+}
+
+impl Deployment {
+    /// Whether an invoice of it waits for payment, or was given up.
+    #[must_use]
+    pub const fn owes(&self) -> bool {
+        !self.open_invoices.is_empty() || self.uncollectible_invoices > 0
+    }
 }
 
 /// A template and its version: always both.

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::invoice::{Invoice, Payment};
 use super::lifecycle::State;
+use super::policy::DunningPolicy;
 use super::subscription::{Line, PlanTerms, Subscription, SubscriptionAddon};
 use super::values::{
-    DisplayName, Notes, Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId, TemplateVersion, TenantId, Timestamp,
+    DisplayName, InvoiceNumber, Notes, Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId, TemplateVersion,
+    TenantId, Timestamp,
 };
 
 /// One change of a deployment, as stored and as told to callers.
@@ -59,6 +62,8 @@ pub enum EventKind {
         resume_at: Option<Timestamp>,
         /// The subscription as it is since, whose status follows the state.
         subscription: Option<Subscription>,
+        /// The tenant's policy, if it was copied anew.
+        dunning_policy: Option<DunningPolicy>,
     },
     /// Some of its own fields changed.
     Updated(Updated),
@@ -82,6 +87,44 @@ pub enum EventKind {
         subscription: Subscription,
         /// Its add-ons.
         addons: Vec<SubscriptionAddon>,
+        /// The tenant's policy.
+        dunning_policy: DunningPolicy,
+    },
+    /// The trial of its subscription ended.
+    TrialEnded {
+        /// The subscription as it is since.
+        subscription: Subscription,
+    },
+    /// The next period of its subscription began.
+    Renewed {
+        /// The subscription as it is since.
+        subscription: Subscription,
+        /// The tenant's policy, if it was copied anew.
+        dunning_policy: Option<DunningPolicy>,
+    },
+    /// An invoice was issued.
+    InvoiceOpened {
+        /// The invoice.
+        invoice: Invoice,
+    },
+    /// A payment was reported.
+    PaymentReceived {
+        /// Of which invoice.
+        number: InvoiceNumber,
+        /// The payment.
+        payment: Payment,
+        /// What is still to be paid, in minor units.
+        due_cents: i64,
+    },
+    /// An invoice was taken back.
+    InvoiceVoided {
+        /// Which.
+        number: InvoiceNumber,
+    },
+    /// Invoices were given up.
+    InvoicesUncollectible {
+        /// Which.
+        numbers: Vec<InvoiceNumber>,
     },
     /// An add-on was attached to its subscription.
     AddonAttached {

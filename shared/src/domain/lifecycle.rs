@@ -129,6 +129,15 @@ impl State {
         }
     }
 
+    /// Whether it is a step of the dunning ladder, which the last open invoice's payment ends.
+    #[must_use]
+    pub const fn is_dunning(self) -> bool {
+        match self {
+            PastDue | Suspended => true,
+            Trial | Active | Paused | Cancelled | Archived => false,
+        }
+    }
+
     /// The moves that leave this state, in the order of the map.
     pub fn moves(self) -> impl Iterator<Item = &'static Move> {
         MOVES.iter().filter(move |m| m.from == self)

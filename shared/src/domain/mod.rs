@@ -10,9 +10,11 @@ mod clock;
 mod decide;
 mod deployment;
 mod event;
+mod invoice;
 pub mod lifecycle;
 mod money;
 mod period;
+mod policy;
 mod resource;
 mod subscription;
 mod values;
@@ -20,22 +22,24 @@ mod values;
 pub use actor::{Actor, Authority};
 pub use aggregate::{Aggregate, Change, ReplayError, replay};
 pub use catalog::{Addon, CatalogStatus, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
-pub use clock::{ARCHIVE_AFTER_DAYS, Action, NextAction, next_action};
+pub use clock::{Action, NextAction, next_action};
 pub use decide::{
     ChangePlan, Command, CreateDeployment, Effective, MAX_LIVE_RESOURCES, MAX_REPLACED_ADDONS, Proration, Rejection,
-    Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide,
+    Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, step,
 };
 pub use deployment::{Deployment, Template};
 pub use event::{Changed, Event, EventKind, Updated};
+pub use invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, OpenInvoice, Payment};
 pub use lifecycle::State;
 pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};
 pub use period::{Anchor, AnchorMode, Interval, Period};
+pub use policy::{DunningPolicy, MAX_POLICY_DAYS};
 pub use resource::Resource;
 pub use subscription::{
     Line, LineKind, MAX_ADDONS, MAX_UNBILLED_LINES, PendingChange, PlanTerms, Subscription, SubscriptionAddon,
     SubscriptionStatus,
 };
 pub use values::{
-    DeploymentId, DisplayName, InvalidValue, Notes, ProviderReference, Reason, ResourceId, ShortCode, Slug,
-    SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp,
+    DeploymentId, DisplayName, InvalidValue, InvoiceNumber, Notes, PaymentReference, ProviderReference, Reason,
+    ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp,
 };

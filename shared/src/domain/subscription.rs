@@ -125,6 +125,8 @@ pub enum LineKind {
     AddonCharge,
     /// Gives back what was billed for an add-on and not used.
     AddonCredit,
+    /// Moves credits beyond an invoice's charges to the next one: positive on the former, negative on the latter.
+    CarriedForward,
 }
 
 /// An amount for a span of time.
@@ -224,6 +226,11 @@ impl Subscription {
     #[must_use]
     pub const fn in_trial(&self) -> bool {
         self.billed_from.is_none()
+    }
+
+    /// Opens the period after the current one.
+    pub fn renew(&mut self) {
+        self.open_period_at(self.current_period_end);
     }
 
     /// Ends the trial, or a gap, at `at`: anchors the periods anew and opens the first, billed from `at` on.

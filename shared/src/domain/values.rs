@@ -10,6 +10,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::money::Currency;
+
 /// A moment in UTC.
 pub type Timestamp = DateTime<Utc>;
 
@@ -223,6 +225,44 @@ text_value! {
     "invalid_provider_reference",
     "must be 1 to 512 characters, not blank, without control characters",
     |text| is_line(text, 512)
+}
+
+text_value! {
+    /// What a payer or payment provider calls a payment.
+    PaymentReference,
+    "invalid_payment_reference",
+    "must be 1 to 255 printable ASCII characters without spaces and number signs",
+    |text| (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+}
+
+text_value! {
+    /// Names one invoice of a deployment: the first moment that it bills, the end of its subscription's id, its currency.
+    InvoiceNumber,
+    "invalid_invoice_number",
+    "must be an invoice number such as 20270101000000-0123456789ab-USD",
+    |text| {
+        let mut parts = text.split('-');
+        let [Some(at), Some(id), Some(currency), None] = [parts.next(), parts.next(), parts.next(), parts.next()] else {
+            return false;
+        };
+        let is_lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        at.len() == 14
+            && at.bytes().all(|b| b.is_ascii_digit())
+            && id.len() == 12
+            && id.bytes().all(is_lower_hex)
+            && currency.len() == 3
+            && currency.bytes().all(|b| b.is_ascii_uppercase())
+    }
+}
+
+impl InvoiceNumber {
+    /// The number of what a subscription bills from `at` on.
+    #[must_use]
+    pub fn new(at: Timestamp, subscription_id: SubscriptionId, currency: Currency) -> Self {
+        let id = subscription_id.as_uuid().simple().to_string();
+        let (_, end) = id.split_at(id.len() - 12);
+        Self(format!("{}-{end}-{currency}", at.format("%Y%m%d%H%M%S")))
+    }
 }
 
 fn is_line(text: &str, max_chars: usize) -> bool {

@@ -131,6 +131,13 @@ fn rejected(rejection: &Rejection) -> Problem {
         Rejection::NoTrial => conflict("no_trial"),
         Rejection::NoPendingChange => conflict("no_pending_change"),
         Rejection::NoPendingCancellation => conflict("no_pending_cancellation"),
+        Rejection::TooManyOpenInvoices => unprocessable("too_many_open_invoices"),
+        Rejection::InvoiceNotOpen(status) => conflict("invoice_not_open").with("invoice_status", status),
+        Rejection::PaymentCurrency(currency) => unprocessable("payment_currency").with("currency", currency),
+        Rejection::Overpayment { due_cents } => unprocessable("overpayment").with("due_cents", due_cents),
+        Rejection::PaymentReferenceReused => conflict("payment_reference_reused"),
+        Rejection::TooManyPayments => unprocessable("too_many_payments"),
+        Rejection::InvoiceHasPayments => conflict("invoice_has_payments"),
     }
 }
 
@@ -146,6 +153,9 @@ fn store(error: &StoreError) -> Problem {
         }
         StoreError::TrialTaken => {
             Problem::new(StatusCode::CONFLICT, "trial_used", "The tenant has had its trial of the plan.")
+        }
+        StoreError::ReferenceTaken => {
+            Problem::new(StatusCode::CONFLICT, "payment_reference_reused", "The reference stands for another payment.")
         }
         StoreError::CatalogConflict => Problem::new(
             StatusCode::CONFLICT,

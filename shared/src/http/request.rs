@@ -73,6 +73,14 @@ impl Call {
         text.parse().map_err(|e: InvalidValue| Error::malformed(e.code, format!("the path's {name} {}", e.detail)))
     }
 
+    /// The JSON body, if there is one; else one without fields.
+    ///
+    /// # Errors
+    /// As [`Call::fields`], if there is one.
+    pub fn optional_fields(&self) -> Result<Fields, Error> {
+        if self.body().is_empty() { Fields::parse(b"{}") } else { self.fields() }
+    }
+
     /// The JSON body.
     ///
     /// # Errors
@@ -83,11 +91,7 @@ impl Call {
         if !["application/json", "application/merge-patch+json"].iter().any(|t| media_type.eq_ignore_ascii_case(t)) {
             return Err(Error::UnsupportedMediaType);
         }
-        let body: &[u8] = match self.request.body() {
-            Body::Text(text) => text.as_bytes(),
-            Body::Binary(bytes) => bytes,
-            _ => &[],
-        };
+        let body = self.body();
         if body.len() > MAX_BODY_LEN {
             return Err(Error::TooLarge);
         }
@@ -117,6 +121,14 @@ impl Call {
             matches |= opaque == tag && value == current.to_string();
         }
         if matches { Ok(()) } else { Err(Error::PreconditionFailed { current }) }
+    }
+
+    fn body(&self) -> &[u8] {
+        match self.request.body() {
+            Body::Text(text) => text.as_bytes(),
+            Body::Binary(bytes) => bytes,
+            _ => &[],
+        }
     }
 
     fn header(&self, name: &str) -> Option<&str> {

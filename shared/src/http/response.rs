@@ -4,7 +4,8 @@ use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::domain::{
-    Aggregate, Deployment, NextAction, PendingChange, PlanTerms, Subscription, SubscriptionAddon, Template, sum,
+    Aggregate, Deployment, Invoice, NextAction, PendingChange, PlanTerms, Subscription, SubscriptionAddon, Template,
+    sum,
 };
 use crate::store::DeploymentRow;
 
@@ -122,6 +123,16 @@ fn subscribed_view(subscription: &Subscription, addons: &[SubscriptionAddon]) ->
     })
 }
 
+/// An invoice as callers see it.
+#[must_use]
+pub fn invoice_view(invoice: &Invoice) -> Value {
+    let mut body = json!(invoice);
+    if let Value::Object(body) = &mut body {
+        body.insert("due_cents".to_owned(), json!(invoice.due_cents()));
+    }
+    body
+}
+
 fn view(deployment: &Deployment, next: Option<NextAction>) -> Value {
     let Deployment {
         id,
@@ -138,6 +149,8 @@ fn view(deployment: &Deployment, next: Option<NextAction>) -> Value {
         resume_at,
         live_resources,
         open_invoices,
+        uncollectible_invoices,
+        dunning_policy: _,
         version,
         created_at,
         updated_at,
@@ -159,6 +172,7 @@ fn view(deployment: &Deployment, next: Option<NextAction>) -> Value {
         "resume_at": resume_at,
         "live_resources": live_resources,
         "open_invoices": open_invoices,
+        "uncollectible_invoices": uncollectible_invoices,
         "next_action": next.map(|next| next.action),
         "next_action_at": next.map(|next| next.at),
         "version": version,

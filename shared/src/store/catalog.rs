@@ -4,12 +4,14 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
-use super::items::{self, ADDON_TYPE, Item, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE, number, string};
+use super::items::{
+    self, ADDON_TYPE, DUNNING_POLICY_TYPE, Item, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE, number, string,
+};
 use super::keys::{self, Key};
 use super::queries::Page;
 use super::schema::TENANT_INDEX;
 use super::{CommitId, Store, StoreError};
-use crate::domain::{Addon, Plan, PlanVersion, ShortCode, TenantId};
+use crate::domain::{Addon, DunningPolicy, Plan, PlanVersion, ShortCode, TenantId};
 
 /// What one read finds of what somebody wants to buy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct Offer {
     pub addons: Vec<Addon>,
     /// Whether the tenant has had its trial of the plan.
     pub trial_used: bool,
+    /// The tenant's dunning policy, if it has one of its own.
+    pub dunning_policy: Option<DunningPolicy>,
 }
 
 impl Store {
@@ -37,7 +41,7 @@ impl Store {
         version: Option<u32>,
         addon_codes: &[ShortCode],
     ) -> Result<Offer, StoreError> {
-        let mut wanted: Vec<Key> = Vec::new();
+        let mut wanted: Vec<Key> = vec![keys::dunning_policy(tenant_id)];
         if let Some(plan_code) = plan_code {
             wanted.push(keys::plan(plan_code));
             wanted.push(keys::trial_claim(tenant_id, plan_code));
@@ -57,6 +61,8 @@ impl Store {
                 offer.version = Some(items::to_plan_version(item)?);
             } else if items::is(&item, TRIAL_CLAIM_TYPE) {
                 offer.trial_used = true;
+            } else if items::is(&item, DUNNING_POLICY_TYPE) {
+                offer.dunning_policy = Some(items::to_dunning_policy(item)?);
             } else if items::is(&item, ADDON_TYPE) {
                 offer.addons.push(items::to_addon(item)?);
             }

@@ -8,14 +8,14 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use uuid::Uuid;
 
 use super::items::{self, DeploymentItem, Item, number, string, to_item};
 use super::keys::{self, Key};
 use super::{SHORTAGE_CODES, Store, StoreError};
-use crate::domain::{Aggregate, Change, Deployment};
+use crate::domain::{Aggregate, Change, Deployment, EventKind, InvoiceNumber, InvoiceStatus, Payment, Timestamp};
 
 /// How often a commit is sent before the caller is told to come back later.
 const MAX_ATTEMPTS: u32 = 5;
@@ -27,7 +27,7 @@ const FIRST_BACKOFF_MS: u64 = 25;
 const DEPLOYMENT_INDEX: usize = 0;
 
 /// Where in the transaction the claim stands that a change makes: on the slug of a new deployment, or on the tenant's
-/// trial of a plan.
+/// trial of a plan, or on the reference of a payment.
 const CLAIM_INDEX: usize = 1;
 
 /// Names one attempt to change something: the request token that DynamoDB recognises repeats by, and the mark by
@@ -91,10 +91,8 @@ impl Store {
                     Cancelled::Refused(refusal) => return Err(refusal),
                     Cancelled::Retry => StoreError::Unavailable("the transaction kept being cancelled".to_owned()),
                 },
-                None => match StoreError::from(error) {
-                    later @ StoreError::Unavailable(_) => later,
-                    refusal => return Err(refusal),
-                },
+                // The SDK has tried again by itself where that makes sense, with the same token.
+                None => return Err(error.into()),
             };
             attempt += 1;
             if attempt == MAX_ATTEMPTS {
@@ -106,10 +104,10 @@ impl Store {
     }
 
     fn writes(&self, change: &Change, commit_id: CommitId) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let Change { before, after, events, resource, trial_of } = change;
+        let Change { before, after, events, resource, trial_of, invoice } = change;
         let Aggregate { deployment, subscription, addons } = after;
         let id = deployment.id;
-        let item = to_item(&DeploymentItem::new(after, commit_id))?;
+        let item = to_item(&DeploymentItem::new(after, self.due_shards, commit_id))?;
         let mut puts = Vec::with_capacity(3 + events.len());
         if let Some(before) = before {
             puts.push(self.put_over(item, &before.deployment));
@@ -120,8 +118,21 @@ impl Store {
         if let Some(plan_code) = trial_of {
             puts.push(self.put_new(items::trial_claim(deployment, plan_code)?));
         }
+        if let Some((number, payment)) = payment_of(change) {
+            puts.push(self.put_new(items::from_payment(id, number, payment)?));
+        }
+        let mut given_up: &[InvoiceNumber] = &[];
         for event in events {
             puts.push(self.put_new(items::from_event(deployment, event)?));
+            if let EventKind::InvoiceOpened { invoice } = &event.kind {
+                // The number follows from the period, so a period that was billed is found out here, whatever else.
+                puts.push(self.put_new(items::from_invoice(invoice)?));
+            } else if let EventKind::InvoicesUncollectible { numbers } = &event.kind {
+                given_up = numbers;
+            }
+        }
+        if let Some(invoice) = invoice {
+            puts.push(self.put(items::from_invoice(invoice)?));
         }
         if let Some(resource) = resource {
             puts.push(self.put(items::from_resource(resource)?));
@@ -140,6 +151,9 @@ impl Store {
             let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
             writes.push(TransactWriteItem::builder().put(put).build());
         }
+        for number in given_up {
+            writes.push(self.give_up(keys::invoice(id, number), deployment.updated_at)?);
+        }
         for addon in old_addons.iter().filter(|old| !addons.iter().any(|addon| addon.id == old.id)) {
             writes.push(self.delete(keys::subscription_addon(id, addon.id))?);
         }
@@ -154,6 +168,25 @@ impl Store {
             .expression_attribute_values(":version", number(read.version))
             .expression_attribute_values(":state", string(read.state.as_str()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    /// Marks an invoice as uncollectible, without having read it.
+    fn give_up(&self, key: Key, at: Timestamp) -> Result<TransactWriteItem, StoreError> {
+        let at = serde_json::to_value(at).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("PK", string(key.pk))
+            .key("SK", string(key.sk))
+            .update_expression("SET #record.#status = :uncollectible, #record.closed_at = :at")
+            .condition_expression("#record.#status = :open")
+            .expression_attribute_names("#record", "record")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":uncollectible", string(InvoiceStatus::Uncollectible.as_str()))
+            .expression_attribute_values(":open", string(InvoiceStatus::Open.as_str()))
+            .expression_attribute_values(":at", string(at.as_str().unwrap_or_default()))
+            .build()
+            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     fn delete(&self, key: Key) -> Result<TransactWriteItem, StoreError> {
@@ -176,6 +209,14 @@ impl Store {
             .condition_expression("attribute_not_exists(PK)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
+}
+
+/// The payment that a change takes note of.
+fn payment_of(change: &Change) -> Option<(&InvoiceNumber, &Payment)> {
+    change.events.iter().find_map(|event| match &event.kind {
+        EventKind::PaymentReceived { number, payment, .. } => Some((number, payment)),
+        _ => None,
+    })
 }
 
 /// The reasons of a cancelled transaction; `None` if the request failed in another way.
@@ -211,12 +252,19 @@ fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId) -
         if change.trial_of.is_some() {
             return Cancelled::Refused(StoreError::TrialTaken);
         }
+        if payment_of(change).is_some() {
+            return Cancelled::Refused(StoreError::ReferenceTaken);
+        }
     }
     let code_of = |reason: &CancellationReason| reason.code().unwrap_or(NONE).to_owned();
     let passing = |code: &String| code == NONE || code == CONFLICT || SHORTAGE_CODES.contains(&code.as_str());
     let codes: Vec<String> = reasons.iter().map(code_of).collect();
     if codes.iter().all(passing) {
         Cancelled::Retry
+    } else if codes.iter().all(|code| passing(code) || code == CONDITION) {
+        // What goes with the deployment is not as its version lets expect: an invoice of the same second, say.
+        tracing::warn!(deployment_id = %change.after.deployment.id, ?codes, "a commit met what should not be there");
+        Cancelled::Refused(StoreError::VersionConflict)
     } else {
         Cancelled::Refused(StoreError::Damaged(format!(
             "{}: commit cancelled with {codes:?}",

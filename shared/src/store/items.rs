@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::keys::{self, Key};
 use super::{CommitId, StoreError};
 use crate::domain::{
-    Action, Addon, Aggregate, Deployment, DeploymentId, DisplayName, Event, NextAction, Plan, PlanVersion, Resource,
-    ShortCode, Slug, State, Subscription, SubscriptionAddon, SubscriptionStatus, Template, TemplateVersion, TenantId,
-    Timestamp,
+    Action, Addon, Aggregate, Deployment, DeploymentId, DisplayName, DunningPolicy, Event, Invoice, InvoiceNumber,
+    NextAction, OpenInvoice, Payment, Plan, PlanVersion, Resource, ShortCode, Slug, State, Subscription,
+    SubscriptionAddon, SubscriptionStatus, Template, TemplateVersion, TenantId, Timestamp,
 };
 
 /// An item as the SDK has it.
@@ -57,7 +57,12 @@ pub struct DeploymentItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resume_at: Option<Timestamp>,
     live_resources: u32,
-    open_invoices: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    open_invoices: Vec<OpenInvoice>,
+    #[serde(default)]
+    uncollectible_invoices: u32,
+    #[serde(default)]
+    dunning_policy: DunningPolicy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_action: Option<Action>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,6 +155,9 @@ enum Record {
     Plan(Plan),
     PlanVersion(PlanVersion),
     Addon(Addon),
+    Invoice(Box<Invoice>),
+    Payment { number: InvoiceNumber, payment: Payment },
+    DunningPolicy(DunningPolicy),
 }
 
 /// An event, with what a consumer of the table's stream needs beside it.
@@ -186,13 +194,15 @@ pub const PLAN_TYPE: &str = "plan";
 pub const PLAN_VERSION_TYPE: &str = "plan_version";
 /// The `type` of a stored add-on of the catalog.
 pub const ADDON_TYPE: &str = "addon";
+/// The `type` of a stored dunning policy.
+pub const DUNNING_POLICY_TYPE: &str = "dunning_policy";
 /// The `type` of the mark that a tenant has had its trial of a plan.
 pub const TRIAL_CLAIM_TYPE: &str = "trial_claim";
 
 impl DeploymentItem {
     /// The stored form of a deployment, as written by `commit_id`.
     #[must_use]
-    pub fn new(aggregate: &Aggregate, commit_id: CommitId) -> Self {
+    pub fn new(aggregate: &Aggregate, due_shards: u8, commit_id: CommitId) -> Self {
         let Deployment {
             id,
             tenant_id,
@@ -208,12 +218,15 @@ impl DeploymentItem {
             resume_at,
             live_resources,
             open_invoices,
+            uncollectible_invoices,
+            dunning_policy,
             version,
             created_at,
             updated_at,
         } = aggregate.deployment.clone();
         let next = aggregate.next_action();
-        let (gsi3_pk, gsi3_sk) = next.map(|next| keys::due_index(next, id)).map(|key| (key.pk, key.sk)).unzip();
+        let (gsi3_pk, gsi3_sk) =
+            next.map(|next| keys::due_index(next, id, due_shards)).map(|key| (key.pk, key.sk)).unzip();
         let Key { pk, sk } = keys::deployment(id);
         let Key { pk: gsi1_pk, sk: gsi1_sk } = keys::tenant_index(&tenant_id, id);
         let Key { pk: gsi2_pk, sk: gsi2_sk } = keys::state_index(state, id);
@@ -243,6 +256,8 @@ impl DeploymentItem {
             resume_at,
             live_resources,
             open_invoices,
+            uncollectible_invoices,
+            dunning_policy,
             next_action: next.map(|next| next.action),
             next_action_at: next.map(|next| next.at),
             subscription: aggregate.subscription.as_ref().map(SubscriptionSummary::from),
@@ -281,6 +296,8 @@ impl From<DeploymentItem> for DeploymentRow {
             resume_at,
             live_resources,
             open_invoices,
+            uncollectible_invoices,
+            dunning_policy,
             next_action,
             next_action_at,
             subscription,
@@ -304,6 +321,8 @@ impl From<DeploymentItem> for DeploymentRow {
             resume_at,
             live_resources,
             open_invoices,
+            uncollectible_invoices,
+            dunning_policy,
             version,
             created_at,
             updated_at,
@@ -394,6 +413,53 @@ pub fn from_plan_version(version: &PlanVersion) -> Result<Item, StoreError> {
 /// [`StoreError::Damaged`] if it cannot be expressed.
 pub fn from_addon(addon: &Addon) -> Result<Item, StoreError> {
     record(keys::addon(&addon.code), Some(keys::addon_index(&addon.code)), Record::Addon(addon.clone()))
+}
+
+/// Turns an invoice into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_invoice(invoice: &Invoice) -> Result<Item, StoreError> {
+    record(keys::invoice(invoice.deployment_id, &invoice.number), None, Record::Invoice(Box::new(invoice.clone())))
+}
+
+/// Reads an invoice.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_invoice(item: Item) -> Result<Invoice, StoreError> {
+    match from_item(item)? {
+        RecordItem { record: Record::Invoice(record), .. } => Ok(*record),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no invoice"))),
+    }
+}
+
+/// The mark that a payment of an invoice was taken note of.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_payment(id: DeploymentId, number: &InvoiceNumber, payment: &Payment) -> Result<Item, StoreError> {
+    let key = keys::payment(id, &payment.reference);
+    record(key, None, Record::Payment { number: number.clone(), payment: payment.clone() })
+}
+
+/// Turns a tenant's dunning policy into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_dunning_policy(tenant_id: &TenantId, policy: &DunningPolicy) -> Result<Item, StoreError> {
+    record(keys::dunning_policy(tenant_id), None, Record::DunningPolicy(*policy))
+}
+
+/// Reads a tenant's dunning policy.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_dunning_policy(item: Item) -> Result<DunningPolicy, StoreError> {
+    match from_item(item)? {
+        RecordItem { record: Record::DunningPolicy(record), .. } => Ok(record),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no dunning policy"))),
+    }
 }
 
 /// Reads an event.

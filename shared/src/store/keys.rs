@@ -7,7 +7,10 @@ use std::ops::RangeInclusive;
 
 use uuid::Uuid;
 
-use crate::domain::{DeploymentId, NextAction, ResourceId, ShortCode, Slug, State, SubscriptionAddonId, TenantId};
+use crate::domain::{
+    DeploymentId, InvoiceNumber, NextAction, PaymentReference, ResourceId, ShortCode, Slug, State, SubscriptionAddonId,
+    TenantId, Timestamp,
+};
 
 /// The first character of every sort key of the present state.
 pub const PRESENT: &str = "#";
@@ -15,8 +18,8 @@ pub const PRESENT: &str = "#";
 /// Over how many partitions of the state index each state is spread. Fixed for the life of the index.
 pub const STATE_SHARDS: u8 = 4;
 
-/// Over how many partitions the due index is spread. Fixed for the life of the index.
-pub const DUE_SHARDS: u8 = 16;
+/// Over how many partitions the due index is spread unless the operator says otherwise. Fixed for the life of the index.
+pub const DEFAULT_DUE_SHARDS: u8 = 16;
 
 /// An item's primary key, or the key of an index entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +64,31 @@ pub fn event(id: DeploymentId, sequence: u64) -> Key {
 #[must_use]
 pub fn resource(id: DeploymentId, resource_id: ResourceId) -> Key {
     Key { pk: partition(id), sk: format!("RESOURCE#{resource_id}") }
+}
+
+/// One invoice. Numbers begin with a time, so keys sort by it.
+#[must_use]
+pub fn invoice(id: DeploymentId, number: &InvoiceNumber) -> Key {
+    Key { pk: partition(id), sk: format!("INVOICE#{number}") }
+}
+
+/// The sort keys of invoices before `before`, or of all.
+#[must_use]
+pub fn invoices_before(before: Option<&InvoiceNumber>) -> RangeInclusive<String> {
+    let last = before.map_or_else(|| "INVOICE#~".to_owned(), just_before_number);
+    "INVOICE#".to_owned()..=last
+}
+
+/// The mark that a payment was taken note of.
+#[must_use]
+pub fn payment(id: DeploymentId, reference: &PaymentReference) -> Key {
+    Key { pk: partition(id), sk: format!("PAYMENT#{reference}") }
+}
+
+/// A tenant's dunning policy.
+#[must_use]
+pub fn dunning_policy(tenant_id: &TenantId) -> Key {
+    Key { pk: tenant_partition(tenant_id), sk: "#DUNNING_POLICY".to_owned() }
 }
 
 /// The claim of a tenant on a slug.
@@ -163,10 +191,26 @@ pub fn state_index(state: State, id: DeploymentId) -> Key {
 
 /// A deployment's entry in the due index (`GSI3`): when the clock has to look at it next.
 #[must_use]
-pub fn due_index(next: NextAction, id: DeploymentId) -> Key {
-    // A time of fixed width sorts as text as it does as time.
-    let at = next.at.format("%Y-%m-%dT%H:%M:%S%.3fZ");
-    Key { pk: due_partition(shard(id, DUE_SHARDS)), sk: format!("{at}#{id}") }
+pub fn due_index(next: NextAction, id: DeploymentId, shards: u8) -> Key {
+    Key { pk: due_partition(shard(id, shards)), sk: due_sort_key(next.at, id) }
+}
+
+/// The sort key of a deployment that is due at `at`. A time of fixed width sorts as text as it does as time.
+#[must_use]
+pub fn due_sort_key(at: Timestamp, id: DeploymentId) -> String {
+    format!("{}#{id}", at.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+}
+
+/// The last sort key of what is due at `now`.
+#[must_use]
+pub fn due_until(now: Timestamp) -> String {
+    due_sort_key(now, DeploymentId::new(Uuid::max()))
+}
+
+/// The first sort key after an entry, or of all.
+#[must_use]
+pub fn due_after(entry: Option<&str>) -> String {
+    entry.map_or_else(|| "0".to_owned(), |entry| format!("{entry}!"))
 }
 
 /// One partition of the due index.
@@ -215,6 +259,15 @@ fn event_sort_key(sequence: u64) -> String {
     format!("EVENT#{:010}", sequence.min(MAX))
 }
 
+/// A sort key between an invoice number and every smaller one: numbers are of one length, so what is a character short
+/// and then as great as can be comes right before.
+fn just_before_number(number: &InvoiceNumber) -> String {
+    let text = number.as_str();
+    let (head, tail) = text.split_at(text.len() - 1);
+    let smaller = tail.bytes().next().map_or(b' ', |last| last - 1);
+    format!("INVOICE#{head}{}~", char::from(smaller))
+}
+
 /// The greatest UUID smaller than `id`, so that an inclusive range can end short of `id`.
 fn just_before(id: Uuid) -> Uuid {
     Uuid::from_u128(id.as_u128().saturating_sub(1))
@@ -223,7 +276,7 @@ fn just_before(id: Uuid) -> Uuid {
 /// Spreads ids over shards by the random end of a UUIDv7; its beginning is a time and would not spread.
 fn shard(id: DeploymentId, shards: u8) -> u8 {
     let [.., last] = *id.as_uuid().as_bytes();
-    last % shards
+    last % shards.max(1)
 }
 
 #[cfg(test)]
@@ -253,7 +306,11 @@ mod tests {
             (plan_version(&code, 12), "PLAN#studio".to_owned(), "VERSION#0000000012".to_owned()),
             (addon(&code), "ADDON#studio".to_owned(), "#ADDON".to_owned()),
             (trial_claim(&tenant, &code), "TENANT#acme".to_owned(), "TRIAL#studio".to_owned()),
-            (due_index(due, id), "DUE#011".to_owned(), format!("2027-01-31T00:00:00.000Z#{id_text}")),
+            (
+                due_index(due, id, DEFAULT_DUE_SHARDS),
+                "DUE#011".to_owned(),
+                format!("2027-01-31T00:00:00.000Z#{id_text}"),
+            ),
             (state_index(State::PastDue, id), "STATE#past_due#003".to_owned(), id_text.clone()),
         ] {
             assert_eq!((key.pk, key.sk), (pk, sk));
@@ -266,6 +323,19 @@ mod tests {
     fn ranges_end_just_before_the_position() {
         let events = events_before(Some(10));
         assert!(events.contains(&event_sort_key(9)) && !events.contains(&event_sort_key(10)));
+        let number: InvoiceNumber = "20270101000000-0123456789ab-USD".parse().unwrap();
+        let invoices = invoices_before(Some(&number));
+        for (text, within) in [
+            ("20270101000000-0123456789ab-USD", false),
+            ("20270101000000-0123456789ab-USC", true),
+            ("20270101000000-0123456789ab-EUR", true),
+            ("20261201000000-0123456789ab-USD", true),
+            ("20270101000000-0123456789ac-EUR", false),
+            ("20270201000000-0123456789ab-USD", false),
+        ] {
+            assert_eq!(invoices.contains(&format!("INVOICE#{text}")), within, "{text}");
+            assert!(invoices_before(None).contains(&format!("INVOICE#{text}")), "{text}");
+        }
         assert!(events_before(None).contains(&event_sort_key(9_999_999_999)));
         let id: DeploymentId = "0192f0c1-2345-7abc-8def-000000000000".parse().unwrap();
         let older: DeploymentId = "0192f0c1-2345-7abc-8dee-ffffffffffff".parse().unwrap();

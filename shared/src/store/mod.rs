@@ -10,8 +10,10 @@ mod commit;
 pub mod items;
 pub mod keys;
 mod load;
+mod policies;
 mod queries;
 pub mod schema;
+mod sweep;
 
 use std::error::Error as StdError;
 
@@ -22,12 +24,14 @@ pub use catalog::Offer;
 pub use commit::CommitId;
 pub use items::{DeploymentRow, SubscriptionSummary};
 pub use queries::{DeploymentFilter, Page};
+pub use sweep::{DuePage, DueRow};
 
 /// The table, and the client to reach it with.
 #[derive(Debug, Clone)]
 pub struct Store {
     client: Client,
     table: String,
+    due_shards: u8,
 }
 
 /// Why the store could not answer.
@@ -42,6 +46,9 @@ pub enum StoreError {
     /// Another subscription of the tenant took up its one trial of the plan first; nothing was written.
     #[error("the tenant's trial of the plan is taken")]
     TrialTaken,
+    /// The payment's reference stands for a payment of another invoice; nothing was written.
+    #[error("the payment reference is taken")]
+    ReferenceTaken,
     /// Somebody else changed the catalog's record first; nothing was written.
     #[error("the catalog's record was changed by someone else at the same moment")]
     CatalogConflict,
@@ -73,7 +80,20 @@ impl Store {
     /// A store on `table`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self { client, table: table.into(), due_shards: keys::DEFAULT_DUE_SHARDS }
+    }
+
+    /// The same store with its due index spread over another number of partitions.
+    #[must_use]
+    pub const fn with_due_shards(mut self, due_shards: u8) -> Self {
+        self.due_shards = due_shards;
+        self
+    }
+
+    /// Over how many partitions the due index is spread.
+    #[must_use]
+    pub const fn due_shards(&self) -> u8 {
+        self.due_shards
     }
 
     /// The table's name.

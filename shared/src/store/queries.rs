@@ -14,7 +14,9 @@ use super::keys::{self, Key, STATE_SHARDS};
 use super::schema::{STATE_INDEX, TENANT_INDEX};
 use super::{Store, StoreError};
 use crate::auth::Scope;
-use crate::domain::{Aggregate, DeploymentId, Event, Resource, ResourceId, Slug, State, TenantId};
+use crate::domain::{
+    Aggregate, DeploymentId, Event, Invoice, InvoiceNumber, Resource, ResourceId, Slug, State, TenantId,
+};
 
 /// How many of a tenant's deployments one Query looks at when it filters by state.
 const FILTERED_QUERY_LIMIT: usize = 1000;
@@ -127,6 +129,40 @@ impl Store {
         let Some(aggregate) = aggregate else { return Ok(None) };
         let resources = items.into_iter().map(items::to_resource).collect::<Result<_, _>>()?;
         Ok(Some((aggregate, Page::cut(resources, limit, more, |resource: &Resource| resource.id))))
+    }
+
+    /// Reads a deployment with a page of its invoices, in two requests at once. `None` as for [`Store::load`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_with_invoices(
+        &self,
+        scope: &Scope,
+        id: DeploymentId,
+        limit: usize,
+        before: Option<&InvoiceNumber>,
+    ) -> Result<Option<(Aggregate, Page<Invoice, InvoiceNumber>)>, StoreError> {
+        let history = self.partition_page(keys::partition(id), keys::invoices_before(before), limit);
+        let (aggregate, (items, more)) = try_join(self.load(scope, id), history).await?;
+        let Some(aggregate) = aggregate else { return Ok(None) };
+        let invoices = items.into_iter().map(items::to_invoice).collect::<Result<_, _>>()?;
+        Ok(Some((aggregate, Page::cut(invoices, limit, more, |invoice: &Invoice| invoice.number.clone()))))
+    }
+
+    /// Reads a deployment with one of its invoices, in two requests at once. `None` as for [`Store::load`], and if
+    /// there is no such invoice.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_with_invoice(
+        &self,
+        scope: &Scope,
+        id: DeploymentId,
+        number: &InvoiceNumber,
+    ) -> Result<Option<(Aggregate, Invoice)>, StoreError> {
+        let (aggregate, item) = try_join(self.load(scope, id), self.get(keys::invoice(id, number))).await?;
+        let (Some(aggregate), Some(item)) = (aggregate, item) else { return Ok(None) };
+        Ok(Some((aggregate, items::to_invoice(item)?)))
     }
 
     async fn find_by_slug(

@@ -1,8 +1,10 @@
 //! `decide`: every rule about what may happen to a deployment. It reads no clock and writes nothing; its answer is
 //! the new state together with the events that led there, for [`crate::store`] to commit as one.
 //!
-//! Here are the rules of deployments; those of subscriptions are in [`subscriptions`].
+//! Here are the rules of deployments; those of subscriptions are in [`subscriptions`], those of invoices and of the
+//! clock in [`billing`].
 
+mod billing;
 mod rejection;
 mod subscriptions;
 #[cfg(test)]
@@ -13,13 +15,16 @@ use crate::domain::aggregate::{Aggregate, Change, replay};
 use crate::domain::catalog::Addon;
 use crate::domain::deployment::{Deployment, Template};
 use crate::domain::event::{Changed, Event, EventKind, Updated};
+use crate::domain::invoice::{Invoice, Payment};
 use crate::domain::lifecycle::{INITIAL_STATES, State};
+use crate::domain::money::Currency;
 use crate::domain::resource::Resource;
 use crate::domain::values::{
     DeploymentId, DisplayName, Notes, Reason, ShortCode, Slug, SubscriptionAddonId, TemplateVersion, TenantId,
     Timestamp,
 };
 
+pub use billing::step;
 pub use rejection::Rejection;
 pub use subscriptions::{ChangePlan, Effective, MAX_REPLACED_ADDONS, Proration, Subscribe};
 
@@ -56,6 +61,10 @@ pub enum Command {
     WithdrawCancellation,
     /// Let the trial end later.
     ExtendTrial(Timestamp),
+    /// Take note of a payment of an invoice, as it stands now.
+    Pay(Invoice, Payment, Currency),
+    /// Take an invoice back, as it stands now.
+    Void(Invoice),
 }
 
 /// What somebody wants created.
@@ -116,7 +125,7 @@ pub struct UpdateDeployment {
 /// The states that `authority` can move `deployment` to.
 #[must_use]
 pub fn allowed_transitions(deployment: &Deployment, authority: Authority) -> Vec<State> {
-    let owes = deployment.open_invoices > 0;
+    let owes = deployment.owes();
     deployment.state.moves().filter(|m| m.permission.permits(authority, owes)).map(|m| m.to).collect()
 }
 
@@ -157,7 +166,7 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
     };
     let events = vec![created];
     match replay(command.id, &events) {
-        Ok(after) => Ok(Change { before: None, after, events, resource: None, trial_of: None }),
+        Ok(after) => Ok(Change { before: None, after, events, resource: None, trial_of: None, invoice: None }),
         Err(error) => unreachable!("a creation is a history of one event: {error}"),
     }
 }
@@ -188,6 +197,8 @@ pub fn decide(
         Command::CancelSubscription(effective) => subscriptions::cancel(&context, effective),
         Command::WithdrawCancellation => subscriptions::withdraw_cancellation(&context).map(Some),
         Command::ExtendTrial(ends_at) => subscriptions::extend_trial(&context, ends_at),
+        Command::Pay(invoice, payment, currency) => billing::pay(&context, &invoice, payment, currency),
+        Command::Void(invoice) => billing::void(&context, &invoice),
     }
 }
 
@@ -216,16 +227,21 @@ impl Context<'_> {
         }
     }
 
-    fn change(&self, event: Event) -> Change {
+    /// The change that events make, in order; they are numbered here.
+    fn change(&self, mut events: Vec<Event>) -> Change {
         let mut after = self.aggregate.clone();
-        if let Err(error) = after.apply(&event) {
-            unreachable!("an event made from a deployment follows from it: {error}");
+        for event in &mut events {
+            event.sequence = after.deployment.version + 1;
+            if let Err(error) = after.apply(event) {
+                unreachable!("an event made from a deployment follows from it: {error}");
+            }
         }
-        Change { before: Some(self.aggregate.clone()), after, events: vec![event], resource: None, trial_of: None }
+        let before = Some(self.aggregate.clone());
+        Change { before, after, events, resource: None, trial_of: None, invoice: None }
     }
 
-    fn change_by(&self, kind: EventKind) -> Change {
-        self.change(self.event(kind))
+    fn change_by(&self, kinds: impl IntoIterator<Item = EventKind>) -> Change {
+        self.change(kinds.into_iter().map(|kind| self.event(kind)).collect())
     }
 }
 
@@ -238,7 +254,7 @@ fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Chang
     let Some(step) = from.move_to(to) else {
         return Err(Rejection::InvalidTransition { from, to, allowed: from.targets() });
     };
-    if !step.permission.permits(context.actor.authority, deployment.open_invoices > 0) {
+    if !step.permission.permits(context.actor.authority, deployment.owes()) {
         let allowed = allowed_transitions(deployment, context.actor.authority);
         return Err(Rejection::TransitionNotPermitted { from, to, allowed });
     }
@@ -251,18 +267,9 @@ fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Chang
         }
         require_ahead("resume_at", resume_at, context.at)?;
     }
-    let mut subscription = context.aggregate.subscription.clone();
-    if let Some(subscription) = &mut subscription {
-        subscription.follow(from, deployment.state_since, to, context.at);
-    }
-    let event = Event {
-        from_state: Some(from),
-        to_state: Some(to),
-        reason: command.reason,
-        notes: command.notes,
-        ..context.event(EventKind::StateChanged { resume_at: command.resume_at, subscription })
-    };
-    Ok(Some(context.change(event)))
+    let Transition { to_state: _, reason, notes, resume_at } = command;
+    let moved = billing::Moved { to, reason, notes, resume_at, effective_at: context.at, dunning_policy: None };
+    Ok(Some(context.change(billing::move_to(context, moved))))
 }
 
 fn update(context: &Context<'_>, command: UpdateDeployment) -> Result<Option<Change>, Rejection> {
@@ -289,7 +296,7 @@ fn update(context: &Context<'_>, command: UpdateDeployment) -> Result<Option<Cha
     if updated == Updated::default() {
         return Ok(None);
     }
-    Ok(Some(context.change_by(EventKind::Updated(updated))))
+    Ok(Some(context.change_by([EventKind::Updated(updated)])))
 }
 
 fn add_resource(context: &Context<'_>, resource: Resource) -> Result<Change, Rejection> {
@@ -298,7 +305,7 @@ fn add_resource(context: &Context<'_>, resource: Resource) -> Result<Change, Rej
         return Err(Rejection::TooManyResources);
     }
     let kind = EventKind::ResourceAdded { resource_id: resource.id, kind: resource.kind.clone() };
-    Ok(Change { resource: Some(resource), ..context.change_by(kind) })
+    Ok(Change { resource: Some(resource), ..context.change_by([kind]) })
 }
 
 fn delete_resource(context: &Context<'_>, resource: Resource) -> Option<Change> {
@@ -307,7 +314,7 @@ fn delete_resource(context: &Context<'_>, resource: Resource) -> Option<Change> 
     }
     let kind = EventKind::ResourceDeleted { resource_id: resource.id, kind: resource.kind.clone() };
     let deleted = Resource { deleted_at: Some(context.at), ..resource };
-    Some(Change { resource: Some(deleted), ..context.change_by(kind) })
+    Some(Change { resource: Some(deleted), ..context.change_by([kind]) })
 }
 
 fn require_not_archived(deployment: &Deployment) -> Result<(), Rejection> {

@@ -1,6 +1,7 @@
 //! Every reason for which something may not be done. What callers are told is [`crate::http::problem`]'s concern.
 
 use super::MAX_LIVE_RESOURCES;
+use crate::domain::invoice::MAX_PAYMENTS;
 use crate::domain::lifecycle::State;
 use crate::domain::money::Currency;
 use crate::domain::subscription::{MAX_ADDONS, MAX_UNBILLED_LINES};
@@ -129,4 +130,28 @@ pub enum Rejection {
     /// There is no scheduled cancellation.
     #[error("no cancellation is scheduled")]
     NoPendingCancellation,
+    /// So much is owed that no more can be charged.
+    #[error("the deployment has too many open invoices")]
+    TooManyOpenInvoices,
+    /// The invoice cannot be paid or taken back in its status.
+    #[error("the invoice is {0}")]
+    InvoiceNotOpen(&'static str),
+    /// The payment is of another currency than the invoice.
+    #[error("the invoice is in {0}")]
+    PaymentCurrency(Currency),
+    /// More was paid than is due.
+    #[error("the payment is more than is due: {due_cents}")]
+    Overpayment {
+        /// What is due, in minor units.
+        due_cents: i64,
+    },
+    /// The reference stands for another payment.
+    #[error("the reference stands for another payment")]
+    PaymentReferenceReused,
+    /// The invoice is paid in too many parts.
+    #[error("an invoice can be paid in at most {MAX_PAYMENTS} payments")]
+    TooManyPayments,
+    /// An invoice that was paid in part cannot be taken back.
+    #[error("an invoice that was paid in part cannot be voided")]
+    InvoiceHasPayments,
 }

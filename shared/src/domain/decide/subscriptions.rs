@@ -7,17 +7,22 @@ use crate::domain::actor::Authority;
 use crate::domain::aggregate::Change;
 use crate::domain::catalog::{Addon, CatalogStatus, Plan, PlanVersion};
 use crate::domain::event::{Changed, EventKind};
+use crate::domain::invoice::{bill_period, bill_rest};
 use crate::domain::lifecycle::State;
 use crate::domain::money::Currency;
 use crate::domain::period::AnchorMode;
+use crate::domain::policy::DunningPolicy;
 use crate::domain::subscription::{
     Line, MAX_ADDONS, MAX_UNBILLED_LINES, PendingChange, PlanTerms, Subscription, SubscriptionAddon, SubscriptionStatus,
 };
 use crate::domain::values::{SubscriptionAddonId, SubscriptionId, Timestamp};
 
+/// How many open invoices a deployment can have before its own users cannot cause another.
+pub const MAX_OPEN_INVOICES: usize = 24;
+
 /// How many old and new add-ons one transaction of at most 100 writes has room for, beside the deployment, the
-/// subscription, the event, the trial claim and an idempotency record.
-pub const MAX_REPLACED_ADDONS: usize = 95;
+/// subscription, events, the trial claim, invoices and an idempotency record.
+pub const MAX_REPLACED_ADDONS: usize = 90;
 
 /// When something takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +59,8 @@ pub struct Subscribe {
     pub trial_ends_at: Option<Timestamp>,
     /// Whether the tenant has had its one trial of this plan.
     pub trial_used: bool,
+    /// The tenant's policy.
+    pub dunning_policy: DunningPolicy,
 }
 
 /// Change to another plan version.
@@ -96,7 +103,7 @@ impl std::str::FromStr for Proration {
 }
 
 pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Change, Rejection> {
-    let Subscribe { id, plan, version, addons, anchor_mode, trial_ends_at, trial_used } = command;
+    let Subscribe { id, plan, version, addons, anchor_mode, trial_ends_at, trial_used, dunning_policy } = command;
     let deployment = context.deployment();
     if context.aggregate.live_subscription().is_some() {
         return Err(Rejection::AlreadySubscribed);
@@ -114,9 +121,11 @@ pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Cha
     let snapshots = addons.iter().map(|(id, addon)| snapshot(*id, addon, version.currency, context.at));
     let snapshots: Vec<SubscriptionAddon> = snapshots.collect::<Result<_, _>>()?;
     let trial_ends_at = trial_end(context, &plan, &version, trial_ends_at, trial_used)?;
-    let subscription = Subscription::begin(id, PlanTerms::from(&version), anchor_mode, trial_ends_at, context.at);
-    let change = context.change_by(EventKind::Subscribed { subscription, addons: snapshots });
-    Ok(Change { trial_of: trial_ends_at.map(|_| plan.code), ..change })
+    let mut subscription = Subscription::begin(id, PlanTerms::from(&version), anchor_mode, trial_ends_at, context.at);
+    let invoices = bill_period(&mut subscription, &snapshots, deployment.id, &dunning_policy, context.at);
+    let mut kinds = vec![EventKind::Subscribed { subscription, addons: snapshots, dunning_policy }];
+    kinds.extend(invoices.into_iter().map(|invoice| EventKind::InvoiceOpened { invoice }));
+    Ok(Change { trial_of: trial_ends_at.map(|_| plan.code), ..context.change_by(kinds) })
 }
 
 /// When a new subscription's trial ends, if it gets one. A deployment that is itself in trial keeps its own end.
@@ -162,7 +171,7 @@ pub(super) fn attach_addon(context: &Context<'_>, id: SubscriptionAddonId, addon
     }
     let charge = subscription.addon_charge(&addon, context.at);
     owe(&mut subscription, charge)?;
-    Ok(context.change_by(EventKind::AddonAttached { addon, subscription }))
+    Ok(context.change_by([EventKind::AddonAttached { addon, subscription }]))
 }
 
 pub(super) fn detach_addon(context: &Context<'_>, id: SubscriptionAddonId) -> Result<Change, Rejection> {
@@ -171,7 +180,7 @@ pub(super) fn detach_addon(context: &Context<'_>, id: SubscriptionAddonId) -> Re
     let addon = addon.cloned().ok_or(Rejection::AddonNotAttached)?;
     let credit = subscription.addon_credit(&addon, context.at);
     owe(&mut subscription, credit)?;
-    Ok(context.change_by(EventKind::AddonDetached { addon, subscription }))
+    Ok(context.change_by([EventKind::AddonDetached { addon, subscription }]))
 }
 
 pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<Option<Change>, Rejection> {
@@ -191,7 +200,7 @@ pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<
         Effective::PeriodEnd => {
             let pending_change = Some(PendingChange { terms, drop_incompatible, requested_at: context.at });
             let subscription = Subscription { pending_change, ..subscription };
-            Ok(Some(context.change_by(EventKind::PlanChangeScheduled { subscription })))
+            Ok(Some(context.change_by([EventKind::PlanChangeScheduled { subscription }])))
         }
         Effective::Immediate if terms == subscription.terms => Ok(None),
         Effective::Immediate => change_now(context, subscription, terms, proration).map(Some),
@@ -238,19 +247,31 @@ fn change_now(
             charges.extend(kept.iter().filter_map(|addon| new.addon_charge(addon, at)));
         }
     }
-    Ok(context.change_by(EventKind::PlanChanged {
+    let kept: Vec<SubscriptionAddon> = kept.into_iter().cloned().collect();
+    let invoices = if new.billed_from == old.billed_from {
+        Vec::new()
+    } else {
+        let deployment = context.deployment();
+        if deployment.open_invoices.len() >= MAX_OPEN_INVOICES {
+            return Err(Rejection::TooManyOpenInvoices);
+        }
+        bill_period(&mut new, &kept, deployment.id, &deployment.dunning_policy, at)
+    };
+    let mut kinds = vec![EventKind::PlanChanged {
         from: old.terms,
         to: new.terms.clone(),
         lines: credits.into_iter().chain(charges).collect(),
         dropped_addons: dropped.iter().map(|addon| addon.id).collect(),
         subscription: new,
-    }))
+    }];
+    kinds.extend(invoices.into_iter().map(|invoice| EventKind::InvoiceOpened { invoice }));
+    Ok(context.change_by(kinds))
 }
 
 pub(super) fn withdraw_plan_change(context: &Context<'_>) -> Result<Change, Rejection> {
     let mut subscription = live_subscription(context)?;
     subscription.pending_change.take().ok_or(Rejection::NoPendingChange)?;
-    Ok(context.change_by(EventKind::PlanChangeWithdrawn { subscription }))
+    Ok(context.change_by([EventKind::PlanChangeWithdrawn { subscription }]))
 }
 
 pub(super) fn cancel(context: &Context<'_>, effective: Effective) -> Result<Option<Change>, Rejection> {
@@ -260,19 +281,28 @@ pub(super) fn cancel(context: &Context<'_>, effective: Effective) -> Result<Opti
         // A pause has used the paid period up, or will have by the time it is over.
         Effective::PeriodEnd if subscription.current_period_end > context.at => {
             subscription.cancel_at = Some(subscription.current_period_end);
-            Ok(Some(context.change_by(EventKind::CancellationScheduled { subscription })))
+            Ok(Some(context.change_by([EventKind::CancellationScheduled { subscription }])))
         }
         Effective::PeriodEnd | Effective::Immediate => {
-            subscription.cancel(context.at);
-            Ok(Some(context.change_by(EventKind::SubscriptionCancelled { subscription })))
+            Ok(Some(context.change_by(end(context, subscription, context.at))))
         }
     }
+}
+
+/// Ends a subscription and bills what still waits.
+pub(super) fn end(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<EventKind> {
+    subscription.cancel(at);
+    let deployment = context.deployment();
+    let invoices = bill_rest(&mut subscription, deployment.id, &deployment.dunning_policy, at, context.at);
+    let mut kinds = vec![EventKind::SubscriptionCancelled { subscription }];
+    kinds.extend(invoices.into_iter().map(|invoice| EventKind::InvoiceOpened { invoice }));
+    kinds
 }
 
 pub(super) fn withdraw_cancellation(context: &Context<'_>) -> Result<Change, Rejection> {
     let mut subscription = live_subscription(context)?;
     subscription.cancel_at.take().ok_or(Rejection::NoPendingCancellation)?;
-    Ok(context.change_by(EventKind::CancellationWithdrawn { subscription }))
+    Ok(context.change_by([EventKind::CancellationWithdrawn { subscription }]))
 }
 
 pub(super) fn extend_trial(context: &Context<'_>, ends_at: Timestamp) -> Result<Option<Change>, Rejection> {
@@ -298,7 +328,7 @@ pub(super) fn extend_trial(context: &Context<'_>, ends_at: Timestamp) -> Result<
         trial.cancel_at = trial.cancel_at.map(|_| ends_at);
     }
     let kind = EventKind::TrialExtended { ends_at: Changed { from, to: ends_at }, subscription };
-    Ok(Some(context.change_by(kind)))
+    Ok(Some(context.change_by([kind])))
 }
 
 fn live_subscription(context: &Context<'_>) -> Result<Subscription, Rejection> {

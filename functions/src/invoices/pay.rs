@@ -1,0 +1,28 @@
+//! `POST /deployments/{id}/invoices/{number}/payments`: takes note of a payment. The same reference is the same payment,
+//! however often it is reported. For `platform_admin` and `payment_provider`.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::{Command, Payment};
+use arcadia_shared::http::fields::{integer, text};
+use arcadia_shared::http::{Answer, Call, deployment_view, invoice_view};
+use arcadia_shared::runtime::App;
+use serde_json::json;
+
+use crate::execute::execute;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let id = call.path("id")?;
+    let number = call.path("number")?;
+    let mut fields = call.fields()?;
+    let reference = fields.required("reference", text);
+    let amount_cents = fields.required("amount_cents", integer(1, i64::MAX));
+    let currency = fields.required("currency", text);
+    fields.finish()?;
+    let found = app.store.load_with_invoice(&call.principal.scope, id, &number).await?;
+    let (aggregate, invoice) = found.ok_or(Error::NotFound)?;
+    let payment = Payment { reference: reference?, amount_cents: amount_cents?, received_at: app.clock.now() };
+    let done = execute(app, call, aggregate, Command::Pay(invoice.clone(), payment, currency?)).await?;
+    let invoice = done.invoice.unwrap_or(invoice);
+    let body = json!({"invoice": invoice_view(&invoice), "deployment": deployment_view(&done.after)});
+    Ok(Answer::versioned(body, done.version))
+}

@@ -1,0 +1,38 @@
+//! `PUT /tenants/{tenant_id}/dunning-policy`: sets a tenant's dunning policy. No deadline that already runs moves. For
+//! `platform_admin`.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::{DunningPolicy, MAX_POLICY_DAYS, Rejection, TenantId};
+use arcadia_shared::http::fields::integer;
+use arcadia_shared::http::{Answer, Call};
+use arcadia_shared::runtime::App;
+use serde_json::json;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let tenant_id: TenantId = call.path("tenant_id")?;
+    let mut fields = call.fields()?;
+    let mut days = |name| fields.required(name, integer(0, MAX_POLICY_DAYS));
+    let payment_terms_days = days("payment_terms_days");
+    let past_due_after_days = days("past_due_after_days");
+    let suspended_after_days = days("suspended_after_days");
+    let cancelled_after_days = days("cancelled_after_days");
+    let archived_after_days = days("archived_after_days");
+    fields.finish()?;
+    let policy = DunningPolicy {
+        payment_terms_days: payment_terms_days?,
+        past_due_after_days: past_due_after_days?,
+        suspended_after_days: suspended_after_days?,
+        cancelled_after_days: cancelled_after_days?,
+        archived_after_days: archived_after_days?,
+    };
+    if !policy.is_ordered() {
+        return Err(Rejection::InvalidField {
+            field: "suspended_after_days",
+            code: "out_of_order",
+            detail: "must lie between past_due_after_days and cancelled_after_days",
+        }
+        .into());
+    }
+    app.store.put_dunning_policy(&tenant_id, &policy).await?;
+    Ok(Answer::ok(json!({"dunning_policy": policy})))
+}

@@ -1,0 +1,16 @@
+//! `GET /tenants/{tenant_id}/dunning-policy`: shows a tenant's dunning policy, or the default that counts without one.
+
+use arcadia_shared::Error;
+use arcadia_shared::domain::TenantId;
+use arcadia_shared::http::{Answer, Call};
+use arcadia_shared::runtime::App;
+use serde_json::json;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let tenant_id: TenantId = call.path("tenant_id")?;
+    if !call.principal.scope.contains(&tenant_id) {
+        return Err(Error::NotFound);
+    }
+    let policy = app.store.load_dunning_policy(&tenant_id).await?;
+    Ok(Answer::ok(json!({"dunning_policy": policy})))
+}
