@@ -1,0 +1,26 @@
+"""Creates the table of template.yaml in a DynamoDB Local. Usage: create_table.py ENDPOINT
+
+Runs with the Python that SAM is installed in, which has all that is imported here.
+"""
+
+import pathlib
+import sys
+
+import boto3
+from samcli.yamlhelper import yaml_parse
+
+# `sam local invoke` resolves a reference to a resource to the resource's own name in the template.
+NAME = "Table"
+# The template also says how the table is kept, for which CreateTable has no parameters.
+SHAPE = ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"]
+
+template = yaml_parse((pathlib.Path(__file__).parents[2] / "template.yaml").read_text())
+properties = template["Resources"][NAME]["Properties"]
+client = boto3.client(
+    "dynamodb",
+    endpoint_url=sys.argv[1],
+    region_name="eu-central-1",
+    aws_access_key_id="local",
+    aws_secret_access_key="local",
+)
+client.create_table(TableName=NAME, **{key: properties[key] for key in SHAPE})
