@@ -1,2 +1,25 @@
-//! it
-fn main() {}
+//! The integration tests: the product over HTTP, on the real DynamoDB Local. One file for each promise.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and its helpers stand outside the functions that clippy knows as tests"
+)]
+#![allow(missing_docs, reason = "nobody reads the documentation of a test binary")]
+
+mod harness;
+
+mod bad_input;
+mod docs;
+mod isolation;
+mod lifecycle;
+mod paging;
+mod preconditions;
+mod program;
+mod races;
+mod replay;
+mod requests;
+mod resilience;
+mod resources;
+mod template;
+mod updates;
+mod walk;

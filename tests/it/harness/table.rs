@@ -1,0 +1,65 @@
+//! A look into a table past the product. Only tests may Scan.
+
+use std::collections::BTreeMap;
+
+use arcadia_shared::domain::Deployment;
+use arcadia_shared::store::items::{Item, number, string, to_deployment};
+use arcadia_shared::store::keys;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use aws_smithy_http_client::Builder as HttpClientBuilder;
+use serde_json::Value;
+use std::time::Duration;
+
+/// All that a table holds, by key; two are equal when their tables are.
+pub type Contents = BTreeMap<(String, String), Value>;
+
+/// A client as the functions have it, except that it waits less between attempts and longer for a busy machine.
+pub fn client(endpoint: &str) -> Client {
+    let retry = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1));
+    let config = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(HttpClientBuilder::new().build_http())
+        .endpoint_url(endpoint)
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "tests"))
+        .retry_config(retry)
+        // The SDK lets all clients of a process share one allowance of retries, and tests must not use up each other's.
+        .retry_partition(RetryPartition::new(super::unique()))
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
+        .build();
+    Client::from_conf(config)
+}
+
+/// Reads the whole table.
+pub async fn contents(client: &Client, table: &str) -> Contents {
+    let mut contents = Contents::new();
+    for item in scan(client, table).await {
+        let item: Value = serde_dynamo::from_item(item).expect("an item is JSON");
+        let key = |name: &str| item[name].as_str().expect("keys are strings").to_owned();
+        contents.insert((key("PK"), key("SK")), item);
+    }
+    contents
+}
+
+/// Reads every deployment of the table.
+pub async fn deployments(client: &Client, table: &str) -> Vec<Deployment> {
+    let items = scan(client, table).await.into_iter();
+    let deployments = items.filter(|item| item["SK"].as_s().is_ok_and(|sk| sk == "#DEPLOYMENT"));
+    deployments.map(|item| to_deployment(item).expect("a stored deployment")).collect()
+}
+
+/// Changes a number of a stored deployment.
+pub async fn set_number(client: &Client, table: &str, id: &str, name: &str, value: u32) {
+    let key = keys::deployment(id.parse().expect("an id"));
+    let update = client.update_item().table_name(table).key("PK", string(key.pk)).key("SK", string(key.sk));
+    let update = update.update_expression("SET #name = :value").expression_attribute_names("#name", name);
+    update.expression_attribute_values(":value", number(value)).send().await.expect("an update by the test");
+}
+
+async fn scan(client: &Client, table: &str) -> Vec<Item> {
+    let pages = client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
+    pages.collect::<Result<_, _>>().await.expect("a Scan by the test")
+}

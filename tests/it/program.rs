@@ -1,0 +1,232 @@
+//! The promise: the program that developers run keeps its records, ends in good order, says what is wrong, and prints
+//! tokens that work.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command as StdCommand, Output, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::harness::client::Http;
+use crate::harness::project::{ROOT, TEMPORARY};
+use crate::harness::world::id_of;
+use crate::harness::{dynamodb, unique};
+
+/// Builds the program, once. The packages and targets are those that the tests were built with, since cargo would
+/// otherwise choose other features for the same dependencies and compile them again.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let mut command = StdCommand::new(env!("CARGO"));
+        command.args(["build", "--workspace", "--tests", "--bin", "arcadia", "--message-format", "json"]);
+        if !cfg!(debug_assertions) {
+            command.arg("--release");
+        }
+        let target = Path::new(TEMPORARY).parent().expect("the target directory");
+        let output = command.current_dir(ROOT).env("CARGO_TARGET_DIR", target).output().expect("cargo");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let messages = String::from_utf8(output.stdout).expect("text");
+        let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        // Its unit tests go by the same name.
+        let mut programs = messages.filter(|m| m["target"]["name"] == "arcadia" && m["profile"]["test"] == false);
+        let path = programs.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+        path.expect("cargo says where the program is")
+    })
+}
+
+/// A directory of its own, removed in the end.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        Self(Path::new(TEMPORARY).join(unique()))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running program; it is killed if a test ends before it does.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    http: Http,
+}
+
+impl Running {
+    /// Starts the program and waits until it says where it is.
+    async fn start(data: &Directory, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command.args(["--port", "0", "--data"]).arg(&data.0).args(arguments);
+        let mut child = command.kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if let Some((_, url)) = line.split_once("running at ") {
+                return Self { child, lines, http: Http::new(url.trim().to_owned()) };
+            }
+        }
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
+        panic!("the program ended early: {stderr}");
+    }
+
+    /// Sends a signal and waits for the end; the exit code, and what was still printed.
+    async fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        let pid = self.child.id().expect("it still runs").to_string();
+        assert!(StdCommand::new("kill").args([signal, &pid]).status().unwrap().success());
+        let mut stderr = self.child.stderr.take().unwrap();
+        let mut printed = String::new();
+        let mut logged = String::new();
+        let reading = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                printed.push_str(&line);
+                printed.push('\n');
+            }
+        };
+        tokio::join!(reading, async { stderr.read_to_string(&mut logged).await.unwrap() });
+        let status = self.child.wait().await.unwrap();
+        (status.code(), printed)
+    }
+}
+
+/// Runs the program to its end.
+fn run(arguments: &[&str]) -> Output {
+    StdCommand::new(program()).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn token(data: &Directory, arguments: &[&str]) -> String {
+    let mut all = vec!["token", "--data", data.0.to_str().unwrap()];
+    all.extend(arguments);
+    let output = run(&all);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let token = stdout.strip_suffix('\n').expect("a line");
+    assert!(!token.contains(char::is_whitespace), "{stdout:?}");
+    assert_eq!(token.split('.').count(), 3, "{stdout:?}");
+    token.to_owned()
+}
+
+#[tokio::test]
+async fn records_survive_a_restart_and_signals_end_it_in_good_order() {
+    let data = Directory::new();
+    let user = token(&data, &["--role", "tenant_user", "--tenant", "acme", "--sub", "carol"]);
+    let first = Running::start(&data, &[]).await;
+    let created = first.http.post("/deployments", &user, json!({"slug": "shop"})).await.expect(201);
+    let id = id_of(&created["deployment"]);
+    let path = format!("/deployments/{id}");
+    first.http.post(&format!("{path}/transition"), &user, json!({"to_state": "paused"})).await.expect(200);
+    let before = first.http.get(&path, &user).await.expect(200);
+    assert_eq!(before["events"][0]["actor"], "carol");
+    let (code, _) = first.stop("-TERM").await;
+    assert_eq!(code, Some(0), "after SIGTERM");
+
+    let second = Running::start(&data, &[]).await;
+    assert_eq!(second.http.get(&path, &user).await.expect(200), before, "the same records, and the token still works");
+    let taken = second.http.post("/deployments", &user, json!({"slug": "shop"})).await;
+    taken.expect_problem(409, "slug_taken");
+    let listed = second.http.get("/deployments", &user).await.expect(200);
+    assert_eq!(listed["deployments"], json!([before["deployment"]]));
+    let (code, _) = second.stop("-INT").await;
+    assert_eq!(code, Some(0), "after Ctrl-C");
+}
+
+#[tokio::test]
+async fn records_survive_being_killed() {
+    let data = Directory::new();
+    let user = token(&data, &["--role", "tenant_user", "--tenant", "acme"]);
+    let first = Running::start(&data, &[]).await;
+    let created = first.http.post("/deployments", &user, json!({"slug": "shop"})).await.expect(201);
+    let (code, _) = first.stop("-KILL").await;
+    assert_eq!(code, None);
+    let second = Running::start(&data, &[]).await;
+    let shown = second.http.get(&format!("/deployments/{}", id_of(&created["deployment"])), &user).await.expect(200);
+    assert_eq!(shown["deployment"], created["deployment"]);
+}
+
+#[tokio::test]
+async fn memory_is_forgotten() {
+    let data = Directory::new();
+    let admin = token(&data, &["--role", "platform_admin"]);
+    let first = Running::start(&data, &["--in-memory"]).await;
+    first.http.post("/deployments", &admin, json!({"tenant_id": "acme", "slug": "shop"})).await.expect(201);
+    assert_eq!(first.stop("-TERM").await.0, Some(0));
+    let second = Running::start(&data, &["--in-memory"]).await;
+    assert_eq!(second.http.get("/deployments", &admin).await.expect(200)["deployments"], json!([]));
+}
+
+#[tokio::test]
+async fn another_dynamodb_is_used_when_it_is_named() {
+    let (data, table) = (Directory::new(), unique());
+    let admin = token(&data, &["--role", "platform_admin"]);
+    let arguments = ["--dynamodb-endpoint", dynamodb::endpoint(), "--table", &table];
+    let first = Running::start(&data, &arguments).await;
+    first.http.post("/deployments", &admin, json!({"tenant_id": "acme", "slug": "shop"})).await.expect(201);
+    assert_eq!(first.stop("-TERM").await.0, Some(0));
+    let second = Running::start(&data, &arguments).await;
+    let listed = second.http.get("/deployments", &admin).await.expect(200);
+    assert_eq!(listed["deployments"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_second_program_on_the_same_records_is_refused() {
+    let data = Directory::new();
+    let _first = Running::start(&data, &[]).await;
+    let output = run(&["--port", "0", "--data", data.0.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.starts_with("error: ") && stderr.lines().count() == 1, "{stderr}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
+
+#[test]
+fn a_taken_port_is_a_clear_error_and_touches_nothing() {
+    let data = Directory::new();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = run(&["up", "--port", &port, "--data", data.0.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains(&format!("port {port} is taken")) && stderr.contains("--port"), "{stderr}");
+    assert!(!data.0.exists());
+}
+
+#[test]
+fn a_database_that_does_not_answer_is_a_clear_error() {
+    let data = Directory::new();
+    let endpoint = format!("http://127.0.0.1:{}", dynamodb::free_port());
+    let output = run(&["--port", "0", "--data", data.0.to_str().unwrap(), "--dynamodb-endpoint", &endpoint]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains(&endpoint), "{stderr}");
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_refused() {
+    for arguments in [
+        &["token"][..],
+        &["token", "--role", "root"],
+        &["token", "--role", "tenant_user"],
+        &["token", "--role", "tenant_user", "--tenant", "a#b"],
+        &["token", "--role", "platform_admin", "--tenant", "acme"],
+        &["token", "--role", "platform_admin", "--sub", ""],
+        &["--port", "70000"],
+        &["--dynamodb-endpoint", "localhost:8000"],
+        &["--in-memory", "--dynamodb-endpoint", "http://localhost:8000"],
+        &["--default-region", "Nowhere!"],
+        &["down"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}

@@ -1,0 +1,185 @@
+//! The promise: how many requests of DynamoDB each call costs, as a table; and that the functions are permitted just
+//! these.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arcadia_functions::ROUTES;
+use chrono::TimeDelta;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::World;
+use crate::harness::client::send;
+use crate::harness::proxy::Seen;
+use crate::harness::world::id_of;
+use crate::template;
+
+/// One line of the table.
+struct Line {
+    /// The handler that is called.
+    handler: &'static str,
+    method: Method,
+    path: String,
+    body: Value,
+    status: u16,
+    /// Every request, sorted.
+    costs: Vec<&'static str>,
+    /// How many items the transaction writes.
+    written: usize,
+}
+
+const READ: &[&str] = &["Query"];
+const READ_TWO: &[&str] = &["Query", "Query"];
+const CHANGE: &[&str] = &["Query", "TransactWriteItems"];
+/// Partitions of the state index in one state.
+const SHARDS: usize = 4;
+
+fn get(handler: &'static str, path: impl Into<String>, costs: &[&'static str]) -> Line {
+    let (path, costs) = (path.into(), costs.to_vec());
+    Line { handler, method: Method::GET, path, body: Value::Null, status: 200, costs, written: 0 }
+}
+
+fn call(
+    handler: &'static str,
+    method: Method,
+    path: impl Into<String>,
+    body: Value,
+    (status, costs, written): (u16, &[&'static str], usize),
+) -> Line {
+    Line { handler, method, path: path.into(), body, status, costs: costs.to_vec(), written }
+}
+
+/// Queries of `count` partitions of an index, and the deployments that were found.
+fn merged(count: usize) -> Vec<&'static str> {
+    let mut costs = vec!["BatchGetItem"];
+    costs.extend(vec!["Query"; count]);
+    costs
+}
+
+/// The table: of calls on the deployment `id`, active, and its `resource_id`, in this order.
+fn lines(id: &str, resource_id: &str, cursor: &str) -> Vec<Line> {
+    let at = |rest: &str| format!("/deployments/{id}{rest}");
+    let transition =
+        |body: Value, outcome| call("transition_deployment", Method::POST, at("/transition"), body, outcome);
+    let update = |body: Value, outcome| call("update_deployment", Method::PATCH, at(""), body, outcome);
+    let create = |body: Value, outcome| call("create_deployment", Method::POST, "/deployments", body, outcome);
+    let resource = json!({"kind": "database", "provider_reference": "db-2"});
+    let delete = |outcome| {
+        call("delete_resource", Method::DELETE, at(&format!("/resources/{resource_id}")), Value::Null, outcome)
+    };
+    vec![
+        get("show_lifecycle", "/lifecycle", &[]),
+        create(json!({"tenant_id": "acme", "slug": "other"}), (201, &["TransactWriteItems"], 3)),
+        create(json!({"tenant_id": "acme", "slug": "other"}), (409, &["TransactWriteItems"], 3)),
+        create(json!({"tenant_id": "acme", "slug": "Other"}), (422, &[], 0)),
+        get("show_deployment", at(""), READ_TWO),
+        get("list_events", at("/events"), READ_TWO),
+        get("list_events", at("/events?limit=1"), READ_TWO),
+        get("list_resources", at("/resources"), READ_TWO),
+        get("list_deployments", "/deployments?tenant_id=acme", READ),
+        get("list_deployments", "/deployments?tenant_id=acme&limit=1", READ),
+        get("list_deployments", format!("/deployments?tenant_id=acme&limit=1&cursor={cursor}"), READ),
+        get("list_deployments", "/deployments?tenant_id=acme&state=active", READ),
+        get("list_deployments", "/deployments?tenant_id=acme&state=active&limit=1", READ),
+        get("list_deployments", "/deployments?tenant_id=acme&slug=shop", &["GetItem", "Query"]),
+        get("list_deployments", "/deployments?tenant_id=acme&slug=nobody", &["GetItem"]),
+        get("list_deployments", "/deployments?slug=shop", &merged(1)),
+        get("list_deployments", "/deployments?slug=nobody", READ),
+        get("list_deployments", "/deployments?state=active", &merged(SHARDS)),
+        get("list_deployments", "/deployments?state=archived", &["Query"; SHARDS]),
+        get("list_deployments", "/deployments", &merged(7 * SHARDS)),
+        update(json!({"display_name": "Shop"}), (200, CHANGE, 2)),
+        update(json!({"display_name": "Shop"}), (200, READ, 0)),
+        update(json!({"template_code": "store"}), (422, READ, 0)),
+        update(json!({"display_name": ""}), (422, &[], 0)),
+        transition(json!({"to_state": "paused", "dry_run": true}), (200, READ, 0)),
+        transition(json!({"to_state": "archived", "dry_run": true}), (422, READ, 0)),
+        transition(json!({"to_state": "paused"}), (200, CHANGE, 2)),
+        transition(json!({"to_state": "paused"}), (200, READ, 0)),
+        transition(json!({"to_state": "archived"}), (422, READ, 0)),
+        transition(json!({"to_state": "gone"}), (422, &[], 0)),
+        call("create_resource", Method::POST, at("/resources"), resource, (201, CHANGE, 3)),
+        delete((200, &["GetItem", "Query", "TransactWriteItems"], 3)),
+        delete((200, &["GetItem", "Query"], 0)),
+    ]
+}
+
+#[tokio::test]
+async fn every_call_costs_what_the_table_says() {
+    let world = World::start().await;
+    let id = id_of(&world.create("shop").await);
+    world.clock.shift(TimeDelta::seconds(1));
+    world.create("older").await;
+    let body = json!({"kind": "database", "provider_reference": "db-1"});
+    let created = world.post(&format!("/deployments/{id}/resources"), &world.user, body).await.expect(201);
+    let page = world.get("/deployments?limit=1", &world.user).await.expect(200);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let lines = lines(&id, &id_of(&created["resource"]), cursor);
+    let mut needed = BTreeMap::<String, BTreeSet<(String, String)>>::new();
+    for line in &lines {
+        world.dynamodb.clear();
+        let request = world.request(line.method.clone(), &line.path, &world.admin);
+        let reply = send(if line.body.is_null() { request } else { request.json(&line.body) }).await;
+        let what = format!("{} {} {}", line.method, line.path, line.body);
+        assert_eq!(reply.status, line.status, "{what}: {}", reply.text);
+        assert_eq!(world.dynamodb.operations(), line.costs, "{what}");
+        // Every function warms its connection by a Query of the table.
+        let needed = needed.entry(line.handler.to_owned()).or_default();
+        needed.insert(("dynamodb:Query".to_owned(), "table".to_owned()));
+        for seen in world.dynamodb.seen() {
+            check_request(&seen.operation, &seen.body, line.written, &what);
+            needed.extend(permissions(&seen));
+        }
+    }
+    assert_eq!(template::permissions(), needed, "what template.yaml permits, and what the calls needed");
+    for route in ROUTES {
+        assert!(lines.iter().any(|line| line.handler == route.handler), "{} has no line in the table", route.handler);
+    }
+}
+
+/// What holds for every request of a kind.
+fn check_request(operation: &str, body: &Value, written: usize, what: &str) {
+    match operation {
+        "TransactWriteItems" => {
+            assert_eq!(body["TransactItems"].as_array().map(Vec::len), Some(written), "{what}");
+            assert!(body["ClientRequestToken"].is_string(), "{what}");
+        }
+        // A caller sees its own last write; an index cannot be read consistently.
+        "Query" => assert_eq!(body["ConsistentRead"] == true, body["IndexName"].is_null(), "{what}: {body}"),
+        "GetItem" => assert_eq!(body["ConsistentRead"], true, "{what}"),
+        "BatchGetItem" => {}
+        other => panic!("{what} sent a {other}"),
+    }
+}
+
+/// What a request needs to be permitted: an action, and what of the table it is on.
+fn permissions(seen: &Seen) -> Vec<(String, String)> {
+    let on = |part: &Value| part.as_str().unwrap_or("table").to_owned();
+    if seen.operation != "TransactWriteItems" {
+        return vec![(format!("dynamodb:{}", seen.operation), on(&seen.body["IndexName"]))];
+    }
+    let items = seen.body["TransactItems"].as_array().unwrap().iter();
+    let kinds = items.flat_map(|item| item.as_object().unwrap().keys());
+    let action = |kind: &String| match kind.as_str() {
+        "ConditionCheck" => "dynamodb:ConditionCheckItem".to_owned(),
+        other => format!("dynamodb:{other}Item"),
+    };
+    kinds.map(|kind| (action(kind), on(&Value::Null))).collect()
+}
+
+#[tokio::test]
+async fn a_tenants_list_costs_one_query_a_page() {
+    let world = World::start().await;
+    for slug in ["a", "b", "c", "d", "e"] {
+        world.create(slug).await;
+        world.clock.shift(TimeDelta::seconds(1));
+    }
+    for (path, pages) in [("/deployments?limit=2", 3), ("/deployments?limit=5", 1), ("/deployments?limit=1", 5)] {
+        world.dynamodb.clear();
+        assert_eq!(world.pages(path, &world.user, "deployments").await.len(), pages, "{path}");
+        assert_eq!(world.dynamodb.operations(), vec!["Query"; pages], "{path}");
+    }
+    world.dynamodb.clear();
+    world.collect("/deployments?slug=a", &world.user, "deployments").await;
+    assert_eq!(world.dynamodb.operations(), ["GetItem", "Query"]);
+}

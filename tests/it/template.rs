@@ -1,0 +1,130 @@
+//! The promise: `template.yaml` deploys exactly the routes and the table that are in the code, and every function may
+//! do what its calls need and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arcadia_functions::ROUTES;
+use arcadia_shared::store::schema::TTL_ATTRIBUTE;
+use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement, Projection};
+use serde_json::{Value, json};
+
+use crate::harness::{World, yaml};
+
+/// The properties of the template's functions that are called over HTTP.
+fn functions() -> Vec<Value> {
+    let template = yaml::template();
+    let resources = template["Resources"].as_object().unwrap().values();
+    let functions = resources.filter(|resource| resource["Type"] == "AWS::Serverless::Function");
+    let functions = functions.map(|function| function["Properties"].clone());
+    functions.filter(|properties| calls(properties).next().is_some()).collect()
+}
+
+/// The events by which a function is called over HTTP.
+fn calls(properties: &Value) -> impl Iterator<Item = &Value> {
+    let events = properties["Events"].as_object().into_iter().flat_map(|events| events.values());
+    events.filter(|event| event["Type"] == "HttpApi").map(|event| &event["Properties"])
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().unwrap_or_else(|| panic!("{value} is no list")).iter().map(text).collect()
+}
+
+/// What each function may do, by its handler: an action, and what of the table it is allowed on.
+pub fn permissions() -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let mut permissions = BTreeMap::new();
+    for function in functions() {
+        let policies = function["Policies"].as_array().expect("a function has its own policies").iter();
+        let statements = policies.flat_map(|policy| policy["Statement"].as_array().expect("statements"));
+        let mut permitted = BTreeSet::new();
+        for statement in statements {
+            assert_eq!(statement["Effect"], "Allow");
+            let resources = match &statement["Resource"] {
+                Value::Array(resources) => resources.clone(),
+                one => vec![one.clone()],
+            };
+            for action in texts(&statement["Action"]) {
+                permitted.extend(resources.iter().map(|resource| (action.clone(), part_of_table(resource))));
+            }
+        }
+        permissions.insert(text(&function["Handler"]), permitted);
+    }
+    permissions
+}
+
+/// What an ARN names: the table, or an index of it.
+fn part_of_table(arn: &Value) -> String {
+    if *arn == json!({"!GetAtt": "Table.Arn"}) {
+        return "table".to_owned();
+    }
+    let index = arn["!Sub"].as_str().and_then(|text| text.strip_prefix("${Table.Arn}/index/"));
+    index.unwrap_or_else(|| panic!("{arn} is neither the table nor an index of it")).to_owned()
+}
+
+#[test]
+fn every_route_has_exactly_one_function_and_every_function_a_route() {
+    let mut deployed: Vec<[String; 3]> = Vec::new();
+    for function in functions() {
+        for call in calls(&function) {
+            deployed.push([text(&function["Handler"]), text(&call["Method"]).to_uppercase(), text(&call["Path"])]);
+            assert_eq!(call["ApiId"], json!({"!Ref": "Api"}), "{call}");
+        }
+    }
+    let routes = ROUTES.iter().map(|r| [r.handler.to_owned(), r.method.to_string(), r.path.to_owned()]);
+    let mut routes: Vec<[String; 3]> = routes.collect();
+    deployed.sort();
+    routes.sort();
+    assert_eq!(deployed, routes);
+}
+
+#[test]
+fn every_route_is_behind_the_authorizer() {
+    let auth = &yaml::template()["Resources"]["Api"]["Properties"]["Auth"];
+    let default = text(&auth["DefaultAuthorizer"]);
+    assert!(auth["Authorizers"][&default]["JwtConfiguration"].is_object());
+    for function in functions() {
+        for call in calls(&function) {
+            assert_eq!(call["Auth"], Value::Null, "{}: a route of its own authorization", function["Handler"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_table_is_the_one_that_the_code_makes() {
+    let world = World::start().await;
+    let table = world.describe_table().await;
+    let schema = |keys: &[KeySchemaElement]| -> Vec<Value> {
+        keys.iter().map(|k| json!({"AttributeName": k.attribute_name, "KeyType": k.key_type.as_str()})).collect()
+    };
+    let attribute = |a: &AttributeDefinition| json!({"AttributeName": a.attribute_name, "AttributeType": a.attribute_type.as_str()});
+    let projection = |p: &Projection| {
+        assert!(p.non_key_attributes().is_empty());
+        json!({"ProjectionType": p.projection_type.as_ref().unwrap().as_str()})
+    };
+    let indexes = table.global_secondary_indexes().iter().map(|index| {
+        json!({
+            "IndexName": index.index_name,
+            "KeySchema": schema(index.key_schema()),
+            "Projection": projection(index.projection().unwrap()),
+        })
+    });
+    let properties = &yaml::template()["Resources"]["Table"]["Properties"];
+    assert_eq!(properties["KeySchema"], Value::Array(schema(table.key_schema())));
+    let attributes = table.attribute_definitions().iter().map(attribute).collect();
+    assert_eq!(sorted(&properties["AttributeDefinitions"]), sorted(&Value::Array(attributes)));
+    assert_eq!(sorted(&properties["GlobalSecondaryIndexes"]), sorted(&Value::Array(indexes.collect())));
+    assert!(table.local_secondary_indexes().is_empty() && properties["LocalSecondaryIndexes"].is_null());
+    let billing_mode = table.billing_mode_summary.unwrap().billing_mode.unwrap();
+    assert_eq!(properties["BillingMode"], billing_mode.as_str());
+    assert_eq!(properties["TimeToLiveSpecification"], json!({"AttributeName": TTL_ATTRIBUTE, "Enabled": true}));
+}
+
+/// A list whose order means nothing.
+fn sorted(list: &Value) -> Vec<String> {
+    let mut items: Vec<String> = list.as_array().unwrap().iter().map(Value::to_string).collect();
+    items.sort();
+    items
+}
