@@ -44,7 +44,7 @@ pub async fn run(
     dry_run: bool,
 ) -> Result<Executed, Error> {
     let version = before.deployment.version;
-    call.check_if_match(version)?;
+    call.check_if_match(Some(version))?;
     let Some(change) = decide(&before, command, &call.principal.actor, app.clock.now())? else {
         return Ok(Executed { after: before, events: Vec::new(), resource: None, invoice: None, version });
     };

@@ -41,11 +41,11 @@ pub enum Error {
     /// The body is too long.
     #[error("the body is too long")]
     TooLarge,
-    /// The deployment is not in the version that the caller insists on.
-    #[error("the deployment is in version {current}")]
+    /// The record is not in the version that the caller insists on.
+    #[error("the record is in version {current:?}")]
     PreconditionFailed {
-        /// The version it is in.
-        current: u64,
+        /// The version it is in, if it is there.
+        current: Option<u64>,
     },
     /// A rule forbids it.
     #[error(transparent)]

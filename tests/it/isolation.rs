@@ -13,11 +13,12 @@ use serde_json::{Value, json};
 use crate::harness::client::{PREFIX, send};
 use crate::harness::world::{ACME, claims, id_of, signed, token, user};
 use crate::harness::{Reply, World};
+use crate::subscription_isolation;
 
 /// An id that nothing has.
 const MISSING: &str = "01920000-0000-7000-8000-000000000000";
 
-/// A body that the route would accept; a new route must be given one here.
+/// A body that the route would accept.
 fn body_for(route: &Route) -> Option<Value> {
     match route.handler {
         "list_deployments" | "show_deployment" | "list_events" | "list_resources" | "delete_resource"
@@ -26,13 +27,14 @@ fn body_for(route: &Route) -> Option<Value> {
         "update_deployment" => Some(json!({"display_name": "mine now"})),
         "transition_deployment" => Some(json!({"to_state": "paused"})),
         "create_resource" => Some(json!({"kind": "database", "provider_reference": "db-1"})),
-        new => panic!("{new} is a new route: say here which body it accepts, so that its isolation is tested"),
+        other => subscription_isolation::body_for(other),
     }
 }
 
 /// A request on a route that would be accepted from the right caller.
-fn request(world: &World, route: &Route, id: &str, resource_id: &str) -> RequestBuilder {
-    let path = route.path.replace("{id}", id).replace("{resource_id}", resource_id);
+fn request(world: &World, route: &Route, id: &str, part_id: &str) -> RequestBuilder {
+    let path = route.path.replace("{id}", id).replace("{resource_id}", part_id).replace("{addon_id}", part_id);
+    let path = path.replace("{code}", "studio");
     assert!(!path.contains('{'), "{path} has a part that this test does not know");
     let request = world.anonymous(route.method.clone(), &path);
     match body_for(route) {
@@ -76,8 +78,12 @@ async fn another_tenants_deployment_answers_as_a_missing_one_does() {
         to_admin.expect_problem(404, "not_found");
     }
     assert_eq!(world.contents().await, before);
+    world.open_shop().await;
     for route in routes_of_one_deployment() {
-        let own = send(request(&world, route, &id, &resource_id).bearer_auth(&world.user)).await;
+        let (id, part_id) = subscription_isolation::ready_for(&world, route.handler).await;
+        // Whatever the tenant, this is for the platform.
+        let token = if route.handler == "extend_trial" { &world.admin } else { &world.user };
+        let own = send(request(&world, route, &id, &part_id).bearer_auth(token)).await;
         assert!(own.status < 300, "{} is refused for another reason: {}", route.handler, own.text);
     }
 }

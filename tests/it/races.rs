@@ -38,7 +38,7 @@ async fn check_history(world: &World, id: &str, length: usize) {
     assert_eq!(events.len(), length);
     let id: DeploymentId = id.parse().unwrap();
     let stored = world.stored().await.into_iter().find(|deployment| deployment.id == id);
-    assert_eq!(Some(replay(id, &events).unwrap()), stored);
+    assert_eq!(Some(replay(id, &events).unwrap().deployment), stored);
 }
 
 /// Every second caller pauses, the others cancel.

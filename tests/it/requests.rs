@@ -12,34 +12,34 @@ use crate::harness::World;
 use crate::harness::client::send;
 use crate::harness::proxy::Seen;
 use crate::harness::world::id_of;
-use crate::template;
+use crate::{subscription_requests, template};
 
 /// One line of the table.
-struct Line {
+pub struct Line {
     /// The handler that is called.
-    handler: &'static str,
-    method: Method,
-    path: String,
-    body: Value,
-    status: u16,
+    pub handler: &'static str,
+    pub method: Method,
+    pub path: String,
+    pub body: Value,
+    pub status: u16,
     /// Every request, sorted.
-    costs: Vec<&'static str>,
+    pub costs: Vec<&'static str>,
     /// How many items the transaction writes.
-    written: usize,
+    pub written: usize,
 }
 
-const READ: &[&str] = &["Query"];
-const READ_TWO: &[&str] = &["Query", "Query"];
-const CHANGE: &[&str] = &["Query", "TransactWriteItems"];
+pub const READ: &[&str] = &["Query"];
+pub const READ_TWO: &[&str] = &["Query", "Query"];
+pub const CHANGE: &[&str] = &["Query", "TransactWriteItems"];
 /// Partitions of the state index in one state.
 const SHARDS: usize = 4;
 
-fn get(handler: &'static str, path: impl Into<String>, costs: &[&'static str]) -> Line {
+pub fn get(handler: &'static str, path: impl Into<String>, costs: &[&'static str]) -> Line {
     let (path, costs) = (path.into(), costs.to_vec());
     Line { handler, method: Method::GET, path, body: Value::Null, status: 200, costs, written: 0 }
 }
 
-fn call(
+pub fn call(
     handler: &'static str,
     method: Method,
     path: impl Into<String>,
@@ -114,15 +114,24 @@ async fn every_call_costs_what_the_table_says() {
     let created = world.post(&format!("/deployments/{id}/resources"), &world.user, body).await.expect(201);
     let page = world.get("/deployments?limit=1", &world.user).await.expect(200);
     let cursor = page["next_cursor"].as_str().unwrap();
-    let lines = lines(&id, &id_of(&created["resource"]), cursor);
+    let mut lines = lines(&id, &id_of(&created["resource"]), cursor);
+    // The last of those leaves it paused.
+    let (path, body) = (format!("/deployments/{id}/transition"), json!({"to_state": "active"}));
+    lines.push(call("transition_deployment", Method::POST, path, body, (200, CHANGE, 2)));
+    lines.extend(subscription_requests::lines(&id));
+    let mut addon_id = String::new();
     let mut needed = BTreeMap::<String, BTreeSet<(String, String)>>::new();
     for line in &lines {
         world.dynamodb.clear();
-        let request = world.request(line.method.clone(), &line.path, &world.admin);
+        let path = line.path.replace("{addon_id}", &addon_id);
+        let request = world.request(line.method.clone(), &path, &world.admin);
         let reply = send(if line.body.is_null() { request } else { request.json(&line.body) }).await;
         let what = format!("{} {} {}", line.method, line.path, line.body);
         assert_eq!(reply.status, line.status, "{what}: {}", reply.text);
         assert_eq!(world.dynamodb.operations(), line.costs, "{what}");
+        if let Some(attached) = reply.body["addon"]["id"].as_str() {
+            attached.clone_into(&mut addon_id);
+        }
         // Every function warms its connection by a Query of the table.
         let needed = needed.entry(line.handler.to_owned()).or_default();
         needed.insert(("dynamodb:Query".to_owned(), "table".to_owned()));
@@ -138,7 +147,7 @@ async fn every_call_costs_what_the_table_says() {
 }
 
 /// What holds for every request of a kind.
-fn check_request(operation: &str, body: &Value, written: usize, what: &str) {
+pub fn check_request(operation: &str, body: &Value, written: usize, what: &str) {
     match operation {
         "TransactWriteItems" => {
             assert_eq!(body["TransactItems"].as_array().map(Vec::len), Some(written), "{what}");
@@ -147,7 +156,7 @@ fn check_request(operation: &str, body: &Value, written: usize, what: &str) {
         // A caller sees its own last write; an index cannot be read consistently.
         "Query" => assert_eq!(body["ConsistentRead"] == true, body["IndexName"].is_null(), "{what}: {body}"),
         "GetItem" => assert_eq!(body["ConsistentRead"], true, "{what}"),
-        "BatchGetItem" => {}
+        "BatchGetItem" | "PutItem" => {}
         other => panic!("{what} sent a {other}"),
     }
 }

@@ -20,7 +20,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     fields.finish()?;
     let now = app.clock.now();
     let old = app.store.load_addon(&code).await?;
-    call.check_if_match(old.as_ref().map_or(0, |addon| addon.revision))?;
+    call.check_if_match(old.as_ref().map(|addon| addon.revision))?;
     let mut addon = Addon {
         code,
         name: name?,

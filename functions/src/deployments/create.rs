@@ -19,6 +19,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
 
 fn read(app: &App, call: &Call, id: DeploymentId) -> Result<CreateDeployment, Error> {
     let mut fields = call.fields()?;
+    let names_tenant = fields.has("tenant_id");
     let tenant_id: Option<TenantId> = fields.optional("tenant_id", text);
     let slug = fields.required("slug", text);
     let display_name = fields.optional("display_name", text);
@@ -29,7 +30,7 @@ fn read(app: &App, call: &Call, id: DeploymentId) -> Result<CreateDeployment, Er
     let template_version = fields.optional("template_version", text);
     let trial_ends_at = fields.optional("trial_ends_at", timestamp);
     let tenant_id = call.principal.tenant_or(tenant_id)?;
-    if tenant_id.is_none() {
+    if tenant_id.is_none() && !names_tenant {
         fields.miss("tenant_id");
     }
     fields.finish()?;

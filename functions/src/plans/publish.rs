@@ -16,7 +16,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let trial_days = fields.optional("trial_days", integer(0, MAX_TRIAL_DAYS)).unwrap_or_default();
     fields.finish()?;
     let old = app.store.load_plan(&code).await?.ok_or(Error::NotFound)?;
-    call.check_if_match(old.revision)?;
+    call.check_if_match(Some(old.revision))?;
     match old.status {
         CatalogStatus::Active => {}
         CatalogStatus::Retired => return Err(Rejection::PlanRetired(code).into()),

@@ -16,7 +16,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let name = name?;
     let now = app.clock.now();
     let old = app.store.load_plan(&code).await?;
-    call.check_if_match(old.as_ref().map_or(0, |plan| plan.revision))?;
+    call.check_if_match(old.as_ref().map(|plan| plan.revision))?;
     let Some(old) = old else {
         let status = status.unwrap_or_default();
         let plan = Plan { code, name, status, newest_version: None, revision: 1, created_at: now, updated_at: now };

@@ -49,9 +49,12 @@ fn read(call: &Call) -> Result<Body, Error> {
 fn command(app: &App, body: Body, offer: Offer) -> Result<Subscribe, Rejection> {
     let Body { plan_code, plan_version: _, addons, anchor_mode, trial_ends_at } = body;
     let now = app.clock.now();
-    let addons = addons.into_iter().map(|code| {
+    // Add-ons are kept by id, so sorted ids keep the order of the request.
+    let mut ids: Vec<SubscriptionAddonId> = addons.iter().map(|_| SubscriptionAddonId::new(app.new_id(now))).collect();
+    ids.sort_unstable();
+    let addons = addons.into_iter().zip(ids).map(|(code, id)| {
         let addon = offer.addons.iter().find(|addon| addon.code == code).cloned();
-        Ok((SubscriptionAddonId::new(app.new_id(now)), addon.ok_or(Rejection::UnknownAddon(code))?))
+        Ok((id, addon.ok_or(Rejection::UnknownAddon(code))?))
     });
     Ok(Subscribe {
         id: SubscriptionId::new(app.new_id(now)),
@@ -60,7 +63,7 @@ fn command(app: &App, body: Body, offer: Offer) -> Result<Subscribe, Rejection> 
         addons: addons.collect::<Result<_, Rejection>>()?,
         anchor_mode,
         trial_ends_at,
-        trial_used: offer.trial_used,
+        trial_claimed_by: offer.trial_claimed_by,
         dunning_policy: offer.dunning_policy.unwrap_or_default(),
     })
 }

@@ -99,6 +99,8 @@ impl Aggregate {
             return Err(ReplayError::Gap { expected, found: event.sequence });
         }
         self.apply_kind(event).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
+        // As the table has them: ids made within one millisecond, or by a clock that runs behind, do not sort as made.
+        self.addons.sort_unstable_by_key(|addon| addon.id);
         self.deployment.version = event.sequence;
         self.deployment.updated_at = event.occurred_at;
         Ok(())

@@ -65,14 +65,17 @@ pub struct Subscription {
     pub current_period_end: Timestamp,
     /// Since when the current period is billed; none during a trial.
     pub billed_from: Option<Timestamp>,
-    /// What was billed for the present plan in the current period: no credit for it can exceed this.
-    pub plan_billed_cents: i64,
+    /// The price that the plan was billed at for the rest of the current period: what is not used of it is all that can
+    /// be given back.
+    pub billed_price_cents: i64,
     /// When its trial ends or ended, if it has one.
     pub trial_ends_at: Option<Timestamp>,
     /// When it will be cancelled.
     pub cancel_at: Option<Timestamp>,
     /// When it was cancelled.
     pub cancelled_at: Option<Timestamp>,
+    /// Whether it ended because its deployment did, so that it comes back with it.
+    pub cancelled_with_deployment: bool,
     /// The plan it will change to at the end of the period.
     pub pending_change: Option<PendingChange>,
     /// Charges and credits that wait for the next invoice.
@@ -199,10 +202,11 @@ impl Subscription {
             current_period_start: now,
             current_period_end: trial_ends_at.unwrap_or(now),
             billed_from: None,
-            plan_billed_cents: 0,
+            billed_price_cents: 0,
             trial_ends_at,
             cancel_at: None,
             cancelled_at: None,
+            cancelled_with_deployment: false,
             pending_change: None,
             unbilled_lines: Vec::new(),
             created_at: now,
@@ -233,6 +237,14 @@ impl Subscription {
         self.open_period_at(self.current_period_end);
     }
 
+    /// Lets the trial end at another time.
+    pub fn extend_trial(&mut self, ends_at: Timestamp) {
+        self.trial_ends_at = Some(ends_at);
+        self.anchor = Anchor::new(self.anchor_mode, ends_at);
+        self.current_period_end = ends_at;
+        self.cancel_at = self.cancel_at.map(|_| ends_at);
+    }
+
     /// Ends the trial, or a gap, at `at`: anchors the periods anew and opens the first, billed from `at` on.
     pub fn begin_billing(&mut self, at: Timestamp) {
         self.anchor = Anchor::new(self.anchor_mode, at);
@@ -249,12 +261,13 @@ impl Subscription {
         self.current_period_start = period.start;
         self.current_period_end = period.end;
         self.billed_from = Some(at.max(period.start));
-        self.plan_billed_cents = self.part_of_period(self.terms.price_cents, at);
+        self.billed_price_cents = self.terms.price_cents;
+        // A cancellation at the period's end follows the period.
+        self.cancel_at = self.cancel_at.map(|_| period.end);
     }
 
-    /// Follows its deployment from one state to another at `at`. `since` is when the deployment entered the state it
-    /// leaves, by which a subscription that ended together with its deployment is told from one that ended before.
-    pub fn follow(&mut self, from: State, since: Timestamp, to: State, at: Timestamp) {
+    /// Follows its deployment from one state to another at `at`.
+    pub fn follow(&mut self, from: State, to: State, at: Timestamp) {
         match (self.status, SubscriptionStatus::of(to)) {
             (SubscriptionStatus::Active, SubscriptionStatus::Active) => {
                 if from == State::Trial && self.in_trial() {
@@ -267,14 +280,18 @@ impl Subscription {
                 self.resume(at);
             }
             (SubscriptionStatus::Cancelled, SubscriptionStatus::Active) => {
-                if self.cancelled_at == Some(since) {
+                if self.cancelled_with_deployment {
                     self.status = SubscriptionStatus::Active;
                     self.cancelled_at = None;
+                    self.cancelled_with_deployment = false;
                     self.restart(at);
                 }
             }
             (SubscriptionStatus::Active, SubscriptionStatus::Paused) => self.status = SubscriptionStatus::Paused,
-            (SubscriptionStatus::Active | SubscriptionStatus::Paused, SubscriptionStatus::Cancelled) => self.cancel(at),
+            (SubscriptionStatus::Active | SubscriptionStatus::Paused, SubscriptionStatus::Cancelled) => {
+                self.cancel(at);
+                self.cancelled_with_deployment = true;
+            }
             (SubscriptionStatus::Paused, SubscriptionStatus::Paused)
             | (SubscriptionStatus::Cancelled, SubscriptionStatus::Paused | SubscriptionStatus::Cancelled) => {}
         }
@@ -290,7 +307,8 @@ impl Subscription {
 
     /// After a pause: time that is paid for goes on; else the anchored period that `at` falls into opens.
     fn resume(&mut self, at: Timestamp) {
-        if at < self.current_period_end {
+        let ends = self.cancel_at.is_some_and(|cancel_at| cancel_at <= at);
+        if at < self.current_period_end || ends {
             return;
         }
         if self.in_trial() { self.begin_billing(at) } else { self.open_period_at(at) }
@@ -317,7 +335,7 @@ impl Subscription {
     pub fn addon_charge(&self, addon: &SubscriptionAddon, at: Timestamp) -> Option<Line> {
         self.billed_from?;
         let amount_cents = self.part_of_period(addon.price_cents, at);
-        Some(self.line(LineKind::AddonCharge, addon.code.clone(), amount_cents, at))
+        self.line(LineKind::AddonCharge, addon.code.clone(), amount_cents, at)
     }
 
     /// The credit for an add-on from `at` to the end of the period: never more than was billed for it.
@@ -326,15 +344,15 @@ impl Subscription {
         let billed_from = self.billed_from?.max(addon.attached_at);
         let billed_cents = self.part_of_period(addon.price_cents, billed_from);
         let amount_cents = self.part_of_period(addon.price_cents, at).min(billed_cents);
-        Some(self.line(LineKind::AddonCredit, addon.code.clone(), -amount_cents, at))
+        self.line(LineKind::AddonCredit, addon.code.clone(), -amount_cents, at)
     }
 
-    /// The credit for the plan from `at` to the end of the period: never more than was billed for it.
+    /// The credit for the plan from `at` to the end of the period: what is not used of what was billed.
     #[must_use]
     pub fn plan_credit(&self, at: Timestamp) -> Option<Line> {
         self.billed_from?;
-        let amount_cents = self.part_of_period(self.terms.price_cents, at).min(self.plan_billed_cents);
-        Some(self.line(LineKind::PlanCredit, self.terms.plan_code.clone(), -amount_cents, at))
+        let amount_cents = self.part_of_period(self.billed_price_cents, at);
+        self.line(LineKind::PlanCredit, self.terms.plan_code.clone(), -amount_cents, at)
     }
 
     /// The charge for the plan from `at` to the end of the period; none during a trial.
@@ -342,11 +360,12 @@ impl Subscription {
     pub fn plan_charge(&self, at: Timestamp) -> Option<Line> {
         self.billed_from?;
         let amount_cents = self.part_of_period(self.terms.price_cents, at);
-        Some(self.line(LineKind::PlanCharge, self.terms.plan_code.clone(), amount_cents, at))
+        self.line(LineKind::PlanCharge, self.terms.plan_code.clone(), amount_cents, at)
     }
 
-    fn line(&self, kind: LineKind, code: ShortCode, amount_cents: i64, at: Timestamp) -> Line {
+    /// A line for the rest of the period; none if nothing is left of it.
+    fn line(&self, kind: LineKind, code: ShortCode, amount_cents: i64, at: Timestamp) -> Option<Line> {
         let (from, to) = (at.trunc_subsecs(0).max(self.current_period_start), self.current_period_end);
-        Line { kind, code, amount_cents, currency: self.terms.currency, from, to }
+        (from < to).then_some(Line { kind, code, amount_cents, currency: self.terms.currency, from, to })
     }
 }

@@ -39,6 +39,12 @@ impl Fields {
         Ok(Self { unread, errors: Vec::new() })
     }
 
+    /// Whether a field is there and not null.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.unread.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Reads a field that must be there.
     ///
     /// # Errors

@@ -79,7 +79,7 @@ impl From<&Error> for Problem {
             Error::PreconditionFailed { current } => Self::new(
                 StatusCode::PRECONDITION_FAILED,
                 "precondition_failed",
-                "The deployment is not in a version that If-Match names.",
+                "The record is not in a version that If-Match names.",
             )
             .with("current_version", current),
             Error::Rejected(rejection) => rejected(rejection),

@@ -98,11 +98,12 @@ impl Call {
         Fields::parse(body)
     }
 
-    /// Refuses the call unless the deployment is in one of the versions that `If-Match` names, if it does.
+    /// Refuses the call unless the record is in one of the versions that `If-Match` names, if it does. What is not
+    /// there yet is in none.
     ///
     /// # Errors
     /// [`Error::PreconditionFailed`], or [`Error::Malformed`] if the header cannot be read.
-    pub fn check_if_match(&self, current: u64) -> Result<(), Error> {
+    pub fn check_if_match(&self, current: Option<u64>) -> Result<(), Error> {
         if !self.request.headers().contains_key("if-match") {
             return Ok(());
         }
@@ -110,17 +111,28 @@ impl Call {
             Error::malformed("invalid_if_match", "If-Match must be * or entity tags as ETag gave them, such as \"3\"")
         };
         let text = self.header("if-match").ok_or_else(invalid)?.trim();
+        let failed = Err(Error::PreconditionFailed { current });
         if text == "*" {
-            return Ok(());
+            return if current.is_some() { Ok(()) } else { failed };
         }
         let mut matches = false;
-        for tag in text.split(',').map(str::trim) {
-            let opaque = tag.strip_prefix("W/").unwrap_or(tag);
-            let value = opaque.strip_prefix('"').and_then(|t| t.strip_suffix('"')).ok_or_else(invalid)?;
+        // Quoted tags can contain commas, and list elements can be empty: RFC 9110, sections 5.6.1 and 8.8.3.
+        let mut rest = text;
+        loop {
+            rest = rest.trim_start_matches([' ', '\t', ',']);
+            if rest.is_empty() {
+                break;
+            }
+            let opaque = rest.strip_prefix("W/").unwrap_or(rest);
+            let (value, after) = opaque.strip_prefix('"').and_then(|tag| tag.split_once('"')).ok_or_else(invalid)?;
             // A weak tag never matches: RFC 9110, section 13.1.1.
-            matches |= opaque == tag && value == current.to_string();
+            matches |= opaque.len() == rest.len() && current.is_some_and(|current| value == current.to_string());
+            rest = after.trim_start();
+            if !rest.is_empty() && !rest.starts_with(',') {
+                return Err(invalid());
+            }
         }
-        if matches { Ok(()) } else { Err(Error::PreconditionFailed { current }) }
+        if matches { Ok(()) } else { failed }
     }
 
     fn body(&self) -> &[u8] {

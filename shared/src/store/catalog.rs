@@ -1,9 +1,9 @@
 //! The catalog's records: plans, their versions, add-ons.
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
+use super::commit::{Cancelled, is_transient};
 use super::items::{
     self, ADDON_TYPE, DUNNING_POLICY_TYPE, Item, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE, number, string,
 };
@@ -11,7 +11,7 @@ use super::keys::{self, Key};
 use super::queries::Page;
 use super::schema::TENANT_INDEX;
 use super::{CommitId, Store, StoreError};
-use crate::domain::{Addon, DunningPolicy, Plan, PlanVersion, ShortCode, TenantId};
+use crate::domain::{Addon, DeploymentId, DunningPolicy, Plan, PlanVersion, ShortCode, TenantId};
 
 /// What one read finds of what somebody wants to buy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct Offer {
     pub version: Option<PlanVersion>,
     /// The add-ons that the catalog has.
     pub addons: Vec<Addon>,
-    /// Whether the tenant has had its trial of the plan.
-    pub trial_used: bool,
+    /// The deployment by which the tenant has had its trial of the plan, if it has.
+    pub trial_claimed_by: Option<DeploymentId>,
     /// The tenant's dunning policy, if it has one of its own.
     pub dunning_policy: Option<DunningPolicy>,
 }
@@ -60,7 +60,7 @@ impl Store {
             } else if items::is(&item, PLAN_VERSION_TYPE) {
                 offer.version = Some(items::to_plan_version(item)?);
             } else if items::is(&item, TRIAL_CLAIM_TYPE) {
-                offer.trial_used = true;
+                offer.trial_claimed_by = Some(items::to_trial_claim(item)?);
             } else if items::is(&item, DUNNING_POLICY_TYPE) {
                 offer.dunning_policy = Some(items::to_dunning_policy(item)?);
             } else if items::is(&item, ADDON_TYPE) {
@@ -111,28 +111,33 @@ impl Store {
     /// # Errors
     /// [`StoreError::CatalogConflict`] if somebody else was first.
     pub async fn publish(&self, plan: &Plan, version: &PlanVersion, commit_id: CommitId) -> Result<(), StoreError> {
+        let version_item = items::from_plan_version(version)?;
         let put_plan = Put::builder()
             .table_name(&self.table)
             .set_item(Some(items::from_plan(plan)?))
             .condition_expression("#record.revision = :revision")
             .expression_attribute_names("#record", "record")
-            .expression_attribute_values(":revision", number(plan.revision - 1))
-            .build();
+            .expression_attribute_values(":revision", number(plan.revision - 1));
         let put_version = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(items::from_plan_version(version)?))
+            .set_item(Some(version_item.clone()))
             .condition_expression("attribute_not_exists(PK)")
-            .build();
-        let mut request = self.client.transact_write_items().client_request_token(commit_id.to_string());
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut writes = Vec::new();
         for put in [put_plan, put_version] {
-            let put = put.map_err(|error| StoreError::Damaged(error.to_string()))?;
-            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+            let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
+            writes.push(TransactWriteItem::builder().put(put).build());
         }
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if is_cancelled(error.as_service_error()) => Err(StoreError::CatalogConflict),
-            Err(error) => Err(error.into()),
-        }
+        let judge = |reasons: &[CancellationReason]| {
+            if is_transient(reasons) {
+                Cancelled::Retry
+            } else if reasons.last().and_then(CancellationReason::item) == Some(&version_item) {
+                Cancelled::CommittedBefore
+            } else {
+                Cancelled::Refused(StoreError::CatalogConflict)
+            }
+        };
+        self.transact(writes, commit_id, judge).await
     }
 
     /// A page of all plans, by code: one Query.
@@ -203,7 +208,12 @@ impl Store {
     }
 
     async fn put_revision(&self, item: Item, revision: u64) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = if revision == 1 {
             put.condition_expression("attribute_not_exists(PK)")
         } else {
@@ -211,10 +221,12 @@ impl Store {
                 .expression_attribute_names("#record", "record")
                 .expression_attribute_values(":revision", number(revision - 1))
         };
-        match put.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Err(StoreError::CatalogConflict),
-            Err(error) => Err(error.into()),
+        let Err(error) = put.send().await else { return Ok(()) };
+        match error.as_service_error() {
+            // What stands there is what was to be written: the answer to it was lost.
+            Some(PutItemError::ConditionalCheckFailedException(failed)) if failed.item() == Some(&item) => Ok(()),
+            Some(PutItemError::ConditionalCheckFailedException(_)) => Err(StoreError::CatalogConflict),
+            _ => Err(error.into()),
         }
     }
 
@@ -222,8 +234,4 @@ impl Store {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         Ok(request.key("PK", string(key.pk)).key("SK", string(key.sk)).send().await?.item)
     }
-}
-
-fn is_cancelled(error: Option<&TransactWriteItemsError>) -> bool {
-    matches!(error, Some(TransactWriteItemsError::TransactionCanceledException(_)))
 }

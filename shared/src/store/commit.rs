@@ -23,6 +23,9 @@ const MAX_ATTEMPTS: u32 = 5;
 /// The longest wait before the second attempt; it doubles with each further one.
 const FIRST_BACKOFF_MS: u64 = 25;
 
+/// DynamoDB's word for a condition that does not hold.
+const CONDITION: &str = "ConditionalCheckFailed";
+
 /// Where in the transaction the deployment stands.
 const DEPLOYMENT_INDEX: usize = 0;
 
@@ -36,7 +39,7 @@ const CLAIM_INDEX: usize = 1;
 pub struct CommitId(Uuid);
 
 /// What a cancelled transaction means.
-enum Cancelled {
+pub(super) enum Cancelled {
     /// Nothing was wrong with it: send it again.
     Retry,
     /// It had been committed before; the answer was lost.
@@ -75,6 +78,17 @@ impl Store {
     /// [`StoreError::Unavailable`] if DynamoDB did not accept it within the attempts.
     pub async fn commit(&self, change: &Change, commit_id: CommitId) -> Result<(), StoreError> {
         let writes = self.writes(change, commit_id)?;
+        self.transact(writes, commit_id, |reasons| judge(reasons, change, commit_id)).await
+    }
+
+    /// Sends a transaction until it is decided: again, with the same token, as long as `judge` finds nothing wrong
+    /// with it.
+    pub(super) async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+        commit_id: CommitId,
+        judge: impl Fn(&[CancellationReason]) -> Cancelled,
+    ) -> Result<(), StoreError> {
         let mut attempt = 0;
         loop {
             let sent = self
@@ -85,20 +99,18 @@ impl Store {
                 .send()
                 .await;
             let Err(error) = sent else { return Ok(()) };
-            let later = match cancellation_reasons(&error) {
-                Some(reasons) => match judge(reasons, change, commit_id) {
-                    Cancelled::CommittedBefore => return Ok(()),
-                    Cancelled::Refused(refusal) => return Err(refusal),
-                    Cancelled::Retry => StoreError::Unavailable("the transaction kept being cancelled".to_owned()),
-                },
-                // The SDK has tried again by itself where that makes sense, with the same token.
-                None => return Err(error.into()),
-            };
+            // Of what is no cancellation, the SDK has sent again by itself what makes sense, with the same token.
+            let Some(reasons) = cancellation_reasons(&error) else { return Err(error.into()) };
+            match judge(reasons) {
+                Cancelled::CommittedBefore => return Ok(()),
+                Cancelled::Refused(refusal) => return Err(refusal),
+                Cancelled::Retry => {}
+            }
             attempt += 1;
             if attempt == MAX_ATTEMPTS {
-                return Err(later);
+                return Err(StoreError::Unavailable("the transaction kept being cancelled".to_owned()));
             }
-            tracing::info!(attempt, deployment_id = %change.after.deployment.id, "commit is sent again");
+            tracing::info!(attempt, %commit_id, "a transaction is sent again");
             tokio::time::sleep(commit_id.backoff(attempt)).await;
         }
     }
@@ -230,9 +242,6 @@ fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Opti
 /// Decides what a cancellation means. A condition that fails because this very commit had already been made is a
 /// success whose answer was lost.
 fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId) -> Cancelled {
-    const NONE: &str = "None";
-    const CONDITION: &str = "ConditionalCheckFailed";
-    const CONFLICT: &str = "TransactionConflict";
     let failed = |index: usize| {
         let reason = reasons.get(index)?;
         (reason.code() == Some(CONDITION)).then(|| reason.item())
@@ -256,19 +265,24 @@ fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId) -
             return Cancelled::Refused(StoreError::ReferenceTaken);
         }
     }
-    let code_of = |reason: &CancellationReason| reason.code().unwrap_or(NONE).to_owned();
-    let passing = |code: &String| code == NONE || code == CONFLICT || SHORTAGE_CODES.contains(&code.as_str());
-    let codes: Vec<String> = reasons.iter().map(code_of).collect();
-    if codes.iter().all(passing) {
+    let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
+    if is_transient(reasons) {
         Cancelled::Retry
-    } else if codes.iter().all(|code| passing(code) || code == CONDITION) {
+    } else if codes.iter().all(|code| is_transient_code(code) || *code == CONDITION) {
         // What goes with the deployment is not as its version lets expect: an invoice of the same second, say.
         tracing::warn!(deployment_id = %change.after.deployment.id, ?codes, "a commit met what should not be there");
         Cancelled::Refused(StoreError::VersionConflict)
     } else {
-        Cancelled::Refused(StoreError::Damaged(format!(
-            "{}: commit cancelled with {codes:?}",
-            change.after.deployment.id
-        )))
+        let id = change.after.deployment.id;
+        Cancelled::Refused(StoreError::Damaged(format!("{id}: commit cancelled with {codes:?}")))
     }
+}
+
+/// Whether a transaction was cancelled for nothing that is wrong with it.
+pub(super) fn is_transient(reasons: &[CancellationReason]) -> bool {
+    reasons.iter().filter_map(CancellationReason::code).all(is_transient_code)
+}
+
+fn is_transient_code(code: &str) -> bool {
+    code == "None" || code == "TransactionConflict" || SHORTAGE_CODES.contains(&code)
 }

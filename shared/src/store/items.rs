@@ -391,6 +391,17 @@ pub fn trial_claim(deployment: &Deployment, plan_code: &ShortCode) -> Result<Ite
     record(key, None, Record::TrialClaim { deployment_id: deployment.id })
 }
 
+/// Reads the mark that a tenant has had its trial of a plan: the deployment it had it by.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_trial_claim(item: Item) -> Result<DeploymentId, StoreError> {
+    match from_item(item)? {
+        RecordItem { record: Record::TrialClaim { deployment_id }, .. } => Ok(deployment_id),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no trial claim"))),
+    }
+}
+
 /// Turns a plan into an item.
 ///
 /// # Errors

@@ -95,7 +95,8 @@ impl Store {
         }
     }
 
-    /// Reads a deployment with a page of its events, in two requests at once. `None` as for [`Store::load`].
+    /// Reads a deployment with a page of its events, in two requests at once. Both are of one moment: what was
+    /// committed between the two is left out, or read again. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -106,11 +107,25 @@ impl Store {
         limit: usize,
         before: Option<u64>,
     ) -> Result<Option<(Aggregate, Page<Event, u64>)>, StoreError> {
-        let history = self.partition_page(keys::partition(id), keys::events_before(before), limit);
-        let (aggregate, (items, more)) = try_join(self.load(scope, id), history).await?;
+        let (aggregate, page) = try_join(self.load(scope, id), self.events(id, limit, before)).await?;
         let Some(aggregate) = aggregate else { return Ok(None) };
+        let version = aggregate.deployment.version;
+        let newest = page.items.first().map(|event| event.sequence);
+        let is_of_version = before.is_some() || newest == Some(version);
+        let page = if is_of_version { page } else { self.events(id, limit, Some(version + 1)).await? };
+        Ok(Some((aggregate, page)))
+    }
+
+    async fn events(
+        &self,
+        id: DeploymentId,
+        limit: usize,
+        before: Option<u64>,
+    ) -> Result<Page<Event, u64>, StoreError> {
+        let range = keys::events_before(before);
+        let (items, more) = self.partition_page(keys::partition(id), range, limit).await?;
         let events = items.into_iter().map(items::to_event).collect::<Result<_, _>>()?;
-        Ok(Some((aggregate, Page::cut(events, limit, more, |event: &Event| event.sequence))))
+        Ok(Page::cut(events, limit, more, |event: &Event| event.sequence))
     }
 
     /// Reads a deployment with a page of its resources, in two requests at once. `None` as for [`Store::load`].

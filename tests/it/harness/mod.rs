@@ -3,13 +3,15 @@
 //! # Layout
 //! [`world`] is a test's whole world; [`client`] speaks HTTP to it; [`dynamodb`] is the engine behind it and
 //! [`proxy`] the place between the two, where requests are counted and made to fail; [`table`] looks into the
-//! table past the product; [`random`] makes random but repeatable choices; [`yaml`] reads the template.
+//! table past the product; [`random`] makes random but repeatable choices; [`shop`] buys and sells;
+//! [`yaml`] reads the template.
 
 pub mod client;
 pub mod dynamodb;
 pub mod project;
 pub mod proxy;
 pub mod random;
+pub mod shop;
 pub mod table;
 pub mod world;
 pub mod yaml;

@@ -48,7 +48,7 @@ pub async fn contents(client: &Client, table: &str) -> Contents {
 pub async fn deployments(client: &Client, table: &str) -> Vec<Deployment> {
     let items = scan(client, table).await.into_iter();
     let deployments = items.filter(|item| item["SK"].as_s().is_ok_and(|sk| sk == "#DEPLOYMENT"));
-    deployments.map(|item| to_deployment(item).expect("a stored deployment")).collect()
+    deployments.map(|item| to_deployment(item).expect("a stored deployment").deployment).collect()
 }
 
 /// Changes a number of a stored deployment.

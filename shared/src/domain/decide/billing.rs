@@ -36,7 +36,7 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
     let mut subscription = old.clone();
     let mut invoices = Vec::new();
     if let Some(new) = &mut subscription {
-        new.follow(deployment.state, deployment.state_since, to, effective_at);
+        new.follow(deployment.state, to, effective_at);
         let was = old.as_ref();
         if was.is_some_and(|was| was.billed_from != new.billed_from) {
             invoices = bill_period(new, addons, deployment.id, &policy, context.at);

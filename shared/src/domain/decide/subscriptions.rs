@@ -15,7 +15,7 @@ use crate::domain::policy::DunningPolicy;
 use crate::domain::subscription::{
     Line, MAX_ADDONS, MAX_UNBILLED_LINES, PendingChange, PlanTerms, Subscription, SubscriptionAddon, SubscriptionStatus,
 };
-use crate::domain::values::{SubscriptionAddonId, SubscriptionId, Timestamp};
+use crate::domain::values::{DeploymentId, SubscriptionAddonId, SubscriptionId, Timestamp};
 
 /// How many open invoices a deployment can have before its own users cannot cause another.
 pub const MAX_OPEN_INVOICES: usize = 24;
@@ -57,8 +57,8 @@ pub struct Subscribe {
     pub anchor_mode: AnchorMode,
     /// When the trial ends, if not as the plan version says; only for `platform_admin`.
     pub trial_ends_at: Option<Timestamp>,
-    /// Whether the tenant has had its one trial of this plan.
-    pub trial_used: bool,
+    /// The deployment by which the tenant has had its one trial of this plan, if it has.
+    pub trial_claimed_by: Option<DeploymentId>,
     /// The tenant's policy.
     pub dunning_policy: DunningPolicy,
 }
@@ -103,7 +103,7 @@ impl std::str::FromStr for Proration {
 }
 
 pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Change, Rejection> {
-    let Subscribe { id, plan, version, addons, anchor_mode, trial_ends_at, trial_used, dunning_policy } = command;
+    let Subscribe { id, plan, version, addons, anchor_mode, trial_ends_at, trial_claimed_by, dunning_policy } = command;
     let deployment = context.deployment();
     if context.aggregate.live_subscription().is_some() {
         return Err(Rejection::AlreadySubscribed);
@@ -120,12 +120,15 @@ pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Cha
     }
     let snapshots = addons.iter().map(|(id, addon)| snapshot(*id, addon, version.currency, context.at));
     let snapshots: Vec<SubscriptionAddon> = snapshots.collect::<Result<_, _>>()?;
+    // A deployment that is itself in trial can subscribe again to the plan it tries.
+    let claims_already = deployment.state == State::Trial && trial_claimed_by == Some(deployment.id);
+    let trial_used = trial_claimed_by.is_some() && !claims_already;
     let trial_ends_at = trial_end(context, &plan, &version, trial_ends_at, trial_used)?;
     let mut subscription = Subscription::begin(id, PlanTerms::from(&version), anchor_mode, trial_ends_at, context.at);
     let invoices = bill_period(&mut subscription, &snapshots, deployment.id, &dunning_policy, context.at);
     let mut kinds = vec![EventKind::Subscribed { subscription, addons: snapshots, dunning_policy }];
     kinds.extend(invoices.into_iter().map(|invoice| EventKind::InvoiceOpened { invoice }));
-    Ok(Change { trial_of: trial_ends_at.map(|_| plan.code), ..context.change_by(kinds) })
+    Ok(Change { trial_of: trial_ends_at.filter(|_| !claims_already).map(|_| plan.code), ..context.change_by(kinds) })
 }
 
 /// When a new subscription's trial ends, if it gets one. A deployment that is itself in trial keeps its own end.
@@ -178,8 +181,9 @@ pub(super) fn detach_addon(context: &Context<'_>, id: SubscriptionAddonId) -> Re
     let mut subscription = active_subscription(context)?;
     let addon = context.aggregate.addons.iter().find(|addon| addon.id == id);
     let addon = addon.cloned().ok_or(Rejection::AddonNotAttached)?;
+    // What was attached can be detached, however much waits: the limit is on attaching.
     let credit = subscription.addon_credit(&addon, context.at);
-    owe(&mut subscription, credit)?;
+    subscription.unbilled_lines.extend(credit.filter(|line| line.amount_cents != 0));
     Ok(context.change_by([EventKind::AddonDetached { addon, subscription }]))
 }
 
@@ -196,13 +200,14 @@ pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<
     let pending = subscription.pending_change.as_ref().map(|pending| (&pending.terms, pending.drop_incompatible));
     match effective {
         Effective::PeriodEnd if pending == Some((&terms, drop_incompatible)) => Ok(None),
-        Effective::PeriodEnd if pending.is_none() && terms == subscription.terms => Ok(None),
+        Effective::PeriodEnd | Effective::Immediate if terms == subscription.terms => {
+            Ok(if pending.is_some() { Some(withdraw_plan_change(context)?) } else { None })
+        }
         Effective::PeriodEnd => {
             let pending_change = Some(PendingChange { terms, drop_incompatible, requested_at: context.at });
             let subscription = Subscription { pending_change, ..subscription };
             Ok(Some(context.change_by([EventKind::PlanChangeScheduled { subscription }])))
         }
-        Effective::Immediate if terms == subscription.terms => Ok(None),
         Effective::Immediate => change_now(context, subscription, terms, proration).map(Some),
     }
 }
@@ -228,7 +233,9 @@ fn change_now(
     }
     if same_interval {
         let charge = new.plan_charge(at).filter(|_| proration == Proration::Prorate);
-        new.plan_billed_cents = charge.as_ref().map_or(0, |line| line.amount_cents);
+        if proration == Proration::Prorate {
+            new.billed_price_cents = new.terms.price_cents;
+        }
         charges.extend(charge);
         for line in credits.iter().chain(&charges) {
             owe(&mut new, Some(line.clone()))?;
@@ -260,7 +267,7 @@ fn change_now(
     let mut kinds = vec![EventKind::PlanChanged {
         from: old.terms,
         to: new.terms.clone(),
-        lines: credits.into_iter().chain(charges).collect(),
+        lines: credits.into_iter().chain(charges).filter(|line| line.amount_cents != 0).collect(),
         dropped_addons: dropped.iter().map(|addon| addon.id).collect(),
         subscription: new,
     }];
@@ -323,9 +330,7 @@ pub(super) fn extend_trial(context: &Context<'_>, ends_at: Timestamp) -> Result<
     }
     require_ahead("trial_ends_at", ends_at, context.at)?;
     if let Some(trial) = trial {
-        trial.trial_ends_at = Some(ends_at);
-        trial.current_period_end = ends_at;
-        trial.cancel_at = trial.cancel_at.map(|_| ends_at);
+        trial.extend_trial(ends_at);
     }
     let kind = EventKind::TrialExtended { ends_at: Changed { from, to: ends_at }, subscription };
     Ok(Some(context.change_by([kind])))

@@ -1,0 +1,177 @@
+//! The promise: a subscription is cancelled at the end of its period, which can be undone, or at once, after which a
+//! new one can be made.
+
+use arcadia_shared::domain::{MAX_REPLACED_ADDONS, State};
+use serde_json::{Value, json};
+
+use crate::harness::World;
+use crate::harness::shop::{column, merged};
+use crate::harness::world::START;
+
+const PERIOD_END: &str = "2027-02-01T00:00:00Z";
+
+async fn subscribed() -> (World, String) {
+    let world = World::start().await;
+    world.open_shop().await;
+    let body = json!({"plan_code": "studio", "addons": ["storage_50gb", "storage_50gb"]});
+    let id = world.create_subscribed("shop", body).await;
+    (world, id)
+}
+
+#[tokio::test]
+async fn a_cancellation_waits_for_the_periods_end_and_can_be_undone() {
+    let (world, id) = subscribed().await;
+    let before = world.subscription(&id).await;
+    let path = format!("/deployments/{id}/subscription/cancellation");
+    // The period's end is the default.
+    let cancelled = world.post(&path, &world.user, json!({})).await.expect(200);
+    assert_eq!(cancelled["subscription"], merged(before.clone(), json!({"cancel_at": PERIOD_END})));
+    let shown = world.show(&id).await;
+    assert_eq!(shown["subscription"], cancelled["subscription"]);
+    assert_eq!(shown["events"][0]["type"], "cancellation_scheduled");
+    let deployment = &shown["deployment"];
+    assert_eq!((&deployment["state"], &deployment["version"]), (&json!("active"), &json!(3)));
+    assert_eq!(
+        (&deployment["next_action"], &deployment["next_action_at"]),
+        (&json!("cancel_subscription"), &json!(PERIOD_END))
+    );
+    // Once more changes nothing.
+    let stored = world.contents().await;
+    world.cancel(&id, "period_end").await.expect(200);
+    assert_eq!(world.contents().await, stored);
+
+    let undone = world.delete(&path, &world.user).await;
+    assert_eq!(undone.header("etag"), "\"4\"");
+    assert_eq!(undone.expect(200)["subscription"], before);
+    assert_eq!(world.show(&id).await["events"][0]["type"], "cancellation_withdrawn");
+    let stored = world.contents().await;
+    world.delete(&path, &world.user).await.expect_problem(409, "no_pending_cancellation");
+    assert_eq!(world.contents().await, stored);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn an_immediate_cancellation_ends_the_subscription_and_not_the_deployment() {
+    let (world, id) = subscribed().await;
+    world.change(&id, json!({"plan_code": "team", "effective": "period_end"})).await.expect(200);
+    world.cancel(&id, "period_end").await.expect(200);
+    world.clock.shift(chrono::TimeDelta::hours(1));
+    let cancelled = world.cancel(&id, "immediate").await.expect(200);
+    let subscription = &cancelled["subscription"];
+    assert_eq!(
+        (&subscription["status"], &subscription["cancelled_at"]),
+        (&json!("cancelled"), &json!("2027-01-15T11:00:00Z"))
+    );
+    assert_eq!((&subscription["cancel_at"], &subscription["pending_change"]), (&Value::Null, &Value::Null));
+    let shown = world.show(&id).await;
+    assert_eq!(shown["events"][0]["type"], "subscription_cancelled");
+    let deployment = &shown["deployment"];
+    assert_eq!((&deployment["state"], &deployment["next_action"]), (&json!("active"), &Value::Null));
+    let listed = world.collect("/deployments", &world.user, "deployments").await;
+    assert_eq!(listed[0]["subscription"]["status"], "cancelled");
+    let stored = world.contents().await;
+    for effective in ["immediate", "period_end"] {
+        world.cancel(&id, effective).await.expect_problem(409, "not_subscribed");
+    }
+    assert_eq!(world.contents().await, stored);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn after_a_cancellation_a_new_subscription_takes_the_place_of_the_old_one() {
+    let (world, id) = subscribed().await;
+    let old = world.subscription(&id).await;
+    world.cancel(&id, "immediate").await.expect(200);
+    world.clock.shift(chrono::TimeDelta::hours(1));
+    world.sell_addon("seats", json!({"price_cents": 100, "quantity": 5, "unit": "seats"})).await;
+    let body = json!({"plan_code": "team", "addons": ["seats"]});
+    let new = world.subscribe(&id, body).await.expect(201)["subscription"].take();
+    assert_ne!(new["id"], old["id"]);
+    assert_eq!(
+        (&new["plan_code"], &new["status"], &new["cancelled_at"]),
+        (&json!("team"), &json!("active"), &Value::Null)
+    );
+    assert_eq!(column(&new["addons"], "code"), ["seats"]);
+    let stored = world.check(&id).await;
+    assert_eq!(stored.addons.len(), 1, "those of the old one are gone");
+    let keys: Vec<String> = world.contents().await.into_keys().map(|(_, sk)| sk).collect();
+    assert_eq!(keys.iter().filter(|sk| sk.starts_with("#SUBSCRIPTION#ADDON#")).count(), 1);
+    // The history still has them.
+    let events = world.get(&format!("/deployments/{id}/events"), &world.user).await.expect(200);
+    assert_eq!(column(&events["events"], "type"), ["subscribed", "subscription_cancelled", "subscribed", "created"]);
+    assert_eq!(column(&events["events"][2]["data"]["addons"], "price_cents"), [750, 750]);
+}
+
+#[tokio::test]
+async fn as_many_addons_are_replaced_at_once_as_a_transaction_has_room_for() {
+    let world = World::start().await;
+    world.open_shop().await;
+    world.sell_plan("trial", &[json!({"price_cents": 1, "trial_days": 7})]).await;
+    let body = |plan_code: &str, count: usize| json!({"plan_code": plan_code, "addons": vec!["storage_50gb"; count]});
+    let id = world.create_subscribed("shop", body("studio", 50)).await;
+    world.cancel(&id, "immediate").await.expect(200);
+    let stored = world.contents().await;
+    world.subscribe(&id, body("trial", 46)).await.expect_problem(422, "too_many_replaced_addons");
+    assert_eq!(world.contents().await, stored);
+    world.dynamodb.clear();
+    world.subscribe(&id, body("trial", MAX_REPLACED_ADDONS - 50)).await.expect(201);
+    let seen = world.dynamodb.seen();
+    let written = seen.last().unwrap().body["TransactItems"].as_array().unwrap().len();
+    assert_eq!(written, MAX_REPLACED_ADDONS + 4, "the deployment, its subscription, its event, the trial's claim");
+    let stored = world.check(&id).await;
+    assert_eq!(stored.addons.len(), 45);
+}
+
+#[tokio::test]
+async fn a_paused_subscription_can_be_cancelled_and_has_no_period_to_wait_for_once_it_is_over() {
+    let (world, id) = subscribed().await;
+    world.transition(&id, &world.user, json!({"to_state": "paused"})).await.expect(200);
+    let waits = world.cancel(&id, "period_end").await.expect(200);
+    assert_eq!(waits["subscription"]["cancel_at"], PERIOD_END);
+    let path = format!("/deployments/{id}/subscription/cancellation");
+    world.delete(&path, &world.user).await.expect(200);
+    world.set_time(PERIOD_END);
+    let over = world.cancel(&id, "period_end").await.expect(200);
+    assert_eq!(
+        (&over["subscription"]["status"], &over["subscription"]["cancelled_at"]),
+        (&json!("cancelled"), &json!(PERIOD_END))
+    );
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_subscription_lets_the_deployment_be_cancelled_and_put_away() {
+    let (world, id) = subscribed().await;
+    world.cancel(&id, "immediate").await.expect(200);
+    let ended = world.subscription(&id).await;
+    world.clock.shift(chrono::TimeDelta::hours(1));
+    for to_state in ["cancelled", "archived"] {
+        world.transition(&id, &world.admin, json!({"to_state": to_state})).await.expect(200);
+        assert_eq!(world.subscription(&id).await, ended);
+    }
+    assert_eq!(ended["cancelled_at"], START);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn a_cancellation_at_the_periods_end_follows_the_period() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    world.cancel(&id, "period_end").await.expect(200);
+    let changed = world.change(&id, json!({"plan_code": "yearly"})).await.expect(200);
+    let subscription = &changed["subscription"];
+    assert!(subscription["cancel_at"].is_null() || subscription["cancel_at"] == subscription["current_period_end"]);
+}
+
+#[tokio::test]
+async fn a_cancellation_at_the_trials_end_follows_an_early_end() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = world.create_in("shop", State::Trial).await;
+    world.subscribe(&id, json!({"plan_code": "studio"})).await.expect(201);
+    world.cancel(&id, "period_end").await.expect(200);
+    world.transition(&id, &world.user, json!({"to_state": "active"})).await.expect(200);
+    let subscription = world.subscription(&id).await;
+    assert!(subscription["cancel_at"].is_null() || subscription["cancel_at"] == subscription["current_period_end"]);
+}

@@ -1,0 +1,293 @@
+//! The promise: a change of plan charges and gives back what the rest of the period comes to, to the cent, and never
+//! gives back more than was billed; one at the period's end waits there, in sight, and can be taken back.
+
+use arcadia_shared::domain::MAX_UNBILLED_LINES;
+use serde_json::{Value, json};
+
+use crate::harness::World;
+use crate::harness::shop::merged;
+
+/// The month in which these tests take place: 30 days.
+const NOVEMBER: &str = "2027-11-01T00:00:00Z";
+/// The middle of it.
+const HALF: &str = "2027-11-16T00:00:00Z";
+/// When it is over.
+const DECEMBER: &str = "2027-12-01T00:00:00Z";
+
+/// A world at the middle of the month, with a deployment that has been on `studio` with storage since its beginning.
+async fn half_a_month_in(anchor: &str) -> (World, String) {
+    let world = World::start().await;
+    world.open_shop().await;
+    world.set_time(NOVEMBER);
+    let body = json!({"plan_code": "studio", "addons": ["storage_50gb"], "anchor": anchor});
+    let id = world.create_subscribed("shop", body).await;
+    world.set_time(HALF);
+    (world, id)
+}
+
+fn line(kind: &str, code: &str, amount_cents: i64, (from, to): (&str, &str)) -> Value {
+    json!({"kind": kind, "code": code, "amount_cents": amount_cents, "currency": "USD", "from": from, "to": to})
+}
+
+/// The amounts of lines.
+fn cents(lines: &Value) -> Vec<i64> {
+    lines.as_array().unwrap().iter().map(|line| line["amount_cents"].as_i64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_immediate_change_gives_back_the_rest_of_the_old_plan_and_charges_that_of_the_new() {
+    let (world, id) = half_a_month_in("calendar").await;
+    let changed = world.change(&id, json!({"plan_code": "team"})).await.expect(200);
+    let rest = (HALF, DECEMBER);
+    let lines = [line("plan_credit", "studio", -1_450, rest), line("plan_charge", "team", 4_950, rest)];
+    assert_eq!(changed["lines"], json!(lines));
+    let subscription = &changed["subscription"];
+    assert_eq!(subscription["unbilled_lines"], json!(lines));
+    assert_eq!((&subscription["plan_code"], &subscription["recurring_cents"]), (&json!("team"), &json!(9_900 + 750)));
+    assert_eq!(
+        (&subscription["current_period_start"], &subscription["current_period_end"]),
+        (&json!(NOVEMBER), &json!(DECEMBER))
+    );
+    assert_eq!(subscription["addons"][0]["price_cents"], 750);
+
+    // Back at once: all that was just charged is given back. A quarter of the month before its end, again.
+    let back = world.change(&id, json!({"plan_code": "studio", "proration": "prorate"})).await.expect(200);
+    assert_eq!(cents(&back["lines"]), [-4_950, 1_450]);
+    assert_eq!(cents(&back["subscription"]["unbilled_lines"]).iter().sum::<i64>(), 0);
+    world.set_time("2027-11-23T12:00:00Z");
+    let again = world.change(&id, json!({"plan_code": "team"})).await.expect(200);
+    assert_eq!(cents(&again["lines"]), [-725, 2_475]);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn halves_of_a_cent_are_rounded_up_once_a_line() {
+    let (world, id) = half_a_month_in("calendar").await;
+    world.sell_plan("odd", &[json!({"price_cents": 333})]).await;
+    // Half of 333 is 166.5, a quarter of 333 is 83.25; a third of what is left of a second does not count.
+    assert_eq!(cents(&world.change(&id, json!({"plan_code": "odd"})).await.expect(200)["lines"]), [-1_450, 167]);
+    world.set_time("2027-11-23T12:00:00.333Z");
+    assert_eq!(cents(&world.change(&id, json!({"plan_code": "studio"})).await.expect(200)["lines"]), [-83, 725]);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn without_proration_the_new_price_counts_from_the_next_period() {
+    let (world, id) = half_a_month_in("calendar").await;
+    let changed = world.change(&id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
+    assert_eq!((&changed["lines"], &changed["subscription"]["unbilled_lines"]), (&json!([]), &json!([])));
+    let subscription = &changed["subscription"];
+    assert_eq!((&subscription["plan_code"], &subscription["current_period_end"]), (&json!("team"), &json!(DECEMBER)));
+    // Nothing was billed for this plan, so nothing of it is given back.
+    world.set_time("2027-11-23T12:00:00Z");
+    let back = world.change(&id, json!({"plan_code": "studio"})).await.expect(200);
+    assert!(cents(&back["lines"]).iter().all(|cents| *cents >= 0), "{}", back["lines"]);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn a_change_to_another_interval_gives_back_the_rest_and_begins_a_new_period() {
+    for (anchor, start, end, plan_cents, addon_cents) in [
+        // 351 of the 366 days from 1 November 2027 to 1 November 2028.
+        ("calendar", NOVEMBER, "2028-11-01T00:00:00Z", 27_811, 719),
+        ("now", HALF, "2028-11-16T00:00:00Z", 29_000, 750),
+    ] {
+        for proration in ["prorate", "none"] {
+            let (world, id) = half_a_month_in(anchor).await;
+            let body = json!({"plan_code": "yearly", "proration": proration});
+            let dry = world.change(&id, merged(body.clone(), json!({"dry_run": true}))).await.expect(200);
+            let changed = world.change(&id, body).await.expect(200);
+            assert_eq!(dry["lines"], changed["lines"]);
+            let (old, new) = ((HALF, DECEMBER), (HALF, end));
+            let mut lines = vec![
+                line("plan_charge", "yearly", plan_cents, new),
+                line("addon_charge", "storage_50gb", addon_cents, new),
+            ];
+            let credits =
+                vec![line("plan_credit", "studio", -1_450, old), line("addon_credit", "storage_50gb", -375, old)];
+            let credits = if proration == "prorate" { credits } else { Vec::new() };
+            lines.splice(0..0, credits.clone());
+            assert_eq!(changed["lines"], json!(lines), "{anchor} {proration}");
+            let subscription = &changed["subscription"];
+            assert_eq!(subscription["unbilled_lines"], json!(credits), "the new period is billed as every period is");
+            assert_eq!(
+                (&subscription["current_period_start"], &subscription["current_period_end"]),
+                (&json!(start), &json!(end))
+            );
+            assert_eq!((&subscription["billed_from"], &subscription["cycle_index"]), (&json!(HALF), &json!(0)));
+            world.check(&id).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_addon_costs_the_rest_of_the_period_and_what_is_detached_is_given_back() {
+    let (world, id) = half_a_month_in("calendar").await;
+    let first = world.subscription(&id).await["addons"][0]["id"].as_str().unwrap().to_owned();
+    let second = world.attach(&id, "storage_50gb").await;
+    let owed = |subscription: &Value| cents(&subscription["unbilled_lines"]);
+    assert_eq!(owed(&world.subscription(&id).await), [375]);
+    let detach = async |addon_id: &str| {
+        let path = format!("/deployments/{id}/subscription/addons/{addon_id}");
+        world.delete(&path, &world.user).await.expect(200)["subscription"].take()
+    };
+    // At once: all of it, and not a cent more.
+    assert_eq!(owed(&detach(&second).await), [375, -375]);
+    let third = world.attach(&id, "storage_50gb").await;
+    // A quarter of 750 is 187.50, billed with the period or since its middle.
+    world.set_time("2027-11-23T12:00:00Z");
+    assert_eq!(owed(&detach(&third).await), [375, -375, 375, -188]);
+    let left = detach(&first).await;
+    assert_eq!(owed(&left), [375, -375, 375, -188, -188]);
+    assert_eq!((&left["addons"], &left["recurring_cents"]), (&json!([]), &json!(2_900)));
+    assert_eq!(
+        left["unbilled_lines"][4],
+        line("addon_credit", "storage_50gb", -188, ("2027-11-23T12:00:00Z", DECEMBER))
+    );
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn what_was_billed_for_part_of_a_period_is_the_most_that_is_given_back() {
+    let world = World::start().await;
+    world.open_shop().await;
+    // Subscribed an eighth of a second into the last half of the month: half of it is billed.
+    world.set_time("2027-11-16T00:00:00.125Z");
+    let id = world.create_subscribed("shop", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
+    let changed = world.change(&id, json!({"plan_code": "yearly"})).await.expect(200);
+    assert_eq!(cents(&changed["lines"])[..2], [-1_450, -375]);
+    // A clock that runs behind does not reach into time that was not billed.
+    world.set_time("2027-11-10T00:00:00Z");
+    let back = world.change(&id, json!({"plan_code": "studio"})).await.expect(200);
+    assert_eq!(cents(&back["lines"])[..2], [-27_811, -719]);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn a_change_at_the_periods_end_waits_in_sight_and_can_be_taken_back() {
+    let (world, id) = half_a_month_in("calendar").await;
+    let before = world.subscription(&id).await;
+    let body = json!({"plan_code": "team", "effective": "period_end"});
+    let scheduled = world.change(&id, body.clone()).await.expect(200);
+    assert_eq!((&scheduled["event"]["type"], &scheduled["lines"]), (&json!("plan_change_scheduled"), &json!([])));
+    let pending = json!({
+        "plan_code": "team", "plan_version": 1, "price_cents": 9_900, "currency": "USD", "interval": "month",
+        "drop_incompatible": false, "requested_at": HALF, "effective_at": DECEMBER,
+    });
+    assert_eq!(scheduled["subscription"], merged(before.clone(), json!({"pending_change": pending})));
+    let shown = world.show(&id).await;
+    assert_eq!(shown["subscription"], scheduled["subscription"]);
+    let deployment = &shown["deployment"];
+    assert_eq!((&deployment["next_action"], &deployment["next_action_at"]), (&json!("change_plan"), &json!(DECEMBER)));
+    world.check(&id).await;
+
+    // Asked for again, it is there already; another one takes its place.
+    let again = world.change(&id, body).await.expect(200);
+    assert_eq!((&again["event"], &again["subscription"]), (&Value::Null, &shown["subscription"]));
+    let other = world.change(&id, json!({"plan_code": "yearly", "effective": "period_end"})).await.expect(200);
+    assert_eq!(other["subscription"]["pending_change"]["plan_code"], "yearly");
+
+    let path = format!("/deployments/{id}/subscription/change");
+    let withdrawn = world.delete(&path, &world.user).await.expect(200);
+    assert_eq!(withdrawn["subscription"], before);
+    assert_eq!(world.events(&id).await.len(), 5);
+    assert_eq!(world.show(&id).await["events"][0]["type"], "plan_change_withdrawn");
+    assert_eq!(world.show(&id).await["deployment"]["next_action"], "renew");
+    let before = world.contents().await;
+    world.delete(&path, &world.user).await.expect_problem(409, "no_pending_change");
+    assert_eq!(world.contents().await, before);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn a_waiting_change_is_undone_by_an_immediate_one_and_keeps_what_would_not_fit_out() {
+    let (world, id) = half_a_month_in("calendar").await;
+    let to_euro = json!({"plan_code": "euro", "effective": "period_end"});
+    let addon_id = world.subscription(&id).await["addons"][0]["id"].as_str().unwrap().to_owned();
+    world.delete(&format!("/deployments/{id}/subscription/addons/{addon_id}"), &world.user).await.expect(200);
+    world.change(&id, to_euro.clone()).await.expect(200);
+    let before = world.contents().await;
+    let path = format!("/deployments/{id}/subscription/addons");
+    let attach = json!({"addon_code": "storage_50gb"});
+    world.post(&path, &world.user, attach.clone()).await.expect_problem(409, "currency_mismatch");
+    assert_eq!(world.contents().await, before);
+    // Unless it may be dropped then.
+    world.change(&id, merged(to_euro, json!({"drop_incompatible": true}))).await.expect(200);
+    world.post(&path, &world.user, attach).await.expect(201);
+    let changed = world.change(&id, json!({"plan_code": "team"})).await.expect(200);
+    assert_eq!(changed["subscription"]["pending_change"], Value::Null);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn a_change_to_what_it_is_already_changes_nothing() {
+    let (world, id) = half_a_month_in("calendar").await;
+    let before = world.contents().await;
+    for effective in ["immediate", "period_end"] {
+        let reply = world.change(&id, json!({"plan_code": "studio", "plan_version": 1, "effective": effective})).await;
+        assert_eq!(reply.header("etag"), "\"2\"");
+        let body = reply.expect(200);
+        assert_eq!((&body["event"], &body["lines"]), (&Value::Null, &json!([])));
+    }
+    assert_eq!(world.contents().await, before);
+}
+
+#[tokio::test]
+async fn what_waits_for_the_next_invoice_has_a_limit_and_beyond_it_nothing_is_written() {
+    let (world, id) = half_a_month_in("calendar").await;
+    let first = world.subscription(&id).await["addons"][0]["id"].as_str().unwrap().to_owned();
+    let addons = format!("/deployments/{id}/subscription/addons");
+    for _ in 0..MAX_UNBILLED_LINES / 2 {
+        let addon_id = world.attach(&id, "storage_50gb").await;
+        world.delete(&format!("{addons}/{addon_id}"), &world.user).await.expect(200);
+    }
+    let lines = cents(&world.subscription(&id).await["unbilled_lines"]);
+    assert_eq!((lines.len(), lines.iter().sum::<i64>()), (MAX_UNBILLED_LINES, 0));
+    let before = world.contents().await;
+    let attach = world.post(&addons, &world.user, json!({"addon_code": "storage_50gb"})).await;
+    attach.expect_problem(422, "too_many_changes");
+    world.delete(&format!("{addons}/{first}"), &world.user).await.expect_problem(422, "too_many_changes");
+    for dry_run in [true, false] {
+        let body = json!({"plan_code": "team", "dry_run": dry_run});
+        world.change(&id, body).await.expect_problem(422, "too_many_changes");
+    }
+    assert_eq!(world.contents().await, before);
+    // What costs nothing now is still possible.
+    world.change(&id, json!({"plan_code": "team", "effective": "period_end"})).await.expect(200);
+    world.change(&id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn a_change_without_proration_and_back_charges_nothing_twice() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    world.change(&id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
+    let back = world.change(&id, json!({"plan_code": "studio"})).await.expect(200);
+    let sum: i64 = back["lines"].as_array().unwrap().iter().map(|line| line["amount_cents"].as_i64().unwrap()).sum();
+    assert_eq!(sum, 0, "{}", back["lines"]);
+}
+
+#[tokio::test]
+async fn a_line_never_ends_before_it_begins() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    world.set_time("2027-02-20T00:00:00Z");
+    let changed = world.change(&id, json!({"plan_code": "team"})).await.expect(200);
+    for line in changed["lines"].as_array().unwrap() {
+        assert!(line["from"].as_str() < line["to"].as_str(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_waiting_change_to_what_the_plan_is_now_waits_for_nothing() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    for plan_code in ["team", "studio"] {
+        world.change(&id, json!({"plan_code": plan_code, "effective": "period_end"})).await.expect(200);
+    }
+    assert!(world.subscription(&id).await["pending_change"].is_null());
+}

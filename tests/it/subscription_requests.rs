@@ -1,0 +1,198 @@
+//! The promise: how many requests of DynamoDB the catalog and a subscription cost, as a table.
+
+use arcadia_functions::ROUTES;
+use chrono::TimeDelta;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::World;
+use crate::harness::client::send;
+use crate::harness::world::id_of;
+use crate::requests::{CHANGE, Line, READ, READ_TWO, call, check_request, get};
+
+/// A read of what somebody wants to buy.
+const OFFER: &[&str] = &["BatchGetItem", "Query"];
+const BUY: &[&str] = &["BatchGetItem", "Query", "TransactWriteItems"];
+const LOOK_UP: &[&str] = &["GetItem"];
+const PUT: &[&str] = &["GetItem", "PutItem"];
+
+/// The table: of calls on the deployment `id`, active and without a subscription, in this order.
+/// `{addon_id}` stands for the add-on that was attached last.
+pub fn lines(id: &str) -> Vec<Line> {
+    let mut lines = catalog_lines();
+    lines.extend(subscription_lines(id));
+    lines
+}
+
+fn catalog_lines() -> Vec<Line> {
+    let put = |kind: &str, code: &str, body: Value, outcome| {
+        let handler = if kind == "plans" { "put_plan" } else { "put_addon" };
+        call(handler, Method::PUT, format!("/{kind}/{code}"), body, outcome)
+    };
+    let publish = |code: &str, version: Value, outcome| {
+        let path = format!("/plans/{code}/versions");
+        call("publish_plan_version", Method::POST, path, version, outcome)
+    };
+    let version = |price_cents: i64, currency: &str, trial_days: i64| json!({"price_cents": price_cents, "currency": currency, "interval": "month", "trial_days": trial_days});
+    let addon = |price_cents: i64| json!({"name": "Storage", "price_cents": price_cents, "currency": "USD", "quantity": 50, "unit": "GB"});
+    let publication: &[&str] = &["GetItem", "TransactWriteItems"];
+    let not_found = |line: Line| Line { status: 404, ..line };
+    vec![
+        put("plans", "studio", json!({"name": "Studio"}), (201, PUT, 0)),
+        put("plans", "studio", json!({"name": "Studio"}), (200, LOOK_UP, 0)),
+        put("plans", "studio", json!({"name": ""}), (422, &[], 0)),
+        put("plans", "euro", json!({"name": "Euro"}), (201, PUT, 0)),
+        put("plans", "tryout", json!({"name": "Tryout"}), (201, PUT, 0)),
+        publish("studio", version(2_900, "USD", 0), (201, publication, 2)),
+        publish("studio", version(3_900, "USD", 0), (201, publication, 2)),
+        publish("euro", version(2_700, "EUR", 0), (201, publication, 2)),
+        publish("tryout", version(2_900, "USD", 14), (201, publication, 2)),
+        publish("nothing", version(1, "USD", 0), (404, LOOK_UP, 0)),
+        publish("studio", version(-1, "USD", 0), (422, &[], 0)),
+        put("addons", "storage_50gb", addon(750), (201, PUT, 0)),
+        put("addons", "storage_50gb", addon(750), (200, LOOK_UP, 0)),
+        put("addons", "storage_50gb", addon(990), (200, PUT, 0)),
+        put("addons", "storage_50gb", addon(-1), (422, &[], 0)),
+        get("list_plans", "/plans", READ),
+        get("list_plans", "/plans?limit=1", READ),
+        get("list_addons", "/addons", READ),
+        get("show_addon", "/addons/storage_50gb", LOOK_UP),
+        not_found(get("show_addon", "/addons/nothing", LOOK_UP)),
+        get("show_plan", "/plans/studio", &["GetItem", "Query"]),
+        not_found(get("show_plan", "/plans/nothing", LOOK_UP)),
+    ]
+}
+
+fn subscription_lines(id: &str) -> Vec<Line> {
+    let at = |rest: &str| format!("/deployments/{id}{rest}");
+    let transition = |to_state: &str, outcome| {
+        call("transition_deployment", Method::POST, at("/transition"), json!({"to_state": to_state}), outcome)
+    };
+    let subscribe = |plan_code: &str, addons: &[&str], outcome| {
+        let body = json!({"plan_code": plan_code, "addons": addons});
+        call("subscribe_deployment", Method::POST, at("/subscribe"), body, outcome)
+    };
+    let attach = |code: &str, outcome| {
+        call("attach_addon", Method::POST, at("/subscription/addons"), json!({"addon_code": code}), outcome)
+    };
+    let detach =
+        |outcome| call("detach_addon", Method::DELETE, at("/subscription/addons/{addon_id}"), Value::Null, outcome);
+    let change = |body: Value, outcome| call("change_plan", Method::POST, at("/subscription/change"), body, outcome);
+    let withdraw_change =
+        |outcome| call("withdraw_plan_change", Method::DELETE, at("/subscription/change"), Value::Null, outcome);
+    let cancel = |effective: &str, outcome| {
+        let body = json!({"effective": effective});
+        call("cancel_subscription", Method::POST, at("/subscription/cancellation"), body, outcome)
+    };
+    let withdraw_cancellation =
+        |outcome| call("withdraw_cancellation", Method::DELETE, at("/subscription/cancellation"), Value::Null, outcome);
+    let extend =
+        |at_: &str, outcome| call("extend_trial", Method::POST, at("/trial"), json!({"trial_ends_at": at_}), outcome);
+    let studio = json!({"plan_code": "studio"});
+    let old_version = json!({"plan_code": "studio", "plan_version": 1});
+    let at_period_end = json!({"plan_code": "studio", "effective": "period_end"});
+    let to_euro = json!({"plan_code": "euro", "proration": "none", "drop_incompatible": true});
+    vec![
+        change(studio.clone(), (409, OFFER, 0)),
+        subscribe("Studio", &[], (422, &[], 0)),
+        subscribe("nothing", &[], (422, OFFER, 0)),
+        // The deployment, its subscription, two add-ons and the event.
+        subscribe("studio", &["storage_50gb", "storage_50gb"], (201, BUY, 5)),
+        subscribe("studio", &[], (409, OFFER, 0)),
+        attach("storage_50gb", (201, &["GetItem", "Query", "TransactWriteItems"], 4)),
+        attach("nothing", (422, &["GetItem", "Query"], 0)),
+        // With three add-ons.
+        get("show_deployment", at(""), READ_TWO),
+        get("list_events", at("/events"), READ_TWO),
+        get("list_deployments", "/deployments?tenant_id=acme", READ),
+        detach((200, CHANGE, 4)),
+        detach((404, READ, 0)),
+        change(json!({"plan_code": "studio", "plan_version": 1, "dry_run": true}), (200, OFFER, 0)),
+        change(old_version.clone(), (200, BUY, 3)),
+        change(old_version, (200, OFFER, 0)),
+        change(at_period_end.clone(), (200, BUY, 3)),
+        change(at_period_end, (200, OFFER, 0)),
+        withdraw_change((200, CHANGE, 3)),
+        withdraw_change((409, READ, 0)),
+        cancel("period_end", (200, CHANGE, 3)),
+        cancel("period_end", (200, READ, 0)),
+        cancel("never", (422, &[], 0)),
+        withdraw_cancellation((200, CHANGE, 3)),
+        withdraw_cancellation((409, READ, 0)),
+        transition("paused", (200, CHANGE, 3)),
+        transition("active", (200, CHANGE, 3)),
+        // Both add-ons are dropped.
+        change(to_euro, (200, BUY, 5)),
+        cancel("immediate", (200, CHANGE, 3)),
+        cancel("immediate", (409, READ, 0)),
+        subscribe("studio", &["storage_50gb"], (201, BUY, 4)),
+        cancel("immediate", (200, CHANGE, 3)),
+        extend("2100-01-01T00:00:00Z", (409, READ, 0)),
+        // The old add-on goes, and the tenant takes up its trial of the plan.
+        subscribe("tryout", &["storage_50gb"], (201, BUY, 6)),
+        extend("2100-01-01T00:00:00Z", (200, CHANGE, 3)),
+        extend("2100-01-01T00:00:00Z", (200, READ, 0)),
+        extend("soon", (422, &[], 0)),
+        transition("cancelled", (200, CHANGE, 3)),
+        subscribe("studio", &[], (422, OFFER, 0)),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_sold_and_bought_costs_what_the_table_says() {
+    let world = World::start().await;
+    let id = id_of(&world.create("shop").await);
+    world.create("other").await;
+    world.clock.shift(TimeDelta::seconds(1));
+    let lines = lines(&id);
+    let mut addon_id = String::new();
+    for line in &lines {
+        world.dynamodb.clear();
+        let path = line.path.replace("{addon_id}", &addon_id);
+        let request = world.request(line.method.clone(), &path, &world.admin);
+        let reply = send(if line.body.is_null() { request } else { request.json(&line.body) }).await;
+        let what = format!("{} {path} {}", line.method, line.body);
+        assert_eq!(reply.status, line.status, "{what}: {}", reply.text);
+        assert_eq!(world.dynamodb.operations(), line.costs, "{what}");
+        for seen in world.dynamodb.seen() {
+            check_request(&seen.operation, &seen.body, line.written, &what);
+            if seen.operation == "BatchGetItem" {
+                let tables = seen.body["RequestItems"].as_object().unwrap().values();
+                assert!(tables.into_iter().all(|keys| keys["ConsistentRead"] == true), "{what}: {}", seen.body);
+            }
+        }
+        if let Some(attached) = reply.body["addon"]["id"].as_str() {
+            attached.clone_into(&mut addon_id);
+        }
+    }
+    for route in ROUTES.iter().filter(|route| !route.handler.ends_with("resource")) {
+        let known = ["subscri", "plan", "addon", "/trial"].iter().any(|part| route.path.contains(part));
+        let listed = lines.iter().any(|line| line.handler == route.handler);
+        assert!(listed || !known, "{} has no line in the table", route.handler);
+    }
+}
+
+#[tokio::test]
+async fn an_offer_is_read_at_once_however_much_is_wanted() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let codes: Vec<String> = (0..50).map(|n| format!("addon-{n:02}")).collect();
+    for code in &codes {
+        world.sell_addon(code, json!({})).await;
+    }
+    let id = id_of(&world.create("shop").await);
+    world.dynamodb.clear();
+    let body = json!({"plan_code": "studio", "plan_version": 1, "addons": codes});
+    world.subscribe(&id, body).await.expect(201);
+    assert_eq!(world.dynamodb.operations(), BUY);
+    // The plan, its version, the tenant's trial of it, and each add-on.
+    let seen = world.dynamodb.seen().into_iter().find(|seen| seen.operation == "BatchGetItem").unwrap();
+    let tables: Vec<&Value> = seen.body["RequestItems"].as_object().unwrap().values().collect();
+    assert_eq!(tables[0]["Keys"].as_array().map(Vec::len), Some(53));
+    for (path, costs) in [(format!("/deployments/{id}"), READ_TWO), ("/deployments".to_owned(), READ)] {
+        world.dynamodb.clear();
+        world.get(&path, &world.user).await.expect(200);
+        assert_eq!(world.dynamodb.operations(), costs);
+    }
+    assert_eq!(world.check(&id).await.addons.len(), 50);
+}

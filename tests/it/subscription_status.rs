@@ -1,0 +1,216 @@
+//! The promise: a subscription's status follows its deployment's state, in the same transaction.
+
+use arcadia_shared::domain::State;
+use arcadia_shared::domain::lifecycle::MOVES;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::harness::World;
+use crate::harness::shop::merged;
+use crate::harness::world::{ACME, id_of};
+
+/// What a live subscription is while its deployment is in a state, written out by hand.
+fn status(state: State) -> &'static str {
+    match state {
+        State::Trial | State::Active | State::PastDue => "active",
+        State::Paused | State::Suspended => "paused",
+        State::Cancelled | State::Archived => "cancelled",
+    }
+}
+
+/// How a deployment that was subscribed when it was new gets into a state.
+fn moves_to(state: State) -> &'static [State] {
+    match state {
+        State::Trial | State::Active => &[],
+        State::PastDue => &[State::PastDue],
+        State::Paused => &[State::Paused],
+        State::Suspended => &[State::PastDue, State::Suspended],
+        State::Cancelled => &[State::Cancelled],
+        State::Archived => &[State::Cancelled, State::Archived],
+    }
+}
+
+/// Makes a move, and insists that one transaction wrote the deployment, the subscription if it changed, and the event.
+async fn step(world: &World, id: &str, to_state: State) -> Value {
+    let before = world.load(id).await;
+    world.dynamodb.clear();
+    let body = world.transition(id, &world.admin, json!({"to_state": to_state})).await.expect(200);
+    assert_eq!(world.dynamodb.operations(), ["Query", "TransactWriteItems"]);
+    let seen = world.dynamodb.seen();
+    let writes = seen[1].body["TransactItems"].as_array().unwrap();
+    let mut written: Vec<&str> = writes.iter().map(|write| write["Put"]["Item"]["SK"]["S"].as_str().unwrap()).collect();
+    written.sort_unstable();
+    let after = world.check(id).await;
+    let event = format!("EVENT#{:010}", after.deployment.version);
+    let mut expected = vec!["#DEPLOYMENT", event.as_str()];
+    if before.subscription != after.subscription {
+        expected.insert(1, "#SUBSCRIPTION");
+    }
+    assert_eq!(written, expected);
+    body["event"].clone()
+}
+
+async fn subscribed_in(world: &World, slug: &str, state: State) -> String {
+    let first = if state == State::Trial { State::Trial } else { State::Active };
+    let id = world.create_in(slug, first).await;
+    world.subscribe(&id, json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await.expect(201);
+    for to_state in moves_to(state) {
+        step(world, &id, *to_state).await;
+    }
+    id
+}
+
+#[tokio::test]
+async fn every_move_of_the_map_takes_the_subscription_along() {
+    let world = World::start().await;
+    world.open_shop().await;
+    // The tenant has one trial of a plan, and the deployment in trial takes it up.
+    for (index, step_of_map) in MOVES.iter().enumerate() {
+        if step_of_map.from == State::Trial {
+            continue;
+        }
+        let id = subscribed_in(&world, &format!("shop-{index}"), step_of_map.from).await;
+        assert_eq!(world.subscription(&id).await["status"], status(step_of_map.from));
+        world.clock.shift(TimeDelta::minutes(1));
+        let event = step(&world, &id, step_of_map.to).await;
+        let subscription = world.subscription(&id).await;
+        assert_eq!(subscription["status"], status(step_of_map.to), "{} -> {}", step_of_map.from, step_of_map.to);
+        assert_eq!(event["data"]["subscription"]["status"], subscription["status"]);
+        assert_eq!(subscription["addons"][0]["price_cents"], 750);
+    }
+    for to_state in State::Trial.targets() {
+        let plan_code = format!("plan-{to_state}");
+        world.sell_plan(&plan_code, &[json!({"price_cents": 2_900})]).await;
+        let id = world.create_in(&plan_code, State::Trial).await;
+        let body = world.subscribe(&id, json!({"plan_code": plan_code})).await.expect(201);
+        assert_eq!(body["subscription"]["status"], "active");
+        step(&world, &id, to_state).await;
+        assert_eq!(world.subscription(&id).await["status"], status(to_state));
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_that_comes_back_within_the_paid_period_is_not_billed_again() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = subscribed_in(&world, "shop", State::Active).await;
+    let before = world.subscription(&id).await;
+    step(&world, &id, State::Cancelled).await;
+    let cancelled = world.subscription(&id).await;
+    let expected = json!({"status": "cancelled", "cancelled_at": "2027-01-15T10:00:00Z"});
+    assert_eq!(cancelled, merged(before.clone(), expected));
+    world.set_time("2027-01-31T23:59:59Z");
+    step(&world, &id, State::Active).await;
+    assert_eq!(world.subscription(&id).await, before);
+    let deployment = &world.show(&id).await["deployment"];
+    assert_eq!(
+        (&deployment["next_action"], &deployment["next_action_at"]),
+        (&json!("renew"), &json!("2027-02-01T00:00:00Z"))
+    );
+}
+
+#[tokio::test]
+async fn a_deployment_that_comes_back_later_begins_a_new_period_at_its_old_prices() {
+    let world = World::start().await;
+    world.open_shop().await;
+    for (slug, anchor, start, end) in [
+        ("a", "calendar", "2027-03-01T00:00:00Z", "2027-04-01T00:00:00Z"),
+        ("b", "now", "2027-03-20T12:00:00Z", "2027-04-20T12:00:00Z"),
+    ] {
+        world.set_time("2027-01-15T10:00:00Z");
+        let body = json!({"plan_code": "studio", "addons": ["storage_50gb"], "anchor": anchor});
+        let id = world.create_subscribed(slug, body).await;
+        let before = world.subscription(&id).await;
+        // What was scheduled before is not scheduled any more.
+        world.change(&id, json!({"plan_code": "team", "effective": "period_end"})).await.expect(200);
+        world.cancel(&id, "period_end").await.expect(200);
+        step(&world, &id, State::Cancelled).await;
+        world.publish("studio", json!({"price_cents": 9_999})).await.expect(201);
+        world.sell_addon("storage_50gb", json!({"price_cents": 990})).await;
+        world.set_time("2027-03-20T12:00:00Z");
+        step(&world, &id, State::Active).await;
+        let expected = json!({
+            "current_period_start": start, "current_period_end": end, "billed_from": "2027-03-20T12:00:00Z",
+            "anchor_at": start, "anchor_day": if anchor == "now" { 20 } else { 1 }, "cycle_index": 0,
+        });
+        assert_eq!(world.subscription(&id).await, merged(before, expected));
+        world.sell_addon("storage_50gb", json!({"price_cents": 750})).await;
+        world.put("/plans/studio", &world.admin, json!({"name": slug})).await.expect(200);
+        world.publish("studio", json!({"price_cents": 2_900})).await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn what_was_cancelled_by_itself_stays_so_when_the_deployment_comes_back() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = subscribed_in(&world, "shop", State::Active).await;
+    world.cancel(&id, "immediate").await.expect(200);
+    let ended = world.subscription(&id).await;
+    world.clock.shift(TimeDelta::seconds(1));
+    for to_state in [State::Cancelled, State::Active, State::Paused, State::Active, State::PastDue] {
+        step(&world, &id, to_state).await;
+        assert_eq!(world.subscription(&id).await, ended, "{to_state}");
+        world.clock.shift(TimeDelta::days(20));
+    }
+    step(&world, &id, State::Active).await;
+    world.subscribe(&id, json!({"plan_code": "studio"})).await.expect(201);
+    assert_eq!(world.check(&id).await.addons, []);
+}
+
+#[tokio::test]
+async fn a_pause_that_outlasts_the_period_goes_on_with_the_anchored_one() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = subscribed_in(&world, "shop", State::Paused).await;
+    assert_eq!(world.show(&id).await["deployment"]["next_action"], Value::Null, "nothing renews in a pause");
+    world.set_time("2027-03-10T06:00:00Z");
+    step(&world, &id, State::Active).await;
+    let subscription = world.subscription(&id).await;
+    assert_eq!(subscription["current_period_start"], "2027-03-01T00:00:00Z");
+    assert_eq!(
+        (&subscription["billed_from"], &subscription["cycle_index"]),
+        (&json!("2027-03-10T06:00:00Z"), &json!(2))
+    );
+    // What of the new period was billed can be given back, and no more: 522 of its 744 hours.
+    let dry = world.change(&id, json!({"plan_code": "team", "dry_run": true})).await.expect(200);
+    assert_eq!(dry["lines"][0]["amount_cents"], -2_035);
+}
+
+#[tokio::test]
+async fn a_dry_run_of_a_transition_leaves_the_subscription_alone() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = subscribed_in(&world, "shop", State::Active).await;
+    let before = world.contents().await;
+    for to_state in ["paused", "cancelled", "past_due"] {
+        let body = json!({"to_state": to_state, "dry_run": true});
+        world.transition(&id, &world.admin, body).await.expect(200);
+    }
+    assert_eq!(world.contents().await, before);
+}
+
+#[tokio::test]
+async fn a_deployment_without_a_subscription_lists_none() {
+    let world = World::start().await;
+    let id = id_of(&world.create("shop").await);
+    assert_eq!(world.subscription(&id).await, Value::Null);
+    let listed = world.collect(&format!("/deployments?tenant_id={ACME}"), &world.admin, "deployments").await;
+    let row = &listed[0];
+    assert_eq!(
+        (&row["subscription"], &row["next_action"], &row["next_action_at"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn a_subscription_cancelled_by_itself_is_not_revived_when_all_happens_in_one_millisecond() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    world.cancel(&id, "immediate").await.expect(200);
+    for to_state in ["cancelled", "active"] {
+        world.transition(&id, &world.user, json!({"to_state": to_state})).await.expect(200);
+    }
+    assert_eq!(world.subscription(&id).await["status"], "cancelled");
+}
