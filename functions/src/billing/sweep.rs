@@ -143,8 +143,9 @@ async fn work_on(app: &App, row: DueRow, now: Timestamp, policies: &Policies) ->
     let worked = AssertUnwindSafe(catch_up(app, &row, now, policies)).catch_unwind().await;
     let error = match worked {
         Ok(Ok(outcome)) => return outcome,
-        Ok(Err(StoreError::Unavailable(reason))) => {
-            tracing::warn!(deployment_id = %row.id, error = reason, "a deployment got no answer");
+        // Not this deployment's fault: it stays due.
+        Ok(Err(StoreError::Unavailable(reason) | StoreError::Refused(reason))) => {
+            tracing::error!(deployment_id = %row.id, error = reason, "a deployment got no answer");
             return Outcome::Unanswered;
         }
         Ok(Err(error)) => error.to_string(),

@@ -1,35 +1,46 @@
 //! The program: what can be asked of it, and in which order it starts and stops its parts.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arcadia_shared::domain::{ShortCode, TenantId};
-use arcadia_shared::runtime::{self, App, Clock, RealClock, Settings};
-use arcadia_shared::store::schema::create_table;
+use arcadia_functions::billing::sweep;
+use arcadia_shared::domain::{InvalidValue, ShortCode, TenantId, Timestamp};
+use arcadia_shared::runtime::{App, Clock, RealClock, Settings};
 use arcadia_shared::store::{Store, StoreError, error_chain};
-use aws_sdk_dynamodb::Client;
 use chrono::TimeDelta;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::banner::Banner;
-use crate::data::{DataError, DatabaseLock};
+use crate::clock::{FixedClock, MovableClock, moment};
+use crate::data::{self, DataError};
 use crate::demo::{self, DemoError};
-use crate::engine::{Engine, EngineError, Storage};
+use crate::engine::EngineError;
 use crate::gateway;
 use crate::issuer::{Issuer, IssuerError, Role, TokenRequest, claim_names};
+use crate::records::{Records, RecordsError, is_aws};
+use crate::sweeper::{SWEEP_LIMIT, Sweeper, TestClock, sweep_until_done};
 
 /// How long the tokens of the banner, and others by default, are valid, in hours.
-const TOKEN_HOURS: u32 = 12;
-/// The longest that a token may be valid, in hours: a year.
-const MAX_TOKEN_HOURS: i64 = 366 * 24;
+const TOKEN_HOURS: i64 = 12;
+/// The longest that a token may be valid, in hours, and how long one for a test clock is by default: ten years.
+const MAX_TOKEN_HOURS: i64 = 3_653 * 24;
+/// How long it is from one sweep to the next by default, in seconds.
+const TICK_SECONDS: u32 = 10;
+/// How long a sweep under way may take to end once the program is told to stop.
+const TICK_GRACE: Duration = Duration::from_secs(5);
+/// Where a deployment runs when nobody says.
+const DEFAULT_REGION: &str = "eu-central-1";
 /// Whose user the banner's second token is.
 const BANNER_TENANT: &str = "acme";
 /// How long the program waits for threads that hang once all else has ended.
@@ -55,6 +66,8 @@ enum Command {
     Up(Up),
     /// Print a token
     Token(Token),
+    /// Take every step that is due, once, and print what that came to as a line of JSON
+    Sweep(Sweep),
 }
 
 #[derive(Debug, Args)]
@@ -63,18 +76,19 @@ struct Up {
     #[arg(long, default_value_t = 3000)]
     port: u16,
     #[command(flatten)]
-    data: DataDir,
+    place: Place,
     /// Keep records in memory only
     #[arg(long, conflicts_with = "dynamodb_endpoint")]
     in_memory: bool,
-    /// Use DynamoDB Local (http://...), or AWS with credentials from the environment (https://...), as the database
-    #[arg(long, value_name = "URL", value_parser = endpoint)]
-    dynamodb_endpoint: Option<String>,
-    /// The table's name
-    #[arg(long, default_value = "arcadia", value_name = "NAME", value_parser = table_name)]
-    table: String,
+    /// How long it is from one billing sweep to the next, in seconds; 0 for none. 10 by default, and 0 for a table at
+    /// AWS, which has a schedule of its own
+    #[arg(long, value_name = "N")]
+    tick_seconds: Option<u32>,
+    /// Start at this moment rather than now, and let time be moved on by POST /local/clock
+    #[arg(long, value_name = "TIME", value_parser = clock_moment)]
+    clock: Option<Timestamp>,
     /// Where a deployment runs when its creator does not say
-    #[arg(long, default_value = "eu-central-1", value_name = "CODE")]
+    #[arg(long, default_value = DEFAULT_REGION, value_name = "CODE")]
     default_region: ShortCode,
     /// How requests are logged on standard error
     #[arg(long, value_enum, default_value_t = Log::Text)]
@@ -92,11 +106,42 @@ struct Token {
     /// Who its bearer is, as events will name them
     #[arg(long, default_value = "local-user", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     sub: String,
-    /// How long it is valid, in hours
-    #[arg(long, default_value_t = i64::from(TOKEN_HOURS), value_name = "N", value_parser = clap::value_parser!(i64).range(1..=MAX_TOKEN_HOURS))]
-    ttl_hours: i64,
+    /// How long it is valid, in hours: 12 by default, and ten years with --clock
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=MAX_TOKEN_HOURS))]
+    ttl_hours: Option<i64>,
+    /// Where the clock of the program that it is for started, if not now: what was given to `up` as --clock
+    #[arg(long, value_name = "TIME", value_parser = clock_moment)]
+    clock: Option<Timestamp>,
     #[command(flatten)]
     data: DataDir,
+}
+
+#[derive(Debug, Args)]
+struct Sweep {
+    /// For which moment rather than now
+    #[arg(long, value_name = "TIME", value_parser = clock_moment)]
+    at: Option<Timestamp>,
+    /// Sweep again until nothing steps any more: one sweep takes at most three steps of a deployment
+    #[arg(long)]
+    until_done: bool,
+    #[command(flatten)]
+    place: Place,
+    /// How what happens is logged on standard error
+    #[arg(long, value_enum, default_value_t = Log::Text)]
+    log: Log,
+}
+
+/// Where records are.
+#[derive(Debug, Args)]
+struct Place {
+    #[command(flatten)]
+    data: DataDir,
+    /// Use DynamoDB Local (http://...), or AWS with credentials from the environment (https://...), as the database
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    dynamodb_endpoint: Option<String>,
+    /// The table's name
+    #[arg(long, default_value = "arcadia", value_name = "NAME", value_parser = table_name)]
+    table: String,
 }
 
 #[derive(Debug, Args)]
@@ -125,26 +170,29 @@ enum CliError {
     #[error("port {0} cannot be used: {1}")]
     Port(u16, io::Error),
     #[error(transparent)]
-    Data(#[from] DataError),
+    Records(#[from] RecordsError),
+    #[error(
+        "the data directory {} is in use by a running arcadia, which sweeps by itself. To move its time on, start it \
+         with --clock and POST {{\"advance_seconds\": N}} to its /local/clock; or stop it and sweep then",
+        .0.display()
+    )]
+    SweptByAnother(PathBuf),
+    #[error("there are no records in {}: name their directory with --data", .0.display())]
+    NoRecords(PathBuf),
+    #[error("time passes by itself at AWS: {0} is for records on this machine")]
+    TimeAtAws(&'static str),
+    #[error("the sweep failed: {}", error_chain(.0))]
+    Sweep(#[from] StoreError),
+    #[error(transparent)]
+    Value(#[from] InvalidValue),
     #[error(transparent)]
     Issuer(#[from] IssuerError),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("the demo catalog cannot be stored: {0}")]
     Demo(#[from] DemoError),
-    #[error("nothing answers at the DynamoDB endpoint {0}")]
-    NoDynamoDb(String),
-    #[error("the table {0} is of no use: {1}")]
-    Table(String, String),
     #[error(transparent)]
     Io(#[from] io::Error),
-}
-
-/// Where records are, and what has to be ended in the end.
-struct Records {
-    client: Client,
-    engine: Option<(Engine, Option<DatabaseLock>)>,
-    description: String,
 }
 
 /// Runs the program.
@@ -153,8 +201,9 @@ pub fn run() -> ExitCode {
     let Cli { command, up: defaults } = Cli::parse();
     let done = match command {
         Some(Command::Token(token)) => print_token(&token),
-        Some(Command::Up(options)) => start(options),
-        None => start(defaults),
+        Some(Command::Sweep(options)) => run_async(options.log, sweep_once(options)),
+        Some(Command::Up(options)) => run_async(options.log, up(options)),
+        None => run_async(defaults.log, up(defaults)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -166,13 +215,13 @@ pub fn run() -> ExitCode {
 }
 
 fn print_token(options: &Token) -> Result<(), CliError> {
-    let Token { role, tenant, sub, ttl_hours, data } = options;
+    let Token { role, tenant, sub, ttl_hours, clock, data } = options;
     if tenant.is_some() && *role != Role::TenantUser {
         misuse("only a tenant_user has a --tenant");
     }
-    let ttl = TimeDelta::hours(*ttl_hours);
+    let ttl = TimeDelta::hours(ttl_hours.unwrap_or_else(|| token_hours(*clock)));
     let request = TokenRequest { role: *role, tenant: tenant.clone(), sub: sub.clone(), ttl };
-    let token = Issuer::open(&data.path)?.issue(&request, RealClock.now())?;
+    let token = Issuer::open(&data.path)?.issue(&request, clock.unwrap_or_else(|| RealClock.now()))?;
     writeln!(io::stdout(), "{token}")?;
     Ok(())
 }
@@ -186,17 +235,27 @@ fn misuse(text: &str) {
     }
 }
 
-fn start(options: Up) -> Result<(), CliError> {
-    start_logging(options.log);
+/// How long a token is valid by default, in hours. A test clock leaps over years.
+const fn token_hours(clock: Option<Timestamp>) -> i64 {
+    if clock.is_some() { MAX_TOKEN_HOURS } else { TOKEN_HOURS }
+}
+
+fn run_async(log: Log, work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    start_logging(log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(up(options));
+    let done = runtime.block_on(work);
     runtime.shutdown_timeout(RUNTIME_GRACE);
     done
 }
 
 /// Starts the parts, serves, and stops them in the opposite order.
 async fn up(options: Up) -> Result<(), CliError> {
-    let Up { port, data, in_memory, dynamodb_endpoint, table, default_region, log: _ } = options;
+    let Up { port, place, in_memory, tick_seconds, clock: starts_at, default_region, log: _ } = options;
+    let Place { data, dynamodb_endpoint, table } = place;
+    let is_aws = is_aws(dynamodb_endpoint.as_deref());
+    if is_aws && starts_at.is_some() {
+        return Err(CliError::TimeAtAws("--clock"));
+    }
     // From here on a signal ends the program in good order, however early it comes.
     let stop = stop_signal()?;
     // The port comes first: a second start by mistake must not touch anything.
@@ -206,86 +265,116 @@ async fn up(options: Up) -> Result<(), CliError> {
     })?;
     let url = format!("http://{}", listener.local_addr()?);
     let issuer = Arc::new(Issuer::open(&data.path)?);
-    // What is at AWS is somebody's own; only a table on this machine is filled with examples.
-    let is_aws = dynamodb_endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("https://"));
-    let Records { client, engine, description } =
-        open_records(&data.path, in_memory, dynamodb_endpoint, &table).await?;
+    let records = match dynamodb_endpoint {
+        Some(endpoint) => Records::at(&endpoint, &table).await?,
+        None if in_memory => Records::in_memory(&table).await?,
+        None => Records::in_directory(&data.path, &table).await?,
+    };
+    let movable = starts_at.map(|at| Arc::new(MovableClock::starting_at(at)));
+    let clock: Arc<dyn Clock> = match &movable {
+        Some(movable) => Arc::<MovableClock>::clone(movable),
+        None => Arc::new(RealClock),
+    };
     let app = App {
-        store: Store::new(client, table),
-        clock: Arc::new(RealClock),
+        store: Store::new(records.client.clone(), table),
+        clock,
         settings: Settings { default_region, claims: claim_names() },
     };
+    // What is at AWS is somebody's own; only a table on this machine is filled with examples.
     if !is_aws {
         demo::fill_catalog(&app).await?;
     }
-    print_banner(&issuer, &app, &url, &description)?;
-    let served = gateway::serve(listener, app, issuer, stop).await;
-    if let Some((engine, lock)) = engine {
-        engine.stop().await?;
-        drop(lock);
-    }
+    print_banner(&issuer, &app, &url, &records.description, starts_at)?;
+    let sweeper = Arc::new(Sweeper::new(app.clone()));
+    let test_clock = movable.map(|movable| Arc::new(TestClock::new(movable, Arc::clone(&sweeper))));
+    let ticking = Ticking::start(sweeper, tick_seconds.unwrap_or(if is_aws { 0 } else { TICK_SECONDS }));
+    let served = gateway::serve_with_clock(listener, app, issuer, test_clock, stop).await;
+    ticking.stop().await;
+    records.close().await?;
     served?;
     // Nobody may be reading any more.
     let _ = writeln!(io::stdout(), "Stopped.");
     Ok(())
 }
 
-async fn open_records(
-    data: &Path,
-    in_memory: bool,
-    endpoint: Option<String>,
-    table: &str,
-) -> Result<Records, CliError> {
-    if let Some(endpoint) = endpoint {
-        let client = reach(&endpoint, table).await?;
-        return Ok(Records { client, engine: None, description: format!("in the table {table} at {endpoint}") });
+/// The sweeps that run beside the server.
+struct Ticking {
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Ticking {
+    /// Starts them, unless `seconds` is 0.
+    fn start(sweeper: Arc<Sweeper>, seconds: u32) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            if seconds > 0 {
+                let period = Duration::from_secs(u64::from(seconds));
+                sweeper.tick_every(period, async { _ = stopped.await }).await;
+            }
+        });
+        Self { stop, task }
     }
-    let (engine, lock, description) = if in_memory {
-        (Engine::start(&Storage::Memory).await?, None, "in memory until it stops".to_owned())
-    } else {
-        let lock = DatabaseLock::acquire(data)?;
-        let engine = Engine::start(&Storage::File(lock.path().to_owned())).await?;
-        (engine, Some(lock), format!("in {}", data.display()))
+
+    /// Ends them. A sweep that does not end in time is cut off, which does no more harm than a crash would: each of its
+    /// steps is one transaction.
+    async fn stop(self) {
+        let Self { stop, mut task } = self;
+        // Without sweeps, nobody listens.
+        let _ = stop.send(());
+        if tokio::time::timeout(TICK_GRACE, &mut task).await.is_err() {
+            task.abort();
+        }
+    }
+}
+
+async fn sweep_once(options: Sweep) -> Result<(), CliError> {
+    let Sweep { at, until_done, place: Place { data, dynamodb_endpoint, table }, log: _ } = options;
+    if is_aws(dynamodb_endpoint.as_deref()) && at.is_some() {
+        return Err(CliError::TimeAtAws("--at"));
+    }
+    let records = match dynamodb_endpoint {
+        Some(endpoint) => Records::at(&endpoint, &table).await?,
+        None if !data::has_database(&data.path) => return Err(CliError::NoRecords(data.path)),
+        None => Records::in_directory(&data.path, &table).await.map_err(|error| match error {
+            RecordsError::Data(DataError::InUse(path)) => CliError::SweptByAnother(path),
+            error => error.into(),
+        })?,
     };
-    let client = engine.client();
-    if let Err(error) = create_table(&client, table).await {
-        engine.stop().await?;
-        return Err(CliError::Table(table.to_owned(), error.to_string()));
-    }
-    Ok(Records { client, engine: Some((engine, lock)), description })
+    let app = App {
+        store: Store::new(records.client.clone(), table),
+        clock: at.map_or_else(|| Arc::new(RealClock) as Arc<dyn Clock>, |at| Arc::new(FixedClock(at))),
+        // Nothing that a sweep does depends on it.
+        settings: Settings { default_region: DEFAULT_REGION.parse()?, claims: claim_names() },
+    };
+    let stop_at = Instant::now() + SWEEP_LIMIT;
+    let swept = if until_done { sweep_until_done(&app, stop_at).await } else { sweep::sweep(&app, stop_at).await };
+    records.close().await?;
+    writeln!(io::stdout(), "{}", json!(swept?))?;
+    Ok(())
 }
 
-/// Connects to a DynamoDB elsewhere. One nearby gets the table if it has none; at AWS the table is the template's to
-/// make, with all that belongs to it.
-async fn reach(endpoint: &str, table: &str) -> Result<Client, CliError> {
-    let no_table = |reason| CliError::Table(table.to_owned(), reason);
-    if endpoint.starts_with("http://") {
-        let client = runtime::local_client(endpoint);
-        return match create_table(&client, table).await {
-            Ok(()) => Ok(client),
-            Err(StoreError::Unavailable(_)) => Err(CliError::NoDynamoDb(endpoint.to_owned())),
-            Err(error) => Err(no_table(error.to_string())),
-        };
-    }
-    let client = runtime::client(Some(endpoint)).await;
-    let found = client.describe_table().table_name(table).send().await;
-    found.map_err(|error| no_table(error_chain(&error)))?;
-    Ok(client)
-}
-
-fn print_banner(issuer: &Issuer, app: &App, url: &str, storage: &str) -> Result<(), CliError> {
-    let now = app.clock.now();
+fn print_banner(
+    issuer: &Issuer,
+    app: &App,
+    url: &str,
+    storage: &str,
+    clock: Option<Timestamp>,
+) -> Result<(), CliError> {
+    let now = clock.unwrap_or_else(|| app.clock.now());
+    let token_hours = token_hours(clock);
     let token = |role, tenant: Option<TenantId>, sub: &str| {
-        let ttl = TimeDelta::hours(i64::from(TOKEN_HOURS));
+        let ttl = TimeDelta::hours(token_hours);
         issuer.issue(&TokenRequest { role, tenant, sub: sub.to_owned(), ttl }, now)
     };
     let banner = Banner {
         url,
         storage,
-        token_hours: TOKEN_HOURS,
+        token_hours,
         admin_token: &token(Role::PlatformAdmin, None, "local-admin")?,
         tenant_token: &token(Role::TenantUser, BANNER_TENANT.parse().ok(), "local-user")?,
         tenant: BANNER_TENANT,
+        clock,
     };
     // A closed standard output is no reason not to serve.
     let _ = write!(io::stdout(), "{banner}");
@@ -317,7 +406,11 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
 /// Standard output is for people and pipes, so everything is logged on standard error.
 fn start_logging(log: Log) {
     // What the engine calls an error response is often part of the plan, such as a condition that fails.
-    let levels = Targets::new().with_default(LevelFilter::INFO).with_target("dynoxide", LevelFilter::ERROR);
+    // And every tick would say of every shard that it was swept.
+    let levels = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target("arcadia_functions::billing::sweep", LevelFilter::WARN)
+        .with_target("dynoxide", LevelFilter::ERROR);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
     let logs = tracing_subscriber::registry().with(levels);
     match log {
@@ -325,6 +418,10 @@ fn start_logging(log: Log) {
         Log::Json => logs.with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false)).init(),
         Log::Off => {}
     }
+}
+
+fn clock_moment(text: &str) -> Result<Timestamp, String> {
+    moment(text).map_err(|invalid| invalid.detail.to_owned())
 }
 
 fn endpoint(text: &str) -> Result<String, String> {

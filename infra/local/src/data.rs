@@ -53,6 +53,12 @@ impl DatabaseLock {
     }
 }
 
+/// Whether there are records in `dir`.
+#[must_use]
+pub fn has_database(dir: &Path) -> bool {
+    dir.join(DATABASE_FILE).is_file()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +70,9 @@ mod tests {
         assert!(matches!(DatabaseLock::acquire(&dir), Err(DataError::InUse(_))));
         drop(first);
         assert!(DatabaseLock::acquire(&dir).is_ok());
+        assert!(!has_database(&dir));
+        fs::write(dir.join(DATABASE_FILE), "").unwrap();
+        assert!(has_database(&dir));
         fs::remove_dir_all(&dir).unwrap();
     }
 

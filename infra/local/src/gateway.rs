@@ -21,8 +21,10 @@ use futures_util::StreamExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::clock_route;
 use crate::event::{self, EventError};
 use crate::issuer::Issuer;
+use crate::sweeper::TestClock;
 
 /// The longest body that API Gateway takes, in bytes.
 pub const MAX_BODY_LEN: usize = 10 * 1024 * 1024;
@@ -38,6 +40,16 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 struct Gateway {
     app: App,
     issuer: Arc<Issuer>,
+    test_clock: Option<Arc<TestClock>>,
+}
+
+/// What a request is for.
+#[derive(Debug, Clone)]
+enum Target {
+    /// A route of the product.
+    Function(&'static Route),
+    /// The test clock.
+    Clock(Arc<TestClock>),
 }
 
 /// Why the gateway answers by itself.
@@ -64,7 +76,7 @@ enum Refusal {
 }
 
 /// A route, and the parts of the path that it leaves open, decoded.
-type Match<'a> = (&'static Route, BTreeMap<&'a str, String>);
+type Match = (&'static Route, BTreeMap<&'static str, String>);
 
 /// Serves until `shutdown` resolves, then ends the requests under way and returns.
 ///
@@ -76,7 +88,21 @@ pub async fn serve(
     issuer: Arc<Issuer>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = Router::new().fallback(handle).with_state(Gateway { app, issuer });
+    serve_with_clock(listener, app, issuer, None, shutdown).await
+}
+
+/// Serves as [`serve`] does, and also the route of a test clock, if there is one.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve_with_clock(
+    listener: TcpListener,
+    app: App,
+    issuer: Arc<Issuer>,
+    test_clock: Option<Arc<TestClock>>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let router = Router::new().fallback(handle).with_state(Gateway { app, issuer, test_clock });
     let (stopping, stopped) = oneshot::channel();
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async {
@@ -127,7 +153,7 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Response<lambda_http::Body>, Refusal> {
         let body = read(body).await?;
-        let (route, path_parameters) = find_route(&parts.method, parts.uri.path())?;
+        let (target, path_parameters) = self.find(&parts.method, parts.uri.path())?;
         let claims = bearer(&parts.headers).and_then(|token| match self.issuer.verify(token, now) {
             Ok(claims) => Some(claims),
             Err(error) => {
@@ -139,21 +165,56 @@ impl Gateway {
             request_id,
             now,
             source_ip,
-            route_path: route.path,
+            route_path: target.path(),
             path_parameters: &path_parameters,
             claims: &claims.ok_or(Refusal::Unauthenticated)?,
         };
         let event = event::build(parts, &body, &context).map_err(Refusal::Headers)?.to_string();
         let app = self.app.clone();
+        let (name, request_id) = (target.name(), request_id.to_owned());
         // A task of its own, as an invocation is: a caller who hangs up does not stop it, and a panic ends nothing else.
         let invocation = tokio::spawn(async move {
             let request = lambda_http::request::from_str(&event)?;
-            Ok::<_, serde_json::Error>(respond(&app, route, request).await)
+            Ok::<_, serde_json::Error>(match target {
+                Target::Function(route) => respond(&app, route, request).await,
+                Target::Clock(test_clock) => clock_route::respond(&test_clock, request, &request_id).await,
+            })
         });
         match invocation.await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(crashed(route, &error)),
-            Err(error) => Err(crashed(route, &error)),
+            Ok(Err(error)) => Err(crashed(name, &error)),
+            Err(error) => Err(crashed(name, &error)),
+        }
+    }
+
+    /// Finds what a request is for.
+    fn find(&self, method: &Method, path: &str) -> Result<(Target, BTreeMap<&'static str, String>), Refusal> {
+        match &self.test_clock {
+            Some(test_clock) if path == clock_route::PATH => {
+                if clock_route::METHODS.contains(method) {
+                    Ok((Target::Clock(Arc::clone(test_clock)), BTreeMap::new()))
+                } else {
+                    Err(Refusal::MethodNotAllowed(clock_route::METHODS.map(|method| method.to_string()).join(", ")))
+                }
+            }
+            Some(_) | None => find_route(method, path).map(|(route, open)| (Target::Function(route), open)),
+        }
+    }
+}
+
+impl Target {
+    const fn path(&self) -> &'static str {
+        match self {
+            Self::Function(route) => route.path,
+            Self::Clock(_) => clock_route::PATH,
+        }
+    }
+
+    /// Its name in logs.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Function(route) => route.handler,
+            Self::Clock(_) => "local_clock",
         }
     }
 }
@@ -228,7 +289,7 @@ async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Finds the route of a request.
-fn find_route<'a>(method: &Method, path: &str) -> Result<Match<'a>, Refusal> {
+fn find_route(method: &Method, path: &str) -> Result<Match, Refusal> {
     let mut allowed = Vec::new();
     for route in ROUTES {
         let Some(open) = match_path(route.path, path) else { continue };
@@ -270,8 +331,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The function did not come to an answer of its own.
-fn crashed(route: &Route, error: &dyn fmt::Display) -> Refusal {
-    tracing::error!(route = route.handler, %error, "the function crashed");
+fn crashed(route: &str, error: &dyn fmt::Display) -> Refusal {
+    tracing::error!(route, %error, "the function crashed");
     Refusal::Crashed
 }
 
@@ -282,6 +343,9 @@ fn into_body(body: lambda_http::Body) -> Body {
         _ => Body::empty(),
     }
 }
+
+#[cfg(test)]
+mod clock_tests;
 
 #[cfg(test)]
 mod tests {
@@ -387,8 +451,8 @@ mod tests {
         let (role, ttl) = (Role::PlatformAdmin, TimeDelta::hours(1));
         let request = TokenRequest { role, tenant: None, sub: "ada".to_owned(), ttl };
         let token = issuer.issue(&request, RealClock.now()).unwrap();
-        let gateway =
-            Gateway { app: App { store, clock: Arc::new(BrokenClock::default()), settings }, issuer: Arc::new(issuer) };
+        let app = App { store, clock: Arc::new(BrokenClock::default()), settings };
+        let gateway = Gateway { app, issuer: Arc::new(issuer), test_clock: None };
         let request = Request::post("/api/v1/deployments")
             .header(header::HOST, "localhost")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))

@@ -4,16 +4,22 @@
 //! - [`issuer`]: tokens, in place of an identity provider.
 //! - [`gateway`]: HTTP, in place of API Gateway; [`event`] is what it hands to a function.
 //! - [`engine`]: storage, in place of DynamoDB.
-//! - [`cli`]: the program that joins them; `data` is its directory, `demo` what it
+//! - [`sweeper`]: time that passes, in place of the schedule; [`clock`] has clocks that can be set, and `clock_route`
+//!   is how a running program's is moved on.
+//! - [`cli`]: the program that joins them; `data` is its directory, `records` where its records are, `demo` what it
 //!   sells at first and `banner` what it prints.
 //!
 //! Nothing here is deployed, and no rule of the product is here: requests go through the same code as in Lambda.
 
 mod banner;
 pub mod cli;
+pub mod clock;
+mod clock_route;
 mod data;
 mod demo;
 pub mod engine;
 pub mod event;
 pub mod gateway;
 pub mod issuer;
+mod records;
+pub mod sweeper;

@@ -146,8 +146,9 @@ struct RecordItem<T> {
 /// The records that are stored as they are. The name of a variant is the item's `type`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "record", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "one is made at a time, to be written or taken apart at once")]
 enum Record {
-    Event(Box<EventRecord>),
+    Event(EventRecord),
     Resource(Resource),
     Subscription(Subscription),
     SubscriptionAddon(SubscriptionAddon),
@@ -155,7 +156,7 @@ enum Record {
     Plan(Plan),
     PlanVersion(PlanVersion),
     Addon(Addon),
-    Invoice(Box<Invoice>),
+    Invoice(Invoice),
     Payment { number: InvoiceNumber, payment: Payment },
     DunningPolicy(DunningPolicy),
 }
@@ -355,7 +356,7 @@ pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreE
     let Deployment { id: deployment_id, tenant_id, .. } = deployment.clone();
     let event = event.clone();
     let key = keys::event(deployment_id, event.sequence);
-    record(key, None, Record::Event(Box::new(EventRecord { deployment_id, tenant_id, event })))
+    record(key, None, Record::Event(EventRecord { deployment_id, tenant_id, event }))
 }
 
 /// Turns a resource into an item.
@@ -391,17 +392,6 @@ pub fn trial_claim(deployment: &Deployment, plan_code: &ShortCode) -> Result<Ite
     record(key, None, Record::TrialClaim { deployment_id: deployment.id })
 }
 
-/// Reads the mark that a tenant has had its trial of a plan: the deployment it had it by.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_trial_claim(item: Item) -> Result<DeploymentId, StoreError> {
-    match from_item(item)? {
-        RecordItem { record: Record::TrialClaim { deployment_id }, .. } => Ok(deployment_id),
-        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no trial claim"))),
-    }
-}
-
 /// Turns a plan into an item.
 ///
 /// # Errors
@@ -431,18 +421,7 @@ pub fn from_addon(addon: &Addon) -> Result<Item, StoreError> {
 /// # Errors
 /// [`StoreError::Damaged`] if it cannot be expressed.
 pub fn from_invoice(invoice: &Invoice) -> Result<Item, StoreError> {
-    record(keys::invoice(invoice.deployment_id, &invoice.number), None, Record::Invoice(Box::new(invoice.clone())))
-}
-
-/// Reads an invoice.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_invoice(item: Item) -> Result<Invoice, StoreError> {
-    match from_item(item)? {
-        RecordItem { record: Record::Invoice(record), .. } => Ok(*record),
-        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no invoice"))),
-    }
+    record(keys::invoice(invoice.deployment_id, &invoice.number), None, Record::Invoice(invoice.clone()))
 }
 
 /// The mark that a payment of an invoice was taken note of.
@@ -462,93 +441,29 @@ pub fn from_dunning_policy(tenant_id: &TenantId, policy: &DunningPolicy) -> Resu
     record(keys::dunning_policy(tenant_id), None, Record::DunningPolicy(*policy))
 }
 
-/// Reads a tenant's dunning policy.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_dunning_policy(item: Item) -> Result<DunningPolicy, StoreError> {
-    match from_item(item)? {
-        RecordItem { record: Record::DunningPolicy(record), .. } => Ok(record),
-        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no dunning policy"))),
-    }
+/// Declares the function that reads a record of one kind.
+macro_rules! reader {
+    ($name:ident, $pattern:pat => $value:expr, $type:ty, $what:literal) => {
+        #[doc = concat!("Reads ", $what, ".\n\n# Errors\n[`StoreError::Damaged`] if the item is none.")]
+        pub fn $name(item: Item) -> Result<$type, StoreError> {
+            match from_item(item)? {
+                RecordItem { record: $pattern, .. } => Ok($value),
+                RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is not {}", $what))),
+            }
+        }
+    };
 }
 
-/// Reads an event.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_event(item: Item) -> Result<Event, StoreError> {
-    match from_item(item)? {
-        RecordItem { record: Record::Event(record), .. } => Ok(record.event),
-        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no event"))),
-    }
-}
-
-/// Reads a resource.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_resource(item: Item) -> Result<Resource, StoreError> {
-    match from_item(item)? {
-        RecordItem { record: Record::Resource(record), .. } => Ok(record),
-        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no resource"))),
-    }
-}
-
-/// Reads a subscription.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_subscription(item: Item) -> Result<Subscription, StoreError> {
-    match from_item(item)? {
-        RecordItem { record: Record::Subscription(record), .. } => Ok(record),
-        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no subscription"))),
-    }
-}
-
-/// Reads an add-on of a subscription.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_subscription_addon(item: Item) -> Result<SubscriptionAddon, StoreError> {
-    match from_item(item)? {
-        RecordItem { record: Record::SubscriptionAddon(record), .. } => Ok(record),
-        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no subscription_addon"))),
-    }
-}
-
-/// Reads a plan.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_plan(item: Item) -> Result<Plan, StoreError> {
-    match from_item(item)? {
-        RecordItem { record: Record::Plan(record), .. } => Ok(record),
-        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no plan"))),
-    }
-}
-
-/// Reads a plan version.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_plan_version(item: Item) -> Result<PlanVersion, StoreError> {
-    match from_item(item)? {
-        RecordItem { record: Record::PlanVersion(record), .. } => Ok(record),
-        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no plan_version"))),
-    }
-}
-
-/// Reads an add-on of the catalog.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_addon(item: Item) -> Result<Addon, StoreError> {
-    match from_item(item)? {
-        RecordItem { record: Record::Addon(record), .. } => Ok(record),
-        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is no addon"))),
-    }
-}
+reader!(to_event, Record::Event(record) => record.event, Event, "an event");
+reader!(to_resource, Record::Resource(resource) => resource, Resource, "a resource");
+reader!(to_subscription, Record::Subscription(subscription) => subscription, Subscription, "a subscription");
+reader!(to_subscription_addon, Record::SubscriptionAddon(addon) => addon, SubscriptionAddon, "a subscription's add-on");
+reader!(to_trial_claim, Record::TrialClaim { deployment_id } => deployment_id, DeploymentId, "a trial claim");
+reader!(to_plan, Record::Plan(plan) => plan, Plan, "a plan");
+reader!(to_plan_version, Record::PlanVersion(version) => version, PlanVersion, "a plan version");
+reader!(to_addon, Record::Addon(addon) => addon, Addon, "an add-on of the catalog");
+reader!(to_invoice, Record::Invoice(invoice) => invoice, Invoice, "an invoice");
+reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
 
 /// Reads a deployment.
 ///

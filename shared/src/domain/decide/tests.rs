@@ -12,6 +12,7 @@ use crate::domain::{
     AnchorMode, CatalogStatus, Currency, DunningPolicy, Interval, InvoiceNumber, InvoiceStatus, MAX_PRICE_CENTS, Plan,
     SubscriptionId, SubscriptionStatus, allowed_transitions, sum,
 };
+use crate::store::{CommitId, items};
 
 /// One step of a history: what is asked for, and how long after the step before.
 #[derive(Debug, Clone)]
@@ -221,6 +222,30 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
     prop::collection::vec((step, 0..5_000_000_i64), 1..60)
 }
 
+/// Whatever comes about is stored and read back as it was.
+fn check_stored_forms(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(), TestCaseError> {
+    let deployment = &aggregate.deployment;
+    let id = deployment.id;
+    let item = items::to_item(&items::DeploymentItem::new(aggregate, 16, CommitId::new(Uuid::nil()))).unwrap();
+    let row = items::to_deployment(item).unwrap();
+    prop_assert_eq!((&row.deployment, row.next_action), (deployment, aggregate.next_action()));
+    if let Some(subscription) = &aggregate.subscription {
+        let item = items::from_subscription(id, subscription).unwrap();
+        prop_assert_eq!(&items::to_subscription(item).unwrap(), subscription);
+    }
+    for addon in &aggregate.addons {
+        let item = items::from_subscription_addon(id, addon).unwrap();
+        prop_assert_eq!(&items::to_subscription_addon(item).unwrap(), addon);
+    }
+    if let Some(event) = events.last() {
+        prop_assert_eq!(&items::to_event(items::from_event(deployment, event).unwrap()).unwrap(), event);
+    }
+    if let Some(invoice) = ledger.values().last() {
+        prop_assert_eq!(&items::to_invoice(items::from_invoice(invoice).unwrap()).unwrap(), invoice);
+    }
+    Ok(())
+}
+
 fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(), TestCaseError> {
     let deployment = &aggregate.deployment;
     let open: Vec<_> = ledger.values().filter_map(Invoice::as_open).collect();
@@ -229,6 +254,7 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
     prop_assert_eq!(kept, open);
     let given_up = ledger.values().filter(|invoice| invoice.status == InvoiceStatus::Uncollectible).count();
     prop_assert_eq!(deployment.uncollectible_invoices as usize, given_up);
+    check_stored_forms(aggregate, events, ledger)?;
     prop_assert_eq!(&replay(deployment.id, events), &Ok(aggregate.clone()));
     prop_assert_eq!(deployment.version, events.len() as u64);
     prop_assert!(events.windows(2).all(|pair| pair[0].occurred_at <= pair[1].occurred_at));
