@@ -1,21 +1,18 @@
-//! The promise: the lifecycle's diagram in the documentation is the map in the code.
+//! The promise: the diagrams in the documentation are what the code has: the lifecycle's map and the dunning ladder.
 //!
-//! `UPDATE_DOCS=1 cargo test -p arcadia-tests docs` writes it anew.
+//! `UPDATE_DOCS=1 cargo test -p arcadia-tests docs` writes them anew.
 
 use std::fmt::Write as _;
 use std::fs;
 
-use arcadia_shared::domain::State;
 use arcadia_shared::domain::lifecycle::{INITIAL_STATES, MOVES, Permission};
+use arcadia_shared::domain::{DunningPolicy, LADDER, State};
 
 use crate::harness::environment;
 use crate::harness::project::ROOT;
 
-const BEGIN: &str = "<!-- lifecycle:begin -->\n";
-const END: &str = "<!-- lifecycle:end -->";
-
 /// The map as a Mermaid diagram.
-fn diagram() -> String {
+fn map() -> String {
     let mut lines = String::from("```mermaid\nstateDiagram-v2\n");
     for state in INITIAL_STATES {
         writeln!(lines, "    [*] --> {state}").unwrap();
@@ -34,15 +31,42 @@ fn diagram() -> String {
     lines + "```\n"
 }
 
-#[test]
-fn the_diagram_is_the_map() {
-    let path = format!("{ROOT}/docs/ARCHITECTURE.md");
-    let text = fs::read_to_string(&path).expect("docs/ARCHITECTURE.md");
-    let (before, rest) = text.split_once(BEGIN).expect("docs/ARCHITECTURE.md has a line <!-- lifecycle:begin -->");
-    let (found, after) = rest.split_once(END).expect("docs/ARCHITECTURE.md has a line <!-- lifecycle:end -->");
-    if environment("UPDATE_DOCS").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", diagram())).expect("docs/ARCHITECTURE.md");
-    } else {
-        assert_eq!(found, diagram(), "the map has changed: run UPDATE_DOCS=1 cargo test -p arcadia-tests docs");
+/// The ladder of the default policy as a Mermaid diagram.
+fn ladder() -> String {
+    let policy = DunningPolicy::default();
+    let mut lines = String::from("```mermaid\nstateDiagram-v2\n    direction LR\n");
+    for rung in LADDER {
+        let days = (rung.days_after_due)(&policy);
+        writeln!(lines, "    {} --> {} : {days} days after the due date", rung.from, rung.to).unwrap();
     }
+    let days = policy.archived_after_days;
+    writeln!(lines, "    {} --> {} : {days} days later", State::Cancelled, State::Archived).unwrap();
+    for state in LADDER.iter().map(|rung| rung.from).filter(|state| state.is_dunning()) {
+        writeln!(lines, "    {state} --> {} : paid", State::Active).unwrap();
+    }
+    lines + "```\n"
+}
+
+/// Holds a diagram against the one in a file, or puts it there.
+fn check(file: &str, name: &str, diagram: &str) {
+    let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
+    let path = format!("{ROOT}/docs/{file}");
+    let text = fs::read_to_string(&path).expect(file);
+    let (before, rest) = text.split_once(&begin).expect(&begin);
+    let (found, after) = rest.split_once(&end).expect(&end);
+    if environment("UPDATE_DOCS").is_some() {
+        fs::write(&path, format!("{before}{begin}{diagram}{end}{after}")).expect(file);
+    } else {
+        assert_eq!(found, diagram, "{file} is out of date: run UPDATE_DOCS=1 cargo test -p arcadia-tests docs");
+    }
+}
+
+#[test]
+fn the_lifecycles_diagram_is_the_map() {
+    check("ARCHITECTURE.md", "lifecycle", &map());
+}
+
+#[test]
+fn the_ladders_diagram_is_the_ladder() {
+    check("billing.md", "ladder", &ladder());
 }

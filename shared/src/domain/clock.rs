@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
 use super::lifecycle::State;
+use super::policy::{DunningPolicy, days_after};
 use super::subscription::SubscriptionStatus;
 use super::values::Timestamp;
 
@@ -34,16 +35,56 @@ pub enum Action {
 impl Action {
     /// Whether it is a step of the dunning ladder, of which the clock takes at most one a sweep.
     #[must_use]
-    pub const fn is_dunning(self) -> bool {
-        match self {
-            Self::MarkPastDue | Self::Suspend | Self::CancelUnpaid => true,
-            Self::CancelSubscription
-            | Self::EndTrial
-            | Self::Resume
-            | Self::ChangePlan
-            | Self::Renew
-            | Self::Archive => false,
-        }
+    pub fn is_dunning(self) -> bool {
+        LADDER.iter().any(|rung| rung.action == self)
+    }
+}
+
+/// A step of the dunning ladder: what happens to a deployment whose oldest open invoice stays unpaid.
+#[derive(Debug, Clone, Copy)]
+pub struct Rung {
+    /// The step.
+    pub action: Action,
+    /// The state it leaves.
+    pub from: State,
+    /// The state it enters.
+    pub to: State,
+    /// What its event says.
+    pub reason: &'static str,
+    /// How many days after the invoice's due date.
+    pub days_after_due: fn(&DunningPolicy) -> u32,
+}
+
+/// The dunning ladder, as data.
+pub const LADDER: &[Rung] = &[
+    Rung {
+        action: Action::MarkPastDue,
+        from: State::Active,
+        to: State::PastDue,
+        reason: "invoice_overdue",
+        days_after_due: |policy| policy.past_due_after_days,
+    },
+    Rung {
+        action: Action::Suspend,
+        from: State::PastDue,
+        to: State::Suspended,
+        reason: "invoice_unpaid",
+        days_after_due: |policy| policy.suspended_after_days,
+    },
+    Rung {
+        action: Action::CancelUnpaid,
+        from: State::Suspended,
+        to: State::Cancelled,
+        reason: "invoice_unpaid",
+        days_after_due: |policy| policy.cancelled_after_days,
+    },
+];
+
+impl Rung {
+    /// The step that leaves a state, if one does.
+    #[must_use]
+    pub fn from(state: State) -> Option<&'static Self> {
+        LADDER.iter().find(|rung| rung.from == state)
     }
 }
 
@@ -72,22 +113,23 @@ pub fn next_action(aggregate: &Aggregate) -> Option<NextAction> {
         State::Paused | State::Suspended | State::Cancelled | State::Archived => None,
     };
     let policy = &deployment.dunning_policy;
-    let archived_at = Some(policy.archived_at(deployment.state_since)).filter(|_| deployment.live_resources == 0);
-    let oldest_due_at = deployment.open_invoices.iter().map(|open| open.due_at).min();
+    let archived_at =
+        Some(days_after(deployment.state_since, policy.archived_after_days)).filter(|_| deployment.live_resources == 0);
+    let oldest_due_at = deployment.open_invoices.iter().map(|open| open.due_at).min().filter(|_| moves);
+    let rung = Rung::from(deployment.state).zip(oldest_due_at);
+    let rung = rung.map(|(rung, due_at)| (rung.action, Some(days_after(due_at, (rung.days_after_due)(policy)))));
     let period_end = billed.map(|s| s.current_period_end);
     let changes = billed.is_some_and(|s| s.pending_change.is_some());
     [
         (Action::CancelSubscription, subscription.and_then(|s| s.cancel_at)),
         (Action::EndTrial, trial_end),
         (Action::Resume, in_state(State::Paused, deployment.resume_at)),
-        (Action::MarkPastDue, in_state(State::Active, oldest_due_at.map(|due_at| policy.past_due_at(due_at)))),
-        (Action::Suspend, in_state(State::PastDue, oldest_due_at.map(|due_at| policy.suspended_at(due_at)))),
-        (Action::CancelUnpaid, in_state(State::Suspended, oldest_due_at.map(|due_at| policy.cancelled_at(due_at)))),
         (Action::ChangePlan, period_end.filter(|_| changes)),
         (Action::Renew, period_end.filter(|_| !changes)),
         (Action::Archive, in_state(State::Cancelled, archived_at)),
     ]
     .into_iter()
+    .chain(rung)
     .filter_map(|(action, at)| Some(NextAction { action, at: at? }))
     .min_by_key(|next| (next.at, next.action))
 }

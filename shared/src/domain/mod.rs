@@ -22,7 +22,7 @@ mod values;
 pub use actor::{Actor, Authority};
 pub use aggregate::{Aggregate, Change, ReplayError, replay};
 pub use catalog::{Addon, CatalogStatus, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
-pub use clock::{Action, NextAction, next_action};
+pub use clock::{Action, LADDER, NextAction, Rung, next_action};
 pub use decide::{
     ChangePlan, Command, CreateDeployment, Effective, MAX_LIVE_RESOURCES, MAX_REPLACED_ADDONS, Proration, Rejection,
     Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, step,

@@ -48,33 +48,10 @@ impl DunningPolicy {
     pub fn due_at(&self, at: Timestamp) -> Timestamp {
         days_after(at, self.payment_terms_days)
     }
-
-    /// When a deployment becomes past due, by the due date of its oldest open invoice.
-    #[must_use]
-    pub fn past_due_at(&self, due_at: Timestamp) -> Timestamp {
-        days_after(due_at, self.past_due_after_days)
-    }
-
-    /// When it is suspended, by the same date.
-    #[must_use]
-    pub fn suspended_at(&self, due_at: Timestamp) -> Timestamp {
-        days_after(due_at, self.suspended_after_days)
-    }
-
-    /// When it is cancelled, by the same date.
-    #[must_use]
-    pub fn cancelled_at(&self, due_at: Timestamp) -> Timestamp {
-        days_after(due_at, self.cancelled_after_days)
-    }
-
-    /// When it is archived, by the time of its cancellation.
-    #[must_use]
-    pub fn archived_at(&self, cancelled_at: Timestamp) -> Timestamp {
-        days_after(cancelled_at, self.archived_after_days)
-    }
 }
 
-fn days_after(at: Timestamp, days: u32) -> Timestamp {
+/// So many days later.
+pub(super) fn days_after(at: Timestamp, days: u32) -> Timestamp {
     // Beyond the last day a calendar can express, time stands still.
     at.checked_add_signed(TimeDelta::days(i64::from(days))).unwrap_or(at)
 }

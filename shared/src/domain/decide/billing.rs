@@ -2,7 +2,7 @@
 
 use crate::domain::actor::{Actor, Authority};
 use crate::domain::aggregate::{Aggregate, Change};
-use crate::domain::clock::{Action, next_action};
+use crate::domain::clock::{Action, Rung, next_action};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, Payment, bill_period, bill_rest};
 use crate::domain::lifecycle::State;
@@ -146,12 +146,15 @@ pub fn step(aggregate: &Aggregate, policy: DunningPolicy, now: Timestamp) -> Opt
         }
         Action::EndTrial => numbered(&context, end_trial(&context, subscription?.clone(), next.at)),
         Action::Resume => go(State::Active, "resumed", None),
-        Action::MarkPastDue => go(State::PastDue, "invoice_overdue", Some(policy)),
-        Action::Suspend => go(State::Suspended, "invoice_unpaid", None),
-        Action::CancelUnpaid => {
-            let mut events = go(State::Cancelled, "invoice_unpaid", None);
-            let numbers = aggregate.deployment.open_invoices.iter().map(|open| open.number.clone()).collect();
-            events.push(context.event(EventKind::InvoicesUncollectible { numbers }));
+        Action::MarkPastDue | Action::Suspend | Action::CancelUnpaid => {
+            let rung = Rung::from(aggregate.deployment.state)?;
+            // Deadlines that run from here on are those of the policy as it is now, whatever becomes of it.
+            let entered = (rung.to == State::PastDue).then_some(policy);
+            let mut events = go(rung.to, rung.reason, entered);
+            if rung.to == State::Cancelled {
+                let numbers = aggregate.deployment.open_invoices.iter().map(|open| open.number.clone()).collect();
+                events.push(context.event(EventKind::InvoicesUncollectible { numbers }));
+            }
             events
         }
         Action::ChangePlan => numbered(&context, change_plan(&context, subscription?.clone())),
