@@ -268,17 +268,28 @@ async fn the_rest_of_a_query_and_path_is_refused_or_found_nowhere() {
 
 #[tokio::test]
 async fn if_match_must_be_readable() {
-    let case = Case::start().await;
+    let mut case = Case::start().await;
+    let resource = r#"{"kind": "a", "provider_reference": "b"}"#;
+    let created = send(case.raw(&Method::POST, "/deployments/{id}/resources", resource)).await.expect(201);
+    let delete = format!("/deployments/{{id}}/resources/{}", id_of(&created["resource"]));
+    case.before = case.world.contents().await;
+    case.world.dynamodb.clear();
     for (method, path, body) in [
         (Method::PATCH, "/deployments/{id}", r#"{"region": "us-east-1"}"#),
         (Method::POST, "/deployments/{id}/transition", r#"{"to_state": "paused"}"#),
-        (Method::POST, "/deployments/{id}/resources", r#"{"kind": "a", "provider_reference": "b"}"#),
-        (Method::DELETE, "/deployments/{id}/resources/01920000-0000-7000-8000-000000000000", ""),
+        (Method::POST, "/deployments/{id}/resources", resource),
+        (Method::DELETE, &delete, ""),
     ] {
-        for tag in ["", "1", "\"1", "1\"", "\"", "abc", "\"1\" \"2\"x", "*,\"1\"", "W/1", "w/\"1\"", "\"1\", 2"] {
+        for tag in ["2", "\"2", "2\"", "\"", "abc", "\"2\" \"3\"x", "*,\"2\"", "W/2", "w/\"2\"", "\"2\", 3", "a,b"] {
             let reply = send(case.raw(&method, path, body).header("if-match", tag)).await;
             println!("{tag} on {method} {path}");
             reply.expect_problem(400, "invalid_if_match");
+        }
+        // A list may have empty elements or nothing else, and a tag may be anything between quotes: none is the version.
+        for tag in ["", ",", " , ,", "\"a,b\"", "\"2,3\"", "\"1\",,\"a,2\"", "\"\"", "\",\""] {
+            let reply = send(case.raw(&method, path, body).header("if-match", tag)).await;
+            println!("{tag} on {method} {path}");
+            assert_eq!(reply.expect_problem(412, "precondition_failed")["current_version"], 2);
         }
     }
     case.unchanged().await;

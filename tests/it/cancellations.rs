@@ -9,6 +9,8 @@ use crate::harness::shop::{column, merged};
 use crate::harness::world::START;
 
 const PERIOD_END: &str = "2027-02-01T00:00:00Z";
+/// When the invoice of the start is due.
+const DUE: &str = "2027-01-22T10:00:00Z";
 
 async fn subscribed() -> (World, String) {
     let world = World::start().await;
@@ -30,7 +32,14 @@ async fn a_cancellation_waits_for_the_periods_end_and_can_be_undone() {
     assert_eq!(shown["subscription"], cancelled["subscription"]);
     assert_eq!(shown["events"][0]["type"], "cancellation_scheduled");
     let deployment = &shown["deployment"];
-    assert_eq!((&deployment["state"], &deployment["version"]), (&json!("active"), &json!(3)));
+    assert_eq!((&deployment["state"], &deployment["version"]), (&json!("active"), &json!(4)));
+    assert_eq!(
+        (&deployment["next_action"], &deployment["next_action_at"]),
+        (&json!("mark_past_due"), &json!(DUE)),
+        "the first invoice is open, and due earlier"
+    );
+    world.settle_open_invoices(&id).await;
+    let deployment = &world.show(&id).await["deployment"];
     assert_eq!(
         (&deployment["next_action"], &deployment["next_action_at"]),
         (&json!("cancel_subscription"), &json!(PERIOD_END))
@@ -41,7 +50,7 @@ async fn a_cancellation_waits_for_the_periods_end_and_can_be_undone() {
     assert_eq!(world.contents().await, stored);
 
     let undone = world.delete(&path, &world.user).await;
-    assert_eq!(undone.header("etag"), "\"4\"");
+    assert_eq!(undone.header("etag"), "\"6\"");
     assert_eq!(undone.expect(200)["subscription"], before);
     assert_eq!(world.show(&id).await["events"][0]["type"], "cancellation_withdrawn");
     let stored = world.contents().await;
@@ -66,7 +75,8 @@ async fn an_immediate_cancellation_ends_the_subscription_and_not_the_deployment(
     let shown = world.show(&id).await;
     assert_eq!(shown["events"][0]["type"], "subscription_cancelled");
     let deployment = &shown["deployment"];
-    assert_eq!((&deployment["state"], &deployment["next_action"]), (&json!("active"), &Value::Null));
+    assert_eq!((&deployment["state"], &deployment["next_action"]), (&json!("active"), &json!("mark_past_due")));
+    assert_eq!((&deployment["next_action_at"], shown["events"][0]["sequence"].as_u64()), (&json!(DUE), Some(6)));
     let listed = world.collect("/deployments", &world.user, "deployments").await;
     assert_eq!(listed[0]["subscription"]["status"], "cancelled");
     let stored = world.contents().await;
@@ -74,6 +84,10 @@ async fn an_immediate_cancellation_ends_the_subscription_and_not_the_deployment(
         world.cancel(&id, effective).await.expect_problem(409, "not_subscribed");
     }
     assert_eq!(world.contents().await, stored);
+    // What was owed is owed still, and nothing else will happen.
+    world.settle_open_invoices(&id).await;
+    let deployment = &world.show(&id).await["deployment"];
+    assert_eq!((&deployment["state"], &deployment["next_action"]), (&json!("active"), &Value::Null));
     world.check(&id).await;
 }
 
@@ -98,8 +112,11 @@ async fn after_a_cancellation_a_new_subscription_takes_the_place_of_the_old_one(
     assert_eq!(keys.iter().filter(|sk| sk.starts_with("#SUBSCRIPTION#ADDON#")).count(), 1);
     // The history still has them.
     let events = world.get(&format!("/deployments/{id}/events"), &world.user).await.expect(200);
-    assert_eq!(column(&events["events"], "type"), ["subscribed", "subscription_cancelled", "subscribed", "created"]);
-    assert_eq!(column(&events["events"][2]["data"]["addons"], "price_cents"), [750, 750]);
+    assert_eq!(
+        column(&events["events"], "type"),
+        ["invoice_opened", "subscribed", "subscription_cancelled", "invoice_opened", "subscribed", "created"]
+    );
+    assert_eq!(column(&events["events"][4]["data"]["addons"], "price_cents"), [750, 750]);
 }
 
 #[tokio::test]
@@ -111,7 +128,7 @@ async fn as_many_addons_are_replaced_at_once_as_a_transaction_has_room_for() {
     let id = world.create_subscribed("shop", body("studio", 50)).await;
     world.cancel(&id, "immediate").await.expect(200);
     let stored = world.contents().await;
-    world.subscribe(&id, body("trial", 46)).await.expect_problem(422, "too_many_replaced_addons");
+    world.subscribe(&id, body("trial", 41)).await.expect_problem(422, "too_many_replaced_addons");
     assert_eq!(world.contents().await, stored);
     world.dynamodb.clear();
     world.subscribe(&id, body("trial", MAX_REPLACED_ADDONS - 50)).await.expect(201);
@@ -119,7 +136,17 @@ async fn as_many_addons_are_replaced_at_once_as_a_transaction_has_room_for() {
     let written = seen.last().unwrap().body["TransactItems"].as_array().unwrap().len();
     assert_eq!(written, MAX_REPLACED_ADDONS + 4, "the deployment, its subscription, its event, the trial's claim");
     let stored = world.check(&id).await;
-    assert_eq!(stored.addons.len(), 45);
+    assert_eq!(stored.addons.len(), 40);
+
+    // Nor is there too little room with an invoice: fifty old add-ons, forty new ones, and two events.
+    let id = world.create_subscribed("other", body("studio", 50)).await;
+    world.cancel(&id, "immediate").await.expect(200);
+    world.dynamodb.clear();
+    world.subscribe(&id, body("studio", 40)).await.expect(201);
+    let seen = world.dynamodb.seen();
+    let written = seen.last().unwrap().body["TransactItems"].as_array().unwrap().len();
+    assert_eq!(written, 90 + 5, "the deployment, its subscription, two events, the invoice");
+    assert_eq!(world.check(&id).await.addons.len(), 40);
 }
 
 #[tokio::test]

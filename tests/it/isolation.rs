@@ -1,7 +1,7 @@
 //! The promise: a tenant sees and touches its own deployments and nobody else's, and without a valid token nothing
 //! is reached at all.
 
-use arcadia_functions::{ROUTES, Route};
+use arcadia_functions::{Audience, ROUTES, Route};
 use arcadia_local::issuer::Issuer;
 use arcadia_shared::runtime::Clock as _;
 use base64::Engine as _;
@@ -17,6 +17,8 @@ use crate::subscription_isolation;
 
 /// An id that nothing has.
 const MISSING: &str = "01920000-0000-7000-8000-000000000000";
+/// A number that no invoice has.
+const MISSING_NUMBER: &str = "20270115100000-0123456789ab-USD";
 
 /// A body that the route would accept.
 fn body_for(route: &Route) -> Option<Value> {
@@ -34,13 +36,30 @@ fn body_for(route: &Route) -> Option<Value> {
 /// A request on a route that would be accepted from the right caller.
 fn request(world: &World, route: &Route, id: &str, part_id: &str) -> RequestBuilder {
     let path = route.path.replace("{id}", id).replace("{resource_id}", part_id).replace("{addon_id}", part_id);
-    let path = path.replace("{code}", "studio");
+    let path = path.replace("{code}", "studio").replace("{number}", part_id).replace("{tenant_id}", ACME);
     assert!(!path.contains('{'), "{path} has a part that this test does not know");
     let request = world.anonymous(route.method.clone(), &path);
     match body_for(route) {
         Some(body) => request.json(&body),
         None => request,
     }
+}
+
+/// What a route for that audience refuses all others with.
+const fn refusal(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Admins => "admin_required",
+        Audience::Everyone | Audience::Payers => "role_not_permitted",
+    }
+}
+
+/// The part of a deployment that the route names, as nothing has it.
+fn missing_part(route: &Route) -> &'static str {
+    if route.path.contains("{number}") { MISSING_NUMBER } else { MISSING }
+}
+
+fn payment_provider() -> String {
+    token("psp", "payment_provider", None)
 }
 
 fn routes_of_one_deployment() -> impl Iterator<Item = &'static Route> {
@@ -64,28 +83,103 @@ fn comparable(reply: &Reply) -> (u16, HeaderMap, &str) {
 #[tokio::test]
 async fn another_tenants_deployment_answers_as_a_missing_one_does() {
     let world = World::start().await;
+    world.open_shop().await;
     let id = id_of(&world.create("shop").await);
     let resource_id = add_resource(&world, &id, &world.user).await;
+    let body = json!({"plan_code": "studio", "addons": ["storage_50gb"]});
+    let subscribed = world.subscribe(&id, body).await.expect(201);
+    let addon_id = id_of(&subscribed["subscription"]["addons"][0]);
+    let number = subscribed["invoice"]["number"].as_str().expect("an invoice");
     let before = world.contents().await;
     let stranger = user("globex");
-    assert!(routes_of_one_deployment().count() >= 7);
+    assert!(routes_of_one_deployment().count() >= 19);
     for route in routes_of_one_deployment() {
-        let foreign = send(request(&world, route, &id, &resource_id).bearer_auth(&stranger)).await;
-        let missing = send(request(&world, route, MISSING, MISSING).bearer_auth(&stranger)).await;
+        let part = match route.path {
+            path if path.contains("{number}") => number,
+            path if path.contains("{addon_id}") => &addon_id,
+            _ => &resource_id,
+        };
+        let foreign = send(request(&world, route, &id, part).bearer_auth(&stranger)).await;
+        let missing = send(request(&world, route, MISSING, missing_part(route)).bearer_auth(&stranger)).await;
         assert_eq!(comparable(&foreign), comparable(&missing), "{}", route.handler);
-        foreign.expect_problem(404, "not_found");
-        let to_admin = send(request(&world, route, MISSING, MISSING).bearer_auth(&world.admin)).await;
+        match route.audience {
+            Audience::Everyone => foreign.expect_problem(404, "not_found"),
+            Audience::Admins | Audience::Payers => foreign.expect_problem(403, refusal(route.audience)),
+        };
+        let to_admin = send(request(&world, route, MISSING, missing_part(route)).bearer_auth(&world.admin)).await;
         to_admin.expect_problem(404, "not_found");
     }
     assert_eq!(world.contents().await, before);
-    world.open_shop().await;
     for route in routes_of_one_deployment() {
         let (id, part_id) = subscription_isolation::ready_for(&world, route.handler).await;
-        // Whatever the tenant, this is for the platform.
-        let token = if route.handler == "extend_trial" { &world.admin } else { &world.user };
+        let token = match route.audience {
+            Audience::Everyone => world.user.clone(),
+            Audience::Admins => world.admin.clone(),
+            Audience::Payers => payment_provider(),
+        };
         let own = send(request(&world, route, &id, &part_id).bearer_auth(token)).await;
         assert!(own.status < 300, "{} is refused for another reason: {}", route.handler, own.text);
     }
+}
+
+#[tokio::test]
+async fn another_tenants_dunning_policy_is_not_found_and_set_by_the_platform_alone() {
+    let world = World::start().await;
+    let routes: Vec<&Route> = ROUTES.iter().filter(|route| route.path.contains("{tenant_id}")).collect();
+    let [show, put] = &routes[..] else { panic!("a route of tenants that this test does not know") };
+    let policy = body_for(put).expect("a policy");
+    send(request(&world, put, "", "").bearer_auth(&world.admin)).await.expect(200);
+    let before = world.contents().await;
+    world.dynamodb.clear();
+    let stranger = user("globex");
+    let foreign = send(request(&world, show, "", "").bearer_auth(&stranger)).await;
+    let missing = world.get("/tenants/nobody/dunning-policy", &stranger).await;
+    assert_eq!(comparable(&foreign), comparable(&missing));
+    foreign.expect_problem(404, "not_found");
+    for token in [&stranger, &world.user] {
+        send(request(&world, put, "", "").bearer_auth(token)).await.expect_problem(403, "admin_required");
+    }
+    assert_eq!(world.dynamodb.seen(), []);
+    assert_eq!(world.contents().await, before);
+    for token in [&world.user, &world.admin] {
+        let shown = send(request(&world, show, "", "").bearer_auth(token)).await.expect(200);
+        assert_eq!(shown, json!({"dunning_policy": policy}));
+    }
+}
+
+#[tokio::test]
+async fn whom_a_route_is_not_for_is_refused_before_anything_is_read_or_parsed() {
+    let world = World::start().await;
+    let refused: Vec<&Route> = ROUTES.iter().filter(|route| route.audience != Audience::Everyone).collect();
+    let mut handlers: Vec<&str> = refused.iter().map(|route| route.handler).collect();
+    handlers.sort_unstable();
+    assert_eq!(
+        handlers,
+        [
+            "extend_trial",
+            "publish_plan_version",
+            "put_addon",
+            "put_dunning_policy",
+            "put_plan",
+            "record_payment",
+            "void_invoice"
+        ]
+    );
+    let provider = payment_provider();
+    for route in refused {
+        for token in [&world.user, &user("globex"), &provider] {
+            if route.audience == Audience::Payers && *token == provider {
+                continue;
+            }
+            // Neither the path nor the query nor the body is of any form that the route knows.
+            let path: Vec<&str> =
+                route.path.split('/').map(|part| if part.starts_with('{') { "no-such_form" } else { part }).collect();
+            let request = world.anonymous(route.method.clone(), &format!("{}?no=1", path.join("/")));
+            let reply = send(request.bearer_auth(token).body("{")).await;
+            reply.expect_problem(403, refusal(route.audience));
+        }
+    }
+    assert_eq!(world.dynamodb.seen(), []);
 }
 
 #[tokio::test]
@@ -213,14 +307,18 @@ async fn a_role_that_may_not_use_the_api_reaches_nothing() {
     let id = id_of(&world.create("shop").await);
     world.dynamodb.clear();
     for (token, code) in [
-        (token("psp", "payment_provider", None), "role_not_permitted"),
-        (token("eve", "root", Some(ACME)), "role_required"),
-        (token("eve", "tenant_user", None), "tenant_required"),
-        (token("eve", "tenant_user", Some("a#b")), "tenant_required"),
+        (payment_provider(), None),
+        (token("eve", "root", Some(ACME)), Some("role_required")),
+        (token("eve", "tenant_user", None), Some("tenant_required")),
+        (token("eve", "tenant_user", Some("a#b")), Some("tenant_required")),
     ] {
         for route in ROUTES {
+            // A payment provider reports payments, and does nothing else.
+            if code.is_none() && route.handler == "record_payment" {
+                continue;
+            }
             let reply = send(request(&world, route, &id, MISSING).bearer_auth(&token)).await;
-            reply.expect_problem(403, code);
+            reply.expect_problem(403, code.unwrap_or_else(|| refusal(route.audience)));
         }
     }
     assert_eq!(world.dynamodb.seen(), []);

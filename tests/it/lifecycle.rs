@@ -70,17 +70,37 @@ async fn all_pairs_of_states_agree_with_what_tenants_may() {
     check_all_pairs(Authority::TenantUser).await;
 }
 
+/// Insists that acme's user is not let reactivate a deployment, told so, and leaves no trace.
+async fn check_not_reactivated_by_its_tenant(world: &World, id: &str) {
+    let before = world.contents().await;
+    for dry_run in [true, false] {
+        let refused = world.transition(id, &world.user, json!({"to_state": "active", "dry_run": dry_run})).await;
+        assert_eq!(refused.expect_problem(403, "transition_not_permitted")["allowed_transitions"], json!([]));
+    }
+    assert_eq!(world.show(id).await["allowed_transitions"], json!([]));
+    assert_eq!(world.contents().await, before);
+}
+
 #[tokio::test]
 async fn a_tenant_that_owes_does_not_reactivate_by_itself() {
     let world = World::start().await;
-    let id = world.create_in("shop", State::Cancelled).await;
-    world.set_open_invoices(&id, 1).await;
-    let before = world.contents().await;
-    let refused = world.transition(&id, &world.user, json!({"to_state": "active"})).await;
-    assert_eq!(refused.expect_problem(403, "transition_not_permitted")["allowed_transitions"], json!([]));
-    let shown = world.get(&format!("/deployments/{id}"), &world.user).await.expect(200);
-    assert_eq!(shown["allowed_transitions"], json!([]));
-    assert_eq!(world.contents().await, before);
+    world.open_shop().await;
+    let owing = async |slug: &str| {
+        let id = world.create_subscribed(slug, json!({"plan_code": "studio"})).await;
+        world.transition(&id, &world.user, json!({"to_state": "cancelled"})).await.expect(200);
+        check_not_reactivated_by_its_tenant(&world, &id).await;
+        id
+    };
+    let id = owing("forgiven").await;
+    world.transition(&id, &world.admin, json!({"to_state": "active"})).await.expect(200);
+    let id = owing("paid").await;
+    world.settle_open_invoices(&id).await;
+    world.transition(&id, &world.user, json!({"to_state": "active"})).await.expect(200);
+
+    // What was given up is owed too.
+    let id = world.create_in("given-up", State::Cancelled).await;
+    world.set_uncollectible_invoices(&id, 1).await;
+    check_not_reactivated_by_its_tenant(&world, &id).await;
     world.transition(&id, &world.admin, json!({"to_state": "active"})).await.expect(200);
 }
 

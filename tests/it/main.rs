@@ -9,7 +9,13 @@
 mod harness;
 
 mod bad_input;
+mod billing_crash;
+mod billing_history;
+mod billing_invoices;
+mod billing_ladder;
+mod billing_payments;
 mod billing_simulation;
+mod billing_sweep;
 mod cancellations;
 mod catalog;
 mod docs;

@@ -59,7 +59,13 @@ async fn a_longer_interval_of_the_calendar_begins_with_the_current_month() {
         let (world, id) = subscribed_at("2027-01-31T10:00:00Z", json!({"plan_code": plan_code})).await;
         let subscription = world.subscription(&id).await;
         assert_eq!(period(&subscription), ("2027-01-01T00:00:00Z", end, 0), "{plan_code}");
-        assert_eq!(world.show(&id).await["deployment"]["next_action_at"], end);
+        let next = async || {
+            let deployment = world.show(&id).await["deployment"].take();
+            (deployment["next_action"].clone(), deployment["next_action_at"].clone())
+        };
+        assert_eq!(next().await, (json!("mark_past_due"), json!("2027-02-07T10:00:00Z")), "{plan_code}");
+        world.settle_open_invoices(&id).await;
+        assert_eq!(next().await, (json!("renew"), json!(end)), "{plan_code}");
     }
 }
 

@@ -5,7 +5,7 @@ use arcadia_shared::domain::MAX_UNBILLED_LINES;
 use serde_json::{Value, json};
 
 use crate::harness::World;
-use crate::harness::shop::merged;
+use crate::harness::shop::{column, merged};
 
 /// The month in which these tests take place: 30 days.
 const NOVEMBER: &str = "2027-11-01T00:00:00Z";
@@ -14,13 +14,15 @@ const HALF: &str = "2027-11-16T00:00:00Z";
 /// When it is over.
 const DECEMBER: &str = "2027-12-01T00:00:00Z";
 
-/// A world at the middle of the month, with a deployment that has been on `studio` with storage since its beginning.
+/// A world at the middle of the month, with a deployment that has been on `studio` with storage since its beginning and
+/// has paid for it: version 4.
 async fn half_a_month_in(anchor: &str) -> (World, String) {
     let world = World::start().await;
     world.open_shop().await;
     world.set_time(NOVEMBER);
     let body = json!({"plan_code": "studio", "addons": ["storage_50gb"], "anchor": anchor});
     let id = world.create_subscribed("shop", body).await;
+    world.settle_open_invoices(&id).await;
     world.set_time(HALF);
     (world, id)
 }
@@ -78,10 +80,25 @@ async fn without_proration_the_new_price_counts_from_the_next_period() {
     assert_eq!((&changed["lines"], &changed["subscription"]["unbilled_lines"]), (&json!([]), &json!([])));
     let subscription = &changed["subscription"];
     assert_eq!((&subscription["plan_code"], &subscription["current_period_end"]), (&json!("team"), &json!(DECEMBER)));
-    // Nothing was billed for this plan, so nothing of it is given back.
+    // Of what was billed, the old plan's price, a quarter is not used; nothing was billed at the new one's.
     world.set_time("2027-11-23T12:00:00Z");
     let back = world.change(&id, json!({"plan_code": "studio"})).await.expect(200);
-    assert!(cents(&back["lines"]).iter().all(|cents| *cents >= 0), "{}", back["lines"]);
+    let rest = ("2027-11-23T12:00:00Z", DECEMBER);
+    let lines = [line("plan_credit", "team", -725, rest), line("plan_charge", "studio", 725, rest)];
+    assert_eq!((&back["lines"], &back["subscription"]["unbilled_lines"]), (&json!(lines), &json!(lines)));
+    // Once more each way: what is not billed is not given back, and what is, is.
+    for (plan_code, proration, expected) in [
+        ("team", "none", &[][..]),
+        ("team", "prorate", &[]),
+        ("studio", "prorate", &[-725, 725]),
+        ("team", "prorate", &[-725, 2_475]),
+        ("studio", "none", &[]),
+        ("team", "prorate", &[-2_475, 2_475]),
+    ] {
+        let body = json!({"plan_code": plan_code, "proration": proration});
+        let changed = world.change(&id, body).await.expect(200);
+        assert_eq!(cents(&changed["lines"]), expected, "{plan_code} {proration}");
+    }
     world.check(&id).await;
 }
 
@@ -109,7 +126,22 @@ async fn a_change_to_another_interval_gives_back_the_rest_and_begins_a_new_perio
             lines.splice(0..0, credits.clone());
             assert_eq!(changed["lines"], json!(lines), "{anchor} {proration}");
             let subscription = &changed["subscription"];
-            assert_eq!(subscription["unbilled_lines"], json!(credits), "the new period is billed as every period is");
+            assert_eq!(subscription["unbilled_lines"], json!([]), "the invoice of the new period takes them along");
+            let shown = world.show(&id).await;
+            assert_eq!(column(&shown["events"], "type")[..2], ["invoice_opened", "plan_changed"]);
+            // Its own lines, then what waited; the first invoice is paid, so this one is all that is open.
+            let (charges, total_cents) = (plan_cents + addon_cents, if proration == "prorate" { -1_825 } else { 0 });
+            let total_cents = charges + total_cents;
+            let invoice = &shown["events"][0]["data"]["invoice"];
+            lines.rotate_left(credits.len());
+            assert_eq!((&invoice["lines"], &invoice["total_cents"]), (&json!(lines), &json!(total_cents)));
+            assert_eq!((&invoice["billed_from"], &invoice["billed_to"]), (&json!(HALF), &json!(end)));
+            let open = json!({
+                "number": invoice["number"], "due_at": "2027-11-23T00:00:00Z", "due_cents": total_cents,
+                "currency": "USD",
+            });
+            assert_eq!(shown["deployment"]["open_invoices"], json!([open]));
+            assert_eq!(shown["deployment"]["version"], 6);
             assert_eq!(
                 (&subscription["current_period_start"], &subscription["current_period_end"]),
                 (&json!(start), &json!(end))
@@ -190,7 +222,7 @@ async fn a_change_at_the_periods_end_waits_in_sight_and_can_be_taken_back() {
     let path = format!("/deployments/{id}/subscription/change");
     let withdrawn = world.delete(&path, &world.user).await.expect(200);
     assert_eq!(withdrawn["subscription"], before);
-    assert_eq!(world.events(&id).await.len(), 5);
+    assert_eq!(world.events(&id).await.len(), 4 + 3);
     assert_eq!(world.show(&id).await["events"][0]["type"], "plan_change_withdrawn");
     assert_eq!(world.show(&id).await["deployment"]["next_action"], "renew");
     let before = world.contents().await;
@@ -225,7 +257,7 @@ async fn a_change_to_what_it_is_already_changes_nothing() {
     let before = world.contents().await;
     for effective in ["immediate", "period_end"] {
         let reply = world.change(&id, json!({"plan_code": "studio", "plan_version": 1, "effective": effective})).await;
-        assert_eq!(reply.header("etag"), "\"2\"");
+        assert_eq!(reply.header("etag"), "\"4\"");
         let body = reply.expect(200);
         assert_eq!((&body["event"], &body["lines"]), (&Value::Null, &json!([])));
     }
@@ -246,7 +278,6 @@ async fn what_waits_for_the_next_invoice_has_a_limit_and_beyond_it_nothing_is_wr
     let before = world.contents().await;
     let attach = world.post(&addons, &world.user, json!({"addon_code": "storage_50gb"})).await;
     attach.expect_problem(422, "too_many_changes");
-    world.delete(&format!("{addons}/{first}"), &world.user).await.expect_problem(422, "too_many_changes");
     for dry_run in [true, false] {
         let body = json!({"plan_code": "team", "dry_run": dry_run});
         world.change(&id, body).await.expect_problem(422, "too_many_changes");
@@ -255,6 +286,10 @@ async fn what_waits_for_the_next_invoice_has_a_limit_and_beyond_it_nothing_is_wr
     // What costs nothing now is still possible.
     world.change(&id, json!({"plan_code": "team", "effective": "period_end"})).await.expect(200);
     world.change(&id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
+    // And what was attached can be detached, which gives back.
+    let detached = world.delete(&format!("{addons}/{first}"), &world.user).await.expect(200);
+    let lines = cents(&detached["subscription"]["unbilled_lines"]);
+    assert_eq!((lines.len(), lines.last(), lines.iter().sum::<i64>()), (MAX_UNBILLED_LINES + 1, Some(&-375), -375));
     world.check(&id).await;
 }
 

@@ -31,8 +31,14 @@ async fn a_stale_version_is_refused_and_the_present_one_is_not() {
     }
     toggle(&world, &id, &["\"1\"", "\"3\""]).await.expect_problem(412, "precondition_failed");
     assert_eq!(world.contents().await, before);
-    let versions: [(&[&str], u64); 5] =
-        [(&["\"2\""], 3), (&["*"], 4), (&["\"1\", \"4\""], 5), (&["\"1\"", "\"5\""], 6), (&[" \"6\" "], 7)];
+    let versions: [(&[&str], u64); 6] = [
+        (&["\"2\""], 3),
+        (&["*"], 4),
+        (&["\"1\", \"4\""], 5),
+        (&["\"1\"", "\"5\""], 6),
+        (&[" \"6\" "], 7),
+        (&[",\"a,b\", ,W/\"1\",\"7\","], 8),
+    ];
     for (fresh, version) in versions {
         let reply = toggle(&world, &id, fresh).await;
         assert_eq!(reply.header("etag"), format!("\"{version}\""), "{fresh:?}: {}", reply.text);

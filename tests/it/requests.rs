@@ -28,6 +28,28 @@ pub struct Line {
     pub written: usize,
 }
 
+/// What was made last and later lines name: `{addon_id}` and `{number}` in a path.
+#[derive(Debug, Default)]
+pub struct Parts {
+    addon_id: String,
+    number: String,
+}
+
+impl Parts {
+    pub fn path(&self, line: &Line) -> String {
+        line.path.replace("{addon_id}", &self.addon_id).replace("{number}", &self.number)
+    }
+
+    pub fn learn(&mut self, answer: &Value) {
+        if let Some(attached) = answer["addon"]["id"].as_str() {
+            attached.clone_into(&mut self.addon_id);
+        }
+        if let Some(number) = answer["invoice"]["number"].as_str() {
+            number.clone_into(&mut self.number);
+        }
+    }
+}
+
 pub const READ: &[&str] = &["Query"];
 pub const READ_TWO: &[&str] = &["Query", "Query"];
 pub const CHANGE: &[&str] = &["Query", "TransactWriteItems"];
@@ -119,19 +141,16 @@ async fn every_call_costs_what_the_table_says() {
     let (path, body) = (format!("/deployments/{id}/transition"), json!({"to_state": "active"}));
     lines.push(call("transition_deployment", Method::POST, path, body, (200, CHANGE, 2)));
     lines.extend(subscription_requests::lines(&id));
-    let mut addon_id = String::new();
+    let mut parts = Parts::default();
     let mut needed = BTreeMap::<String, BTreeSet<(String, String)>>::new();
     for line in &lines {
         world.dynamodb.clear();
-        let path = line.path.replace("{addon_id}", &addon_id);
-        let request = world.request(line.method.clone(), &path, &world.admin);
+        let request = world.request(line.method.clone(), &parts.path(line), &world.admin);
         let reply = send(if line.body.is_null() { request } else { request.json(&line.body) }).await;
         let what = format!("{} {} {}", line.method, line.path, line.body);
         assert_eq!(reply.status, line.status, "{what}: {}", reply.text);
         assert_eq!(world.dynamodb.operations(), line.costs, "{what}");
-        if let Some(attached) = reply.body["addon"]["id"].as_str() {
-            attached.clone_into(&mut addon_id);
-        }
+        parts.learn(&reply.body);
         // Every function warms its connection by a Query of the table.
         let needed = needed.entry(line.handler.to_owned()).or_default();
         needed.insert(("dynamodb:Query".to_owned(), "table".to_owned()));

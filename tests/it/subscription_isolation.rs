@@ -16,7 +16,11 @@ pub fn body_for(handler: &str) -> Option<Value> {
         | "show_addon"
         | "detach_addon"
         | "withdraw_plan_change"
-        | "withdraw_cancellation" => None,
+        | "withdraw_cancellation"
+        | "list_invoices"
+        | "show_invoice"
+        | "void_invoice"
+        | "show_dunning_policy" => None,
         "put_plan" => Some(json!({"name": "Studio"})),
         "publish_plan_version" => Some(json!({"price_cents": 1, "currency": "USD", "interval": "month"})),
         "put_addon" => Some(json!({"name": "A", "price_cents": 1, "currency": "USD", "quantity": 1, "unit": "GB"})),
@@ -25,12 +29,17 @@ pub fn body_for(handler: &str) -> Option<Value> {
         "change_plan" => Some(json!({"plan_code": "team"})),
         "cancel_subscription" => Some(json!({})),
         "extend_trial" => Some(json!({"trial_ends_at": "2027-06-01T00:00:00Z"})),
+        "record_payment" => Some(json!({"reference": "stolen", "amount_cents": 1, "currency": "USD"})),
+        "put_dunning_policy" => Some(json!({
+            "payment_terms_days": 365, "past_due_after_days": 365, "suspended_after_days": 365,
+            "cancelled_after_days": 365, "archived_after_days": 365,
+        })),
         new => panic!("{new} is a new route: say here which body it accepts, so that its isolation is tested"),
     }
 }
 
-/// Has a deployment of acme's made on which the call is accepted; its id and that of its add-on or resource. The shop
-/// is open.
+/// Has a deployment of acme's made on which the call is accepted; its id and that of its add-on, resource or invoice. The
+/// shop is open.
 pub async fn ready_for(world: &World, handler: &str) -> (String, String) {
     let slug = handler.replace('_', "-");
     if handler == "extend_trial" {
@@ -45,7 +54,10 @@ pub async fn ready_for(world: &World, handler: &str) -> (String, String) {
         let created = world.post(&format!("/deployments/{id}/resources"), &world.user, body).await.expect(201);
         return (id, id_of(&created["resource"]));
     }
-    world.subscribe(&id, json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await.expect(201);
+    let subscribed = world.subscribe(&id, json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await.expect(201);
+    if ["show_invoice", "record_payment", "void_invoice"].contains(&handler) {
+        return (id, subscribed["invoice"]["number"].as_str().expect("a number").to_owned());
+    }
     world.change(&id, json!({"plan_code": "team", "effective": "period_end"})).await.expect(200);
     if handler == "withdraw_cancellation" {
         world.cancel(&id, "period_end").await.expect(200);
@@ -71,10 +83,12 @@ async fn a_stranger_learns_nothing_of_a_subscription_and_changes_nothing_of_it()
         ("/subscription/addons", json!({"addon_code": "nothing"})),
         ("/subscription/change", json!({"plan_code": "nothing"})),
         ("/subscription/cancellation", json!({"effective": "immediate"})),
-        ("/trial", json!({"trial_ends_at": "2027-06-01T00:00:00Z"})),
     ] {
         world.post(&format!("{base}{path}"), &globex, body).await.expect_problem(404, "not_found");
     }
+    let trial = json!({"trial_ends_at": "2027-06-01T00:00:00Z"});
+    world.post(&format!("{base}/trial"), &globex, trial).await.expect_problem(403, "admin_required");
+    world.get(&format!("{base}/invoices"), &globex).await.expect_problem(404, "not_found");
     for path in ["change", "cancellation", &format!("addons/{addon_id}")] {
         let path = format!("{base}/subscription/{path}");
         world.delete(&path, &globex).await.expect_problem(404, "not_found");

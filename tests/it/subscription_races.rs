@@ -45,7 +45,10 @@ async fn of_subscribers_at_one_moment_exactly_one_succeeds() {
         }
         assert_eq!(world.subscription(&id).await, won.body["subscription"]);
         let stored = world.check(&id).await;
-        assert_eq!((stored.deployment.version, stored.addons.len()), (2, 1));
+        assert_eq!((stored.deployment.version, stored.addons.len()), (3, 1));
+        // One was billed.
+        let invoices = world.collect(&format!("/deployments/{id}/invoices"), &world.user, "invoices").await;
+        assert_eq!(invoices, [won.body["invoice"].clone()]);
         // Whoever comes afterwards learns why.
         world.subscribe(&id, body(0)).await.expect_problem(409, "already_subscribed");
     }
@@ -83,7 +86,9 @@ async fn whichever_of_a_subscription_and_a_cancellation_wins_no_cancelled_deploy
         assert_eq!(stored.deployment.state == State::Cancelled, done[1], "round {round}");
         assert_eq!(stored.subscription.is_some(), done[0], "round {round}");
         assert_eq!(stored.live_subscription().is_some(), done == [true, false], "round {round}");
-        assert_eq!(stored.deployment.version, 1 + done.iter().filter(|done| **done).count() as u64);
+        // A subscription comes with its invoice.
+        assert_eq!(stored.deployment.version, 1 + 2 * u64::from(done[0]) + u64::from(done[1]));
+        assert_eq!(stored.deployment.open_invoices.len(), usize::from(done[0]));
     }
     println!("subscribed {}, cancelled {}, both {both}", outcomes[0], outcomes[1]);
 }

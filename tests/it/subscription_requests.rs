@@ -8,18 +8,22 @@ use serde_json::{Value, json};
 use crate::harness::World;
 use crate::harness::client::send;
 use crate::harness::world::id_of;
-use crate::requests::{CHANGE, Line, READ, READ_TWO, call, check_request, get};
+use crate::requests::{CHANGE, Line, Parts, READ, READ_TWO, call, check_request, get};
 
 /// A read of what somebody wants to buy.
 const OFFER: &[&str] = &["BatchGetItem", "Query"];
 const BUY: &[&str] = &["BatchGetItem", "Query", "TransactWriteItems"];
 const LOOK_UP: &[&str] = &["GetItem"];
 const PUT: &[&str] = &["GetItem", "PutItem"];
+/// A deployment and one of its invoices.
+const INVOICE: &[&str] = &["GetItem", "Query"];
+const CHANGE_INVOICE: &[&str] = &["GetItem", "Query", "TransactWriteItems"];
 
 /// The table: of calls on the deployment `id`, active and without a subscription, in this order.
-/// `{addon_id}` stands for the add-on that was attached last.
+/// `{addon_id}` stands for the add-on that was attached last, `{number}` for the invoice that was opened or changed last.
 pub fn lines(id: &str) -> Vec<Line> {
     let mut lines = catalog_lines();
+    lines.extend(policy_lines());
     lines.extend(subscription_lines(id));
     lines
 }
@@ -63,6 +67,52 @@ fn catalog_lines() -> Vec<Line> {
     ]
 }
 
+fn policy_lines() -> Vec<Line> {
+    let path = "/tenants/acme/dunning-policy";
+    let put = |past_due_after_days: i64, outcome| {
+        let body = json!({
+            "payment_terms_days": 7, "past_due_after_days": past_due_after_days, "suspended_after_days": 14,
+            "cancelled_after_days": 30, "archived_after_days": 90,
+        });
+        call("put_dunning_policy", Method::PUT, path, body, outcome)
+    };
+    vec![
+        get("show_dunning_policy", path, LOOK_UP),
+        put(15, (422, &[], 0)),
+        put(-1, (422, &[], 0)),
+        put(1, (200, &["PutItem"], 0)),
+        put(0, (200, &["PutItem"], 0)),
+        get("show_dunning_policy", path, LOOK_UP),
+    ]
+}
+
+/// Of a deployment with an open invoice, before it is subscribed anew.
+fn payment_lines(id: &str) -> Vec<Line> {
+    let at = |rest: &str| format!("/deployments/{id}/invoices{rest}");
+    let not_found = |line: Line| Line { status: 404, ..line };
+    let pay = |amount_cents: i64, reference: &str, outcome| {
+        let body = json!({"reference": reference, "amount_cents": amount_cents, "currency": "USD"});
+        call("record_payment", Method::POST, at("/{number}/payments"), body, outcome)
+    };
+    vec![
+        get("list_invoices", at(""), READ_TWO),
+        get("list_invoices", at("?limit=1"), READ_TWO),
+        get("show_invoice", at("/{number}"), INVOICE),
+        not_found(get("show_invoice", at("/20270115100000-0123456789ab-USD"), INVOICE)),
+        // The deployment, the invoice, the event, and the mark of the reference.
+        pay(1, "first", (200, CHANGE_INVOICE, 4)),
+        pay(1, "first", (200, INVOICE, 0)),
+        pay(2, "first", (409, INVOICE, 0)),
+        pay(1_000_000, "second", (422, INVOICE, 0)),
+        pay(0, "third", (422, &[], 0)),
+        void_line(id, (409, INVOICE, 0)),
+    ]
+}
+
+fn void_line(id: &str, outcome: (u16, &[&'static str], usize)) -> Line {
+    call("void_invoice", Method::POST, format!("/deployments/{id}/invoices/{{number}}/void"), Value::Null, outcome)
+}
+
 fn subscription_lines(id: &str) -> Vec<Line> {
     let at = |rest: &str| format!("/deployments/{id}{rest}");
     let transition = |to_state: &str, outcome| {
@@ -92,12 +142,12 @@ fn subscription_lines(id: &str) -> Vec<Line> {
     let old_version = json!({"plan_code": "studio", "plan_version": 1});
     let at_period_end = json!({"plan_code": "studio", "effective": "period_end"});
     let to_euro = json!({"plan_code": "euro", "proration": "none", "drop_incompatible": true});
-    vec![
+    let mut lines = vec![
         change(studio.clone(), (409, OFFER, 0)),
         subscribe("Studio", &[], (422, &[], 0)),
         subscribe("nothing", &[], (422, OFFER, 0)),
-        // The deployment, its subscription, two add-ons and the event.
-        subscribe("studio", &["storage_50gb", "storage_50gb"], (201, BUY, 5)),
+        // The deployment, its subscription, two add-ons, the invoice and two events.
+        subscribe("studio", &["storage_50gb", "storage_50gb"], (201, BUY, 7)),
         subscribe("studio", &[], (409, OFFER, 0)),
         attach("storage_50gb", (201, &["GetItem", "Query", "TransactWriteItems"], 4)),
         attach("nothing", (422, &["GetItem", "Query"], 0)),
@@ -125,7 +175,13 @@ fn subscription_lines(id: &str) -> Vec<Line> {
         change(to_euro, (200, BUY, 5)),
         cancel("immediate", (200, CHANGE, 3)),
         cancel("immediate", (409, READ, 0)),
-        subscribe("studio", &["storage_50gb"], (201, BUY, 4)),
+    ];
+    lines.extend(payment_lines(id));
+    lines.extend([
+        subscribe("studio", &["storage_50gb"], (201, BUY, 6)),
+        // The deployment, the invoice and the event.
+        void_line(id, (200, CHANGE_INVOICE, 3)),
+        void_line(id, (200, INVOICE, 0)),
         cancel("immediate", (200, CHANGE, 3)),
         extend("2100-01-01T00:00:00Z", (409, READ, 0)),
         // The old add-on goes, and the tenant takes up its trial of the plan.
@@ -135,7 +191,8 @@ fn subscription_lines(id: &str) -> Vec<Line> {
         extend("soon", (422, &[], 0)),
         transition("cancelled", (200, CHANGE, 3)),
         subscribe("studio", &[], (422, OFFER, 0)),
-    ]
+    ]);
+    lines
 }
 
 #[tokio::test]
@@ -145,10 +202,10 @@ async fn what_is_sold_and_bought_costs_what_the_table_says() {
     world.create("other").await;
     world.clock.shift(TimeDelta::seconds(1));
     let lines = lines(&id);
-    let mut addon_id = String::new();
+    let mut parts = Parts::default();
     for line in &lines {
         world.dynamodb.clear();
-        let path = line.path.replace("{addon_id}", &addon_id);
+        let path = parts.path(line);
         let request = world.request(line.method.clone(), &path, &world.admin);
         let reply = send(if line.body.is_null() { request } else { request.json(&line.body) }).await;
         let what = format!("{} {path} {}", line.method, line.body);
@@ -161,12 +218,12 @@ async fn what_is_sold_and_bought_costs_what_the_table_says() {
                 assert!(tables.into_iter().all(|keys| keys["ConsistentRead"] == true), "{what}: {}", seen.body);
             }
         }
-        if let Some(attached) = reply.body["addon"]["id"].as_str() {
-            attached.clone_into(&mut addon_id);
-        }
+        parts.learn(&reply.body);
     }
     for route in ROUTES.iter().filter(|route| !route.handler.ends_with("resource")) {
-        let known = ["subscri", "plan", "addon", "/trial"].iter().any(|part| route.path.contains(part));
+        let known = ["subscri", "plan", "addon", "/trial", "/invoices", "/tenants"]
+            .iter()
+            .any(|part| route.path.contains(part));
         let listed = lines.iter().any(|line| line.handler == route.handler);
         assert!(listed || !known, "{} has no line in the table", route.handler);
     }
@@ -185,10 +242,10 @@ async fn an_offer_is_read_at_once_however_much_is_wanted() {
     let body = json!({"plan_code": "studio", "plan_version": 1, "addons": codes});
     world.subscribe(&id, body).await.expect(201);
     assert_eq!(world.dynamodb.operations(), BUY);
-    // The plan, its version, the tenant's trial of it, and each add-on.
+    // The plan, its version, the tenant's trial of it and its dunning policy, and each add-on.
     let seen = world.dynamodb.seen().into_iter().find(|seen| seen.operation == "BatchGetItem").unwrap();
     let tables: Vec<&Value> = seen.body["RequestItems"].as_object().unwrap().values().collect();
-    assert_eq!(tables[0]["Keys"].as_array().map(Vec::len), Some(53));
+    assert_eq!(tables[0]["Keys"].as_array().map(Vec::len), Some(54));
     for (path, costs) in [(format!("/deployments/{id}"), READ_TWO), ("/deployments".to_owned(), READ)] {
         world.dynamodb.clear();
         world.get(&path, &world.user).await.expect(200);

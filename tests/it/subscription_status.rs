@@ -30,8 +30,18 @@ fn moves_to(state: State) -> &'static [State] {
     }
 }
 
-/// Makes a move, and insists that one transaction wrote the deployment, the subscription if it changed, and the event.
+/// Makes a move that opens no period, and insists that one transaction wrote the deployment, the subscription if it
+/// changed, and the event.
 async fn step(world: &World, id: &str, to_state: State) -> Value {
+    step_writing(world, id, to_state, false).await
+}
+
+/// Makes a move that opens a period, and insists that the same transaction wrote the invoice and its event.
+async fn step_billed(world: &World, id: &str, to_state: State) -> Value {
+    step_writing(world, id, to_state, true).await
+}
+
+async fn step_writing(world: &World, id: &str, to_state: State, billed: bool) -> Value {
     let before = world.load(id).await;
     world.dynamodb.clear();
     let body = world.transition(id, &world.admin, json!({"to_state": to_state})).await.expect(200);
@@ -41,12 +51,23 @@ async fn step(world: &World, id: &str, to_state: State) -> Value {
     let mut written: Vec<&str> = writes.iter().map(|write| write["Put"]["Item"]["SK"]["S"].as_str().unwrap()).collect();
     written.sort_unstable();
     let after = world.check(id).await;
-    let event = format!("EVENT#{:010}", after.deployment.version);
-    let mut expected = vec!["#DEPLOYMENT", event.as_str()];
+    let version = before.deployment.version;
+    let mut expected = vec!["#DEPLOYMENT".to_owned(), format!("EVENT#{:010}", version + 1)];
     if before.subscription != after.subscription {
-        expected.insert(1, "#SUBSCRIPTION");
+        expected.insert(1, "#SUBSCRIPTION".to_owned());
+    }
+    if billed {
+        let subscription = after.subscription.as_ref().expect("a subscription");
+        let billed_from = subscription.billed_from.expect("it is billed").format("%Y%m%d%H%M%S");
+        let subscription_id = subscription.id.to_string();
+        let (_, last_of_id) = subscription_id.rsplit_once('-').expect("a UUID");
+        expected.push(format!("EVENT#{:010}", version + 2));
+        expected.push(format!("INVOICE#{billed_from}-{last_of_id}-USD"));
     }
     assert_eq!(written, expected);
+    assert_eq!(after.deployment.version, version + 1 + u64::from(billed));
+    let opened = after.deployment.open_invoices.len() - before.deployment.open_invoices.len();
+    assert_eq!(opened, usize::from(billed));
     body["event"].clone()
 }
 
@@ -84,7 +105,8 @@ async fn every_move_of_the_map_takes_the_subscription_along() {
         let id = world.create_in(&plan_code, State::Trial).await;
         let body = world.subscribe(&id, json!({"plan_code": plan_code})).await.expect(201);
         assert_eq!(body["subscription"]["status"], "active");
-        step(&world, &id, to_state).await;
+        // An early end of the trial begins billing.
+        step_writing(&world, &id, to_state, to_state == State::Active).await;
         assert_eq!(world.subscription(&id).await["status"], status(to_state));
     }
 }
@@ -105,6 +127,13 @@ async fn a_deployment_that_comes_back_within_the_paid_period_is_not_billed_again
     let deployment = &world.show(&id).await["deployment"];
     assert_eq!(
         (&deployment["next_action"], &deployment["next_action_at"]),
+        (&json!("mark_past_due"), &json!("2027-01-22T10:00:00Z")),
+        "the invoice of the start is open still"
+    );
+    world.settle_open_invoices(&id).await;
+    let deployment = &world.show(&id).await["deployment"];
+    assert_eq!(
+        (&deployment["next_action"], &deployment["next_action_at"]),
         (&json!("renew"), &json!("2027-02-01T00:00:00Z"))
     );
 }
@@ -113,9 +142,10 @@ async fn a_deployment_that_comes_back_within_the_paid_period_is_not_billed_again
 async fn a_deployment_that_comes_back_later_begins_a_new_period_at_its_old_prices() {
     let world = World::start().await;
     world.open_shop().await;
-    for (slug, anchor, start, end) in [
-        ("a", "calendar", "2027-03-01T00:00:00Z", "2027-04-01T00:00:00Z"),
-        ("b", "now", "2027-03-20T12:00:00Z", "2027-04-20T12:00:00Z"),
+    for (slug, anchor, start, end, cents) in [
+        // 276 of March's 744 hours are left: 1075.81 of 2900, 278.23 of 750.
+        ("a", "calendar", "2027-03-01T00:00:00Z", "2027-04-01T00:00:00Z", 1_076 + 278),
+        ("b", "now", "2027-03-20T12:00:00Z", "2027-04-20T12:00:00Z", 3_650),
     ] {
         world.set_time("2027-01-15T10:00:00Z");
         let body = json!({"plan_code": "studio", "addons": ["storage_50gb"], "anchor": anchor});
@@ -128,7 +158,9 @@ async fn a_deployment_that_comes_back_later_begins_a_new_period_at_its_old_price
         world.publish("studio", json!({"price_cents": 9_999})).await.expect(201);
         world.sell_addon("storage_50gb", json!({"price_cents": 990})).await;
         world.set_time("2027-03-20T12:00:00Z");
-        step(&world, &id, State::Active).await;
+        step_billed(&world, &id, State::Active).await;
+        let open = &world.show(&id).await["deployment"]["open_invoices"][1];
+        assert_eq!((&open["due_cents"], &open["due_at"]), (&json!(cents), &json!("2027-03-27T12:00:00Z")));
         let expected = json!({
             "current_period_start": start, "current_period_end": end, "billed_from": "2027-03-20T12:00:00Z",
             "anchor_at": start, "anchor_day": if anchor == "now" { 20 } else { 1 }, "cycle_index": 0,
@@ -165,7 +197,10 @@ async fn a_pause_that_outlasts_the_period_goes_on_with_the_anchored_one() {
     let id = subscribed_in(&world, "shop", State::Paused).await;
     assert_eq!(world.show(&id).await["deployment"]["next_action"], Value::Null, "nothing renews in a pause");
     world.set_time("2027-03-10T06:00:00Z");
-    step(&world, &id, State::Active).await;
+    step_billed(&world, &id, State::Active).await;
+    // 2034.68 of 2900, 526.21 of 750.
+    let open = &world.show(&id).await["deployment"]["open_invoices"][1];
+    assert_eq!((&open["due_cents"], &open["due_at"]), (&json!(2_035 + 526), &json!("2027-03-17T06:00:00Z")));
     let subscription = world.subscription(&id).await;
     assert_eq!(subscription["current_period_start"], "2027-03-01T00:00:00Z");
     assert_eq!(
@@ -210,7 +245,8 @@ async fn a_subscription_cancelled_by_itself_is_not_revived_when_all_happens_in_o
     let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
     world.cancel(&id, "immediate").await.expect(200);
     for to_state in ["cancelled", "active"] {
-        world.transition(&id, &world.user, json!({"to_state": to_state})).await.expect(200);
+        // As the platform: the tenant owes an invoice.
+        world.transition(&id, &world.admin, json!({"to_state": to_state})).await.expect(200);
     }
     assert_eq!(world.subscription(&id).await["status"], "cancelled");
 }

@@ -9,6 +9,8 @@ use crate::harness::world::{ACME, START, id_of};
 
 /// The first of the month in which every test begins, and of the one after it.
 const MONTH: (&str, &str) = ("2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z");
+/// When an invoice of [`START`] is due.
+const DUE: &str = "2027-01-22T10:00:00Z";
 
 /// A world that sells `studio` with one version and `storage_50gb`, put there call by call.
 async fn catalog() -> World {
@@ -62,7 +64,7 @@ async fn a_subscription_copies_its_prices_and_runs_with_the_calendar_month() {
     let world = catalog().await;
     let id = id_of(&world.create("shop").await);
     let reply = world.subscribe(&id, studio_with_storage()).await;
-    assert_eq!(reply.header("etag"), "\"2\"");
+    assert_eq!(reply.header("etag"), "\"3\"");
     assert_eq!(reply.header("location"), format!("/api/v1/deployments/{id}"));
     let body = reply.expect(201);
     let subscription = &body["subscription"];
@@ -77,17 +79,41 @@ async fn a_subscription_copies_its_prices_and_runs_with_the_calendar_month() {
         "billed_from": START, "trial_ends_at": null, "cancel_at": null, "cancelled_at": null, "pending_change": null,
         "unbilled_lines": [], "created_at": START, "addons": [addon],
     });
-    assert_eq!(body, json!({"subscription": expected, "invoice": null}));
+    // From 15 January, 10:00, 398 of the month's 744 hours are billed: 1551.34 of 2900, 401.21 of 750.
+    let line = |kind: &str, code: &str, amount_cents: i64| {
+        json!({
+            "kind": kind, "code": code, "amount_cents": amount_cents, "currency": "USD", "from": START, "to": MONTH.1,
+        })
+    };
+    let subscription_id = id_of(subscription);
+    let number = format!("20270115100000-{}-USD", &subscription_id[subscription_id.len() - 12..]);
+    let invoice = json!({
+        "number": number, "deployment_id": id, "subscription_id": subscription_id, "status": "open", "currency": "USD",
+        "billed_from": START, "billed_to": MONTH.1,
+        "lines": [line("plan_charge", "studio", 1_551), line("addon_charge", "storage_50gb", 401)],
+        "total_cents": 1_952, "paid_cents": 0, "due_cents": 1_952, "payments": [], "issued_at": START, "due_at": DUE,
+        "closed_at": null,
+    });
+    assert_eq!(body, json!({"subscription": expected, "invoice": invoice}));
+    let own = world.get(&format!("/deployments/{id}/invoices/{number}"), &world.user).await.expect(200);
+    assert_eq!(own, json!({"invoice": invoice}));
 
     let shown = world.show(&id).await;
     assert_eq!(shown["subscription"], expected);
     let deployment = &shown["deployment"];
-    assert_eq!((&deployment["state"], &deployment["version"]), (&json!("active"), &json!(2)));
-    assert_eq!((&deployment["next_action"], &deployment["next_action_at"]), (&json!("renew"), &json!(MONTH.1)));
+    assert_eq!((&deployment["state"], &deployment["version"]), (&json!("active"), &json!(3)));
+    let open = json!({"number": number, "due_at": DUE, "due_cents": 1_952, "currency": "USD"});
+    assert_eq!((&deployment["open_invoices"], &deployment["uncollectible_invoices"]), (&json!([open]), &json!(0)));
+    assert_eq!((&deployment["next_action"], &deployment["next_action_at"]), (&json!("mark_past_due"), &json!(DUE)));
     let history: Vec<&Value> = shown["events"].as_array().unwrap().iter().map(|event| &event["type"]).collect();
-    assert_eq!(history, ["subscribed", "created"]);
-    assert_eq!(shown["events"][0]["actor"], "bob");
-    assert_eq!(shown["events"][0]["data"]["addons"], json!([addon]));
+    assert_eq!(history, ["invoice_opened", "subscribed", "created"]);
+    assert_eq!((&shown["events"][0]["actor"], &shown["events"][1]["actor"]), (&json!("bob"), &json!("bob")));
+    assert_eq!(shown["events"][1]["data"]["addons"], json!([addon]));
+    let default_policy = json!({
+        "payment_terms_days": 7, "past_due_after_days": 0, "suspended_after_days": 14, "cancelled_after_days": 30,
+        "archived_after_days": 90,
+    });
+    assert_eq!(shown["events"][1]["data"]["dunning_policy"], default_policy);
 
     for (path, token) in [("/deployments", &world.user), ("/deployments", &world.admin)] {
         let listed = world.collect(path, token, "deployments").await;
@@ -95,8 +121,14 @@ async fn a_subscription_copies_its_prices_and_runs_with_the_calendar_month() {
         let summary =
             json!({"plan_code": "studio", "plan_version": 1, "status": "active", "current_period_end": MONTH.1});
         assert_eq!((&row["subscription"], &row["tenant_id"]), (&summary, &json!(ACME)));
-        assert_eq!((&row["next_action"], &row["next_action_at"]), (&json!("renew"), &json!(MONTH.1)));
+        assert_eq!((&row["next_action"], &row["next_action_at"]), (&json!("mark_past_due"), &json!(DUE)));
+        assert_eq!(row["open_invoices"], json!([open]));
     }
+    // Once it is paid, the next thing is the next period.
+    world.settle_open_invoices(&id).await;
+    let deployment = &world.show(&id).await["deployment"];
+    assert_eq!((&deployment["open_invoices"], &deployment["version"]), (&json!([]), &json!(4)));
+    assert_eq!((&deployment["next_action"], &deployment["next_action_at"]), (&json!("renew"), &json!(MONTH.1)));
     world.check(&id).await;
 }
 
@@ -153,12 +185,12 @@ async fn a_published_version_moves_nobody_and_a_change_to_it_is_one_call() {
     assert_eq!(world.subscription(&newcomer).await["plan_version"], 2);
 
     let reply = world.change(&id, json!({"plan_code": "studio"})).await;
-    assert_eq!(reply.header("etag"), "\"3\"");
+    assert_eq!(reply.header("etag"), "\"4\"");
     let body = reply.expect(200);
     let event = &body["event"];
     assert_eq!(
         (&event["type"], &event["sequence"], &event["actor"]),
-        (&json!("plan_changed"), &json!(3), &json!("bob"))
+        (&json!("plan_changed"), &json!(4), &json!("bob"))
     );
     let terms = |version: u32, price_cents: i64| {
         json!({
@@ -180,7 +212,7 @@ async fn a_dry_run_of_a_change_tells_its_lines_to_the_cent_and_writes_nothing() 
     world.publish("studio", json!({"price_cents": 3_900})).await.expect(201);
     let before = world.contents().await;
     let dry = world.change(&id, json!({"plan_code": "studio", "dry_run": true})).await;
-    assert_eq!(dry.header("etag"), "\"2\"", "of what is stored");
+    assert_eq!(dry.header("etag"), "\"3\"", "of what is stored");
     let dry = dry.expect(200);
     assert_eq!(world.contents().await, before);
     // From 15 January, 10:00, 398 of the month's 744 hours are left: 1551.34 of 2900, 2086.29 of 3900.

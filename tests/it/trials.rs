@@ -36,7 +36,9 @@ async fn extend(world: &World, id: &str, token: &str, trial_ends_at: &str) -> cr
 async fn the_plans_trial_is_free_and_bills_nothing_that_happens_in_it() {
     let world = shop().await;
     let id = id_of(&world.create("shop").await);
-    let subscription = world.subscribe(&id, tryout()).await.expect(201)["subscription"].take();
+    let body = world.subscribe(&id, tryout()).await.expect(201);
+    assert_eq!(body["invoice"], Value::Null, "nothing is billed in a trial");
+    let subscription = &body["subscription"];
     for (name, expected) in [
         ("status", json!("active")),
         ("trial_ends_at", json!(TRIAL_END)),
@@ -127,7 +129,7 @@ async fn a_running_trial_is_extended_by_the_platform_and_by_nobody_else() {
     world.cancel(&id, "period_end").await.expect(200);
     let before = world.contents().await;
     let later = "2027-02-10T00:00:00Z";
-    extend(&world, &id, &world.user, later).await.expect_problem(403, "field_not_permitted");
+    extend(&world, &id, &world.user, later).await.expect_problem(403, "admin_required");
     for (at, code) in
         [("2027-01-28T00:00:00Z", "not_later"), (START, "not_later"), ("2200-01-01T00:00:00Z", "too_far_ahead")]
     {
@@ -207,7 +209,17 @@ async fn a_deployment_in_trial_lends_its_subscription_the_trials_end() {
     ] {
         assert_eq!(subscription[name], expected, "{name}");
     }
-    assert_eq!(world.show(&id).await["deployment"]["next_action"], "renew");
+    // From 18 January, 10:00, 326 of the month's 744 hours are billed: 1270.70 of 2900, 328.63 of 750.
+    let shown = world.show(&id).await;
+    let invoice = &shown["events"][0]["data"]["invoice"];
+    assert_eq!((&invoice["billed_from"], &invoice["total_cents"]), (&json!(early), &json!(1_271 + 329)));
+    let next = |shown: &Value| {
+        let deployment = &shown["deployment"];
+        (deployment["next_action"].clone(), deployment["next_action_at"].clone())
+    };
+    assert_eq!(next(&shown), (json!("mark_past_due"), json!("2027-01-25T10:00:00Z")));
+    world.settle_open_invoices(&id).await;
+    assert_eq!(next(&world.show(&id).await), (json!("renew"), json!("2027-02-01T00:00:00Z")));
     extend(&world, &id, &world.admin, "2027-03-01T00:00:00Z").await.expect_problem(409, "no_trial");
     world.check(&id).await;
 }
@@ -223,7 +235,7 @@ async fn the_trial_of_a_deployment_without_a_subscription_is_extended_too() {
         (&body["deployment"]["next_action"], &body["deployment"]["next_action_at"]),
         (&json!("end_trial"), &json!(later))
     );
-    extend(&world, &id, &world.user, "2027-03-01T00:00:00Z").await.expect_problem(403, "field_not_permitted");
+    extend(&world, &id, &world.user, "2027-03-01T00:00:00Z").await.expect_problem(403, "admin_required");
     world.check(&id).await;
 }
 

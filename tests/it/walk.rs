@@ -23,7 +23,7 @@ async fn creation_answers_with_the_deployment_and_writes_one_event() {
         "id": id, "tenant_id": ACME, "slug": "shop", "display_name": "shop", "region": DEFAULT_REGION,
         "state": "active", "state_since": NOW, "llm_mode": null, "billing_action_suspended": false,
         "template_code": null, "template_version": null, "trial_ends_at": null, "resume_at": null,
-        "live_resources": 0, "open_invoices": 0, "next_action": null, "next_action_at": null, "version": 1,
+        "live_resources": 0, "open_invoices": [], "uncollectible_invoices": 0, "next_action": null, "next_action_at": null, "version": 1,
         "created_at": NOW, "updated_at": NOW,
     });
     assert_eq!(body, json!({"deployment": deployment}));
@@ -81,7 +81,7 @@ async fn a_move_of_the_map_is_made_with_its_event() {
     let event = json!({
         "sequence": 2, "type": "state_changed", "from_state": "active", "to_state": "paused", "reason": "holidays",
         "actor": "bob", "notes": "two\nlines", "occurred_at": "2027-01-15T10:01:30Z",
-        "data": {"resume_at": resume_at, "subscription": null},
+        "data": {"resume_at": resume_at, "subscription": null, "dunning_policy": null},
     });
     assert_eq!(body["event"], event);
     let shown = world.get(&format!("/deployments/{id}"), &world.user).await.expect(200);

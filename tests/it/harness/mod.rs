@@ -3,9 +3,10 @@
 //! # Layout
 //! [`world`] is a test's whole world; [`client`] speaks HTTP to it; [`dynamodb`] is the engine behind it and
 //! [`proxy`] the place between the two, where requests are counted and made to fail; [`table`] looks into the
-//! table past the product; [`random`] makes random but repeatable choices; [`shop`] buys and sells;
-//! [`yaml`] reads the template.
+//! table past the product; [`random`] makes random but repeatable choices; [`shop`] buys and sells; [`billing`] lets time
+//! bill; [`trap`] is where a program is killed; [`yaml`] reads the template.
 
+pub mod billing;
 pub mod client;
 pub mod dynamodb;
 pub mod project;
@@ -13,6 +14,7 @@ pub mod proxy;
 pub mod random;
 pub mod shop;
 pub mod table;
+pub mod trap;
 pub mod world;
 pub mod yaml;
 

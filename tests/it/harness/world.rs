@@ -107,9 +107,9 @@ impl World {
         table::deployments(&self.direct, &self.table).await
     }
 
-    /// Writes down what a deployment owes, past the product, which has no way to run up debts yet.
-    pub async fn set_open_invoices(&self, id: &str, count: u32) {
-        table::set_number(&self.direct, &self.table, id, "open_invoices", count).await;
+    /// Writes down how many invoices of a deployment were given up, past the product, where a sweep does that.
+    pub async fn set_uncollectible_invoices(&self, id: &str, count: u32) {
+        table::set_number(&self.direct, &self.table, id, "uncollectible_invoices", count).await;
     }
 
     /// Describes the table.

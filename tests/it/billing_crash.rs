@@ -1,0 +1,74 @@
+//! The promise: a sweep that is killed at any point is finished by the next one, with nothing lost and nothing done
+//! twice.
+
+use std::process::Stdio;
+
+use chrono::{Months, TimeDelta};
+use futures_util::{StreamExt as _, stream};
+use tokio::process::{Child, Command};
+
+use arcadia_shared::domain::Timestamp;
+use arcadia_shared::runtime::Clock as _;
+
+use crate::harness::billing::Billing;
+use crate::harness::trap::{Stop, Trap};
+use crate::harness::{Random, dynamodb};
+use crate::program::program;
+
+/// How many deployments are due at the beginning of each month.
+const DUE: usize = 500;
+/// How many months begin.
+const MONTHS: u32 = 2;
+/// How often the sweep of each month is killed and begun again, at a random point of what is left.
+const KILLS: usize = 20;
+/// How many requests are made at a time.
+const CONCURRENCY: usize = 16;
+
+/// Starts the program's sweep of a table for a moment.
+fn start_sweep(at: Timestamp, endpoint: &str, table: &str) -> Child {
+    let mut command = Command::new(program());
+    command.args(["sweep", "--log", "off", "--at", &at.to_rfc3339()]);
+    command.args(["--dynamodb-endpoint", endpoint, "--table", table]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn().expect("the program")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_sweep_has_left_the_next_one_does_and_nothing_twice() {
+    let mut random = Random::from_seed();
+    let billing = Billing::at("2027-01-01T00:00:00Z").await;
+    let ids = billing.fill(DUE, "free").await;
+    let trap = Trap::start(dynamodb::endpoint()).await;
+    let start = billing.clock.now();
+    for month in 1..=MONTHS {
+        let now = start + Months::new(month);
+        billing.clock.shift(now - billing.clock.now());
+        // The transactions that pass before each kill; those under way beside the one that is stopped come on top.
+        let mut points = Vec::new();
+        for kill in 0..KILLS {
+            let left = billing.due().await;
+            let passing = random.below(2 * left / (KILLS - kill + 1) + 1);
+            points.push((left, passing));
+            let stop = *random.pick(&[Stop::Before, Stop::After]);
+            let reached = trap.arm(passing, stop);
+            let mut sweep = start_sweep(now, &trap.endpoint, billing.app.store.table());
+            tokio::select! {
+                reached = reached => reached.expect("the trap"),
+                // Nothing was left by the kill before, or less than was to pass.
+                ended = sweep.wait() => assert!(ended.expect("an end").success() && billing.due().await == 0),
+            }
+            sweep.kill().await.expect("a kill -9");
+        }
+        let steps = billing.sweep().await.steps;
+        println!("month {month}: killed at (due, transactions) {points:?}, left {steps}");
+        assert_eq!((points[0].0, billing.due().await), (DUE, 0));
+    }
+    let books = stream::iter(&ids).map(|id| billing.books(id)).buffer_unordered(CONCURRENCY);
+    let checked = books.map(|books| {
+        let periods: Vec<_> = books.invoices.values().map(|i| (i.billed_from, i.billed_to)).collect();
+        let expected: Vec<_> = (0..=MONTHS).map(|n| (start + Months::new(n), start + Months::new(n + 1))).collect();
+        assert_eq!(periods, expected, "{}", books.aggregate.deployment.id);
+        assert_eq!(books.count("renewed"), MONTHS as usize);
+        assert!(books.aggregate.next_action().is_some_and(|next| next.at - billing.clock.now() > TimeDelta::zero()));
+    });
+    assert_eq!(checked.count().await, DUE);
+}

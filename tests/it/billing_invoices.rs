@@ -1,0 +1,405 @@
+//! The promise: every period is billed once, in advance, to the cent; what changes within it is on the next invoice, and
+//! what still waits when a subscription ends is billed then.
+
+use arcadia_shared::auth::Scope;
+use arcadia_shared::domain::{DunningPolicy, step};
+use arcadia_shared::runtime::Clock as _;
+use arcadia_shared::store::StoreError;
+use serde_json::{Value, json};
+
+use crate::harness::billing::{Billing, number_of};
+use crate::harness::shop::column;
+use crate::harness::world::{ACME, id_of, user};
+
+/// Half of November's 30 days are left.
+const MIDDLE: &str = "2027-11-16T00:00:00Z";
+
+fn line(kind: &str, code: &str, amount_cents: i64, from: &str, to: &str) -> Value {
+    json!({"kind": kind, "code": code, "amount_cents": amount_cents, "currency": "USD", "from": from, "to": to})
+}
+
+fn totals(invoices: &[Value]) -> Vec<i64> {
+    invoices.iter().map(|invoice| invoice["total_cents"].as_i64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_subscription_is_invoiced_for_the_rest_of_the_month_and_then_month_by_month() {
+    let billing = Billing::at(MIDDLE).await;
+    let id = id_of(&billing.create("shop").await);
+    let body = billing.subscribe(&id, json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await.expect(201);
+    let december = "2027-12-01T00:00:00Z";
+    let subscription_id = id_of(&body["subscription"]);
+    let tail = &subscription_id[subscription_id.len() - 12..];
+    let number = format!("20271116000000-{tail}-USD");
+    let expected = json!({
+        "number": number, "deployment_id": id, "subscription_id": subscription_id, "status": "open", "currency": "USD",
+        "billed_from": MIDDLE, "billed_to": december, "total_cents": 1_825, "paid_cents": 0, "due_cents": 1_825,
+        "payments": [], "issued_at": MIDDLE, "due_at": "2027-11-23T00:00:00Z", "closed_at": null,
+        "lines": [
+            line("plan_charge", "studio", 1_450, MIDDLE, december),
+            line("addon_charge", "storage_50gb", 375, MIDDLE, december),
+        ],
+    });
+    assert_eq!(body["invoice"], expected);
+    assert_eq!(billing.invoices(&id).await, [expected.clone()]);
+    let path = format!("/deployments/{id}/invoices/{number}");
+    assert_eq!(billing.get(&path, &billing.user).await.expect(200), json!({"invoice": expected}));
+    let deployment = &billing.show(&id).await["deployment"];
+    let open = json!({"number": number, "due_at": "2027-11-23T00:00:00Z", "due_cents": 1_825, "currency": "USD"});
+    assert_eq!(deployment["open_invoices"], json!([open]));
+    assert_eq!(billing.kinds(&id).await, ["created", "subscribed", "invoice_opened"]);
+
+    billing.settle(&id).await;
+    assert_eq!(billing.next(&id).await, ("renew".to_owned(), december.to_owned()));
+    billing.step_at(december).await;
+    let invoices = billing.invoices(&id).await;
+    let expected = json!({
+        "number": format!("20271201000000-{tail}-USD"), "deployment_id": id, "subscription_id": subscription_id,
+        "status": "open", "currency": "USD", "billed_from": december, "billed_to": "2028-01-01T00:00:00Z",
+        "total_cents": 3_650, "paid_cents": 0, "due_cents": 3_650, "payments": [], "issued_at": december,
+        "due_at": "2027-12-08T00:00:00Z", "closed_at": null,
+        "lines": [
+            line("plan_charge", "studio", 2_900, december, "2028-01-01T00:00:00Z"),
+            line("addon_charge", "storage_50gb", 750, december, "2028-01-01T00:00:00Z"),
+        ],
+    });
+    assert_eq!(invoices[1], expected);
+    let events = billing.books(&id).await.events;
+    let renewed = json!(events[events.len() - 2]);
+    assert_eq!((&renewed["type"], &renewed["actor"]), (&json!("renewed"), &json!("system:billing")));
+    billing.check(&id).await;
+}
+
+#[tokio::test]
+async fn proration_is_by_the_second_and_rounds_half_up() {
+    let billing = Billing::at("2027-04-01T00:00:00Z").await;
+    billing.sell_plan("odd", &[json!({"price_cents": 1}), json!({"price_cents": 999})]).await;
+    // Half of April is 1,296,000 of 2,592,000 seconds: half a cent is a whole one, a second later it is none.
+    for (slug, time, version, expected) in [
+        ("half", "2027-04-16T00:00:00Z", 1, 1),
+        ("less", "2027-04-16T00:00:01Z", 1, 0),
+        ("fraction", "2027-04-16T00:00:00.999Z", 1, 1),
+        // 999 x 1 / 2,592,000 and 999 x 1,297 / 2,592,000 (0.49988...) and 999 x 1,298 / 2,592,000 (0.5003).
+        ("second", "2027-04-30T23:59:59Z", 2, 0),
+        ("below", "2027-04-30T23:38:23Z", 2, 0),
+        ("above", "2027-04-30T23:38:22Z", 2, 1),
+        ("whole", "2027-04-01T00:00:00Z", 2, 999),
+    ] {
+        billing.set_time(time);
+        let id = billing.create_subscribed(slug, json!({"plan_code": "odd", "plan_version": version})).await;
+        let invoices = billing.invoices(&id).await;
+        assert_eq!(totals(&invoices), [expected], "{slug}");
+        let status = if expected == 0 { "paid" } else { "open" };
+        assert_eq!(invoices[0]["status"], status, "{slug}: one that comes to nothing is paid at once");
+        billing.books(&id).await;
+    }
+}
+
+#[tokio::test]
+async fn boundaries_of_late_days_are_those_of_the_calendar_through_two_years() {
+    const DAYS_OF: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let billing = Billing::at("2023-01-01T00:00:00Z").await;
+    let mut ids = Vec::new();
+    for day in [29, 30, 31] {
+        billing.set_time(&format!("2023-01-{day}T12:00:00Z"));
+        let body = json!({"plan_code": "studio", "anchor": "now"});
+        let id = billing.create_subscribed(&format!("day-{day}"), body).await;
+        billing.settle(&id).await;
+        ids.push((id, day));
+    }
+    for index in 1..=24_usize {
+        let (year, month) = (2023 + index / 12, index % 12);
+        let last = DAYS_OF[month] + u32::from(month == 1 && year == 2024);
+        let mut days: Vec<u32> = ids.iter().map(|(_, day)| (*day).min(last)).collect();
+        days.dedup();
+        for day in days {
+            let boundary = format!("{year}-{:02}-{day:02}T12:00:00Z", month + 1);
+            let on_it = ids.iter().filter(|(_, anchor)| (*anchor).min(last) == day);
+            billing.set_time(&boundary);
+            billing.clock.shift(-chrono::TimeDelta::milliseconds(1));
+            assert_eq!(billing.sweep().await.due, 0, "before {boundary}");
+            assert_eq!(billing.sweep_at(&boundary).await, on_it.clone().count(), "{boundary}");
+            for (id, _) in on_it {
+                let invoice = billing.invoices(id).await.pop().unwrap();
+                assert_eq!((&invoice["billed_from"], &invoice["total_cents"]), (&json!(boundary), &json!(2_900)));
+                billing.settle(id).await;
+            }
+        }
+    }
+    for (id, _) in ids {
+        let books = billing.books(&id).await;
+        assert_eq!((books.invoices.len(), books.count("renewed")), (25, 24));
+        let mut invoices = books.invoices.values();
+        let mut end = invoices.next().unwrap().billed_to;
+        for invoice in invoices {
+            assert_eq!(invoice.billed_from, end, "no gap and no overlap");
+            end = invoice.billed_to;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_year_from_a_leap_day_ends_on_the_last_of_february_until_the_next_leap_year() {
+    let billing = Billing::at("2024-02-29T08:30:15Z").await;
+    let id = billing.create_subscribed("leap", json!({"plan_code": "yearly", "anchor": "now"})).await;
+    for boundary in ["2025-02-28T08:30:15Z", "2026-02-28T08:30:15Z", "2027-02-28T08:30:15Z", "2028-02-29T08:30:15Z"] {
+        billing.settle(&id).await;
+        assert_eq!(billing.next(&id).await, ("renew".to_owned(), boundary.to_owned()));
+        billing.step_at(boundary).await;
+    }
+    let invoices = billing.invoices(&id).await;
+    assert_eq!(totals(&invoices), [29_000; 5]);
+    assert_eq!(invoices[4]["billed_to"], "2029-02-28T08:30:15Z");
+    billing.books(&id).await;
+}
+
+#[tokio::test]
+async fn a_period_cannot_be_billed_a_second_time() {
+    let billing = Billing::at(MIDDLE).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    billing.settle(&id).await;
+    let before = billing.load(&id).await;
+    billing.sweep_at("2027-12-01T00:00:00Z").await;
+    // Somebody's records say that the period is still to be billed, under the version that is stored.
+    let mut again = billing.load(&id).await;
+    again.subscription = before.subscription;
+    again.deployment.open_invoices.clear();
+    let change = step(&again, DunningPolicy::default(), billing.clock.now()).expect("it seems due");
+    let contents = billing.contents().await;
+    let refused = billing.app.store.commit(&change, billing.app.new_commit_id()).await;
+    assert!(matches!(refused, Err(StoreError::VersionConflict)), "{refused:?}");
+    assert_eq!(billing.contents().await, contents);
+    assert_eq!(billing.books(&id).await.invoices.len(), 2);
+    assert_eq!(billing.app.store.load(&Scope::All, id.parse().unwrap()).await.unwrap(), Some(billing.load(&id).await));
+}
+
+#[tokio::test]
+async fn a_free_plan_is_invoiced_and_paid_at_once() {
+    let billing = Billing::at(MIDDLE).await;
+    billing.sell_plan("free", &[json!({"price_cents": 0})]).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "free"})).await;
+    assert_eq!(billing.sweep_at("2027-12-01T00:00:00Z").await, 1);
+    let invoices = billing.invoices(&id).await;
+    assert_eq!(column(&json!(invoices), "status"), ["paid", "paid"]);
+    assert_eq!(column(&json!(invoices), "closed_at"), [MIDDLE, "2027-12-01T00:00:00Z"]);
+    assert_eq!(totals(&invoices), [0, 0]);
+    assert_eq!(billing.show(&id).await["deployment"]["open_invoices"], json!([]));
+    billing.books(&id).await;
+}
+
+#[tokio::test]
+async fn what_changes_within_a_period_is_on_the_next_invoice_and_credits_are_carried_forward() {
+    let billing = Billing::at("2027-11-01T00:00:00Z").await;
+    billing.sell_plan("large", &[json!({"price_cents": 30_000})]).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    let spender = billing.create_subscribed("spender", json!({"plan_code": "large"})).await;
+    billing.settle(&id).await;
+    billing.settle(&spender).await;
+    billing.set_time(MIDDLE);
+    billing.change(&id, json!({"plan_code": "team", "proration": "prorate"})).await.expect(200);
+    // Half of 300.00 is given back: more than a month of 29.00 with half of November's costs.
+    billing.change(&spender, json!({"plan_code": "studio", "proration": "prorate"})).await.expect(200);
+    billing.sweep_at("2027-12-01T00:00:00Z").await;
+    let invoice = billing.invoices(&id).await.pop().unwrap();
+    // In the order of the invoice: the new month, then what waited.
+    assert_eq!(column(&invoice["lines"], "amount_cents"), [9_900, -1_450, 4_950]);
+    assert_eq!(invoice["total_cents"], 13_400);
+    for (boundary, lines, total, waits) in [
+        ("2027-12-01T00:00:00Z", vec![2_900, -15_000, 1_450, 10_650], 0, -10_650),
+        ("2028-01-01T00:00:00Z", vec![2_900, -10_650, 7_750], 0, -7_750),
+        ("2028-02-01T00:00:00Z", vec![2_900, -7_750, 4_850], 0, -4_850),
+        ("2028-03-01T00:00:00Z", vec![2_900, -4_850, 1_950], 0, -1_950),
+        ("2028-04-01T00:00:00Z", vec![2_900, -1_950], 950, 0),
+    ] {
+        billing.settle(&id).await;
+        billing.sweep_at(boundary).await;
+        let invoice = billing.invoices(&spender).await.pop().unwrap();
+        assert_eq!(invoice["billed_from"], boundary);
+        assert_eq!(column(&invoice["lines"], "amount_cents"), lines, "{boundary}");
+        assert_eq!((&invoice["total_cents"], &invoice["due_cents"]), (&json!(total), &json!(total)), "{boundary}");
+        assert_eq!(invoice["status"], if total == 0 { "paid" } else { "open" });
+        let waiting = billing.subscription(&spender).await["unbilled_lines"].take();
+        assert_eq!(column(&waiting, "amount_cents"), if waits == 0 { vec![] } else { vec![json!(waits)] });
+    }
+    billing.books(&spender).await;
+    billing.books(&id).await;
+}
+
+#[tokio::test]
+async fn an_ending_subscription_is_invoiced_for_what_waits_and_its_credits_end_with_it() {
+    let billing = Billing::at("2027-11-01T00:00:00Z").await;
+    for (slug, add, scheduled) in [("now", true, false), ("later", true, true), ("credit", false, false)] {
+        billing.set_time("2027-11-01T00:00:00Z");
+        let addons = if add { json!([]) } else { json!(["storage_50gb"]) };
+        let id = billing.create_subscribed(slug, json!({"plan_code": "studio", "addons": addons})).await;
+        billing.settle(&id).await;
+        billing.set_time(MIDDLE);
+        if add {
+            billing.attach(&id, "storage_50gb").await;
+        } else {
+            let addon_id = id_of(&billing.subscription(&id).await["addons"][0]);
+            let path = format!("/deployments/{id}/subscription/addons/{addon_id}");
+            billing.delete(&path, &billing.user).await.expect(200);
+        }
+        billing.set_time("2027-11-20T00:00:00Z");
+        let end = if scheduled { "2027-12-01T00:00:00Z" } else { "2027-11-20T00:00:00Z" };
+        billing.cancel(&id, if scheduled { "period_end" } else { "immediate" }).await.expect(200);
+        billing.sweep_at(end).await;
+        let invoices = billing.invoices(&id).await;
+        if add {
+            assert_eq!(totals(&invoices), [2_900, 375], "{slug}");
+            assert_eq!((&invoices[1]["issued_at"], &invoices[1]["status"]), (&json!(end), &json!("open")));
+        } else {
+            assert_eq!(totals(&invoices), [3_650], "{slug}");
+        }
+        let subscription = billing.subscription(&id).await;
+        assert_eq!((&subscription["status"], &subscription["unbilled_lines"]), (&json!("cancelled"), &json!([])));
+        billing.books(&id).await;
+        assert_eq!(billing.state(&id).await, "active");
+    }
+}
+
+#[tokio::test]
+async fn invoices_are_listed_newest_first_in_pages_and_only_to_their_tenant() {
+    let billing = Billing::at("2027-01-01T00:00:00Z").await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    for month in 2..=7 {
+        billing.settle(&id).await;
+        billing.sweep_at(&format!("2027-{month:02}-01T00:00:00Z")).await;
+    }
+    let path = format!("/deployments/{id}/invoices");
+    let all = billing.get(&path, &billing.user).await.expect(200);
+    let months: Vec<Value> = (1..=7).rev().map(|month| json!(format!("2027-{month:02}-01T00:00:00Z"))).collect();
+    assert_eq!(column(&all["invoices"], "billed_from"), months);
+    assert_eq!(all["next_cursor"], Value::Null);
+    for limit in [1, 2, 3, 6, 7, 8] {
+        let pages = billing.pages(&format!("{path}?limit={limit}"), &billing.user, "invoices").await;
+        assert!(pages.iter().all(|page| page.len() <= limit), "{limit}");
+        assert_eq!(json!(pages.concat()), all["invoices"], "{limit}");
+    }
+    let number = number_of(&all["invoices"][0]);
+    let stranger = user("globex");
+    for path in [path.clone(), format!("{path}/{number}")] {
+        billing.get(&path, &stranger).await.expect_problem(404, "not_found");
+    }
+    billing
+        .get(&format!("{path}/20270101000000-000000000000-USD"), &billing.user)
+        .await
+        .expect_problem(404, "not_found");
+    billing.get(&format!("{path}?cursor=nonsense"), &billing.user).await.expect_problem(400, "invalid_cursor");
+}
+
+#[tokio::test]
+async fn an_invoice_is_taken_back_unless_something_was_paid_or_it_was_given_up() {
+    let billing = Billing::at(MIDDLE).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    let number = billing.newest(&id).await;
+    let path = format!("/deployments/{id}/invoices/{number}/void");
+    billing.post(&path, &billing.user, json!({})).await.expect_problem(403, "admin_required");
+    billing.post(&path, &billing.provider, json!({})).await.expect_problem(403, "admin_required");
+    billing.clock.shift(chrono::TimeDelta::hours(1));
+    let voided = billing.void(&id, &number).await;
+    assert_eq!(voided.header("etag"), "\"4\"");
+    let voided = voided.expect(200);
+    assert_eq!(voided["deployment"]["open_invoices"], json!([]));
+    let invoice = &voided["invoice"];
+    assert_eq!((&invoice["status"], &invoice["due_cents"]), (&json!("void"), &json!(0)));
+    assert_eq!(invoice["closed_at"], "2027-11-16T01:00:00Z");
+    let contents = billing.contents().await;
+    assert_eq!(billing.void(&id, &number).await.expect(200), voided, "again is the same");
+    assert_eq!(billing.contents().await, contents);
+
+    billing.sweep_at("2027-12-01T00:00:00Z").await;
+    let number = billing.newest(&id).await;
+    billing.pay(&id, &number, "part", 900).await.expect(200);
+    billing.void(&id, &number).await.expect_problem(409, "invoice_has_payments");
+    billing.pay(&id, &number, "rest", 2_000).await.expect(200);
+    let refused = billing.void(&id, &number).await.expect_problem(409, "invoice_not_open");
+    assert_eq!(refused["invoice_status"], "paid");
+    billing.sweep_at("2028-01-01T00:00:00Z").await;
+    let number = billing.newest(&id).await;
+    for time in ["2028-01-08T00:00:00Z", "2028-01-22T00:00:00Z", "2028-02-07T00:00:00Z"] {
+        billing.sweep_at(time).await;
+    }
+    let refused = billing.void(&id, &number).await.expect_problem(409, "invoice_not_open");
+    assert_eq!(refused["invoice_status"], "uncollectible");
+    billing.books(&id).await;
+}
+
+#[tokio::test]
+async fn an_invoice_is_due_after_the_tenants_payment_terms() {
+    let billing = Billing::at(MIDDLE).await;
+    let path = format!("/tenants/{ACME}/dunning-policy");
+    let default = json!({
+        "payment_terms_days": 7, "past_due_after_days": 0, "suspended_after_days": 14, "cancelled_after_days": 30,
+        "archived_after_days": 90,
+    });
+    assert_eq!(billing.get(&path, &billing.user).await.expect(200), json!({"dunning_policy": default}));
+    for (days, slug, due_at) in
+        [(0, "at-once", MIDDLE), (30, "month", "2027-12-16T00:00:00Z"), (365, "year", "2028-11-15T00:00:00Z")]
+    {
+        let mut policy = default.clone();
+        policy["payment_terms_days"] = days.into();
+        let put = billing.put(&path, &billing.admin, policy.clone()).await.expect(200);
+        assert_eq!(put, json!({"dunning_policy": policy}));
+        assert_eq!(billing.get(&path, &billing.user).await.expect(200), put);
+        let id = billing.create_subscribed(slug, json!({"plan_code": "studio"})).await;
+        assert_eq!(billing.invoices(&id).await[0]["due_at"], due_at);
+        // Renewal copies the terms of the time.
+        billing.settle(&id).await;
+    }
+    billing.put(&path, &billing.admin, default).await.expect(200);
+    billing.sweep_at("2027-12-01T00:00:00Z").await;
+    for row in billing.stored().await {
+        let invoice = billing.invoices(&row.id.to_string()).await.pop().unwrap();
+        assert_eq!(invoice["due_at"], "2027-12-08T00:00:00Z");
+    }
+}
+
+#[tokio::test]
+async fn a_dunning_policy_that_makes_no_sense_is_refused() {
+    let billing = Billing::at(MIDDLE).await;
+    let path = format!("/tenants/{ACME}/dunning-policy");
+    let good = json!({
+        "payment_terms_days": 7, "past_due_after_days": 1, "suspended_after_days": 14, "cancelled_after_days": 30,
+        "archived_after_days": 365,
+    });
+    billing.put(&path, &billing.admin, good.clone()).await.expect(200);
+    let before = billing.contents().await;
+    for (field, value, code) in [
+        ("payment_terms_days", json!(366), "out_of_range"),
+        ("payment_terms_days", json!(-1), "out_of_range"),
+        ("archived_after_days", json!(1.5), "not_an_integer"),
+        ("archived_after_days", json!("90"), "not_an_integer"),
+        ("cancelled_after_days", json!(u64::MAX), "out_of_range"),
+        ("past_due_after_days", json!(null), "not_null"),
+    ] {
+        let mut policy = good.clone();
+        policy[field] = value;
+        let pointer = format!("/{field}");
+        billing.put(&path, &billing.admin, policy).await.expect_fields(&[(pointer.as_str(), code)]);
+    }
+    for name in good.as_object().unwrap().keys() {
+        let mut policy = good.clone();
+        policy.as_object_mut().unwrap().remove(name);
+        let pointer = format!("/{name}");
+        billing.put(&path, &billing.admin, policy).await.expect_fields(&[(pointer.as_str(), "required")]);
+    }
+    for (field, value) in [("suspended_after_days", 31), ("suspended_after_days", 0), ("cancelled_after_days", 13)] {
+        let mut policy = good.clone();
+        policy[field] = value.into();
+        billing.put(&path, &billing.admin, policy).await.expect_fields(&[("/suspended_after_days", "out_of_order")]);
+    }
+    let mut unknown = good.clone();
+    unknown["reminder_after_days"] = 3.into();
+    billing.put(&path, &billing.admin, unknown).await.expect_problem(400, "unknown_field");
+    billing.put(&path, &billing.user, good.clone()).await.expect_problem(403, "admin_required");
+    billing.get(&path, &user("globex")).await.expect_problem(404, "not_found");
+    assert_eq!(billing.contents().await, before);
+    // Steps that fall together are in order.
+    let mut same = good;
+    for name in ["past_due_after_days", "suspended_after_days", "cancelled_after_days"] {
+        same[name] = 5.into();
+    }
+    billing.put(&path, &billing.admin, same).await.expect(200);
+}

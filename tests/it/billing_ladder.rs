@@ -1,0 +1,272 @@
+//! The promise: what time does to a deployment happens at its moment and not before, once, with an event by
+//! `system:billing`; and what is next is always shown.
+
+use arcadia_functions::billing::sweep::Report;
+use arcadia_shared::domain::State;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::harness::billing::Billing;
+use crate::harness::shop::column;
+use crate::harness::world::{ACME, id_of};
+
+const BOUGHT: &str = "2027-11-16T00:00:00Z";
+
+/// A world in which acme's `shop` owes for the rest of November since the 16th.
+async fn owing() -> (Billing, String) {
+    let billing = Billing::at(BOUGHT).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    (billing, id)
+}
+
+async fn set_policy(billing: &Billing, days: [i64; 5]) {
+    let [terms, past_due, suspended, cancelled, archived] = days;
+    let policy = json!({
+        "payment_terms_days": terms, "past_due_after_days": past_due, "suspended_after_days": suspended,
+        "cancelled_after_days": cancelled, "archived_after_days": archived,
+    });
+    billing.put(&format!("/tenants/{ACME}/dunning-policy"), &billing.admin, policy).await.expect(200);
+}
+
+async fn set_held(billing: &Billing, id: &str, held: bool) {
+    let body = json!({"billing_action_suspended": held});
+    billing.patch(&format!("/deployments/{id}"), &billing.admin, body).await.expect(200);
+}
+
+/// Insists that what is next is `action` at `at`, and that it happens then and not before.
+async fn expect_step(billing: &Billing, id: &str, action: &str, at: &str) {
+    assert_eq!(billing.next(id).await, (action.to_owned(), at.to_owned()));
+    billing.step_at(at).await;
+    billing.books(id).await;
+}
+
+#[tokio::test]
+async fn what_stays_unpaid_climbs_the_ladder_step_by_step() {
+    let (billing, id) = owing().await;
+    for (action, at, state) in [
+        ("mark_past_due", "2027-11-23T00:00:00Z", "past_due"),
+        ("renew", "2027-12-01T00:00:00Z", "past_due"),
+        ("suspend", "2027-12-07T00:00:00Z", "suspended"),
+        ("cancel_unpaid", "2027-12-23T00:00:00Z", "cancelled"),
+        ("archive", "2028-03-22T00:00:00Z", "archived"),
+    ] {
+        expect_step(&billing, &id, action, at).await;
+        assert_eq!(billing.state(&id).await, state);
+        assert_eq!(
+            billing.show(&id).await["deployment"]["state_since"],
+            if action == "renew" { "2027-11-23T00:00:00Z" } else { at }
+        );
+        billing.check(&id).await;
+    }
+    assert_eq!(
+        billing.kinds(&id).await[3..],
+        [
+            "past_due by system:billing as invoice_overdue",
+            "renewed",
+            "invoice_opened",
+            "suspended by system:billing as invoice_unpaid",
+            "cancelled by system:billing as invoice_unpaid",
+            "invoices_uncollectible",
+            "archived by system:billing as retention_ended",
+        ]
+    );
+    assert_eq!(billing.next(&id).await, ("none".to_owned(), "none".to_owned()));
+    billing.clock.shift(TimeDelta::days(3_650));
+    assert_eq!(billing.sweep().await, Report::default());
+    assert_eq!(column(&json!(billing.invoices(&id).await), "status"), ["uncollectible", "uncollectible"]);
+}
+
+#[tokio::test]
+async fn the_days_are_the_tenants_and_deadlines_that_run_do_not_move() {
+    let billing = Billing::at(BOUGHT).await;
+    set_policy(&billing, [3, 2, 5, 10, 1]).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    // Due on the 19th. A policy of later on counts from the entry into past_due only.
+    set_policy(&billing, [30, 3, 6, 11, 2]).await;
+    expect_step(&billing, &id, "mark_past_due", "2027-11-21T00:00:00Z").await;
+    set_policy(&billing, [0, 0, 0, 0, 0]).await;
+    assert_eq!(billing.sweep().await, Report::default(), "no deadline has moved");
+    expect_step(&billing, &id, "suspend", "2027-11-25T00:00:00Z").await;
+    set_policy(&billing, [365, 365, 365, 365, 365]).await;
+    expect_step(&billing, &id, "cancel_unpaid", "2027-11-30T00:00:00Z").await;
+    expect_step(&billing, &id, "archive", "2027-12-02T00:00:00Z").await;
+}
+
+#[tokio::test]
+async fn a_renewal_on_the_ladder_bills_by_the_policy_that_it_was_entered_with() {
+    let (billing, id) = owing().await;
+    billing.step_at("2027-11-23T00:00:00Z").await;
+    set_policy(&billing, [1, 0, 1, 2, 0]).await;
+    billing.step_at("2027-12-01T00:00:00Z").await;
+    assert_eq!(billing.invoices(&id).await[1]["due_at"], "2027-12-08T00:00:00Z");
+    assert_eq!(billing.next(&id).await, ("suspend".to_owned(), "2027-12-07T00:00:00Z".to_owned()));
+    billing.settle(&id).await;
+    billing.step_at("2028-01-01T00:00:00Z").await;
+    assert_eq!(billing.invoices(&id).await[2]["due_at"], "2028-01-02T00:00:00Z");
+    billing.books(&id).await;
+}
+
+#[tokio::test]
+async fn whoever_is_held_is_billed_but_not_moved_and_then_goes_one_step_a_sweep() {
+    let (billing, id) = owing().await;
+    set_held(&billing, &id, true).await;
+    for month in ["2027-12", "2028-01", "2028-02"] {
+        expect_step(&billing, &id, "renew", &format!("{month}-01T00:00:00Z")).await;
+    }
+    assert_eq!((billing.state(&id).await, billing.invoices(&id).await.len()), ("active".to_owned(), 4));
+    billing.set_time("2028-02-20T00:00:00Z");
+    assert_eq!(billing.sweep().await, Report::default());
+    set_held(&billing, &id, false).await;
+    for state in ["past_due", "suspended", "cancelled"] {
+        assert_eq!(billing.sweep().await, Report { due: 1, steps: 1, ..Report::default() });
+        assert_eq!(billing.state(&id).await, state);
+        billing.books(&id).await;
+    }
+    assert_eq!(billing.sweep().await, Report::default());
+    // Held again, it is not archived; a trial and a pause do not end either.
+    set_held(&billing, &id, true).await;
+    let trial = billing.create_in("trial", State::Trial).await;
+    let paused = id_of(&billing.create("paused").await);
+    let body = json!({"to_state": "paused", "resume_at": "2028-02-21T00:00:00Z"});
+    billing.transition(&paused, &billing.user, body).await.expect(200);
+    for id in [&trial, &paused] {
+        set_held(&billing, id, true).await;
+    }
+    billing.clock.shift(TimeDelta::days(400));
+    assert_eq!(billing.sweep().await, Report::default());
+    for id in [&id, &trial, &paused] {
+        assert_eq!(billing.next(id).await.0, "none");
+        set_held(&billing, id, false).await;
+    }
+    assert_eq!(billing.sweep().await, Report { due: 3, steps: 3, ..Report::default() });
+    for (id, state) in [(&id, "archived"), (&trial, "cancelled"), (&paused, "active")] {
+        assert_eq!(billing.state(id).await, state);
+        billing.books(id).await;
+    }
+}
+
+#[tokio::test]
+async fn live_resources_keep_a_cancelled_deployment_from_the_archive() {
+    let billing = Billing::at(BOUGHT).await;
+    let id = id_of(&billing.create("shop").await);
+    let path = format!("/deployments/{id}/resources");
+    let body = json!({"kind": "bucket", "provider_reference": "arn:1"});
+    let resource = billing.post(&path, &billing.user, body).await;
+    assert_eq!(resource.status, 201, "{}", resource.text);
+    let resource = id_of(&resource.body["resource"]);
+    billing.transition(&id, &billing.user, json!({"to_state": "cancelled"})).await.expect(200);
+    assert_eq!(billing.next(&id).await.0, "none");
+    billing.set_time("2028-06-01T00:00:00Z");
+    assert_eq!(billing.sweep().await, Report::default());
+    billing.delete(&format!("{path}/{resource}"), &billing.user).await.expect(200);
+    assert_eq!(billing.next(&id).await, ("archive".to_owned(), "2028-02-14T00:00:00Z".to_owned()));
+    assert_eq!(billing.sweep().await.steps, 1);
+    assert_eq!(billing.state(&id).await, "archived");
+    billing.books(&id).await;
+}
+
+#[tokio::test]
+async fn a_trial_ends_in_billing_with_a_subscription_and_in_cancellation_without() {
+    let billing = Billing::at("2027-11-02T00:00:00Z").await;
+    let bought = billing.create_in("bought", State::Trial).await;
+    billing.subscribe(&bought, json!({"plan_code": "studio"})).await.expect(201);
+    assert_eq!(billing.invoices(&bought).await, Vec::<Value>::new());
+    expect_step(&billing, &bought, "end_trial", BOUGHT).await;
+    assert_eq!(billing.kinds(&bought).await[2..], ["active by system:billing as trial_ended", "invoice_opened"]);
+    let invoices = billing.invoices(&bought).await;
+    assert_eq!((invoices.len(), &invoices[0]["total_cents"]), (1, &json!(1_450)));
+    billing.settle(&bought).await;
+
+    let left = billing.create_in("left", State::Trial).await;
+    expect_step(&billing, &left, "end_trial", "2027-11-30T00:00:00Z").await;
+    assert_eq!(billing.kinds(&left).await[1..], ["cancelled by system:billing as trial_ended"]);
+    assert_eq!(billing.next(&left).await, ("archive".to_owned(), "2028-02-28T00:00:00Z".to_owned()));
+
+    // A trial of the subscription alone, of an active deployment.
+    let billing = Billing::at("2027-11-02T00:00:00Z").await;
+    billing.sell_plan("tryout", &[json!({"price_cents": 2_900, "trial_days": 14})]).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "tryout", "addons": ["storage_50gb"]})).await;
+    assert_eq!(billing.invoices(&id).await, Vec::<Value>::new());
+    expect_step(&billing, &id, "end_trial", BOUGHT).await;
+    assert_eq!(billing.kinds(&id).await[2..], ["trial_ended", "invoice_opened"]);
+    assert_eq!(billing.invoices(&id).await[0]["total_cents"], 1_825);
+    assert_eq!(billing.next(&id).await, ("mark_past_due".to_owned(), "2027-11-23T00:00:00Z".to_owned()));
+    billing.check(&id).await;
+}
+
+#[tokio::test]
+async fn a_pause_ends_at_its_moment_and_time_that_was_paid_for_goes_on() {
+    let billing = Billing::at("2027-11-01T00:00:00Z").await;
+    for (slug, resume_at, invoices) in
+        [("within", "2027-11-20T00:00:00Z", vec![2_900]), ("beyond", "2027-12-16T12:00:00Z", vec![2_900, 1_450])]
+    {
+        billing.set_time("2027-11-01T00:00:00Z");
+        let id = billing.create_subscribed(slug, json!({"plan_code": "studio"})).await;
+        billing.settle(&id).await;
+        let body = json!({"to_state": "paused", "resume_at": resume_at});
+        billing.transition(&id, &billing.user, body).await.expect(200);
+        expect_step(&billing, &id, "resume", resume_at).await;
+        assert_eq!(billing.state(&id).await, "active");
+        // From 16 December 12:00, half of the 31 days are left.
+        assert_eq!(column(&json!(billing.invoices(&id).await), "total_cents"), invoices);
+        billing.set_time("2027-11-21T00:00:00Z");
+        billing.settle(&id).await;
+        billing.cancel(&id, "immediate").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_scheduled_cancellation_and_a_scheduled_change_of_plan_take_place_at_the_end_of_the_period() {
+    let billing = Billing::at("2027-11-01T00:00:00Z").await;
+    let december = "2027-12-01T00:00:00Z";
+    let leaver = billing.create_subscribed("leaver", json!({"plan_code": "studio"})).await;
+    billing.settle(&leaver).await;
+    billing.cancel(&leaver, "period_end").await.expect(200);
+    expect_step(&billing, &leaver, "cancel_subscription", december).await;
+    assert_eq!(billing.subscription(&leaver).await["status"], "cancelled");
+    assert_eq!((billing.state(&leaver).await, billing.next(&leaver).await.0), ("active".to_owned(), "none".to_owned()));
+    assert_eq!(billing.invoices(&leaver).await.len(), 1);
+
+    let mover = billing.create_subscribed("mover", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
+    billing.settle(&mover).await;
+    let body = json!({"plan_code": "euro", "effective": "period_end", "drop_incompatible": true});
+    billing.change(&mover, body).await.expect(200);
+    expect_step(&billing, &mover, "change_plan", "2028-01-01T00:00:00Z").await;
+    let subscription = billing.subscription(&mover).await;
+    assert_eq!((&subscription["plan_code"], &subscription["addons"]), (&json!("euro"), &json!([])));
+    assert_eq!(subscription["pending_change"], Value::Null);
+    let invoice = billing.invoices(&mover).await.pop().unwrap();
+    assert_eq!((&invoice["currency"], &invoice["total_cents"]), (&json!("EUR"), &json!(2_700)));
+    assert_eq!(invoice["lines"].as_array().unwrap().len(), 1);
+    billing.check(&mover).await;
+
+    // To a year: its periods are anchored anew.
+    billing.void(&mover, invoice["number"].as_str().unwrap()).await.expect(200);
+    billing.change(&mover, json!({"plan_code": "yearly", "effective": "period_end"})).await.expect(200);
+    expect_step(&billing, &mover, "change_plan", "2028-02-01T00:00:00Z").await;
+    let subscription = billing.subscription(&mover).await;
+    assert_eq!(subscription["current_period_end"], "2029-02-01T00:00:00Z");
+    assert_eq!(billing.invoices(&mover).await.pop().unwrap()["total_cents"], 29_000);
+    billing.check(&mover).await;
+}
+
+#[tokio::test]
+async fn whoever_is_far_behind_catches_up_three_steps_a_sweep_and_is_reported() {
+    let billing = Billing::at("2027-01-01T00:00:00Z").await;
+    billing.sell_plan("free", &[json!({"price_cents": 0})]).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "free"})).await;
+    billing.set_time("2027-08-15T00:00:00Z");
+    for (steps, behind) in [(3, 1), (3, 1), (1, 0)] {
+        assert_eq!(billing.sweep().await, Report { due: 1, steps, behind, ..Report::default() });
+        billing.books(&id).await;
+    }
+    assert_eq!(billing.sweep().await, Report::default());
+    assert_eq!(billing.books(&id).await.invoices.len(), 8);
+    assert_eq!(billing.next(&id).await, ("renew".to_owned(), "2027-09-01T00:00:00Z".to_owned()));
+    // Exactly three behind is nothing to report.
+    billing.set_time("2027-11-01T00:00:00Z");
+    assert_eq!(billing.sweep().await, Report { due: 1, steps: 3, ..Report::default() });
+    // Each was billed in full when the sweep came, due from then on.
+    let invoices = billing.invoices(&id).await;
+    assert_eq!(invoices[1]["issued_at"], "2027-08-15T00:00:00Z");
+}

@@ -1,0 +1,351 @@
+//! The promise: a payment counts once, however often and by however many it is reported, and never for more than is due;
+//! with the last open invoice settled, what was past due or suspended runs again, in the same transaction.
+
+use std::sync::Arc;
+
+use arcadia_functions::{Audience, ROUTES};
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::Barrier;
+
+use crate::harness::billing::{Billing, number_of};
+use crate::harness::client::{PREFIX, send};
+use crate::harness::shop::column;
+use crate::harness::world::user;
+use crate::harness::{Fault, Reply};
+
+/// A deployment that owes 14.50 USD from here on, due a week later.
+const BOUGHT: &str = "2027-11-16T00:00:00Z";
+const PAST_DUE: &str = "2027-11-23T00:00:00Z";
+const RENEWED: &str = "2027-12-01T00:00:00Z";
+const SUSPENDED: &str = "2027-12-07T00:00:00Z";
+const CANCELLED: &str = "2027-12-23T00:00:00Z";
+
+/// A world in which acme's `shop` owes `number`.
+async fn owing() -> (Billing, String, String) {
+    let billing = Billing::at(BOUGHT).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    let number = billing.newest(&id).await;
+    (billing, id, number)
+}
+
+fn path(id: &str, number: &str) -> String {
+    format!("/deployments/{id}/invoices/{number}/payments")
+}
+
+#[tokio::test]
+async fn an_invoice_is_paid_in_full_or_in_parts() {
+    let (billing, id, number) = owing().await;
+    billing.clock.shift(TimeDelta::hours(1));
+    let part = billing.pay(&id, &number, "part-1", 450).await;
+    assert_eq!(part.header("etag"), "\"4\"");
+    let part = part.expect(200);
+    let payment = |reference: &str, cents: i64, at: &str| json!({"reference": reference, "amount_cents": cents, "received_at": at});
+    let invoice = &part["invoice"];
+    assert_eq!(invoice["payments"], json!([payment("part-1", 450, "2027-11-16T01:00:00Z")]));
+    assert_eq!((&invoice["paid_cents"], &invoice["due_cents"]), (&json!(450), &json!(1_000)));
+    assert_eq!((&invoice["status"], &invoice["closed_at"]), (&json!("open"), &Value::Null));
+    assert_eq!(part["deployment"]["open_invoices"][0]["due_cents"], 1_000);
+    billing.pay(&id, &number, "part-2", 1).await.expect(200);
+    billing.clock.shift(TimeDelta::hours(1));
+    let last = billing.pay(&id, &number, "part-3", 999).await.expect(200);
+    let invoice = &last["invoice"];
+    assert_eq!((&invoice["status"], &invoice["closed_at"]), (&json!("paid"), &json!("2027-11-16T02:00:00Z")));
+    assert_eq!(column(&invoice["payments"], "amount_cents"), [450, 1, 999]);
+    assert_eq!(last["deployment"]["open_invoices"], json!([]));
+    assert_eq!(billing.invoices(&id).await, [invoice.clone()]);
+    assert_eq!(billing.kinds(&id).await[3..], ["payment_received"; 3]);
+    assert_eq!(billing.next(&id).await, ("renew".to_owned(), RENEWED.to_owned()));
+
+    billing.sweep_at(RENEWED).await;
+    let number = billing.newest(&id).await;
+    let paid = billing.pay(&id, &number, "full", 2_900).await.expect(200);
+    assert_eq!((&paid["invoice"]["status"], &paid["invoice"]["due_cents"]), (&json!("paid"), &json!(0)));
+    billing.books(&id).await;
+    billing.check(&id).await;
+}
+
+#[tokio::test]
+async fn the_same_reference_is_the_same_payment() {
+    let (billing, id, number) = owing().await;
+    let first = billing.pay(&id, &number, "p-1", 1_000).await.expect(200);
+    billing.clock.shift(TimeDelta::days(1));
+    let contents = billing.contents().await;
+    billing.dynamodb.clear();
+    let again = billing.pay(&id, &number, "p-1", 1_000).await;
+    assert_eq!(again.header("etag"), "\"4\"");
+    assert_eq!(again.expect(200), first);
+    assert_eq!(billing.dynamodb.count("TransactWriteItems"), 0);
+    let refused = billing.pay(&id, &number, "p-1", 450).await;
+    refused.expect_problem(409, "payment_reference_reused");
+    let body = json!({"reference": "p-1", "amount_cents": 1_000, "currency": "EUR"});
+    billing.post(&path(&id, &number), &billing.admin, body).await.expect_problem(409, "payment_reference_reused");
+    assert_eq!(billing.contents().await, contents);
+    // It still is once the invoice is paid, and reported by somebody else.
+    let rest = billing.pay(&id, &number, "p-2", 450).await.expect(200);
+    let body = json!({"reference": "p-1", "amount_cents": 1_000, "currency": "USD"});
+    assert_eq!(billing.post(&path(&id, &number), &billing.admin, body).await.expect(200), rest);
+
+    billing.sweep_at(RENEWED).await;
+    let contents = billing.contents().await;
+    let next = billing.newest(&id).await;
+    for amount_cents in [1_000, 2_900] {
+        billing.pay(&id, &next, "p-1", amount_cents).await.expect_problem(409, "payment_reference_reused");
+    }
+    assert_eq!(billing.contents().await, contents);
+    billing.books(&id).await;
+    // Another deployment's references are its own.
+    let other = billing.create_subscribed("other", json!({"plan_code": "studio"})).await;
+    let invoice = billing.newest(&other).await;
+    billing.pay(&other, &invoice, "p-1", 2_900).await.expect(200);
+    billing.books(&other).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_payment_is_refused_and_writes_nothing() {
+    let (billing, id, number) = owing().await;
+    let contents = billing.contents().await;
+    let refused = billing.pay(&id, &number, "p", 1_451).await.expect_problem(422, "overpayment");
+    assert_eq!(refused["due_cents"], 1_450);
+    let refused = billing.pay(&id, &number, "p", i64::MAX).await.expect_problem(422, "overpayment");
+    assert_eq!(refused["due_cents"], 1_450);
+    let good = json!({"reference": "p", "amount_cents": 100, "currency": "USD"});
+    let with = |name: &str, value: Value| {
+        let mut body = good.clone();
+        body[name] = value;
+        let path = path(&id, &number);
+        let (billing, token) = (&billing, &billing.provider);
+        async move { billing.post(&path, token, body).await }
+    };
+    let refused = with("currency", json!("EUR")).await.expect_problem(422, "payment_currency");
+    assert_eq!(refused["currency"], "USD");
+    for (name, value, code) in [
+        ("amount_cents", json!(0), "out_of_range"),
+        ("amount_cents", json!(-100), "out_of_range"),
+        ("amount_cents", json!(99.5), "not_an_integer"),
+        ("amount_cents", json!(100.0), "not_an_integer"),
+        ("amount_cents", json!("100"), "not_an_integer"),
+        ("amount_cents", json!(u64::MAX), "out_of_range"),
+        ("amount_cents", Value::Null, "not_null"),
+        ("currency", json!("usd"), "invalid_currency"),
+        ("reference", json!(""), "invalid_payment_reference"),
+        ("reference", json!("a b"), "invalid_payment_reference"),
+        ("reference", json!("a#b"), "invalid_payment_reference"),
+        ("reference", json!("x".repeat(256)), "invalid_payment_reference"),
+    ] {
+        with(name, value).await.expect_fields(&[(format!("/{name}").as_str(), code)]);
+    }
+    let empty = billing.post(&path(&id, &number), &billing.provider, json!({})).await;
+    empty.expect_fields(&[("/reference", "required"), ("/amount_cents", "required"), ("/currency", "required")]);
+    with("note", json!("thanks")).await.expect_problem(400, "unknown_field");
+    let nobody = "20271116000000-000000000000-USD";
+    billing.pay(&id, nobody, "p", 100).await.expect_problem(404, "not_found");
+    billing.pay(&id, "rent", "p", 100).await.expect_problem(400, "invalid_invoice_number");
+    assert_eq!(billing.contents().await, contents);
+    with("reference", json!("x".repeat(255))).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_paid_or_void_invoice_takes_no_payment() {
+    let (billing, id, number) = owing().await;
+    billing.pay(&id, &number, "p", 1_450).await.expect(200);
+    let refused = billing.pay(&id, &number, "q", 1).await.expect_problem(409, "invoice_not_open");
+    assert_eq!(refused["invoice_status"], "paid");
+    billing.sweep_at(RENEWED).await;
+    let number = billing.newest(&id).await;
+    billing.void(&id, &number).await.expect(200);
+    let refused = billing.pay(&id, &number, "r", 2_900).await.expect_problem(409, "invoice_not_open");
+    assert_eq!(refused["invoice_status"], "void");
+    billing.books(&id).await;
+}
+
+#[tokio::test]
+async fn an_invoice_is_paid_in_fifty_parts_at_most() {
+    let (billing, id, number) = owing().await;
+    for part in 0..50 {
+        billing.pay(&id, &number, &format!("part-{part}"), 1).await.expect(200);
+    }
+    billing.pay(&id, &number, "part-50", 1).await.expect_problem(422, "too_many_payments");
+    billing.pay(&id, &number, "part-49", 1).await.expect(200);
+    assert_eq!(billing.books(&id).await.invoices[&number].paid_cents, 50);
+}
+
+#[tokio::test]
+async fn a_payment_provider_reports_payments_of_any_tenant_and_may_do_nothing_else() {
+    let (billing, id, number) = owing().await;
+    let contents = billing.contents().await;
+    let mut refused = 0;
+    for route in ROUTES.iter().filter(|route| route.audience != Audience::Payers) {
+        let full = route.path.replace("{id}", &id).replace("{number}", &number).replace("{tenant_id}", "acme");
+        let full = full.replace("{code}", "studio").replace("{resource_id}", &id).replace("{addon_id}", &id);
+        let method = Method::from_bytes(route.method.as_str().as_bytes()).unwrap();
+        let path = full.strip_prefix(PREFIX).unwrap();
+        let code = if route.audience == Audience::Admins { "admin_required" } else { "role_not_permitted" };
+        let request = billing.request(method, path, &billing.provider);
+        let request = if route.method.as_str() == "GET" { request } else { request.json(&json!({})) };
+        send(request).await.expect_problem(403, code);
+        refused += 1;
+    }
+    assert_eq!(refused, ROUTES.len() - 1);
+    for token in [&billing.user, &user("globex")] {
+        let body = json!({"reference": "p", "amount_cents": 1_450, "currency": "USD"});
+        billing.post(&path(&id, &number), token, body).await.expect_problem(403, "role_not_permitted");
+    }
+    assert_eq!(billing.contents().await, contents);
+    let paid = billing.pay(&id, &number, "p", 1_450).await.expect(200);
+    assert_eq!(paid["invoice"]["status"], "paid");
+    assert_eq!(billing.books(&id).await.events[3].actor, "till");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_one_payment_reported_by_sixteen_at_once_exactly_one_counts() {
+    const CALLERS: usize = 16;
+    let (billing, id, number) = owing().await;
+    let gathered = Fault::Gather(Arc::new(Barrier::new(CALLERS)));
+    billing.dynamodb.plan("TransactWriteItems", CALLERS, gathered);
+    let replies = join_all((0..CALLERS).map(|_| billing.pay(&id, &number, "p", 1_000))).await;
+    let (done, refused): (Vec<Reply>, Vec<Reply>) = replies.into_iter().partition(|reply| reply.status == 200);
+    assert_eq!((done.len(), refused.len()), (1, CALLERS - 1));
+    for reply in refused {
+        reply.expect_problem(409, "version_conflict");
+    }
+    let books = billing.books(&id).await;
+    assert_eq!((books.count("payment_received"), books.invoices[&number].paid_cents), (1, 1_000));
+    // Whoever asks again gets the answer of the one.
+    for reply in join_all((0..CALLERS).map(|_| billing.pay(&id, &number, "p", 1_000))).await {
+        assert_eq!(reply.expect(200), done[0].body);
+    }
+    assert_eq!(billing.books(&id).await, books);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_different_payments_at_once_each_counts_once_it_was_taken() {
+    const HALVES: usize = 2;
+    for round in 0..5 {
+        let (billing, id, number) = owing().await;
+        if round % 2 == 0 {
+            billing.dynamodb.plan("TransactWriteItems", HALVES, Fault::Gather(Arc::new(Barrier::new(HALVES))));
+        }
+        let halves = (0..HALVES).map(|half| {
+            let (billing, id, number) = (&billing, &id, &number);
+            async move {
+                loop {
+                    let reply = billing.pay(id, number, &format!("half-{half}"), 725).await;
+                    if reply.status == 200 {
+                        return;
+                    }
+                    reply.expect_problem(409, "version_conflict");
+                }
+            }
+        });
+        join_all(halves).await;
+        let books = billing.books(&id).await;
+        let invoice = &books.invoices[&number];
+        assert_eq!((invoice.paid_cents, invoice.payments.len()), (1_450, 2), "round {round}");
+        assert_eq!(books.count("payment_received"), 2);
+    }
+}
+
+#[tokio::test]
+async fn the_last_payment_lets_past_due_run_again_in_the_same_transaction() {
+    let (billing, id, number) = owing().await;
+    billing.step_at(PAST_DUE).await;
+    assert_eq!(billing.state(&id).await, "past_due");
+    let part = billing.pay(&id, &number, "part", 1_000).await.expect(200);
+    assert_eq!(part["deployment"]["state"], "past_due", "something is still due");
+    billing.dynamodb.clear();
+    let paid = billing.pay(&id, &number, "rest", 450).await.expect(200);
+    assert_eq!(paid["deployment"]["state"], "active");
+    let seen = billing.dynamodb.seen();
+    let writes: Vec<&Value> =
+        seen.iter().filter(|s| s.operation != "Query" && s.operation != "GetItem").map(|s| &s.body).collect();
+    let [write] = &writes[..] else { panic!("one write: {seen:?}") };
+    let items = write["TransactItems"].as_array().expect("a transaction");
+    let sort_keys: Vec<&str> = items.iter().map(|item| item["Put"]["Item"]["SK"]["S"].as_str().unwrap()).collect();
+    let payment = "PAYMENT#rest";
+    let invoice = format!("INVOICE#{number}");
+    assert_eq!(sort_keys, ["#DEPLOYMENT", payment, "EVENT#0000000006", "EVENT#0000000007", &invoice]);
+    assert_eq!(
+        billing.kinds(&id).await[3..],
+        [
+            "past_due by system:billing as invoice_overdue",
+            "payment_received",
+            "payment_received",
+            "active by till as settled"
+        ]
+    );
+    assert_eq!(billing.next(&id).await, ("renew".to_owned(), RENEWED.to_owned()));
+    billing.books(&id).await;
+    billing.check(&id).await;
+}
+
+#[tokio::test]
+async fn suspended_runs_again_with_the_last_of_two_and_not_with_the_first() {
+    for void in [false, true] {
+        let (billing, id, first) = owing().await;
+        billing.step_at(PAST_DUE).await;
+        billing.step_at(RENEWED).await;
+        billing.step_at(SUSPENDED).await;
+        let second = billing.newest(&id).await;
+        let settle = async |number: &str| {
+            if void {
+                billing.void(&id, number).await.expect(200)
+            } else {
+                let due_cents =
+                    billing.invoices(&id).await.iter().find(|i| number_of(i) == number).unwrap()["due_cents"]
+                        .as_i64()
+                        .unwrap();
+                billing.pay(&id, number, &format!("p-{number}"), due_cents).await.expect(200)
+            }
+        };
+        let one = settle(&first).await;
+        assert_eq!(one["deployment"]["state"], "suspended");
+        billing.dynamodb.clear();
+        let both = settle(&second).await;
+        assert_eq!(both["deployment"]["state"], "active");
+        assert_eq!(billing.dynamodb.count("TransactWriteItems"), 1);
+        let subscription = billing.subscription(&id).await;
+        assert_eq!(subscription["status"], "active");
+        // The period that was billed before the suspension goes on.
+        assert_eq!(subscription["current_period_end"], "2028-01-01T00:00:00Z");
+        let by = if void { "ada" } else { "till" };
+        assert_eq!(billing.kinds(&id).await.last().unwrap(), &format!("active by {by} as settled"));
+        billing.books(&id).await;
+        billing.check(&id).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_given_up_can_be_paid_and_until_it_is_its_tenant_cannot_reactivate() {
+    let (billing, id, first) = owing().await;
+    for time in [PAST_DUE, RENEWED, SUSPENDED, CANCELLED] {
+        billing.step_at(time).await;
+    }
+    let second = billing.newest(&id).await;
+    let invoices = billing.invoices(&id).await;
+    assert_eq!(column(&json!(invoices), "status"), ["uncollectible", "uncollectible"]);
+    assert_eq!(column(&json!(invoices), "closed_at"), [CANCELLED, CANCELLED]);
+    assert_eq!(billing.show(&id).await["deployment"]["uncollectible_invoices"], 2);
+    let reactivate = || billing.transition(&id, &billing.user, json!({"to_state": "active"}));
+    reactivate().await.expect_problem(403, "transition_not_permitted");
+    let refused = billing.pay(&id, &first, "p", 1_451).await.expect_problem(422, "overpayment");
+    assert_eq!(refused["due_cents"], 1_450);
+    billing.pay(&id, &first, "p-1", 1_450).await.expect(200);
+    let part = billing.pay(&id, &second, "p-2", 900).await.expect(200);
+    assert_eq!((&part["invoice"]["status"], &part["invoice"]["due_cents"]), (&json!("uncollectible"), &json!(2_000)));
+    assert_eq!(part["deployment"]["uncollectible_invoices"], 1);
+    reactivate().await.expect_problem(403, "transition_not_permitted");
+    let paid = billing.pay(&id, &second, "p-3", 2_000).await.expect(200);
+    assert_eq!((&paid["invoice"]["status"], &paid["deployment"]["state"]), (&json!("paid"), &json!("cancelled")));
+    assert_eq!(paid["deployment"]["uncollectible_invoices"], 0);
+    billing.books(&id).await;
+    let back = reactivate().await.expect(200);
+    assert_eq!(back["deployment"]["state"], "active");
+    // December is paid, so nothing is charged again.
+    assert_eq!(billing.invoices(&id).await.len(), 2);
+    assert_eq!(billing.next(&id).await, ("renew".to_owned(), "2028-01-01T00:00:00Z".to_owned()));
+    billing.books(&id).await;
+    billing.check(&id).await;
+}
