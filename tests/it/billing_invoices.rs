@@ -41,7 +41,7 @@ async fn a_subscription_is_invoiced_for_the_rest_of_the_month_and_then_month_by_
         ],
     });
     assert_eq!(body["invoice"], expected);
-    assert_eq!(billing.invoices(&id).await, [expected.clone()]);
+    assert_eq!(billing.invoices(&id).await, std::slice::from_ref(&expected));
     let path = format!("/deployments/{id}/invoices/{number}");
     assert_eq!(billing.get(&path, &billing.user).await.expect(200), json!({"invoice": expected}));
     let deployment = &billing.show(&id).await["deployment"];
