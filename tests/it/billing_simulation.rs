@@ -219,6 +219,7 @@ struct Account {
     billed_from: Vec<(SubscriptionId, Timestamp)>,
     sum_cents: i64,
     policy: DunningPolicy,
+    cancelled_at: Option<Timestamp>,
     due: BTreeMap<InvoiceNumber, Timestamp>,
 }
 
@@ -261,6 +262,9 @@ impl Account {
         match &event.kind {
             EventKind::StateChanged { subscription, dunning_policy, .. } => {
                 self.check_ladder(event);
+                if event.to_state == Some(State::Cancelled) {
+                    self.cancelled_at = Some(now);
+                }
                 self.policy = dunning_policy.unwrap_or(self.policy);
                 if let Some(subscription) = subscription {
                     let unpaid = matches!(event.from_state, Some(State::PastDue | State::Suspended));
@@ -278,6 +282,7 @@ impl Account {
                 self.follow(None, subscription, now);
             }
             EventKind::Renewed { subscription, dunning_policy } => {
+                assert!(now >= subscription.current_period_start, "renewed before its time: {event:?}");
                 self.policy = dunning_policy.unwrap_or(self.policy);
                 self.follow(old.as_ref(), subscription, now);
             }
@@ -317,8 +322,11 @@ impl Account {
                 }
                 self.follow(Some(&old), subscription, now);
             }
-            EventKind::TrialEnded { subscription }
-            | EventKind::PlanChangeScheduled { subscription }
+            EventKind::TrialEnded { subscription } => {
+                assert!(subscription.trial_ends_at.is_some_and(|end| now >= end), "ended before its time: {event:?}");
+                self.follow(old.as_ref(), subscription, now);
+            }
+            EventKind::PlanChangeScheduled { subscription }
             | EventKind::PlanChangeWithdrawn { subscription }
             | EventKind::CancellationScheduled { subscription }
             | EventKind::CancellationWithdrawn { subscription } => self.follow(old.as_ref(), subscription, now),
@@ -411,6 +419,10 @@ impl Account {
     fn check_ladder(&self, event: &Event) {
         if event.actor != "system:billing" {
             return;
+        }
+        if event.to_state == Some(State::Archived) {
+            let kept_for = TimeDelta::days(self.policy.archived_after_days.into());
+            assert!(self.cancelled_at.is_some_and(|at| event.occurred_at >= at + kept_for), "too early: {event:?}");
         }
         let days = match event.to_state {
             Some(State::PastDue) => self.policy.past_due_after_days,
