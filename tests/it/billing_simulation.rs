@@ -129,13 +129,15 @@ impl Life {
     }
 
     fn sweep(&mut self, now: Timestamp) {
+        let mut climbed = false;
         for _ in 0..MAX_STEPS {
             let Some(next) = self.aggregate.next_action().filter(|next| next.at <= now) else { return };
-            let change = step(&self.aggregate, self.policy, now).expect("a due step is taken");
-            assert!(self.commit(change), "{next:?} bills what was billed");
-            if next.action.is_dunning() {
+            if next.action.is_dunning() && climbed {
                 return;
             }
+            let change = step(&self.aggregate, self.policy, now).expect("a due step is taken");
+            assert!(self.commit(change), "{next:?} bills what was billed");
+            climbed |= next.action.is_dunning();
         }
     }
 

@@ -164,29 +164,30 @@ async fn work_on(app: &App, row: DueRow, now: Timestamp, policies: &Policies) ->
 async fn catch_up(app: &App, row: &DueRow, now: Timestamp, policies: &Policies) -> Result<Outcome, StoreError> {
     let mut steps = 0;
     let mut conflicts = 0;
+    let mut climbed = false;
     let Some(mut aggregate) = app.store.load(&Scope::All, row.id).await? else {
         return Err(StoreError::Damaged(format!("{} is due, but is not there", row.id)));
     };
     while steps < MAX_STEPS {
         let Some(next) = aggregate.next_action().filter(|next| next.at <= now) else { break };
+        // Whoever was held back is not marched up the whole ladder at once.
+        if next.action.is_dunning() && climbed {
+            return Ok(Outcome::Stepped { steps, behind: false });
+        }
         let policy = policy(app, &aggregate.deployment.tenant_id, policies).await?;
         let Some(change) = step(&aggregate, policy, now) else { break };
         match app.store.commit(&change, app.new_commit_id()).await {
             Ok(()) => {
                 steps += 1;
+                climbed |= next.action.is_dunning();
                 aggregate = change.after;
             }
             Err(StoreError::VersionConflict) if conflicts < MAX_CONFLICTS => {
                 conflicts += 1;
                 let Some(current) = app.store.load(&Scope::All, row.id).await? else { break };
                 aggregate = current;
-                continue;
             }
             Err(error) => return Err(error),
-        }
-        // Whoever was held back is not marched up the whole ladder at once.
-        if next.action.is_dunning() {
-            return Ok(Outcome::Stepped { steps, behind: false });
         }
     }
     let behind = aggregate.next_action().is_some_and(|next| next.at <= now);
