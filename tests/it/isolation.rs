@@ -21,7 +21,7 @@ const MISSING: &str = "01920000-0000-7000-8000-000000000000";
 const MISSING_NUMBER: &str = "20270115100000-0123456789ab-USD";
 
 /// A body that the route would accept.
-fn body_for(route: &Route) -> Option<Value> {
+pub fn body_for(route: &Route) -> Option<Value> {
     match route.handler {
         "list_deployments" | "show_deployment" | "list_events" | "list_resources" | "delete_resource"
         | "show_lifecycle" => None,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_functions::ROUTES;
+use arcadia_shared::domain::State;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -26,6 +27,26 @@ pub struct Line {
     pub costs: Vec<&'static str>,
     /// How many items the transaction writes.
     pub written: usize,
+}
+
+impl Line {
+    /// The same call under an idempotency key. That costs an item more in the transaction if there is one, a write if
+    /// nothing had to be done, and a read if a repetition could have been refused like this.
+    fn keyed(mut self) -> Self {
+        match self.status {
+            200..=299 if self.body["dry_run"] == true => {}
+            200..=299 if self.written == 0 => self.costs.push("PutItem"),
+            200..=299 => self.written += 1,
+            404 => {}
+            _ if self.costs.is_empty() => {}
+            _ => {
+                self.costs.push("GetItem");
+                self.written += usize::from(self.written > 0);
+            }
+        }
+        self.costs.sort_unstable();
+        self
+    }
 }
 
 /// What was made last and later lines name: `{addon_id}` and `{number}` in a path.
@@ -78,8 +99,8 @@ fn merged(count: usize) -> Vec<&'static str> {
     costs
 }
 
-/// The table: of calls on the deployment `id`, active, and its `resource_id`, in this order.
-fn lines(id: &str, resource_id: &str, cursor: &str) -> Vec<Line> {
+/// The table: of calls on the deployment `id`, active, and its `resource_id`, in this order; `archived` is another.
+fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line> {
     let at = |rest: &str| format!("/deployments/{id}{rest}");
     let transition =
         |body: Value, outcome| call("transition_deployment", Method::POST, at("/transition"), body, outcome);
@@ -108,7 +129,7 @@ fn lines(id: &str, resource_id: &str, cursor: &str) -> Vec<Line> {
         get("list_deployments", "/deployments?slug=shop", &merged(1)),
         get("list_deployments", "/deployments?slug=nobody", READ),
         get("list_deployments", "/deployments?state=active", &merged(SHARDS)),
-        get("list_deployments", "/deployments?state=archived", &["Query"; SHARDS]),
+        get("list_deployments", "/deployments?state=suspended", &["Query"; SHARDS]),
         get("list_deployments", "/deployments", &merged(7 * SHARDS)),
         update(json!({"display_name": "Shop"}), (200, CHANGE, 2)),
         update(json!({"display_name": "Shop"}), (200, READ, 0)),
@@ -120,7 +141,8 @@ fn lines(id: &str, resource_id: &str, cursor: &str) -> Vec<Line> {
         transition(json!({"to_state": "paused"}), (200, READ, 0)),
         transition(json!({"to_state": "archived"}), (422, READ, 0)),
         transition(json!({"to_state": "gone"}), (422, &[], 0)),
-        call("create_resource", Method::POST, at("/resources"), resource, (201, CHANGE, 3)),
+        call("create_resource", Method::POST, at("/resources"), resource.clone(), (201, CHANGE, 3)),
+        call("create_resource", Method::POST, format!("/deployments/{archived}/resources"), resource, (422, READ, 0)),
         delete((200, &["GetItem", "Query", "TransactWriteItems"], 3)),
         delete((200, &["GetItem", "Query"], 0)),
     ]
@@ -128,26 +150,44 @@ fn lines(id: &str, resource_id: &str, cursor: &str) -> Vec<Line> {
 
 #[tokio::test]
 async fn every_call_costs_what_the_table_says() {
+    let mut needed = BTreeMap::new();
+    let plain = measure(false, &mut needed).await;
+    let keyed = measure(true, &mut needed).await;
+    assert_eq!((plain, keyed), (plain, plain));
+    assert_eq!(template::permissions(), needed, "what template.yaml permits, and what the calls needed");
+}
+
+/// Makes every call of the table, each POST under an idempotency key of its own if `keyed`; how many calls there were.
+async fn measure(keyed: bool, needed: &mut BTreeMap<String, BTreeSet<(String, String)>>) -> usize {
     let world = World::start().await;
     let id = id_of(&world.create("shop").await);
     world.clock.shift(TimeDelta::seconds(1));
     world.create("older").await;
     let body = json!({"kind": "database", "provider_reference": "db-1"});
     let created = world.post(&format!("/deployments/{id}/resources"), &world.user, body).await.expect(201);
+    let archived = world.create_in("archived", State::Archived).await;
     let page = world.get("/deployments?limit=1", &world.user).await.expect(200);
     let cursor = page["next_cursor"].as_str().unwrap();
-    let mut lines = lines(&id, &id_of(&created["resource"]), cursor);
+    let mut lines = lines(&id, &id_of(&created["resource"]), &archived, cursor);
     // The last of those leaves it paused.
     let (path, body) = (format!("/deployments/{id}/transition"), json!({"to_state": "active"}));
     lines.push(call("transition_deployment", Method::POST, path, body, (200, CHANGE, 2)));
     lines.extend(subscription_requests::lines(&id));
+    for route in ROUTES {
+        assert!(lines.iter().any(|line| line.handler == route.handler), "{} has no line in the table", route.handler);
+    }
+    let calls = lines.len();
     let mut parts = Parts::default();
-    let mut needed = BTreeMap::<String, BTreeSet<(String, String)>>::new();
-    for line in &lines {
+    for (index, line) in lines.into_iter().enumerate() {
         world.dynamodb.clear();
-        let request = world.request(line.method.clone(), &parts.path(line), &world.admin);
-        let reply = send(if line.body.is_null() { request } else { request.json(&line.body) }).await;
-        let what = format!("{} {} {}", line.method, line.path, line.body);
+        let request = world.request(line.method.clone(), &parts.path(&line), &world.admin);
+        let request = if line.body.is_null() { request } else { request.json(&line.body) };
+        let (line, request) = match keyed && line.method == Method::POST {
+            true => (line.keyed(), request.header("idempotency-key", format!("key-{index}"))),
+            false => (line, request),
+        };
+        let reply = send(request).await;
+        let what = format!("{} {} {}, keyed: {keyed}", line.method, line.path, line.body);
         assert_eq!(reply.status, line.status, "{what}: {}", reply.text);
         assert_eq!(world.dynamodb.operations(), line.costs, "{what}");
         parts.learn(&reply.body);
@@ -159,10 +199,7 @@ async fn every_call_costs_what_the_table_says() {
             needed.extend(permissions(&seen));
         }
     }
-    assert_eq!(template::permissions(), needed, "what template.yaml permits, and what the calls needed");
-    for route in ROUTES {
-        assert!(lines.iter().any(|line| line.handler == route.handler), "{} has no line in the table", route.handler);
-    }
+    calls
 }
 
 /// What holds for every request of a kind.
