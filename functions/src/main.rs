@@ -11,12 +11,12 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     start_logging();
     let name = handler_name()?;
-    let app = App::from_env().await?;
+    let app = App::from_env()?;
     app.store.warm().await;
     let app = &app;
     match name.as_str() {
         "billing_dispatch" => {
-            let queue = &aws_sdk_sqs::Client::new(&runtime::sdk_config(None).await);
+            let queue = &aws_sdk_sqs::Client::new(&runtime::function_config("SQS")?);
             let queue_url = &runtime::queue_url()?;
             let tick = |_: LambdaEvent<Value>| async move {
                 dispatch::dispatch(app, queue, queue_url).await.map_err(Error::from)

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use chrono::{SubsecRound, Utc};
@@ -74,7 +75,7 @@ impl App {
     ///
     /// # Errors
     /// [`EnvironmentError`] if a variable is missing or wrong.
-    pub async fn from_env() -> Result<Self, EnvironmentError> {
+    pub fn from_env() -> Result<Self, EnvironmentError> {
         let table = required("TABLE_NAME")?;
         let default_region = required("DEFAULT_REGION")?
             .parse()
@@ -84,7 +85,7 @@ impl App {
             due_shards.ok_or(EnvironmentError { name: "DUE_SHARDS", problem: "is no number from 1 to 255" })?;
         let claims = ClaimNames { tenant: required("TENANT_CLAIM")?, role: required("ROLE_CLAIM")? };
         Ok(Self {
-            store: Store::new(client(None).await, table).with_due_shards(due_shards),
+            store: Store::new(Client::new(&function_config("DYNAMODB")?), table).with_due_shards(due_shards),
             clock: Arc::new(RealClock),
             settings: Settings { default_region, claims },
         })
@@ -139,26 +140,34 @@ pub fn start_logging() {
         .init();
 }
 
-/// A DynamoDB client; credentials, region and, unless it is given, the endpoint come from the environment.
-pub async fn client(endpoint: Option<&str>) -> Client {
-    Client::new(&sdk_config(endpoint).await)
+/// What a function's AWS clients are made from: the region and the credentials that Lambda puts into the environment,
+/// bounds on every wait, one TLS stack. The SDK's own search for credentials in profiles, tokens and metadata services
+/// would be two fifths of the binary, and finds nothing else in Lambda. `service` is the end of the environment variable
+/// by which its endpoint can be another, as in `AWS_ENDPOINT_URL_DYNAMODB`.
+///
+/// # Errors
+/// [`EnvironmentError`] if there is no region.
+pub fn function_config(service: &str) -> Result<SdkConfig, EnvironmentError> {
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(required("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .http_client(https())
+        .retry_config(retries())
+        .timeout_config(timeouts());
+    Ok(match optional(&format!("AWS_ENDPOINT_URL_{service}")) {
+        Some(endpoint) => config.endpoint_url(endpoint).build(),
+        None => config.build(),
+    })
 }
 
-/// What every AWS client is made from: one TLS stack and bounds on every wait.
-pub async fn sdk_config(endpoint: Option<&str>) -> SdkConfig {
-    let http = HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
-        .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build());
-    let loader = match endpoint {
-        Some(endpoint) => loader.endpoint_url(endpoint),
-        None => loader,
-    };
-    loader.load().await
+/// A client for DynamoDB at AWS from a person's machine; credentials and region come from wherever the AWS CLI has them.
+pub async fn aws_client(endpoint: &str) -> Client {
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https()).endpoint_url(endpoint);
+    Client::new(&loader.retry_config(retries()).timeout_config(timeouts()).load().await)
 }
 
-/// The same client for a DynamoDB on this machine, which checks no credentials. It reads nothing from the environment.
+/// A client for a DynamoDB on this machine, which checks no credentials. It reads nothing from the environment.
 #[must_use]
 pub fn local_client(endpoint: &str) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
@@ -167,16 +176,29 @@ pub fn local_client(endpoint: &str) -> Client {
         .endpoint_url(endpoint)
         .region(Region::from_static("eu-central-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-        .retry_config(RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
+        .retry_config(retries())
+        .timeout_config(timeouts())
         .build();
     Client::from_conf(config)
 }
 
-#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn https() -> SharedHttpClient {
+    HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS)
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build()
+}
+
 fn required(name: &'static str) -> Result<String, EnvironmentError> {
-    match std::env::var(name) {
-        Ok(value) if !value.is_empty() => Ok(value),
-        Ok(_) | Err(_) => Err(EnvironmentError { name, problem: "is not set" }),
-    }
+    optional(name).ok_or(EnvironmentError { name, problem: "is not set" })
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

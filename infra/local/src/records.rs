@@ -83,7 +83,7 @@ impl Records {
     pub async fn at(endpoint: &str, table: &str) -> Result<Self, RecordsError> {
         let no_table = |reason| RecordsError::Table(table.to_owned(), reason);
         let client = if is_aws(Some(endpoint)) {
-            let client = runtime::client(Some(endpoint)).await;
+            let client = runtime::aws_client(endpoint).await;
             let found = client.describe_table().table_name(table).send().await;
             found.map_err(|error| no_table(error_chain(&error)))?;
             client
