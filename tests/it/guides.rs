@@ -1,0 +1,162 @@
+//! The promise: every command that README and the guides show works as it stands there. Blocks of `sh` are run, file by
+//! file, each in a folder of its own beside a program of its own; a comment such as `# 201` is the status that the call
+//! before it must be answered with. What needs an AWS account is marked so, and only read.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::harness::project::{ROOT, TEMPORARY};
+use crate::harness::{unique, yaml};
+use crate::program::program;
+
+/// What a block is marked with that cannot be run here.
+const NEEDS_AWS: &str = "<!-- needs an AWS account -->";
+
+/// What the commands of a guide run on: `cargo run` is the program that was built already, on a port that is free;
+/// whatever else cargo is asked for must exist; and of every call over HTTP the status is noted.
+const PRELUDE: &str = r#"
+set -uo pipefail
+trap 'jobs -p | xargs -r kill 2>/dev/null' EXIT
+start() {
+    "$PROGRAM" "$@" --port 0 >server.out 2>server.err &
+    for _ in $(seq 600); do
+        if grep -q '^export TENANT_TOKEN' server.out; then
+            eval "$(grep '^export' server.out)"
+            export ARCADIA_URL="${ARCADIA%/api/v1}" API_URL="${ARCADIA%/api/v1}" TOKEN="$TENANT_TOKEN"
+            return 0
+        fi
+        sleep 0.1
+    done
+    cat server.err; return 1
+}
+cargo() {
+    case "$*" in
+        "run" | "run -- up"*) shift; if (($# > 1)); then shift; fi; start "${@:-up}" ;;
+        "run -- "*) shift 2; "$PROGRAM" "$@" ;;
+        "test --workspace") true ;;
+        "test -p arcadia-tests --test it "*) (($("$TESTS" --list "${@:6:1}" | grep -c ': test$') > 0)) ;;
+        "test -p "*) [[ -f $ROOT/Cargo.toml ]] && grep -rqs "^name = \"$3\"" "$ROOT"/*/Cargo.toml "$ROOT"/infra/*/Cargo.toml ;;
+        *) echo "a cargo command that this test does not know: $*"; return 1 ;;
+    esac
+}
+bash() { [[ -x $ROOT/$1 ]]; }
+curl() {
+    local answer
+    answer=$(command curl -w '\n%{http_code}' "$@") || return
+    printf '%s' "${answer##*$'\n'}" >status
+    printf '%s\n' "${answer%$'\n'*}"
+}
+check() {
+    local ended=$? status
+    status=$(cat status 2>/dev/null); : >status
+    if [[ -n $1 && $status != "$1" ]] || [[ -z $1 && ${status:-0} -ge 400 ]] || ((ended != 0)); then
+        echo "FAILED (exit $ended, status ${status:-none}): $2"
+        exit 1
+    fi
+}
+"#;
+
+/// A block of commands.
+struct Block {
+    line: usize,
+    needs_aws: bool,
+    text: String,
+}
+
+/// README and every guide.
+fn guides() -> Vec<PathBuf> {
+    let folders = [ROOT.to_owned(), format!("{ROOT}/docs"), format!("{ROOT}/fuzz")];
+    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let mut files: Vec<PathBuf> = files.map(|file| file.expect("a folder of the project").path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
+    files.sort();
+    files
+}
+
+/// The blocks of `sh` in a guide.
+fn blocks(text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    let mut marked = false;
+    for (index, line) in text.lines().enumerate() {
+        match (&mut open, line.trim()) {
+            (None, "```sh") => open = Some(Block { line: index + 1, needs_aws: marked, text: String::new() }),
+            (Some(_), "```") => blocks.extend(open.take()),
+            (Some(block), _) => writeln!(block.text, "{line}").expect("a string"),
+            (None, line) if !line.is_empty() => marked = line == NEEDS_AWS,
+            (None, _) => {}
+        }
+    }
+    blocks
+}
+
+/// A block with a check after each of its commands.
+fn checked(block: &Block) -> String {
+    let mut script = String::new();
+    let lines = block.text.replace("\\\n", " ");
+    for line in lines.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')) {
+        let status = line.rsplit_once("# ").map(|(_, comment)| comment.get(..3).unwrap_or_default());
+        let status = status.filter(|status| status.parse::<u16>().is_ok()).unwrap_or_default();
+        let quoted = line.replace('\'', "'\\''");
+        writeln!(script, "{line}\ncheck '{status}' '{quoted}'").expect("a string");
+    }
+    script
+}
+
+/// Runs a script; what it printed, if it failed.
+fn run(script: &str) -> Result<(), String> {
+    let folder = Path::new(TEMPORARY).join(unique());
+    fs::create_dir(&folder).expect("a folder for a guide");
+    let tests = std::env::current_exe().expect("the path of these tests");
+    let mut command = Command::new("bash");
+    command.args(["-c", script]).current_dir(&folder).stdin(Stdio::null());
+    command.env("PROGRAM", program()).env("TESTS", tests).env("ROOT", ROOT);
+    let output = command.output().expect("bash");
+    fs::remove_dir_all(&folder).expect("the folder is still there");
+    let printed = [&output.stdout[..], &output.stderr[..]].concat();
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&printed).into_owned()) }
+}
+
+#[test]
+fn every_command_of_the_guides_works() {
+    let mut run_blocks = 0;
+    for guide in guides() {
+        let text = fs::read_to_string(&guide).expect("a guide");
+        let blocks: Vec<Block> = blocks(&text).into_iter().filter(|block| !block.needs_aws).collect();
+        // Whoever starts in the middle has a program running.
+        let starts = blocks.iter().any(|block| block.text.contains("cargo run"));
+        let first = if starts || blocks.is_empty() { "" } else { "cargo run\n" };
+        let commands: String = blocks.iter().map(checked).collect();
+        run_blocks += blocks.len();
+        if let Err(printed) = run(&format!("{PRELUDE}\n{first}{commands}")) {
+            panic!("{}:\n{printed}", guide.display());
+        }
+    }
+    assert!(run_blocks >= 3, "{run_blocks} blocks were found");
+}
+
+#[test]
+fn what_needs_an_account_is_at_least_well_formed_and_names_what_there_is() {
+    let template = yaml::template();
+    let settings = fs::read_to_string(format!("{ROOT}/samconfig.toml")).expect("samconfig.toml");
+    for guide in guides() {
+        let text = fs::read_to_string(&guide).expect("a guide");
+        for block in blocks(&text).into_iter().filter(|block| block.needs_aws) {
+            let place = format!("{}:{}", guide.display(), block.line);
+            let script = format!("set -n\n{}", block.text);
+            run(&script).unwrap_or_else(|printed| panic!("{place}: {printed}"));
+            let words: Vec<&str> = block.text.split_whitespace().collect();
+            for pair in words.windows(2) {
+                if pair[0] == "--config-env" {
+                    assert!(settings.contains(&format!("[{}.", pair[1])), "{place}: no environment {}", pair[1]);
+                }
+            }
+            let parameters = words.iter().filter_map(|word| word.split_once('=')).map(|(name, _)| name);
+            for name in parameters.filter(|name| name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase)) {
+                assert!(!template["Parameters"][name].is_null(), "{place}: no parameter {name}");
+            }
+        }
+    }
+}
