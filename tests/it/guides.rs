@@ -154,7 +154,9 @@ fn what_needs_an_account_is_at_least_well_formed_and_names_what_there_is() {
                 }
             }
             let parameters = words.iter().filter_map(|word| word.split_once('=')).map(|(name, _)| name);
-            for name in parameters.filter(|name| name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase)) {
+            for name in
+                parameters.filter(|name| name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase))
+            {
                 assert!(!template["Parameters"][name].is_null(), "{place}: no parameter {name}");
             }
         }

@@ -3,18 +3,16 @@
 
 use std::sync::Arc;
 
-use arcadia_functions::ROUTES;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
-use crate::harness::client::send;
+use crate::harness::client::{PREFIX, send};
+use crate::harness::routes::ROWS;
 use crate::harness::world::{ACME, id_of, token, user};
 use crate::harness::{Fault, Reply, World};
-use crate::isolation::body_for;
-use crate::subscription_isolation::ready_for;
 
 const KEY: &str = "idempotency-key";
 const WRITE: &str = "TransactWriteItems";
@@ -51,27 +49,24 @@ fn check_replay(first: &Reply, again: &Reply) {
 async fn every_post_is_carried_out_once_and_replayed_to_the_byte() {
     let world = World::start().await;
     world.open_shop().await;
-    let posts = ROUTES.iter().filter(|route| route.method == Method::POST);
+    let posts = ROWS.iter().filter(|row| row.route().method == Method::POST);
     let mut tried = 0;
-    for route in posts {
-        let (id, part) = ready_for(&world, route.handler).await;
-        let path = route.path.strip_prefix("/api/v1").expect("a path of the API");
-        let path = path.replace("{id}", &id).replace("{number}", &part).replace("{code}", "studio");
-        let mut body = body_for(route).unwrap_or(json!({}));
-        if route.handler == "create_deployment" {
-            body["tenant_id"] = ACME.into();
-        }
-        let first = post(&world, &world.admin, route.handler, &path, &body).await;
-        assert!(first.status < 300, "{}: {}", route.handler, first.text);
+    for row in posts {
+        let target = row.ready(&world, ACME).await;
+        let path = row.path_for(&target);
+        let path = path.strip_prefix(PREFIX).expect("a path of the API");
+        let body = row.body_for(&target).unwrap_or(json!({}));
+        let first = post(&world, &world.admin, row.handler, path, &body).await;
+        assert!(first.status < 300, "{}: {}", row.handler, first.text);
         assert_eq!(first.header("idempotent-replayed"), "");
         world.clock.shift(TimeDelta::minutes(5));
         let before = world.contents().await;
         for _ in 0..2 {
-            check_replay(&first, &post(&world, &world.admin, route.handler, &path, &body).await);
+            check_replay(&first, &post(&world, &world.admin, row.handler, path, &body).await);
         }
-        assert_eq!(world.contents().await, before, "{} was carried out again", route.handler);
+        assert_eq!(world.contents().await, before, "{} was carried out again", row.handler);
         let other = json!({"tenant_id": ACME, "slug": "x"});
-        let other = post(&world, &world.admin, route.handler, "/deployments", &other).await;
+        let other = post(&world, &world.admin, row.handler, "/deployments", &other).await;
         other.expect_problem(422, "idempotency_key_reused");
         assert_eq!(world.contents().await, before);
         tried += 1;

@@ -17,6 +17,7 @@ use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding
 use rsa::rand_core::{OsRng, RngCore};
 use rsa::traits::PublicKeyParts;
 use rsa::{RsaPrivateKey, RsaPublicKey};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 /// The `iss` claim of every token.
@@ -203,11 +204,15 @@ impl Issuer {
         if header.crit.is_some() {
             return Err(TokenError::Wrong("crit"));
         }
+        // Nor may a token do without its encoding (RFC 7797, section 7).
+        if header.extras.inner().contains_key("b64") {
+            return Err(TokenError::Wrong("b64"));
+        }
         let mut signature_only = Validation::new(Algorithm::RS256);
         signature_only.required_spec_claims.clear();
         // The library would ask the machine's clock, and takes an absent issuer or audience for a right one.
         (signature_only.validate_exp, signature_only.validate_aud) = (false, false);
-        let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &self.verifying, &signature_only)?.claims;
+        let Claims(claims) = jsonwebtoken::decode(token, &self.verifying, &signature_only)?.claims;
         check(&claims, now.timestamp())?;
         Ok(claims.into_iter().filter_map(|(name, value)| Some((name, claim_text(&value)?))).collect())
     }
@@ -234,6 +239,33 @@ impl Issuer {
             verifying: DecodingKey::from_rsa_der(public.to_pkcs1_der().map_err(key_error)?.as_bytes()),
             public_pem: public.to_public_key_pem(LineEnding::LF).map_err(key_error)?,
         })
+    }
+}
+
+/// A token's claims, each of which stands there once (RFC 7519, section 4). By itself the parser would take the last.
+struct Claims(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Claims {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Once;
+        impl<'de> Visitor<'de> for Once {
+            type Value = Claims;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("claims, each of them once")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Claims, A::Error> {
+                let mut claims = Map::new();
+                while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+                    if claims.insert(name, value).is_some() {
+                        return Err(A::Error::custom("a claim stands there twice"));
+                    }
+                }
+                Ok(Claims(claims))
+            }
+        }
+        deserializer.deserialize_map(Once)
     }
 }
 

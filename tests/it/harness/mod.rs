@@ -4,14 +4,18 @@
 //! [`world`] is a test's whole world; [`client`] speaks HTTP to it; [`dynamodb`] is the engine behind it and
 //! [`proxy`] the place between the two, where requests are counted and made to fail; [`table`] looks into the
 //! table past the product; [`random`] makes random but repeatable choices; [`shop`] buys and sells; [`billing`] lets time
-//! bill; [`trap`] is where a program is killed; [`yaml`] reads the template.
+//! bill; [`routes`] knows how to call every route; [`forgery`] makes tokens that nobody should accept; [`raw`] sends what
+//! no HTTP client would; [`trap`] is where a program is killed; [`yaml`] reads the template.
 
 pub mod billing;
 pub mod client;
 pub mod dynamodb;
+pub mod forgery;
 pub mod project;
 pub mod proxy;
 pub mod random;
+pub mod raw;
+pub mod routes;
 pub mod shop;
 pub mod table;
 pub mod trap;

@@ -1,6 +1,7 @@
 //! A look into a table past the product. Only tests may Scan.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use arcadia_shared::domain::Deployment;
 use arcadia_shared::store::items::{Item, number, string, to_deployment};
@@ -10,7 +11,7 @@ use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 use aws_smithy_http_client::Builder as HttpClientBuilder;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// All that a table holds, by key; two are equal when their tables are.
@@ -42,6 +43,22 @@ pub async fn contents(client: &Client, table: &str) -> Contents {
         contents.insert((key("PK"), key("SK")), item);
     }
     contents
+}
+
+/// Hashes the whole table as DynamoDB Local writes it down, without making sense of it.
+pub async fn fingerprint(table: &str) -> u64 {
+    let request =
+        reqwest::Client::builder().no_proxy().build().expect("an HTTP client").post(super::dynamodb::endpoint());
+    let request = request.header("x-amz-target", "DynamoDB_20120810.Scan");
+    let request = request.header("content-type", "application/x-amz-json-1.0");
+    // It checks the form of this and nothing else.
+    let signed = "AWS4-HMAC-SHA256 Credential=local/20270115/eu-central-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
+    let request = request.header("authorization", signed);
+    let request = request.body(json!({"TableName": table, "ConsistentRead": true}).to_string());
+    let page = request.send().await.expect("a Scan by the test").text().await.expect("its answer in full");
+    assert!(page.starts_with('{') && page.contains("\"Items\":[{"), "{page}");
+    assert!(!page.contains("\"LastEvaluatedKey\""), "only tables of one page are hashed");
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(page)
 }
 
 /// Reads every deployment of the table.

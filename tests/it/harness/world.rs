@@ -1,13 +1,13 @@
 //! A test's whole world: a table, the product's server on it, and a clock that only the test moves.
 
-use std::future;
 use std::net::Ipv4Addr;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::thread;
+use std::{fs, future, thread};
 
 use arcadia_local::gateway;
-use arcadia_local::issuer::{AUDIENCE, ISSUER, Issuer};
+use arcadia_local::issuer::{AUDIENCE, ISSUER, Issuer, KEY_FILE};
 use arcadia_shared::auth::ClaimNames;
 use arcadia_shared::domain::{Deployment, Event, State, Timestamp};
 use arcadia_shared::runtime::{App, Clock, Settings};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::client::Http;
+use super::project::TEMPORARY;
 use super::proxy::Proxy;
 use super::table::Contents;
 use super::{dynamodb, table, unique};
@@ -43,6 +44,8 @@ pub struct World {
     http: Http,
     direct: Client,
     table: String,
+    /// What the server's functions run on.
+    pub app: App,
     /// `platform_admin`'s token.
     pub admin: String,
     /// A token of one of acme's users.
@@ -85,13 +88,14 @@ impl World {
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("the address of a bound listener");
-        tokio::spawn(gateway::serve(listener, app, Arc::clone(issuer()), future::pending()));
+        tokio::spawn(gateway::serve(listener, app.clone(), Arc::clone(issuer()), future::pending()));
         Self {
             clock,
             dynamodb,
             http: Http::new(format!("http://{address}")),
             direct,
             table,
+            app,
             admin: token("ada", "platform_admin", None),
             user: user(ACME),
         }
@@ -100,6 +104,11 @@ impl World {
     /// Reads the whole table.
     pub async fn contents(&self) -> Contents {
         table::contents(&self.direct, &self.table).await
+    }
+
+    /// A hash of all that the table holds; differs if that does. Much cheaper than [`World::contents`].
+    pub async fn fingerprint(&self) -> u64 {
+        table::fingerprint(&self.table).await
     }
 
     /// Reads the deployments that are stored.
@@ -199,8 +208,23 @@ impl Drop for World {
 
 /// The one issuer of all tests, since its key takes long to make.
 pub fn issuer() -> &'static Arc<Issuer> {
-    static ISSUER: OnceLock<Arc<Issuer>> = OnceLock::new();
-    ISSUER.get_or_init(|| Arc::new(Issuer::generate().expect("an RSA key")))
+    &issuer_and_key().0
+}
+
+/// The issuer's private key as PEM, with which a test signs what the issuer would not.
+pub fn issuer_key() -> &'static str {
+    &issuer_and_key().1
+}
+
+fn issuer_and_key() -> &'static (Arc<Issuer>, String) {
+    static ISSUER: OnceLock<(Arc<Issuer>, String)> = OnceLock::new();
+    ISSUER.get_or_init(|| {
+        let directory = Path::new(TEMPORARY).join(unique());
+        let issuer = Issuer::open(&directory).expect("an RSA key");
+        let key = fs::read_to_string(directory.join(KEY_FILE)).expect("the file of the key");
+        fs::remove_dir_all(&directory).expect("a directory of the test");
+        (Arc::new(issuer), key)
+    })
 }
 
 /// A token of one of a tenant's users, called `bob`.
