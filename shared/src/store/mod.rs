@@ -73,6 +73,8 @@ const SHORTAGE_CODES: &[&str] = &[
     "ServiceUnavailable",
     "ThrottlingError",
     "ThrottlingException",
+    // What a single write is told while a transaction is at work on its item; the SDK does not send it again.
+    "TransactionConflictException",
     "TransactionInProgressException",
 ];
 

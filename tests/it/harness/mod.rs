@@ -2,9 +2,10 @@
 //!
 //! # Layout
 //! [`world`] is a test's whole world; [`client`] speaks HTTP to it; [`dynamodb`] is the engine behind it and
-//! [`proxy`] the place between the two, where requests are counted and made to fail; [`table`] looks into the
-//! table past the product; [`random`] makes random but repeatable choices; [`shop`] buys and sells; [`billing`] lets time
-//! bill; [`trap`] is where a program is killed; [`yaml`] reads the template.
+//! [`proxy`] the place between the two, where requests are counted and made to fail, as planned or, in bad
+//! [`weather`], by themselves; [`table`] looks into the table past the product; [`random`] makes random but repeatable
+//! choices; [`shop`] buys and sells; [`billing`] lets time bill; [`trap`] is where a program is killed; [`yaml`] reads the
+//! template.
 
 pub mod billing;
 pub mod client;
@@ -15,6 +16,7 @@ pub mod random;
 pub mod shop;
 pub mod table;
 pub mod trap;
+pub mod weather;
 pub mod world;
 pub mod yaml;
 
