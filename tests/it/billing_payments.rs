@@ -248,6 +248,37 @@ async fn of_different_payments_at_once_each_counts_once_it_was_taken() {
     }
 }
 
+/// A payment that is made between the reads of another, of the deployment and of the invoice.
+#[tokio::test]
+async fn a_payment_that_comes_between_the_reads_of_another_is_not_overwritten() {
+    for (first, held) in [("Query", "GetItem"), ("GetItem", "Query")] {
+        let (billing, id, number) = owing().await;
+        billing.dynamodb.clear();
+        let barrier = Arc::new(Barrier::new(2));
+        billing.dynamodb.plan(held, 1, Fault::Gather(Arc::clone(&barrier)));
+        let between = async {
+            // Where one read waits for the other, there is no moment at which only the second is done.
+            while billing.dynamodb.count(held) < 1 {
+                tokio::task::yield_now().await;
+            }
+            if first == "GetItem" {
+                for _ in 0..1_000 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            billing.pay(&id, &number, "between", 700).await.expect(200);
+            barrier.wait().await;
+        };
+        let (held, ()) = tokio::join!(billing.pay(&id, &number, "held", 750), between);
+        let books = billing.books(&id).await;
+        let expected = if held.status == 200 { 1_450 } else { 700 };
+        assert_eq!(books.invoices[&number].paid_cents, expected, "{}", held.text);
+        if held.status != 200 {
+            held.expect_problem(409, "version_conflict");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_last_payment_lets_past_due_run_again_in_the_same_transaction() {
     let (billing, id, number) = owing().await;

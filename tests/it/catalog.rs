@@ -332,6 +332,17 @@ async fn a_catalog_write_whose_answer_was_lost_is_no_conflict() {
 }
 
 #[tokio::test]
+async fn a_catalog_write_that_meets_a_transaction_is_to_be_sent_again() {
+    let world = World::start().await;
+    let before = world.contents().await;
+    world.dynamodb.plan("PutItem", 1, Fault::named("TransactionConflictException"));
+    let reply = world.put("/plans/studio", &world.admin, json!({"name": "Studio"})).await;
+    assert_ne!(reply.header("retry-after"), "");
+    reply.expect_problem(503, "unavailable");
+    assert_eq!(world.contents().await, before);
+}
+
+#[tokio::test]
 async fn a_publication_that_dynamodb_is_short_for_is_sent_again() {
     for code in ["TransactionConflict", "ThrottlingError"] {
         let world = World::start().await;

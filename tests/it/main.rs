@@ -19,6 +19,7 @@ mod billing_sweep;
 mod cancellations;
 mod catalog;
 mod docs;
+mod faults;
 mod forgeries;
 mod guides;
 mod idempotency;

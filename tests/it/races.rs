@@ -9,7 +9,7 @@ use tokio::sync::Barrier;
 
 use crate::harness::client::send;
 use crate::harness::world::id_of;
-use crate::harness::{Fault, Reply, World};
+use crate::harness::{Fault, Reply, World, environment};
 
 /// How many act at once.
 const CALLERS: usize = 32;
@@ -75,6 +75,29 @@ async fn of_commits_on_one_version_exactly_one_succeeds() {
     assert_eq!((count(&replies, 200), count(&replies, 409)), (1, CALLERS - 1));
     assert_eq!(world.dynamodb.operations().len(), 2 * CALLERS, "a lost race is not tried again");
     check_history(&world, &id, 2).await;
+}
+
+/// The same again and again, each round on a deployment of its own; `ROUNDS=<n>` for more of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_every_round_exactly_one_of_the_commits_on_one_version_succeeds() {
+    const ROUNDS: usize = 20;
+    let rounds = environment("ROUNDS").map_or(ROUNDS, |text| text.parse().expect("a whole number"));
+    let world = World::start().await;
+    let (mut won, mut lost) = (0, 0);
+    for round in 0..rounds {
+        let id = id_of(&world.create(&format!("shop-{round}")).await);
+        world.dynamodb.clear();
+        world.dynamodb.plan("TransactWriteItems", CALLERS, Fault::Gather(Arc::new(Barrier::new(CALLERS))));
+        let replies = transitions(&world, &id, None, mixed).await;
+        assert_eq!((count(&replies, 200), count(&replies, 409)), (1, CALLERS - 1), "round {round}");
+        let winner = replies.iter().find(|reply| reply.status == 200).unwrap().body["event"].clone();
+        let events = world.events(&id).await;
+        assert_eq!((events.len(), json!(events[1])), (2, winner), "round {round}");
+        assert_eq!(replay(id.parse().unwrap(), &events), Ok(world.load(&id).await), "round {round}");
+        won += 1;
+        lost += CALLERS - 1;
+    }
+    println!("{rounds} rounds of {CALLERS} writers: {won} won, {lost} overtaken");
 }
 
 #[tokio::test(flavor = "multi_thread")]

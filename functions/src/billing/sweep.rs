@@ -144,8 +144,8 @@ async fn work_on(app: &App, row: DueRow, now: Timestamp, policies: &Policies) ->
     let error = match worked {
         Ok(Ok(outcome)) => return outcome,
         // Not this deployment's fault: it stays due.
-        Ok(Err(StoreError::Unavailable(reason) | StoreError::Refused(reason))) => {
-            tracing::error!(deployment_id = %row.id, error = reason, "a deployment got no answer");
+        Ok(Err(error @ (StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::VersionConflict))) => {
+            tracing::error!(deployment_id = %row.id, error = %error, "a deployment got no answer");
             return Outcome::Unanswered;
         }
         Ok(Err(error)) => error.to_string(),

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use uuid::Uuid;
 
@@ -28,6 +28,9 @@ const CONDITION: &str = "ConditionalCheckFailed";
 
 /// DynamoDB's word for another transaction that is writing the same item.
 const CONFLICT: &str = "TransactionConflict";
+
+/// The attribute by which a writer whose answer was lost knows its own write again.
+const COMMIT_ID: &str = "last_commit_id";
 
 /// Where in the transaction the deployment stands.
 const DEPLOYMENT_INDEX: usize = 0;
@@ -156,7 +159,9 @@ impl Store {
         }
         let mut given_up: &[InvoiceNumber] = &[];
         for event in events {
-            puts.push(self.put_new(items::from_event(deployment, event)?));
+            let mut item = items::from_event(deployment, event)?;
+            item.insert(COMMIT_ID.to_owned(), string(commit_id.to_string()));
+            puts.push(self.put_new(item));
             if let EventKind::InvoiceOpened { invoice } = &event.kind {
                 // The number follows from the period, so a period that was billed is found out here, whatever else.
                 puts.push(self.put_new(items::from_invoice(invoice)?));
@@ -266,17 +271,16 @@ fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Opti
 #[must_use]
 pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId, keyed: bool) -> Verdict {
     let failed = |reason: &&CancellationReason| reason.code() == Some(CONDITION);
-    let found = reasons.get(DEPLOYMENT_INDEX).filter(failed).map(CancellationReason::item);
-    let last_commit_id =
-        found.flatten().and_then(|item| item.get("last_commit_id")).and_then(|v| AttributeValue::as_s(v).ok());
-    if last_commit_id == Some(&commit_id.to_string()) {
+    // The deployment names the last commit, and each event its own: the deployment may have gone on since.
+    let is_ours = |item: &Item| item.get(COMMIT_ID) == Some(&string(commit_id.to_string()));
+    if reasons.iter().filter(failed).filter_map(CancellationReason::item).any(is_ours) {
         return Verdict::CommittedBefore;
     }
     let record = reasons.last().filter(|_| keyed);
     if let Some(used) = record.filter(failed) {
         return Verdict::Refused(idempotency::answered(used.item().cloned().unwrap_or_default()));
     }
-    if found.is_some() {
+    if reasons.get(DEPLOYMENT_INDEX).is_some_and(|reason| failed(&reason)) {
         return Verdict::Refused(StoreError::VersionConflict);
     }
     if reasons.get(CLAIM_INDEX).is_some_and(|reason| failed(&reason)) {

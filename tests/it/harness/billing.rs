@@ -59,12 +59,17 @@ pub struct Books {
 impl Billing {
     /// A world at `at` whose shop is open.
     pub async fn at(at: &str) -> Self {
-        let world = World::start().await;
+        Self::at_with(at, table::PATIENCE).await
+    }
+
+    /// The same with functions that wait `patience` for each answer of DynamoDB.
+    pub async fn at_with(at: &str, patience: Duration) -> Self {
+        let world = World::start_with(patience).await;
         world.set_time(at);
         world.open_shop().await;
         let name = world.describe_table().await.table_name.expect("a name");
         let app = App {
-            store: Store::new(table::client(&world.dynamodb.endpoint), name),
+            store: Store::new(table::client_with(&world.dynamodb.endpoint, patience), name),
             clock: Arc::<super::world::TestClock>::clone(&world.clock),
             settings: Settings {
                 default_region: DEFAULT_REGION.parse().expect("a region"),
@@ -305,7 +310,7 @@ pub fn text(item: &Item, name: &str) -> Option<String> {
 }
 
 /// The invoices that events tell of. Each is opened once, and closed once at most.
-fn account(events: &[Event]) -> BTreeMap<String, Invoice> {
+pub fn account(events: &[Event]) -> BTreeMap<String, Invoice> {
     let mut invoices = BTreeMap::<String, Invoice>::new();
     for event in events {
         let close = |invoice: &mut Invoice, status: InvoiceStatus| {

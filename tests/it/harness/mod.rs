@@ -2,10 +2,11 @@
 //!
 //! # Layout
 //! [`world`] is a test's whole world; [`client`] speaks HTTP to it; [`dynamodb`] is the engine behind it and
-//! [`proxy`] the place between the two, where requests are counted and made to fail; [`table`] looks into the
-//! table past the product; [`random`] makes random but repeatable choices; [`shop`] buys and sells; [`billing`] lets time
-//! bill; [`routes`] knows how to call every route; [`forgery`] makes tokens that nobody should accept; [`raw`] sends what
-//! no HTTP client would; [`trap`] is where a program is killed; [`yaml`] reads the template.
+//! [`proxy`] the place between the two, where requests are counted and made to fail, as planned or, in bad
+//! [`weather`], by themselves; [`table`] looks into the table past the product; [`random`] makes random but repeatable
+//! choices; [`shop`] buys and sells; [`billing`] lets time bill; [`routes`] knows how to call every route; [`forgery`]
+//! makes tokens that nobody should accept; [`raw`] sends what no HTTP client would; [`trap`] is where a program is
+//! killed; [`yaml`] reads the template.
 
 pub mod billing;
 pub mod client;
@@ -19,6 +20,7 @@ pub mod routes;
 pub mod shop;
 pub mod table;
 pub mod trap;
+pub mod weather;
 pub mod world;
 pub mod yaml;
 

@@ -1,21 +1,38 @@
 //! A proxy between the product's DynamoDB client and DynamoDB. It notes every request, and lets some go wrong when
-//! told to: DynamoDB Local by itself neither throttles, nor loses answers, nor has transactions collide.
+//! told to: DynamoDB Local by itself neither throttles, nor loses answers, nor has transactions collide. It stands on
+//! hyper itself, since only who holds the connection can reset it.
 
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::future;
+use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::Barrier;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Barrier, Notify};
+
+use super::weather::{Kind, Weather, halves};
 
 const TARGET: &str = "x-amz-target";
+const SDK_REQUEST: &str = "amz-sdk-request";
 const JSON: &str = "application/x-amz-json-1.0";
+/// Longer than any request to DynamoDB.
+const MAX_BODY_LEN: usize = 32 << 20;
+/// How long a connection to DynamoDB is kept for another request.
+const MAX_IDLE: Duration = Duration::from_secs(5);
+/// How often the store sends a transaction that is cancelled for nothing that is wrong with it.
+const COMMIT_ATTEMPTS: usize = 5;
 
 /// The proxy of one test.
 #[derive(Debug, Clone)]
@@ -47,6 +64,18 @@ pub enum Fault {
     ForgetToken,
     /// The request waits until as many as the barrier is for are there, so that they go on side by side.
     Gather(Arc<Barrier>),
+    /// The request takes this much longer.
+    Delay(Duration),
+    /// The connection is reset, and DynamoDB hears of the request so much later all the same.
+    Late(Duration),
+    /// DynamoDB does it, but never answers.
+    Unanswered,
+    /// The connection is reset, and DynamoDB does not hear of it.
+    ResetBefore,
+    /// DynamoDB does it, but the connection is reset.
+    ResetAfter,
+    /// DynamoDB reads half of the keys and names the others as unprocessed.
+    Unprocessed,
 }
 
 #[derive(Debug)]
@@ -55,6 +84,14 @@ struct Shared {
     client: reqwest::Client,
     seen: Mutex<Vec<Seen>>,
     faults: Mutex<Vec<Planned>>,
+    weather: Mutex<Option<Weather>>,
+    /// How often the last attempt at something went wrong, so that nobody tries again.
+    exhausted: Mutex<usize>,
+    /// How often each transaction was cancelled, by its token.
+    cancelled: Mutex<HashMap<String, usize>>,
+    /// How many requests are late and have not reached DynamoDB yet.
+    late: Mutex<usize>,
+    arrived: Notify,
 }
 
 #[derive(Debug)]
@@ -64,15 +101,38 @@ struct Planned {
     fault: Fault,
 }
 
+/// A request on its way; when it is dropped without an answer, its sender has given it up or was cut off.
+struct Attempt {
+    state: Arc<Shared>,
+    is_last: bool,
+    failed: bool,
+}
+
 impl Proxy {
     /// Starts a proxy in front of `upstream`; it lives as long as the test's runtime.
     pub async fn start(upstream: &'static str) -> Self {
-        let client = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
-        let state = Arc::new(Shared { upstream, client, seen: Mutex::default(), faults: Mutex::default() });
+        // DynamoDB Local closes idle connections, and a request must not be sent on one that is just being closed.
+        let client = reqwest::Client::builder().no_proxy().pool_idle_timeout(MAX_IDLE);
+        let state = Arc::new(Shared {
+            upstream,
+            client: client.build().expect("an HTTP client"),
+            seen: Mutex::default(),
+            faults: Mutex::default(),
+            weather: Mutex::default(),
+            exhausted: Mutex::default(),
+            cancelled: Mutex::default(),
+            late: Mutex::default(),
+            arrived: Notify::new(),
+        });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("the address of a bound listener");
-        let router = Router::new().fallback(handle).with_state(Arc::clone(&state));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let shared = Arc::clone(&state);
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.expect("a connection");
+                tokio::spawn(converse(Arc::clone(&shared), stream));
+            }
+        });
         Self { endpoint: format!("http://{address}"), state }
     }
 
@@ -85,6 +145,28 @@ impl Proxy {
     pub fn clear(&self) {
         lock(&self.state.faults).clear();
         lock(&self.state.seen).clear();
+    }
+
+    /// Lets requests go wrong by themselves from now on.
+    pub fn begin(&self, weather: Weather) {
+        *lock(&self.state.weather) = Some(weather);
+    }
+
+    /// Ends the bad weather and waits for what is late; how often each kind has happened.
+    pub async fn calm(&self) -> BTreeMap<Kind, usize> {
+        let weather = lock(&self.state.weather).take().expect("weather");
+        loop {
+            let arrived = self.state.arrived.notified();
+            if *lock(&self.state.late) == 0 {
+                return weather.injected();
+            }
+            arrived.await;
+        }
+    }
+
+    /// How often something went wrong at the last attempt that there is.
+    pub fn exhausted(&self) -> usize {
+        *lock(&self.state.exhausted)
     }
 
     /// Every request since the start or the last [`Proxy::clear`], in order of arrival.
@@ -119,6 +201,11 @@ impl Fault {
         Self::error(name, &json!({"message": name}))
     }
 
+    /// Whether whoever sent the request takes it for failed.
+    fn fails(&self) -> bool {
+        !matches!(self, Self::Gather(_) | Self::Delay(_) | Self::ForgetToken | Self::Unprocessed)
+    }
+
     fn error(name: &str, body: &Value) -> Self {
         let mut body = body.clone();
         body["__type"] = format!("com.amazonaws.dynamodb.v20120810#{name}").into();
@@ -126,52 +213,158 @@ impl Fault {
     }
 }
 
-async fn handle(State(state): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get(TARGET).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let operation = target.rsplit('.').next().unwrap_or_default();
-    let seen = Seen { operation: operation.to_owned(), body: serde_json::from_slice(&body).unwrap_or_default() };
-    lock(&state.seen).push(seen.clone());
-    match state.next_fault(operation) {
-        None => state.forward(&headers, body).await,
-        Some(Fault::Gather(barrier)) => {
-            barrier.wait().await;
-            state.forward(&headers, body).await
-        }
-        Some(Fault::ForgetToken) => {
-            let mut request = seen.body;
-            request["ClientRequestToken"] = super::unique().into();
-            state.forward(&headers, request.to_string().into()).await
-        }
-        Some(Fault::Answer(status, body)) => answer(status, Body::from(body.to_string())),
-        Some(Fault::ServerError) => {
-            state.forward(&headers, body).await;
-            answer(StatusCode::INTERNAL_SERVER_ERROR, Body::empty())
-        }
-        Some(Fault::BreakOff) => {
-            state.forward(&headers, body).await;
-            let pieces = [Ok("{"), Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))];
-            answer(StatusCode::OK, Body::from_stream(stream::iter(pieces)))
-        }
+/// Serves a connection until it ends or is to be reset.
+async fn converse(state: Arc<Shared>, stream: TcpStream) {
+    // Otherwise small answers wait for each other.
+    stream.set_nodelay(true).expect("a socket's option");
+    let reset = Arc::new(Notify::new());
+    let service = service_fn(|request| {
+        let (state, reset) = (Arc::clone(&state), Arc::clone(&reset));
+        async move { Ok::<_, Infallible>(handle(state, &reset, request).await) }
+    });
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // It ends as its client wishes, or breaks off.
+        _ = &mut connection => {}
+        // Closed like this, a socket sends RST.
+        () = reset.notified() => connection.into_parts().io.into_inner().set_zero_linger().expect("a socket's option"),
     }
 }
 
+async fn handle(state: Arc<Shared>, reset: &Notify, request: Request<Incoming>) -> Response {
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers;
+    let body = axum::body::to_bytes(Body::new(body), MAX_BODY_LEN).await.unwrap_or_default();
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let operation = text(TARGET).rsplit('.').next().unwrap_or_default().to_owned();
+    let mut seen = Seen { operation, body: serde_json::from_slice(&body).unwrap_or_default() };
+    lock(&state.seen).push(seen.clone());
+    let fault = state.next_fault(&mut seen);
+    let fails = fault.as_ref().is_some_and(Fault::fails);
+    let is_last = state.is_last(&seen, fault.as_ref(), text(SDK_REQUEST));
+    let mut attempt = Attempt { state: Arc::clone(&state), is_last, failed: true };
+    let response = state.meet(fault, reset, headers, seen.body).await;
+    attempt.failed = fails;
+    response
+}
+
 impl Shared {
-    fn next_fault(&self, operation: &str) -> Option<Fault> {
-        let mut faults = lock(&self.faults);
-        let planned = faults.iter_mut().find(|planned| planned.operation == operation && planned.times > 0)?;
-        planned.times -= 1;
-        Some(planned.fault.clone())
+    /// What happens to a request, if anything: what was planned, or else what the weather brings.
+    fn next_fault(&self, seen: &mut Seen) -> Option<Fault> {
+        let planned = {
+            let mut faults = lock(&self.faults);
+            let planned = faults.iter_mut().find(|planned| planned.operation == seen.operation && planned.times > 0);
+            planned.map(|planned| {
+                planned.times -= 1;
+                planned.fault.clone()
+            })
+        };
+        planned.or_else(|| lock(&self.weather).as_mut()?.befall(seen))
     }
 
-    async fn forward(&self, headers: &HeaderMap, body: Bytes) -> Response {
-        let mut headers = headers.clone();
+    /// Whether nobody tries again after this attempt, if it fails. `sdk_request` is what the SDK says of it, such as
+    /// `attempt=1; max=3`.
+    fn is_last(&self, seen: &Seen, fault: Option<&Fault>, sdk_request: &str) -> bool {
+        match fault {
+            // Such an answer ends the attempts of the SDK; those of the store go on.
+            Some(Fault::Answer(_, answer)) if !answer["CancellationReasons"].is_null() => {
+                let token = seen.body["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
+                let mut cancelled = lock(&self.cancelled);
+                let times = cancelled.entry(token).or_default();
+                *times += 1;
+                *times == COMMIT_ATTEMPTS
+            }
+            Some(Fault::Answer(_, answer)) if answer["message"] == "TransactionConflictException" => true,
+            _ => {
+                let value = |name| sdk_request.split("; ").find_map(|part| part.strip_prefix(name));
+                value("attempt=").is_some_and(|attempt| Some(attempt) == value("max="))
+            }
+        }
+    }
+
+    /// Answers a request, with what happens to it.
+    async fn meet(
+        self: &Arc<Self>,
+        fault: Option<Fault>,
+        reset: &Notify,
+        headers: HeaderMap,
+        mut request: Value,
+    ) -> Response {
+        let forward = |request: &Value| self.forward(headers.clone(), request.to_string().into());
+        match fault {
+            None => {}
+            Some(Fault::Gather(barrier)) => {
+                barrier.wait().await;
+            }
+            Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
+            Some(Fault::ForgetToken) => request["ClientRequestToken"] = super::unique().into(),
+            Some(Fault::Answer(status, body)) => return answer(status, Body::from(body.to_string())),
+            Some(Fault::ServerError) => {
+                forward(&request).await;
+                return answer(StatusCode::INTERNAL_SERVER_ERROR, Body::empty());
+            }
+            Some(Fault::BreakOff) => {
+                let (status, body) = forward(&request).await;
+                return broken_off(status, &body);
+            }
+            Some(Fault::Late(delay)) => {
+                *lock(&self.late) += 1;
+                let (state, body) = (Arc::clone(self), request.to_string().into());
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    state.forward(headers, body).await;
+                    *lock(&state.late) -= 1;
+                    state.arrived.notify_one();
+                });
+                reset.notify_one();
+                return future::pending().await;
+            }
+            Some(Fault::Unanswered) => {
+                forward(&request).await;
+                return future::pending().await;
+            }
+            Some(fault @ (Fault::ResetBefore | Fault::ResetAfter)) => {
+                if matches!(fault, Fault::ResetAfter) {
+                    forward(&request).await;
+                }
+                reset.notify_one();
+                return future::pending().await;
+            }
+            Some(Fault::Unprocessed) => {
+                let (read, unread) = halves(&request);
+                let (status, body) = forward(&read).await;
+                let mut body: Value = serde_json::from_slice(&body).expect("an answer");
+                body["UnprocessedKeys"] = unread;
+                return answer(status, Body::from(body.to_string()));
+            }
+        }
+        let (status, body) = forward(&request).await;
+        answer(status, Body::from(body))
+    }
+
+    async fn forward(&self, mut headers: HeaderMap, body: Bytes) -> (StatusCode, Bytes) {
         headers.remove(header::HOST);
         headers.remove(header::CONTENT_LENGTH);
         let sent = self.client.post(self.upstream).headers(headers).body(body).send().await;
         let received = sent.expect("DynamoDB Local answers");
-        let status = received.status();
-        answer(status, Body::from(received.bytes().await.expect("DynamoDB Local answers in full")))
+        (received.status(), received.bytes().await.expect("DynamoDB Local answers in full"))
     }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.failed && self.is_last {
+            *lock(&self.state.exhausted) += 1;
+        }
+    }
+}
+
+/// An answer of which half arrives.
+fn broken_off(status: StatusCode, body: &Bytes) -> Response {
+    let pieces = [Ok(body.slice(..body.len() / 2)), Err(io::Error::from(io::ErrorKind::ConnectionReset))];
+    let mut response = answer(status, Body::from_stream(stream::iter(pieces)));
+    response.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
+    response
 }
 
 fn answer(status: StatusCode, body: Body) -> Response {

@@ -17,8 +17,16 @@ use std::time::Duration;
 /// All that a table holds, by key; two are equal when their tables are.
 pub type Contents = BTreeMap<(String, String), Value>;
 
-/// A client as the functions have it, except that it waits less between attempts and longer for a busy machine.
+/// How long a client waits for an answer: longer than the functions' do, for a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A client as the functions have it, except that it waits less between attempts and longer for an answer.
 pub fn client(endpoint: &str) -> Client {
+    client_with(endpoint, PATIENCE)
+}
+
+/// The same client with another patience.
+pub fn client_with(endpoint: &str, patience: Duration) -> Client {
     let retry = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1));
     let config = Builder::new()
         .behavior_version(BehaviorVersion::latest())
@@ -29,7 +37,7 @@ pub fn client(endpoint: &str) -> Client {
         .retry_config(retry)
         // The SDK lets all clients of a process share one allowance of retries, and tests must not use up each other's.
         .retry_partition(RetryPartition::new(super::unique()))
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(patience).build())
         .build();
     Client::from_conf(config)
 }

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 use std::{fs, future, thread};
 
 use arcadia_local::gateway;
@@ -73,13 +74,18 @@ impl TestClock {
 impl World {
     /// Makes a table and starts a server on it; both live as long as the test's runtime.
     pub async fn start() -> Self {
+        Self::start_with(table::PATIENCE).await
+    }
+
+    /// The same with a server that waits `patience` for each answer of DynamoDB.
+    pub async fn start_with(patience: Duration) -> Self {
         let endpoint = dynamodb::endpoint();
         let (direct, table) = (table::client(endpoint), unique());
         schema::create_table(&direct, &table).await.expect("a table");
         let dynamodb = Proxy::start(endpoint).await;
         let clock = Arc::new(TestClock(Mutex::new(START.parse().expect("a time"))));
         let app = App {
-            store: Store::new(table::client(&dynamodb.endpoint), &table),
+            store: Store::new(table::client_with(&dynamodb.endpoint, patience), &table),
             clock: Arc::<TestClock>::clone(&clock),
             settings: Settings {
                 default_region: DEFAULT_REGION.parse().expect("a region"),

@@ -66,7 +66,8 @@ pub(super) fn pay(
         return if same { Ok(None) } else { Err(Rejection::PaymentReferenceReused) };
     }
     match invoice.status {
-        InvoiceStatus::Open | InvoiceStatus::Uncollectible => {}
+        InvoiceStatus::Open => expect_listed(context, invoice)?,
+        InvoiceStatus::Uncollectible => {}
         InvoiceStatus::Paid | InvoiceStatus::Void => {
             return Err(Rejection::InvoiceNotOpen(invoice.status.as_str()));
         }
@@ -89,7 +90,7 @@ pub(super) fn pay(
 pub(super) fn void(context: &Context<'_>, invoice: &Invoice) -> Result<Option<Change>, Rejection> {
     match invoice.status {
         InvoiceStatus::Void => return Ok(None),
-        InvoiceStatus::Open => {}
+        InvoiceStatus::Open => expect_listed(context, invoice)?,
         InvoiceStatus::Paid | InvoiceStatus::Uncollectible => {
             return Err(Rejection::InvoiceNotOpen(invoice.status.as_str()));
         }
@@ -100,6 +101,12 @@ pub(super) fn void(context: &Context<'_>, invoice: &Invoice) -> Result<Option<Ch
     let void = invoice.close(InvoiceStatus::Void, context.at);
     let voided = EventKind::InvoiceVoided { number: void.number.clone() };
     Ok(Some(settle(context, void, voided)))
+}
+
+/// An invoice is read after its deployment, and can be newer.
+fn expect_listed(context: &Context<'_>, invoice: &Invoice) -> Result<(), Rejection> {
+    let listed = context.deployment().open_invoices.iter().any(|open| open.number == invoice.number);
+    if listed { Ok(()) } else { Err(Rejection::InvoiceJustOpened) }
 }
 
 /// What happens to an invoice; and if with it nothing is open any more, the deployment runs again.

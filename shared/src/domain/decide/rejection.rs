@@ -136,6 +136,9 @@ pub enum Rejection {
     /// The invoice cannot be paid or taken back in its status.
     #[error("the invoice is {0}")]
     InvoiceNotOpen(&'static str),
+    /// The invoice was opened after the deployment was read.
+    #[error("the invoice was opened at the same moment")]
+    InvoiceJustOpened,
     /// The payment is of another currency than the invoice.
     #[error("the invoice is in {0}")]
     PaymentCurrency(Currency),

@@ -1,0 +1,149 @@
+//! The promise: however DynamoDB misbehaves, nothing that was acknowledged is lost, nothing happens twice, and nothing
+//! happens that nobody asked for. Clients and the clock work on the same deployments for months while requests fail,
+//! each kind of failure alone and all of them together; then the books are held against what the clients were told.
+//!
+//! `OPERATIONS=<n>` makes every run longer, `SEED=<n>` repeats its choices.
+
+mod audit;
+mod customer;
+mod ledger;
+
+use arcadia_functions::billing::sweep::Report;
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::time::Duration;
+
+use crate::harness::billing::Billing;
+use crate::harness::weather::{Kind, Weather};
+use crate::harness::world::START;
+use crate::harness::{Random, environment, table};
+
+use audit::Audit;
+use customer::Customer;
+use ledger::{Ledger, Outcome, SENDS_KEYS, Tally};
+
+/// How many operations a run with one kind of failure has, unless the environment says otherwise.
+const OPERATIONS: usize = 150;
+/// How many one with all kinds has.
+const OPERATIONS_OF_ALL: usize = 1_000;
+/// How many act at a time.
+const CLIENTS: usize = 16;
+/// How many deployments they begin with.
+const DEPLOYMENTS: usize = 12;
+/// How long the product waits for an answer of DynamoDB where some never come: longer than a busy machine takes.
+const HASTE: Duration = Duration::from_secs(3);
+/// Of so many in a thousand requests the answer never comes: few, since each is waited for.
+const UNANSWERED: (Kind, usize) = (Kind::Unanswered, 3);
+/// More sweeps than it takes to catch up with everything.
+const MAX_SWEEPS: usize = 100;
+
+/// Lets clients and the clock work in bad weather, and holds what is there against what they were told.
+async fn endure(rates: &[(Kind, usize)], operations: usize) {
+    let mut random = Random::from_seed();
+    let operations = environment("OPERATIONS").map_or(operations, |text| text.parse().expect("a whole number"));
+    let patience = if rates.contains(&UNANSWERED) { HASTE } else { table::PATIENCE };
+    let billing = Billing::at_with(START, patience).await;
+    for plan_code in ["tryout", "taster"] {
+        billing.sell_plan(plan_code, &[json!({"price_cents": 1_900, "trial_days": 14})]).await;
+    }
+    let ledger = Ledger::new(billing, operations, rates.iter().any(|(kind, _)| *kind == Kind::Forgotten));
+    for _ in 0..DEPLOYMENTS {
+        let number = ledger.draw().expect("a number");
+        let creation = Customer::new(&ledger, random.fork()).create(number);
+        ledger.perform(creation).await;
+    }
+    ledger.billing.dynamodb.begin(Weather::new(random.fork(), rates));
+    join_all((0..CLIENTS).map(|_| Customer::new(&ledger, random.fork()).live())).await;
+    let injected = ledger.billing.dynamodb.calm().await;
+    let Tally { operations, unavailable, conflicts, steps } = ledger.tally();
+    let exhausted = ledger.billing.dynamodb.exhausted();
+    println!(
+        "{operations} operations, {steps} steps of the clock, faults {injected:?}, {unavailable} times unavailable, \
+         {exhausted} times at the last attempt, {conflicts} conflicts"
+    );
+    // What happens this seldom need not happen in a short run.
+    let mut kinds = rates.iter().filter(|rate| **rate != UNANSWERED).map(|(kind, _)| kind);
+    assert!(kinds.all(|kind| injected.contains_key(kind)), "{injected:?}");
+    // A longer run uses up the retries that the SDK allows a process (500 tokens, of which each costs 5); and where the
+    // product waits briefly, a busy machine keeps it waiting in vain as well. Then there is no telling.
+    if patience == table::PATIENCE && operations <= OPERATIONS {
+        assert!(unavailable <= exhausted, "given up while there were attempts left");
+    }
+    come_to_rest(&ledger.billing).await;
+    let audit = Audit::read(&ledger).await;
+    audit.check(&ledger);
+    if SENDS_KEYS {
+        let entries = ledger::lock(&ledger.entries);
+        let unknown = entries.iter().filter(|e| e.operation.method == reqwest::Method::POST);
+        assert!(!unknown.into_iter().any(|e| matches!(e.outcome, Outcome::Unknown)), "a key tells what became of it");
+    }
+}
+
+/// Sweeps until nothing is due, and insists that another sweep then does nothing.
+async fn come_to_rest(billing: &Billing) {
+    // Whatever was left alone for an hour is due again.
+    billing.clock.shift(TimeDelta::hours(2));
+    let mut sweeps = 0;
+    while billing.sweep().await != Report::default() {
+        sweeps += 1;
+        assert!(sweeps < MAX_SWEEPS, "sweeps come to no end");
+    }
+    let contents = billing.contents().await;
+    billing.dynamodb.clear();
+    assert_eq!(billing.sweep().await, Report::default());
+    assert!(billing.dynamodb.operations().iter().all(|operation| operation == "Query"));
+    assert_eq!(billing.contents().await, contents);
+}
+
+/// Declares a test for each kind, which happens to so many in a thousand of the requests that it can happen to.
+macro_rules! endures {
+    ($($name:ident: $kind:ident $rate:literal;)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                endure(&[(Kind::$kind, $rate)], OPERATIONS).await;
+            }
+        )+
+    };
+}
+
+endures! {
+    nothing_is_lost_or_doubled_when_throttled: Throttled 200;
+    nothing_is_lost_or_doubled_when_transactions_conflict: Conflict 200;
+    nothing_is_lost_or_doubled_when_cancelled_for_mixed_reasons: Mixed 200;
+    nothing_is_lost_or_doubled_when_dynamodb_fails: ErrorBefore 200;
+    nothing_is_lost_or_doubled_when_dynamodb_fails_but_has_done_it: ErrorAfter 200;
+    nothing_is_lost_or_doubled_when_requests_arrive_late: Late 200;
+    nothing_is_lost_or_doubled_when_connections_are_reset_before: ResetBefore 200;
+    nothing_is_lost_or_doubled_when_connections_are_reset_after: ResetAfter 200;
+    nothing_is_lost_or_doubled_when_answers_break_off: Truncated 200;
+    nothing_is_lost_or_doubled_when_tokens_are_forgotten: Forgotten 200;
+    nothing_is_lost_or_doubled_when_keys_stay_unread: Unprocessed 500;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_when_answers_are_slow_or_never_come() {
+    endure(&[(Kind::Slow, 200), UNANSWERED], OPERATIONS).await;
+}
+
+/// What can happen only to some requests is as frequent as that takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_in_all_weathers_at_once() {
+    let rates = [
+        (Kind::Throttled, 25),
+        (Kind::Conflict, 25),
+        (Kind::Mixed, 25),
+        (Kind::ErrorBefore, 20),
+        (Kind::ErrorAfter, 20),
+        (Kind::Slow, 25),
+        (Kind::Late, 20),
+        (Kind::ResetBefore, 20),
+        (Kind::ResetAfter, 20),
+        (Kind::Truncated, 20),
+        (Kind::Forgotten, 25),
+        (Kind::Unprocessed, 150),
+        UNANSWERED,
+    ];
+    endure(&rates, OPERATIONS_OF_ALL).await;
+}

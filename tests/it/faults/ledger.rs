@@ -1,0 +1,293 @@
+//! What clients asked for, and what they were told: a caller who does as the answers say, and keeps the books.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use arcadia_functions::billing::sweep;
+use arcadia_shared::store::StoreError;
+use chrono::TimeDelta;
+use reqwest::Method;
+use serde_json::Value;
+use tokio::time::{Duration, Instant};
+
+use crate::harness::billing::Billing;
+use crate::harness::client::send;
+use crate::harness::world::{ACME, token};
+use crate::harness::{Random, Reply};
+
+/// Whether every POST carries an `Idempotency-Key` and is sent again as it was while its outcome is unknown. As long as
+/// the product has no such keys, what is answered with 503 has happened once at most; with them, exactly once.
+pub const SENDS_KEYS: bool = false;
+/// How often what may be repeated is sent in all.
+const MAX_TRIES: usize = 10;
+/// Longer than any sweep takes.
+const SWEEP_LIMIT: Duration = Duration::from_secs(300);
+
+/// What an operation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    Create,
+    Transition,
+    Update,
+    AddResource,
+    DeleteResource,
+    Subscribe,
+    Attach,
+    Detach,
+    ChangePlan,
+    WithdrawChange,
+    Cancel,
+    WithdrawCancellation,
+    ExtendTrial,
+    Pay,
+    Void,
+    PutCatalog,
+    Publish,
+    PutPolicy,
+    Read,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    User,
+    Admin,
+    Provider,
+}
+
+/// Something that a client wants. Its number makes its caller's name, so that every event tells what it came of.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    pub number: usize,
+    pub what: What,
+    pub role: Role,
+    /// The deployment, if it is about one that is there already.
+    pub deployment: Option<String>,
+    pub method: Method,
+    pub path: String,
+    pub body: Option<Value>,
+    pub if_match: Option<String>,
+}
+
+/// What became of it, as far as its client knows.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It was done, or nothing needed to be.
+    Done(Reply),
+    /// It was not, for a reason with this code.
+    Refused(String),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// An operation with its outcome.
+#[derive(Debug)]
+pub struct Entry {
+    pub operation: Operation,
+    pub outcome: Outcome,
+    /// Whether an earlier try may have done it already.
+    pub repeated: bool,
+}
+
+/// All of them, and the world that they happened in.
+#[derive(Debug)]
+pub struct Ledger {
+    pub billing: Billing,
+    pub entries: Mutex<Vec<Entry>>,
+    /// The deployments that clients know of.
+    pub deployments: Mutex<Vec<String>>,
+    /// Whether DynamoDB forgets tokens. Then a client who is told that somebody else was first may yet have been first,
+    /// if somebody else came after: the mark by which a writer knows its own write is gone with the next one.
+    pub forgets: bool,
+    drawn: AtomicUsize,
+    limit: usize,
+    unavailable: AtomicUsize,
+    conflicts: AtomicUsize,
+    steps: AtomicUsize,
+}
+
+/// What happened in all.
+#[derive(Debug)]
+pub struct Tally {
+    pub operations: usize,
+    pub unavailable: usize,
+    pub conflicts: usize,
+    pub steps: usize,
+}
+
+impl What {
+    /// The types of event of which one comes of it, and no more than one.
+    pub const fn events(self) -> &'static [&'static str] {
+        match self {
+            Self::Create => &["created"],
+            Self::Transition => &["state_changed"],
+            Self::Update => &["updated"],
+            Self::AddResource => &["resource_added"],
+            Self::DeleteResource => &["resource_deleted"],
+            Self::Subscribe => &["subscribed"],
+            Self::Attach => &["addon_attached"],
+            Self::Detach => &["addon_detached"],
+            Self::ChangePlan => &["plan_changed", "plan_change_scheduled", "plan_change_withdrawn"],
+            Self::WithdrawChange => &["plan_change_withdrawn"],
+            Self::Cancel => &["cancellation_scheduled", "subscription_cancelled"],
+            Self::WithdrawCancellation => &["cancellation_withdrawn"],
+            Self::ExtendTrial => &["trial_extended"],
+            Self::Pay => &["payment_received"],
+            Self::Void => &["invoice_voided"],
+            Self::PutCatalog | Self::Publish | Self::PutPolicy | Self::Read => &[],
+        }
+    }
+
+    /// Whether doing it twice is the same as doing it once, whatever happens in between.
+    fn is_repeatable(self, method: &Method) -> bool {
+        let by_itself = matches!(self, Self::Read | Self::DeleteResource | Self::Detach | Self::Pay | Self::PutPolicy);
+        by_itself || SENDS_KEYS && *method == Method::POST
+    }
+}
+
+impl Operation {
+    /// The name of its caller.
+    pub fn actor(&self) -> String {
+        format!("op-{}", self.number)
+    }
+
+    /// Whether it only asks what would happen.
+    pub fn is_dry_run(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body["dry_run"] == true)
+    }
+
+    fn token(&self) -> String {
+        match self.role {
+            Role::User => token(&self.actor(), "tenant_user", Some(ACME)),
+            Role::Admin => token(&self.actor(), "platform_admin", None),
+            Role::Provider => token(&self.actor(), "payment_provider", None),
+        }
+    }
+}
+
+impl Ledger {
+    /// An empty ledger of a world, for so many operations.
+    pub fn new(billing: Billing, limit: usize, forgets: bool) -> Self {
+        Self {
+            billing,
+            entries: Mutex::default(),
+            deployments: Mutex::default(),
+            forgets,
+            drawn: AtomicUsize::new(0),
+            limit,
+            unavailable: AtomicUsize::new(0),
+            conflicts: AtomicUsize::new(0),
+            steps: AtomicUsize::new(0),
+        }
+    }
+
+    /// The number of the next operation, if there is another.
+    pub fn draw(&self) -> Option<usize> {
+        let number = self.drawn.fetch_add(1, Ordering::Relaxed);
+        (number < self.limit).then_some(number)
+    }
+
+    /// Does an operation as its answers say: what may be repeated is sent again as long as the answer is 503.
+    pub async fn perform(&self, operation: Operation) -> Outcome {
+        let token = operation.token();
+        let mut tries = 0;
+        let outcome = loop {
+            let reply = self.send(&operation, &token).await;
+            tries += 1;
+            if reply.status >= 500 {
+                check_unavailable(reply);
+                self.unavailable.fetch_add(1, Ordering::Relaxed);
+                if operation.what.is_repeatable(&operation.method) && tries < MAX_TRIES {
+                    continue;
+                }
+                break Outcome::Unknown;
+            }
+            break self.judge(&operation, reply, tries > 1);
+        };
+        if let (What::Create, Outcome::Done(reply)) = (operation.what, &outcome) {
+            let id = reply.body["deployment"]["id"].as_str().expect("an id").to_owned();
+            lock(&self.deployments).push(id);
+        }
+        lock(&self.entries).push(Entry { operation, outcome: outcome.clone(), repeated: tries > 1 });
+        outcome
+    }
+
+    /// Lets some days go by and sweeps. What DynamoDB does not answer for is left to the next sweep.
+    pub async fn let_time_pass(&self, random: &mut Random) {
+        const MAX_HOURS: usize = 240;
+        let hours = i64::try_from(1 + random.below(MAX_HOURS)).expect("some hours");
+        self.billing.clock.shift(TimeDelta::hours(hours));
+        match sweep::sweep(&self.billing.app, Instant::now() + SWEEP_LIMIT).await {
+            Ok(report) => {
+                self.steps.fetch_add(report.steps, Ordering::Relaxed);
+                self.unavailable.fetch_add(report.unanswered, Ordering::Relaxed);
+            }
+            Err(StoreError::Unavailable(_)) => {
+                self.unavailable.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => panic!("a sweep failed: {error}"),
+        }
+    }
+
+    /// The resources that a deployment is known to have or to have had.
+    pub fn resources(&self, id: &str) -> Vec<String> {
+        let entries = lock(&self.entries);
+        let added = entries.iter().filter(|entry| entry.operation.what == What::AddResource);
+        let resources = added.filter_map(|entry| match &entry.outcome {
+            Outcome::Done(reply) if reply.body["resource"]["deployment_id"] == id => {
+                reply.body["resource"]["id"].as_str().map(str::to_owned)
+            }
+            _ => None,
+        });
+        resources.collect()
+    }
+
+    /// What happened so far.
+    pub fn tally(&self) -> Tally {
+        let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        Tally {
+            operations: lock(&self.entries).len(),
+            unavailable: of(&self.unavailable),
+            conflicts: of(&self.conflicts),
+            steps: of(&self.steps),
+        }
+    }
+
+    async fn send(&self, operation: &Operation, token: &str) -> Reply {
+        let mut request = self.billing.request(operation.method.clone(), &operation.path, token);
+        if let Some(body) = &operation.body {
+            request = request.json(body);
+        }
+        if let Some(tag) = &operation.if_match {
+            request = request.header("if-match", tag);
+        }
+        if SENDS_KEYS && operation.method == Method::POST {
+            request = request.header("idempotency-key", operation.actor());
+        }
+        send(request).await
+    }
+
+    fn judge(&self, operation: &Operation, reply: Reply, repeated: bool) -> Outcome {
+        if reply.status < 300 {
+            return Outcome::Done(reply);
+        }
+        let code = reply.body["code"].as_str().expect("a refusal has a code").to_owned();
+        let overtaken = code == "version_conflict";
+        self.conflicts.fetch_add(usize::from(overtaken), Ordering::Relaxed);
+        // A record of the catalog is put without a token, so that its writer knows its own write only while it stands.
+        let doubtful = overtaken && (self.forgets || operation.what == What::PutCatalog);
+        if repeated || doubtful { Outcome::Unknown } else { Outcome::Refused(code) }
+    }
+}
+
+/// The only failure there may be says when to come back.
+fn check_unavailable(reply: Reply) {
+    let seconds: u32 = reply.header("retry-after").parse().expect("Retry-After in seconds");
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    reply.expect_problem(503, "unavailable");
+}
+
+/// What a mutex holds.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of the lock panics")
+}
