@@ -21,7 +21,7 @@ use crate::harness::{Random, environment, table};
 
 use audit::Audit;
 use customer::Customer;
-use ledger::{Ledger, Outcome, SENDS_KEYS, Tally};
+use ledger::{Ledger, Outcome, Tally};
 
 /// How many operations a run with one kind of failure has, unless the environment says otherwise.
 const OPERATIONS: usize = 150;
@@ -47,7 +47,7 @@ async fn endure(rates: &[(Kind, usize)], operations: usize) {
     for plan_code in ["tryout", "taster"] {
         billing.sell_plan(plan_code, &[json!({"price_cents": 1_900, "trial_days": 14})]).await;
     }
-    let ledger = Ledger::new(billing, operations, rates.iter().any(|(kind, _)| *kind == Kind::Forgotten));
+    let ledger = Ledger::new(billing, operations);
     for _ in 0..DEPLOYMENTS {
         let number = ledger.draw().expect("a number");
         let creation = Customer::new(&ledger, random.fork()).create(number);
@@ -73,11 +73,9 @@ async fn endure(rates: &[(Kind, usize)], operations: usize) {
     come_to_rest(&ledger.billing).await;
     let audit = Audit::read(&ledger).await;
     audit.check(&ledger);
-    if SENDS_KEYS {
-        let entries = ledger::lock(&ledger.entries);
-        let unknown = entries.iter().filter(|e| e.operation.method == reqwest::Method::POST);
-        assert!(!unknown.into_iter().any(|e| matches!(e.outcome, Outcome::Unknown)), "a key tells what became of it");
-    }
+    let entries = ledger::lock(&ledger.entries);
+    let mut keyed = entries.iter().filter(|entry| entry.operation.has_key());
+    assert!(!keyed.any(|entry| matches!(entry.outcome, Outcome::Unknown)), "a key tells what became of it");
 }
 
 /// Sweeps until nothing is due, and insists that another sweep then does nothing.

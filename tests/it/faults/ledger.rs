@@ -8,6 +8,7 @@ use arcadia_shared::store::StoreError;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::Value;
+use tokio::sync::RwLock;
 use tokio::time::{Duration, Instant};
 
 use crate::harness::billing::Billing;
@@ -15,9 +16,6 @@ use crate::harness::client::send;
 use crate::harness::world::{ACME, token};
 use crate::harness::{Random, Reply};
 
-/// Whether every POST carries an `Idempotency-Key` and is sent again as it was while its outcome is unknown. As long as
-/// the product has no such keys, what is answered with 503 has happened once at most; with them, exactly once.
-pub const SENDS_KEYS: bool = false;
 /// How often what may be repeated is sent in all.
 const MAX_TRIES: usize = 10;
 /// Longer than any sweep takes.
@@ -96,9 +94,8 @@ pub struct Ledger {
     pub entries: Mutex<Vec<Entry>>,
     /// The deployments that clients know of.
     pub deployments: Mutex<Vec<String>>,
-    /// Whether DynamoDB forgets tokens. Then a client who is told that somebody else was first may yet have been first,
-    /// if somebody else came after: the mark by which a writer knows its own write is gone with the next one.
-    pub forgets: bool,
+    /// Held while a key is in use, so that it does not expire between one try and the next.
+    day: RwLock<()>,
     drawn: AtomicUsize,
     limit: usize,
     unavailable: AtomicUsize,
@@ -139,9 +136,8 @@ impl What {
     }
 
     /// Whether doing it twice is the same as doing it once, whatever happens in between.
-    fn is_repeatable(self, method: &Method) -> bool {
-        let by_itself = matches!(self, Self::Read | Self::DeleteResource | Self::Detach | Self::Pay | Self::PutPolicy);
-        by_itself || SENDS_KEYS && *method == Method::POST
+    const fn is_repeatable(self) -> bool {
+        matches!(self, Self::Read | Self::DeleteResource | Self::Detach | Self::Pay | Self::PutPolicy)
     }
 }
 
@@ -156,6 +152,12 @@ impl Operation {
         self.body.as_ref().is_some_and(|body| body["dry_run"] == true)
     }
 
+    /// Whether it carries an `Idempotency-Key`, as half of all that can do. Whoever sends it again until it is answered
+    /// knows that it was done exactly once; without a key, what is answered with 503 was done once at most.
+    pub fn has_key(&self) -> bool {
+        self.method == Method::POST && self.number.is_multiple_of(2)
+    }
+
     fn token(&self) -> String {
         match self.role {
             Role::User => token(&self.actor(), "tenant_user", Some(ACME)),
@@ -167,12 +169,12 @@ impl Operation {
 
 impl Ledger {
     /// An empty ledger of a world, for so many operations.
-    pub fn new(billing: Billing, limit: usize, forgets: bool) -> Self {
+    pub fn new(billing: Billing, limit: usize) -> Self {
         Self {
             billing,
             entries: Mutex::default(),
             deployments: Mutex::default(),
-            forgets,
+            day: RwLock::new(()),
             drawn: AtomicUsize::new(0),
             limit,
             unavailable: AtomicUsize::new(0),
@@ -190,6 +192,7 @@ impl Ledger {
     /// Does an operation as its answers say: what may be repeated is sent again as long as the answer is 503.
     pub async fn perform(&self, operation: Operation) -> Outcome {
         let token = operation.token();
+        let _today = if operation.has_key() { Some(self.day.read().await) } else { None };
         let mut tries = 0;
         let outcome = loop {
             let reply = self.send(&operation, &token).await;
@@ -197,16 +200,24 @@ impl Ledger {
             if reply.status >= 500 {
                 check_unavailable(reply);
                 self.unavailable.fetch_add(1, Ordering::Relaxed);
-                if operation.what.is_repeatable(&operation.method) && tries < MAX_TRIES {
+                if (operation.what.is_repeatable() || operation.has_key()) && tries < MAX_TRIES {
                     continue;
                 }
                 break Outcome::Unknown;
+            }
+            if reply.body["code"] == "idempotency_key_in_use" && tries < MAX_TRIES {
+                continue;
             }
             break self.judge(&operation, reply, tries > 1);
         };
         if let (What::Create, Outcome::Done(reply)) = (operation.what, &outcome) {
             let id = reply.body["deployment"]["id"].as_str().expect("an id").to_owned();
             lock(&self.deployments).push(id);
+        }
+        if let (true, Outcome::Done(first)) = (operation.has_key() && !operation.is_dry_run(), &outcome) {
+            let again = self.send(&operation, &token).await;
+            let told = (again.status, again.header("idempotent-replayed"), &again.text);
+            assert!(again.status >= 500 || told == (first.status, "true", &first.text), "{operation:?}: {again:?}");
         }
         lock(&self.entries).push(Entry { operation, outcome: outcome.clone(), repeated: tries > 1 });
         outcome
@@ -216,7 +227,10 @@ impl Ledger {
     pub async fn let_time_pass(&self, random: &mut Random) {
         const MAX_HOURS: usize = 240;
         let hours = i64::try_from(1 + random.below(MAX_HOURS)).expect("some hours");
-        self.billing.clock.shift(TimeDelta::hours(hours));
+        {
+            let _midnight = self.day.write().await;
+            self.billing.clock.shift(TimeDelta::hours(hours));
+        }
         match sweep::sweep(&self.billing.app, Instant::now() + SWEEP_LIMIT).await {
             Ok(report) => {
                 self.steps.fetch_add(report.steps, Ordering::Relaxed);
@@ -261,7 +275,7 @@ impl Ledger {
         if let Some(tag) = &operation.if_match {
             request = request.header("if-match", tag);
         }
-        if SENDS_KEYS && operation.method == Method::POST {
+        if operation.has_key() {
             request = request.header("idempotency-key", operation.actor());
         }
         send(request).await
@@ -275,7 +289,8 @@ impl Ledger {
         let overtaken = code == "version_conflict";
         self.conflicts.fetch_add(usize::from(overtaken), Ordering::Relaxed);
         // A record of the catalog is put without a token, so that its writer knows its own write only while it stands.
-        let doubtful = overtaken && (self.forgets || operation.what == What::PutCatalog);
+        let doubtful = overtaken && operation.what == What::PutCatalog;
+        let repeated = repeated && !operation.has_key();
         if repeated || doubtful { Outcome::Unknown } else { Outcome::Refused(code) }
     }
 }
