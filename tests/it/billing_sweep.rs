@@ -6,13 +6,12 @@ use std::time::Duration;
 use arcadia_functions::billing::sweep::{self, Report};
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::items::string;
-use arcadia_shared::store::keys;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::harness::billing::{Billing, text};
+use crate::harness::billing::{Billing, overwrite, text};
 use crate::harness::{Fault, Random};
 
 const JANUARY: &str = "2027-01-01T00:00:00Z";
@@ -38,20 +37,6 @@ async fn check_renewed(billing: &Billing, ids: &[String], times: usize) {
         assert_eq!((books.count("renewed"), books.invoices.len()), (times, times + 1), "{id}");
         assert_eq!(books.events.len(), 3 + 2 * times, "{id}");
     }
-}
-
-/// Writes an attribute of an item past the product.
-async fn overwrite(billing: &Billing, id: &str, sort_key: &str, name: &str, value: Option<&str>) {
-    let pk = keys::partition(id.parse().unwrap());
-    let update = billing.direct.update_item().table_name(billing.app.store.table());
-    let update = update.key("PK", string(pk)).key("SK", string(sort_key)).expression_attribute_names("#name", name);
-    let update = match value {
-        Some(value) => {
-            update.update_expression("SET #name = :value").expression_attribute_values(":value", string(value))
-        }
-        None => update.update_expression("REMOVE #name"),
-    };
-    update.send().await.unwrap();
 }
 
 fn message(id: &str, body: &str) -> Value {

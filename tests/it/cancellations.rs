@@ -2,6 +2,7 @@
 //! new one can be made.
 
 use arcadia_shared::domain::{MAX_REPLACED_ADDONS, State};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::harness::World;
@@ -186,6 +187,7 @@ async fn a_cancellation_at_the_periods_end_follows_the_period() {
     world.open_shop().await;
     let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
     world.cancel(&id, "period_end").await.expect(200);
+    world.clock.shift(TimeDelta::seconds(1));
     let changed = world.change(&id, json!({"plan_code": "yearly"})).await.expect(200);
     let subscription = &changed["subscription"];
     assert!(subscription["cancel_at"].is_null() || subscription["cancel_at"] == subscription["current_period_end"]);

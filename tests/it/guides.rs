@@ -1,6 +1,7 @@
 //! The promise: every command that README and the guides show works as it stands there. Blocks of `sh` are run, file by
 //! file, each in a folder of its own beside a program of its own; a comment such as `# 201` is the status that the call
-//! before it must be answered with. What needs an AWS account is marked so, and only read.
+//! before it must be answered with. What needs more than this machine has, such as an AWS account, is marked so, and only
+//! read.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,8 +12,8 @@ use crate::harness::project::{ROOT, TEMPORARY};
 use crate::harness::{unique, yaml};
 use crate::program::program;
 
-/// What a block is marked with that cannot be run here.
-const NEEDS_AWS: &str = "<!-- needs an AWS account -->";
+/// How what a block is marked with begins that cannot be run here.
+const NEEDS: &str = "<!-- needs ";
 
 /// What the commands of a guide run on: `cargo run` is the program that was built already, on a port that is free;
 /// whatever else cargo is asked for must exist; and of every call over HTTP the status is noted.
@@ -61,7 +62,7 @@ check() {
 /// A block of commands.
 struct Block {
     line: usize,
-    needs_aws: bool,
+    needs_more: bool,
     text: String,
 }
 
@@ -82,10 +83,10 @@ fn blocks(text: &str) -> Vec<Block> {
     let mut marked = false;
     for (index, line) in text.lines().enumerate() {
         match (&mut open, line.trim()) {
-            (None, "```sh") => open = Some(Block { line: index + 1, needs_aws: marked, text: String::new() }),
+            (None, "```sh") => open = Some(Block { line: index + 1, needs_more: marked, text: String::new() }),
             (Some(_), "```") => blocks.extend(open.take()),
             (Some(block), _) => writeln!(block.text, "{line}").expect("a string"),
-            (None, line) if !line.is_empty() => marked = line == NEEDS_AWS,
+            (None, line) if !line.is_empty() => marked = line.starts_with(NEEDS),
             (None, _) => {}
         }
     }
@@ -124,7 +125,7 @@ fn every_command_of_the_guides_works() {
     let mut run_blocks = 0;
     for guide in guides() {
         let text = fs::read_to_string(&guide).expect("a guide");
-        let blocks: Vec<Block> = blocks(&text).into_iter().filter(|block| !block.needs_aws).collect();
+        let blocks: Vec<Block> = blocks(&text).into_iter().filter(|block| !block.needs_more).collect();
         // Whoever starts in the middle has a program running.
         let starts = blocks.iter().any(|block| block.text.contains("cargo run"));
         let first = if starts || blocks.is_empty() { "" } else { "cargo run\n" };
@@ -138,12 +139,12 @@ fn every_command_of_the_guides_works() {
 }
 
 #[test]
-fn what_needs_an_account_is_at_least_well_formed_and_names_what_there_is() {
+fn what_cannot_be_run_here_is_at_least_well_formed_and_names_what_there_is() {
     let template = yaml::template();
     let settings = fs::read_to_string(format!("{ROOT}/samconfig.toml")).expect("samconfig.toml");
     for guide in guides() {
         let text = fs::read_to_string(&guide).expect("a guide");
-        for block in blocks(&text).into_iter().filter(|block| block.needs_aws) {
+        for block in blocks(&text).into_iter().filter(|block| block.needs_more) {
             let place = format!("{}:{}", guide.display(), block.line);
             let script = format!("set -n\n{}", block.text);
             run(&script).unwrap_or_else(|printed| panic!("{place}: {printed}"));

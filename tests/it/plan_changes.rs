@@ -2,6 +2,7 @@
 //! gives back more than was billed; one at the period's end waits there, in sight, and can be taken back.
 
 use arcadia_shared::domain::MAX_UNBILLED_LINES;
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::harness::World;
@@ -186,11 +187,12 @@ async fn what_was_billed_for_part_of_a_period_is_the_most_that_is_given_back() {
     // Subscribed an eighth of a second into the last half of the month: half of it is billed.
     world.set_time("2027-11-16T00:00:00.125Z");
     let id = world.create_subscribed("shop", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
+    world.clock.shift(TimeDelta::seconds(1));
     let changed = world.change(&id, json!({"plan_code": "yearly"})).await.expect(200);
     assert_eq!(cents(&changed["lines"])[..2], [-1_450, -375]);
     // A clock that runs behind does not reach into time that was not billed.
     world.set_time("2027-11-10T00:00:00Z");
-    let back = world.change(&id, json!({"plan_code": "studio"})).await.expect(200);
+    let back = world.change(&id, json!({"plan_code": "studio", "dry_run": true})).await.expect(200);
     assert_eq!(cents(&back["lines"])[..2], [-27_811, -719]);
     world.check(&id).await;
 }
@@ -325,4 +327,21 @@ async fn a_waiting_change_to_what_the_plan_is_now_waits_for_nothing() {
         world.change(&id, json!({"plan_code": plan_code, "effective": "period_end"})).await.expect(200);
     }
     assert!(world.subscription(&id).await["pending_change"].is_null());
+}
+
+#[tokio::test]
+async fn another_interval_within_the_second_of_the_first_invoice_is_not_had_for_nothing() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    let before = world.contents().await;
+    let yearly = json!({"plan_code": "yearly", "proration": "prorate"});
+    // An invoice of this second is there already, and each has the second in its number.
+    let refused = world.change(&id, yearly.clone()).await;
+    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("version_conflict")), "{}", refused.text);
+    assert_eq!(world.contents().await, before);
+    world.clock.shift(TimeDelta::seconds(1));
+    world.change(&id, yearly).await.expect(200);
+    let opened = &world.check(&id).await.deployment.open_invoices;
+    assert_eq!(opened.len(), 2, "the year is billed");
 }

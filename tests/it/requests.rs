@@ -218,7 +218,7 @@ pub fn check_request(operation: &str, body: &Value, written: usize, what: &str) 
 }
 
 /// What a request needs to be permitted: an action, and what of the table it is on.
-fn permissions(seen: &Seen) -> Vec<(String, String)> {
+pub fn permissions(seen: &Seen) -> Vec<(String, String)> {
     let on = |part: &Value| part.as_str().unwrap_or("table").to_owned();
     if seen.operation != "TransactWriteItems" {
         return vec![(format!("dynamodb:{}", seen.operation), on(&seen.body["IndexName"]))];

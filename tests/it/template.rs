@@ -10,13 +10,17 @@ use serde_json::{Value, json};
 
 use crate::harness::{World, yaml};
 
-/// The properties of the template's functions that are called over HTTP.
+/// The properties of the template's functions.
+fn all_functions() -> impl Iterator<Item = Value> {
+    let Value::Object(resources) = yaml::template()["Resources"].take() else { panic!("template.yaml has resources") };
+    let functions = resources.into_iter().map(|(_, resource)| resource);
+    let functions = functions.filter(|resource| resource["Type"] == "AWS::Serverless::Function");
+    functions.map(|mut function| function["Properties"].take())
+}
+
+/// Those that are called over HTTP.
 fn functions() -> Vec<Value> {
-    let template = yaml::template();
-    let resources = template["Resources"].as_object().unwrap().values();
-    let functions = resources.filter(|resource| resource["Type"] == "AWS::Serverless::Function");
-    let functions = functions.map(|function| function["Properties"].clone());
-    functions.filter(|properties| calls(properties).next().is_some()).collect()
+    all_functions().filter(|properties| calls(properties).next().is_some()).collect()
 }
 
 /// The events by which a function is called over HTTP.
@@ -33,10 +37,22 @@ fn texts(value: &Value) -> Vec<String> {
     value.as_array().unwrap_or_else(|| panic!("{value} is no list")).iter().map(text).collect()
 }
 
-/// What each function may do, by its handler: an action, and what of the table it is allowed on.
-pub fn permissions() -> BTreeMap<String, BTreeSet<(String, String)>> {
+/// What functions may do, by their handlers: an action, and what of the table, or which queue, it is allowed on.
+type Permissions = BTreeMap<String, BTreeSet<(String, String)>>;
+
+/// What each function may do that is called over HTTP.
+pub fn permissions() -> Permissions {
+    permissions_of(functions())
+}
+
+/// What each of the others may do.
+pub fn scheduled_permissions() -> Permissions {
+    permissions_of(all_functions().filter(|properties| calls(properties).next().is_none()))
+}
+
+fn permissions_of(functions: impl IntoIterator<Item = Value>) -> Permissions {
     let mut permissions = BTreeMap::new();
-    for function in functions() {
+    for function in functions {
         let policies = function["Policies"].as_array().expect("a function has its own policies").iter();
         let statements = policies.flat_map(|policy| policy["Statement"].as_array().expect("statements"));
         let mut permitted = BTreeSet::new();
@@ -47,7 +63,7 @@ pub fn permissions() -> BTreeMap<String, BTreeSet<(String, String)>> {
                 one => vec![one.clone()],
             };
             for action in texts(&statement["Action"]) {
-                permitted.extend(resources.iter().map(|resource| (action.clone(), part_of_table(resource))));
+                permitted.extend(resources.iter().map(|resource| (action.clone(), named_by(resource))));
             }
         }
         permissions.insert(text(&function["Handler"]), permitted);
@@ -55,13 +71,12 @@ pub fn permissions() -> BTreeMap<String, BTreeSet<(String, String)>> {
     permissions
 }
 
-/// What an ARN names: the table, or an index of it.
-fn part_of_table(arn: &Value) -> String {
-    if *arn == json!({"!GetAtt": "Table.Arn"}) {
-        return "table".to_owned();
-    }
+/// What an ARN names: the table, an index of it, or another resource of the template.
+fn named_by(arn: &Value) -> String {
+    let resource = arn["!GetAtt"].as_str().and_then(|text| text.strip_suffix(".Arn"));
     let index = arn["!Sub"].as_str().and_then(|text| text.strip_prefix("${Table.Arn}/index/"));
-    index.unwrap_or_else(|| panic!("{arn} is neither the table nor an index of it")).to_owned()
+    let name = resource.or(index).unwrap_or_else(|| panic!("{arn} is no resource of the template, nor an index"));
+    if name == "Table" { "table".to_owned() } else { name.to_owned() }
 }
 
 #[test]

@@ -348,3 +348,17 @@ pub fn account(events: &[Event]) -> BTreeMap<String, Invoice> {
     }
     invoices
 }
+
+/// Writes an attribute of an item past the product.
+pub async fn overwrite(billing: &Billing, id: &str, sort_key: &str, name: &str, value: Option<&str>) {
+    let pk = keys::partition(id.parse().expect("an id"));
+    let update = billing.direct.update_item().table_name(billing.app.store.table());
+    let update = update.key("PK", string(pk)).key("SK", string(sort_key)).expression_attribute_names("#name", name);
+    let update = match value {
+        Some(value) => {
+            update.update_expression("SET #name = :value").expression_attribute_values(":value", string(value))
+        }
+        None => update.update_expression("REMOVE #name"),
+    };
+    update.send().await.expect("an update by the test");
+}

@@ -220,6 +220,7 @@ fn change_now(
 ) -> Result<Change, Rejection> {
     let at = context.at;
     let same_interval = terms.interval == old.terms.interval;
+    let begins_period = !same_interval && !old.in_trial();
     if terms.currency != old.terms.currency && proration == Proration::Prorate && !old.in_trial() {
         return Err(Rejection::CurrencyChange);
     }
@@ -248,22 +249,22 @@ fn change_now(
         for line in &credits {
             owe(&mut new, Some(line.clone()))?;
         }
-        if !old.in_trial() {
+        if begins_period {
             new.begin_billing(at);
             charges.extend(new.plan_charge(at));
             charges.extend(kept.iter().filter_map(|addon| new.addon_charge(addon, at)));
         }
     }
     let kept: Vec<SubscriptionAddon> = kept.into_iter().cloned().collect();
-    let invoices = if new.billed_from == old.billed_from {
-        Vec::new()
-    } else {
+    let mut invoices = Vec::new();
+    if begins_period {
         let deployment = context.deployment();
         if deployment.open_invoices.len() >= MAX_OPEN_INVOICES {
             return Err(Rejection::TooManyOpenInvoices);
         }
-        bill_period(&mut new, &kept, deployment.id, &deployment.dunning_policy, at)
-    };
+        // Within the second in which the old period was first billed, the number is taken, and the store refuses.
+        invoices = bill_period(&mut new, &kept, deployment.id, &deployment.dunning_policy, at);
+    }
     let mut kinds = vec![EventKind::PlanChanged {
         from: old.terms,
         to: new.terms.clone(),

@@ -395,3 +395,15 @@ fn callers_are_told_what_they_may_do() {
     assert_eq!(allowed(Authority::PlatformAdmin), [State::Paused, State::PastDue, State::Cancelled]);
     assert_eq!(allowed(Authority::PaymentProvider), []);
 }
+
+#[test]
+fn another_interval_is_billed_also_in_the_second_in_which_the_old_one_was() {
+    let now = at("2026-11-01T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let run = |aggregate: &Aggregate, command, now| decide(aggregate, command, &admin(), now).unwrap().unwrap();
+    let monthly = run(&aggregate, subscribe(plan(0), &[], AnchorMode::Now), now).after;
+    let yearly = run(&monthly, change_plan(plan(2), Effective::Immediate, Proration::None, false), now);
+    let opened =
+        |event: &Event| matches!(&event.kind, EventKind::InvoiceOpened { invoice } if invoice.total_cents == 29_000);
+    assert!(yearly.events.iter().any(opened), "{:?}", yearly.events);
+}

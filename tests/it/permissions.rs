@@ -1,0 +1,166 @@
+//! The promise: the scheduled functions are permitted what their work needs and no more, as `requests.rs` says of the routes;
+//! and nothing that is deployed is permitted anything by a wildcard.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use arcadia_functions::billing::dispatch;
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_http_client::Builder as HttpClientBuilder;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::harness::billing::{Billing, overwrite};
+use crate::harness::yaml;
+use crate::requests::{check_request, permissions};
+use crate::template;
+
+const JANUARY: &str = "2027-01-01T00:00:00Z";
+/// What Lambda needs to take messages out of a queue on a function's behalf.
+const POLLING: [&str; 3] = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
+
+/// What was needed: actions, and on what of the table, or on which queue.
+type Needed = BTreeSet<(String, String)>;
+
+fn need(action: &str, on: &str) -> (String, String) {
+    (action.to_owned(), on.to_owned())
+}
+
+/// What the requests so far needed. Every function warms its connection by a Query of the table.
+fn needed(billing: &Billing) -> Needed {
+    let mut needed = Needed::from([need("dynamodb:Query", "table")]);
+    for seen in billing.dynamodb.seen() {
+        if seen.operation != "TransactWriteItems" && seen.operation != "UpdateItem" {
+            check_request(&seen.operation, &seen.body, 0, "a scheduled function");
+        }
+        needed.extend(permissions(&seen));
+    }
+    needed
+}
+
+#[tokio::test]
+async fn a_sweep_may_do_what_its_steps_need_and_no_more() {
+    let billing = Billing::at(JANUARY).await;
+    // One changes to a plan that its add-on does not fit, one never pays, and one cannot be worked on.
+    let changing =
+        billing.create_subscribed("changing", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
+    billing.settle(&changing).await;
+    let to_euro = json!({"plan_code": "euro", "effective": "period_end", "drop_incompatible": true});
+    billing.change(&changing, to_euro).await.expect(200);
+    let unpaid = billing.create_subscribed("unpaid", json!({"plan_code": "studio"})).await;
+    let damaged = billing.create_subscribed("damaged", json!({"plan_code": "studio"})).await;
+    overwrite(&billing, &damaged, "#DEPLOYMENT", "state", Some("bogus")).await;
+    billing.dynamodb.clear();
+    for at in ["2027-01-08T00:00:00Z", "2027-01-22T00:00:00Z", "2027-02-07T00:00:00Z"] {
+        billing.set_time(at);
+        assert_eq!(billing.sweep_anyhow().await.postponed, 1, "{at}");
+    }
+    let mut needed = needed(&billing);
+    assert_eq!(
+        (billing.state(&unpaid).await, billing.books(&changing).await.count("plan_changed")),
+        ("cancelled".to_owned(), 1)
+    );
+    needed.extend(POLLING.map(|action| need(action, "BillingQueue")));
+    assert_eq!(template::scheduled_permissions()["billing_sweep"], needed);
+}
+
+/// What a queue was sent: the names of operations, and their bodies.
+type Sent = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// A queue that takes everything, and a client of it.
+async fn queue() -> (aws_sdk_sqs::Client, Sent) {
+    let sent = Sent::default();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().fallback(take).with_state(Arc::clone(&sent));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(HttpClientBuilder::new().build_http())
+        .endpoint_url(format!("http://{address}"))
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "tests"))
+        .build();
+    (aws_sdk_sqs::Client::from_conf(config), sent)
+}
+
+async fn take(State(sent): State<Sent>, headers: HeaderMap, body: Bytes) -> String {
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let target = headers["x-amz-target"].to_str().unwrap().to_owned();
+    let entries = body["Entries"].as_array().into_iter().flatten();
+    let taken: Vec<Value> =
+        entries.map(|entry| json!({"Id": entry["Id"], "MessageId": entry["Id"], "MD5OfMessageBody": ""})).collect();
+    sent.lock().unwrap().push((target, body));
+    json!({"Successful": taken, "Failed": []}).to_string()
+}
+
+#[tokio::test]
+async fn a_tick_sends_each_due_shard_once_and_may_do_no_more() {
+    let billing = Billing::at(JANUARY).await;
+    billing.fill(40, "free").await;
+    let (queue, sent) = queue().await;
+    let tick = async || dispatch::dispatch(&billing.app, &queue, "http://localhost/queue").await.unwrap();
+    assert_eq!(tick().await, json!({"due_shards": []}), "nothing is due yet");
+    assert!(sent.lock().unwrap().is_empty());
+    billing.set_time("2027-02-01T00:00:00Z");
+    billing.dynamodb.clear();
+    let due = tick().await["due_shards"].clone();
+    let mut needed = needed(&billing);
+    let mut shards = Vec::new();
+    for (target, body) in sent.lock().unwrap().iter() {
+        // IAM knows the batch by the name of the single message.
+        assert_eq!(target, "AmazonSQS.SendMessageBatch");
+        needed.insert(need("sqs:SendMessage", "BillingQueue"));
+        for entry in body["Entries"].as_array().unwrap() {
+            let message: Value = serde_json::from_str(entry["MessageBody"].as_str().unwrap()).unwrap();
+            assert_eq!(entry["MessageGroupId"], message["shard"].to_string(), "a shard's messages are one group");
+            assert_eq!(entry["MessageDeduplicationId"], format!("202702010000-{}", message["shard"]));
+            shards.push(message["shard"].clone());
+        }
+    }
+    assert!(shards.len() > 10, "more than one batch: {shards:?}");
+    assert_eq!(Value::from(shards), due);
+    assert_eq!(template::scheduled_permissions()["billing_dispatch"], needed);
+}
+
+#[test]
+fn nothing_is_permitted_by_a_wildcard_or_to_everyone() {
+    let template = yaml::template();
+    for (name, resource) in template["Resources"].as_object().unwrap() {
+        let properties = &resource["Properties"];
+        if resource["Type"] == "AWS::Serverless::Function" {
+            assert_eq!(properties["Role"], Value::Null, "{name}: a role that this test does not see");
+            for policy in properties["Policies"].as_array().unwrap() {
+                assert!(policy["Statement"].is_array(), "{name}: a policy of somebody else's making: {policy}");
+            }
+        }
+        statements(properties, &mut |statement| {
+            assert_eq!(statement["Effect"], "Allow", "{name}");
+            for part in ["Action", "Resource", "Principal"] {
+                assert!(!statement[part].to_string().contains('*'), "{name}: {statement}");
+            }
+            for inverse in ["NotAction", "NotResource", "NotPrincipal"] {
+                assert_eq!(statement[inverse], Value::Null, "{name}: {statement}");
+            }
+        });
+    }
+}
+
+/// Visits every statement of every policy below a node.
+fn statements(node: &Value, visit: &mut impl FnMut(&Value)) {
+    match node {
+        Value::Array(nodes) => nodes.iter().for_each(|node| statements(node, visit)),
+        Value::Object(fields) => {
+            if fields.contains_key("Effect") {
+                visit(node);
+            }
+            fields.values().for_each(|node| statements(node, visit));
+        }
+        _ => {}
+    }
+}

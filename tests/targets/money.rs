@@ -1,0 +1,108 @@
+//! Money: a part is never less than nothing nor more than the whole, is rounded half up and no further, and a credit never
+//! exceeds what was billed.
+//!
+//! An input is numbers: an amount, a part and a whole; then prices of a plan and an add-on, the interval (0 to 3), and the
+//! seconds from the beginning of the subscription to the add-on and from there to its end.
+
+use arcadia_shared::domain::{
+    Addon, AnchorMode, CatalogStatus, Interval, Line, MAX_PRICE_CENTS, PlanTerms, Subscription, SubscriptionAddon,
+    SubscriptionAddonId, SubscriptionId, Timestamp, prorate, sum,
+};
+use chrono::{DateTime, TimeDelta};
+use uuid::Uuid;
+
+use super::script::Numbers;
+
+/// More than the longest period has.
+const MAX_SECONDS: i64 = 400 * 86_400;
+/// When the subscription begins: within a month, so that its first period is not whole.
+const BEGIN_S: i64 = 1_772_616_207;
+
+/// Runs the target.
+///
+/// # Panics
+/// If a promise is broken.
+pub fn run(input: &[u8]) -> bool {
+    let mut numbers = Numbers::of(input);
+    let (amount, part, whole) =
+        (numbers.within(0, i64::MAX), numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    check_part(amount, part, whole);
+    check_sum(&[amount, part, whole]);
+    check_credits(&mut numbers);
+    (1..whole).contains(&part)
+}
+
+fn check_part(amount: i64, part: i64, whole: i64) {
+    let result = prorate(amount, part, whole);
+    assert!((0..=amount).contains(&result), "{part}/{whole} of {amount} is {result}");
+    if whole <= 0 {
+        assert_eq!(result, 0, "of nothing there are no parts");
+        return;
+    }
+    let part = part.clamp(0, whole);
+    // Twice the distance from the exact value, in wholes: at most a half, and up when it is just that.
+    let error = i128::from(result) * 2 * i128::from(whole) - 2 * i128::from(amount) * i128::from(part);
+    assert!(-i128::from(whole) < error && error <= i128::from(whole), "{part}/{whole} of {amount} is {result}");
+    let rest = prorate(amount, whole - part, whole);
+    let both = i128::from(result) + i128::from(rest) - i128::from(amount);
+    assert!((0..=1).contains(&both), "{part}/{whole} of {amount} and the rest of it differ from the whole by {both}");
+    assert!(part == whole || result <= prorate(amount, part + 1, whole), "more of it came to less");
+}
+
+fn check_sum(amounts: &[i64]) {
+    let exact: i128 = amounts.iter().map(|amount| i128::from(*amount)).sum();
+    if let Some(found) = sum(amounts.iter().copied()) {
+        assert_eq!(i128::from(found), exact);
+    }
+}
+
+/// Of a subscription with an add-on: what is given back at the end is at most what was charged at the beginning.
+fn check_credits(numbers: &mut Numbers<'_>) {
+    let (plan_cents, addon_cents) = (numbers.within(0, MAX_PRICE_CENTS), numbers.within(0, MAX_PRICE_CENTS));
+    let interval = Interval::ALL.get(usize::try_from(numbers.within(0, 3)).expect("not negative"));
+    let interval = *interval.expect("one of four");
+    let begin = DateTime::from_timestamp(BEGIN_S, 0).expect("a time");
+    let attached_at = begin + TimeDelta::milliseconds(numbers.within(0, MAX_SECONDS * 1000));
+    let ended_at = attached_at + TimeDelta::milliseconds(numbers.within(0, MAX_SECONDS * 1000));
+    let subscription = subscription(plan_cents, interval, begin);
+    let addon = addon(addon_cents, attached_at);
+    check_credit(subscription.plan_charge(begin), subscription.plan_credit(ended_at), plan_cents);
+    let charge = subscription.addon_charge(&addon, attached_at);
+    check_credit(charge, subscription.addon_credit(&addon, ended_at), addon_cents);
+    let whole = subscription.plan_charge(subscription.current_period_start).expect("a whole period");
+    assert_eq!(whole.amount_cents, plan_cents);
+}
+
+fn check_credit(charge: Option<Line>, credit: Option<Line>, price_cents: i64) {
+    let charged = charge.map_or(0, |line| line.amount_cents);
+    let credited = credit.map_or(0, |line| line.amount_cents);
+    assert!((0..=price_cents).contains(&charged), "{charged} for what costs {price_cents}");
+    assert!((-charged..=0).contains(&credited), "{credited} is given back of {charged}");
+}
+
+fn subscription(price_cents: i64, interval: Interval, begin: Timestamp) -> Subscription {
+    let terms = PlanTerms {
+        plan_code: "studio".parse().expect("a code"),
+        plan_version: 1,
+        price_cents,
+        currency: "USD".parse().expect("a currency"),
+        interval,
+    };
+    Subscription::begin(SubscriptionId::new(Uuid::nil()), terms, AnchorMode::Calendar, None, begin)
+}
+
+fn addon(price_cents: i64, at: Timestamp) -> SubscriptionAddon {
+    let addon = Addon {
+        code: "storage_50gb".parse().expect("a code"),
+        name: "Storage".parse().expect("a name"),
+        price_cents,
+        currency: "USD".parse().expect("a currency"),
+        quantity: 50,
+        unit: "GB".parse().expect("a unit"),
+        status: CatalogStatus::Active,
+        revision: 1,
+        created_at: at,
+        updated_at: at,
+    };
+    SubscriptionAddon::snapshot(SubscriptionAddonId::new(Uuid::nil()), &addon, at)
+}
