@@ -1,57 +1,105 @@
-//! The middle of every handler that changes a deployment: precondition, decide, commit.
+//! The middle of every handler that changes a deployment: precondition, decide, commit together with the answer.
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::{Aggregate, Change, Command, Event, EventKind, Invoice, Resource, decide};
-use arcadia_shared::http::{Call, invoice_view};
+use arcadia_shared::http::{Answer, Call, deployment_view, invoice_view, subscription_view};
 use arcadia_shared::runtime::App;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// What a command came to.
+/// What a command comes to.
 #[derive(Debug)]
-pub struct Executed {
+pub struct Executed<'a> {
     /// The deployment as it is now, or would be after a dry run.
-    pub after: Aggregate,
+    pub after: &'a Aggregate,
     /// What happened; nothing if nothing needed to change.
-    pub events: Vec<Event>,
+    pub events: &'a [Event],
     /// The resource that changed, if one did.
-    pub resource: Option<Resource>,
+    pub resource: Option<&'a Resource>,
     /// The invoice that changed, if one that was there before did.
-    pub invoice: Option<Invoice>,
+    pub invoice: Option<&'a Invoice>,
     /// The version that is stored.
     pub version: u64,
 }
 
-/// The invoice that events opened, as callers see it; null if none did.
-pub fn opened_invoice(events: &[Event]) -> Value {
-    let opened = events.iter().find_map(|event| match &event.kind {
-        EventKind::InvoiceOpened { invoice } => Some(invoice),
-        _ => None,
-    });
-    opened.map_or(Value::Null, invoice_view)
+impl Executed<'_> {
+    /// The invoice that was opened, as callers see it; null if none was.
+    pub fn opened_invoice(&self) -> Value {
+        let opened = self.events.iter().find_map(|event| match &event.kind {
+            EventKind::InvoiceOpened { invoice } => Some(invoice),
+            _ => None,
+        });
+        opened.map_or(Value::Null, invoice_view)
+    }
+
+    /// The answer that shows the deployment.
+    pub fn show_deployment(&self) -> Answer {
+        Answer::versioned(json!({"deployment": deployment_view(self.after)}), self.version)
+    }
+
+    /// The answer that shows the subscription.
+    pub fn show_subscription(&self) -> Answer {
+        Answer::versioned(json!({"subscription": subscription_view(self.after)}), self.version)
+    }
+
+    /// The answer that shows an invoice, `before` unless that changed, and the deployment.
+    pub fn show_invoice(&self, before: &Invoice) -> Answer {
+        let invoice = invoice_view(self.invoice.unwrap_or(before));
+        Answer::versioned(json!({"invoice": invoice, "deployment": deployment_view(self.after)}), self.version)
+    }
 }
 
-/// Decides on a command and commits what follows.
-pub async fn execute(app: &App, call: &Call, before: Aggregate, command: Command) -> Result<Executed, Error> {
-    run(app, call, before, command, false).await
-}
-
-/// Decides on a command, and commits what follows unless `dry_run` says only to tell.
-pub async fn run(
+/// Decides on a command, and commits what follows together with the answer.
+pub async fn execute(
     app: &App,
     call: &Call,
     before: Aggregate,
     command: Command,
-    dry_run: bool,
-) -> Result<Executed, Error> {
+    answer: impl FnOnce(&Executed<'_>) -> Answer,
+) -> Result<Answer, Error> {
     let version = before.deployment.version;
     call.check_if_match(Some(version))?;
     let Some(change) = decide(&before, command, &call.principal.actor, app.clock.now())? else {
-        return Ok(Executed { after: before, events: Vec::new(), resource: None, invoice: None, version });
+        return unchanged(app, call, answer(&nothing(&before))).await;
     };
-    if !dry_run {
-        app.store.commit(&change, app.new_commit_id()).await?;
+    let done = executed(&change, change.after.deployment.version);
+    commit(app, call, &change, answer(&done)).await
+}
+
+/// Decides on a command and tells what would follow. Nothing is written, not even under an idempotency key.
+pub fn rehearse(
+    app: &App,
+    call: &Call,
+    before: Aggregate,
+    command: Command,
+    answer: impl FnOnce(&Executed<'_>) -> Answer,
+) -> Result<Answer, Error> {
+    let version = before.deployment.version;
+    call.check_if_match(Some(version))?;
+    let change = decide(&before, command, &call.principal.actor, app.clock.now())?;
+    Ok(answer(&change.as_ref().map_or_else(|| nothing(&before), |change| executed(change, version))))
+}
+
+/// Commits a change, and its answer with it if the call has an idempotency key.
+pub async fn commit(app: &App, call: &Call, change: &Change, answer: Answer) -> Result<Answer, Error> {
+    let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, app.clock.now()));
+    app.store.commit(change, app.new_commit_id(), record.as_ref()).await?;
+    Ok(answer)
+}
+
+/// Answers a call that had nothing to do. Under an idempotency key the answer is kept all the same: when the call is sent
+/// again, there may be something to do.
+async fn unchanged(app: &App, call: &Call, answer: Answer) -> Result<Answer, Error> {
+    if let Some(key) = &call.idempotency_key {
+        app.store.put_idempotency_record(&key.record(&answer, app.clock.now())).await?;
     }
-    let version = if dry_run { version } else { change.after.deployment.version };
-    let Change { after, events, resource, invoice, .. } = change;
-    Ok(Executed { after, events, resource, invoice, version })
+    Ok(answer)
+}
+
+const fn executed(change: &Change, version: u64) -> Executed<'_> {
+    let Change { before: _, after, events, resource, trial_of: _, invoice } = change;
+    Executed { after, events: events.as_slice(), resource: resource.as_ref(), invoice: invoice.as_ref(), version }
+}
+
+const fn nothing(before: &Aggregate) -> Executed<'_> {
+    Executed { after: before, events: &[], resource: None, invoice: None, version: before.deployment.version }
 }

@@ -1,11 +1,12 @@
 //! From a request to an answer: who is calling, the handler, and what its outcome looks like on the wire.
 
+use arcadia_shared::Error;
 use arcadia_shared::auth::Principal;
 use arcadia_shared::http::problem::Problem;
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
-use arcadia_shared::store::error_chain;
-use lambda_http::http::{HeaderValue, Response, header};
+use arcadia_shared::store::{StoreError, error_chain};
+use lambda_http::http::{HeaderName, HeaderValue, Response, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
 use serde_json::Value;
@@ -14,6 +15,9 @@ use crate::Route;
 
 /// The header that names a request in answers and logs.
 const REQUEST_ID: &str = "x-request-id";
+
+/// The header of an answer that was given before.
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Answers a request on a route, whatever happens, and logs one line about it.
 pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Body> {
@@ -25,7 +29,8 @@ pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Bod
         actor.clone_from(&principal.actor.id);
         route.audience.admit(principal.actor.authority)?;
         let call = Call::new(principal, request, route.parameters)?;
-        (route.call)(app, &call).await
+        let outcome = (route.call)(app, &call).await;
+        replay(app, &call, outcome).await
     }
     .await;
     let route = route.handler;
@@ -52,6 +57,20 @@ pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Bod
     }
 }
 
+/// Turns the outcome of a request that had been carried out before, as its idempotency key tells, into the answer of
+/// then. A key costs a read only when the request is refused for what may well be its own doing.
+async fn replay(app: &App, call: &Call, outcome: Result<Answer, Error>) -> Result<Answer, Error> {
+    let Some(key) = &call.idempotency_key else { return outcome };
+    match outcome {
+        Err(Error::Store(StoreError::Answered(record))) => key.replay(*record),
+        Err(error) if error.may_follow_success() => {
+            let record = app.store.load_idempotency_record(&key.id, app.clock.now()).await?;
+            record.map_or(Err(error), |record| key.replay(record))
+        }
+        outcome => outcome,
+    }
+}
+
 /// Writes a problem.
 #[must_use]
 pub fn problem_response(problem: &Problem, request_id: &str) -> Response<Body> {
@@ -64,11 +83,12 @@ pub fn problem_response(problem: &Problem, request_id: &str) -> Response<Body> {
 }
 
 fn answer_response(answer: Answer, request_id: &str) -> Response<Body> {
-    let Answer { status, body, version, location } = answer;
+    let Answer { status, body, version, location, replayed } = answer;
     let mut response = json_response("application/json", &body, request_id);
     *response.status_mut() = status;
     let tag = version.map(|version| format!("\"{version}\""));
-    for (name, value) in [(header::ETAG, tag), (header::LOCATION, location)] {
+    let replayed = replayed.then(|| "true".to_owned());
+    for (name, value) in [(header::ETAG, tag), (header::LOCATION, location), (IDEMPOTENT_REPLAYED, replayed)] {
         if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
             response.headers_mut().insert(name, value);
         }

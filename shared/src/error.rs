@@ -47,6 +47,9 @@ pub enum Error {
         /// The version it is in, if it is there.
         current: Option<u64>,
     },
+    /// The idempotency key stands for another request.
+    #[error("the idempotency key has been used for another request")]
+    KeyReused,
     /// A rule forbids it.
     #[error(transparent)]
     Rejected(#[from] Rejection),
@@ -73,5 +76,35 @@ impl Error {
     /// A request that cannot be read.
     pub fn malformed(code: &'static str, detail: impl Into<String>) -> Self {
         Self::Malformed { code, detail: detail.into() }
+    }
+
+    /// Whether it can be what a repetition of a request meets that has been carried out.
+    #[must_use]
+    pub const fn may_follow_success(&self) -> bool {
+        match self {
+            Self::PreconditionFailed { .. } | Self::Rejected(_) => true,
+            Self::Store(error) => match error {
+                StoreError::VersionConflict
+                | StoreError::SlugTaken
+                | StoreError::TrialTaken
+                | StoreError::ReferenceTaken
+                | StoreError::CatalogConflict => true,
+                StoreError::Answered(_)
+                | StoreError::KeyInUse
+                | StoreError::Unavailable(_)
+                | StoreError::Damaged(_)
+                | StoreError::Refused(_) => false,
+            },
+            Self::Unauthenticated
+            | Self::Forbidden { .. }
+            | Self::NotFound
+            | Self::Malformed { .. }
+            | Self::UnknownFields(_)
+            | Self::InvalidFields(_)
+            | Self::UnsupportedMediaType
+            | Self::TooLarge
+            | Self::KeyReused
+            | Self::Internal(_) => false,
+        }
     }
 }

@@ -166,7 +166,7 @@ async fn a_period_cannot_be_billed_a_second_time() {
     again.deployment.open_invoices.clear();
     let change = step(&again, DunningPolicy::default(), billing.clock.now()).expect("it seems due");
     let contents = billing.contents().await;
-    let refused = billing.app.store.commit(&change, billing.app.new_commit_id()).await;
+    let refused = billing.app.store.commit(&change, billing.app.new_commit_id(), None).await;
     assert!(matches!(refused, Err(StoreError::VersionConflict)), "{refused:?}");
     assert_eq!(billing.contents().await, contents);
     assert_eq!(billing.books(&id).await.invoices.len(), 2);

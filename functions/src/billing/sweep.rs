@@ -176,7 +176,7 @@ async fn catch_up(app: &App, row: &DueRow, now: Timestamp, policies: &Policies) 
         }
         let policy = policy(app, &aggregate.deployment.tenant_id, policies).await?;
         let Some(change) = step(&aggregate, policy, now) else { break };
-        match app.store.commit(&change, app.new_commit_id()).await {
+        match app.store.commit(&change, app.new_commit_id(), None).await {
             Ok(()) => {
                 steps += 1;
                 climbed |= next.action.is_dunning();

@@ -7,14 +7,16 @@ use arcadia_shared::http::{Answer, Call, deployment_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
+use crate::execute::commit;
+
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let now = app.clock.now();
     let command = read(app, call, DeploymentId::new(app.new_id(now)))?;
     let change = create(command, &call.principal.actor, now)?;
-    app.store.commit(&change, app.new_commit_id()).await?;
     let deployment = &change.after.deployment;
     let body = json!({"deployment": deployment_view(&change.after)});
-    Ok(Answer::created(body, deployment.version, format!("/api/v1/deployments/{}", deployment.id)))
+    let answer = Answer::created(body, deployment.version, format!("/api/v1/deployments/{}", deployment.id));
+    commit(app, call, &change, answer).await
 }
 
 fn read(app: &App, call: &Call, id: DeploymentId) -> Result<CreateDeployment, Error> {

@@ -15,11 +15,13 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let trial_ends_at = fields.required("trial_ends_at", timestamp);
     fields.finish()?;
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    let done = execute(app, call, aggregate, Command::ExtendTrial(trial_ends_at?)).await?;
-    let body = json!({
-        "deployment": deployment_view(&done.after),
-        "subscription": subscription_view(&done.after),
-        "event": done.events.first(),
-    });
-    Ok(Answer::versioned(body, done.version))
+    execute(app, call, aggregate, Command::ExtendTrial(trial_ends_at?), |done| {
+        let body = json!({
+            "deployment": deployment_view(done.after),
+            "subscription": subscription_view(done.after),
+            "event": done.events.first(),
+        });
+        Answer::versioned(body, done.version)
+    })
+    .await
 }

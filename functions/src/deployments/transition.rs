@@ -7,16 +7,22 @@ use arcadia_shared::http::{Answer, Call, deployment_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute;
+use crate::execute::{Executed, execute, rehearse};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let (transition, dry_run) = read(call)?;
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    let done = execute::run(app, call, aggregate, Command::Transition(transition), dry_run).await?;
-    let deployment = deployment_view(&done.after);
-    let body = json!({"deployment": deployment, "event": done.events.first(), "dry_run": dry_run});
-    Ok(Answer::versioned(body, done.version))
+    let command = Command::Transition(transition);
+    let answer = |done: &Executed<'_>| {
+        let deployment = deployment_view(done.after);
+        let body = json!({"deployment": deployment, "event": done.events.first(), "dry_run": dry_run});
+        Answer::versioned(body, done.version)
+    };
+    if dry_run {
+        return rehearse(app, call, aggregate, command, answer);
+    }
+    execute(app, call, aggregate, command, answer).await
 }
 
 fn read(call: &Call) -> Result<(Transition, bool), Error> {

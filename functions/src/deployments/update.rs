@@ -3,9 +3,8 @@
 use arcadia_shared::Error;
 use arcadia_shared::domain::{Command, UpdateDeployment};
 use arcadia_shared::http::fields::{boolean, text};
-use arcadia_shared::http::{Answer, Call, deployment_view};
+use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
-use serde_json::json;
 
 use crate::execute::execute;
 
@@ -13,8 +12,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let command = Command::Update(read(call)?);
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    let done = execute(app, call, aggregate, command).await?;
-    Ok(Answer::versioned(json!({"deployment": deployment_view(&done.after)}), done.version))
+    execute(app, call, aggregate, command, |done| done.show_deployment()).await
 }
 
 fn read(call: &Call) -> Result<UpdateDeployment, Error> {

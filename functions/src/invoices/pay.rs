@@ -4,9 +4,8 @@
 use arcadia_shared::Error;
 use arcadia_shared::domain::{Command, Payment};
 use arcadia_shared::http::fields::{integer, text};
-use arcadia_shared::http::{Answer, Call, deployment_view, invoice_view};
+use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
-use serde_json::json;
 
 use crate::execute::execute;
 
@@ -21,8 +20,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let found = app.store.load_with_invoice(&call.principal.scope, id, &number).await?;
     let (aggregate, invoice) = found.ok_or(Error::NotFound)?;
     let payment = Payment { reference: reference?, amount_cents: amount_cents?, received_at: app.clock.now() };
-    let done = execute(app, call, aggregate, Command::Pay(invoice.clone(), payment, currency?)).await?;
-    let invoice = done.invoice.unwrap_or(invoice);
-    let body = json!({"invoice": invoice_view(&invoice), "deployment": deployment_view(&done.after)});
-    Ok(Answer::versioned(body, done.version))
+    let command = Command::Pay(invoice.clone(), payment, currency?);
+    execute(app, call, aggregate, command, |done| done.show_invoice(&invoice)).await
 }

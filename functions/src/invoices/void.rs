@@ -3,9 +3,8 @@
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::Command;
-use arcadia_shared::http::{Answer, Call, deployment_view, invoice_view};
+use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
-use serde_json::json;
 
 use crate::execute::execute;
 
@@ -15,8 +14,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     call.optional_fields()?.finish()?;
     let found = app.store.load_with_invoice(&call.principal.scope, id, &number).await?;
     let (aggregate, invoice) = found.ok_or(Error::NotFound)?;
-    let done = execute(app, call, aggregate, Command::Void(invoice.clone())).await?;
-    let invoice = done.invoice.unwrap_or(invoice);
-    let body = json!({"invoice": invoice_view(&invoice), "deployment": deployment_view(&done.after)});
-    Ok(Answer::versioned(body, done.version))
+    execute(app, call, aggregate, Command::Void(invoice.clone()), |done| done.show_invoice(&invoice)).await
 }

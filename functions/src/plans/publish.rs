@@ -22,6 +22,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         CatalogStatus::Retired => return Err(Rejection::PlanRetired(code).into()),
     }
     let (plan, version) = old.publish(price_cents?, currency?, interval?, trial_days, app.clock.now());
-    app.store.publish(&plan, &version, app.new_commit_id()).await?;
-    Ok(Answer::created(json!({"plan_version": version}), plan.revision, format!("/api/v1/plans/{code}")))
+    let answer = Answer::created(json!({"plan_version": version}), plan.revision, format!("/api/v1/plans/{code}"));
+    let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, app.clock.now()));
+    app.store.publish(&plan, &version, app.new_commit_id(), record.as_ref()).await?;
+    Ok(answer)
 }

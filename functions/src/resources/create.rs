@@ -29,6 +29,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     };
     let body = json!({"resource": resource});
     let location = format!("/api/v1/deployments/{deployment_id}/resources/{}", resource.id);
-    let done = execute(app, call, aggregate, Command::AddResource(resource)).await?;
-    Ok(Answer::created(body, done.version, location))
+    let command = Command::AddResource(resource);
+    execute(app, call, aggregate, command, |done| Answer::created(body, done.version, location)).await
 }

@@ -13,7 +13,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let resource_id = call.path("resource_id")?;
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
     let resource = app.store.load_resource(&aggregate, resource_id).await?.ok_or(Error::NotFound)?;
-    let done = execute(app, call, aggregate, Command::DeleteResource(resource.clone())).await?;
-    let resource = done.resource.unwrap_or(resource);
-    Ok(Answer::versioned(json!({"resource": resource}), done.version))
+    execute(app, call, aggregate, Command::DeleteResource(resource.clone()), |done| {
+        Answer::versioned(json!({"resource": done.resource.unwrap_or(&resource)}), done.version)
+    })
+    .await
 }

@@ -18,8 +18,10 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
     let addon = app.store.load_addon(&code).await?.ok_or(Rejection::UnknownAddon(code))?;
     let addon_id = SubscriptionAddonId::new(app.new_id(app.clock.now()));
-    let done = execute(app, call, aggregate, Command::AttachAddon(addon_id, addon)).await?;
-    let attached = done.after.addons.iter().find(|addon| addon.id == addon_id);
-    let body = json!({"addon": attached, "subscription": subscription_view(&done.after)});
-    Ok(Answer::created(body, done.version, format!("/api/v1/deployments/{id}/subscription/addons/{addon_id}")))
+    execute(app, call, aggregate, Command::AttachAddon(addon_id, addon), |done| {
+        let attached = done.after.addons.iter().find(|addon| addon.id == addon_id);
+        let body = json!({"addon": attached, "subscription": subscription_view(done.after)});
+        Answer::created(body, done.version, format!("/api/v1/deployments/{id}/subscription/addons/{addon_id}"))
+    })
+    .await
 }

@@ -7,7 +7,7 @@ use arcadia_shared::http::{Answer, Call, subscription_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute;
+use crate::execute::{Executed, execute, rehearse};
 
 struct Body {
     plan_code: ShortCode,
@@ -30,15 +30,20 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         proration,
         drop_incompatible,
     });
-    let done = execute::run(app, call, aggregate, command, dry_run).await?;
-    let event = done.events.first();
-    let lines: &[Line] = match event.map(|event| &event.kind) {
-        Some(EventKind::PlanChanged { lines, .. }) => lines,
-        _ => &[],
+    let answer = |done: &Executed<'_>| {
+        let event = done.events.first();
+        let lines: &[Line] = match event.map(|event| &event.kind) {
+            Some(EventKind::PlanChanged { lines, .. }) => lines,
+            _ => &[],
+        };
+        let subscription = subscription_view(done.after);
+        let body = json!({"subscription": subscription, "lines": lines, "event": event, "dry_run": dry_run});
+        Answer::versioned(body, done.version)
     };
-    let subscription = subscription_view(&done.after);
-    let body = json!({"subscription": subscription, "lines": lines, "event": event, "dry_run": dry_run});
-    Ok(Answer::versioned(body, done.version))
+    if dry_run {
+        return rehearse(app, call, aggregate, command, answer);
+    }
+    execute(app, call, aggregate, command, answer).await
 }
 
 fn read(call: &Call) -> Result<Body, Error> {

@@ -2,9 +2,8 @@
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::Command;
-use arcadia_shared::http::{Answer, Call, subscription_view};
+use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
-use serde_json::json;
 
 use crate::execute::execute;
 
@@ -12,6 +11,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let addon_id = call.path("addon_id")?;
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    let done = execute(app, call, aggregate, Command::DetachAddon(addon_id)).await?;
-    Ok(Answer::versioned(json!({"subscription": subscription_view(&done.after)}), done.version))
+    execute(app, call, aggregate, Command::DetachAddon(addon_id), |done| done.show_subscription()).await
 }

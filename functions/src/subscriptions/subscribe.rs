@@ -10,7 +10,7 @@ use arcadia_shared::runtime::App;
 use arcadia_shared::store::Offer;
 use serde_json::json;
 
-use crate::execute::{execute, opened_invoice};
+use crate::execute::execute;
 
 struct Body {
     plan_code: ShortCode,
@@ -27,9 +27,11 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let tenant_id = &aggregate.deployment.tenant_id;
     let offer = app.store.load_offer(tenant_id, Some(&body.plan_code), body.plan_version, &body.addons).await?;
     let command = Command::Subscribe(command(app, body, offer)?);
-    let done = execute(app, call, aggregate, command).await?;
-    let body = json!({"subscription": subscription_view(&done.after), "invoice": opened_invoice(&done.events)});
-    Ok(Answer::created(body, done.version, format!("/api/v1/deployments/{id}")))
+    execute(app, call, aggregate, command, |done| {
+        let body = json!({"subscription": subscription_view(done.after), "invoice": done.opened_invoice()});
+        Answer::created(body, done.version, format!("/api/v1/deployments/{id}"))
+    })
+    .await
 }
 
 fn read(call: &Call) -> Result<Body, Error> {

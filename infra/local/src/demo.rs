@@ -40,7 +40,7 @@ pub async fn fill_catalog(app: &App) -> Result<(), DemoError> {
     };
     if plan.newest_version.is_none() {
         let (plan, version) = plan.publish(2_900, "USD".parse()?, Interval::Month, 0, now);
-        app.store.publish(&plan, &version, app.new_commit_id()).await?;
+        app.store.publish(&plan, &version, app.new_commit_id(), None).await?;
     }
     let addon = Addon {
         code: "storage_50gb".parse()?,

@@ -82,6 +82,7 @@ impl From<&Error> for Problem {
                 "The record is not in a version that If-Match names.",
             )
             .with("current_version", current),
+            Error::KeyReused => key_reused(),
             Error::Rejected(rejection) => rejected(rejection),
             Error::Store(error) => store(error),
             Error::Internal(_) => internal(),
@@ -162,6 +163,15 @@ fn store(error: &StoreError) -> Problem {
             "version_conflict",
             "The catalog was changed by someone else at the same moment. Nothing was done; read it and decide anew.",
         ),
+        StoreError::Answered(_) => key_reused(),
+        StoreError::KeyInUse => Problem {
+            retry_after_s: Some(RETRY_AFTER_S),
+            ..Problem::new(
+                StatusCode::CONFLICT,
+                "idempotency_key_in_use",
+                "A request with this Idempotency-Key is being carried out. Send it again.",
+            )
+        },
         StoreError::Unavailable(_) => Problem {
             retry_after_s: Some(RETRY_AFTER_S),
             ..Problem::new(
@@ -177,6 +187,14 @@ fn store(error: &StoreError) -> Problem {
 fn fields(status: StatusCode, code: &'static str, errors: &[FieldError]) -> Problem {
     let list: Vec<String> = errors.iter().map(|e| format!("{} {}", e.pointer, e.detail)).collect();
     Problem::new(status, code, sentence(&list.join("; "))).with("errors", errors)
+}
+
+fn key_reused() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency_key_reused",
+        "This Idempotency-Key was sent with another request before. Nothing was done; use a new key for a new request.",
+    )
 }
 
 fn not_found() -> Problem {

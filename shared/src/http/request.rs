@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use lambda_http::{Body, Request, RequestExt};
 
-use super::Fields;
+use super::{Fields, IdempotencyKey};
 use crate::Error;
 use crate::auth::Principal;
 use crate::domain::InvalidValue;
@@ -17,6 +17,8 @@ pub const MAX_BODY_LEN: usize = 64 * 1024;
 pub struct Call {
     /// Who is calling.
     pub principal: Principal,
+    /// By what the caller will send it again, if need be.
+    pub idempotency_key: Option<IdempotencyKey>,
     request: Request,
     parameters: Vec<(String, String)>,
 }
@@ -25,7 +27,7 @@ impl Call {
     /// Joins a request with its caller. `parameters` are the names that the route's query may have.
     ///
     /// # Errors
-    /// [`Error::Malformed`] if the query has another parameter, or one twice.
+    /// [`Error::Malformed`] if the query has another parameter, or one twice, or if the idempotency key is none.
     pub fn new(principal: Principal, request: Request, parameters: &[&str]) -> Result<Self, Error> {
         let query = request.query_string_parameters();
         let given: Vec<(String, String)> = query.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
@@ -42,7 +44,8 @@ impl Call {
                 return Err(Error::malformed("repeated_parameter", "a query parameter stands twice"));
             }
         }
-        Ok(Self { principal, request, parameters: given })
+        let idempotency_key = IdempotencyKey::from_request(&request, &principal, bytes(request.body()))?;
+        Ok(Self { principal, idempotency_key, request, parameters: given })
     }
 
     /// A query parameter.
@@ -136,14 +139,18 @@ impl Call {
     }
 
     fn body(&self) -> &[u8] {
-        match self.request.body() {
-            Body::Text(text) => text.as_bytes(),
-            Body::Binary(bytes) => bytes,
-            _ => &[],
-        }
+        bytes(self.request.body())
     }
 
     fn header(&self, name: &str) -> Option<&str> {
         self.request.headers().get(name)?.to_str().ok()
+    }
+}
+
+fn bytes(body: &Body) -> &[u8] {
+    match body {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => &[],
     }
 }

@@ -20,24 +20,27 @@ pub struct Answer {
     pub version: Option<u64>,
     /// Where what was created can be found.
     pub location: Option<String>,
+    /// Whether it was given before, and nothing has been done now.
+    pub replayed: bool,
 }
 
 impl Answer {
     /// A plain answer.
     #[must_use]
     pub const fn ok(body: Value) -> Self {
-        Self { status: StatusCode::OK, body, version: None, location: None }
+        Self { status: StatusCode::OK, body, version: None, location: None, replayed: false }
     }
 
     /// An answer that shows a deployment in its present version.
     #[must_use]
     pub const fn versioned(body: Value, version: u64) -> Self {
-        Self { status: StatusCode::OK, body, version: Some(version), location: None }
+        Self { status: StatusCode::OK, body, version: Some(version), location: None, replayed: false }
     }
 
     /// An answer to a creation.
     pub fn created(body: Value, version: u64, location: impl Into<String>) -> Self {
-        Self { status: StatusCode::CREATED, body, version: Some(version), location: Some(location.into()) }
+        let (version, location) = (Some(version), Some(location.into()));
+        Self { status: StatusCode::CREATED, body, version, location, replayed: false }
     }
 }
 

@@ -3,14 +3,14 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
-use super::commit::{Cancelled, is_transient};
+use super::commit::{Verdict, is_transient, kept_being_cancelled};
 use super::items::{
     self, ADDON_TYPE, DUNNING_POLICY_TYPE, Item, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE, number, string,
 };
 use super::keys::{self, Key};
 use super::queries::Page;
 use super::schema::TENANT_INDEX;
-use super::{CommitId, Store, StoreError};
+use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};
 use crate::domain::{Addon, DeploymentId, DunningPolicy, Plan, PlanVersion, ShortCode, TenantId};
 
 /// What one read finds of what somebody wants to buy.
@@ -105,12 +105,18 @@ impl Store {
         self.put_revision(items::from_addon(addon)?, addon.revision).await
     }
 
-    /// Writes a plan together with the version that it newly has: one TransactWriteItems. Neither is ever overwritten
-    /// by a publication at the same moment.
+    /// Writes a plan together with the version that it newly has, and with what its request is answered with if that
+    /// had an idempotency key: one TransactWriteItems. Nothing is ever overwritten by a publication at the same moment.
     ///
     /// # Errors
-    /// [`StoreError::CatalogConflict`] if somebody else was first.
-    pub async fn publish(&self, plan: &Plan, version: &PlanVersion, commit_id: CommitId) -> Result<(), StoreError> {
+    /// [`StoreError::CatalogConflict`] if somebody else was first, [`StoreError::Answered`] if the key has been used.
+    pub async fn publish(
+        &self,
+        plan: &Plan,
+        version: &PlanVersion,
+        commit_id: CommitId,
+        record: Option<&IdempotencyRecord>,
+    ) -> Result<(), StoreError> {
         let version_item = items::from_plan_version(version)?;
         let put_plan = Put::builder()
             .table_name(&self.table)
@@ -128,13 +134,17 @@ impl Store {
             let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
             writes.push(TransactWriteItem::builder().put(put).build());
         }
+        writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
         let judge = |reasons: &[CancellationReason]| {
+            let found = |index: usize| reasons.get(index).and_then(CancellationReason::item);
             if is_transient(reasons) {
-                Cancelled::Retry
-            } else if reasons.last().and_then(CancellationReason::item) == Some(&version_item) {
-                Cancelled::CommittedBefore
+                Verdict::Retry(kept_being_cancelled())
+            } else if found(1) == Some(&version_item) {
+                Verdict::CommittedBefore
+            } else if let Some(used) = found(2) {
+                Verdict::Refused(idempotency::answered(used.clone()))
             } else {
-                Cancelled::Refused(StoreError::CatalogConflict)
+                Verdict::Refused(StoreError::CatalogConflict)
             }
         };
         self.transact(writes, commit_id, judge).await

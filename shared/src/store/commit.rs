@@ -14,17 +14,20 @@ use uuid::Uuid;
 
 use super::items::{self, DeploymentItem, Item, number, string, to_item};
 use super::keys::{self, Key};
-use super::{SHORTAGE_CODES, Store, StoreError};
+use super::{IdempotencyRecord, SHORTAGE_CODES, Store, StoreError, idempotency};
 use crate::domain::{Aggregate, Change, Deployment, EventKind, InvoiceNumber, InvoiceStatus, Payment, Timestamp};
 
 /// How often a commit is sent before the caller is told to come back later.
-const MAX_ATTEMPTS: u32 = 5;
+pub const MAX_ATTEMPTS: u32 = 5;
 
 /// The longest wait before the second attempt; it doubles with each further one.
 const FIRST_BACKOFF_MS: u64 = 25;
 
 /// DynamoDB's word for a condition that does not hold.
 const CONDITION: &str = "ConditionalCheckFailed";
+
+/// DynamoDB's word for another transaction that is writing the same item.
+const CONFLICT: &str = "TransactionConflict";
 
 /// Where in the transaction the deployment stands.
 const DEPLOYMENT_INDEX: usize = 0;
@@ -39,9 +42,10 @@ const CLAIM_INDEX: usize = 1;
 pub struct CommitId(Uuid);
 
 /// What a cancelled transaction means.
-pub(super) enum Cancelled {
-    /// Nothing was wrong with it: send it again.
-    Retry,
+#[derive(Debug)]
+pub enum Verdict {
+    /// Nothing was wrong with it: send it again. Whoever has done so often enough fails with this.
+    Retry(StoreError),
     /// It had been committed before; the answer was lost.
     CommittedBefore,
     /// It must not be committed.
@@ -71,14 +75,21 @@ impl fmt::Display for CommitId {
 }
 
 impl Store {
-    /// Commits a change: all of it or nothing.
+    /// Commits a change, and with it what its request is answered with if that had an idempotency key: all of it or
+    /// nothing.
     ///
     /// # Errors
-    /// [`StoreError::VersionConflict`] and [`StoreError::SlugTaken`] if it was overtaken; nothing was written then.
-    /// [`StoreError::Unavailable`] if DynamoDB did not accept it within the attempts.
-    pub async fn commit(&self, change: &Change, commit_id: CommitId) -> Result<(), StoreError> {
-        let writes = self.writes(change, commit_id)?;
-        self.transact(writes, commit_id, |reasons| judge(reasons, change, commit_id)).await
+    /// [`StoreError::VersionConflict`], [`StoreError::SlugTaken`] and the like if it was overtaken, or
+    /// [`StoreError::Answered`] if the key has been used; nothing was written then. [`StoreError::Unavailable`] if
+    /// DynamoDB did not accept it within the attempts.
+    pub async fn commit(
+        &self,
+        change: &Change,
+        commit_id: CommitId,
+        record: Option<&IdempotencyRecord>,
+    ) -> Result<(), StoreError> {
+        let writes = self.writes(change, commit_id, record)?;
+        self.transact(writes, commit_id, |reasons| judge(reasons, change, commit_id, record.is_some())).await
     }
 
     /// Sends a transaction until it is decided: again, with the same token, as long as `judge` finds nothing wrong
@@ -87,7 +98,7 @@ impl Store {
         &self,
         writes: Vec<TransactWriteItem>,
         commit_id: CommitId,
-        judge: impl Fn(&[CancellationReason]) -> Cancelled,
+        judge: impl Fn(&[CancellationReason]) -> Verdict,
     ) -> Result<(), StoreError> {
         let mut attempt = 0;
         loop {
@@ -101,21 +112,31 @@ impl Store {
             let Err(error) = sent else { return Ok(()) };
             // Of what is no cancellation, the SDK has sent again by itself what makes sense, with the same token.
             let Some(reasons) = cancellation_reasons(&error) else { return Err(error.into()) };
-            match judge(reasons) {
-                Cancelled::CommittedBefore => return Ok(()),
-                Cancelled::Refused(refusal) => return Err(refusal),
-                Cancelled::Retry => {}
-            }
+            let failure = match judge(reasons) {
+                Verdict::CommittedBefore => return Ok(()),
+                Verdict::Refused(refusal) => return Err(refusal),
+                Verdict::Retry(failure) => failure,
+            };
             attempt += 1;
             if attempt == MAX_ATTEMPTS {
-                return Err(StoreError::Unavailable("the transaction kept being cancelled".to_owned()));
+                return Err(failure);
             }
             tracing::info!(attempt, %commit_id, "a transaction is sent again");
             tokio::time::sleep(commit_id.backoff(attempt)).await;
         }
     }
 
-    fn writes(&self, change: &Change, commit_id: CommitId) -> Result<Vec<TransactWriteItem>, StoreError> {
+    /// The transaction that commits a change: the deployment first, the claim that it makes second if it makes one, the
+    /// idempotency record last if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if a record cannot be expressed.
+    pub fn writes(
+        &self,
+        change: &Change,
+        commit_id: CommitId,
+        record: Option<&IdempotencyRecord>,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let Change { before, after, events, resource, trial_of, invoice } = change;
         let Aggregate { deployment, subscription, addons } = after;
         let id = deployment.id;
@@ -169,6 +190,7 @@ impl Store {
         for addon in old_addons.iter().filter(|old| !addons.iter().any(|addon| addon.id == old.id)) {
             writes.push(self.delete(keys::subscription_addon(id, addon.id))?);
         }
+        writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
         Ok(writes)
     }
 
@@ -239,43 +261,54 @@ fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Opti
     }
 }
 
-/// Decides what a cancellation means. A condition that fails because this very commit had already been made is a
-/// success whose answer was lost.
-fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId) -> Cancelled {
-    let failed = |index: usize| {
-        let reason = reasons.get(index)?;
-        (reason.code() == Some(CONDITION)).then(|| reason.item())
-    };
-    if let Some(found) = failed(DEPLOYMENT_INDEX) {
-        let found_commit = found.and_then(|item| item.get("last_commit_id")).and_then(|v| AttributeValue::as_s(v).ok());
-        return if found_commit == Some(&commit_id.to_string()) {
-            Cancelled::CommittedBefore
-        } else {
-            Cancelled::Refused(StoreError::VersionConflict)
-        };
+/// Decides what a cancellation of [`Store::writes`] means, `keyed` if an idempotency record was part of it. A condition
+/// that fails because this very commit had already been made is a success whose answer was lost.
+#[must_use]
+pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId, keyed: bool) -> Verdict {
+    let failed = |reason: &&CancellationReason| reason.code() == Some(CONDITION);
+    let found = reasons.get(DEPLOYMENT_INDEX).filter(failed).map(CancellationReason::item);
+    let last_commit_id =
+        found.flatten().and_then(|item| item.get("last_commit_id")).and_then(|v| AttributeValue::as_s(v).ok());
+    if last_commit_id == Some(&commit_id.to_string()) {
+        return Verdict::CommittedBefore;
     }
-    if failed(CLAIM_INDEX).is_some() {
+    let record = reasons.last().filter(|_| keyed);
+    if let Some(used) = record.filter(failed) {
+        return Verdict::Refused(idempotency::answered(used.item().cloned().unwrap_or_default()));
+    }
+    if found.is_some() {
+        return Verdict::Refused(StoreError::VersionConflict);
+    }
+    if reasons.get(CLAIM_INDEX).is_some_and(|reason| failed(&reason)) {
         if change.before.is_none() {
-            return Cancelled::Refused(StoreError::SlugTaken);
+            return Verdict::Refused(StoreError::SlugTaken);
         }
         if change.trial_of.is_some() {
-            return Cancelled::Refused(StoreError::TrialTaken);
+            return Verdict::Refused(StoreError::TrialTaken);
         }
         if payment_of(change).is_some() {
-            return Cancelled::Refused(StoreError::ReferenceTaken);
+            return Verdict::Refused(StoreError::ReferenceTaken);
         }
     }
     let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
     if is_transient(reasons) {
-        Cancelled::Retry
+        Verdict::Retry(match record.and_then(CancellationReason::code) {
+            Some(CONFLICT) => StoreError::KeyInUse,
+            _ => kept_being_cancelled(),
+        })
     } else if codes.iter().all(|code| is_transient_code(code) || *code == CONDITION) {
         // What goes with the deployment is not as its version lets expect: an invoice of the same second, say.
         tracing::warn!(deployment_id = %change.after.deployment.id, ?codes, "a commit met what should not be there");
-        Cancelled::Refused(StoreError::VersionConflict)
+        Verdict::Refused(StoreError::VersionConflict)
     } else {
         let id = change.after.deployment.id;
-        Cancelled::Refused(StoreError::Damaged(format!("{id}: commit cancelled with {codes:?}")))
+        Verdict::Refused(StoreError::Damaged(format!("{id}: commit cancelled with {codes:?}")))
     }
+}
+
+/// Why a transaction that nothing is wrong with was given up.
+pub(super) fn kept_being_cancelled() -> StoreError {
+    StoreError::Unavailable("the transaction kept being cancelled".to_owned())
 }
 
 /// Whether a transaction was cancelled for nothing that is wrong with it.
@@ -284,5 +317,5 @@ pub(super) fn is_transient(reasons: &[CancellationReason]) -> bool {
 }
 
 fn is_transient_code(code: &str) -> bool {
-    code == "None" || code == "TransactionConflict" || SHORTAGE_CODES.contains(&code)
+    code == "None" || code == CONFLICT || SHORTAGE_CODES.contains(&code)
 }

@@ -473,6 +473,23 @@ pub fn to_deployment(item: Item) -> Result<DeploymentRow, StoreError> {
     from_item::<DeploymentItem>(item).map(DeploymentRow::from)
 }
 
+/// Puts the items of a deployment's present state together; `None` if the deployment itself is not among them.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if one of them is something else.
+pub fn to_aggregate(items: Vec<Item>) -> Result<Option<Aggregate>, StoreError> {
+    let (mut deployment, mut subscription, mut addons) = (None, None, Vec::new());
+    for item in items {
+        match item.get("type").and_then(|v| v.as_s().ok()).map(String::as_str) {
+            Some(DEPLOYMENT_TYPE) => deployment = Some(to_deployment(item)?.deployment),
+            Some(SUBSCRIPTION_TYPE) => subscription = Some(to_subscription(item)?),
+            Some(SUBSCRIPTION_ADDON_TYPE) => addons.push(to_subscription_addon(item)?),
+            unknown => return Err(StoreError::Damaged(format!("a deployment holds an item of type {unknown:?}"))),
+        }
+    }
+    Ok(deployment.map(|deployment| Aggregate { deployment, subscription, addons }))
+}
+
 /// Whether an item is of a type.
 #[must_use]
 pub fn is(item: &Item, kind: &str) -> bool {

@@ -151,6 +151,12 @@ pub const PLANS: &str = "PLANS";
 /// The partition of all add-ons, in the tenant index.
 pub const ADDONS: &str = "ADDONS";
 
+/// What a request was answered with, by a digest of its caller and its key: both can be any text.
+#[must_use]
+pub fn idempotency(id: &str) -> Key {
+    Key { pk: format!("IDEMPOTENCY#{id}"), sk: "#ANSWER".to_owned() }
+}
+
 /// A place where nothing is ever stored.
 #[must_use]
 pub fn nobody() -> Key {

@@ -1,8 +1,6 @@
 //! Reading one deployment.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
-use super::items::{self, DEPLOYMENT_TYPE, SUBSCRIPTION_ADDON_TYPE, SUBSCRIPTION_TYPE, string};
+use super::items::{self, string};
 use super::{Store, StoreError, keys};
 use crate::auth::Scope;
 use crate::domain::{Aggregate, DeploymentId, Resource, ResourceId};
@@ -24,19 +22,8 @@ impl Store {
             .expression_attribute_values(":present", string(keys::PRESENT))
             .send()
             .await?;
-        let mut deployment = None;
-        let mut subscription = None;
-        let mut addons = Vec::new();
-        for item in output.items.unwrap_or_default() {
-            match item.get("type").and_then(|v| AttributeValue::as_s(v).ok()).map(String::as_str) {
-                Some(DEPLOYMENT_TYPE) => deployment = Some(items::to_deployment(item)?.deployment),
-                Some(SUBSCRIPTION_TYPE) => subscription = Some(items::to_subscription(item)?),
-                Some(SUBSCRIPTION_ADDON_TYPE) => addons.push(items::to_subscription_addon(item)?),
-                unknown => return Err(StoreError::Damaged(format!("{id} holds an item of type {unknown:?}"))),
-            }
-        }
-        let deployment = deployment.filter(|d| scope.contains(&d.tenant_id));
-        Ok(deployment.map(|deployment| Aggregate { deployment, subscription, addons }))
+        let aggregate = items::to_aggregate(output.items.unwrap_or_default())?;
+        Ok(aggregate.filter(|aggregate| scope.contains(&aggregate.deployment.tenant_id)))
     }
 
     /// Reads one resource of a deployment that the caller has loaded: one consistent GetItem.

@@ -7,6 +7,7 @@
 
 mod catalog;
 mod commit;
+mod idempotency;
 pub mod items;
 pub mod keys;
 mod load;
@@ -21,7 +22,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 pub use catalog::Offer;
-pub use commit::CommitId;
+pub use commit::{CommitId, MAX_ATTEMPTS, Verdict, judge};
+pub use idempotency::{IdempotencyRecord, KEPT_FOR};
 pub use items::{DeploymentRow, SubscriptionSummary};
 pub use queries::{DeploymentFilter, Page};
 pub use sweep::{DuePage, DueRow};
@@ -52,6 +54,12 @@ pub enum StoreError {
     /// Somebody else changed the catalog's record first; nothing was written.
     #[error("the catalog's record was changed by someone else at the same moment")]
     CatalogConflict,
+    /// The same caller has used the same idempotency key before; nothing was written.
+    #[error("the idempotency key has been used")]
+    Answered(Box<IdempotencyRecord>),
+    /// Another request with the same idempotency key is being carried out; nothing was written.
+    #[error("the idempotency key is in use")]
+    KeyInUse,
     /// DynamoDB is short of capacity or out of reach, also after retries. Whether a write happened is unknown.
     #[error("DynamoDB did not answer: {0}")]
     Unavailable(String),
@@ -73,6 +81,8 @@ const SHORTAGE_CODES: &[&str] = &[
     "ServiceUnavailable",
     "ThrottlingError",
     "ThrottlingException",
+    // What a write by itself meets on an item that a transaction is writing.
+    "TransactionConflictException",
     "TransactionInProgressException",
 ];
 

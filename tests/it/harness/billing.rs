@@ -129,7 +129,7 @@ impl Billing {
     }
 
     async fn commit(&self, change: &Change) {
-        self.app.store.commit(change, self.app.new_commit_id()).await.expect("a commit");
+        self.app.store.commit(change, self.app.new_commit_id(), None).await.expect("a commit");
     }
 
     /// A deployment's invoices as callers see them, oldest first.
