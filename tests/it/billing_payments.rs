@@ -248,6 +248,26 @@ async fn of_different_payments_at_once_each_counts_once_it_was_taken() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_comes_in_between_two_reads_is_not_lost() {
+    let (billing, id, number) = owing().await;
+    let held = Arc::new(Barrier::new(2));
+    billing.dynamodb.clear();
+    billing.dynamodb.plan("Query", 1, Fault::Gather(Arc::clone(&held)));
+    // The slow one reads its deployment after the fast one's payment; its invoice must not be from before.
+    let fast = async {
+        while billing.dynamodb.count("Query") == 0 {
+            tokio::task::yield_now().await;
+        }
+        billing.pay(&id, &number, "fast", 450).await.expect(200);
+        held.wait().await;
+    };
+    let (slow, ()) = tokio::join!(billing.pay(&id, &number, "slow", 1_000), fast);
+    assert_eq!(column(&slow.expect(200)["invoice"]["payments"], "amount_cents"), [450, 1_000]);
+    let books = billing.books(&id).await;
+    assert_eq!((books.count("payment_received"), books.invoices[&number].paid_cents), (2, 1_450));
+}
+
 #[tokio::test]
 async fn the_last_payment_lets_past_due_run_again_in_the_same_transaction() {
     let (billing, id, number) = owing().await;

@@ -253,6 +253,13 @@ fn change_now(
             charges.extend(new.plan_charge(at));
             charges.extend(kept.iter().filter_map(|addon| new.addon_charge(addon, at)));
         }
+        if new.billed_from == old.billed_from {
+            // The invoice of this very second is there already, under the number that another would have: so the charges
+            // wait for the next one.
+            for line in &charges {
+                owe(&mut new, Some(line.clone()))?;
+            }
+        }
     }
     let kept: Vec<SubscriptionAddon> = kept.into_iter().cloned().collect();
     let invoices = if new.billed_from == old.billed_from {

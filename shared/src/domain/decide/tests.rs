@@ -395,3 +395,18 @@ fn callers_are_told_what_they_may_do() {
     assert_eq!(allowed(Authority::PlatformAdmin), [State::Paused, State::PastDue, State::Cancelled]);
     assert_eq!(allowed(Authority::PaymentProvider), []);
 }
+
+#[test]
+fn a_change_to_another_interval_within_the_second_of_the_last_bill_waits_for_the_next() {
+    let now = at("2026-01-15T10:00:00.250Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let command = subscribe(plan(2), &[addon(0)], AnchorMode::Now);
+    let subscribed = decide(&aggregate, command, &admin(), now).unwrap().unwrap();
+    let command = change_plan(plan(0), Effective::Immediate, Proration::Prorate, false);
+    let changed = decide(&subscribed.after, command, &admin(), now + TimeDelta::milliseconds(500)).unwrap().unwrap();
+    let is_invoice = |event: &Event| matches!(event.kind, EventKind::InvoiceOpened { .. });
+    assert!(subscribed.events.iter().any(is_invoice) && !changed.events.iter().any(is_invoice));
+    let waiting = changed.after.subscription.unwrap().unbilled_lines;
+    let cents: Vec<i64> = waiting.iter().map(|line| line.amount_cents).collect();
+    assert_eq!(cents, [-29_000, -750, 2_900, 750]);
+}
