@@ -317,7 +317,7 @@ impl Account {
                     if cents(LineKind::PlanCharge) != 0 {
                         self.billed_price_cents = subscription.terms.price_cents;
                     }
-                    self.waiting_cents += cents(LineKind::PlanCharge);
+                    self.waiting_cents += cents(LineKind::PlanCharge) + cents(LineKind::AddonCharge);
                 } else if now < old.current_period_end && old.billed_from.is_some() {
                     // A new period cuts the old one off.
                     self.billed_until = subscription.billed_from;

@@ -158,6 +158,16 @@ async fn collisions_without_end_are_reported_and_leave_no_trace() {
 }
 
 #[tokio::test]
+async fn what_is_in_the_way_of_a_busy_deployment_is_not_judged_yet() {
+    let (world, id) = start().await;
+    // The event that is there already may be this commit's own: only the deployment could tell.
+    world.dynamodb.plan(WRITE, 1, Fault::cancelled(&["TransactionConflict", "ConditionalCheckFailed"]));
+    pause(&world, &id).await.expect(200);
+    check_sent(&world, 2);
+    assert_eq!(world.check(&id).await.deployment.version, 2);
+}
+
+#[tokio::test]
 async fn shortage_without_end_is_reported_and_leaves_no_trace() {
     let faults = [
         Fault::named("ThrottlingException"),

@@ -55,6 +55,18 @@ pub enum Verdict {
     Refused(StoreError),
 }
 
+impl Verdict {
+    /// What becomes of a commit whose `attempt`th attempt was cancelled; `None` if it is to be sent again.
+    #[must_use]
+    pub fn after(self, attempt: u32) -> Option<Result<(), StoreError>> {
+        match self {
+            Self::CommittedBefore => Some(Ok(())),
+            Self::Refused(refusal) => Some(Err(refusal)),
+            Self::Retry(failure) => (attempt >= MAX_ATTEMPTS).then_some(Err(failure)),
+        }
+    }
+}
+
 impl CommitId {
     /// Takes a UUID made by the caller for this one commit.
     #[must_use]
@@ -115,14 +127,9 @@ impl Store {
             let Err(error) = sent else { return Ok(()) };
             // Of what is no cancellation, the SDK has sent again by itself what makes sense, with the same token.
             let Some(reasons) = cancellation_reasons(&error) else { return Err(error.into()) };
-            let failure = match judge(reasons) {
-                Verdict::CommittedBefore => return Ok(()),
-                Verdict::Refused(refusal) => return Err(refusal),
-                Verdict::Retry(failure) => failure,
-            };
             attempt += 1;
-            if attempt == MAX_ATTEMPTS {
-                return Err(failure);
+            if let Some(outcome) = judge(reasons).after(attempt) {
+                return outcome;
             }
             tracing::info!(attempt, %commit_id, "a transaction is sent again");
             tokio::time::sleep(commit_id.backoff(attempt)).await;
@@ -283,6 +290,11 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
     if reasons.get(DEPLOYMENT_INDEX).is_some_and(|reason| failed(&reason)) {
         return Verdict::Refused(StoreError::VersionConflict);
     }
+    // While another transaction is at the deployment, it does not show who wrote it last, and what else is in the way may
+    // be of this very commit.
+    if reasons.get(DEPLOYMENT_INDEX).and_then(CancellationReason::code) == Some(CONFLICT) {
+        return Verdict::Retry(given_up(record));
+    }
     if reasons.get(CLAIM_INDEX).is_some_and(|reason| failed(&reason)) {
         if change.before.is_none() {
             return Verdict::Refused(StoreError::SlugTaken);
@@ -296,10 +308,7 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
     }
     let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
     if is_transient(reasons) {
-        Verdict::Retry(match record.and_then(CancellationReason::code) {
-            Some(CONFLICT) => StoreError::KeyInUse,
-            _ => kept_being_cancelled(),
-        })
+        Verdict::Retry(given_up(record))
     } else if codes.iter().all(|code| is_transient_code(code) || *code == CONDITION) {
         // What goes with the deployment is not as its version lets expect: an invoice of the same second, say.
         tracing::warn!(deployment_id = %change.after.deployment.id, ?codes, "a commit met what should not be there");
@@ -307,6 +316,14 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
     } else {
         let id = change.after.deployment.id;
         Verdict::Refused(StoreError::Damaged(format!("{id}: commit cancelled with {codes:?}")))
+    }
+}
+
+/// Why a commit that nothing is wrong with was given up: somebody is at its idempotency record, or at something else.
+fn given_up(record: Option<&CancellationReason>) -> StoreError {
+    match record.and_then(CancellationReason::code) {
+        Some(CONFLICT) => StoreError::KeyInUse,
+        _ => kept_being_cancelled(),
     }
 }
 

@@ -106,7 +106,10 @@ impl Store {
     }
 
     /// The same write as part of a transaction.
-    pub(super) fn idempotency_write(&self, record: &IdempotencyRecord) -> Result<TransactWriteItem, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the record cannot be expressed.
+    pub fn idempotency_write(&self, record: &IdempotencyRecord) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(record.to_item()?))

@@ -22,6 +22,11 @@ impl Random {
         Self(self.next())
     }
 
+    /// The source of a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// A number less than `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).expect("a bound of 64 bits");

@@ -1,0 +1,271 @@
+//! One request in one Lambda function, as `functions/src/execute.rs` and `respond.rs` handle it: read, decide, commit,
+//! and under an idempotency key look what became of it before. Each step is one request to the table.
+
+use std::rc::Rc;
+
+use arcadia_shared::Error;
+use arcadia_shared::auth::Principal;
+use arcadia_shared::domain::{Aggregate, Change, DeploymentId, ShortCode, Timestamp, create, decide};
+use arcadia_shared::http::{Answer, IdempotencyKey, deployment_view};
+use arcadia_shared::store::items;
+use arcadia_shared::store::{IdempotencyRecord, KEPT_FOR, StoreError, keys};
+use chrono::DateTime;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::wishes::{ADDON, Act, Found, Wish, creation};
+use super::world::{Defect, Message, SDK_ATTEMPTS, World};
+use super::writer::{Writer, no_answer};
+
+/// A request that a client has sent, however often.
+pub struct Request {
+    pub wish: Wish,
+    pub principal: Principal,
+    pub key: Option<IdempotencyKey>,
+}
+
+/// The handling of a request.
+pub struct Execution {
+    /// Which request.
+    pub request: usize,
+    pub machine: usize,
+    /// The commit that it has decided on.
+    pub commit: Option<Uuid>,
+    /// When its answer was decided on, by the clock of whoever did.
+    pub made_at: Timestamp,
+    phase: Phase,
+    /// How often the request to the table that is under way was sent without an answer.
+    sends: u32,
+}
+
+enum Phase {
+    /// What is left to be read, the next one last, and what was.
+    Reading(Vec<Read>, Box<Found>),
+    Committing(Box<Writer>, Answer),
+    /// Nothing had to be done, and the answer is kept.
+    Keeping(Message, Answer),
+    /// It is refused, unless it had been carried out before.
+    Looking(Error),
+    Over,
+}
+
+enum Read {
+    Aggregate(DeploymentId),
+    Invoice(keys::Key),
+    Resource(keys::Key),
+    Offer(Option<ShortCode>),
+}
+
+impl Execution {
+    /// Begins to handle a request.
+    pub fn new(world: &mut World, id: usize, machine: usize, request: &Request) -> Self {
+        let reads = match &request.wish {
+            Wish::Create { .. } => Vec::new(),
+            Wish::Do(id, act) => {
+                let mut reads = vec![Read::Aggregate(*id)];
+                match act {
+                    Act::Pay { number, .. } | Act::Void(number) => {
+                        let is_first = world.defect == Some(Defect::ReadsAtOnce) && world.chance(2);
+                        reads.insert(usize::from(is_first), Read::Invoice(keys::invoice(*id, number)));
+                    }
+                    Act::DeleteResource(resource) => reads.insert(0, Read::Resource(keys::resource(*id, *resource))),
+                    Act::Subscribe { plan, .. } | Act::ChangePlan { plan, .. } => {
+                        reads.insert(0, Read::Offer(Some(plan.clone())));
+                    }
+                    Act::Attach => reads.insert(0, Read::Offer(None)),
+                    Act::Transition { .. }
+                    | Act::Update { .. }
+                    | Act::AddResource
+                    | Act::Detach(_)
+                    | Act::WithdrawPlanChange
+                    | Act::Cancel(_)
+                    | Act::WithdrawCancellation
+                    | Act::ExtendTrial { .. } => {}
+                }
+                reads
+            }
+        };
+        let phase = Phase::Reading(reads, Box::default());
+        Self { request: id, machine, commit: None, made_at: world.clock(machine), phase, sends: 0 }
+    }
+
+    /// Goes on by one request to the table; tells the outcome when there is one.
+    pub fn advance(&mut self, world: &mut World, request: &Request) -> Option<Result<Answer, Error>> {
+        let outcome = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Reading(reads, found) => self.read(world, request, reads, found),
+            Phase::Committing(mut writer, answer) => match writer.advance(world) {
+                None => {
+                    self.phase = Phase::Committing(writer, answer);
+                    return None;
+                }
+                Some(Ok(())) => Some(Ok(answer)),
+                Some(Err(error)) => Some(Err(error.into())),
+            },
+            Phase::Keeping(message, answer) => self.keep(world, message, answer),
+            Phase::Looking(error) => return self.look(world, request, error),
+            Phase::Over => unreachable!("what is over does not go on"),
+        };
+        // As `respond` does.
+        let Some(key) = &request.key else { return outcome };
+        match outcome {
+            Some(Err(Error::Store(StoreError::Answered(record)))) => Some(self.replay(world, key, *record)),
+            Some(Err(error)) if error.may_follow_success() && world.defect != Some(Defect::NoReplay) => {
+                self.phase = Phase::Looking(error);
+                None
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Notes that no answer came; tells if that was once too often.
+    fn unanswered(&mut self) -> Option<Result<Answer, Error>> {
+        self.sends += 1;
+        if self.sends < SDK_ATTEMPTS {
+            return None;
+        }
+        Some(Err(no_answer().into()))
+    }
+
+    fn read(
+        &mut self,
+        world: &mut World,
+        request: &Request,
+        mut reads: Vec<Read>,
+        mut found: Box<Found>,
+    ) -> Option<Result<Answer, Error>> {
+        if !reads.is_empty() && !world.is_answered() {
+            self.phase = Phase::Reading(reads, found);
+            return self.unanswered();
+        }
+        self.sends = 0;
+        match reads.pop() {
+            Some(read) => read.carry_out(world, request, &mut found),
+            None => {}
+        }
+        if !reads.is_empty() {
+            if found.aggregate.is_none() && !matches!(reads.last(), Some(Read::Aggregate(_))) {
+                return Some(Err(Error::NotFound));
+            }
+            self.phase = Phase::Reading(reads, found);
+            return None;
+        }
+        self.decide(world, request, *found)
+    }
+
+    fn decide(&mut self, world: &mut World, request: &Request, found: Found) -> Option<Result<Answer, Error>> {
+        let now = world.clock(self.machine);
+        self.made_at = now;
+        let actor = &request.principal.actor;
+        let before = found.aggregate.clone();
+        let decided = match &request.wish {
+            Wish::Create { tenant_id, slug, trial_days } => {
+                let command = creation(world, tenant_id, slug, *trial_days, now);
+                create(command, actor, now).map(Some).map_err(Error::from)
+            }
+            Wish::Do(_, act) => act.command(world, found, now).and_then(|command| {
+                let before = before.as_ref().ok_or(Error::NotFound)?;
+                Ok(decide(before, command, actor, now)?)
+            }),
+        };
+        let change = match decided {
+            Ok(Some(change)) => change,
+            Ok(None) => {
+                let answer = answer(request, before.as_ref(), None);
+                let Some(key) = &request.key else { return Some(Ok(answer)) };
+                let write = world.store.idempotency_write(&key.record(&answer, now)).expect("a record");
+                let message = Message { token: None, writes: Rc::new(vec![write]), commit: None };
+                self.phase = Phase::Keeping(message, answer);
+                return None;
+            }
+            Err(error) => return Some(Err(error)),
+        };
+        let answer = answer(request, Some(&change.after), Some(&change));
+        let record = request.key.as_ref().map(|key| key.record(&answer, now));
+        let writer = Writer::new(world, self.machine, Some(self.request), change, record.as_ref());
+        self.commit = Some(writer.commit.id);
+        self.phase = Phase::Committing(Box::new(writer), answer);
+        None
+    }
+
+    /// As `Store::put_idempotency_record` does.
+    fn keep(&mut self, world: &mut World, message: Message, answer: Answer) -> Option<Result<Answer, Error>> {
+        match world.send(&message) {
+            None => {
+                self.phase = Phase::Keeping(message, answer);
+                self.unanswered()
+            }
+            Some(Ok(())) => Some(Ok(answer)),
+            Some(Err(reasons)) => {
+                let found =
+                    reasons.first().and_then(|reason| reason.item().cloned()).expect("the record that is there");
+                let record = IdempotencyRecord::from_item(found).expect("a record");
+                Some(Err(StoreError::Answered(Box::new(record)).into()))
+            }
+        }
+    }
+
+    fn look(&mut self, world: &mut World, request: &Request, error: Error) -> Option<Result<Answer, Error>> {
+        let key = request.key.as_ref().expect("a key to look by");
+        if !world.is_answered() {
+            self.phase = Phase::Looking(error);
+            return self.unanswered();
+        }
+        let now = world.clock(self.machine);
+        let record = world.table.get(&keys::idempotency(&key.id)).cloned();
+        let record = record.map(|item| IdempotencyRecord::from_item(item).expect("a record"));
+        let Some(record) = record.filter(|record| record.expires_at > now.timestamp()) else { return Some(Err(error)) };
+        Some(self.replay(world, key, record))
+    }
+
+    fn replay(&mut self, world: &mut World, key: &IdempotencyKey, record: IdempotencyRecord) -> Result<Answer, Error> {
+        world.counts.replays += 1;
+        let expires_at = DateTime::from_timestamp(record.expires_at, 0).expect("a time");
+        self.made_at = expires_at - KEPT_FOR;
+        key.replay(record)
+    }
+}
+
+impl Read {
+    fn carry_out(self, world: &World, request: &Request, found: &mut Found) {
+        let table = &world.table;
+        match self {
+            Self::Aggregate(id) => {
+                // What is stored was read with the store's own reader when it was written.
+                let aggregate = Some(world.audit.aggregate(id).clone());
+                found.aggregate = aggregate.filter(|a| request.principal.scope.contains(&a.deployment.tenant_id));
+            }
+            Self::Invoice(key) => {
+                found.invoice = table.get(&key).map(|item| items::to_invoice(item.clone()).expect("an invoice"));
+            }
+            Self::Resource(key) => {
+                found.resource = table.get(&key).map(|item| items::to_resource(item.clone()).expect("a resource"));
+            }
+            Self::Offer(plan) => {
+                let addon = table.get(&keys::addon(&ADDON.parse().expect("a code")));
+                found.offer.addons.extend(addon.map(|item| items::to_addon(item.clone()).expect("an add-on")));
+                let (Some(plan), Some(aggregate)) = (plan, &found.aggregate) else { return };
+                let tenant_id = &aggregate.deployment.tenant_id;
+                let offer = &mut found.offer;
+                offer.plan = table.get(&keys::plan(&plan)).map(|item| items::to_plan(item.clone()).expect("a plan"));
+                offer.version = offer.plan.as_ref().and_then(|plan| plan.newest_version.clone());
+                let claim = table.get(&keys::trial_claim(tenant_id, &plan));
+                offer.trial_claimed_by = claim.map(|item| items::to_trial_claim(item.clone()).expect("a claim"));
+                let policy = table.get(&keys::dunning_policy(tenant_id));
+                offer.dunning_policy = policy.map(|item| items::to_dunning_policy(item.clone()).expect("a policy"));
+            }
+        }
+    }
+}
+
+/// The answer, in full only if it is kept.
+fn answer(request: &Request, shown: Option<&Aggregate>, change: Option<&Change>) -> Answer {
+    let Some(shown) = shown else { return Answer::ok(Value::Null) };
+    let body = if request.key.is_some() { json!({"deployment": deployment_view(shown)}) } else { Value::Null };
+    let version = shown.deployment.version;
+    match change {
+        Some(change) if change.before.is_none() => {
+            Answer::created(body, version, format!("/api/v1/deployments/{}", shown.deployment.id))
+        }
+        _ => Answer::versioned(body, version),
+    }
+}

@@ -1,0 +1,339 @@
+//! What must hold whenever the table has changed, kept a second time from the events alone; and what clients may rely
+//! on once they are answered.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arcadia_shared::domain::{
+    Aggregate, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, Payment,
+    PaymentReference, ResourceId, ShortCode, State, Subscription, SubscriptionAddon, SubscriptionAddonId,
+    SubscriptionId, SubscriptionStatus, TenantId, Timestamp, lifecycle, replay,
+};
+use arcadia_shared::store::items::{self, Item, SlugClaimItem};
+use arcadia_shared::store::{KEPT_FOR, keys};
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::table::{TOKEN_MEMORY, Table, due_entry, keys_of};
+use super::world::{MAX_SKEW_S, Message};
+
+/// What is known of a deployment.
+struct History {
+    events: Vec<Event>,
+    aggregate: Aggregate,
+    invoices: BTreeMap<InvoiceNumber, Invoice>,
+    payments: BTreeMap<PaymentReference, (InvoiceNumber, Payment)>,
+    resource: Option<ResourceId>,
+    /// Until when each subscription is billed.
+    billed_until: HashMap<SubscriptionId, Timestamp>,
+    /// Where in the due index a sweep has put it off to, until its next change.
+    postponed: Option<(String, String)>,
+}
+
+/// What a commit led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Effect {
+    id: DeploymentId,
+    version: u64,
+    at: Timestamp,
+}
+
+/// The second account.
+#[derive(Default)]
+pub struct Audit {
+    histories: BTreeMap<DeploymentId, History>,
+    addons: HashMap<SubscriptionAddonId, SubscriptionAddon>,
+    trials: HashMap<(TenantId, ShortCode), DeploymentId>,
+    /// What each commit led to that took effect.
+    effects: HashMap<Uuid, Effect>,
+    /// When what took effect for a request was decided on.
+    of_request: HashMap<usize, Vec<Timestamp>>,
+    /// The same for whatever was sent under a key.
+    of_key: HashMap<String, Vec<Timestamp>>,
+    keys: HashMap<usize, String>,
+}
+
+impl Audit {
+    /// The deployments there are.
+    pub fn deployments(&self) -> impl Iterator<Item = DeploymentId> {
+        self.histories.keys().copied()
+    }
+
+    /// A deployment as it is.
+    pub fn aggregate(&self, id: DeploymentId) -> &Aggregate {
+        &self.histories[&id].aggregate
+    }
+
+    /// A deployment's invoices.
+    pub fn invoices(&self, id: DeploymentId) -> impl Iterator<Item = &Invoice> {
+        self.histories[&id].invoices.values()
+    }
+
+    /// The resource that a deployment got last.
+    pub fn resource(&self, id: DeploymentId) -> Option<ResourceId> {
+        self.histories[&id].resource
+    }
+
+    /// How many events there are.
+    pub fn event_count(&self) -> usize {
+        self.histories.values().map(|history| history.events.len()).sum()
+    }
+
+    /// Notes under which key a request is sent.
+    pub fn keyed(&mut self, request: usize, key: &str) {
+        self.keys.insert(request, key.to_owned());
+    }
+
+    /// Takes note of a write that was carried out, and checks all that it touched.
+    pub fn written(&mut self, table: &Table, message: &Message, now: Timestamp) {
+        let touched = keys_of(&message.writes).filter(|(_, sk)| *sk == "#DEPLOYMENT");
+        for id in touched.filter_map(|(pk, _)| keys::deployment_id(pk)) {
+            self.check(table, id, message);
+            if let Some(commit) = message.commit {
+                let version = self.aggregate(id).deployment.version;
+                let before = self.effects.insert(commit.id, Effect { id, version, at: now });
+                assert_eq!(before, None, "a commit took effect twice");
+            }
+        }
+        if let Some(commit) = message.commit {
+            if let Some(request) = commit.request {
+                self.of_request.entry(request).or_default().push(commit.decided_at);
+                if let Some(key) = self.keys.get(&request) {
+                    let earlier = self.of_key.entry(key.clone()).or_default();
+                    let twice = earlier.iter().find(|at| (commit.decided_at - **at).abs() < certain());
+                    assert_eq!(twice, None, "what was sent under a key took effect twice");
+                    earlier.push(commit.decided_at);
+                }
+            }
+        }
+    }
+
+    /// A caller was told that a commit was made.
+    pub fn acknowledged(&self, commit: Uuid) {
+        assert!(self.effects.contains_key(&commit), "a commit was acknowledged and is not there");
+    }
+
+    /// A caller was told that nothing was done. The protocol's one limit: a commit whose answer was lost and that others
+    /// have followed is not known again once DynamoDB has forgotten its token, ten minutes later. No function sends for
+    /// so long.
+    pub fn refused(&self, commit: Uuid, now: Timestamp) {
+        let is_forgotten = |effect: &Effect| {
+            now - effect.at >= TOKEN_MEMORY && self.aggregate(effect.id).deployment.version > effect.version
+        };
+        let effect = self.effects.get(&commit).filter(|effect| !is_forgotten(effect));
+        assert_eq!(effect, None, "a commit was refused and took effect");
+    }
+
+    /// A caller whose key counts still was told that nothing was done, and nothing of it is under way.
+    pub fn refused_for_good(&self, request: usize, now: Timestamp) {
+        let effects = self.of_request.get(&request);
+        let counts = effects.and_then(|effects| effects.iter().find(|at| now - **at < certain()));
+        assert_eq!(counts, None, "a request that was refused under its key took effect");
+    }
+
+    fn check(&mut self, table: &Table, id: DeploymentId, message: &Message) {
+        let stored: Vec<Item> =
+            table.query(&keys::partition(id), keys::PRESENT).map(|(_, item)| item.clone()).collect();
+        let entry = due_entry(table.get(&keys::deployment(id)).expect("the deployment"));
+        let aggregate = items::to_aggregate(stored).expect("readable items").expect("a deployment");
+        let mut history = self.histories.remove(&id).unwrap_or_else(|| History::new(aggregate.clone()));
+        let known = history.events.len();
+        for (_, sk) in keys_of(&message.writes) {
+            let sequence = sk.strip_prefix("EVENT#").map(|sequence| sequence.parse::<usize>().expect("a sequence"));
+            assert!(sequence.is_none_or(|sequence| sequence > known), "history was rewritten at {sk}");
+        }
+        while let Some(item) = table.get(&keys::event(id, history.events.len() as u64 + 1)) {
+            history.events.push(items::to_event(item.clone()).expect("an event"));
+        }
+        let count = |prefix: &str| table.query(&keys::partition(id), prefix).count();
+        assert_eq!(count("EVENT#"), history.events.len(), "a gap in the events of {id}");
+        assert_eq!(replay(id, &history.events).as_ref(), Ok(&aggregate), "the events tell another story");
+        let before = std::mem::replace(&mut history.aggregate, aggregate);
+        if known == 0 {
+            self.check_creation(table, id, &history.aggregate);
+        }
+        history.check_due(&entry, message);
+        history.enter(&before, known);
+        self.check_purchases(id, &history, &before, known);
+        history.check_money(table, id, message);
+        assert_eq!((count("INVOICE#"), count("PAYMENT#")), (history.invoices.len(), history.payments.len()));
+        self.histories.insert(id, history);
+    }
+
+    /// One claim on a slug for each deployment, and the other way round.
+    fn check_creation(&self, table: &Table, id: DeploymentId, aggregate: &Aggregate) {
+        let tenant_id = &aggregate.deployment.tenant_id;
+        let claim = table.get(&keys::slug_claim(tenant_id, &aggregate.deployment.slug)).expect("a claim");
+        let claim: SlugClaimItem = items::from_item(claim.clone()).expect("a claim");
+        assert_eq!(claim.deployment_id, id);
+        let others: Vec<&Aggregate> = self
+            .histories
+            .values()
+            .map(|history| &history.aggregate)
+            .filter(|other| other.deployment.tenant_id == *tenant_id)
+            .collect();
+        assert!(others.iter().all(|other| other.deployment.slug != aggregate.deployment.slug), "two of one slug");
+        assert_eq!(table.query(&keys::tenant_partition(tenant_id), "SLUG#").count(), others.len() + 1);
+    }
+
+    /// One trial for each tenant and plan; what was bought keeps its price.
+    fn check_purchases(&mut self, id: DeploymentId, history: &History, before: &Aggregate, known: usize) {
+        let Aggregate { deployment, subscription, addons } = &history.aggregate;
+        for event in &history.events[known..] {
+            if let EventKind::Subscribed { subscription, .. } = &event.kind
+                && subscription.trial_ends_at.is_some()
+            {
+                let trial = (deployment.tenant_id.clone(), subscription.terms.plan_code.clone());
+                let earlier = self.trials.insert(trial, id);
+                let continues = earlier == Some(id) && before.deployment.state == State::Trial;
+                assert!(earlier.is_none() || continues, "a second trial of {}", subscription.terms.plan_code);
+            }
+        }
+        for addon in addons {
+            let first = self.addons.entry(addon.id).or_insert_with(|| addon.clone());
+            assert_eq!(first, addon, "an add-on was repriced");
+        }
+        if let Some(subscription) = subscription {
+            let follows = SubscriptionStatus::of(deployment.state);
+            assert!(subscription.status == follows || subscription.status == SubscriptionStatus::Cancelled);
+        }
+    }
+}
+
+impl History {
+    fn new(aggregate: Aggregate) -> Self {
+        Self {
+            events: Vec::new(),
+            aggregate,
+            invoices: BTreeMap::new(),
+            payments: BTreeMap::new(),
+            resource: None,
+            billed_until: HashMap::new(),
+            postponed: None,
+        }
+    }
+
+    /// The due index says what is next, unless a sweep has put the deployment off.
+    fn check_due(&mut self, entry: &Option<(String, String)>, message: &Message) {
+        if message.commit.is_none() {
+            self.postponed.clone_from(entry);
+            return;
+        }
+        self.postponed = None;
+        let id = self.aggregate.deployment.id;
+        let next = self.aggregate.next_action().map(|next| keys::due_index(next, id, 1)).map(|key| (key.pk, key.sk));
+        assert_eq!(*entry, next, "the due index");
+    }
+
+    /// Goes through the events after the first `known`, which one transaction has written.
+    fn enter(&mut self, before: &Aggregate, known: usize) {
+        let events: Vec<Event> = self.events[known..].to_vec();
+        let mut last_at = self.events[..known].last().map(|event| event.occurred_at);
+        for event in &events {
+            assert!(last_at.is_none_or(|last_at| last_at <= event.occurred_at), "time runs backwards");
+            last_at = Some(event.occurred_at);
+            match (event.from_state, event.to_state) {
+                (None, None) => {}
+                (Some(from), Some(to)) => assert!(from.move_to(to).is_some(), "{from} -> {to} is not in the map"),
+                (None, Some(to)) => assert!(event.sequence == 1 && lifecycle::INITIAL_STATES.contains(&to)),
+                (Some(from), None) => panic!("left {from} for nowhere"),
+            }
+            match &event.kind {
+                EventKind::InvoiceOpened { invoice } => self.open(invoice),
+                EventKind::PlanChanged { from, to, lines, subscription, .. } => {
+                    let is_cut_off = from.interval != to.interval;
+                    if let Some(billed_from) = subscription.billed_from.filter(|_| is_cut_off) {
+                        self.billed_until.insert(subscription.id, billed_from);
+                    }
+                    check_charged(lines, subscription, &events);
+                }
+                EventKind::PaymentReceived { number, payment, .. } => {
+                    let paid = self.invoices[number].pay(payment.clone());
+                    let mark = (number.clone(), payment.clone());
+                    let twice = self.payments.insert(payment.reference.clone(), mark);
+                    assert_eq!(twice, None, "a reference was paid twice");
+                    self.settle(before, paid);
+                }
+                EventKind::InvoiceVoided { number } => {
+                    let void = self.invoices[number].close(InvoiceStatus::Void, event.occurred_at);
+                    self.settle(before, void);
+                }
+                EventKind::InvoicesUncollectible { numbers } => {
+                    for number in numbers {
+                        let given_up = self.invoices[number].close(InvoiceStatus::Uncollectible, event.occurred_at);
+                        self.invoices.insert(number.clone(), given_up);
+                    }
+                }
+                EventKind::ResourceAdded { resource_id, .. } => self.resource = Some(*resource_id),
+                _ => {}
+            }
+        }
+    }
+
+    /// No moment of a subscription is billed twice, but for what a change of plan cuts off and gives back.
+    fn open(&mut self, invoice: &Invoice) {
+        let bills = |invoice: &Invoice| {
+            let charges = |kind| matches!(kind, LineKind::PlanCharge | LineKind::AddonCharge);
+            invoice.billed_from < invoice.billed_to && invoice.lines.iter().any(|line| charges(line.kind))
+        };
+        if bills(invoice) {
+            let until = self.billed_until.insert(invoice.subscription_id, invoice.billed_to);
+            let is_free = until.is_none_or(|until| until <= invoice.billed_from);
+            assert!(is_free, "billed until {until:?} already: {invoice:?}");
+        }
+        let twice = self.invoices.insert(invoice.number.clone(), invoice.clone());
+        assert_eq!(twice, None, "two invoices of one number");
+    }
+
+    /// Whoever pays the last open invoice runs again at once.
+    fn settle(&mut self, before: &Aggregate, invoice: Invoice) {
+        let was_last = before.deployment.open_invoices.iter().all(|open| open.number == invoice.number)
+            && !before.deployment.open_invoices.is_empty();
+        if was_last && invoice.status != InvoiceStatus::Open && before.deployment.state.is_dunning() {
+            assert_eq!(self.aggregate.deployment.state, State::Active, "all is paid");
+        }
+        self.invoices.insert(invoice.number.clone(), invoice);
+    }
+
+    /// Invoices and payments are stored as the events tell.
+    fn check_money(&self, table: &Table, id: DeploymentId, message: &Message) {
+        for (pk, sk) in keys_of(&message.writes) {
+            if let Some(number) = sk.strip_prefix("INVOICE#") {
+                let number: InvoiceNumber = number.parse().expect("a number");
+                let item = table.get(&keys::invoice(id, &number)).expect("an invoice");
+                let stored = items::to_invoice(item.clone()).expect("an invoice");
+                assert_eq!(Some(&stored), self.invoices.get(&number), "{pk} {sk}");
+            } else if let Some(reference) = sk.strip_prefix("PAYMENT#") {
+                let reference = reference.parse().expect("a reference");
+                let (number, payment) = self.payments.get(&reference).expect("a payment");
+                let expected = items::from_payment(id, number, payment).expect("a mark");
+                assert_eq!(table.get(&keys::payment(id, &reference)), Some(&expected));
+            }
+        }
+        let of_status = |status| self.invoices.values().filter(move |invoice| invoice.status == status);
+        let mut open: Vec<_> = of_status(InvoiceStatus::Open).filter_map(Invoice::as_open).collect();
+        let mut kept = self.aggregate.deployment.open_invoices.clone();
+        open.sort_by(|a, b| a.number.cmp(&b.number));
+        kept.sort_by(|a, b| a.number.cmp(&b.number));
+        assert_eq!(kept, open, "the open invoices");
+        let given_up = of_status(InvoiceStatus::Uncollectible).count();
+        assert_eq!(self.aggregate.deployment.uncollectible_invoices as usize, given_up);
+    }
+}
+
+/// What a change of plan charges is billed with it, or waits for the next bill.
+fn check_charged(lines: &[Line], subscription: &Subscription, events: &[Event]) {
+    let billed = events.iter().filter_map(|event| match &event.kind {
+        EventKind::InvoiceOpened { invoice } => Some(&invoice.lines),
+        _ => None,
+    });
+    let known: Vec<&Line> = billed.flatten().chain(&subscription.unbilled_lines).collect();
+    let charges = lines.iter().filter(|line| line.amount_cents > 0);
+    for charge in charges {
+        assert!(known.contains(&charge), "never billed: {charge:?}");
+    }
+}
+
+/// For how long a key counts at least, whichever clocks it is measured by.
+pub fn certain() -> TimeDelta {
+    KEPT_FOR - TimeDelta::seconds(2 * MAX_SKEW_S + 1)
+}

@@ -1,0 +1,242 @@
+//! The table, in memory: it executes the very transactions that the store builds, all of it or nothing, and forgets and
+//! remembers as DynamoDB does.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
+
+use arcadia_shared::domain::{DeploymentId, Timestamp};
+use arcadia_shared::store::DueRow;
+use arcadia_shared::store::items::Item;
+use arcadia_shared::store::keys::{self, Key};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use chrono::TimeDelta;
+
+use super::expression::Terms;
+
+/// For how long a repetition of a request token is recognised.
+pub const TOKEN_MEMORY: TimeDelta = TimeDelta::minutes(10);
+/// The most writes of one transaction.
+const MAX_WRITES: usize = 100;
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was carried out.
+    Written,
+    /// It had been carried out before, as its token tells.
+    WrittenBefore,
+    /// Nothing was done, for these reasons.
+    Cancelled(Vec<CancellationReason>),
+}
+
+/// An entry of the due index, or its absence.
+type DueEntry = Option<(String, String)>;
+
+/// The table and its due index.
+#[derive(Default)]
+pub struct Table {
+    partitions: BTreeMap<String, BTreeMap<String, Item>>,
+    tokens: HashMap<String, (Timestamp, Rc<Vec<TransactWriteItem>>)>,
+    /// The due index as readers see it, and what has not arrived there yet.
+    due: BTreeMap<(String, String), DeploymentId>,
+    due_of: HashMap<DeploymentId, (String, String)>,
+    arriving: VecDeque<(DeploymentId, DueEntry)>,
+}
+
+/// A write taken apart, whatever kind it is of.
+struct Write<'a> {
+    key: (&'a str, &'a str),
+    condition: Option<&'a str>,
+    terms: Terms<'a>,
+    returns_old: bool,
+}
+
+impl Table {
+    /// Reads an item.
+    pub fn get(&self, key: &Key) -> Option<&Item> {
+        self.partitions.get(&key.pk)?.get(&key.sk)
+    }
+
+    /// Reads the items of a partition whose sort keys begin so.
+    pub fn query<'a>(&'a self, pk: &str, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a Item)> {
+        let items = self.partitions.get(pk).into_iter();
+        items.flat_map(move |items| items.range(prefix.to_owned()..).take_while(move |(sk, _)| sk.starts_with(prefix)))
+    }
+
+    /// Puts an item, whatever is there.
+    pub fn put(&mut self, item: Item) {
+        let (pk, sk) = (text(&item, "PK").to_owned(), text(&item, "SK").to_owned());
+        self.partitions.entry(pk).or_default().insert(sk, item);
+    }
+
+    /// Carries a transaction out, or a single write, which has no token. The writes of which `is_busy` says so are
+    /// in conflict with another transaction.
+    pub fn transact(
+        &mut self,
+        token: Option<&str>,
+        writes: &Rc<Vec<TransactWriteItem>>,
+        now: Timestamp,
+        mut is_busy: impl FnMut(usize) -> bool,
+    ) -> Outcome {
+        if let Some((at, before)) = token.and_then(|token| self.tokens.get(token))
+            && now - *at < TOKEN_MEMORY
+        {
+            assert!(Rc::ptr_eq(before, writes) || before == writes, "one token for two transactions");
+            return Outcome::WrittenBefore;
+        }
+        let parts: Vec<Write<'_>> = writes.iter().map(Write::of).collect();
+        assert!(parts.len() <= MAX_WRITES, "{} writes in a transaction", parts.len());
+        for (index, part) in parts.iter().enumerate() {
+            assert!(parts[..index].iter().all(|earlier| earlier.key != part.key), "{:?} is written twice", part.key);
+        }
+        let reasons: Vec<CancellationReason> =
+            parts.iter().enumerate().map(|(index, part)| self.judge(part, is_busy(index))).collect();
+        if reasons.iter().any(|reason| reason.code() != Some("None")) {
+            return Outcome::Cancelled(reasons);
+        }
+        for write in writes.iter() {
+            self.write(write);
+        }
+        if let Some(token) = token {
+            self.tokens.insert(token.to_owned(), (now, Rc::clone(writes)));
+        }
+        Outcome::Written
+    }
+
+    fn judge(&self, write: &Write<'_>, is_busy: bool) -> CancellationReason {
+        let reason = CancellationReason::builder();
+        if is_busy {
+            return reason.code("TransactionConflict").build();
+        }
+        let found = self.partitions.get(write.key.0).and_then(|items| items.get(write.key.1));
+        if write.terms.hold(write.condition, found) {
+            return reason.code("None").build();
+        }
+        let old = found.filter(|_| write.returns_old).cloned();
+        reason.code("ConditionalCheckFailed").set_item(old).build()
+    }
+
+    fn write(&mut self, write: &TransactWriteItem) {
+        if let Some(put) = &write.put {
+            let (pk, sk) = key_of(&put.item);
+            self.index(pk, sk, &put.item);
+            self.put(put.item.clone());
+        } else if let Some(delete) = &write.delete {
+            let (pk, sk) = key_of(&delete.key);
+            self.partitions.get_mut(pk).and_then(|items| items.remove(sk)).expect("what a condition has found");
+        } else if let Some(update) = &write.update {
+            let (pk, sk) = key_of(&update.key);
+            let names = update.expression_attribute_names.as_ref();
+            let terms = Terms { names, values: update.expression_attribute_values.as_ref() };
+            let item = self.partitions.get_mut(pk).and_then(|items| items.get_mut(sk));
+            let item = item.expect("what a condition has found");
+            terms.apply(&update.update_expression, item);
+            let item = item.clone();
+            self.index(pk, sk, &item);
+        }
+    }
+
+    /// Lets what a write does to the due index set out for there.
+    fn index(&mut self, pk: &str, sk: &str, item: &Item) {
+        if let Some(id) = keys::deployment_id(pk).filter(|_| sk == "#DEPLOYMENT") {
+            self.arriving.push_back((id, due_entry(item)));
+        }
+    }
+
+    /// How many changes of the due index its readers do not see yet.
+    pub fn lag(&self) -> usize {
+        self.arriving.len()
+    }
+
+    /// Lets the oldest of them arrive.
+    pub fn catch_up(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some((id, entry)) = self.arriving.pop_front() else { return };
+            if let Some(old) = self.due_of.remove(&id) {
+                self.due.remove(&old);
+            }
+            if let Some(entry) = entry {
+                self.due.insert(entry.clone(), id);
+                self.due_of.insert(id, entry);
+            }
+        }
+    }
+
+    /// A page of the due index, and whether there is more.
+    pub fn due(&self, shard: u8, now: Timestamp, after: Option<&str>, limit: usize) -> (Vec<DueRow>, bool) {
+        let pk = keys::due_partition(shard);
+        let range = (pk.clone(), keys::due_after(after))..=(pk, keys::due_until(now));
+        let mut found = self.due.range(range).map(|((_, sk), id)| DueRow { id: *id, sort_key: sk.clone() });
+        let rows: Vec<DueRow> = found.by_ref().take(limit).collect();
+        // As DynamoDB does: a full page may be the last.
+        let more = rows.len() == limit;
+        (rows, more)
+    }
+
+    /// Deletes what has expired, as DynamoDB does at some time.
+    pub fn expire(&mut self, now: Timestamp) -> usize {
+        let is_expired = |item: &Item| {
+            let at = item.get("expires_at").and_then(|value| value.as_n().ok());
+            at.is_some_and(|at| at.parse::<i64>().expect("seconds") < now.timestamp())
+        };
+        let expired: Vec<String> = self
+            .partitions
+            .range("IDEMPOTENCY#".to_owned()..)
+            .take_while(|(pk, _)| pk.starts_with("IDEMPOTENCY#"))
+            .filter(|(_, items)| items.values().any(is_expired))
+            .map(|(pk, _)| pk.clone())
+            .collect();
+        for pk in &expired {
+            self.partitions.remove(pk);
+        }
+        expired.len()
+    }
+}
+
+impl<'a> Write<'a> {
+    fn of(write: &'a TransactWriteItem) -> Self {
+        let all_old = Some(&ReturnValuesOnConditionCheckFailure::AllOld);
+        if let Some(put) = &write.put {
+            let terms = Terms {
+                names: put.expression_attribute_names.as_ref(),
+                values: put.expression_attribute_values.as_ref(),
+            };
+            let returns_old = put.return_values_on_condition_check_failure.as_ref() == all_old;
+            Self { key: key_of(&put.item), condition: put.condition_expression(), terms, returns_old }
+        } else if let Some(update) = &write.update {
+            let terms = Terms {
+                names: update.expression_attribute_names.as_ref(),
+                values: update.expression_attribute_values.as_ref(),
+            };
+            let returns_old = update.return_values_on_condition_check_failure.as_ref() == all_old;
+            Self { key: key_of(&update.key), condition: update.condition_expression(), terms, returns_old }
+        } else if let Some(delete) = &write.delete {
+            let terms = Terms { names: None, values: None };
+            Self { key: key_of(&delete.key), condition: delete.condition_expression(), terms, returns_old: false }
+        } else {
+            panic!("an unknown kind of write: {write:?}")
+        }
+    }
+}
+
+/// The primary key that a write names.
+pub fn key_of(attributes: &Item) -> (&str, &str) {
+    (text(attributes, "PK"), text(attributes, "SK"))
+}
+
+/// The keys that a transaction writes.
+pub fn keys_of(writes: &[TransactWriteItem]) -> impl Iterator<Item = (&str, &str)> {
+    writes.iter().map(|write| Write::of(write).key)
+}
+
+/// Where a deployment's item stands in the due index.
+pub fn due_entry(item: &Item) -> DueEntry {
+    let part = |name: &str| Some(item.get(name)?.as_s().ok()?.clone());
+    part("GSI3PK").zip(part("GSI3SK"))
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).expect("a key")
+}

@@ -1,0 +1,83 @@
+//! A commit under way: sent by the rules of the store until it is decided, one request at a time.
+
+use std::rc::Rc;
+
+use arcadia_shared::domain::Change;
+use arcadia_shared::store::{CommitId, IdempotencyRecord, StoreError, Verdict, judge};
+
+use super::world::{Commit, Defect, Message, SDK_ATTEMPTS, World};
+
+/// A commit under way.
+pub struct Writer {
+    pub change: Change,
+    pub message: Message,
+    pub commit: Commit,
+    is_keyed: bool,
+    /// How often the store has sent it, and how often the SDK this time.
+    attempt: u32,
+    sends: u32,
+}
+
+impl Writer {
+    /// Begins to commit a change that was decided on at `machine`.
+    pub fn new(
+        world: &mut World,
+        machine: usize,
+        request: Option<usize>,
+        change: Change,
+        record: Option<&IdempotencyRecord>,
+    ) -> Self {
+        let id = world.new_id(world.clock(machine));
+        let mut writes = world.store.writes(&change, CommitId::new(id), record).expect("records that can be expressed");
+        let is_claimed = change.before.is_none() || change.trial_of.is_some() || pays(&change);
+        let unconditional = match world.defect {
+            Some(Defect::NoVersionCondition) => Some(0),
+            Some(Defect::NoClaimCondition) if is_claimed => Some(1),
+            Some(Defect::NoRecordCondition) if record.is_some() => Some(writes.len() - 1),
+            _ => None,
+        };
+        if let Some(put) = unconditional.and_then(|index| writes[index].put.as_mut()) {
+            put.condition_expression = None;
+        }
+        let commit = Commit { id, request, decided_at: world.now };
+        let message = Message { token: Some(id.to_string()), writes: Rc::new(writes), commit: Some(commit) };
+        world.trace(|| {
+            let kinds: Vec<String> = change.events.iter().map(|event| format!("{:?}", event.kind)).collect();
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.split([' ', '(']).next().unwrap_or_default()).collect();
+            format!("  decided {kinds:?} from version {} as {id}", change.after.deployment.version - kinds.len() as u64)
+        });
+        Self { change, message, commit, is_keyed: record.is_some(), attempt: 0, sends: 0 }
+    }
+
+    /// Sends it once; tells what became of it, when that is decided.
+    pub fn advance(&mut self, world: &mut World) -> Option<Result<(), StoreError>> {
+        if world.defect == Some(Defect::FreshTokens) {
+            self.message.token = Some(world.new_id(world.now).to_string());
+        }
+        let Some(answer) = world.send(&self.message) else {
+            self.sends += 1;
+            return (self.sends == SDK_ATTEMPTS).then(|| Err(no_answer()));
+        };
+        let Err(reasons) = answer else { return Some(Ok(())) };
+        self.sends = 0;
+        self.attempt += 1;
+        let mut verdict = judge(&reasons, &self.change, CommitId::new(self.commit.id), self.is_keyed);
+        world.counts.recovered += u64::from(matches!(verdict, Verdict::CommittedBefore));
+        if world.defect == Some(Defect::ForgetsItsCommit) && matches!(verdict, Verdict::CommittedBefore) {
+            verdict = Verdict::Refused(StoreError::VersionConflict);
+        }
+        let outcome = verdict.after(self.attempt);
+        world.counts.conflicts += u64::from(matches!(outcome, Some(Err(StoreError::VersionConflict))));
+        outcome
+    }
+}
+
+fn pays(change: &Change) -> bool {
+    use arcadia_shared::domain::EventKind::PaymentReceived;
+    change.events.iter().any(|event| matches!(event.kind, PaymentReceived { .. }))
+}
+
+/// What the SDK says when it has sent often enough.
+pub fn no_answer() -> StoreError {
+    StoreError::Unavailable("no answer".to_owned())
+}
