@@ -138,9 +138,8 @@ impl Execution {
             return self.unanswered();
         }
         self.sends = 0;
-        match reads.pop() {
-            Some(read) => read.carry_out(world, request, &mut found),
-            None => {}
+        if let Some(read) = reads.pop() {
+            read.carry_out(world, request, &mut found)
         }
         if !reads.is_empty() {
             if found.aggregate.is_none() && !matches!(reads.last(), Some(Read::Aggregate(_))) {

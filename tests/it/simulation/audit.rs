@@ -94,15 +94,15 @@ impl Audit {
                 assert_eq!(before, None, "a commit took effect twice");
             }
         }
-        if let Some(commit) = message.commit {
-            if let Some(request) = commit.request {
-                self.of_request.entry(request).or_default().push(commit.decided_at);
-                if let Some(key) = self.keys.get(&request) {
-                    let earlier = self.of_key.entry(key.clone()).or_default();
-                    let twice = earlier.iter().find(|at| (commit.decided_at - **at).abs() < certain());
-                    assert_eq!(twice, None, "what was sent under a key took effect twice");
-                    earlier.push(commit.decided_at);
-                }
+        if let Some(commit) = message.commit
+            && let Some(request) = commit.request
+        {
+            self.of_request.entry(request).or_default().push(commit.decided_at);
+            if let Some(key) = self.keys.get(&request) {
+                let earlier = self.of_key.entry(key.clone()).or_default();
+                let twice = earlier.iter().find(|at| (commit.decided_at - **at).abs() < certain());
+                assert_eq!(twice, None, "what was sent under a key took effect twice");
+                earlier.push(commit.decided_at);
             }
         }
     }
