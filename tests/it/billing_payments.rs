@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arcadia_functions::{Audience, ROUTES};
 use chrono::TimeDelta;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
@@ -246,6 +246,27 @@ async fn of_different_payments_at_once_each_counts_once_it_was_taken() {
         assert_eq!((invoice.paid_cents, invoice.payments.len()), (1_450, 2), "round {round}");
         assert_eq!(books.count("payment_received"), 2);
     }
+}
+
+#[tokio::test]
+async fn a_payment_that_comes_while_another_is_being_read_is_not_lost() {
+    let (billing, id, number) = owing().await;
+    let barrier = Arc::new(Barrier::new(2));
+    billing.dynamodb.clear();
+    billing.dynamodb.plan("Query", 1, Fault::Gather(Arc::clone(&barrier)));
+    let held = billing.pay(&id, &number, "held", 725);
+    let overtaking = async {
+        while billing.dynamodb.count("Query") == 0 {
+            tokio::task::yield_now().await;
+        }
+        billing.pay(&id, &number, "overtaking", 725).await.expect(200);
+        barrier.wait().await;
+    };
+    let (held, ()) = join(held, overtaking).await;
+    held.expect(200);
+    let books = billing.books(&id).await;
+    let invoice = &books.invoices[&number];
+    assert_eq!((invoice.paid_cents, invoice.payments.len()), (1_450, 2));
 }
 
 #[tokio::test]

@@ -164,8 +164,9 @@ impl Store {
         Ok(Some((aggregate, Page::cut(invoices, limit, more, |invoice: &Invoice| invoice.number.clone()))))
     }
 
-    /// Reads a deployment with one of its invoices, in two requests at once. `None` as for [`Store::load`], and if
-    /// there is no such invoice.
+    /// Reads a deployment and then one of its invoices: whatever changes the invoice in between raises the version that
+    /// a commit insists on. Read the other way round, or at once, an older invoice could be committed over a newer one.
+    /// `None` as for [`Store::load`], and if there is no such invoice.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -175,8 +176,8 @@ impl Store {
         id: DeploymentId,
         number: &InvoiceNumber,
     ) -> Result<Option<(Aggregate, Invoice)>, StoreError> {
-        let (aggregate, item) = try_join(self.load(scope, id), self.get(keys::invoice(id, number))).await?;
-        let (Some(aggregate), Some(item)) = (aggregate, item) else { return Ok(None) };
+        let Some(aggregate) = self.load(scope, id).await? else { return Ok(None) };
+        let Some(item) = self.get(keys::invoice(id, number)).await? else { return Ok(None) };
         Ok(Some((aggregate, items::to_invoice(item)?)))
     }
 
