@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arcadia_functions::{Audience, ROUTES};
 use chrono::TimeDelta;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
@@ -277,6 +277,27 @@ async fn a_payment_that_comes_between_the_reads_of_another_is_not_overwritten() 
             held.expect_problem(409, "version_conflict");
         }
     }
+}
+
+#[tokio::test]
+async fn a_payment_that_comes_while_another_is_being_read_is_not_lost() {
+    let (billing, id, number) = owing().await;
+    let barrier = Arc::new(Barrier::new(2));
+    billing.dynamodb.clear();
+    billing.dynamodb.plan("Query", 1, Fault::Gather(Arc::clone(&barrier)));
+    let held = billing.pay(&id, &number, "held", 725);
+    let overtaking = async {
+        while billing.dynamodb.count("Query") == 0 {
+            tokio::task::yield_now().await;
+        }
+        billing.pay(&id, &number, "overtaking", 725).await.expect(200);
+        barrier.wait().await;
+    };
+    let (held, ()) = join(held, overtaking).await;
+    held.expect(200);
+    let books = billing.books(&id).await;
+    let invoice = &books.invoices[&number];
+    assert_eq!((invoice.paid_cents, invoice.payments.len()), (1_450, 2));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
-//! The promise: the diagrams in the documentation are what the code has: the lifecycle's map and the dunning ladder.
+//! The promise: what the documentation says of the code is what the code has: the diagrams of the lifecycle's map and of
+//! the dunning ladder, and the OpenAPI document.
 //!
-//! `UPDATE_DOCS=1 cargo test -p arcadia-tests docs` writes them anew.
+//! `UPDATE_DOCS=1 cargo test -p arcadia-tests --test it docs` writes them anew.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,6 +11,10 @@ use arcadia_shared::domain::{DunningPolicy, LADDER, State};
 
 use crate::harness::environment;
 use crate::harness::project::ROOT;
+use crate::openapi_examples;
+
+/// How documents are brought up to date.
+const UPDATE: &str = "run UPDATE_DOCS=1 cargo test -p arcadia-tests --test it docs";
 
 /// The map as a Mermaid diagram.
 fn map() -> String {
@@ -57,7 +62,7 @@ fn check(file: &str, name: &str, diagram: &str) {
     if environment("UPDATE_DOCS").is_some() {
         fs::write(&path, format!("{before}{begin}{diagram}{end}{after}")).expect(file);
     } else {
-        assert_eq!(found, diagram, "{file} is out of date: run UPDATE_DOCS=1 cargo test -p arcadia-tests docs");
+        assert_eq!(found, diagram, "{file} is out of date: {UPDATE}");
     }
 }
 
@@ -69,4 +74,21 @@ fn the_lifecycles_diagram_is_the_map() {
 #[test]
 fn the_ladders_diagram_is_the_ladder() {
     check("billing.md", "ladder", &ladder());
+}
+
+#[tokio::test]
+async fn the_openapi_document_is_the_one_of_the_routes_and_types() {
+    let document = serde_json::to_string_pretty(&openapi_examples::document().await).expect("JSON") + "\n";
+    let path = format!("{ROOT}/docs/openapi.json");
+    if environment("UPDATE_DOCS").is_some() {
+        fs::write(&path, document).expect("docs/openapi.json");
+        return;
+    }
+    let kept = fs::read_to_string(&path).expect("docs/openapi.json");
+    let line = kept.lines().zip(document.lines()).position(|(kept, new)| kept != new);
+    assert!(
+        kept == document,
+        "docs/openapi.json is out of date from line {:?} on: {UPDATE}",
+        line.map(|line| line + 1)
+    );
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use arcadia_shared::domain::Timestamp;
 use chrono::SecondsFormat;
 
+use crate::docs;
+
 /// What there is to say.
 #[derive(Debug)]
 pub struct Banner<'a> {
@@ -32,11 +34,15 @@ impl fmt::Display for Banner<'_> {
             Some(clock) => (format!("{} years by the test clock", token_hours / HOURS_A_YEAR), for_clock(*clock)),
             None => (format!("{token_hours} hours"), String::new()),
         };
+        let docs = docs::PATH;
         write!(
             f,
             r#"
 Arcadia Cloud is running at {url}
 Records are kept {storage}. Ctrl-C stops it.
+
+Every operation, to read about and to try as a platform_admin, is on this page:
+{url}{docs}#token={admin_token}
 
 Paste this into another terminal. The first token is a platform_admin's, the second a user's of the tenant
 {tenant}; both are valid for {validity}.

@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::clock_route;
+use crate::docs;
 use crate::event::{self, EventError};
 use crate::issuer::Issuer;
 use crate::sweeper::TestClock;
@@ -152,6 +153,13 @@ impl Gateway {
         request_id: &str,
         now: Timestamp,
     ) -> Result<Response<lambda_http::Body>, Refusal> {
+        if let Some(page) = docs::find(parts.uri.path()) {
+            return if parts.method == Method::GET {
+                Ok(page)
+            } else {
+                Err(Refusal::MethodNotAllowed("GET".to_owned()))
+            };
+        }
         let body = read(body).await?;
         let (target, path_parameters) = self.find(&parts.method, parts.uri.path())?;
         let claims = bearer(&parts.headers).and_then(|token| match self.issuer.verify(token, now) {

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`issuer`]: tokens, in place of an identity provider.
 //! - [`gateway`]: HTTP, in place of API Gateway; [`event`] is what it hands to a function.
+//! - `docs`: the document of the API, and a page to try it on.
 //! - [`engine`]: storage, in place of DynamoDB.
 //! - [`sweeper`]: time that passes, in place of the schedule; [`clock`] has clocks that can be set, and `clock_route`
 //!   is how a running program's is moved on.
@@ -17,6 +18,7 @@ pub mod clock;
 mod clock_route;
 mod data;
 mod demo;
+mod docs;
 pub mod engine;
 pub mod event;
 pub mod gateway;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What a caller may do, whoever they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum Authority {
     /// An operator: sees all tenants, makes every move of the lifecycle map.
     PlatformAdmin,

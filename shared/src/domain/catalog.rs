@@ -14,6 +14,7 @@ pub const MAX_TRIAL_DAYS: i64 = 730;
 /// Whether something can be newly bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum CatalogStatus {
     /// It can.
     #[default]
@@ -24,6 +25,7 @@ pub enum CatalogStatus {
 
 /// A plan: a name under which versions are published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Plan {
     /// Its identity, for good.
     pub code: ShortCode,
@@ -43,6 +45,7 @@ pub struct Plan {
 
 /// What a plan costs. Published once and never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct PlanVersion {
     /// The plan.
     pub plan_code: ShortCode,
@@ -62,6 +65,7 @@ pub struct PlanVersion {
 
 /// Something that a subscription can have on top of its plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Addon {
     /// Its identity, for good.
     pub code: ShortCode,

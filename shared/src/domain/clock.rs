@@ -11,6 +11,7 @@ use super::values::Timestamp;
 /// A step that the clock takes by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum Action {
     /// The subscription is cancelled as scheduled.
     CancelSubscription,

@@ -13,6 +13,7 @@ use super::values::{
 
 /// One change of a deployment, as stored and as told to callers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// Its place in the deployment's history: 1, 2, 3 and so on without gaps.
     pub sequence: u64,
@@ -36,29 +37,30 @@ pub struct Event {
 /// What happened, with what is needed to repeat it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum EventKind {
     /// The deployment came to be, in the event's `to_state`.
     Created {
-        /// See [`super::Deployment::tenant_id`].
+        /// Who owns it.
         tenant_id: TenantId,
-        /// See [`super::Deployment::slug`].
+        /// Its name in URLs.
         slug: Slug,
-        /// See [`super::Deployment::display_name`].
+        /// What people call it.
         display_name: DisplayName,
-        /// See [`super::Deployment::region`].
+        /// Where it runs.
         region: ShortCode,
-        /// See [`super::Deployment::llm_mode`].
+        /// How it reaches its language model.
         llm_mode: Option<ShortCode>,
-        /// See [`super::Template::code`].
+        /// The template that it is built from.
         template_code: Option<ShortCode>,
-        /// See [`super::Template::version`].
+        /// Which version of that template.
         template_version: Option<TemplateVersion>,
-        /// See [`super::Deployment::trial_ends_at`].
+        /// When its trial ends.
         trial_ends_at: Option<Timestamp>,
     },
     /// It moved from the event's `from_state` to its `to_state`.
     StateChanged {
-        /// See [`super::Deployment::resume_at`].
+        /// When the pause ends by itself.
         resume_at: Option<Timestamp>,
         /// The subscription as it is since, whose status follows the state.
         subscription: Option<Subscription>,
@@ -190,29 +192,31 @@ pub enum EventKind {
 /// The fields that an update changed; the others are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Updated {
-    /// See [`super::Deployment::display_name`].
+    /// What people call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Changed<DisplayName>>,
-    /// See [`super::Deployment::region`].
+    /// Where it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<Changed<ShortCode>>,
-    /// See [`super::Deployment::llm_mode`].
+    /// How it reaches its language model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llm_mode: Option<Changed<Option<ShortCode>>>,
-    /// See [`super::Template::code`].
+    /// The template that it is built from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_code: Option<Changed<Option<ShortCode>>>,
-    /// See [`super::Template::version`].
+    /// Which version of that template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_version: Option<Changed<Option<TemplateVersion>>>,
-    /// See [`super::Deployment::billing_action_suspended`].
+    /// Whether scheduled functions leave its state alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billing_action_suspended: Option<Changed<bool>>,
 }
 
 /// A field's value before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(inline))]
 pub struct Changed<T> {
     /// Before.
     pub from: T,

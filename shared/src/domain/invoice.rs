@@ -13,6 +13,7 @@ pub const MAX_PAYMENTS: usize = 50;
 /// Where an invoice stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum InvoiceStatus {
     /// It waits for payment.
     Open,
@@ -39,6 +40,7 @@ impl InvoiceStatus {
 
 /// What is owed for a period of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "InvoiceRecord"))]
 pub struct Invoice {
     /// Its number, which follows from what it bills: so a period cannot be billed twice.
     pub number: InvoiceNumber,
@@ -72,6 +74,7 @@ pub struct Invoice {
 
 /// A payment of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Payment {
     /// The payer's or provider's name for it; the same reference is the same payment.
     pub reference: PaymentReference,
@@ -83,6 +86,7 @@ pub struct Payment {
 
 /// What a deployment keeps of an open invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct OpenInvoice {
     /// Which.
     pub number: InvoiceNumber,

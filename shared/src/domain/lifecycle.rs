@@ -35,6 +35,7 @@ pub const INITIAL_STATES: &[State] = &[Active, Trial];
 /// Where a deployment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum State {
     /// Runs free of charge until its trial ends.
     Trial,

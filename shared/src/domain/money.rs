@@ -29,6 +29,21 @@ impl Currency {
     }
 }
 
+#[cfg(feature = "json-schema")]
+impl schemars::JsonSchema for Currency {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Currency".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "An ISO 4217 currency.",
+            "type": "string",
+            "enum": CODES.split_ascii_whitespace().collect::<Vec<_>>(),
+        })
+    }
+}
+
 impl std::fmt::Display for Currency {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())

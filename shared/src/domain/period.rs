@@ -10,6 +10,7 @@ use super::values::{InvalidValue, Timestamp};
 /// How long one period is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum Interval {
     /// One month.
     Month,
@@ -24,6 +25,7 @@ pub enum Interval {
 /// Where periods begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum AnchorMode {
     /// On the first of the calendar month in which the subscription begins.
     #[default]
@@ -34,6 +36,7 @@ pub enum AnchorMode {
 
 /// What all boundaries of a subscription are derived from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Anchor {
     /// Boundary 0.
     pub anchor_at: Timestamp,

@@ -11,6 +11,7 @@ pub const MAX_POLICY_DAYS: i64 = 365;
 /// When an invoice is due, and what happens when it is not paid. Days count from the invoice's due date, but for the
 /// last, which counts from the cancellation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct DunningPolicy {
     /// From issue to due date.
     pub payment_terms_days: u32,

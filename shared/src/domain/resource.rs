@@ -6,6 +6,7 @@ use super::values::{DeploymentId, ProviderReference, ResourceId, ShortCode, Time
 
 /// One thing that a cloud provider runs for a deployment, such as a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Resource {
     /// Its identity here.
     pub id: ResourceId,

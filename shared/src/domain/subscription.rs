@@ -20,6 +20,7 @@ pub const MAX_UNBILLED_LINES: usize = 200;
 /// Whether a subscription is billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum SubscriptionStatus {
     /// It is, from the end of its trial on.
     Active,
@@ -31,6 +32,7 @@ pub enum SubscriptionStatus {
 
 /// The price of a plan version, as a subscription keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct PlanTerms {
     /// The plan.
     pub plan_code: ShortCode,
@@ -46,6 +48,7 @@ pub struct PlanTerms {
 
 /// A deployment's subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "SubscriptionRecord"))]
 pub struct Subscription {
     /// Its identity.
     pub id: SubscriptionId,
@@ -86,6 +89,7 @@ pub struct Subscription {
 
 /// An add-on as it was when it was attached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct SubscriptionAddon {
     /// Its identity on the subscription.
     pub id: SubscriptionAddonId,
@@ -107,6 +111,7 @@ pub struct SubscriptionAddon {
 
 /// A change of plan that waits for the end of the period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "PendingChangeRecord"))]
 pub struct PendingChange {
     /// What the subscription will cost.
     pub terms: PlanTerms,
@@ -119,6 +124,7 @@ pub struct PendingChange {
 /// What a line charges for or gives back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum LineKind {
     /// Charges for the plan.
     PlanCharge,
@@ -134,6 +140,7 @@ pub enum LineKind {
 
 /// An amount for a span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Line {
     /// What it is for.
     pub kind: LineKind,

@@ -25,10 +25,18 @@ pub struct InvalidValue {
     pub detail: &'static str,
 }
 
-/// Declares a string newtype that is checked by `$check` wherever it comes from.
+/// Declares a string newtype that is checked by `$check` wherever it comes from. What stands in braces tells callers the
+/// same in a schema; a test of the documentation holds the two together.
 macro_rules! text_value {
-    ($(#[$doc:meta])* $name:ident, $code:literal, $detail:literal, $check:expr) => {
-        $(#[$doc])*
+    (
+        $(#[doc = $doc:literal])*
+        $name:ident,
+        $code:literal,
+        $detail:literal,
+        { up to $max_chars:literal, like $example:literal, $pattern:expr },
+        $check:expr
+    ) => {
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(into = "String", try_from = "String")]
         pub struct $name(String);
@@ -68,6 +76,24 @@ macro_rules! text_value {
             }
         }
 
+        #[cfg(feature = "json-schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "description": concat!($($doc),*).trim(),
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": $max_chars,
+                    "pattern": $pattern,
+                    "examples": [$example],
+                })
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -76,10 +102,18 @@ macro_rules! text_value {
     };
 }
 
+/// A character that is neither a control character nor white space, in what all dialects of patterns have in common.
+#[cfg(feature = "json-schema")]
+macro_rules! not_blank {
+    () => {
+        r"[^\x00-\x20\x7F-\xA0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]"
+    };
+}
+
 /// Declares a UUID newtype; callers write it hyphenated, in either case.
 macro_rules! id_value {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident) => {
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(into = "String", try_from = "String")]
         pub struct $name(Uuid);
@@ -124,6 +158,22 @@ macro_rules! id_value {
             }
         }
 
+        #[cfg(feature = "json-schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "description": concat!($($doc),*).trim(),
+                    "type": "string",
+                    "format": "uuid",
+                    "examples": ["019bc104-f980-7c2f-93d1-5b0c4e8a9d27"],
+                })
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.hyphenated().fmt(f)
@@ -131,6 +181,14 @@ macro_rules! id_value {
         }
     };
 }
+
+/// A line that is not blank: what is neither a control character nor white space stands somewhere in it.
+#[cfg(feature = "json-schema")]
+const LINE: &str = concat!(r"^[^\x00-\x1F\x7F-\x9F]*", not_blank!(), r"[^\x00-\x1F\x7F-\x9F]*$");
+/// The same, with line breaks and tabs.
+#[cfg(feature = "json-schema")]
+const TEXT: &str =
+    concat!(r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*", not_blank!(), r"[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$");
 
 id_value! {
     /// Names one deployment. A UUIDv7, so ids sort by the time of creation.
@@ -157,6 +215,7 @@ text_value! {
     TenantId,
     "invalid_tenant_id",
     "must be 1 to 64 of A-Z, a-z, 0-9, underscore and hyphen",
+    { up to 64, like "acme", r"^[A-Za-z0-9_-]+$" },
     |text| (1..=64).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
@@ -166,6 +225,7 @@ text_value! {
     Slug,
     "invalid_slug",
     "must be 1 to 63 of a-z, 0-9 and hyphen, and start and end with a letter or digit",
+    { up to 63, like "shop", r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" },
     |text| (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
@@ -177,6 +237,7 @@ text_value! {
     ShortCode,
     "invalid_code",
     "must be 1 to 63 of a-z, 0-9, underscore and hyphen, and start with a letter or digit",
+    { up to 63, like "studio", r"^[a-z0-9][a-z0-9_-]*$" },
     |text| (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
         && !text.starts_with(['-', '_'])
@@ -187,6 +248,7 @@ text_value! {
     TemplateVersion,
     "invalid_template_version",
     "must be 1 to 64 of A-Z, a-z, 0-9, dot, plus, underscore and hyphen",
+    { up to 64, like "1.4.0", r"^[A-Za-z0-9.+_-]+$" },
     |text| (1..=64).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'_' | b'-'))
 }
@@ -196,6 +258,7 @@ text_value! {
     DisplayName,
     "invalid_display_name",
     "must be 1 to 200 characters, not blank, without control characters",
+    { up to 200, like "The shop", LINE },
     |text| is_line(text, 200)
 }
 
@@ -204,6 +267,7 @@ text_value! {
     Reason,
     "invalid_reason",
     "must be 1 to 200 characters, not blank, without control characters",
+    { up to 200, like "holidays", LINE },
     |text| is_line(text, 200)
 }
 
@@ -212,6 +276,7 @@ text_value! {
     Notes,
     "invalid_notes",
     "must be 1 to 2000 characters, not blank, without control characters other than line breaks and tabs",
+    { up to 2000, like "Back in two weeks.", TEXT },
     |text| {
         !text.trim().is_empty()
             && text.chars().count() <= 2000
@@ -224,6 +289,7 @@ text_value! {
     ProviderReference,
     "invalid_provider_reference",
     "must be 1 to 512 characters, not blank, without control characters",
+    { up to 512, like "arn:aws:rds:eu-central-1:123456789012:db:shop", LINE },
     |text| is_line(text, 512)
 }
 
@@ -232,6 +298,7 @@ text_value! {
     PaymentReference,
     "invalid_payment_reference",
     "must be 1 to 255 printable ASCII characters without spaces and number signs",
+    { up to 255, like "wire-2027-000017", r#"^[!"$-~]+$"# },
     |text| (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
 }
 
@@ -240,6 +307,7 @@ text_value! {
     InvoiceNumber,
     "invalid_invoice_number",
     "must be an invoice number such as 20270101000000-0123456789ab-USD",
+    { up to 31, like "20270115100000-5b0c4e8a9d27-USD", r"^[0-9]{14}-[0-9a-f]{12}-[A-Z]{3}$" },
     |text| {
         let mut parts = text.split('-');
         let [Some(at), Some(id), Some(currency), None] = [parts.next(), parts.next(), parts.next(), parts.next()] else {

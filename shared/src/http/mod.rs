@@ -6,9 +6,11 @@ mod page;
 pub mod problem;
 mod request;
 mod response;
+mod view;
 
 pub use fields::Fields;
 pub use idempotency::{IdempotencyKey, MAX_KEY_LEN};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest, cursor};
 pub use request::{Call, MAX_BODY_LEN};
 pub use response::{Answer, deployment_row_view, deployment_view, invoice_view, subscription_view};
+pub use view::{DeploymentRowView, DeploymentView, InvoiceView, SubscriptionView};

@@ -89,6 +89,7 @@ pub struct DeploymentRow {
 
 /// What a list tells of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct SubscriptionSummary {
     /// The plan.
     pub plan_code: ShortCode,

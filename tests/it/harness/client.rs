@@ -4,6 +4,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
+use super::contract;
+
 /// Every path of the API begins so.
 pub const PREFIX: &str = "/api/v1";
 
@@ -62,13 +64,18 @@ impl Http {
     }
 }
 
-/// Sends a request and reads the answer.
+/// Sends a request, reads the answer, and insists that it is one that the documentation promises.
 pub async fn send(request: RequestBuilder) -> Reply {
-    let response = request.send().await.expect("the server answers");
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = client.execute(request).await.expect("the server answers");
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.expect("the server answers in full");
     let body = serde_json::from_str(&text).unwrap_or_default();
-    Reply { status, headers, text, body }
+    let reply = Reply { status, headers, text, body };
+    contract::check(&method, &path, &reply);
+    reply
 }
 
 impl Reply {

@@ -1,7 +1,8 @@
 //! What every test stands on: DynamoDB Local, a table and a server of its own, a clock that it sets, and a client.
 //!
 //! # Layout
-//! [`world`] is a test's whole world; [`client`] speaks HTTP to it; [`dynamodb`] is the engine behind it and
+//! [`world`] is a test's whole world; [`client`] speaks HTTP to it and [`contract`] holds every answer against the
+//! documentation; [`dynamodb`] is the engine behind it and
 //! [`proxy`] the place between the two, where requests are counted and made to fail, as planned or, in bad
 //! [`weather`], by themselves; [`table`] looks into the table past the product; [`random`] makes random but repeatable
 //! choices; [`shop`] buys and sells; [`billing`] lets time bill; [`routes`] knows how to call every route; [`forgery`]
@@ -10,6 +11,7 @@
 
 pub mod billing;
 pub mod client;
+pub mod contract;
 pub mod dynamodb;
 pub mod forgery;
 pub mod project;

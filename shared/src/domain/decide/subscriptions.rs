@@ -26,6 +26,7 @@ pub const MAX_REPLACED_ADDONS: usize = 90;
 
 /// When something takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub enum Effective {
     /// Now.
     Immediate,
@@ -35,6 +36,7 @@ pub enum Effective {
 
 /// What an immediate change of plan does about the rest of the period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub enum Proration {
     /// The old plan is given back and the new one charged, each by the second.
     Prorate,

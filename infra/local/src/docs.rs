@@ -1,0 +1,98 @@
+//! `/openapi.json` and `/docs`: the API's document, and a page to read it on and to try every operation. Anyone may
+//! have them, since nothing in them is secret: the page finds a token only in its own address, where the banner puts it.
+
+use std::io::{Cursor, Read};
+
+use axum::http::{HeaderMap, HeaderValue, Response, header};
+use lambda_http::Body;
+use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
+use zip::{CompressionMethod, ZipArchive};
+
+/// Where the page is.
+pub const PATH: &str = "/docs";
+
+const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
+/// Nothing of another origin is loaded or asked. Swagger UI sets styles from its script and draws from data URLs.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A file of the page.
+enum File {
+    /// One of our own.
+    Own(&'static str),
+    /// One of Swagger UI's, by the name that its archive has it under.
+    Vendored(&'static str),
+}
+
+/// What is at a path, if anything is.
+pub fn find(path: &str) -> Option<Response<Body>> {
+    let (content_type, file) = match path {
+        "/openapi.json" => ("application/json", File::Own(DOCUMENT)),
+        "/docs" | "/docs/" => ("text/html; charset=utf-8", File::Own(include_str!("docs/index.html"))),
+        "/docs/page.js" => (SCRIPT, File::Own(include_str!("docs/page.js"))),
+        "/docs/page.css" => (STYLE, File::Own(include_str!("docs/page.css"))),
+        "/docs/swagger-ui-bundle.js" => (SCRIPT, File::Vendored("/dist/swagger-ui-bundle.js")),
+        "/docs/swagger-ui.css" => (STYLE, File::Vendored("/dist/swagger-ui.css")),
+        "/docs/favicon-32x32.png" => ("image/png", File::Vendored("/dist/favicon-32x32.png")),
+        _ => return None,
+    };
+    let mut headers = HeaderMap::new();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(header::CONTENT_TYPE, content_type);
+    set(header::CACHE_CONTROL, "no-cache");
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    let body = match file {
+        File::Own(text) => Body::from(text),
+        File::Vendored(name) => {
+            let (bytes, is_gzip) = vendored(name)?;
+            if is_gzip {
+                set(header::CONTENT_ENCODING, "gzip");
+            }
+            Body::from(bytes)
+        }
+    };
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    Some(response)
+}
+
+/// A file of Swagger UI's, and whether it is in gzip: what the archive has deflated is sent on as it is.
+fn vendored(name: &str) -> Option<(Vec<u8>, bool)> {
+    /// RFC 1952: deflate, no flags, no time, unknown system.
+    const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED)).ok()?;
+    let index = archive.file_names().position(|file| file.is_ok_and(|file| file.ends_with(name)))?;
+    let mut file = archive.by_index_raw(index).ok()?;
+    let mut data = Vec::new();
+    file.read_to_end(&mut data).ok()?;
+    let is_gzip = file.compression() == CompressionMethod::DEFLATE;
+    if is_gzip {
+        let size = u32::try_from(file.size()).ok()?;
+        data = [&GZIP_HEADER[..], &data, &file.crc32().to_le_bytes(), &size.to_le_bytes()].concat();
+    }
+    Some((data, is_gzip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_the_page_asks_for_is_there() {
+        for path in ["/docs", "/openapi.json"] {
+            assert!(find(path).is_some(), "{path}");
+        }
+        let page = include_str!("docs/index.html");
+        let asked: Vec<&str> = page.split('"').filter(|text| text.starts_with('/')).collect();
+        assert!(asked.len() >= 4, "{asked:?}");
+        for path in asked {
+            assert!(find(path).is_some_and(|file| !file.body().is_empty()), "{path}");
+        }
+        assert!(find("/docs/../openapi.json").is_none());
+    }
+}

@@ -1,0 +1,145 @@
+//! Invoices, payments and dunning policies.
+
+use arcadia_shared::domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, PaymentReference};
+use arcadia_shared::http::{DeploymentView, InvoiceView};
+use schemars::JsonSchema;
+use serde_json::json;
+
+use crate::operation::Operation;
+use crate::schema::NextCursor;
+
+const INVOICES: &str = "Invoices";
+const TENANTS: &str = "Tenants";
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct RecordPaymentRequest {
+    /// The payer's or provider's name for it; the same reference is the same payment.
+    reference: PaymentReference,
+    /// What was paid, in minor units; at most what is due.
+    #[schemars(range(min = 1))]
+    amount_cents: i64,
+    /// The invoice's currency.
+    currency: Currency,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct VoidInvoiceRequest {}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct PutDunningPolicyRequest {
+    /// From issue to due date.
+    #[schemars(range(max = MAX_POLICY_DAYS))]
+    payment_terms_days: u32,
+    /// From the due date to `past_due`.
+    #[schemars(range(max = MAX_POLICY_DAYS))]
+    past_due_after_days: u32,
+    /// From the due date to `suspended`; no fewer than to `past_due`.
+    #[schemars(range(max = MAX_POLICY_DAYS))]
+    suspended_after_days: u32,
+    /// From the due date to `cancelled`; no fewer than to `suspended`.
+    #[schemars(range(max = MAX_POLICY_DAYS))]
+    cancelled_after_days: u32,
+    /// From `cancelled` to `archived`.
+    #[schemars(range(max = MAX_POLICY_DAYS))]
+    archived_after_days: u32,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "InvoiceList")]
+struct List {
+    invoices: Vec<InvoiceView<'static>>,
+    next_cursor: NextCursor,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "InvoiceAnswer")]
+struct One {
+    invoice: InvoiceView<'static>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "SettledInvoiceAnswer")]
+struct Settled {
+    invoice: InvoiceView<'static>,
+    /// Its deployment, which may run again now.
+    deployment: DeploymentView<'static>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "DunningPolicyAnswer")]
+struct Policy {
+    dunning_policy: DunningPolicy,
+}
+
+pub fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            INVOICES,
+            "list_invoices",
+            "List a deployment's invoices",
+            "Newest first, with their lines and payments.",
+        )
+        .ok::<List>("A page of invoices."),
+        Operation::new(INVOICES, "show_invoice", "Show an invoice", "With its lines and payments.")
+            .ok::<One>("The invoice."),
+        Operation::new(
+            INVOICES,
+            "record_payment",
+            "Record a payment",
+            "In full or in part. The same reference with the same amount and currency is the same payment, however often \
+             it is reported. When nothing is open any more, a deployment that was past due or suspended runs again.",
+        )
+        .body::<RecordPaymentRequest>([(
+            "in part",
+            json!({"reference": "wire-2027-000017", "amount_cents": 1000, "currency": "USD"}),
+        )])
+        .versioned::<Settled>("The invoice and its deployment as they are now.")
+        .if_match()
+        .problems(&[
+            "invoice_not_open",
+            "overpayment",
+            "payment_currency",
+            "payment_reference_reused",
+            "too_many_payments",
+            "version_conflict",
+        ]),
+        Operation::new(
+            INVOICES,
+            "void_invoice",
+            "Void an invoice",
+            "Takes back an open invoice that should not have been issued and of which nothing was paid. To do so twice \
+             is no error and writes nothing.",
+        )
+        .optional_body::<VoidInvoiceRequest>(false, [("nothing to say", json!({}))])
+        .versioned::<Settled>("The invoice and its deployment as they are now.")
+        .if_match()
+        .problems(&["invoice_has_payments", "invoice_not_open", "version_conflict"]),
+        Operation::new(
+            TENANTS,
+            "show_dunning_policy",
+            "Show a tenant's dunning policy",
+            "The default that counts, if none was set.",
+        )
+        .ok::<Policy>("The policy."),
+        Operation::new(
+            TENANTS,
+            "put_dunning_policy",
+            "Set a tenant's dunning policy",
+            "No deadline that already runs moves: a deployment takes the policy over with its next period.",
+        )
+        .body::<PutDunningPolicyRequest>([(
+            "patient",
+            json!({
+                "payment_terms_days": 14,
+                "past_due_after_days": 3,
+                "suspended_after_days": 21,
+                "cancelled_after_days": 60,
+                "archived_after_days": 90,
+            }),
+        )])
+        .ok::<Policy>("The policy as it is now."),
+    ]
+}

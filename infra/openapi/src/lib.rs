@@ -1,0 +1,308 @@
+//! The OpenAPI document of the product, written from its table of routes and its types, so that it cannot fall behind
+//! them. It is kept as `docs/openapi.json`; the tests write it, and hold every answer that they get against it.
+//!
+//! # Layout
+//! [`document()`] walks the routes and joins each with its description. Those are in `deployments`, `subscriptions`,
+//! `billing` and `catalog`, in the form that `operation` says; `problems` lists every code, `parameters` what stands in
+//! paths, queries and headers, and `schema` makes schemas of types.
+//!
+//! Nothing here is deployed, and nothing of the product asks for it.
+
+#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
+mod billing;
+#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
+mod catalog;
+#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
+mod deployments;
+mod operation;
+mod parameters;
+mod problems;
+mod schema;
+#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
+mod subscriptions;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arcadia_functions::{Audience, ROUTES, Route};
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use operation::{Answer, Body, Operation};
+use parameters::{open_parts, path_parameter};
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// Routes are not described.
+    #[error("these routes are not described in infra/openapi: {0:?}")]
+    Undescribed(BTreeSet<&'static str>),
+    /// Descriptions are of no route.
+    #[error("these descriptions in infra/openapi are of no route: {0:?}")]
+    NoRoute(BTreeSet<&'static str>),
+    /// A problem is not in the list of all.
+    #[error("infra/openapi lists no problem {0}")]
+    UnknownProblem(&'static str),
+    /// A part of a path, or a parameter, is not described.
+    #[error("infra/openapi does not describe the parameter {0}")]
+    UnknownParameter(String),
+}
+
+/// The schemas of requests and those of answers.
+struct Generators {
+    requests: SchemaGenerator,
+    answers: SchemaGenerator,
+}
+
+/// The whole document, without examples of answers.
+///
+/// # Errors
+/// [`DocumentError`] if routes and descriptions do not match.
+pub fn document() -> Result<Value, DocumentError> {
+    let mut described = operations();
+    let mut generators = Generators {
+        requests: schema::generator(SchemaSettings::for_deserialize),
+        answers: schema::generator(SchemaSettings::for_serialize),
+    };
+    let mut undescribed = BTreeSet::new();
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let Some(operation) = described.remove(route.handler) else {
+            undescribed.insert(route.handler);
+            continue;
+        };
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_lowercase()] = describe(route, operation, &mut generators)?;
+    }
+    if !undescribed.is_empty() {
+        return Err(DocumentError::Undescribed(undescribed));
+    }
+    if !described.is_empty() {
+        return Err(DocumentError::NoRoute(described.into_keys().collect()));
+    }
+    Ok(json!({
+        "openapi": "3.1.0",
+        "info": info(),
+        "servers": [{"url": "/", "description": "Where this document comes from."}],
+        "security": [{"token": []}],
+        "tags": tags(),
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "A token of the platform's identity provider; on a developer's machine, what `cargo run` \
+                    prints. Its claims name the role (`platform_admin`, `payment_provider` or `tenant_user`) and, of a \
+                    tenant's user, the tenant.",
+            }},
+            "headers": parameters::answer_headers(),
+            "parameters": parameters::request_headers(),
+            "schemas": schemas(generators),
+        },
+    }))
+}
+
+/// Every description, by handler name.
+fn operations() -> BTreeMap<&'static str, Operation> {
+    let all = [deployments::operations(), subscriptions::operations(), billing::operations(), catalog::operations()];
+    all.into_iter().flatten().map(|operation| (operation.handler, operation)).collect()
+}
+
+fn info() -> Value {
+    json!({
+        "title": "Arcadia Cloud",
+        "version": env!("CARGO_PKG_VERSION"),
+        "summary": "The control plane for deployments, subscriptions and billing.",
+        "description": "Money is in integer minor units (`…_cents`) of an ISO 4217 currency. Times are RFC 3339 in UTC. \
+            Fields and parameters that a request does not have are refused; answers may get more members, so ignore \
+            those that you do not know.\n\nA refused request is answered with `application/problem+json` and a `code` \
+            that never changes. `ETag` is the version of a record; send it as `If-Match` to change only what you have \
+            seen. Lists go on at `next_cursor` until it is null.\n\nEvery operation says who may call it: \
+            platform_admin everywhere, a tenant's users within their own tenant. What belongs to another tenant is \
+            answered exactly as what does not exist.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    })
+}
+
+fn tags() -> Value {
+    json!([
+        {"name": "Deployments", "description": "Hosted app instances: their state and their history."},
+        {"name": "Resources", "description": "What cloud providers run for a deployment."},
+        {"name": "Subscriptions", "description": "What a deployment has bought, and at which price."},
+        {"name": "Invoices", "description": "What is owed for it, and what was paid."},
+        {"name": "Tenants", "description": "How patient a tenant's invoices are."},
+        {"name": "Plans", "description": "The catalog: plans and their published versions."},
+        {"name": "Add-ons", "description": "The catalog: what a subscription can have on top of its plan."},
+        {"name": "Lifecycle", "description": "Which states there are, and who may move a deployment between them."},
+    ])
+}
+
+fn describe(route: &Route, operation: Operation, generators: &mut Generators) -> Result<Value, DocumentError> {
+    let codes = problem_codes(route, &operation)?;
+    let Operation { handler, tag, summary, description, body, answers, if_match, .. } = operation;
+    let (who, roles) = match route.audience {
+        Audience::Everyone => {
+            ("a tenant's users within their tenant, and `platform_admin`", json!(["tenant_user", "platform_admin"]))
+        }
+        Audience::Admins => ("`platform_admin`", json!(["platform_admin"])),
+        Audience::Payers => ("`payment_provider` and `platform_admin`", json!(["payment_provider", "platform_admin"])),
+    };
+    let mut described = json!({
+        "operationId": handler,
+        "tags": [tag],
+        "summary": summary,
+        "description": format!("{description}\n\nFor {who}."),
+        "x-audience": roles,
+        "parameters": parameters(route, if_match, generators)?,
+    });
+    if let Some(body) = body {
+        described["requestBody"] = request_body(body, generators);
+    }
+    let replays = route.method == "POST";
+    let mut responses = Map::new();
+    for answer in answers {
+        responses.insert(answer.status.to_string(), success(answer, replays, generators));
+    }
+    responses.extend(failures(&codes)?);
+    described["responses"] = Value::Object(responses);
+    Ok(described)
+}
+
+fn parameters(route: &Route, if_match: bool, generators: &mut Generators) -> Result<Vec<Value>, DocumentError> {
+    let generator = &mut generators.requests;
+    let unknown = |name: &str| DocumentError::UnknownParameter(name.to_owned());
+    let mut parameters = Vec::new();
+    for name in open_parts(route.path) {
+        parameters.push(path_parameter(name, generator).ok_or_else(|| unknown(name))?.described);
+    }
+    for name in route.parameters {
+        parameters.push(parameters::query_parameter(name, generator).ok_or_else(|| unknown(name))?.described);
+    }
+    let headers = [("IfMatch", if_match), ("IdempotencyKey", route.method == "POST")];
+    let headers = headers.into_iter().filter(|(_, taken)| *taken);
+    parameters.extend(headers.map(|(name, _)| json!({"$ref": format!("#/components/parameters/{name}")})));
+    Ok(parameters)
+}
+
+fn request_body(body: Body, generators: &mut Generators) -> Value {
+    let examples = body.examples.into_iter().map(|(name, value)| (name.replace(' ', "_"), json!({"value": value})));
+    let examples: Map<String, Value> = examples.collect();
+    let schema = (body.schema)(&mut generators.requests);
+    json!({
+        "required": body.required,
+        "content": {"application/json": {"schema": schema, "examples": examples}},
+    })
+}
+
+fn success(answer: Answer, replays: bool, generators: &mut Generators) -> Value {
+    let Answer { status: _, description, schema, etag, location, links } = answer;
+    let mut headers = Map::new();
+    for (name, component, promised) in [
+        ("x-request-id", "RequestId", true),
+        ("ETag", "ETag", etag),
+        ("Location", "Location", location),
+        ("Idempotent-Replayed", "IdempotentReplayed", replays),
+    ] {
+        if promised {
+            headers.insert(name.to_owned(), json!({"$ref": format!("#/components/headers/{component}")}));
+        }
+    }
+    let schema = schema(&mut generators.answers);
+    let mut described = json!({
+        "description": description,
+        "headers": headers,
+        "content": {"application/json": {"schema": schema}},
+    });
+    if !links.is_empty() {
+        let link = |(operation, parameters): (&str, Vec<(&str, &str)>)| {
+            let parameters: BTreeMap<_, _> = parameters.into_iter().collect();
+            (operation.to_owned(), json!({"operationId": operation, "parameters": parameters}))
+        };
+        described["links"] = Value::Object(links.into_iter().map(link).collect());
+    }
+    described
+}
+
+/// The answers to what goes wrong: one for each status, with every code.
+fn failures(codes: &BTreeSet<&'static str>) -> Result<Map<String, Value>, DocumentError> {
+    let mut by_status: BTreeMap<u16, Vec<&problems::Problem>> = BTreeMap::new();
+    for code in codes {
+        let problem = problems::find(code).ok_or(DocumentError::UnknownProblem(code))?;
+        by_status.entry(problem.1).or_default().push(problem);
+    }
+    let failures = by_status.into_iter().map(|(status, problems)| {
+        let list: Vec<String> = problems.iter().map(|(code, _, meaning)| format!("- `{code}`: {meaning}")).collect();
+        let mut schemas = problems
+            .iter()
+            .map(|(code, ..)| json!({"$ref": format!("#/components/schemas/{}", problems::schema_name(code))}));
+        let schema =
+            if problems.len() == 1 { schemas.next() } else { Some(json!({"oneOf": schemas.collect::<Vec<_>>()})) };
+        let mut headers = json!({"x-request-id": {"$ref": "#/components/headers/RequestId"}});
+        if status == 503 {
+            headers["Retry-After"] = json!({"$ref": "#/components/headers/RetryAfter"});
+        }
+        let failure = json!({
+            "description": list.join("\n"),
+            "headers": headers,
+            "content": {"application/problem+json": {"schema": schema}},
+        });
+        (status.to_string(), failure)
+    });
+    Ok(failures.collect())
+}
+
+/// Every problem that an operation can come to: its own, and those that follow from its route, parameters and body.
+fn problem_codes(route: &Route, operation: &Operation) -> Result<BTreeSet<&'static str>, DocumentError> {
+    let mut codes: BTreeSet<&str> = operation.problems.iter().copied().collect();
+    codes.extend([
+        "invalid_header",
+        "unknown_parameter",
+        "unauthenticated",
+        "role_required",
+        "tenant_required",
+        "internal",
+        match route.audience {
+            Audience::Admins => "admin_required",
+            Audience::Everyone | Audience::Payers => "role_not_permitted",
+        },
+    ]);
+    if operation.uses_store {
+        codes.insert("unavailable");
+    }
+    let generator = &mut schema::generator(SchemaSettings::for_deserialize);
+    for name in open_parts(route.path) {
+        let parameter = path_parameter(name, generator);
+        codes.insert(parameter.ok_or_else(|| DocumentError::UnknownParameter(name.to_owned()))?.problem);
+        codes.insert("invalid_path");
+        if route.method != "PUT" {
+            codes.insert("not_found");
+        }
+    }
+    for name in route.parameters {
+        let parameter = parameters::query_parameter(name, generator);
+        codes.insert(parameter.ok_or_else(|| DocumentError::UnknownParameter((*name).to_owned()))?.problem);
+        codes.insert("repeated_parameter");
+    }
+    if let Some(body) = &operation.body {
+        codes.extend(["malformed_json", "unknown_field", "payload_too_large", "unsupported_media_type"]);
+        codes.extend(body.has_fields.then_some("validation_failed"));
+    }
+    if operation.if_match {
+        codes.extend(["invalid_if_match", "precondition_failed"]);
+    }
+    if route.method == "POST" {
+        codes.extend(["invalid_idempotency_key", "idempotency_key_in_use", "idempotency_key_reused"]);
+    }
+    Ok(codes)
+}
+
+/// Every schema, by name.
+fn schemas(generators: Generators) -> BTreeMap<String, Value> {
+    let Generators { requests, answers } = generators;
+    let mut all: BTreeMap<String, Value> = schema::definitions(requests).into_iter().collect();
+    all.extend(schema::definitions(answers));
+    all.insert("FieldError".to_owned(), problems::field_error_schema());
+    all.extend(problems::PROBLEMS.iter().map(|problem| (problems::schema_name(problem.0), problems::schema(problem))));
+    all
+}

@@ -1,0 +1,101 @@
+//! Schemas of the types that callers send and see, in the form that OpenAPI 3.1 and its readers like best.
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::{Transform, transform_subschemas};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+/// A time in a request.
+pub struct Moment;
+
+/// Where a list goes on.
+pub struct NextCursor;
+
+impl JsonSchema for Moment {
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An RFC 3339 time of the years 1970 to 9999. What it has beyond milliseconds is cut off.",
+            "type": "string",
+            "format": "date-time",
+            "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-",
+            "examples": ["2027-02-14T00:00:00Z"],
+        })
+    }
+}
+
+impl JsonSchema for NextCursor {
+    fn schema_name() -> Cow<'static, str> {
+        "NextCursor".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The `cursor` of the next page; null on the last. What is in it is nobody's business.",
+            "type": ["string", "null"],
+        })
+    }
+}
+
+/// A generator of schemas that refer to each other within an OpenAPI document.
+pub fn generator(contract: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenerator {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = Cow::Borrowed("/components/schemas");
+        settings.meta_schema = None;
+        settings.transforms.clear();
+    });
+    contract(settings).into_generator()
+}
+
+/// The definitions that a generator has gathered.
+pub fn definitions(mut generator: SchemaGenerator) -> Map<String, Value> {
+    let definitions = generator.take_definitions(false).into_iter();
+    let plain = definitions.map(|(name, schema)| {
+        let mut schema = Schema::try_from(schema).unwrap_or_default();
+        Plain.transform(&mut schema);
+        (name, schema.to_value())
+    });
+    plain.collect()
+}
+
+/// Says the same in fewer words.
+struct Plain;
+
+impl Transform for Plain {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        if let Some(schema) = schema.as_object_mut() {
+            // The formats of Rust's unsigned numbers; OpenAPI has none but for signed ones.
+            if schema.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
+                schema.remove("format");
+            }
+            list_values(schema);
+        }
+    }
+}
+
+/// Makes one list of values out of a choice between single values, each with its meaning.
+fn list_values(schema: &mut Map<String, Value>) {
+    let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else { return };
+    let value = |choice: &Value| Some((choice.get("const")?.as_str()?.to_owned(), choice.get("description").cloned()));
+    let Some(values) = choices.iter().map(value).collect::<Option<Vec<_>>>() else { return };
+    let mut description = schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+    description.push('\n');
+    for (value, meaning) in &values {
+        let meaning = meaning.as_ref().and_then(Value::as_str).unwrap_or_default();
+        description.push_str(&format!("\n- `{value}`: {meaning}"));
+    }
+    schema.remove("oneOf");
+    schema.insert("description".to_owned(), json!(description));
+    schema.insert("type".to_owned(), json!("string"));
+    schema.insert("enum".to_owned(), values.into_iter().map(|(value, _)| Value::from(value)).collect());
+}
