@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::clock_route;
 use crate::event::{self, EventError};
+use crate::events_route::{self, Events};
 use crate::issuer::Issuer;
 use crate::sweeper::TestClock;
 
@@ -40,7 +41,16 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 struct Gateway {
     app: App,
     issuer: Arc<Issuer>,
-    test_clock: Option<Arc<TestClock>>,
+    extras: Extras,
+}
+
+/// What the program has beside the product's routes.
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    /// A clock that can be moved on.
+    pub test_clock: Option<Arc<TestClock>>,
+    /// What happens, live.
+    pub events: Option<Events>,
 }
 
 /// What a request is for.
@@ -50,6 +60,8 @@ enum Target {
     Function(&'static Route),
     /// The test clock.
     Clock(Arc<TestClock>),
+    /// The events of this run.
+    Events(Events),
 }
 
 /// Why the gateway answers by itself.
@@ -88,25 +100,30 @@ pub async fn serve(
     issuer: Arc<Issuer>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    serve_with_clock(listener, app, issuer, None, shutdown).await
+    serve_with(listener, app, issuer, Extras::default(), shutdown).await
 }
 
-/// Serves as [`serve`] does, and also the route of a test clock, if there is one.
+/// Serves as [`serve`] does, and also what the program has beside the product.
 ///
 /// # Errors
 /// Those of the listener.
-pub async fn serve_with_clock(
+pub async fn serve_with(
     listener: TcpListener,
     app: App,
     issuer: Arc<Issuer>,
-    test_clock: Option<Arc<TestClock>>,
+    extras: Extras,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = Router::new().fallback(handle).with_state(Gateway { app, issuer, test_clock });
+    let events = extras.events.clone();
+    let router = Router::new().fallback(handle).with_state(Gateway { app, issuer, extras });
     let (stopping, stopped) = oneshot::channel();
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async {
             shutdown.await;
+            // Whoever reads them would read for ever.
+            if let Some(events) = events {
+                events.close();
+            }
             let _ = stopping.send(());
         });
     // Otherwise one caller who never sends the rest of a request could hold up the end for ever.
@@ -128,7 +145,7 @@ async fn handle(
     let now = gateway.app.clock.now();
     let request_id = gateway.app.new_id(now).to_string();
     let (parts, body) = request.into_parts();
-    let response = match gateway.answer(&parts, body, peer.ip(), &request_id, now).await {
+    match gateway.answer(&parts, body, peer.ip(), &request_id, now).await {
         Ok(response) => response,
         Err(refusal) => {
             let problem = refusal.problem();
@@ -137,10 +154,9 @@ async fn handle(
             tracing::info!(request_id, method, path, status, code, "refused by the gateway");
             let mut response = problem_response(&problem, &request_id);
             response.headers_mut().extend(refusal.header());
-            response
+            response.map(into_body)
         }
-    };
-    response.map(into_body)
+    }
 }
 
 impl Gateway {
@@ -151,7 +167,7 @@ impl Gateway {
         source_ip: IpAddr,
         request_id: &str,
         now: Timestamp,
-    ) -> Result<Response<lambda_http::Body>, Refusal> {
+    ) -> Result<Response<Body>, Refusal> {
         let body = read(body).await?;
         let (target, path_parameters) = self.find(&parts.method, parts.uri.path())?;
         let claims = bearer(&parts.headers).and_then(|token| match self.issuer.verify(token, now) {
@@ -176,8 +192,11 @@ impl Gateway {
         let invocation = tokio::spawn(async move {
             let request = lambda_http::request::from_str(&event)?;
             Ok::<_, serde_json::Error>(match target {
-                Target::Function(route) => respond(&app, route, request).await,
-                Target::Clock(test_clock) => clock_route::respond(&test_clock, request, &request_id).await,
+                Target::Function(route) => respond(&app, route, request).await.map(into_body),
+                Target::Clock(test_clock) => {
+                    clock_route::respond(&test_clock, request, &request_id).await.map(into_body)
+                }
+                Target::Events(events) => events.respond(&app, request, &request_id),
             })
         });
         match invocation.await {
@@ -189,16 +208,17 @@ impl Gateway {
 
     /// Finds what a request is for.
     fn find(&self, method: &Method, path: &str) -> Result<(Target, BTreeMap<&'static str, String>), Refusal> {
-        match &self.test_clock {
-            Some(test_clock) if path == clock_route::PATH => {
-                if clock_route::METHODS.contains(method) {
-                    Ok((Target::Clock(Arc::clone(test_clock)), BTreeMap::new()))
-                } else {
-                    Err(Refusal::MethodNotAllowed(clock_route::METHODS.map(|method| method.to_string()).join(", ")))
-                }
-            }
-            Some(_) | None => find_route(method, path).map(|(route, open)| (Target::Function(route), open)),
+        let Extras { test_clock, events } = &self.extras;
+        let (target, methods): (_, &[Method]) = match (path, test_clock, events) {
+            (clock_route::PATH, Some(test_clock), _) => (Target::Clock(Arc::clone(test_clock)), &clock_route::METHODS),
+            (events_route::PATH, _, Some(events)) => (Target::Events(events.clone()), &events_route::METHODS),
+            _ => return find_route(method, path).map(|(route, open)| (Target::Function(route), open)),
+        };
+        if methods.contains(method) {
+            return Ok((target, BTreeMap::new()));
         }
+        let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        Err(Refusal::MethodNotAllowed(methods.join(", ")))
     }
 }
 
@@ -207,6 +227,7 @@ impl Target {
         match self {
             Self::Function(route) => route.path,
             Self::Clock(_) => clock_route::PATH,
+            Self::Events(_) => events_route::PATH,
         }
     }
 
@@ -215,6 +236,7 @@ impl Target {
         match self {
             Self::Function(route) => route.handler,
             Self::Clock(_) => "local_clock",
+            Self::Events(_) => "local_events",
         }
     }
 }
@@ -336,7 +358,8 @@ fn crashed(route: &str, error: &dyn fmt::Display) -> Refusal {
     Refusal::Crashed
 }
 
-fn into_body(body: lambda_http::Body) -> Body {
+/// A body as the server sends it.
+pub(crate) fn into_body(body: lambda_http::Body) -> Body {
     match body {
         lambda_http::Body::Text(text) => Body::from(text),
         lambda_http::Body::Binary(bytes) => Body::from(bytes),
@@ -452,7 +475,7 @@ mod tests {
         let request = TokenRequest { role, tenant: None, sub: "ada".to_owned(), ttl };
         let token = issuer.issue(&request, RealClock.now()).unwrap();
         let app = App { store, clock: Arc::new(BrokenClock::default()), settings };
-        let gateway = Gateway { app, issuer: Arc::new(issuer), test_clock: None };
+        let gateway = Gateway { app, issuer: Arc::new(issuer), extras: Extras::default() };
         let request = Request::post("/api/v1/deployments")
             .header(header::HOST, "localhost")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))

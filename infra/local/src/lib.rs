@@ -3,6 +3,8 @@
 //! # Layout
 //! - [`issuer`]: tokens, in place of an identity provider.
 //! - [`gateway`]: HTTP, in place of API Gateway; [`event`] is what it hands to a function.
+//! - [`feed`]: the events of this run, in place of the stream and the bus; `events_route` is how they are read, and
+//!   `follow` the command that prints them.
 //! - [`engine`]: storage, in place of DynamoDB.
 //! - [`sweeper`]: time that passes, in place of the schedule; [`clock`] has clocks that can be set, and `clock_route`
 //!   is how a running program's is moved on.
@@ -19,6 +21,9 @@ mod data;
 mod demo;
 pub mod engine;
 pub mod event;
+mod events_route;
+pub mod feed;
+mod follow;
 pub mod gateway;
 pub mod issuer;
 mod records;

@@ -59,7 +59,12 @@ pub struct Books {
 impl Billing {
     /// A world at `at` whose shop is open.
     pub async fn at(at: &str) -> Self {
-        let world = World::start().await;
+        Self::on(dynamodb::endpoint(), at).await
+    }
+
+    /// The same on another engine than DynamoDB Local.
+    pub async fn on(endpoint: &'static str, at: &str) -> Self {
+        let world = World::start_on(endpoint).await;
         world.set_time(at);
         world.open_shop().await;
         let name = world.describe_table().await.table_name.expect("a name");
@@ -71,7 +76,7 @@ impl Billing {
                 claims: ClaimNames { tenant: "tenant_id".to_owned(), role: "role".to_owned() },
             },
         };
-        let direct = table::client(dynamodb::endpoint());
+        let direct = table::client(endpoint);
         Self { world, app, direct, provider: token("till", "payment_provider", None) }
     }
 

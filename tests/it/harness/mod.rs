@@ -4,15 +4,19 @@
 //! [`world`] is a test's whole world; [`client`] speaks HTTP to it; [`dynamodb`] is the engine behind it and
 //! [`proxy`] the place between the two, where requests are counted and made to fail; [`table`] looks into the
 //! table past the product; [`random`] makes random but repeatable choices; [`shop`] buys and sells; [`billing`] lets time
-//! bill; [`trap`] is where a program is killed; [`yaml`] reads the template.
+//! bill; [`trap`] is where a program is killed; [`history`] lets everything happen, [`stream`] reads what
+//! the table tells of it; [`lambda`] runs the deployed binary; [`yaml`] reads the templates.
 
 pub mod billing;
 pub mod client;
 pub mod dynamodb;
+pub mod history;
+pub mod lambda;
 pub mod project;
 pub mod proxy;
 pub mod random;
 pub mod shop;
+pub mod stream;
 pub mod table;
 pub mod trap;
 pub mod world;

@@ -70,7 +70,11 @@ impl TestClock {
 impl World {
     /// Makes a table and starts a server on it; both live as long as the test's runtime.
     pub async fn start() -> Self {
-        let endpoint = dynamodb::endpoint();
+        Self::start_on(dynamodb::endpoint()).await
+    }
+
+    /// The same on another engine than DynamoDB Local.
+    pub async fn start_on(endpoint: &'static str) -> Self {
         let (direct, table) = (table::client(endpoint), unique());
         schema::create_table(&direct, &table).await.expect("a table");
         let dynamodb = Proxy::start(endpoint).await;
