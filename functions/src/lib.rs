@@ -2,12 +2,13 @@
 //!
 //! # Layout
 //! [`ROUTES`] is the table of all routes; `<resource>/<verb>.rs` holds each one's handler; [`respond()`] wraps whatever
-//! a handler returns into an HTTP answer and logs one line about it. [`billing`] has the scheduled functions. Rules and storage are in `arcadia-shared`.
+//! a handler returns into an HTTP answer and logs one line about it. [`billing`] has the scheduled
+//! functions, [`events::publish`] the one that tells events to others. Rules and storage are in `arcadia-shared`.
 
 mod addons;
 pub mod billing;
 mod deployments;
-mod events;
+pub mod events;
 mod execute;
 mod invoices;
 mod lifecycle;

@@ -1,7 +1,9 @@
 //! The one binary behind every function: it serves the route, or does the scheduled work, that its handler name says.
 
 use arcadia_functions::billing::{dispatch, sweep};
+use arcadia_functions::events::publish::{CloudEvent, publish};
 use arcadia_functions::{find_route, respond};
+use arcadia_shared::metrics;
 use arcadia_shared::runtime::{self, App, handler_name, start_logging};
 use lambda_http::{Request, service_fn};
 use lambda_runtime::{Error, LambdaEvent};
@@ -11,6 +13,10 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     start_logging();
     let name = handler_name()?;
+    if name == "publish_events" {
+        return lambda_runtime::run(service_fn(publish_events)).await;
+    }
+    metrics::start(runtime::metrics_namespace()?, metrics::Output::Stdout);
     let app = App::from_env()?;
     app.store.warm().await;
     let app = &app;
@@ -37,4 +43,13 @@ async fn main() -> Result<(), Error> {
             lambda_http::run(service_fn(answer)).await
         }
     }
+}
+
+/// Needs no table: what it tells is in its input.
+async fn publish_events(event: LambdaEvent<Value>) -> Result<Vec<CloudEvent>, Error> {
+    publish(&event.payload).map_err(|error| {
+        // The pipe keeps no reason with a record that it gives up.
+        tracing::error!(route = "publish_events", error = %error, "events were not published");
+        error.into()
+    })
 }

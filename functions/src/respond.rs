@@ -4,6 +4,7 @@ use arcadia_shared::Error;
 use arcadia_shared::auth::Principal;
 use arcadia_shared::http::problem::Problem;
 use arcadia_shared::http::{Answer, Call};
+use arcadia_shared::metrics;
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::{StoreError, error_chain};
 use lambda_http::http::{HeaderName, HeaderValue, Response, header};
@@ -19,8 +20,12 @@ const REQUEST_ID: &str = "x-request-id";
 /// The header of an answer that was given before.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Answers a request on a route, whatever happens, and logs one line about it.
+/// Answers a request on a route, whatever happens, and logs one line about it, and one of what it counted.
 pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Body> {
+    metrics::measured(answer(app, route, request)).await
+}
+
+async fn answer(app: &App, route: &Route, request: Request) -> Response<Body> {
     let request_id = request_id(&request);
     let deployment_id = request.path_parameters().first("id").map(str::to_owned);
     let mut actor = String::new();
@@ -46,6 +51,9 @@ pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Bod
         Err(error) => {
             let problem = Problem::from(&error);
             let (status, code) = (problem.status.as_u16(), problem.code);
+            if matches!(error, Error::Rejected(_)) {
+                metrics::rejected(code);
+            }
             if problem.status.is_server_error() {
                 let error = error_chain(&error);
                 tracing::error!(request_id, route, deployment_id, actor, status, code, error, "failed");

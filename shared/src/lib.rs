@@ -6,6 +6,7 @@
 //! - [`http`]: requests, answers and problems.
 //! - [`auth`]: who is calling and which tenants they see.
 //! - [`error`]: everything that can go wrong, and what the caller is told.
+//! - [`metrics`]: what the product counts of its own work.
 //! - [`runtime`]: the clock, ids and the environment.
 //!
 //! Each function's own code is in the package `arcadia-functions`.
@@ -14,6 +15,7 @@ pub mod auth;
 pub mod domain;
 pub mod error;
 pub mod http;
+pub mod metrics;
 pub mod runtime;
 pub mod store;
 

@@ -121,6 +121,14 @@ pub fn queue_url() -> Result<String, EnvironmentError> {
     required("QUEUE_URL")
 }
 
+/// The CloudWatch namespace of the stack's own metrics.
+///
+/// # Errors
+/// [`EnvironmentError`] if it is missing.
+pub fn metrics_namespace() -> Result<String, EnvironmentError> {
+    required("METRICS_NAMESPACE")
+}
+
 /// How long it is until a Lambda invocation's deadline.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]

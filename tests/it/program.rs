@@ -17,15 +17,37 @@ use crate::harness::shop::merged;
 use crate::harness::world::id_of;
 use crate::harness::{dynamodb, unique};
 
-/// Builds the program, once. The packages and targets are those that the tests were built with, since cargo would
-/// otherwise choose other features for the same dependencies and compile them again.
+/// The program.
 pub fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
+    built("arcadia")
+}
+
+/// The binary that is deployed.
+pub fn bootstrap() -> &'static Path {
+    built("bootstrap")
+}
+
+/// Builds the programs, once. The packages and targets are those that the tests were built with, since cargo would
+/// otherwise choose other features for the same dependencies and compile them again.
+fn built(name: &str) -> &'static Path {
+    static PROGRAMS: OnceLock<Vec<Value>> = OnceLock::new();
+    let programs = PROGRAMS.get_or_init(|| {
         let mut command = StdCommand::new(env!("CARGO"));
-        command.args(["build", "--workspace", "--tests", "--bin", "arcadia", "--message-format", "json"]);
+        command.args(["build", "--workspace", "--tests", "--bins", "--message-format", "json"]);
         if !cfg!(debug_assertions) {
             command.arg("--release");
+        }
+        // Cargo tells a test what it is part of; the TLS library's build script would take that for a change, and all
+        // that is made from it would be compiled again, now and with the next build outside.
+        for name in [
+            "MANIFEST_DIR",
+            "PKG_NAME",
+            "PKG_VERSION_MAJOR",
+            "PKG_VERSION_MINOR",
+            "PKG_VERSION_PATCH",
+            "PKG_VERSION_PRE",
+        ] {
+            command.env_remove(format!("CARGO_{name}"));
         }
         let target = Path::new(TEMPORARY).parent().expect("the target directory");
         let output = command.current_dir(ROOT).env("CARGO_TARGET_DIR", target).output().expect("cargo");
@@ -33,17 +55,17 @@ pub fn program() -> &'static Path {
         let messages = String::from_utf8(output.stdout).expect("text");
         let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         // Its unit tests go by the same name.
-        let mut programs = messages.filter(|m| m["target"]["name"] == "arcadia" && m["profile"]["test"] == false);
-        let path = programs.find_map(|message| message["executable"].as_str().map(PathBuf::from));
-        path.expect("cargo says where the program is")
-    })
+        messages.filter(|m| m["executable"].is_string() && m["profile"]["test"] == false).collect()
+    });
+    let program = programs.iter().find(|message| message["target"]["name"] == name);
+    Path::new(program.and_then(|message| message["executable"].as_str()).expect("cargo says where the program is"))
 }
 
 /// A directory of its own, removed in the end.
-struct Directory(PathBuf);
+pub struct Directory(pub PathBuf);
 
 impl Directory {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(Path::new(TEMPORARY).join(unique()))
     }
 }
@@ -55,15 +77,15 @@ impl Drop for Directory {
 }
 
 /// A running program; it is killed if a test ends before it does.
-struct Running {
+pub struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    http: Http,
+    pub http: Http,
 }
 
 impl Running {
     /// Starts the program and waits until it says where it is.
-    async fn start(data: &Directory, arguments: &[&str]) -> Self {
+    pub async fn start(data: &Directory, arguments: &[&str]) -> Self {
         let mut command = Command::new(program());
         command.args(["--port", "0", "--data"]).arg(&data.0).args(arguments);
         let mut child = command.kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -79,7 +101,17 @@ impl Running {
     }
 
     /// Sends a signal and waits for the end; the exit code, and what was still printed.
-    async fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+    pub async fn stop(self, signal: &str) -> (Option<i32>, String) {
+        let (code, printed, _) = self.end(signal).await;
+        (code, printed)
+    }
+
+    /// Sends a signal and waits for the end; what was logged.
+    pub async fn stop_and_read_log(self, signal: &str) -> String {
+        self.end(signal).await.2
+    }
+
+    async fn end(mut self, signal: &str) -> (Option<i32>, String, String) {
         let pid = self.child.id().expect("it still runs").to_string();
         assert!(StdCommand::new("kill").args([signal, &pid]).status().unwrap().success());
         let mut stderr = self.child.stderr.take().unwrap();
@@ -93,16 +125,16 @@ impl Running {
         };
         tokio::join!(reading, async { stderr.read_to_string(&mut logged).await.unwrap() });
         let status = self.child.wait().await.unwrap();
-        (status.code(), printed)
+        (status.code(), printed, logged)
     }
 }
 
 /// Runs the program to its end.
-fn run(arguments: &[&str]) -> Output {
+pub fn run(arguments: &[&str]) -> Output {
     StdCommand::new(program()).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-fn token(data: &Directory, arguments: &[&str]) -> String {
+pub fn token(data: &Directory, arguments: &[&str]) -> String {
     let mut all = vec!["token", "--data", data.0.to_str().unwrap()];
     all.extend(arguments);
     let output = run(&all);

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use arcadia_shared::auth::Scope;
 use arcadia_shared::domain::{DunningPolicy, TenantId, Timestamp, step};
+use arcadia_shared::metrics;
 use arcadia_shared::runtime::App;
-use arcadia_shared::store::{DueRow, StoreError};
+use arcadia_shared::store::{DueRow, StoreError, keys};
 use chrono::TimeDelta;
 use futures_util::{FutureExt, StreamExt, stream};
 use serde::Serialize;
@@ -62,6 +63,10 @@ type Policies = Mutex<HashMap<TenantId, DunningPolicy>>;
 /// # Errors
 /// [`StoreError`] if DynamoDB does not answer, unless a message can be named instead.
 pub async fn handle(app: &App, event: &Value, time_left: Duration) -> Result<Value, StoreError> {
+    metrics::measured(answer(app, event, time_left)).await
+}
+
+async fn answer(app: &App, event: &Value, time_left: Duration) -> Result<Value, StoreError> {
     let stop_at = Instant::now() + time_left.saturating_sub(MARGIN);
     let Some(records) = event.get("Records").and_then(Value::as_array) else {
         let report = sweep(app, stop_at).await?;
@@ -87,6 +92,10 @@ pub async fn handle(app: &App, event: &Value, time_left: Duration) -> Result<Val
 /// # Errors
 /// [`StoreError`] if the due index cannot be read.
 pub async fn sweep(app: &App, stop_at: Instant) -> Result<Report, StoreError> {
+    metrics::measured(sweep_all(app, stop_at)).await
+}
+
+async fn sweep_all(app: &App, stop_at: Instant) -> Result<Report, StoreError> {
     let mut total = Report::default();
     for shard in 0..app.store.due_shards() {
         let report = sweep_shard(app, shard, stop_at).await?;
@@ -117,6 +126,11 @@ pub async fn sweep_shard(app: &App, shard: u8, stop_at: Instant) -> Result<Repor
         let page = app.store.due(shard, now, after.as_deref(), PAGE).await?;
         after = page.rows.last().map(|row| row.sort_key.clone());
         report.due += page.rows.len();
+        let lag = page.rows.first().and_then(|row| keys::due_at(&row.sort_key)).map(|due_at| now - due_at);
+        metrics::greatest(
+            metrics::SWEEP_LAG,
+            lag.map_or(0, |lag| u64::try_from(lag.num_seconds()).unwrap_or_default()),
+        );
         let mut outcomes =
             stream::iter(page.rows).map(|row| work_on(app, row, now, &policies)).buffer_unordered(CONCURRENCY);
         while let Some(outcome) = outcomes.next().await {
@@ -134,6 +148,9 @@ pub async fn sweep_shard(app: &App, shard: u8, stop_at: Instant) -> Result<Repor
         }
     }
     let Report { due, steps, behind, postponed, unanswered, unfinished } = report;
+    for (name, count) in [(metrics::STEPS, steps), (metrics::POSTPONED, postponed), (metrics::UNANSWERED, unanswered)] {
+        metrics::add(name, count as u64);
+    }
     tracing::info!(shard, due, steps, behind, postponed, unanswered, unfinished, "swept");
     Ok(report)
 }

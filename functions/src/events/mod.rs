@@ -1,3 +1,4 @@
-//! Events: list.
+//! Events: list; `publish` tells them to the world.
 
-pub mod list;
+pub(crate) mod list;
+pub mod publish;

@@ -52,6 +52,8 @@ export ARCADIA={url}/api/v1
 export ADMIN_TOKEN={admin_token}
 export TENANT_TOKEN={tenant_token}
 
+To see what happens while it happens, run `cargo run -- events --follow` in one more.
+
 Then create a deployment, remember its id, subscribe it to a plan with an add-on, list its invoices, pause it, show it
 with its history, and see which moves there are:
 

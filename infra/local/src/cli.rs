@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arcadia_functions::billing::sweep;
 use arcadia_shared::domain::{InvalidValue, ShortCode, TenantId, Timestamp};
+use arcadia_shared::metrics;
 use arcadia_shared::runtime::{App, Clock, RealClock, Settings};
 use arcadia_shared::store::{Store, StoreError, error_chain};
 use chrono::TimeDelta;
@@ -26,7 +27,10 @@ use crate::clock::{FixedClock, MovableClock, moment};
 use crate::data::{self, DataError};
 use crate::demo::{self, DemoError};
 use crate::engine::EngineError;
-use crate::gateway;
+use crate::events_route;
+use crate::feed::{Feed, MAX_KEPT_LEN};
+use crate::follow::{self, FollowError};
+use crate::gateway::{self, Extras};
 use crate::issuer::{Issuer, IssuerError, Role, TokenRequest, claim_names};
 use crate::records::{Records, RecordsError, is_aws};
 use crate::sweeper::{SWEEP_LIMIT, Sweeper, TestClock, sweep_until_done};
@@ -41,6 +45,8 @@ const TICK_SECONDS: u32 = 10;
 const TICK_GRACE: Duration = Duration::from_secs(5);
 /// Where a deployment runs when nobody says.
 const DEFAULT_REGION: &str = "eu-central-1";
+/// The namespace of metrics that go to no CloudWatch.
+const METRICS_NAMESPACE: &str = "arcadia-cloud-local";
 /// Whose user the banner's second token is.
 const BANNER_TENANT: &str = "acme";
 /// How long the program waits for threads that hang once all else has ended.
@@ -66,6 +72,8 @@ enum Command {
     Up(Up),
     /// Print a token
     Token(Token),
+    /// Print what has happened in a running program, a CloudEvent a line
+    Events(Events),
     /// Take every step that is due, once, and print what that came to as a line of JSON
     Sweep(Sweep),
 }
@@ -93,6 +101,9 @@ struct Up {
     /// How requests are logged on standard error
     #[arg(long, value_enum, default_value_t = Log::Text)]
     log: Log,
+    /// Write metrics on standard error too, a line each, as the deployed functions do
+    #[arg(long)]
+    metrics: bool,
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +121,21 @@ struct Token {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=MAX_TOKEN_HOURS))]
     ttl_hours: Option<i64>,
     /// Where the clock of the program that it is for started, if not now: what was given to `up` as --clock
+    #[arg(long, value_name = "TIME", value_parser = clock_moment)]
+    clock: Option<Timestamp>,
+    #[command(flatten)]
+    data: DataDir,
+}
+
+#[derive(Debug, Args)]
+struct Events {
+    /// Go on with what happens from now on
+    #[arg(long)]
+    follow: bool,
+    /// The port of the program
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// Where the clock of the program started, if not now: what was given to `up` as --clock
     #[arg(long, value_name = "TIME", value_parser = clock_moment)]
     clock: Option<Timestamp>,
     #[command(flatten)]
@@ -189,6 +215,8 @@ enum CliError {
     Issuer(#[from] IssuerError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Follow(#[from] FollowError),
     #[error("the demo catalog cannot be stored: {0}")]
     Demo(#[from] DemoError),
     #[error(transparent)]
@@ -201,6 +229,7 @@ pub fn run() -> ExitCode {
     let Cli { command, up: defaults } = Cli::parse();
     let done = match command {
         Some(Command::Token(token)) => print_token(&token),
+        Some(Command::Events(options)) => run_async(Log::Off, print_events(options)),
         Some(Command::Sweep(options)) => run_async(options.log, sweep_once(options)),
         Some(Command::Up(options)) => run_async(options.log, up(options)),
         None => run_async(defaults.log, up(defaults)),
@@ -250,7 +279,10 @@ fn run_async(log: Log, work: impl Future<Output = Result<(), CliError>>) -> Resu
 
 /// Starts the parts, serves, and stops them in the opposite order.
 async fn up(options: Up) -> Result<(), CliError> {
-    let Up { port, place, in_memory, tick_seconds, clock: starts_at, default_region, log: _ } = options;
+    let Up { port, place, in_memory, tick_seconds, clock: starts_at, default_region, log: _, metrics } = options;
+    if metrics {
+        metrics::start(METRICS_NAMESPACE.to_owned(), metrics::Output::Stderr);
+    }
     let Place { data, dynamodb_endpoint, table } = place;
     let is_aws = is_aws(dynamodb_endpoint.as_deref());
     if is_aws && starts_at.is_some() {
@@ -275,8 +307,9 @@ async fn up(options: Up) -> Result<(), CliError> {
         Some(movable) => Arc::<MovableClock>::clone(movable),
         None => Arc::new(RealClock),
     };
+    let feed = Feed::new(MAX_KEPT_LEN);
     let app = App {
-        store: Store::new(records.client.clone(), table),
+        store: Store::new(feed.tap(&records.client), table),
         clock,
         settings: Settings { default_region, claims: claim_names() },
     };
@@ -287,8 +320,9 @@ async fn up(options: Up) -> Result<(), CliError> {
     print_banner(&issuer, &app, &url, &records.description, starts_at)?;
     let sweeper = Arc::new(Sweeper::new(app.clone()));
     let test_clock = movable.map(|movable| Arc::new(TestClock::new(movable, Arc::clone(&sweeper))));
+    let extras = Extras { test_clock, events: Some(events_route::Events::new(feed)) };
     let ticking = Ticking::start(sweeper, tick_seconds.unwrap_or(if is_aws { 0 } else { TICK_SECONDS }));
-    let served = gateway::serve_with_clock(listener, app, issuer, test_clock, stop).await;
+    let served = gateway::serve_with(listener, app, issuer, extras, stop).await;
     ticking.stop().await;
     records.close().await?;
     served?;
@@ -326,6 +360,21 @@ impl Ticking {
             task.abort();
         }
     }
+}
+
+async fn print_events(options: Events) -> Result<(), CliError> {
+    let Events { follow, port, clock, data } = options;
+    if !data.path.is_dir() {
+        return Err(CliError::NoRecords(data.path));
+    }
+    let request = TokenRequest {
+        role: Role::PlatformAdmin,
+        tenant: None,
+        sub: "local-events".to_owned(),
+        ttl: TimeDelta::hours(token_hours(clock)),
+    };
+    let token = Issuer::open(&data.path)?.issue(&request, clock.unwrap_or_else(|| RealClock.now()))?;
+    Ok(follow::print(port, &token, follow, &mut io::stdout()).await?)
 }
 
 async fn sweep_once(options: Sweep) -> Result<(), CliError> {

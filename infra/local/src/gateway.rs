@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use crate::clock_route;
 use crate::docs;
 use crate::event::{self, EventError};
+use crate::events_route::{self, Events};
 use crate::issuer::Issuer;
 use crate::sweeper::TestClock;
 
@@ -41,7 +42,16 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 struct Gateway {
     app: App,
     issuer: Arc<Issuer>,
-    test_clock: Option<Arc<TestClock>>,
+    extras: Extras,
+}
+
+/// What the program has beside the product's routes.
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    /// A clock that can be moved on.
+    pub test_clock: Option<Arc<TestClock>>,
+    /// What happens, live.
+    pub events: Option<Events>,
 }
 
 /// What a request is for.
@@ -51,6 +61,8 @@ enum Target {
     Function(&'static Route),
     /// The test clock.
     Clock(Arc<TestClock>),
+    /// The events of this run.
+    Events(Events),
 }
 
 /// Why the gateway answers by itself.
@@ -89,25 +101,30 @@ pub async fn serve(
     issuer: Arc<Issuer>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    serve_with_clock(listener, app, issuer, None, shutdown).await
+    serve_with(listener, app, issuer, Extras::default(), shutdown).await
 }
 
-/// Serves as [`serve`] does, and also the route of a test clock, if there is one.
+/// Serves as [`serve`] does, and also what the program has beside the product.
 ///
 /// # Errors
 /// Those of the listener.
-pub async fn serve_with_clock(
+pub async fn serve_with(
     listener: TcpListener,
     app: App,
     issuer: Arc<Issuer>,
-    test_clock: Option<Arc<TestClock>>,
+    extras: Extras,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = Router::new().fallback(handle).with_state(Gateway { app, issuer, test_clock });
+    let events = extras.events.clone();
+    let router = Router::new().fallback(handle).with_state(Gateway { app, issuer, extras });
     let (stopping, stopped) = oneshot::channel();
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async {
             shutdown.await;
+            // Whoever reads them would read for ever.
+            if let Some(events) = events {
+                events.close();
+            }
             let _ = stopping.send(());
         });
     // Otherwise one caller who never sends the rest of a request could hold up the end for ever.
@@ -129,7 +146,7 @@ async fn handle(
     let now = gateway.app.clock.now();
     let request_id = gateway.app.new_id(now).to_string();
     let (parts, body) = request.into_parts();
-    let response = match gateway.answer(&parts, body, peer.ip(), &request_id, now).await {
+    match gateway.answer(&parts, body, peer.ip(), &request_id, now).await {
         Ok(response) => response,
         Err(refusal) => {
             let problem = refusal.problem();
@@ -138,10 +155,9 @@ async fn handle(
             tracing::info!(request_id, method, path, status, code, "refused by the gateway");
             let mut response = problem_response(&problem, &request_id);
             response.headers_mut().extend(refusal.header());
-            response
+            response.map(into_body)
         }
-    };
-    response.map(into_body)
+    }
 }
 
 impl Gateway {
@@ -152,10 +168,10 @@ impl Gateway {
         source_ip: IpAddr,
         request_id: &str,
         now: Timestamp,
-    ) -> Result<Response<lambda_http::Body>, Refusal> {
+    ) -> Result<Response<Body>, Refusal> {
         if let Some(page) = docs::find(parts.uri.path()) {
             return if parts.method == Method::GET {
-                Ok(page)
+                Ok(page.map(into_body))
             } else {
                 Err(Refusal::MethodNotAllowed("GET".to_owned()))
             };
@@ -184,8 +200,11 @@ impl Gateway {
         let invocation = tokio::spawn(async move {
             let request = lambda_http::request::from_str(&event)?;
             Ok::<_, serde_json::Error>(match target {
-                Target::Function(route) => respond(&app, route, request).await,
-                Target::Clock(test_clock) => clock_route::respond(&test_clock, request, &request_id).await,
+                Target::Function(route) => respond(&app, route, request).await.map(into_body),
+                Target::Clock(test_clock) => {
+                    clock_route::respond(&test_clock, request, &request_id).await.map(into_body)
+                }
+                Target::Events(events) => events.respond(&app, request, &request_id),
             })
         });
         match invocation.await {
@@ -197,16 +216,17 @@ impl Gateway {
 
     /// Finds what a request is for.
     fn find(&self, method: &Method, path: &str) -> Result<(Target, BTreeMap<&'static str, String>), Refusal> {
-        match &self.test_clock {
-            Some(test_clock) if path == clock_route::PATH => {
-                if clock_route::METHODS.contains(method) {
-                    Ok((Target::Clock(Arc::clone(test_clock)), BTreeMap::new()))
-                } else {
-                    Err(Refusal::MethodNotAllowed(clock_route::METHODS.map(|method| method.to_string()).join(", ")))
-                }
-            }
-            Some(_) | None => find_route(method, path).map(|(route, open)| (Target::Function(route), open)),
+        let Extras { test_clock, events } = &self.extras;
+        let (target, methods): (_, &[Method]) = match (path, test_clock, events) {
+            (clock_route::PATH, Some(test_clock), _) => (Target::Clock(Arc::clone(test_clock)), &clock_route::METHODS),
+            (events_route::PATH, _, Some(events)) => (Target::Events(events.clone()), &events_route::METHODS),
+            _ => return find_route(method, path).map(|(route, open)| (Target::Function(route), open)),
+        };
+        if methods.contains(method) {
+            return Ok((target, BTreeMap::new()));
         }
+        let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        Err(Refusal::MethodNotAllowed(methods.join(", ")))
     }
 }
 
@@ -215,6 +235,7 @@ impl Target {
         match self {
             Self::Function(route) => route.path,
             Self::Clock(_) => clock_route::PATH,
+            Self::Events(_) => events_route::PATH,
         }
     }
 
@@ -223,6 +244,7 @@ impl Target {
         match self {
             Self::Function(route) => route.handler,
             Self::Clock(_) => "local_clock",
+            Self::Events(_) => "local_events",
         }
     }
 }
@@ -344,7 +366,8 @@ fn crashed(route: &str, error: &dyn fmt::Display) -> Refusal {
     Refusal::Crashed
 }
 
-fn into_body(body: lambda_http::Body) -> Body {
+/// A body as the server sends it.
+pub(crate) fn into_body(body: lambda_http::Body) -> Body {
     match body {
         lambda_http::Body::Text(text) => Body::from(text),
         lambda_http::Body::Binary(bytes) => Body::from(bytes),
@@ -460,7 +483,7 @@ mod tests {
         let request = TokenRequest { role, tenant: None, sub: "ada".to_owned(), ttl };
         let token = issuer.issue(&request, RealClock.now()).unwrap();
         let app = App { store, clock: Arc::new(BrokenClock::default()), settings };
-        let gateway = Gateway { app, issuer: Arc::new(issuer), test_clock: None };
+        let gateway = Gateway { app, issuer: Arc::new(issuer), extras: Extras::default() };
         let request = Request::post("/api/v1/deployments")
             .header(header::HOST, "localhost")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))

@@ -4,6 +4,8 @@
 //! - [`issuer`]: tokens, in place of an identity provider.
 //! - [`gateway`]: HTTP, in place of API Gateway; [`event`] is what it hands to a function.
 //! - `docs`: the document of the API, and a page to try it on.
+//! - [`feed`]: the events of this run, in place of the stream and the bus; `events_route` is how they are read, and
+//!   `follow` the command that prints them.
 //! - [`engine`]: storage, in place of DynamoDB.
 //! - [`sweeper`]: time that passes, in place of the schedule; [`clock`] has clocks that can be set, and `clock_route`
 //!   is how a running program's is moved on.
@@ -21,6 +23,9 @@ mod demo;
 mod docs;
 pub mod engine;
 pub mod event;
+mod events_route;
+pub mod feed;
+mod follow;
 pub mod gateway;
 pub mod issuer;
 mod records;

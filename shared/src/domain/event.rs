@@ -189,6 +189,36 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// The `type` that it is stored and told under.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "created",
+            Self::StateChanged { .. } => "state_changed",
+            Self::Updated(_) => "updated",
+            Self::ResourceAdded { .. } => "resource_added",
+            Self::ResourceDeleted { .. } => "resource_deleted",
+            Self::Subscribed { .. } => "subscribed",
+            Self::TrialEnded { .. } => "trial_ended",
+            Self::Renewed { .. } => "renewed",
+            Self::InvoiceOpened { .. } => "invoice_opened",
+            Self::PaymentReceived { .. } => "payment_received",
+            Self::InvoiceVoided { .. } => "invoice_voided",
+            Self::InvoicesUncollectible { .. } => "invoices_uncollectible",
+            Self::AddonAttached { .. } => "addon_attached",
+            Self::AddonDetached { .. } => "addon_detached",
+            Self::PlanChanged { .. } => "plan_changed",
+            Self::PlanChangeScheduled { .. } => "plan_change_scheduled",
+            Self::PlanChangeWithdrawn { .. } => "plan_change_withdrawn",
+            Self::CancellationScheduled { .. } => "cancellation_scheduled",
+            Self::CancellationWithdrawn { .. } => "cancellation_withdrawn",
+            Self::SubscriptionCancelled { .. } => "subscription_cancelled",
+            Self::TrialExtended { .. } => "trial_extended",
+        }
+    }
+}
+
 /// The fields that an update changed; the others are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -16,6 +16,7 @@ use super::items::{self, DeploymentItem, Item, number, string, to_item};
 use super::keys::{self, Key};
 use super::{IdempotencyRecord, SHORTAGE_CODES, Store, StoreError, idempotency};
 use crate::domain::{Aggregate, Change, Deployment, EventKind, InvoiceNumber, InvoiceStatus, Payment, Timestamp};
+use crate::metrics;
 
 /// How often a commit is sent before the caller is told to come back later.
 pub const MAX_ATTEMPTS: u32 = 5;
@@ -104,7 +105,10 @@ impl Store {
         record: Option<&IdempotencyRecord>,
     ) -> Result<(), StoreError> {
         let writes = self.writes(change, commit_id, record)?;
-        self.transact(writes, commit_id, |reasons| judge(reasons, change, commit_id, record.is_some())).await
+        let done =
+            self.transact(writes, commit_id, |reasons| judge(reasons, change, commit_id, record.is_some())).await;
+        metrics::committed(change, &done);
+        done
     }
 
     /// Sends a transaction until it is decided: again, with the same token, as long as `judge` finds nothing wrong
@@ -132,6 +136,7 @@ impl Store {
                 return outcome;
             }
             tracing::info!(attempt, %commit_id, "a transaction is sent again");
+            metrics::count(metrics::RETRIES);
             tokio::time::sleep(commit_id.backoff(attempt)).await;
         }
     }

@@ -164,10 +164,13 @@ enum Record {
 
 /// An event, with what a consumer of the table's stream needs beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct EventRecord {
-    deployment_id: DeploymentId,
-    tenant_id: TenantId,
-    event: Event,
+pub struct EventRecord {
+    /// What it happened to.
+    pub deployment_id: DeploymentId,
+    /// Whose that is.
+    pub tenant_id: TenantId,
+    /// What happened.
+    pub event: Event,
 }
 
 /// Declares the one value that the `type` attribute of an entity has, so that reading another entity fails.
@@ -456,6 +459,7 @@ macro_rules! reader {
 }
 
 reader!(to_event, Record::Event(record) => record.event, Event, "an event");
+reader!(to_event_record, Record::Event(record) => record, EventRecord, "an event");
 reader!(to_resource, Record::Resource(resource) => resource, Resource, "a resource");
 reader!(to_subscription, Record::Subscription(subscription) => subscription, Subscription, "a subscription");
 reader!(to_subscription_addon, Record::SubscriptionAddon(addon) => addon, SubscriptionAddon, "a subscription's add-on");

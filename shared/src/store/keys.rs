@@ -15,6 +15,9 @@ use crate::domain::{
 /// The first character of every sort key of the present state.
 pub const PRESENT: &str = "#";
 
+/// How the sort key of every event begins, and of nothing else.
+pub const EVENT_PREFIX: &str = "EVENT#";
+
 /// Over how many partitions of the state index each state is spread. Fixed for the life of the index.
 pub const STATE_SHARDS: u8 = 4;
 
@@ -207,6 +210,12 @@ pub fn due_sort_key(at: Timestamp, id: DeploymentId) -> String {
     format!("{}#{id}", at.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
 }
 
+/// When the deployment of a sort key of the due index is due.
+#[must_use]
+pub fn due_at(sort_key: &str) -> Option<Timestamp> {
+    sort_key.split_once('#')?.0.parse().ok()
+}
+
 /// The last sort key of what is due at `now`.
 #[must_use]
 pub fn due_until(now: Timestamp) -> String {
@@ -262,7 +271,7 @@ fn plan_version_sort_key(version: u32) -> String {
 
 fn event_sort_key(sequence: u64) -> String {
     const MAX: u64 = 9_999_999_999;
-    format!("EVENT#{:010}", sequence.min(MAX))
+    format!("{EVENT_PREFIX}{:010}", sequence.min(MAX))
 }
 
 /// A sort key between an invoice number and every smaller one: numbers are of one length, so what is a character short
@@ -323,6 +332,8 @@ mod tests {
         }
         assert_eq!(deployment_id(&partition(id)), Some(id));
         assert_eq!(deployment_id("TENANT#acme"), None);
+        assert_eq!(due_at(&due_sort_key(at, id)), Some(at));
+        assert_eq!(due_at("TENANT#acme"), None);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The one DynamoDB table: how records are stored, read and committed.
 //!
 //! # Layout
-//! [`keys`] has every key string; [`items`] the stored form of every record; [`schema`] the table itself.
+//! [`keys`] has every key string; [`items`] the stored form of every record; [`schema`] the table itself; [`stream`] reads
+//! what the table tells of its changes.
 //! [`Store::load`] reads an aggregate with one Query, [`Store::commit`] writes a [`crate::domain::Change`] with one
 //! TransactWriteItems, and `queries` serves the lists. Rules live in [`crate::domain`], not here.
 
@@ -14,6 +15,7 @@ mod load;
 mod policies;
 mod queries;
 pub mod schema;
+pub mod stream;
 mod sweep;
 
 use std::error::Error as StdError;

@@ -59,12 +59,21 @@ pub struct Books {
 impl Billing {
     /// A world at `at` whose shop is open.
     pub async fn at(at: &str) -> Self {
-        Self::at_with(at, table::PATIENCE).await
+        Self::start(dynamodb::endpoint(), at, table::PATIENCE).await
     }
 
     /// The same with functions that wait `patience` for each answer of DynamoDB.
     pub async fn at_with(at: &str, patience: Duration) -> Self {
-        let world = World::start_with(patience).await;
+        Self::start(dynamodb::endpoint(), at, patience).await
+    }
+
+    /// The same on another engine than DynamoDB Local.
+    pub async fn on(endpoint: &'static str, at: &str) -> Self {
+        Self::start(endpoint, at, table::PATIENCE).await
+    }
+
+    async fn start(endpoint: &'static str, at: &str, patience: Duration) -> Self {
+        let world = World::start_with(endpoint, patience).await;
         world.set_time(at);
         world.open_shop().await;
         let name = world.describe_table().await.table_name.expect("a name");
@@ -76,7 +85,7 @@ impl Billing {
                 claims: ClaimNames { tenant: "tenant_id".to_owned(), role: "role".to_owned() },
             },
         };
-        let direct = table::client(dynamodb::endpoint());
+        let direct = table::client(endpoint);
         Self { world, app, direct, provider: token("till", "payment_provider", None) }
     }
 

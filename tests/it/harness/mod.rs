@@ -7,19 +7,23 @@
 //! [`weather`], by themselves; [`table`] looks into the table past the product; [`random`] makes random but repeatable
 //! choices; [`shop`] buys and sells; [`billing`] lets time bill; [`routes`] knows how to call every route; [`forgery`]
 //! makes tokens that nobody should accept; [`raw`] sends what no HTTP client would; [`trap`] is where a program is
-//! killed; [`yaml`] reads the template.
+//! killed; [`history`] lets everything happen, [`stream`] reads what the table tells of it; [`lambda`] runs the deployed
+//! binary; [`yaml`] reads the templates.
 
 pub mod billing;
 pub mod client;
 pub mod contract;
 pub mod dynamodb;
 pub mod forgery;
+pub mod history;
+pub mod lambda;
 pub mod project;
 pub mod proxy;
 pub mod random;
 pub mod raw;
 pub mod routes;
 pub mod shop;
+pub mod stream;
 pub mod table;
 pub mod trap;
 pub mod weather;

@@ -74,12 +74,11 @@ impl TestClock {
 impl World {
     /// Makes a table and starts a server on it; both live as long as the test's runtime.
     pub async fn start() -> Self {
-        Self::start_with(table::PATIENCE).await
+        Self::start_with(dynamodb::endpoint(), table::PATIENCE).await
     }
 
-    /// The same with a server that waits `patience` for each answer of DynamoDB.
-    pub async fn start_with(patience: Duration) -> Self {
-        let endpoint = dynamodb::endpoint();
+    /// The same on an engine of the test's choice, with a server that waits `patience` for each of its answers.
+    pub async fn start_with(endpoint: &'static str, patience: Duration) -> Self {
         let (direct, table) = (table::client(endpoint), unique());
         schema::create_table(&direct, &table).await.expect("a table");
         let dynamodb = Proxy::start(endpoint).await;

@@ -1,4 +1,4 @@
-//! `template.yaml`, read as JSON: a node with a tag becomes an object, so `!Ref Table` is `{"!Ref": "Table"}`.
+//! `template.yaml` and those that belong to it, read as JSON: a node with a tag becomes an object, so `!Ref Table` is `{"!Ref": "Table"}`.
 
 use std::fs;
 
@@ -9,9 +9,14 @@ use super::project::ROOT;
 
 /// Reads the project's template.
 pub fn template() -> Value {
-    let text = fs::read_to_string(format!("{ROOT}/template.yaml")).expect("template.yaml");
-    let documents = Yaml::load_from_str(&text).expect("template.yaml is YAML");
-    let [document] = &documents[..] else { panic!("template.yaml is one document") };
+    read("template.yaml")
+}
+
+/// Reads one of the project's templates.
+pub fn read(name: &str) -> Value {
+    let text = fs::read_to_string(format!("{ROOT}/{name}")).expect(name);
+    let documents = Yaml::load_from_str(&text).expect("a template is YAML");
+    let [document] = &documents[..] else { panic!("{name} is not one document") };
     to_json(document)
 }
 
@@ -32,6 +37,6 @@ fn to_json(node: &Yaml) -> Value {
         Yaml::Tagged(tag, node) => {
             Value::Object(Map::from_iter([(format!("{}{}", tag.handle, tag.suffix), to_json(node))]))
         }
-        other => panic!("template.yaml has a node that this test cannot read: {other:?}"),
+        other => panic!("a template has a node that this test cannot read: {other:?}"),
     }
 }

@@ -41,7 +41,8 @@ impl World {
         };
         let (admin, user) = (token(Role::PlatformAdmin, None), token(Role::TenantUser, Some("acme")));
         let test_clock = Arc::new(TestClock::new(clock, Arc::new(Sweeper::new(app.clone()))));
-        let gateway = Gateway { app, issuer: Arc::new(issuer), test_clock: Some(test_clock) };
+        let gateway =
+            Gateway { app, issuer: Arc::new(issuer), extras: Extras { test_clock: Some(test_clock), events: None } };
         Self { gateway, engine, admin, user }
     }
 
@@ -119,7 +120,7 @@ async fn the_clock_is_shown_to_admins_and_moved_forward_only() {
     assert_eq!((day(&moved["from"]), day(&moved["now"])), ("2027-01-01", "2027-01-02"));
     assert_eq!(moved["sweep"]["steps"], 0);
 
-    let without = Gateway { test_clock: None, ..world.gateway.clone() };
+    let without = Gateway { extras: Extras::default(), ..world.gateway.clone() };
     for method in [Method::GET, Method::POST] {
         assert_eq!(ask(&without, &world.admin, method, path, forward.clone()).await.0, 404);
     }
@@ -211,7 +212,7 @@ async fn sweeping_until_done_catches_up_with_all_that_was_missed() {
 async fn ticks_sweep_until_they_are_stopped() {
     let world = World::start().await;
     let path = world.subscribed("shop").await;
-    let Some(test_clock) = world.gateway.test_clock.clone() else { panic!("no test clock") };
+    let Some(test_clock) = world.gateway.extras.test_clock.clone() else { panic!("no test clock") };
     let at = moment("2027-01-09T00:00:00Z").unwrap();
     let late = App { clock: Arc::new(crate::clock::FixedClock(at)), ..test_clock.app().clone() };
     let sweeper = Sweeper::new(late);

@@ -1,0 +1,129 @@
+//! `publish_events`: turns records of the table's stream into CloudEvents, for the pipe that puts them on the event bus.
+//! Nothing is read or written here; what the pipe lets pass is told by `template.yaml`.
+
+use arcadia_shared::domain::{DeploymentId, Event, TenantId, Timestamp};
+use arcadia_shared::store::items::EventRecord;
+use arcadia_shared::store::{StoreError, stream};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Who says that it happened, as CloudEvents and EventBridge both have it.
+pub const SOURCE: &str = "cloud.arcadia";
+/// What an event's own type follows, to make the CloudEvent's.
+pub const TYPE_PREFIX: &str = "cloud.arcadia.deployment.";
+/// The name of the schema that `data` is of, docs/event-schema.json. What would break a reader makes it another one.
+pub const SCHEMA: &str = "urn:arcadia:event:1";
+
+/// An event in the structured form of CloudEvents 1.0, with the extensions `sequence` and `tenantid`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CloudEvent {
+    specversion: &'static str,
+    /// The deployment's id and the event's place in its history: the same however often the event is delivered.
+    id: String,
+    source: &'static str,
+    #[serde(rename = "type")]
+    kind: String,
+    subject: DeploymentId,
+    time: Timestamp,
+    dataschema: &'static str,
+    datacontenttype: &'static str,
+    /// The place in the deployment's history, in ten digits so that it sorts as text.
+    sequence: String,
+    /// Whose deployment it is.
+    tenantid: TenantId,
+    data: Data,
+}
+
+/// The event as the API shows it, and what it happened to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Data {
+    deployment_id: DeploymentId,
+    tenant_id: TenantId,
+    #[serde(flatten)]
+    event: Event,
+}
+
+/// Why records were not published. None of the batch is then, so that the pipe takes it apart and tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The pipe hands over something else.
+    #[error("the input is no list of records")]
+    NoList,
+    /// A record holds no event that can be read.
+    #[error("the record {sequence_number} of {key} cannot be published: {reason}")]
+    Record {
+        /// Its place in the stream.
+        sequence_number: String,
+        /// The key of its item.
+        key: String,
+        /// What is wrong with it.
+        reason: StoreError,
+    },
+}
+
+/// Turns a batch of records into as many CloudEvents, in the same order.
+///
+/// # Errors
+/// [`PublishError`] with the first record that cannot be read.
+pub fn publish(records: &Value) -> Result<Vec<CloudEvent>, PublishError> {
+    records.as_array().ok_or(PublishError::NoList)?.iter().map(to_cloud_event).collect()
+}
+
+fn to_cloud_event(record: &Value) -> Result<CloudEvent, PublishError> {
+    let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let event = stream::to_event(record).map_err(|reason| PublishError::Record {
+        sequence_number: text("/dynamodb/SequenceNumber"),
+        key: format!("{} {}", text("/dynamodb/Keys/PK/S"), text("/dynamodb/Keys/SK/S")),
+        reason,
+    })?;
+    Ok(event.into())
+}
+
+impl From<EventRecord> for CloudEvent {
+    fn from(EventRecord { deployment_id, tenant_id, event }: EventRecord) -> Self {
+        Self {
+            specversion: "1.0",
+            id: format!("{deployment_id}/{}", event.sequence),
+            source: SOURCE,
+            kind: format!("{TYPE_PREFIX}{}", event.kind.name()),
+            subject: deployment_id,
+            time: event.occurred_at,
+            dataschema: SCHEMA,
+            datacontenttype: "application/json",
+            sequence: format!("{:010}", event.sequence),
+            tenantid: tenant_id.clone(),
+            data: Data { deployment_id, tenant_id, event },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_named_and_nothing_is_dropped() {
+        let keys = json!({"PK": {"S": "DEPLOYMENT#x"}, "SK": {"S": "EVENT#0000000001"}});
+        let image = json!({"PK": {"S": "DEPLOYMENT#x"}, "SK": {"S": "EVENT#0000000001"}, "type": {"S": "event"}});
+        for (dynamodb, reason) in [
+            (json!({"Keys": keys, "SequenceNumber": "111"}), "without a new image"),
+            (
+                json!({"Keys": keys, "SequenceNumber": "111", "NewImage": {"a": {"SS": ["b"]}}}),
+                "of a type that no item has",
+            ),
+            (json!({"Keys": keys, "SequenceNumber": "111", "NewImage": image}), "DEPLOYMENT#x EVENT#0000000001: "),
+        ] {
+            let error = publish(&json!([{"eventName": "INSERT", "dynamodb": dynamodb}])).unwrap_err().to_string();
+            assert!(
+                error.starts_with("the record 111 of DEPLOYMENT#x EVENT#0000000001 cannot be published: "),
+                "{error}"
+            );
+            assert!(error.contains(reason), "{error}");
+        }
+        assert_eq!(publish(&json!([{}])).unwrap_err().to_string().split(" cannot").next(), Some("the record ? of ? ?"));
+        assert!(matches!(publish(&json!({})), Err(PublishError::NoList)));
+        assert_eq!(publish(&json!([])).unwrap(), []);
+    }
+}

@@ -1,0 +1,132 @@
+//! `/events`: the events of this run as server-sent events, each with its position in the feed for its id, so that a
+//! client that comes back with `Last-Event-ID` misses nothing that is still kept. It is no route of the product: where
+//! that is deployed, events are on a bus.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arcadia_functions::{Audience, problem_response};
+use arcadia_shared::Error;
+use arcadia_shared::auth::{Principal, Scope};
+use arcadia_shared::http::Call;
+use arcadia_shared::http::problem::Problem;
+use arcadia_shared::runtime::App;
+use arcadia_shared::store::StoreError;
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, Response, header};
+use futures_util::stream;
+use lambda_http::Request;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::feed::{Feed, Page, State};
+use crate::gateway::into_body;
+
+/// Where it is.
+pub const PATH: &str = "/events";
+/// What it answers to.
+pub const METHODS: [Method; 1] = [Method::GET];
+
+/// How many read at a time.
+const MAX_READERS: usize = 32;
+/// How long nothing is said before a sign of life.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The feed, and places for its readers.
+#[derive(Debug, Clone)]
+pub struct Events {
+    feed: Arc<Feed>,
+    places: Arc<Semaphore>,
+}
+
+/// One reader. It holds one page at a time, and only asks for the next when that is sent.
+struct Reader {
+    feed: Arc<Feed>,
+    scope: Scope,
+    position: u64,
+    follow: bool,
+    state: watch::Receiver<State>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Events {
+    /// Lets a feed be read.
+    #[must_use]
+    pub fn new(feed: Arc<Feed>) -> Self {
+        Self { feed, places: Arc::new(Semaphore::new(MAX_READERS)) }
+    }
+
+    /// Tells the readers to end.
+    pub fn close(&self) {
+        self.feed.close();
+    }
+
+    /// Answers a request of one of the [`METHODS`], by a caller whose token has been verified.
+    #[must_use]
+    pub fn respond(&self, app: &App, request: Request, request_id: &str) -> Response<Body> {
+        self.read(app, request)
+            .unwrap_or_else(|error| problem_response(&Problem::from(&error), request_id).map(into_body))
+    }
+
+    fn read(&self, app: &App, request: Request) -> Result<Response<Body>, Error> {
+        let principal = Principal::from_request(&request, &app.settings.claims)?;
+        Audience::Everyone.admit(principal.actor.authority)?;
+        let scope = principal.scope.clone();
+        let last_id = request.headers().get("last-event-id").cloned();
+        let call = Call::new(principal, request, &["follow"])?;
+        let follow = match call.parameter("follow") {
+            None | Some("true") => true,
+            Some("false") => false,
+            Some(_) => return Err(Error::malformed("invalid_parameter", "follow must be true or false")),
+        };
+        let state = self.feed.watch();
+        let newest = state.borrow().last;
+        let position = match last_id {
+            None => newest,
+            Some(id) => position(&id).ok_or_else(|| {
+                Error::malformed("invalid_last_event_id", "Last-Event-ID must be the id of an event, or 0 for all")
+            })?,
+        };
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place =
+            place.map_err(|_| StoreError::Unavailable("as many read the events as may at a time".to_owned()))?;
+        let reader = Reader { feed: Arc::clone(&self.feed), scope, position, follow, state, _place: place };
+        let mut response = Response::new(Body::from_stream(stream::unfold(reader, Reader::next)));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
+}
+
+impl Reader {
+    /// The next piece of the answer, as soon as there is one.
+    async fn next(mut self) -> Option<(Result<String, Infallible>, Self)> {
+        loop {
+            // Before the page is taken, so that what comes after it is noticed.
+            let State { last, closed } = *self.state.borrow_and_update();
+            let Page { entries, position, gap } = self.feed.after(self.position, &self.scope);
+            self.position = position;
+            if gap || !entries.is_empty() {
+                let gap = if gap { "event: gap\ndata: {}\n\n" } else { "" };
+                let entries = entries.iter().map(|entry| format!("id: {}\ndata: {}\n\n", entry.position, entry.json));
+                return Some((Ok(entries.fold(gap.to_owned(), |text, entry| text + &entry)), self));
+            }
+            if closed || (!self.follow && position >= last) {
+                return None;
+            }
+            if position < last {
+                continue;
+            }
+            match tokio::time::timeout(HEARTBEAT, self.state.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return None,
+                Err(_) => return Some((Ok(": nothing new\n\n".to_owned()), self)),
+            }
+        }
+    }
+}
+
+fn position(id: &HeaderValue) -> Option<u64> {
+    id.to_str().ok()?.parse().ok().filter(|position| *position < u64::MAX)
+}

@@ -1,0 +1,238 @@
+//! The events of this run, in place of the table's stream, the pipe and the bus: what the program commits is kept for a
+//! while and can be read from any place on. What an event looks like is decided in `arcadia_functions::events::publish`.
+//!
+//! The embedded engine has a stream as well, but never forgets a record and reads all of them again for each it adds.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arcadia_functions::events::publish::CloudEvent;
+use arcadia_shared::auth::Scope;
+use arcadia_shared::domain::TenantId;
+use arcadia_shared::runtime::{Clock as _, RealClock};
+use arcadia_shared::store::items::{EventRecord, Item, to_event_record};
+use arcadia_shared::store::keys::EVENT_PREFIX;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
+};
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use tokio::sync::watch;
+
+/// How much is kept, in bytes of JSON; the oldest events make place for the newest.
+pub const MAX_KEPT_LEN: usize = 16 * 1024 * 1024;
+/// How many events are looked at for one page.
+pub const PAGE: usize = 100;
+
+/// The events of this run.
+#[derive(Debug)]
+pub struct Feed {
+    kept: Mutex<Kept>,
+    state: watch::Sender<State>,
+}
+
+/// How far the feed is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    /// The newest event's position.
+    pub last: u64,
+    /// Whether the program is about to end.
+    pub closed: bool,
+}
+
+/// An event, and where it stands in the feed.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Greater than that of every earlier event, of earlier runs too.
+    pub position: u64,
+    /// The CloudEvent.
+    pub json: Arc<str>,
+    tenant_id: TenantId,
+}
+
+/// What follows a position.
+#[derive(Debug)]
+pub struct Page {
+    /// The events, oldest first.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins.
+    pub position: u64,
+    /// Whether events after the position are not kept any more.
+    pub gap: bool,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// Their positions have no gaps.
+    entries: VecDeque<Entry>,
+    len: usize,
+    max_len: usize,
+    last: u64,
+}
+
+/// Sees what a client commits.
+#[derive(Debug)]
+struct Tap(Arc<Feed>);
+
+/// The events of a transaction that is under way.
+#[derive(Debug)]
+struct UnderWay(Vec<EventRecord>);
+
+impl Storable for UnderWay {
+    type Storer = StoreReplace<Self>;
+}
+
+impl Feed {
+    /// A feed that keeps up to `max_len` bytes.
+    #[must_use]
+    pub fn new(max_len: usize) -> Arc<Self> {
+        // A later run begins further on than an earlier one got, unless that had a thousand events in a millisecond.
+        let last = u64::try_from(RealClock.now().timestamp_micros()).unwrap_or_default();
+        let kept = Mutex::new(Kept { entries: VecDeque::new(), len: 0, max_len, last });
+        Arc::new(Self { kept, state: watch::Sender::new(State { last, closed: false }) })
+    }
+
+    /// The same client, whose commits are in the feed.
+    #[must_use]
+    pub fn tap(self: &Arc<Self>, client: &Client) -> Client {
+        Client::from_conf(client.config().to_builder().interceptor(Tap(Arc::clone(self))).build())
+    }
+
+    /// What changes when there is more to read.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// Tells the readers to end.
+    pub fn close(&self) {
+        self.state.send_modify(|state| state.closed = true);
+    }
+
+    /// The events after a position that a caller may see; 0 is before all.
+    #[must_use]
+    pub fn after(&self, position: u64, scope: &Scope) -> Page {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = kept.last + 1 - kept.entries.len() as u64;
+        let gap = position != 0 && position + 1 < first;
+        let skipped = usize::try_from((position + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+        let looked_at: Vec<&Entry> = kept.entries.iter().skip(skipped).take(PAGE).collect();
+        let position = looked_at.last().map_or(kept.last, |entry| entry.position);
+        let entries = looked_at.into_iter().filter(|entry| scope.contains(&entry.tenant_id)).cloned().collect();
+        Page { entries, position, gap }
+    }
+
+    fn push(&self, record: EventRecord) {
+        let tenant_id = record.tenant_id.clone();
+        let json = match serde_json::to_string(&CloudEvent::from(record)) {
+            Ok(json) => json.into(),
+            Err(error) => return tracing::error!(%error, "an event cannot be told"),
+        };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = kept.push(tenant_id, json);
+        // Under the lock, so that readers never see it go back.
+        self.state.send_modify(|state| state.last = last);
+    }
+}
+
+impl Kept {
+    fn push(&mut self, tenant_id: TenantId, json: Arc<str>) -> u64 {
+        self.last += 1;
+        self.len += json.len();
+        self.entries.push_back(Entry { position: self.last, json, tenant_id });
+        while self.len > self.max_len {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.len -= oldest.json.len();
+        }
+        self.last
+    }
+}
+
+impl Intercept for Tap {
+    fn name(&self) -> &'static str {
+        "EventFeed"
+    }
+
+    fn read_before_execution(
+        &self,
+        context: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(input) = context.input().downcast_ref::<TransactWriteItemsInput>() {
+            config.interceptor_state().store_put(UnderWay(events(input)));
+        }
+        Ok(())
+    }
+
+    fn read_after_execution(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if context.output_or_error().is_some_and(|outcome| outcome.is_ok())
+            && let Some(UnderWay(records)) = config.load::<UnderWay>()
+        {
+            records.iter().cloned().for_each(|record| self.0.push(record));
+        }
+        Ok(())
+    }
+}
+
+/// The events that a transaction puts.
+fn events(input: &TransactWriteItemsInput) -> Vec<EventRecord> {
+    let items = input.transact_items().iter().filter_map(|write| write.put()).map(|put| put.item());
+    let is_event =
+        |item: &&Item| item.get("SK").and_then(|key| key.as_s().ok()).is_some_and(|key| key.starts_with(EVENT_PREFIX));
+    let records = items.filter(is_event).map(|item| to_event_record(item.clone()));
+    records
+        .filter_map(|record| record.inspect_err(|error| tracing::error!(%error, "an event cannot be read")).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(feed: &Feed, position: u64, scope: &Scope) -> (Vec<String>, u64, bool) {
+        let Page { entries, position, gap } = feed.after(position, scope);
+        (entries.iter().map(|entry| entry.json.to_string()).collect(), position, gap)
+    }
+
+    fn fill(feed: &Feed, tenants: &[&str]) {
+        for (n, tenant) in tenants.iter().enumerate() {
+            feed.kept.lock().unwrap().push(tenant.parse().unwrap(), format!("{n:010}").into());
+        }
+    }
+
+    #[test]
+    fn a_feed_keeps_the_newest_and_says_what_is_missing() {
+        let feed = Feed::new(30);
+        let before = feed.watch().borrow().last;
+        assert_eq!(kept(&feed, 0, &Scope::All), (vec![], before, false));
+        fill(&feed, &["acme"; 5]);
+        let newest = vec!["0000000002".to_owned(), "0000000003".to_owned(), "0000000004".to_owned()];
+        assert_eq!(kept(&feed, 0, &Scope::All), (newest.clone(), before + 5, false));
+        assert_eq!(kept(&feed, before, &Scope::All), (newest.clone(), before + 5, true));
+        assert_eq!(kept(&feed, before + 1, &Scope::All), (newest.clone(), before + 5, true));
+        assert_eq!(kept(&feed, before + 2, &Scope::All), (newest, before + 5, false));
+        assert_eq!(kept(&feed, before + 4, &Scope::All), (vec!["0000000004".to_owned()], before + 5, false));
+        for position in [before + 5, before + 6, u64::MAX - 1] {
+            assert_eq!(kept(&feed, position, &Scope::All), (vec![], before + 5, false));
+        }
+    }
+
+    #[test]
+    fn a_tenant_sees_its_own_and_moves_on_over_those_of_others() {
+        let feed = Feed::new(MAX_KEPT_LEN);
+        fill(&feed, &["acme", "other", "acme"]);
+        let before = feed.kept.lock().unwrap().last - 3;
+        let scope = Scope::Tenant("acme".parse().unwrap());
+        assert_eq!(kept(&feed, 0, &scope), (vec!["0000000000".to_owned(), "0000000002".to_owned()], before + 3, false));
+        let nobody = Scope::Tenant("nobody".parse().unwrap());
+        assert_eq!(kept(&feed, before, &nobody), (vec![], before + 3, false));
+    }
+}

@@ -1,0 +1,147 @@
+//! The promise: the pipe puts every event on the bus, once and in order, as the API shows it, and nothing else.
+
+use std::collections::BTreeSet;
+
+use arcadia_functions::events::publish::{SOURCE, publish};
+use arcadia_local::engine::{Engine, Storage};
+use arcadia_shared::store::stream::is_event;
+use serde_json::{Value, json};
+
+use crate::harness::billing::Billing;
+use crate::harness::history::{BEGINNING, event_types, everything};
+use crate::harness::stream::{Stream, matches};
+use crate::harness::{dynamodb, lambda, yaml};
+
+/// The properties of the pipe.
+fn pipe() -> Value {
+    yaml::read("infra/events.yaml")["Resources"]["Pipe"]["Properties"].clone()
+}
+
+/// The pipe's own filter.
+fn filter() -> Value {
+    let filters = &pipe()["SourceParameters"]["FilterCriteria"]["Filters"];
+    assert_eq!(filters.as_array().map(Vec::len), Some(1));
+    serde_json::from_str(filters[0]["Pattern"].as_str().unwrap()).unwrap()
+}
+
+/// A member of an event, by a path of the pipe's.
+fn at_path<'a>(event: &'a Value, path: &Value) -> &'a Value {
+    let path = path.as_str().and_then(|path| path.strip_prefix("$.")).unwrap_or_else(|| panic!("{path} is no path"));
+    &event[path]
+}
+
+/// What is published of a deployment, as the API tells it.
+async fn told(billing: &Billing, id: &str) -> Vec<Value> {
+    let tenant_id =
+        billing.get(&format!("/deployments/{id}"), &billing.admin).await.expect(200)["deployment"]["tenant_id"].take();
+    let mut events = billing.collect(&format!("/deployments/{id}/events?limit=100"), &billing.admin, "events").await;
+    events.reverse();
+    for event in &mut events {
+        event["deployment_id"] = id.into();
+        event["tenant_id"] = tenant_id.clone();
+    }
+    events
+}
+
+/// Lets everything happen and publishes what the stream has, as the pipe would.
+async fn check(endpoint: &'static str) {
+    let billing = Billing::on(endpoint, BEGINNING).await;
+    let stream = Stream::open(endpoint, &billing.app.store).await.unwrap();
+    let ids = everything(&billing).await;
+    let mut expected = Vec::new();
+    for id in &ids {
+        expected.push(told(&billing, id).await);
+    }
+    let count = expected.iter().map(Vec::len).sum();
+    let filter = filter();
+    let records = stream.records(count, |record| matches(&filter, record)).await;
+    let (passing, other): (Vec<Value>, Vec<Value>) = records.into_iter().partition(|record| matches(&filter, record));
+    assert!(passing.iter().all(is_event) && !other.iter().any(is_event), "the code has the same filter");
+    assert!(!other.is_empty());
+    let batch = usize::try_from(pipe()["SourceParameters"]["DynamoDBStreamParameters"]["BatchSize"].as_u64().unwrap());
+    let batches = passing.chunks(batch.unwrap()).map(|batch| json!(publish(&json!(batch)).unwrap()));
+    let published: Vec<Value> = batches.flat_map(|batch| batch.as_array().unwrap().clone()).collect();
+    assert_eq!(published.len(), count);
+    let unique: BTreeSet<String> = published.iter().map(|event| event["id"].to_string()).collect();
+    assert_eq!(unique.len(), count);
+    for (id, expected) in ids.iter().zip(&expected) {
+        let of_one: Vec<&Value> = published.iter().filter(|event| event["subject"] == **id).collect();
+        let data: Vec<&Value> = of_one.iter().map(|event| &event["data"]).collect();
+        assert_eq!(data, expected.iter().collect::<Vec<_>>(), "{id}");
+        for (n, event) in (1..).zip(of_one) {
+            assert_eq!(event["id"], format!("{id}/{n}"));
+            assert_eq!(event["sequence"], format!("{n:010}"));
+            check_envelope(event);
+        }
+    }
+    let types: BTreeSet<&str> = published.iter().map(|event| event["data"]["type"].as_str().unwrap()).collect();
+    assert_eq!(types, event_types().iter().map(String::as_str).collect::<BTreeSet<_>>(), "everything happened");
+}
+
+/// Insists on what CloudEvents 1.0 and the pipe's target want of an event.
+fn check_envelope(event: &Value) {
+    let target = &pipe()["TargetParameters"]["EventBridgeEventBusParameters"];
+    for (name, value) in event.as_object().unwrap() {
+        assert!(name.len() <= 20 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{name}");
+        assert!(name == "data" || value.as_str().is_some_and(|text| !text.is_empty()), "{name}: {value}");
+    }
+    assert_eq!((&event["specversion"], &event["datacontenttype"]), (&json!("1.0"), &json!("application/json")));
+    let data = &event["data"];
+    assert_eq!(event["type"], format!("cloud.arcadia.deployment.{}", data["type"].as_str().unwrap()));
+    assert_eq!((&event["time"], &event["tenantid"]), (&data["occurred_at"], &data["tenant_id"]));
+    assert_eq!(at_path(event, &target["DetailType"]), &event["type"]);
+    assert_eq!(at_path(event, &target["Source"]), SOURCE);
+    assert_eq!(at_path(event, &target["Time"]), &event["time"]);
+    let on_the_bus = json!({"source": event["source"], "detail-type": event["type"], "detail": event});
+    let archived = &yaml::read("infra/events.yaml")["Resources"]["Archive"]["Properties"]["EventPattern"];
+    assert!(matches(archived, &on_the_bus));
+    assert!(!matches(archived, &json!({"source": SOURCE, "replay-name": "again"})));
+    // EventBridge takes 256 KB in one call, of as many events as are in a batch.
+    assert!(event.to_string().len() * 10 < 256 * 1024, "{event}");
+}
+
+#[tokio::test]
+async fn every_event_is_published_once_and_in_order_and_nothing_else_is() {
+    check(dynamodb::endpoint()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_engines_stream_says_the_same() {
+    let engine = Engine::start(&Storage::Memory).await.unwrap();
+    check(Box::leak(engine.endpoint().to_owned().into_boxed_str())).await;
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_function_publishes_without_a_table_and_names_what_it_cannot_read() {
+    let billing = Billing::at(BEGINNING).await;
+    let stream = Stream::open(dynamodb::endpoint(), &billing.app.store).await.unwrap();
+    billing.create("shop").await;
+    let records = stream.records(1, is_event).await;
+    let good: Vec<&Value> = records.iter().filter(|record| is_event(record)).collect();
+    let mut bad = good[0].clone();
+    bad["dynamodb"]["NewImage"]["type"] = json!({"S": "nonsense"});
+    let ran = lambda::run("publish_events", None, &[json!(good), json!([good[0], bad])]).await;
+    assert_eq!(ran.answers[0], json!(publish(&json!(good)).unwrap()));
+    let message = ran.answers[1]["errorMessage"].as_str().unwrap();
+    let sequence_number = bad["dynamodb"]["SequenceNumber"].as_str().unwrap();
+    assert!(message.contains(sequence_number) && message.contains("EVENT#0000000001"), "{message}");
+    assert_eq!(ran.metrics, Vec::<Value>::new());
+    assert!(
+        ran.logs.iter().any(|line| line["level"] == "ERROR" && line["route"] == "publish_events"),
+        "{:?}",
+        ran.logs
+    );
+}
+
+#[test]
+fn the_pipe_keeps_order_and_what_it_gives_up() {
+    let pipe = pipe();
+    let source = &pipe["SourceParameters"]["DynamoDBStreamParameters"];
+    assert_eq!((&source["ParallelizationFactor"], &source["StartingPosition"]), (&json!(1), &json!("TRIM_HORIZON")));
+    assert!(source["BatchSize"].as_u64().unwrap() <= 10, "more than the bus takes at once");
+    assert_eq!(source["OnPartialBatchItemFailure"], "AUTOMATIC_BISECT");
+    assert_eq!(source["DeadLetterConfig"]["Arn"], json!({"!GetAtt": "DeadLetters.Arn"}));
+    let function = &yaml::template()["Resources"]["PublishEvents"]["Properties"];
+    assert_eq!((&function["Handler"], &function["Policies"]), (&json!("publish_events"), &Value::Null));
+}

@@ -1,0 +1,69 @@
+//! A history in which everything happens that can: at least one event of every type.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::billing::Billing;
+use super::world::id_of;
+
+/// When it begins.
+pub const BEGINNING: &str = "2027-01-01T00:00:00Z";
+
+/// The types of events there are, as the code itself lists them when it meets another.
+pub fn event_types() -> Vec<String> {
+    let unknown = serde_json::from_value::<arcadia_shared::domain::EventKind>(json!({"type": "?", "data": {}}));
+    let error = unknown.expect_err("there is no such type").to_string();
+    let (_, names) = error.split_once("expected one of ").expect("the names that there are");
+    names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
+}
+
+/// Lets it happen, at a world that is at [`BEGINNING`]; the deployments, in the order in which they were created.
+pub async fn everything(billing: &Billing) -> Vec<String> {
+    billing.sell_plan("tryout", &[json!({"price_cents": 2_900, "trial_days": 14})]).await;
+    let busy = busy(billing).await;
+    let voided = billing.create_subscribed("voided", json!({"plan_code": "yearly", "anchor": "now"})).await;
+    let number = billing.newest(&voided).await;
+    billing.void(&voided, &number).await.expect(200);
+    let tried = billing.create_subscribed("tried", json!({"plan_code": "tryout"})).await;
+    let later = billing.clock.ahead(TimeDelta::days(20));
+    billing
+        .post(&format!("/deployments/{tried}/trial"), &billing.admin, json!({"trial_ends_at": later}))
+        .await
+        .expect(200);
+    let unpaid = billing.create_subscribed("unpaid", json!({"plan_code": "studio"})).await;
+    let body = json!({"slug": "foreign", "tenant_id": "other"});
+    let foreign = id_of(&billing.post("/deployments", &billing.admin, body).await.expect(201)["deployment"]);
+    for _ in 0..60 {
+        billing.clock.shift(TimeDelta::days(1));
+        billing.sweep().await;
+    }
+    vec![busy, voided, tried, unpaid, foreign]
+}
+
+/// A deployment whose owner tries everything.
+async fn busy(billing: &Billing) -> String {
+    let id = id_of(&billing.create("busy").await);
+    let path = format!("/deployments/{id}");
+    let user = &billing.user;
+    let post =
+        async |end: &str, body: Value, status| billing.post(&format!("{path}{end}"), user, body).await.expect(status);
+    billing.patch(&path, user, json!({"display_name": "The shop"})).await.expect(200);
+    let resource = json!({"kind": "database", "provider_reference": "db-1", "region": "eu-central-1"});
+    let resource = id_of(&post("/resources", resource, 201).await["resource"]);
+    billing.delete(&format!("{path}/resources/{resource}"), user).await.expect(200);
+    post("/subscribe", json!({"plan_code": "studio"}), 201).await;
+    // An invoice is numbered by the second that it begins to bill, and another one follows.
+    billing.clock.shift(TimeDelta::hours(1));
+    let addon = billing.attach(&id, "storage_50gb").await;
+    billing.delete(&format!("{path}/subscription/addons/{addon}"), user).await.expect(200);
+    post("/subscription/change", json!({"plan_code": "team", "effective": "period_end"}), 200).await;
+    billing.delete(&format!("{path}/subscription/change"), user).await.expect(200);
+    post("/subscription/change", json!({"plan_code": "team", "effective": "immediate"}), 200).await;
+    post("/subscription/cancellation", json!({"effective": "period_end"}), 200).await;
+    billing.delete(&format!("{path}/subscription/cancellation"), user).await.expect(200);
+    post("/transition", json!({"to_state": "paused", "reason": "holidays"}), 200).await;
+    post("/transition", json!({"to_state": "active", "notes": "back again"}), 200).await;
+    billing.settle_open_invoices(&id).await;
+    post("/subscription/cancellation", json!({"effective": "immediate"}), 200).await;
+    id
+}

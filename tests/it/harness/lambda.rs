@@ -1,0 +1,100 @@
+//! The deployed binary, run as Lambda runs it: a process that asks a runtime API for events and sends the answers there.
+
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{Method, Response, Uri};
+use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::program;
+
+/// Later than any test.
+const DEADLINE_MS: &str = "253402300799000";
+/// The namespace of the metrics of a test.
+pub const NAMESPACE: &str = "arcadia-tests";
+
+/// What a function came to: an answer or an error for each event, and what it printed.
+#[derive(Debug)]
+pub struct Ran {
+    /// The answers; an error's has an `errorMessage`.
+    pub answers: Vec<Value>,
+    /// The lines of standard output that are metrics.
+    pub metrics: Vec<Value>,
+    /// The other lines.
+    pub logs: Vec<Value>,
+}
+
+#[derive(Debug)]
+struct Runtime {
+    events: Mutex<mpsc::UnboundedReceiver<Value>>,
+    answers: mpsc::UnboundedSender<Value>,
+}
+
+/// Has the function `handler` work on events, one after the other. `table` is where, as an endpoint and a name.
+pub async fn run(handler: &str, table: Option<(&str, &str)>, events: &[Value]) -> Ran {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let (answered, mut answers) = mpsc::unbounded_channel();
+    let runtime = Arc::new(Runtime { events: Mutex::new(receiver), answers: answered });
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("the address of a bound listener").to_string();
+    let router = Router::new().fallback(handle).with_state(runtime);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut command = Command::new(program::bootstrap());
+    command.env_clear().env("_HANDLER", handler).env("AWS_LAMBDA_RUNTIME_API", &address);
+    for (name, value) in [
+        ("AWS_LAMBDA_FUNCTION_NAME", handler),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+    ] {
+        command.env(name, value);
+    }
+    // A function without a table gets nothing of what belongs to one.
+    if let Some((endpoint, table)) = table {
+        command.env("AWS_ENDPOINT_URL_DYNAMODB", endpoint).env("TABLE_NAME", table);
+        command.env("DEFAULT_REGION", "eu-central-1").env("DUE_SHARDS", "16").env("METRICS_NAMESPACE", NAMESPACE);
+        command.env("TENANT_CLAIM", "tenant_id").env("ROLE_CLAIM", "role");
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("bootstrap");
+    let mut stdout = child.stdout.take().expect("its output");
+    let invoking = async {
+        let mut ran = Vec::new();
+        for event in events {
+            sender.send(event.clone()).expect("the runtime API listens");
+            ran.push(answers.recv().await.expect("an answer"));
+        }
+        child.kill().await.expect("it runs until it is ended");
+        ran
+    };
+    let mut printed = String::new();
+    let (answers, read) = tokio::join!(invoking, stdout.read_to_string(&mut printed));
+    read.expect("its output");
+    let lines = printed.lines().map(|line| serde_json::from_str::<Value>(line).expect("every line is JSON"));
+    let (metrics, logs) = lines.partition(|line| line.get("_aws").is_some());
+    Ran { answers, metrics, logs }
+}
+
+async fn handle(State(runtime): State<Arc<Runtime>>, method: Method, uri: Uri, body: Bytes) -> Response<Body> {
+    if method == Method::GET && uri.path().ends_with("/invocation/next") {
+        let Some(event) = runtime.events.lock().await.recv().await else { return std::future::pending().await };
+        return Response::builder()
+            .header("lambda-runtime-aws-request-id", "00000000-0000-4000-8000-000000000000")
+            .header("lambda-runtime-deadline-ms", DEADLINE_MS)
+            .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-central-1:123456789012:function:tests")
+            .body(Body::from(event.to_string()))
+            .expect("a response");
+    }
+    let answer = serde_json::from_slice(&body).expect("an answer is JSON");
+    let _ = runtime.answers.send(answer);
+    Response::builder().status(202).body(Body::from("{}")).expect("a response")
+}
