@@ -40,11 +40,15 @@ pub fn program() -> &'static Path {
 }
 
 /// A directory of its own, removed in the end.
-struct Directory(PathBuf);
+pub struct Directory(PathBuf);
 
 impl Directory {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(Path::new(TEMPORARY).join(unique()))
+    }
+
+    pub fn path(&self) -> &str {
+        self.0.to_str().expect("a path that is text")
     }
 }
 
@@ -55,15 +59,15 @@ impl Drop for Directory {
 }
 
 /// A running program; it is killed if a test ends before it does.
-struct Running {
+pub struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    http: Http,
+    pub http: Http,
 }
 
 impl Running {
     /// Starts the program and waits until it says where it is.
-    async fn start(data: &Directory, arguments: &[&str]) -> Self {
+    pub async fn start(data: &Directory, arguments: &[&str]) -> Self {
         let mut command = Command::new(program());
         command.args(["--port", "0", "--data"]).arg(&data.0).args(arguments);
         let mut child = command.kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -79,7 +83,13 @@ impl Running {
     }
 
     /// Sends a signal and waits for the end; the exit code, and what was still printed.
-    async fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+    async fn stop(self, signal: &str) -> (Option<i32>, String) {
+        let (code, printed, _) = self.end(signal).await;
+        (code, printed)
+    }
+
+    /// Sends a signal and waits for the end; the exit code, what was still printed, and all that was logged.
+    pub async fn end(mut self, signal: &str) -> (Option<i32>, String, String) {
         let pid = self.child.id().expect("it still runs").to_string();
         assert!(StdCommand::new("kill").args([signal, &pid]).status().unwrap().success());
         let mut stderr = self.child.stderr.take().unwrap();
@@ -93,12 +103,12 @@ impl Running {
         };
         tokio::join!(reading, async { stderr.read_to_string(&mut logged).await.unwrap() });
         let status = self.child.wait().await.unwrap();
-        (status.code(), printed)
+        (status.code(), printed, logged)
     }
 }
 
 /// Runs the program to its end.
-fn run(arguments: &[&str]) -> Output {
+pub fn run(arguments: &[&str]) -> Output {
     StdCommand::new(program()).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
