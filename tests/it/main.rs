@@ -18,6 +18,8 @@ mod billing_simulation;
 mod billing_sweep;
 mod cancellations;
 mod catalog;
+mod cli;
+mod demo;
 mod docs;
 mod events_docs;
 mod events_live;

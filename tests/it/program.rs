@@ -68,6 +68,10 @@ impl Directory {
     pub fn new() -> Self {
         Self(Path::new(TEMPORARY).join(unique()))
     }
+
+    pub fn path(&self) -> &str {
+        self.0.to_str().expect("a path that is text")
+    }
 }
 
 impl Drop for Directory {
@@ -111,7 +115,8 @@ impl Running {
         self.end(signal).await.2
     }
 
-    async fn end(mut self, signal: &str) -> (Option<i32>, String, String) {
+    /// Sends a signal and waits for the end; the exit code, what was still printed, and all that was logged.
+    pub async fn end(mut self, signal: &str) -> (Option<i32>, String, String) {
         let pid = self.child.id().expect("it still runs").to_string();
         assert!(StdCommand::new("kill").args([signal, &pid]).status().unwrap().success());
         let mut stderr = self.child.stderr.take().unwrap();

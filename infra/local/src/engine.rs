@@ -57,6 +57,19 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] if the file cannot be opened, or no port or thread is to be had.
     pub async fn start(storage: &Storage) -> Result<Self, EngineError> {
+        Self::start_as(storage, false).await
+    }
+
+    /// Starts an engine that is in a hurry: what it answered is on the disk only when it has stopped. For what can be
+    /// made again from the start.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn start_for_bulk(storage: &Storage) -> Result<Self, EngineError> {
+        Self::start_as(storage, true).await
+    }
+
+    async fn start_as(storage: &Storage, bulk: bool) -> Result<Self, EngineError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?.into_std()?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel();
@@ -65,7 +78,7 @@ impl Engine {
         let thread = thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| error.to_string())?;
-            let database = match open(&storage) {
+            let database = match open(&storage, bulk) {
                 Ok(database) => database,
                 Err(error) => return report.send(Err(error)).map_err(|_| "nobody waits for it".to_owned()),
             };
@@ -102,7 +115,7 @@ impl Engine {
     }
 }
 
-fn open(storage: &Storage) -> Result<Database, EngineError> {
+fn open(storage: &Storage, bulk: bool) -> Result<Database, EngineError> {
     let failed = |place: String| {
         move |error: &dyn fmt::Display| EngineError::Open { place: place.clone(), reason: error.to_string() }
     };
@@ -111,7 +124,11 @@ fn open(storage: &Storage) -> Result<Database, EngineError> {
         Storage::File(path) => {
             let failed = failed(path.display().to_string());
             let name = path.to_str().ok_or_else(|| failed(&"its path is not UTF-8"))?;
-            Database::new(name).map_err(|error| failed(&error))
+            let database = Database::new(name).map_err(|error| failed(&error))?;
+            if bulk {
+                database.enable_bulk_loading().map_err(|error| failed(&error))?;
+            }
+            Ok(database)
         }
     }
 }

@@ -10,12 +10,13 @@
 //! - [`sweeper`]: time that passes, in place of the schedule; [`clock`] has clocks that can be set, and `clock_route`
 //!   is how a running program's is moved on.
 //! - [`cli`]: the program that joins them; `data` is its directory, `records` where its records are, `demo` what it
-//!   sells at first and `banner` what it prints.
+//!   sells at first and the history it can be filled with, `banner` what it prints, and `client` how it asks the API.
 //!
 //! Nothing here is deployed, and no rule of the product is here: requests go through the same code as in Lambda.
 
 mod banner;
 pub mod cli;
+mod client;
 pub mod clock;
 mod clock_route;
 mod data;

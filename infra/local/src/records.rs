@@ -52,6 +52,16 @@ impl Records {
         Self::of_engine(engine, Some(lock), table, format!("in {}", data.display())).await
     }
 
+    /// The same for writing much that can be written again: see [`Engine::start_for_bulk`].
+    ///
+    /// # Errors
+    /// As [`Records::in_directory`].
+    pub async fn in_directory_for_bulk(data: &Path, table: &str) -> Result<Self, RecordsError> {
+        let lock = DatabaseLock::acquire(data)?;
+        let engine = Engine::start_for_bulk(&Storage::File(lock.path().to_owned())).await?;
+        Self::of_engine(engine, Some(lock), table, format!("in {}", data.display())).await
+    }
+
     /// Records in memory.
     ///
     /// # Errors

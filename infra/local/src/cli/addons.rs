@@ -1,0 +1,76 @@
+//! `arcadia addons`: what the API does with the add-ons of the catalog.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::connection::{Connection, Paging, Precondition};
+use super::plans::Status;
+use crate::client::{Failure, Request, views};
+
+#[derive(Debug, Args)]
+pub struct Addons {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List add-ons by code
+    List {
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show an add-on
+    Show {
+        /// The add-on
+        code: String,
+    },
+    /// Create an add-on, reprice it, retire it or bring it back (platform_admin); what is attached stays as it was
+    Put {
+        /// The add-on
+        code: String,
+        #[command(flatten)]
+        fields: PutFields,
+        #[command(flatten)]
+        condition: Precondition,
+    },
+}
+
+#[derive(Debug, Args, Serialize)]
+struct PutFields {
+    /// What people call it
+    #[arg(long)]
+    name: String,
+    /// What it costs each interval of the plan, in minor units
+    #[arg(long, value_name = "N")]
+    price_cents: i64,
+    /// The currency of the price
+    #[arg(long, value_name = "CODE")]
+    currency: String,
+    /// How many units it grants
+    #[arg(long, value_name = "N")]
+    quantity: i64,
+    /// The unit, such as GB
+    #[arg(long)]
+    unit: String,
+    /// Whether it can be newly bought
+    #[arg(long, value_enum)]
+    status: Option<Status>,
+}
+
+impl Addons {
+    /// Runs the command.
+    pub fn run(&self) -> Result<(), Failure> {
+        let client = &self.connection.open()?;
+        match &self.verb {
+            Verb::List { paging } => client.list(&Request::to("list_addons", &[])?, "addons", paging, views::addons),
+            Verb::Show { code } => client.tell(&Request::to("show_addon", &[("code", code)])?, views::addon),
+            Verb::Put { code, fields, condition } => {
+                let request = Request::to("put_addon", &[("code", code)])?.body(fields)?.on(condition);
+                client.tell(&request, views::addon)
+            }
+        }
+    }
+}

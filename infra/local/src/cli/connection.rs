@@ -1,0 +1,195 @@
+//! The arguments that every command which asks the API shares: where it is, who asks, and how the answer is printed.
+
+use std::path::{Path, PathBuf};
+
+use arcadia_shared::domain::TenantId;
+use chrono::{DateTime, TimeDelta};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::Value;
+use ureq::http::Uri;
+
+use crate::client::{Client, Failure};
+use crate::issuer::{Issuer, KEY_FILE, Role, TokenRequest};
+
+/// Where `arcadia up` listens by default.
+const DEFAULT_URL: &str = "http://127.0.0.1:3000";
+/// How long a token for one command is valid, in days. It never leaves this machine, and the program that it is for may
+/// run on a clock of its own: it must do at any time that such a clock can have.
+const TOKEN_DAYS: i64 = 365 * 8_000;
+
+/// Where the API is, who asks, and how the answer is printed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct Connection {
+    /// Where the API is
+    #[arg(long, env = "ARCADIA_URL", default_value = DEFAULT_URL, value_name = "URL", value_parser = url, global = true)]
+    url: String,
+    /// Who asks. On this machine it can be left out: see --as
+    #[arg(long, env = "ARCADIA_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
+    token: Option<String>,
+    /// As whom to ask an API on this machine, by a token of its own issuer, whatever --token says
+    #[arg(long = "as", value_enum, value_name = "ROLE", conflicts_with = "tenant", global = true)]
+    role: Option<As>,
+    /// The same, as a user of this tenant
+    #[arg(long, value_name = "ID", global = true)]
+    tenant: Option<TenantId>,
+    /// The directory of the key that signs tokens, for an API on this machine
+    #[arg(long, default_value = ".arcadia", value_name = "DIR", global = true)]
+    data: PathBuf,
+    /// Print the API's JSON as it is
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// As whom.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum As {
+    /// An operator, which is the default
+    Admin,
+    /// A payment provider
+    PaymentProvider,
+}
+
+/// On condition of which version something is changed.
+#[derive(Debug, Default, Args)]
+pub struct Precondition {
+    /// Change only what is in this version still, as `show` names it
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub if_match: Option<String>,
+}
+
+/// How something is done once only.
+#[derive(Debug, Default, Args)]
+pub struct Once {
+    /// The name of this request: under the same name it is carried out once, however often it is sent. A new one by default
+    #[arg(long, value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub idempotency_key: Option<String>,
+}
+
+/// How much of a list is wanted.
+#[derive(Debug, Args)]
+pub struct Paging {
+    /// The most to list
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// List everything
+    #[arg(long, conflicts_with = "limit")]
+    pub all: bool,
+    /// Go on after what an earlier list ended with
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+}
+
+impl Connection {
+    /// A client that asks as these arguments say.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if there is no token.
+    pub fn open(&self) -> Result<Client, Failure> {
+        Ok(Client::new(&self.url, is_local(&self.url), self.token()?, self.json))
+    }
+
+    fn token(&self) -> Result<String, Failure> {
+        match (&self.token, self.role, &self.tenant) {
+            (Some(token), None, None) => Ok(token.clone()),
+            (_, role, tenant) if is_local(&self.url) => issue(&self.data, role, tenant.clone()),
+            (None, None, None) => {
+                Err(Failure::Usage(format!("{} wants a token: give one with --token or ARCADIA_TOKEN", self.url)))
+            }
+            _ => Err(Failure::Usage(format!("--as and --tenant are for an API on this machine, not {}", self.url))),
+        }
+    }
+}
+
+/// A token of the issuer on this machine.
+fn issue(data: &Path, role: Option<As>, tenant: Option<TenantId>) -> Result<String, Failure> {
+    // A key made here would be known to nobody.
+    if !data.join(KEY_FILE).is_file() {
+        return Err(Failure::Usage(format!(
+            "there is no issuer in {}: start arcadia there, name its directory with --data, or give a --token",
+            data.display()
+        )));
+    }
+    let (role, sub) = match (role, &tenant) {
+        (_, Some(_)) => (Role::TenantUser, "local-user"),
+        (Some(As::PaymentProvider), None) => (Role::PaymentProvider, "local-payments"),
+        (Some(As::Admin) | None, None) => (Role::PlatformAdmin, "local-admin"),
+    };
+    let request = TokenRequest { role, tenant, sub: sub.to_owned(), ttl: TimeDelta::days(TOKEN_DAYS) };
+    let issued = Issuer::open(data).and_then(|issuer| issuer.issue(&request, DateTime::UNIX_EPOCH));
+    issued.map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// The fields of a body: those that were given.
+pub fn body(fields: &impl Serialize) -> Result<Value, Failure> {
+    let mut body = serde_json::to_value(fields).map_err(|error| Failure::Usage(error.to_string()))?;
+    if let Value::Object(fields) = &mut body {
+        fields.retain(|_, value| !value.is_null());
+    }
+    Ok(body)
+}
+
+/// Whether a URL is on this machine: only there does a token of the local issuer mean anything, or is safe.
+fn is_local(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let uri: Uri = text.parse().map_err(|_| "is no URL".to_owned())?;
+    let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+    if !has_scheme || uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
+        return Err("must be like https://api.example.com".to_owned());
+    }
+    // Every route has it.
+    let base = text.trim_end_matches('/');
+    Ok(base.strip_suffix("/api/v1").unwrap_or(base).to_owned())
+}
+
+/// An entity tag, with or without its quotes, or `*`.
+fn version(text: &str) -> Result<String, String> {
+    match text.trim_matches('"') {
+        "*" => Ok("*".to_owned()),
+        digits if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => Ok(format!("\"{digits}\"")),
+        _ => Err("must be a version, such as 3".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_local() {
+        for local in ["http://127.0.0.1:3000", "http://localhost", "http://[::1]:1", "https://127.9.9.9/x"] {
+            assert!(is_local(local), "{local}");
+        }
+        for remote in ["http://127.0.0.1.example.com", "https://localhost.example.com", "http://10.0.0.1", "http://a@b"]
+        {
+            assert!(!is_local(remote), "{remote}");
+        }
+        assert!(is_local("http://evil@127.0.0.1"), "what counts is the host");
+        assert!(!is_local("http://127.0.0.1@example.com"), "not what stands before it");
+    }
+
+    #[test]
+    fn urls_lose_what_every_route_has() {
+        for text in ["http://a:1", "http://a:1/", "http://a:1/api/v1", "http://a:1/api/v1/"] {
+            assert_eq!(url(text).as_deref(), Ok("http://a:1"), "{text}");
+        }
+        for text in ["", "a", "ftp://a", "http://", "/x", "http://a?b"] {
+            assert!(url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn versions_are_quoted() {
+        assert_eq!(version("3").as_deref(), Ok("\"3\""));
+        assert_eq!(version("\"3\"").as_deref(), Ok("\"3\""));
+        assert_eq!(version("*").as_deref(), Ok("*"));
+        assert!(version("").is_err() && version("x").is_err() && version("-1").is_err());
+    }
+}

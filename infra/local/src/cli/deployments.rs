@@ -1,0 +1,468 @@
+//! `arcadia deployments`: what the API does with deployments, their subscriptions, resources and history.
+
+use arcadia_shared::domain::State;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::connection::{Connection, Once, Paging, Precondition};
+use crate::client::{Client, Failure, Request, show_deployment, views};
+
+#[derive(Debug, Args)]
+pub struct Deployments {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Which deployment, among others of the arguments.
+#[derive(Debug, Args)]
+struct Which {
+    /// The deployment: its id, its slug, or its tenant and slug as in acme/shop
+    #[arg(value_name = "DEPLOYMENT")]
+    id: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List deployments, newest first
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Create a deployment
+    Create {
+        #[command(flatten)]
+        fields: CreateFields,
+        #[command(flatten)]
+        once: Once,
+    },
+    /// Show a deployment: where it stands and may go, what comes next, what it has bought and owes, what happened
+    Show(Which),
+    /// Change a deployment's own fields
+    Update {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        fields: UpdateFields,
+        /// Clear a field
+        #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(CLEARABLE))]
+        clear: Vec<String>,
+        #[command(flatten)]
+        condition: Precondition,
+    },
+    /// Move a deployment to another state
+    Transition {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        fields: TransitionFields,
+        #[command(flatten)]
+        condition: Precondition,
+        #[command(flatten)]
+        once: Once,
+    },
+    /// List what happened to a deployment, newest first
+    Events {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// List the cloud resources of a deployment, newest first
+    Resources {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Record a cloud resource
+    CreateResource {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        fields: CreateResourceFields,
+        #[command(flatten)]
+        condition: Precondition,
+        #[command(flatten)]
+        once: Once,
+    },
+    /// Mark a cloud resource as deleted
+    DeleteResource {
+        #[command(flatten)]
+        which: Which,
+        /// The resource's id
+        resource_id: String,
+        #[command(flatten)]
+        condition: Precondition,
+    },
+    /// Let a running trial end later (platform_admin)
+    ExtendTrial {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        fields: ExtendTrialFields,
+        #[command(flatten)]
+        condition: Precondition,
+        #[command(flatten)]
+        once: Once,
+    },
+    #[command(flatten)]
+    Subscription(SubscriptionVerb),
+}
+
+/// What is done with the subscription of a deployment.
+#[derive(Debug, Subcommand)]
+enum SubscriptionVerb {
+    /// Subscribe a deployment to a plan
+    Subscribe {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        fields: SubscribeFields,
+        #[command(flatten)]
+        condition: Precondition,
+        #[command(flatten)]
+        once: Once,
+    },
+    /// Attach an add-on at its present price, for good
+    AttachAddon {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        fields: AttachAddonFields,
+        #[command(flatten)]
+        condition: Precondition,
+        #[command(flatten)]
+        once: Once,
+    },
+    /// Detach an add-on
+    DetachAddon {
+        #[command(flatten)]
+        which: Which,
+        /// The id that the add-on has on the subscription, as `show` names it
+        addon_id: String,
+        #[command(flatten)]
+        condition: Precondition,
+    },
+    /// Change the plan, or tell what that would cost
+    ChangePlan {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        fields: ChangePlanFields,
+        #[command(flatten)]
+        condition: Precondition,
+        #[command(flatten)]
+        once: Once,
+    },
+    /// Take a scheduled change of plan back
+    WithdrawPlanChange {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        condition: Precondition,
+    },
+    /// Cancel the subscription
+    CancelSubscription {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        fields: CancelSubscriptionFields,
+        #[command(flatten)]
+        condition: Precondition,
+        #[command(flatten)]
+        once: Once,
+    },
+    /// Take a scheduled cancellation back
+    WithdrawCancellation {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        condition: Precondition,
+    },
+}
+
+/// The fields that null clears.
+const CLEARABLE: [&str; 3] = ["llm_mode", "template_code", "template_version"];
+
+#[derive(Debug, Args)]
+struct Filter {
+    /// Only of this tenant (platform_admin)
+    #[arg(long, value_name = "ID")]
+    tenant_id: Option<String>,
+    /// Only in this state
+    #[arg(long, value_parser = states())]
+    state: Option<String>,
+    /// Only of this slug
+    #[arg(long)]
+    slug: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct CreateFields {
+    /// Its name in URLs, for good
+    #[arg(long)]
+    slug: String,
+    /// Who owns it, for good (platform_admin; a tenant's users create their own)
+    #[arg(long, value_name = "ID")]
+    tenant_id: Option<String>,
+    /// What people call it; the slug by default
+    #[arg(long, value_name = "NAME")]
+    display_name: Option<String>,
+    /// Where it runs
+    #[arg(long, value_name = "CODE")]
+    region: Option<String>,
+    /// active, or trial
+    #[arg(long, value_parser = states())]
+    state: Option<String>,
+    /// When its trial ends
+    #[arg(long, value_name = "TIME")]
+    trial_ends_at: Option<String>,
+    /// How it reaches its language model, such as managed or byo_key
+    #[arg(long, value_name = "CODE")]
+    llm_mode: Option<String>,
+    /// What it is built from
+    #[arg(long, value_name = "CODE")]
+    template_code: Option<String>,
+    /// Which version of that
+    #[arg(long, value_name = "VERSION")]
+    template_version: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct UpdateFields {
+    /// What people call it
+    #[arg(long, value_name = "NAME")]
+    display_name: Option<String>,
+    /// Where it runs
+    #[arg(long, value_name = "CODE")]
+    region: Option<String>,
+    /// How it reaches its language model
+    #[arg(long, value_name = "CODE")]
+    llm_mode: Option<String>,
+    /// What it is built from
+    #[arg(long, value_name = "CODE")]
+    template_code: Option<String>,
+    /// Which version of that
+    #[arg(long, value_name = "VERSION")]
+    template_version: Option<String>,
+    /// Whether the clock is kept from changing its state (platform_admin)
+    #[arg(long, value_name = "BOOLEAN")]
+    billing_action_suspended: Option<bool>,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct TransitionFields {
+    /// The state to enter
+    #[arg(value_parser = states())]
+    to_state: String,
+    /// Why
+    #[arg(long)]
+    reason: Option<String>,
+    /// Remarks
+    #[arg(long, value_name = "TEXT")]
+    notes: Option<String>,
+    /// When a pause ends by itself
+    #[arg(long, value_name = "TIME")]
+    resume_at: Option<String>,
+    /// Only tell what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct CreateResourceFields {
+    /// What it is, such as database
+    #[arg(long, value_name = "CODE")]
+    kind: String,
+    /// What its provider calls it
+    #[arg(long, value_name = "TEXT")]
+    provider_reference: String,
+    /// Where it runs; where the deployment does by default
+    #[arg(long, value_name = "CODE")]
+    region: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct ExtendTrialFields {
+    /// The new end
+    #[arg(value_name = "TIME")]
+    trial_ends_at: String,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct SubscribeFields {
+    /// The plan
+    plan_code: String,
+    /// Which version of it; the newest by default
+    #[arg(long, value_name = "N")]
+    plan_version: Option<u32>,
+    /// An add-on; can be repeated
+    #[arg(long = "addon", value_name = "CODE")]
+    addons: Vec<String>,
+    /// Where periods begin: with the calendar month by default
+    #[arg(long, value_enum)]
+    anchor: Option<AnchorMode>,
+    /// When its trial ends, whatever the plan says (platform_admin)
+    #[arg(long, value_name = "TIME")]
+    trial_ends_at: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct AttachAddonFields {
+    /// The add-on
+    addon_code: String,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct ChangePlanFields {
+    /// The new plan
+    plan_code: String,
+    /// Which version of it; the newest by default
+    #[arg(long, value_name = "N")]
+    plan_version: Option<u32>,
+    /// When; immediate by default
+    #[arg(long, value_enum)]
+    effective: Option<Effective>,
+    /// What about the rest of the period; prorate by default
+    #[arg(long, value_enum)]
+    proration: Option<Proration>,
+    /// Drop add-ons of another currency rather than refuse
+    #[arg(long)]
+    drop_incompatible: bool,
+    /// Only tell what it would cost
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct CancelSubscriptionFields {
+    /// When; period_end by default
+    #[arg(long, value_enum)]
+    effective: Option<Effective>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+enum AnchorMode {
+    Calendar,
+    Now,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+enum Effective {
+    Immediate,
+    PeriodEnd,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+enum Proration {
+    Prorate,
+    None,
+}
+
+fn states() -> PossibleValuesParser {
+    PossibleValuesParser::new(State::ALL.map(State::as_str))
+}
+
+impl Which {
+    /// A request to a route of the deployment.
+    fn to(&self, client: &Client, handler: &str, open: &[(&str, &str)]) -> Result<Request, Failure> {
+        let id = client.deployment_id(&self.id)?;
+        let mut all = vec![("id", id.as_str())];
+        all.extend(open);
+        Request::to(handler, &all)
+    }
+}
+
+impl Deployments {
+    /// Runs the command.
+    pub fn run(&self) -> Result<(), Failure> {
+        let client = &self.connection.open()?;
+        match &self.verb {
+            Verb::List { filter: Filter { tenant_id, state, slug }, paging } => {
+                let request = Request::to("list_deployments", &[])?.query("tenant_id", tenant_id.clone());
+                let request = request.query("state", state.clone()).query("slug", slug.clone());
+                client.list(&request, "deployments", paging, views::deployments)
+            }
+            Verb::Create { fields, once } => {
+                let request = Request::to("create_deployment", &[])?.body(fields)?.once(once);
+                client.tell(&request, views::deployment)
+            }
+            Verb::Show(which) => client.tell(&which.to(client, "show_deployment", &[])?, show_deployment),
+            Verb::Update { which, fields, clear, condition } => {
+                let mut body = super::connection::body(fields)?;
+                for field in clear {
+                    if body.get(field).is_some() {
+                        return Err(Failure::Usage(format!("{field} cannot be set and cleared at once")));
+                    }
+                    body[field] = Value::Null;
+                }
+                let request = which.to(client, "update_deployment", &[])?.whole_body(body).on(condition);
+                client.tell(&request, views::deployment)
+            }
+            Verb::Transition { which, fields, condition, once } => {
+                let request = which.to(client, "transition_deployment", &[])?.body(fields)?.on(condition).once(once);
+                client.tell(&request, views::deployment)
+            }
+            Verb::Events { which, paging } => {
+                client.list(&which.to(client, "list_events", &[])?, "events", paging, views::events)
+            }
+            Verb::Resources { which, paging } => {
+                client.list(&which.to(client, "list_resources", &[])?, "resources", paging, views::resources)
+            }
+            Verb::CreateResource { which, fields, condition, once } => {
+                let request = which.to(client, "create_resource", &[])?.body(fields)?.on(condition).once(once);
+                client.tell(&request, views::resource)
+            }
+            Verb::DeleteResource { which, resource_id, condition } => {
+                let request = which.to(client, "delete_resource", &[("resource_id", resource_id)])?.on(condition);
+                client.tell(&request, views::resource)
+            }
+            Verb::ExtendTrial { which, fields, condition, once } => {
+                let request = which.to(client, "extend_trial", &[])?.body(fields)?.on(condition).once(once);
+                client.tell(&request, views::deployment)
+            }
+            Verb::Subscription(verb) => verb.run(client),
+        }
+    }
+}
+
+impl SubscriptionVerb {
+    fn run(&self, client: &Client) -> Result<(), Failure> {
+        let request = match self {
+            Self::Subscribe { which, fields, condition, once } => {
+                which.to(client, "subscribe_deployment", &[])?.body(fields)?.on(condition).once(once)
+            }
+            Self::AttachAddon { which, fields, condition, once } => {
+                which.to(client, "attach_addon", &[])?.body(fields)?.on(condition).once(once)
+            }
+            Self::DetachAddon { which, addon_id, condition } => {
+                which.to(client, "detach_addon", &[("addon_id", addon_id)])?.on(condition)
+            }
+            Self::ChangePlan { which, fields, condition, once } => {
+                which.to(client, "change_plan", &[])?.body(fields)?.on(condition).once(once)
+            }
+            Self::WithdrawPlanChange { which, condition } => {
+                which.to(client, "withdraw_plan_change", &[])?.on(condition)
+            }
+            Self::CancelSubscription { which, fields, condition, once } => {
+                which.to(client, "cancel_subscription", &[])?.body(fields)?.on(condition).once(once)
+            }
+            Self::WithdrawCancellation { which, condition } => {
+                which.to(client, "withdraw_cancellation", &[])?.on(condition)
+            }
+        };
+        client.tell(&request, views::subscription)
+    }
+}

@@ -1,0 +1,100 @@
+//! Where records are and how what happens is logged, as commands that work on them ask for it.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use arcadia_shared::domain::Timestamp;
+use clap::{Args, ValueEnum};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::CliError;
+use crate::clock::moment;
+
+/// Where a deployment runs when nobody says.
+pub const DEFAULT_REGION: &str = "eu-central-1";
+/// How long the program waits for threads that hang once all else has ended.
+const RUNTIME_GRACE: Duration = Duration::from_secs(1);
+
+/// Where records are.
+#[derive(Debug, Args)]
+pub struct Place {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Use DynamoDB Local (http://...), or AWS with credentials from the environment (https://...), as the database
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    pub dynamodb_endpoint: Option<String>,
+    /// The table's name
+    #[arg(long, default_value = "arcadia", value_name = "NAME", value_parser = table_name)]
+    pub table: String,
+}
+
+#[derive(Debug, Args)]
+pub struct DataDir {
+    /// The directory of the records and of the key that signs tokens
+    #[arg(long = "data", default_value = ".arcadia", value_name = "DIR")]
+    pub path: PathBuf,
+}
+
+/// How requests are logged.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Log {
+    /// Lines for people
+    Text,
+    /// JSON, as the deployed functions log
+    Json,
+    /// Not at all
+    Off,
+}
+
+/// Runs work that waits for others.
+pub fn run_async(log: Log, work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    start_logging(log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(RUNTIME_GRACE);
+    done
+}
+
+/// Standard output is for people and pipes, so everything is logged on standard error.
+fn start_logging(log: Log) {
+    // What the engine calls an error response is often part of the plan, such as a condition that fails.
+    // And every tick would say of every shard that it was swept.
+    let levels = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target("arcadia_functions::billing::sweep", LevelFilter::WARN)
+        .with_target("dynoxide", LevelFilter::ERROR);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+    let logs = tracing_subscriber::registry().with(levels);
+    match log {
+        Log::Text => logs.with(lines).init(),
+        Log::Json => logs.with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false)).init(),
+        Log::Off => {}
+    }
+}
+
+/// Reads a moment that a clock can be set to.
+pub fn clock_moment(text: &str) -> Result<Timestamp, String> {
+    moment(text).map_err(|invalid| invalid.detail.to_owned())
+}
+
+fn endpoint(text: &str) -> Result<String, String> {
+    let authority = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    if authority.is_some_and(|authority| !authority.is_empty()) {
+        Ok(text.to_owned())
+    } else {
+        Err("must begin with http:// or https://".to_owned())
+    }
+}
+
+/// DynamoDB's own rule.
+fn table_name(text: &str) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if (3..=255).contains(&text.len()) && text.bytes().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 3 to 255 of A-Z, a-z, 0-9, underscore, hyphen and dot".to_owned())
+    }
+}

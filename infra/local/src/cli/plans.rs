@@ -1,0 +1,114 @@
+//! `arcadia plans`: what the API does with the plans of the catalog.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use super::connection::{Connection, Once, Paging, Precondition};
+use crate::client::{Failure, Request, views};
+
+#[derive(Debug, Args)]
+pub struct Plans {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List plans by code, each with its newest version
+    List {
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show a plan with its versions, newest first
+    Show {
+        /// The plan
+        code: String,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Create a plan, rename it, retire it or bring it back (platform_admin)
+    Put {
+        /// The plan
+        code: String,
+        #[command(flatten)]
+        fields: PutFields,
+        #[command(flatten)]
+        condition: Precondition,
+    },
+    /// Publish a version of a plan, for good (platform_admin)
+    Publish {
+        /// The plan
+        code: String,
+        #[command(flatten)]
+        fields: PublishFields,
+        #[command(flatten)]
+        condition: Precondition,
+        #[command(flatten)]
+        once: Once,
+    },
+}
+
+#[derive(Debug, Args, Serialize)]
+struct PutFields {
+    /// What people call it
+    #[arg(long)]
+    name: String,
+    /// Whether it can be newly bought
+    #[arg(long, value_enum)]
+    status: Option<Status>,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct PublishFields {
+    /// The price of one interval, in minor units
+    #[arg(long, value_name = "N")]
+    price_cents: i64,
+    /// The currency of the price
+    #[arg(long, value_name = "CODE")]
+    currency: String,
+    /// How often it is charged
+    #[arg(long, value_enum)]
+    interval: Interval,
+    /// How many days a tenant's first subscription is free
+    #[arg(long, value_name = "N")]
+    trial_days: Option<u32>,
+}
+
+/// Whether something can be newly bought.
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Active,
+    Retired,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Interval {
+    Month,
+    Quarter,
+    Year,
+}
+
+impl Plans {
+    /// Runs the command.
+    pub fn run(&self) -> Result<(), Failure> {
+        let client = &self.connection.open()?;
+        match &self.verb {
+            Verb::List { paging } => client.list(&Request::to("list_plans", &[])?, "plans", paging, views::plans),
+            Verb::Show { code, paging } => {
+                client.list(&Request::to("show_plan", &[("code", code)])?, "versions", paging, views::plan)
+            }
+            Verb::Put { code, fields, condition } => {
+                let request = Request::to("put_plan", &[("code", code)])?.body(fields)?.on(condition);
+                client.tell(&request, views::plan)
+            }
+            Verb::Publish { code, fields, condition, once } => {
+                let request = Request::to("publish_plan_version", &[("code", code)])?.body(fields)?;
+                client.tell(&request.on(condition).once(once), views::plan_version)
+            }
+        }
+    }
+}

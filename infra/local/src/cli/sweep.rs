@@ -1,0 +1,66 @@
+//! `arcadia sweep`: takes what is due on records that no running program has.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arcadia_functions::billing::sweep;
+use arcadia_shared::domain::Timestamp;
+use arcadia_shared::runtime::{App, Clock, RealClock, Settings};
+use arcadia_shared::store::Store;
+use clap::Args;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::CliError;
+use super::place::{DEFAULT_REGION, Log, Place, clock_moment, run_async};
+use crate::clock::FixedClock;
+use crate::data::{self, DataError};
+use crate::issuer::claim_names;
+use crate::records::{Records, RecordsError, is_aws};
+use crate::sweeper::{SWEEP_LIMIT, sweep_until_done};
+
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// For which moment rather than now
+    #[arg(long, value_name = "TIME", value_parser = clock_moment)]
+    at: Option<Timestamp>,
+    /// Sweep again until nothing steps any more: one sweep takes at most three steps of a deployment
+    #[arg(long)]
+    until_done: bool,
+    #[command(flatten)]
+    place: Place,
+    /// How what happens is logged on standard error
+    #[arg(long, value_enum, default_value_t = Log::Text)]
+    log: Log,
+}
+
+/// Runs the command.
+pub fn run(options: Sweep) -> Result<(), CliError> {
+    run_async(options.log, sweep_once(options))
+}
+
+async fn sweep_once(options: Sweep) -> Result<(), CliError> {
+    let Sweep { at, until_done, place: Place { data, dynamodb_endpoint, table }, log: _ } = options;
+    if is_aws(dynamodb_endpoint.as_deref()) && at.is_some() {
+        return Err(CliError::TimeAtAws("--at"));
+    }
+    let records = match dynamodb_endpoint {
+        Some(endpoint) => Records::at(&endpoint, &table).await?,
+        None if !data::has_database(&data.path) => return Err(CliError::NoRecords(data.path)),
+        None => Records::in_directory(&data.path, &table).await.map_err(|error| match error {
+            RecordsError::Data(DataError::InUse(path)) => CliError::SweptByAnother(path),
+            error => error.into(),
+        })?,
+    };
+    let app = App {
+        store: Store::new(records.client.clone(), table),
+        clock: at.map_or_else(|| Arc::new(RealClock) as Arc<dyn Clock>, |at| Arc::new(FixedClock(at))),
+        // Nothing that a sweep does depends on it.
+        settings: Settings { default_region: DEFAULT_REGION.parse()?, claims: claim_names() },
+    };
+    let stop_at = Instant::now() + SWEEP_LIMIT;
+    let swept = if until_done { sweep_until_done(&app, stop_at).await } else { sweep::sweep(&app, stop_at).await };
+    records.close().await?;
+    writeln!(io::stdout(), "{}", json!(swept?))?;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! `arcadia tenants`: what the API does with tenants.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::connection::Connection;
+use crate::client::{Failure, Request, views};
+
+#[derive(Debug, Args)]
+pub struct Tenants {
+    #[command(subcommand)]
+    noun: Noun,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    /// Payment terms and dunning, in days
+    #[command(subcommand)]
+    DunningPolicy(Verb),
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show a tenant's dunning policy, or the default that counts without one
+    Show {
+        /// The tenant
+        #[arg(value_name = "TENANT")]
+        tenant_id: String,
+    },
+    /// Set a tenant's dunning policy; no deadline that already runs moves (platform_admin)
+    Set {
+        /// The tenant
+        #[arg(value_name = "TENANT")]
+        tenant_id: String,
+        #[command(flatten)]
+        fields: PolicyFields,
+    },
+}
+
+#[derive(Debug, Args, Serialize)]
+struct PolicyFields {
+    /// From an invoice's issue to its due date
+    #[arg(long, value_name = "N")]
+    payment_terms_days: i64,
+    /// From the due date to past_due
+    #[arg(long, value_name = "N")]
+    past_due_after_days: i64,
+    /// From the due date to suspended
+    #[arg(long, value_name = "N")]
+    suspended_after_days: i64,
+    /// From the due date to cancelled
+    #[arg(long, value_name = "N")]
+    cancelled_after_days: i64,
+    /// From cancelled to archived
+    #[arg(long, value_name = "N")]
+    archived_after_days: i64,
+}
+
+impl Tenants {
+    /// Runs the command.
+    pub fn run(&self) -> Result<(), Failure> {
+        let client = &self.connection.open()?;
+        let Noun::DunningPolicy(verb) = &self.noun;
+        let request = match verb {
+            Verb::Show { tenant_id } => Request::to("show_dunning_policy", &[("tenant_id", tenant_id)])?,
+            Verb::Set { tenant_id, fields } => {
+                Request::to("put_dunning_policy", &[("tenant_id", tenant_id)])?.body(fields)?
+            }
+        };
+        client.tell(&request, views::dunning_policy)
+    }
+}

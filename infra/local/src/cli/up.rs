@@ -1,0 +1,203 @@
+//! `arcadia up`: in which order the parts start and stop.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arcadia_shared::domain::{ShortCode, TenantId, Timestamp};
+use arcadia_shared::metrics;
+use arcadia_shared::runtime::{App, Clock, RealClock, Settings};
+use arcadia_shared::store::Store;
+use chrono::TimeDelta;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::CliError;
+use super::place::{DEFAULT_REGION, Log, Place, clock_moment, run_async};
+use super::token::token_hours;
+use crate::banner::Banner;
+use crate::clock::MovableClock;
+use crate::demo;
+use crate::events_route;
+use crate::feed::{Feed, MAX_KEPT_LEN};
+use crate::gateway::{self, Extras};
+use crate::issuer::{Issuer, Role, TokenRequest, claim_names};
+use crate::records::{Records, is_aws};
+use crate::sweeper::{Sweeper, TestClock};
+
+/// How long it is from one sweep to the next by default, in seconds.
+const TICK_SECONDS: u32 = 10;
+/// How long a sweep under way may take to end once the program is told to stop.
+const TICK_GRACE: Duration = Duration::from_secs(5);
+/// The namespace of metrics that go to no CloudWatch.
+const METRICS_NAMESPACE: &str = "arcadia-cloud-local";
+/// Whose user the banner's second token is.
+const BANNER_TENANT: &str = "acme";
+
+#[derive(Debug, Args)]
+pub struct Up {
+    /// The port of the API; 0 takes any that is free
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    #[command(flatten)]
+    place: Place,
+    /// Keep records in memory only
+    #[arg(long, conflicts_with = "dynamodb_endpoint")]
+    in_memory: bool,
+    /// How long it is from one billing sweep to the next, in seconds; 0 for none. 10 by default, and 0 for a table at
+    /// AWS, which has a schedule of its own
+    #[arg(long, value_name = "N")]
+    tick_seconds: Option<u32>,
+    /// Start at this moment rather than now, and let time be moved on by POST /local/clock
+    #[arg(long, value_name = "TIME", value_parser = clock_moment)]
+    clock: Option<Timestamp>,
+    /// Where a deployment runs when its creator does not say
+    #[arg(long, default_value = DEFAULT_REGION, value_name = "CODE")]
+    default_region: ShortCode,
+    /// How requests are logged on standard error
+    #[arg(long, value_enum, default_value_t = Log::Text)]
+    log: Log,
+    /// Write metrics on standard error too, a line each, as the deployed functions do
+    #[arg(long)]
+    metrics: bool,
+}
+
+/// Runs the command.
+pub fn run(options: Up) -> Result<(), CliError> {
+    run_async(options.log, up(options))
+}
+
+/// Starts the parts, serves, and stops them in the opposite order.
+async fn up(options: Up) -> Result<(), CliError> {
+    let Up { port, place, in_memory, tick_seconds, clock: starts_at, default_region, log: _, metrics } = options;
+    if metrics {
+        metrics::start(METRICS_NAMESPACE.to_owned(), metrics::Output::Stderr);
+    }
+    let Place { data, dynamodb_endpoint, table } = place;
+    let is_aws = is_aws(dynamodb_endpoint.as_deref());
+    if is_aws && starts_at.is_some() {
+        return Err(CliError::TimeAtAws("--clock"));
+    }
+    // From here on a signal ends the program in good order, however early it comes.
+    let stop = stop_signal()?;
+    // The port comes first: a second start by mistake must not touch anything.
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => CliError::PortTaken(port),
+        _ => CliError::Port(port, error),
+    })?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let issuer = Arc::new(Issuer::open(&data.path)?);
+    let records = match dynamodb_endpoint {
+        Some(endpoint) => Records::at(&endpoint, &table).await?,
+        None if in_memory => Records::in_memory(&table).await?,
+        None => Records::in_directory(&data.path, &table).await?,
+    };
+    let movable = starts_at.map(|at| Arc::new(MovableClock::starting_at(at)));
+    let clock: Arc<dyn Clock> = match &movable {
+        Some(movable) => Arc::<MovableClock>::clone(movable),
+        None => Arc::new(RealClock),
+    };
+    let feed = Feed::new(MAX_KEPT_LEN);
+    let app = App {
+        store: Store::new(feed.tap(&records.client), table),
+        clock,
+        settings: Settings { default_region, claims: claim_names() },
+    };
+    // What is at AWS is somebody's own; only a table on this machine is filled with examples.
+    if !is_aws {
+        demo::fill_catalog(&app).await?;
+    }
+    print_banner(&issuer, &app, &url, &records.description, starts_at)?;
+    let sweeper = Arc::new(Sweeper::new(app.clone()));
+    let test_clock = movable.map(|movable| Arc::new(TestClock::new(movable, Arc::clone(&sweeper))));
+    let extras = Extras { test_clock, events: Some(events_route::Events::new(feed)) };
+    let ticking = Ticking::start(sweeper, tick_seconds.unwrap_or(if is_aws { 0 } else { TICK_SECONDS }));
+    let served = gateway::serve_with(listener, app, issuer, extras, stop).await;
+    ticking.stop().await;
+    records.close().await?;
+    served?;
+    // Nobody may be reading any more.
+    let _ = writeln!(io::stdout(), "Stopped.");
+    Ok(())
+}
+
+/// The sweeps that run beside the server.
+struct Ticking {
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Ticking {
+    /// Starts them, unless `seconds` is 0.
+    fn start(sweeper: Arc<Sweeper>, seconds: u32) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            if seconds > 0 {
+                let period = Duration::from_secs(u64::from(seconds));
+                sweeper.tick_every(period, async { _ = stopped.await }).await;
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Ends them. A sweep that does not end in time is cut off, which does no more harm than a crash would: each of its
+    /// steps is one transaction.
+    async fn stop(self) {
+        let Self { stop, mut task } = self;
+        // Without sweeps, nobody listens.
+        let _ = stop.send(());
+        if tokio::time::timeout(TICK_GRACE, &mut task).await.is_err() {
+            task.abort();
+        }
+    }
+}
+
+fn print_banner(
+    issuer: &Issuer,
+    app: &App,
+    url: &str,
+    storage: &str,
+    clock: Option<Timestamp>,
+) -> Result<(), CliError> {
+    let now = clock.unwrap_or_else(|| app.clock.now());
+    let token_hours = token_hours(clock);
+    let token = |role, tenant: Option<TenantId>, sub: &str| {
+        let ttl = TimeDelta::hours(token_hours);
+        issuer.issue(&TokenRequest { role, tenant, sub: sub.to_owned(), ttl }, now)
+    };
+    let banner = Banner {
+        url,
+        storage,
+        token_hours,
+        admin_token: &token(Role::PlatformAdmin, None, "local-admin")?,
+        tenant_token: &token(Role::TenantUser, BANNER_TENANT.parse().ok(), "local-user")?,
+        tenant: BANNER_TENANT,
+        clock,
+    };
+    // A closed standard output is no reason not to serve.
+    let _ = write!(io::stdout(), "{banner}");
+    let _ = io::stdout().flush();
+    Ok(())
+}
+
+/// Resolves at the first Ctrl-C or SIGTERM; listens from the call on.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Resolves at the first Ctrl-C.
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

@@ -1,0 +1,152 @@
+//! A request, addressed by the name of its route: methods and paths are only in the table of routes.
+
+use arcadia_functions::{Route, find_route};
+use arcadia_shared::runtime::{Clock, RealClock};
+use serde::Serialize;
+use serde_json::Value;
+use ureq::http::{Method, Request as HttpRequest, header};
+use uuid::{NoContext, Timestamp, Uuid};
+
+use super::Failure;
+use crate::cli::{Once, Precondition, body};
+
+/// What is asked of the API.
+#[derive(Debug, Clone)]
+pub struct Request {
+    route: &'static Route,
+    path: String,
+    query: Vec<(&'static str, String)>,
+    body: Option<Value>,
+    if_match: Option<String>,
+    key: Option<String>,
+}
+
+impl Request {
+    /// A request to the route of a handler, with what stands in for the parts that its path leaves open.
+    ///
+    /// # Errors
+    /// [`Failure::NotUnderstood`] if there is no such route.
+    pub fn to(handler: &str, open: &[(&str, &str)]) -> Result<Self, Failure> {
+        let route = find_route(handler).ok_or(Failure::NotUnderstood)?;
+        let mut path = route.path.to_owned();
+        for (name, value) in open {
+            path = path.replace(&format!("{{{name}}}"), &encode(value));
+        }
+        // A POST can always be told from a second one: its answer may get lost.
+        let key = (route.method == Method::POST).then(new_key);
+        Ok(Self { route, path, query: Vec::new(), body: None, if_match: None, key })
+    }
+
+    /// With a parameter, if it has a value.
+    pub fn query(mut self, name: &'static str, value: Option<String>) -> Self {
+        self.query.extend(value.map(|value| (name, value)));
+        self
+    }
+
+    /// With the fields that were given.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if they are no JSON.
+    pub fn body(self, fields: &impl Serialize) -> Result<Self, Failure> {
+        Ok(self.whole_body(body(fields)?))
+    }
+
+    /// With a body as it is.
+    pub fn whole_body(self, body: Value) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// On a condition.
+    pub fn on(self, condition: &Precondition) -> Self {
+        Self { if_match: condition.if_match.clone(), ..self }
+    }
+
+    /// Under a name of the caller's, if there is one.
+    pub fn once(mut self, once: &Once) -> Self {
+        if let Some(key) = &once.idempotency_key {
+            self.key = Some(key.clone());
+        }
+        self
+    }
+
+    /// The name that it is carried out once under.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// Whether it may be sent again without knowing what became of it.
+    pub fn can_be_repeated(&self) -> bool {
+        self.key.is_some() || self.route.method == Method::GET
+    }
+
+    /// The request on the wire, and its body.
+    pub fn http(&self, base: &str, token: &str) -> Result<(HttpRequest<()>, Option<&Value>), Failure> {
+        let query: Vec<String> = self.query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        let mut http = HttpRequest::builder()
+            .method(self.route.method.clone())
+            .uri(format!("{base}{}{mark}{}", self.path, query.join("&")))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::USER_AGENT, concat!("arcadia/", env!("CARGO_PKG_VERSION")));
+        if self.body.is_some() {
+            http = http.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(version) = &self.if_match {
+            http = http.header(header::IF_MATCH, version);
+        }
+        if let Some(key) = &self.key {
+            http = http.header("idempotency-key", key);
+        }
+        let http = http.body(()).map_err(|error| Failure::Usage(format!("the request cannot be made: {error}")))?;
+        Ok((http, self.body.as_ref()))
+    }
+}
+
+fn new_key() -> String {
+    let now = RealClock.now();
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())).to_string()
+}
+
+/// Writes a text so that it is one part of a path or query, whatever it has in it.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    // A path's part that is nothing, or dots, would be another path.
+    match encoded.as_str() {
+        "." => "%2E".to_owned(),
+        ".." => "%2E%2E".to_owned(),
+        _ => encoded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_put_into_a_path_stays_one_part_of_it() {
+        for (text, path) in
+            [("a b", "a%20b"), ("../x", "..%2Fx"), ("..", "%2E%2E"), ("a?b#c", "a%3Fb%23c"), ("\u{e4}", "%C3%A4")]
+        {
+            let request = Request::to("show_plan", &[("code", text)]).unwrap();
+            let (http, _) = request.http("http://localhost:1", "t").unwrap();
+            assert_eq!(http.uri().to_string(), format!("http://localhost:1/api/v1/plans/{path}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_post_has_a_key_and_nothing_else_has() {
+        let key = |handler: &str| Request::to(handler, &[]).unwrap().key().map(str::to_owned);
+        assert!(key("transition_deployment").is_some());
+        assert_ne!(key("create_deployment"), key("create_deployment"));
+        assert_eq!((key("update_deployment"), key("put_plan"), key("detach_addon")), (None, None, None));
+        let once = Once { idempotency_key: Some("mine".to_owned()) };
+        assert_eq!(Request::to("void_invoice", &[]).unwrap().once(&once).key(), Some("mine"));
+    }
+}

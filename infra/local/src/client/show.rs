@@ -1,0 +1,137 @@
+//! One deployment on one screen: where it stands and may go, what the clock does next, what it has bought and owes, and
+//! what happened last.
+
+use arcadia_shared::domain::{Action, State};
+use serde_json::Value;
+
+use super::picture::{self, Next};
+use super::text::{ALARM, BOLD, Cell, DIM, Text, WAITING, bare, cell, day, moment, money, plain, state};
+use super::views::{addon_row, each, event_row};
+
+/// How many events are shown.
+const EVENTS: usize = 8;
+/// How many open invoices are shown.
+const INVOICES: usize = 6;
+/// How wide the names of the paragraphs are.
+const NAME: usize = 14;
+
+/// A deployment as `GET /deployments/{id}` tells of it.
+pub fn deployment(body: &Value) -> Text {
+    let deployment = &body["deployment"];
+    let mut text = Text::default();
+    head(&mut text, deployment);
+    text.gap();
+    lifecycle(&mut text, deployment, &body["allowed_transitions"]);
+    text.gap();
+    next(&mut text, deployment);
+    subscription(&mut text, &body["subscription"]);
+    open_invoices(&mut text, deployment);
+    events(&mut text, &body["events"], &bare(&deployment["id"]));
+    text
+}
+
+fn head(text: &mut Text, deployment: &Value) {
+    let name = format!("{}/{}", bare(&deployment["tenant_id"]), bare(&deployment["slug"]));
+    let since = format!("  since {}", moment(&deployment["state_since"]));
+    text.line([cell(BOLD, &name), plain("  "), state(&deployment["state"]), cell(DIM, &since)]);
+    let mut about = vec![bare(&deployment["display_name"]), bare(&deployment["region"])];
+    about.extend(deployment["llm_mode"].as_str().map(|mode| format!("llm {mode}")));
+    if let (Some(code), Some(version)) = (deployment["template_code"].as_str(), deployment["template_version"].as_str())
+    {
+        about.push(format!("template {code} {version}"));
+    }
+    about.push(count(&deployment["live_resources"], "live resource"));
+    about.push(format!("version {}", deployment["version"]));
+    text.line([cell(DIM, &about.join(" \u{b7} "))]);
+    text.line([cell(DIM, &bare(&deployment["id"]))]);
+}
+
+fn lifecycle(text: &mut Text, deployment: &Value, allowed: &Value) {
+    let read = |value: &Value| value.as_str().and_then(|text| text.parse::<State>().ok());
+    let allowed: Vec<State> = each(allowed).iter().filter_map(read).collect();
+    let Some(present) = read(&deployment["state"]) else { return };
+    let at = day(&deployment["next_action_at"]);
+    let action = serde_json::from_value::<Action>(deployment["next_action"].clone()).ok();
+    picture::lifecycle(text, present, &allowed, action.map(|action| Next { action, at: &at }).as_ref());
+}
+
+fn next(text: &mut Text, deployment: &Value) {
+    let (action, at) = (bare(&deployment["next_action"]).replace('_', " "), moment(&deployment["next_action_at"]));
+    let mut cells = vec![named("Next")];
+    if action.is_empty() {
+        cells.push(cell(DIM, "nothing by itself"));
+    } else {
+        cells.extend([cell(BOLD, &action), plain(&format!(" on {at} UTC, by the clock"))]);
+    }
+    if deployment["billing_action_suspended"] == true {
+        cells.push(cell(ALARM, "  billing actions are suspended"));
+    }
+    text.line(cells);
+}
+
+fn subscription(text: &mut Text, subscription: &Value) {
+    if subscription.is_null() {
+        return text.line([named("Subscription"), cell(DIM, "none")]);
+    }
+    let (currency, interval) = (&subscription["currency"], bare(&subscription["interval"]));
+    text.line([
+        named("Subscription"),
+        cell(BOLD, &bare(&subscription["plan_code"])),
+        plain(&format!(" v{} \u{b7} ", subscription["plan_version"])),
+        state(&subscription["status"]),
+        plain(&format!(" \u{b7} {} a {interval} with its add-ons", money(&subscription["recurring_cents"], currency))),
+    ]);
+    let (start, end) = (day(&subscription["current_period_start"]), day(&subscription["current_period_end"]));
+    text.line([named(""), plain(&format!("period {start} to {end}, anchor {}", bare(&subscription["anchor"])))]);
+    if let Some(code) = subscription["pending_change"]["plan_code"].as_str() {
+        let at = day(&subscription["pending_change"]["effective_at"]);
+        text.line([named(""), cell(WAITING, &format!("changes to {code} on {at}"))]);
+    }
+    if subscription["cancel_at"].is_string() {
+        text.line([named(""), cell(WAITING, &format!("will be cancelled on {}", day(&subscription["cancel_at"])))]);
+    }
+    let addons: Vec<Vec<Cell>> = each(&subscription["addons"]).iter().map(addon_row).collect();
+    text.table(NAME, &addons);
+}
+
+fn open_invoices(text: &mut Text, deployment: &Value) {
+    let open = each(&deployment["open_invoices"]);
+    if open.is_empty() && deployment["uncollectible_invoices"] == 0 {
+        return text.line([named("Owes"), cell(DIM, "nothing")]);
+    }
+    for (n, invoice) in open.iter().take(INVOICES).enumerate() {
+        text.line([
+            named(if n == 0 { "Owes" } else { "" }),
+            cell(BOLD, &money(&invoice["due_cents"], &invoice["currency"])),
+            plain(&format!(" due {}  ", day(&invoice["due_at"]))),
+            cell(DIM, &bare(&invoice["number"])),
+        ]);
+    }
+    if open.len() > INVOICES {
+        text.line([named(""), cell(DIM, &format!("and {} more", open.len() - INVOICES))]);
+    }
+    if deployment["uncollectible_invoices"] != 0 {
+        let name = named(if open.is_empty() { "Owes" } else { "" });
+        text.line([
+            name,
+            cell(ALARM, &format!("{} given up", count(&deployment["uncollectible_invoices"], "invoice"))),
+        ]);
+    }
+}
+
+fn events(text: &mut Text, events: &Value, id: &str) {
+    let events = each(events);
+    text.gap();
+    text.line([cell(BOLD, "Latest events"), cell(DIM, &format!("  all: arcadia deployments events {id} --all"))]);
+    let rows: Vec<Vec<Cell>> = events.iter().take(EVENTS).map(event_row).collect();
+    text.table(2, &rows);
+}
+
+/// So many of something.
+fn count(number: &Value, what: &str) -> String {
+    if *number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+fn named(name: &str) -> Cell {
+    cell(BOLD, &format!("{name:NAME$}"))
+}

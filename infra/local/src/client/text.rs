@@ -1,0 +1,244 @@
+//! Text for people: styles, aligned columns, money and moments. What is no terminal gets it without the styles: whoever
+//! prints it strips them.
+
+use std::fmt;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+/// No style at all.
+pub const PLAIN: Style = Style::new();
+/// What matters most.
+pub const BOLD: Style = Style::new().bold();
+/// What matters least.
+pub const DIM: Style = Style::new().dimmed();
+/// What is well, or can be done.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// What waits.
+pub const WAITING: Style = AnsiColor::Yellow.on_default();
+/// What is wrong.
+pub const ALARM: Style = AnsiColor::Red.on_default().bold();
+
+/// How many columns stand between two columns of a table.
+const GAP: usize = 2;
+
+/// Lines, ready to be printed.
+#[derive(Debug, Default)]
+pub struct Text(String);
+
+/// A piece of a line.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    text: String,
+    style: Style,
+    to_the_right: bool,
+}
+
+/// A text in a style.
+pub fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+impl Text {
+    /// Adds a line of cells, one after the other.
+    pub fn line(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        for cell in cells {
+            self.0.push_str(&cell.to_string());
+        }
+        self.end_line();
+    }
+
+    /// Adds an empty line.
+    pub fn gap(&mut self) {
+        self.0.push('\n');
+    }
+
+    /// Adds rows whose columns are aligned, each row behind an indent.
+    pub fn table(&mut self, indent: usize, rows: &[Vec<Cell>]) {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+        let widths: Vec<usize> = (0..columns)
+            .map(|n| rows.iter().filter_map(|row| row.get(n)).map(Cell::width).max().unwrap_or(0))
+            .collect();
+        for row in rows {
+            self.0.push_str(&" ".repeat(indent));
+            for (cell, width) in row.iter().zip(&widths) {
+                let padding = " ".repeat(width - cell.width());
+                if cell.to_the_right {
+                    self.0.push_str(&padding);
+                }
+                self.0.push_str(&cell.to_string());
+                if !cell.to_the_right {
+                    self.0.push_str(&padding);
+                }
+                self.0.push_str(&" ".repeat(GAP));
+            }
+            self.end_line();
+        }
+    }
+
+    /// Adds a table under its heads, or says that there is none.
+    pub fn list(&mut self, heads: &[&str], rows: Vec<Vec<Cell>>) {
+        if rows.is_empty() {
+            return self.line([cell(DIM, "none")]);
+        }
+        let mut all = vec![heads.iter().map(|head| cell(DIM, &head.to_uppercase())).collect::<Vec<_>>()];
+        // A head stands where its column does.
+        for (n, head) in all[0].iter_mut().enumerate() {
+            head.to_the_right = rows[0].get(n).is_some_and(|cell| cell.to_the_right);
+        }
+        all.extend(rows);
+        self.table(0, &all);
+    }
+
+    fn end_line(&mut self) {
+        self.0.truncate(self.0.trim_end_matches(' ').len());
+        self.0.push('\n');
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Cell {
+    fn width(&self) -> usize {
+        self.text.width()
+    }
+
+    /// The same, aligned to the right.
+    pub const fn right(mut self) -> Self {
+        self.to_the_right = true;
+        self
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.style.is_plain() || self.text.is_empty() {
+            f.write_str(&self.text)
+        } else {
+            f.write_str(&styled(self.style, &self.text))
+        }
+    }
+}
+
+/// A cell in a style. Whatever a tenant may have called something, it cannot steer the terminal.
+pub fn cell(style: Style, text: &str) -> Cell {
+    let text = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    Cell { text, style, to_the_right: false }
+}
+
+/// A cell without a style.
+pub fn plain(text: &str) -> Cell {
+    cell(PLAIN, text)
+}
+
+/// A state's own style.
+pub fn style_of(state: &str) -> Style {
+    match state {
+        "active" | "paid" => GOOD,
+        "trial" | "paused" | "open" => WAITING,
+        "past_due" | "suspended" | "uncollectible" => ALARM,
+        _ => DIM,
+    }
+}
+
+/// A state in its style.
+pub fn state(name: &Value) -> Cell {
+    let name = name.as_str().unwrap_or_default();
+    cell(style_of(name), name)
+}
+
+/// Anything that is not structured, as text; nothing for null.
+pub fn bare(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// The same as a cell.
+pub fn field(value: &Value) -> Cell {
+    plain(&bare(value))
+}
+
+/// A moment to the minute; UTC, as everywhere.
+pub fn moment(value: &Value) -> String {
+    let text = value.as_str().unwrap_or_default();
+    text.get(..16).map_or_else(|| text.to_owned(), |minute| minute.replace('T', " "))
+}
+
+/// The day of a moment.
+pub fn day(value: &Value) -> String {
+    let text = value.as_str().unwrap_or_default();
+    text.get(..10).unwrap_or(text).to_owned()
+}
+
+/// An amount of minor units in its currency.
+pub fn money(cents: &Value, currency: &Value) -> String {
+    let (Some(cents), Some(currency)) = (cents.as_i64(), currency.as_str()) else { return String::new() };
+    let digits = minor_digits(currency);
+    let unit = 10_u64.pow(digits);
+    let (sign, amount) = (if cents < 0 { "-" } else { "" }, cents.unsigned_abs());
+    if digits == 0 {
+        return format!("{sign}{amount} {currency}");
+    }
+    let width = usize::try_from(digits).unwrap_or_default();
+    format!("{sign}{}.{:0width$} {currency}", amount / unit, amount % unit)
+}
+
+/// How many digits the minor unit of a currency has (ISO 4217, list one).
+fn minor_digits(currency: &str) -> u32 {
+    match currency {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
+        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+        "CLF" | "UYW" => 4,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_by_what_is_seen() {
+        let mut text = Text::default();
+        let rows = vec![
+            vec![plain("shop"), cell(GOOD, "active"), plain("1").right()],
+            vec![plain("\u{6771}\u{4eac}"), plain("x"), plain("100").right()],
+        ];
+        text.list(&["name", "state", "n"], rows);
+        let seen = anstream::adapter::strip_str(&text.to_string()).to_string();
+        assert_eq!(seen, "NAME  STATE     N\nshop  active    1\n\u{6771}\u{4eac}  x       100\n");
+        let mut none = Text::default();
+        none.list(&["name"], Vec::new());
+        assert_eq!(anstream::adapter::strip_str(&none.to_string()).to_string(), "none\n");
+    }
+
+    #[test]
+    fn names_cannot_steer_the_terminal() {
+        assert_eq!(plain("a\u{1b}[31mb\nc").to_string(), "a\u{fffd}[31mb\u{fffd}c");
+    }
+
+    #[test]
+    fn money_has_as_many_digits_as_its_currency() {
+        for (cents, currency, text) in [
+            (2_900, "USD", "29.00 USD"),
+            (-5, "EUR", "-0.05 EUR"),
+            (500, "JPY", "500 JPY"),
+            (1_234, "KWD", "1.234 KWD"),
+            (i64::MIN, "USD", "-92233720368547758.08 USD"),
+        ] {
+            assert_eq!(money(&json!(cents), &json!(currency)), text);
+        }
+        assert_eq!(money(&json!(null), &json!("USD")), "");
+    }
+}

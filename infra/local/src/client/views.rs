@@ -1,0 +1,295 @@
+//! Answers for people: a list as a table, a change as a line or two.
+
+use serde_json::Value;
+
+use super::text::{BOLD, Cell, DIM, Text, WAITING, bare, cell, day, field, moment, money, plain, state};
+
+/// The members of a list.
+pub fn each(list: &Value) -> &[Value] {
+    list.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn list(heads: &[&str], records: &Value, row: impl Fn(&Value) -> Vec<Cell>) -> Text {
+    let mut text = Text::default();
+    text.list(heads, each(records).iter().map(row).collect());
+    text
+}
+
+fn name_of(deployment: &Value) -> String {
+    format!("{}/{}", bare(&deployment["tenant_id"]), bare(&deployment["slug"]))
+}
+
+pub fn deployments(body: &Value) -> Text {
+    list(&["deployment", "state", "since", "plan", "owes", "next by the clock"], &body["deployments"], |one| {
+        let open = each(&one["open_invoices"]);
+        // Amounts of different currencies are not added up.
+        let owes = match open {
+            [] => String::new(),
+            [first, rest @ ..] if rest.iter().all(|other| other["currency"] == first["currency"]) => {
+                let sum: i64 = open.iter().filter_map(|invoice| invoice["due_cents"].as_i64()).sum();
+                money(&sum.into(), &first["currency"])
+            }
+            several => format!("{} invoices", several.len()),
+        };
+        let plan = &one["subscription"];
+        let live = plan["status"] != "cancelled";
+        vec![
+            cell(BOLD, &name_of(one)),
+            state(&one["state"]),
+            plain(&day(&one["state_since"])),
+            cell(if live { Default::default() } else { DIM }, &bare(&plan["plan_code"])),
+            cell(WAITING, &owes).right(),
+            plain(format!("{} {}", day(&one["next_action_at"]), bare(&one["next_action"])).trim()),
+        ]
+    })
+}
+
+pub fn deployment(body: &Value) -> Text {
+    let (one, mut text) = (&body["deployment"], Text::default());
+    let (verb, dry) = if body["dry_run"] == true { (" would be ", true) } else { (" is ", false) };
+    text.line([
+        cell(BOLD, &name_of(one)),
+        plain(verb),
+        state(&one["state"]),
+        cell(DIM, &format!("  version {}  {}", one["version"], bare(&one["id"]))),
+    ]);
+    if let Some(action) = one["next_action"].as_str() {
+        let would = if dry { "would be" } else { "is" };
+        text.line([plain(&format!("next {would} {action} on {} UTC", moment(&one["next_action_at"])))]);
+    }
+    if body.get("event").is_some_and(Value::is_null) {
+        text.line([cell(DIM, "nothing had to change")]);
+    }
+    text
+}
+
+pub fn event_row(event: &Value) -> Vec<Cell> {
+    let (from, to) = (bare(&event["from_state"]), bare(&event["to_state"]));
+    let what = match (bare(&event["type"]), from.as_str()) {
+        (kind, "") => cell(Default::default(), &kind),
+        (_, _) => cell(BOLD, &format!("{from} \u{2192} {to}")),
+    };
+    let why: Vec<String> =
+        [&event["reason"], &event["notes"]].into_iter().map(bare).filter(|t| !t.is_empty()).collect();
+    vec![
+        cell(DIM, &event["sequence"].to_string()).right(),
+        plain(&moment(&event["occurred_at"])),
+        what,
+        cell(DIM, &bare(&event["actor"])),
+        plain(&why.join(": ")),
+    ]
+}
+
+pub fn events(body: &Value) -> Text {
+    list(&["no.", "when", "what", "who", "why"], &body["events"], event_row)
+}
+
+pub fn resources(body: &Value) -> Text {
+    list(&["id", "kind", "provider reference", "region", "created", "deleted"], &body["resources"], |one| {
+        let deleted = day(&one["deleted_at"]);
+        vec![
+            cell(DIM, &bare(&one["id"])),
+            field(&one["kind"]),
+            field(&one["provider_reference"]),
+            field(&one["region"]),
+            plain(&day(&one["created_at"])),
+            plain(&deleted),
+        ]
+    })
+}
+
+pub fn resource(body: &Value) -> Text {
+    let (one, mut text) = (&body["resource"], Text::default());
+    let what = if one["deleted_at"].is_null() { " is recorded" } else { " is deleted" };
+    text.line([cell(BOLD, &bare(&one["kind"])), plain(what), cell(DIM, &format!("  {}", bare(&one["id"])))]);
+    text
+}
+
+pub fn addon_row(addon: &Value) -> Vec<Cell> {
+    vec![
+        plain(&format!("+ {}", bare(&addon["code"]))),
+        plain(&money(&addon["price_cents"], &addon["currency"])).right(),
+        plain(&format!("{} {}", addon["quantity"], bare(&addon["unit"]))),
+        cell(DIM, &day(&addon["attached_at"])),
+        cell(DIM, &bare(&addon["id"])),
+    ]
+}
+
+/// A subscription, and what came of it: an invoice, or lines.
+pub fn subscription(body: &Value) -> Text {
+    let (one, mut text) = (&body["subscription"], Text::default());
+    if body["dry_run"] == true {
+        text.line([cell(WAITING, "Nothing was done. This is what it would come to:")]);
+    }
+    if one.is_null() {
+        text.line([plain("no subscription")]);
+    } else {
+        let (currency, interval) = (&one["currency"], bare(&one["interval"]));
+        text.line([
+            cell(BOLD, &bare(&one["plan_code"])),
+            plain(&format!(" v{} is ", one["plan_version"])),
+            state(&one["status"]),
+            plain(&format!(", {} a {interval}", money(&one["recurring_cents"], currency))),
+            plain(&format!(", period {} to {}", day(&one["current_period_start"]), day(&one["current_period_end"]))),
+        ]);
+        text.table(0, &each(&one["addons"]).iter().map(addon_row).collect::<Vec<_>>());
+        if let Some(code) = one["pending_change"]["plan_code"].as_str() {
+            text.line([cell(
+                WAITING,
+                &format!("changes to {code} on {}", day(&one["pending_change"]["effective_at"])),
+            )]);
+        }
+        if one["cancel_at"].is_string() {
+            text.line([cell(WAITING, &format!("will be cancelled on {}", day(&one["cancel_at"])))]);
+        }
+    }
+    text.table(0, &each(&body["lines"]).iter().map(line_row).collect::<Vec<_>>());
+    if body["invoice"].is_object() {
+        append_invoice(&mut text, &body["invoice"]);
+    }
+    text
+}
+
+fn line_row(line: &Value) -> Vec<Cell> {
+    vec![
+        plain(&money(&line["amount_cents"], &line["currency"])).right(),
+        plain(&bare(&line["kind"]).replace('_', " ")),
+        field(&line["code"]),
+        cell(DIM, &format!("{} to {}", day(&line["from"]), day(&line["to"]))),
+    ]
+}
+
+pub fn invoices(body: &Value) -> Text {
+    list(&["number", "status", "total", "due", "issued", "due on"], &body["invoices"], |one| {
+        vec![
+            field(&one["number"]),
+            state(&one["status"]),
+            plain(&money(&one["total_cents"], &one["currency"])).right(),
+            cell(BOLD, &money(&one["due_cents"], &one["currency"])).right(),
+            plain(&day(&one["issued_at"])),
+            plain(&day(&one["due_at"])),
+        ]
+    })
+}
+
+pub fn invoice(body: &Value) -> Text {
+    let mut text = Text::default();
+    append_invoice(&mut text, &body["invoice"]);
+    if body["deployment"].is_object() {
+        let one = &body["deployment"];
+        text.line([cell(BOLD, &name_of(one)), plain(" is "), state(&one["state"])]);
+    }
+    text
+}
+
+fn append_invoice(text: &mut Text, one: &Value) {
+    let currency = &one["currency"];
+    text.line([
+        cell(BOLD, &format!("invoice {}", bare(&one["number"]))),
+        plain(" is "),
+        state(&one["status"]),
+        plain(&format!(", {} due on {}", money(&one["due_cents"], currency), day(&one["due_at"]))),
+    ]);
+    let mut rows: Vec<Vec<Cell>> = each(&one["lines"]).iter().map(line_row).collect();
+    rows.push(vec![cell(BOLD, &money(&one["total_cents"], currency)).right(), cell(BOLD, "total")]);
+    rows.extend(each(&one["payments"]).iter().map(|payment| {
+        vec![
+            plain(&money(&payment["amount_cents"], currency)).right(),
+            plain("paid"),
+            field(&payment["reference"]),
+            cell(DIM, &moment(&payment["received_at"])),
+        ]
+    }));
+    text.table(2, &rows);
+}
+
+fn version_row(version: &Value) -> Vec<Cell> {
+    vec![
+        plain(&format!("v{}", version["version"])),
+        plain(&money(&version["price_cents"], &version["currency"])).right(),
+        field(&version["interval"]),
+        plain(&format!("{} days", version["trial_days"])),
+        plain(&day(&version["published_at"])),
+    ]
+}
+
+pub fn plans(body: &Value) -> Text {
+    list(&["plan", "name", "status", "newest", "price", "interval", "trial", "published"], &body["plans"], |one| {
+        let mut row = vec![cell(BOLD, &bare(&one["code"])), field(&one["name"]), state(&one["status"])];
+        if one["newest_version"].is_object() {
+            row.extend(version_row(&one["newest_version"]));
+        }
+        row
+    })
+}
+
+pub fn plan(body: &Value) -> Text {
+    let (one, mut text) = (&body["plan"], Text::default());
+    let revision = format!("  {}, revision {}", bare(&one["name"]), one["revision"]);
+    text.line([cell(BOLD, &bare(&one["code"])), plain(" is "), state(&one["status"]), cell(DIM, &revision)]);
+    if let Some(versions) = body["versions"].as_array() {
+        text.list(&["version", "price", "interval", "trial", "published"], versions.iter().map(version_row).collect());
+    }
+    text
+}
+
+pub fn plan_version(body: &Value) -> Text {
+    let (one, mut text) = (&body["plan_version"], Text::default());
+    let price = format!("{} a {}", money(&one["price_cents"], &one["currency"]), bare(&one["interval"]));
+    text.line([cell(BOLD, &bare(&one["plan_code"])), plain(&format!(" v{} is published: {price}", one["version"]))]);
+    text
+}
+
+pub fn addons(body: &Value) -> Text {
+    list(&["add-on", "name", "status", "price", "grants"], &body["addons"], |one| {
+        vec![
+            cell(BOLD, &bare(&one["code"])),
+            field(&one["name"]),
+            state(&one["status"]),
+            plain(&money(&one["price_cents"], &one["currency"])).right(),
+            plain(&format!("{} {}", one["quantity"], bare(&one["unit"]))),
+        ]
+    })
+}
+
+pub fn addon(body: &Value) -> Text {
+    let (one, mut text) = (&body["addon"], Text::default());
+    let price = money(&one["price_cents"], &one["currency"]);
+    let grants = format!(", {price} for {} {}, revision {}", one["quantity"], bare(&one["unit"]), one["revision"]);
+    text.line([cell(BOLD, &bare(&one["code"])), plain(" is "), state(&one["status"]), plain(&grants)]);
+    text
+}
+
+pub fn dunning_policy(body: &Value) -> Text {
+    let mut text = Text::default();
+    let policy = body["dunning_policy"].as_object();
+    let rows: Vec<Vec<Cell>> = policy
+        .into_iter()
+        .flatten()
+        .map(|(name, days)| vec![plain(&name.replace('_', " ")), cell(BOLD, &days.to_string()).right()])
+        .collect();
+    text.table(0, &rows);
+    text
+}
+
+pub fn lifecycle(body: &Value) -> Text {
+    let mut text = Text::default();
+    for (n, one) in each(&body["states"]).iter().enumerate() {
+        if n > 0 {
+            text.gap();
+        }
+        let initial = if one["initial"] == true { "  (a deployment can begin here)" } else { "" };
+        let description = format!("  {}", bare(&one["description"]));
+        text.line([state(&one["state"]), plain(&description), cell(DIM, initial)]);
+        let rows = each(&one["transitions"]).iter().map(|step| {
+            let names = |list: &Value| each(list).iter().map(bare).collect::<Vec<_>>();
+            let conditional = names(&step["only_while_nothing_is_owed"]);
+            let who = names(&step["permitted"])
+                .into_iter()
+                .map(|who| if conditional.contains(&who) { format!("{who} (while nothing is owed)") } else { who });
+            vec![plain("\u{2192}"), state(&step["to_state"]), cell(DIM, &who.collect::<Vec<_>>().join(", "))]
+        });
+        text.table(2, &rows.collect::<Vec<_>>());
+    }
+    text
+}

@@ -1,0 +1,174 @@
+//! Who comes when: the tenants of a history, their names, and the moments at which their deployments are made.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arcadia_shared::domain::{DunningPolicy, InvalidValue, ShortCode, Slug, TenantId, Timestamp};
+use chrono::TimeDelta;
+use fastrand::Rng;
+
+/// How long a history is, in days.
+pub const DAYS: i64 = 730;
+
+/// The tenant that the tokens of `arcadia up` belong to; it is one of every history.
+const FIRST_TENANT: &str = "acme";
+const NAMES: &[&str] = &[
+    "alder", "amber", "atlas", "beacon", "birch", "bluebird", "bright", "cedar", "cobalt", "copper", "coral", "delta",
+    "ember", "falcon", "fern", "granite", "harbor", "hazel", "heron", "indigo", "juniper", "kestrel", "lantern",
+    "larch", "lumen", "maple", "meridian", "nimbus", "north", "oak", "onyx", "orchid", "otter", "pebble", "pine",
+    "quartz", "raven", "river", "rowan", "saffron", "sierra", "sparrow", "summit", "thistle", "topaz", "umber",
+    "violet", "willow",
+];
+const TRADES: &[&str] = &[
+    "analytics",
+    "bakery",
+    "books",
+    "clinic",
+    "coffee",
+    "design",
+    "energy",
+    "foods",
+    "games",
+    "health",
+    "interiors",
+    "labs",
+    "legal",
+    "logistics",
+    "media",
+    "motors",
+    "outdoors",
+    "partners",
+    "press",
+    "robotics",
+    "school",
+    "studios",
+    "travel",
+    "works",
+];
+const APPS: &[&str] = &[
+    "academy",
+    "assistant",
+    "blog",
+    "booking",
+    "careers",
+    "chat",
+    "crm",
+    "docs",
+    "helpdesk",
+    "intranet",
+    "portal",
+    "reports",
+    "search",
+    "shop",
+    "staging",
+    "support",
+    "wiki",
+];
+const PEOPLE: &[&str] =
+    &["ana", "bo", "carla", "deniz", "eli", "fatima", "goran", "hana", "ines", "jonas", "kofi", "mia"];
+const REGIONS: &[&str] = &["eu-central-1", "eu-central-1", "eu-west-1", "us-east-1", "us-east-1", "us-west-2"];
+
+/// A customer.
+#[derive(Debug)]
+pub struct Tenant {
+    pub id: TenantId,
+    /// Who of them does things.
+    pub user: String,
+    pub region: ShortCode,
+    pub pays_in_euro: bool,
+    /// Their own dunning policy, if they have one.
+    pub policy: Option<DunningPolicy>,
+    /// Since when they are a customer.
+    pub since: Timestamp,
+}
+
+/// A deployment before it is made.
+#[derive(Debug)]
+pub struct Part {
+    pub tenant: Arc<Tenant>,
+    pub slug: Slug,
+    pub born_at: Timestamp,
+    /// Whether it is its tenant's first, with which they try the product: there is one trial of a plan for each tenant.
+    pub is_first: bool,
+    /// What its life is rolled with, whatever others do meanwhile.
+    pub rng: Rng,
+}
+
+/// Makes up `deployments` of `tenants`, oldest first. The company grows: of twice the time, eight times as many come.
+pub fn cast(
+    seed: u64,
+    deployments: usize,
+    tenants: usize,
+    until: Timestamp,
+) -> Result<(Vec<Arc<Tenant>>, Vec<Part>), InvalidValue> {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    let mut rng = Rng::with_seed(seed);
+    let start = until - TimeDelta::days(DAYS);
+    let moment = |rng: &mut Rng| (0..3).map(|_| rng.i64(0..DAYS * DAY_MS)).max().unwrap_or_default();
+    let mut moments: Vec<i64> = (0..deployments).map(|_| moment(&mut rng)).collect();
+    moments.sort_unstable();
+    let mut slugs = HashMap::<(TenantId, &str), usize>::new();
+    let (mut known, mut parts) = (Vec::<Arc<Tenant>>::new(), Vec::with_capacity(deployments));
+    for (n, offset_ms) in moments.into_iter().enumerate() {
+        let born_at = start + TimeDelta::milliseconds(offset_ms);
+        // New customers come at an even rate among all that is made.
+        if known.len() * deployments < tenants * (n + 1) {
+            let tenant = Arc::new(tenant(&mut rng, known.len(), born_at)?);
+            known.push(Arc::clone(&tenant));
+        }
+        // Whoever came first has the most.
+        let index = rng.usize(0..known.len()).min(rng.usize(0..known.len()));
+        let newest = known.len() - 1;
+        let fresh = known[newest].since == born_at;
+        let tenant = &known[if fresh { newest } else { index }];
+        let app = pick(&mut rng, APPS);
+        let count = slugs.entry((tenant.id.clone(), app)).or_default();
+        *count += 1;
+        let slug = if *count == 1 { app.to_owned() } else { format!("{app}-{count}") };
+        parts.push(Part { tenant: Arc::clone(tenant), slug: slug.parse()?, born_at, is_first: fresh, rng: rng.fork() });
+    }
+    Ok((known, parts))
+}
+
+fn tenant(rng: &mut Rng, n: usize, since: Timestamp) -> Result<Tenant, InvalidValue> {
+    // A walk through all pairs of words that does not look like one: 397 and the number of pairs have no common factor.
+    let pairs = NAMES.len() * TRADES.len();
+    let pair = (n * 397) % pairs;
+    let mut name = format!("{}-{}", NAMES[pair % NAMES.len()], TRADES[pair / NAMES.len()]);
+    if n >= pairs {
+        name = format!("{name}-{}", n / pairs + 1);
+    }
+    if n == 0 {
+        FIRST_TENANT.clone_into(&mut name);
+    }
+    // A few have negotiated longer terms, and a few are kept on a shorter leash.
+    let policy = match rng.u8(0..20) {
+        0..=1 => Some(DunningPolicy {
+            payment_terms_days: 30,
+            past_due_after_days: 7,
+            suspended_after_days: 30,
+            cancelled_after_days: 60,
+            ..DunningPolicy::default()
+        }),
+        2 => Some(DunningPolicy {
+            payment_terms_days: 3,
+            suspended_after_days: 7,
+            cancelled_after_days: 21,
+            ..DunningPolicy::default()
+        }),
+        _ => None,
+    };
+    Ok(Tenant {
+        user: format!("{}@{name}", pick(rng, PEOPLE)),
+        id: name.parse()?,
+        region: pick(rng, REGIONS).parse()?,
+        pays_in_euro: n > 0 && rng.u8(0..4) == 0,
+        policy,
+        since,
+    })
+}
+
+/// One of `choices`, of which there must be some.
+pub fn pick<'a>(rng: &mut Rng, choices: &[&'a str]) -> &'a str {
+    choices[rng.usize(0..choices.len())]
+}

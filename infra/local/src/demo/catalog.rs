@@ -1,0 +1,148 @@
+//! A catalog to try things with: a plan and an add-on at the first start, and more of both for a history.
+
+use arcadia_shared::domain::{
+    Addon, CatalogStatus, Currency, Interval, InvalidValue, Plan, Rejection, ShortCode, Timestamp,
+};
+use arcadia_shared::runtime::App;
+use arcadia_shared::store::StoreError;
+use chrono::TimeDelta;
+
+/// Why there is no demo.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is not well-formed itself.
+    #[error(transparent)]
+    Value(#[from] InvalidValue),
+    /// A history needs a table without one.
+    #[error("there are deployments already: a history is written into an empty table, choose another with --data")]
+    NotEmpty,
+    /// A rule is against it.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// A part of it broke off.
+    #[error("the history broke off: {0}")]
+    BrokeOff(#[from] tokio::task::JoinError),
+}
+
+/// What is on offer in the course of a history.
+#[derive(Debug)]
+pub struct Shop {
+    /// Each plan as it was after each publication, oldest first.
+    plans: Vec<Vec<Plan>>,
+    addons: Vec<Addon>,
+}
+
+/// A version of a plan.
+struct Edition {
+    at: Timestamp,
+    price_cents: i64,
+    currency: Currency,
+    interval: Interval,
+}
+
+/// Makes sure that there are the plan `studio`, 29.00 USD a month, and the add-on `storage_50gb`, 7.50 USD for 50 GB.
+/// What is there already is left as it is.
+///
+/// # Errors
+/// [`DemoError`] if the store does not answer.
+pub async fn fill_catalog(app: &App) -> Result<(), DemoError> {
+    let at = app.clock.now();
+    let (currency, interval) = ("USD".parse()?, Interval::Month);
+    sell_plan(app, "studio", "Studio", &[Edition { at, price_cents: 2_900, currency, interval }]).await?;
+    sell_addon(app, ("storage_50gb", "50 GB of storage"), (750, "USD"), (50, "GB"), at).await?;
+    Ok(())
+}
+
+/// Opens the shop of a history that begins at `start`: the same, more beside it, and a rise in price after a year.
+///
+/// # Errors
+/// [`DemoError`] if the store does not answer.
+pub async fn open_shop(app: &App, start: Timestamp) -> Result<Shop, DemoError> {
+    let (usd, eur): (Currency, Currency) = ("USD".parse()?, "EUR".parse()?);
+    let later = start + TimeDelta::days(400);
+    let month = |at, price_cents, currency| Edition { at, price_cents, currency, interval: Interval::Month };
+    let yearly = Edition { at: start, price_cents: 99_000, currency: usd, interval: Interval::Year };
+    let plans = vec![
+        sell_plan(app, "solo", "Solo", &[month(start, 900, usd)]).await?,
+        sell_plan(app, "studio", "Studio", &[month(start, 2_900, usd), month(later, 3_400, usd)]).await?,
+        sell_plan(app, "team", "Team", &[month(start, 9_900, usd)]).await?,
+        sell_plan(app, "team_yearly", "Team, by the year", &[yearly]).await?,
+        sell_plan(app, "studio_eur", "Studio (EUR)", &[month(start, 2_700, eur)]).await?,
+    ];
+    let addons = vec![
+        sell_addon(app, ("storage_50gb", "50 GB of storage"), (750, "USD"), (50, "GB"), start).await?,
+        sell_addon(app, ("seats_5", "5 more seats"), (1_500, "USD"), (5, "seats"), start).await?,
+        sell_addon(app, ("backup_daily", "Daily backups"), (400, "USD"), (30, "days"), start).await?,
+        sell_addon(app, ("storage_50gb_eur", "50 GB of storage (EUR)"), (700, "EUR"), (50, "GB"), start).await?,
+    ];
+    Ok(Shop { plans, addons })
+}
+
+impl Shop {
+    /// A plan as it is on offer at a moment.
+    pub fn plan(&self, code: &str, at: Timestamp) -> Option<&Plan> {
+        let plans = self.plans.iter().find(|plans| plans.iter().any(|plan| plan.code.as_str() == code))?;
+        plans.iter().rev().find(|plan| plan.updated_at <= at).or_else(|| plans.first())
+    }
+
+    /// The add-ons that go with a currency.
+    pub fn addons(&self, currency: Currency) -> Vec<&Addon> {
+        self.addons.iter().filter(|addon| addon.currency == currency).collect()
+    }
+}
+
+/// Puts a plan into the catalog and publishes its editions; the plan as it is after each. One that is there already and
+/// has a version is left as it is.
+async fn sell_plan(app: &App, code: &str, name: &str, editions: &[Edition]) -> Result<Vec<Plan>, DemoError> {
+    let code: ShortCode = code.parse()?;
+    let at = editions.first().map_or_else(|| app.clock.now(), |edition| edition.at);
+    let mut plan = match app.store.load_plan(&code).await? {
+        Some(found) if found.newest_version.is_some() => return Ok(vec![found]),
+        Some(found) => found,
+        None => {
+            let (name, status, revision) = (name.parse()?, CatalogStatus::Active, 1);
+            let plan = Plan { code, name, status, newest_version: None, revision, created_at: at, updated_at: at };
+            app.store.put_plan(&plan).await?;
+            plan
+        }
+    };
+    let mut plans = Vec::new();
+    for Edition { at, price_cents, currency, interval } in editions {
+        let (published, version) = plan.publish(*price_cents, *currency, *interval, 0, *at);
+        app.store.publish(&published, &version, app.new_commit_id(), None).await?;
+        plans.push(published.clone());
+        plan = published;
+    }
+    Ok(plans)
+}
+
+/// Puts an add-on into the catalog, unless it is there already.
+async fn sell_addon(
+    app: &App,
+    (code, name): (&str, &str),
+    (price_cents, currency): (i64, &str),
+    (quantity, unit): (i64, &str),
+    at: Timestamp,
+) -> Result<Addon, DemoError> {
+    let code: ShortCode = code.parse()?;
+    if let Some(found) = app.store.load_addon(&code).await? {
+        return Ok(found);
+    }
+    let addon = Addon {
+        code,
+        name: name.parse()?,
+        price_cents,
+        currency: currency.parse()?,
+        quantity,
+        unit: unit.parse()?,
+        status: CatalogStatus::Active,
+        revision: 1,
+        created_at: at,
+        updated_at: at,
+    };
+    app.store.put_addon(&addon).await?;
+    Ok(addon)
+}

@@ -1,0 +1,432 @@
+//! The life of one deployment: what its people wish for and when, whether they pay, and what the clock does between.
+//! Everything is decided by the domain and stored by the store, at moments that are made up.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arcadia_shared::domain::{
+    Actor, Aggregate, AnchorMode, Authority, Change, ChangePlan, Command, CreateDeployment, DeploymentId, Effective,
+    Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Payment, Proration, Resource, ResourceId, State,
+    Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment, create, decide, step,
+};
+use arcadia_shared::runtime::App;
+use arcadia_shared::store::StoreError;
+use chrono::TimeDelta;
+use fastrand::Rng;
+use uuid::{Builder, Uuid};
+
+use super::DemoError;
+use super::cast::{Part, pick};
+use super::catalog::Shop;
+
+/// The most that happens to one deployment.
+const MAX_DEEDS: usize = 10_000;
+/// How often a change is stored before the store is given up.
+const MAX_ATTEMPTS: u32 = 10;
+const DAY_S: i64 = 24 * 60 * 60;
+const TRIAL_DAYS: i64 = 14;
+const PLANS: &[&str] = &["solo", "solo", "studio", "studio", "studio", "studio", "team", "team_yearly"];
+const KINDS: &[&str] = &["app_instance", "database", "bucket", "domain"];
+const TITLES: &[&str] = &["Next", "Classic", "(new)", "EU", "Beta", "2.0"];
+
+/// What all lives of a history share.
+#[derive(Debug)]
+pub struct Stage {
+    pub app: App,
+    pub shop: Shop,
+    /// When the history ends.
+    pub until: Timestamp,
+}
+
+/// What lives came to.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Transactions.
+    pub commits: u64,
+    /// Wishes that a rule refused.
+    pub refused: u64,
+    /// Events.
+    pub events: u64,
+    /// Invoices that were issued.
+    pub invoices: u64,
+    /// Payments that were taken note of.
+    pub payments: u64,
+    /// Deployments, by the state they ended in.
+    pub states: BTreeMap<&'static str, u64>,
+}
+
+/// How somebody pays.
+enum Payer {
+    /// At once, but for a card that fails now and then.
+    Prompt,
+    /// After the due date, often enough.
+    Late,
+    /// No more, after so many invoices.
+    Fading(u32),
+}
+
+/// Something that will happen because somebody wants it.
+enum Deed {
+    AddResource,
+    DeleteResource(ResourceId),
+    Subscribe,
+    /// A part of what is due, one in so many.
+    Pay(InvoiceNumber, i64),
+    Void(InvoiceNumber),
+    /// A month has passed; who knows.
+    Whim,
+    Resume,
+    Leave,
+    Return,
+    /// An operator lets the clock go on.
+    Release,
+}
+
+/// One deployment, as far as it has come.
+pub struct Life {
+    stage: Arc<Stage>,
+    part: Part,
+    aggregate: Aggregate,
+    invoices: BTreeMap<InvoiceNumber, Invoice>,
+    resources: BTreeMap<ResourceId, Resource>,
+    payer: Payer,
+    /// What will happen; the number tells apart what happens at the same moment.
+    agenda: BTreeMap<(Timestamp, usize), Deed>,
+    planned: usize,
+    tally: Tally,
+}
+
+impl Life {
+    /// Lives a part from its creation to the end of the history.
+    pub async fn live(stage: Arc<Stage>, part: Part) -> Result<Tally, DemoError> {
+        let mut life = Self::begin(stage, part).await?;
+        for _ in 0..MAX_DEEDS {
+            let due = life.aggregate.next_action().map(|next| next.at);
+            let wish = life.agenda.first_key_value().map(|((at, _), _)| *at);
+            let Some(at) = due.into_iter().chain(wish).min().filter(|at| *at <= life.stage.until) else { break };
+            if due == Some(at) {
+                life.step(at).await?;
+            } else if let Some((_, deed)) = life.agenda.pop_first() {
+                life.act(deed, at).await?;
+            }
+        }
+        *life.tally.states.entry(life.aggregate.deployment.state.as_str()).or_default() += 1;
+        Ok(life.tally)
+    }
+
+    async fn begin(stage: Arc<Stage>, mut part: Part) -> Result<Self, DemoError> {
+        let (now, user) = (part.born_at, user(&part));
+        let rng = &mut part.rng;
+        let in_trial = part.is_first && rng.u8(0..10) < 8;
+        let templated = rng.bool();
+        let command = CreateDeployment {
+            id: DeploymentId::new(new_id(rng, now)),
+            tenant_id: part.tenant.id.clone(),
+            slug: part.slug.clone(),
+            display_name: None,
+            region: part.tenant.region.clone(),
+            state: in_trial.then_some(State::Trial),
+            llm_mode: pick(rng, &["managed", "managed", "byo_key"]).parse().ok(),
+            template_code: if templated { "starter".parse().ok() } else { None },
+            template_version: if templated { "1.4.2".parse().ok() } else { None },
+            trial_ends_at: in_trial.then(|| now + TimeDelta::days(TRIAL_DAYS)),
+        };
+        let created = create(command, &user, now)?;
+        let payer = match rng.u8(0..100) {
+            0..=81 => Payer::Prompt,
+            82..=92 => Payer::Late,
+            _ => Payer::Fading(rng.u32(1..12)),
+        };
+        // Not everyone who tries it stays.
+        let subscribes = !in_trial || rng.u8(0..10) < 8;
+        let first_day = if in_trial { 3_600..TRIAL_DAYS * DAY_S } else { 60..DAY_S };
+        let mut life = Self {
+            stage,
+            part,
+            aggregate: created.after.clone(),
+            invoices: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            payer,
+            agenda: BTreeMap::new(),
+            planned: 0,
+            tally: Tally::default(),
+        };
+        life.commit(created, now).await?;
+        if life.part.rng.u8(0..10) < 6 {
+            life.plan(now, 60..900, Deed::AddResource);
+        }
+        if subscribes {
+            life.plan(now, first_day, Deed::Subscribe);
+        }
+        life.plan(now, 20 * DAY_S..40 * DAY_S, Deed::Whim);
+        Ok(life)
+    }
+
+    /// Takes the clock's step, a little later than it is due, as the schedule does.
+    async fn step(&mut self, due: Timestamp) -> Result<(), DemoError> {
+        let at = (due + TimeDelta::milliseconds(self.part.rng.i64(400..60_000))).min(self.stage.until);
+        let policy = self.part.tenant.policy.unwrap_or_default();
+        match step(&self.aggregate, policy, at) {
+            Some(change) => self.commit(change, at).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Has something done, if it still makes sense and no rule is against it.
+    async fn act(&mut self, deed: Deed, at: Timestamp) -> Result<(), DemoError> {
+        let now = at.max(self.aggregate.deployment.updated_at);
+        let Some((actor, command)) = self.command(deed, now) else { return Ok(()) };
+        match decide(&self.aggregate, command, &actor, now) {
+            Ok(Some(change)) => match self.commit(change, now).await {
+                // Plans that somebody else has put there can have trials that a tenant's deployments compete for.
+                Err(DemoError::Store(StoreError::TrialTaken)) => self.tally.refused += 1,
+                committed => return committed,
+            },
+            Ok(None) => {}
+            Err(_) => self.tally.refused += 1,
+        }
+        Ok(())
+    }
+
+    /// Stores a change, and lets people react to it.
+    async fn commit(&mut self, change: Change, now: Timestamp) -> Result<(), DemoError> {
+        // Of all ids only this does not follow from the seed: DynamoDB knows a request by it, whatever the table.
+        let id = self.stage.app.new_commit_id();
+        let mut attempt = 1;
+        // A machine that is busy with other things may take long; the same commit does no harm a second time.
+        while let Err(error) = self.stage.app.store.commit(&change, id, None).await {
+            if attempt == MAX_ATTEMPTS || !matches!(error, StoreError::Unavailable(_)) {
+                return Err(error.into());
+            }
+            attempt += 1;
+        }
+        let Change { before: _, after, events, resource, trial_of: _, invoice } = change;
+        self.tally.commits += 1;
+        self.tally.events += events.len() as u64;
+        self.aggregate = after;
+        self.resources.extend(resource.map(|resource| (resource.id, resource)));
+        self.invoices.extend(invoice.map(|invoice| (invoice.number.clone(), invoice)));
+        for event in &events {
+            self.react(event, now);
+        }
+        Ok(())
+    }
+
+    fn react(&mut self, event: &Event, now: Timestamp) {
+        match &event.kind {
+            EventKind::InvoiceOpened { invoice } => {
+                self.tally.invoices += 1;
+                self.invoices.insert(invoice.number.clone(), invoice.clone());
+                if invoice.status == InvoiceStatus::Open {
+                    self.plan_payment(&invoice.number, now);
+                }
+            }
+            EventKind::PaymentReceived { .. } => self.tally.payments += 1,
+            EventKind::SubscriptionCancelled { .. } => {
+                let deed = if self.part.rng.u8(0..10) < 3 { Deed::Subscribe } else { Deed::Leave };
+                self.plan(now, 2 * DAY_S..20 * DAY_S, deed);
+            }
+            _ => {}
+        }
+        if event.to_state == Some(State::Cancelled) {
+            let live: Vec<ResourceId> =
+                self.resources.values().filter(|resource| resource.deleted_at.is_none()).map(|r| r.id).collect();
+            for id in live {
+                self.plan(now, DAY_S..5 * DAY_S, Deed::DeleteResource(id));
+            }
+            if self.part.rng.u8(0..10) == 0 {
+                self.plan(now, 5 * DAY_S..40 * DAY_S, Deed::Return);
+            }
+        }
+    }
+
+    fn plan_payment(&mut self, number: &InvoiceNumber, now: Timestamp) {
+        if self.part.rng.u8(0..150) == 0 {
+            return self.plan(now, 600..DAY_S, Deed::Void(number.clone()));
+        }
+        let pay = |part| Deed::Pay(number.clone(), part);
+        match &mut self.payer {
+            Payer::Fading(0) => {}
+            Payer::Fading(left) => {
+                *left -= 1;
+                self.plan(now, 600..3 * DAY_S, pay(1));
+            }
+            Payer::Prompt if self.part.rng.u8(0..30) == 0 => self.plan(now, 8 * DAY_S..13 * DAY_S, pay(1)),
+            Payer::Prompt => self.plan(now, 300..2 * DAY_S, pay(1)),
+            Payer::Late if self.part.rng.u8(0..6) == 0 => {
+                self.plan(now, 3 * DAY_S..9 * DAY_S, pay(2));
+                self.plan(now, 10 * DAY_S..30 * DAY_S, pay(1));
+            }
+            Payer::Late => self.plan(now, 4 * DAY_S..26 * DAY_S, pay(1)),
+        }
+    }
+
+    /// Lets something happen a while from now, so many seconds.
+    fn plan(&mut self, now: Timestamp, seconds: Range<i64>, deed: Deed) {
+        let later = TimeDelta::milliseconds(self.part.rng.i64(seconds.start * 1_000..seconds.end * 1_000));
+        self.planned += 1;
+        self.agenda.insert((now + later, self.planned), deed);
+    }
+
+    fn command(&mut self, deed: Deed, now: Timestamp) -> Option<(Actor, Command)> {
+        let user = user(&self.part);
+        Some(match deed {
+            Deed::AddResource => (user, self.add_resource(now)?),
+            Deed::DeleteResource(id) => (user, Command::DeleteResource(self.resources.get(&id)?.clone())),
+            Deed::Subscribe => (user, self.subscribe(now)?),
+            Deed::Pay(number, part) => {
+                (actor("card-payments", Authority::PaymentProvider), self.pay(&number, part, now)?)
+            }
+            Deed::Void(number) => (operator(), Command::Void(self.invoices.get(&number)?.clone())),
+            Deed::Whim => return self.whim(user, now),
+            Deed::Resume => (user, transition(State::Active, "back_again")),
+            Deed::Leave => (user, transition(State::Cancelled, "no_longer_needed")),
+            Deed::Return => (user, transition(State::Active, "reconsidered")),
+            Deed::Release => (operator(), hold(false)),
+        })
+    }
+
+    fn add_resource(&mut self, now: Timestamp) -> Option<Command> {
+        let rng = &mut self.part.rng;
+        let id = new_id(rng, now);
+        Some(Command::AddResource(Resource {
+            id: ResourceId::new(id),
+            deployment_id: self.aggregate.deployment.id,
+            kind: pick(rng, KINDS).parse().ok()?,
+            provider_reference: format!("res-{}", id.simple()).parse().ok()?,
+            region: self.aggregate.deployment.region.clone(),
+            created_at: now,
+            deleted_at: None,
+        }))
+    }
+
+    fn subscribe(&mut self, now: Timestamp) -> Option<Command> {
+        let Part { tenant, rng, .. } = &mut self.part;
+        let code = if tenant.pays_in_euro { "studio_eur" } else { pick(rng, PLANS) };
+        let plan = self.stage.shop.plan(code, now)?.clone();
+        let version = plan.newest_version.clone()?;
+        let on_offer = self.stage.shop.addons(version.currency);
+        let mut addons = Vec::new();
+        for addon in on_offer {
+            if rng.u8(0..5) == 0 {
+                addons.push((SubscriptionAddonId::new(new_id(rng, now)), addon.clone()));
+            }
+        }
+        // Add-ons are kept by id, so sorted ids keep the order that they were asked for in.
+        addons.sort_by_key(|(id, _)| *id);
+        Some(Command::Subscribe(Subscribe {
+            id: SubscriptionId::new(new_id(rng, now)),
+            plan,
+            version,
+            addons,
+            anchor_mode: if rng.u8(0..4) == 0 { AnchorMode::Now } else { AnchorMode::Calendar },
+            trial_ends_at: None,
+            trial_claimed_by: None,
+            dunning_policy: tenant.policy.unwrap_or_default(),
+        }))
+    }
+
+    fn pay(&mut self, number: &InvoiceNumber, part: i64, now: Timestamp) -> Option<Command> {
+        let invoice = self.invoices.get(number)?.clone();
+        let amount_cents = (invoice.due_cents() / part).max(1);
+        let reference = format!("pay_{:016x}", self.part.rng.u64(..)).parse().ok()?;
+        let currency = invoice.currency;
+        Some(Command::Pay(invoice, Payment { reference, amount_cents, received_at: now }, currency))
+    }
+
+    /// What comes to somebody's mind once a month: mostly nothing.
+    fn whim(&mut self, user: Actor, now: Timestamp) -> Option<(Actor, Command)> {
+        if self.aggregate.deployment.state == State::Archived {
+            return None;
+        }
+        self.plan(now, 20 * DAY_S..40 * DAY_S, Deed::Whim);
+        let command = match self.part.rng.u8(0..100) {
+            0..=3 => self.change_plan("team", Effective::Immediate, now)?,
+            4..=5 => self.change_plan("solo", Effective::PeriodEnd, now)?,
+            6..=10 => {
+                let currency = self.aggregate.live_subscription()?.terms.currency;
+                let addon = self.stage.shop.addons(currency).into_iter().next_back()?.clone();
+                Command::AttachAddon(SubscriptionAddonId::new(new_id(&mut self.part.rng, now)), addon)
+            }
+            11..=12 => Command::DetachAddon(self.aggregate.addons.first()?.id),
+            13..=15 => self.pause(now),
+            16..=17 => Command::CancelSubscription(Effective::PeriodEnd),
+            18 => Command::WithdrawCancellation,
+            19 => transition(State::Cancelled, "too_expensive"),
+            20..=22 => {
+                let slug = &self.aggregate.deployment.slug;
+                let display_name = format!("{slug} {}", pick(&mut self.part.rng, TITLES)).parse().ok();
+                Command::Update(UpdateDeployment { display_name, ..UpdateDeployment::default() })
+            }
+            23 => {
+                self.plan(now, 5 * DAY_S..30 * DAY_S, Deed::Release);
+                return Some((operator(), hold(true)));
+            }
+            24..=26 => self.add_resource(now)?,
+            _ => return None,
+        };
+        Some((user, command))
+    }
+
+    fn change_plan(&mut self, code: &str, effective: Effective, now: Timestamp) -> Option<Command> {
+        let plan = self.stage.shop.plan(code, now)?.clone();
+        let version = plan.newest_version.clone()?;
+        let (proration, drop_incompatible) = (Proration::Prorate, false);
+        Some(Command::ChangePlan(ChangePlan { plan, version, effective, proration, drop_incompatible }))
+    }
+
+    fn pause(&mut self, now: Timestamp) -> Command {
+        let resume_at = if self.part.rng.bool() {
+            Some(now + TimeDelta::seconds(self.part.rng.i64(7 * DAY_S..60 * DAY_S)))
+        } else {
+            self.plan(now, 7 * DAY_S..60 * DAY_S, Deed::Resume);
+            None
+        };
+        let (to_state, reason, notes) = (State::Paused, "seasonal_break".parse().ok(), None);
+        Command::Transition(Transition { to_state, reason, notes, resume_at })
+    }
+}
+
+/// A UUIDv7 that follows from the seed of a life.
+fn new_id(rng: &mut Rng, now: Timestamp) -> Uuid {
+    let mut random = [0; 10];
+    rng.fill(&mut random);
+    Builder::from_unix_timestamp_millis(u64::try_from(now.timestamp_millis()).unwrap_or_default(), &random).into_uuid()
+}
+
+fn actor(id: &str, authority: Authority) -> Actor {
+    Actor { id: id.to_owned(), authority }
+}
+
+fn operator() -> Actor {
+    actor("lena@support", Authority::PlatformAdmin)
+}
+
+fn user(part: &Part) -> Actor {
+    actor(&part.tenant.user, Authority::TenantUser)
+}
+
+fn transition(to_state: State, reason: &str) -> Command {
+    Command::Transition(Transition { to_state, reason: reason.parse().ok(), notes: None, resume_at: None })
+}
+
+fn hold(billing_action_suspended: bool) -> Command {
+    let billing_action_suspended = Some(billing_action_suspended);
+    Command::Update(UpdateDeployment { billing_action_suspended, ..UpdateDeployment::default() })
+}
+
+impl Tally {
+    /// Adds what another life came to.
+    pub fn add(&mut self, other: Self) {
+        let Self { commits, refused, events, invoices, payments, states } = other;
+        self.commits += commits;
+        self.refused += refused;
+        self.events += events;
+        self.invoices += invoices;
+        self.payments += payments;
+        for (state, count) in states {
+            *self.states.entry(state).or_default() += count;
+        }
+    }
+}

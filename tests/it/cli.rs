@@ -1,0 +1,373 @@
+//! The promise: whatever the API can do, the command line can, for people and for scripts; it says what went wrong, in
+//! words and by its exit code; and its documentation is what it says of itself.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use arcadia_functions::ROUTES;
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::response::IntoResponse as _;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::harness::project::ROOT;
+use crate::harness::world::id_of;
+use crate::harness::{dynamodb, environment};
+use crate::program::{Directory, Running, program, run};
+
+/// A program that runs, and the command line that asks it.
+struct Shell {
+    data: Directory,
+    running: Running,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn ok(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
+        self.out
+    }
+
+    #[track_caller]
+    fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).expect("JSON")
+    }
+
+    /// Insists on a refusal with these words.
+    #[track_caller]
+    fn refused(self, code: i32, words: &[&str]) {
+        assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{self:?}");
+        for word in words {
+            assert!(self.err.contains(word), "{word}: {self:?}");
+        }
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+impl Shell {
+    async fn start(arguments: &[&str]) -> Self {
+        let data = Directory::new();
+        let running = Running::start(&data, arguments).await;
+        Self { data, running }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(program());
+        command.args(line.split(' ')).args(["--url", &self.running.http.base, "--data", self.data.path()]);
+        command.env_remove("ARCADIA_TOKEN").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command whose words have no spaces.
+    fn run(&self, line: &str) -> Said {
+        self.command(line).output().expect("the program").into()
+    }
+
+    /// Has what most tests are about: acme's `shop`, on the demo plan.
+    fn open_shop(&self) -> String {
+        let body = self.run("deployments create --tenant-id acme --slug shop --json").json();
+        self.run("deployments subscribe acme/shop studio --addon storage_50gb").ok();
+        id_of(&body["deployment"])
+    }
+}
+
+#[tokio::test]
+async fn every_operation_of_the_api_can_be_asked_for() {
+    let shell = Shell::start(&["--log", "json", "--clock", "2027-01-15T10:00:00Z"]).await;
+    let id = shell.open_shop();
+    for line in [
+        "deployments list",
+        "deployments show shop",
+        "deployments update shop --display-name Shop --clear llm_mode",
+        "deployments transition shop paused --reason holidays",
+        "deployments transition shop active --dry-run",
+        "deployments transition shop active",
+        "deployments events shop",
+        "deployments resources shop",
+        "deployments create --tenant-id acme --slug new --state trial --trial-ends-at 2027-02-01T00:00:00Z",
+        "deployments subscribe acme/new studio",
+        "plans list",
+        "plans put team --name Team",
+        "plans publish team --price-cents 9900 --currency USD --interval month",
+        "plans show team",
+        "deployments change-plan shop team --dry-run",
+        "deployments change-plan shop team --effective period_end",
+        "deployments withdraw-plan-change shop",
+        "deployments attach-addon shop storage_50gb",
+        "deployments cancel-subscription shop",
+        "deployments withdraw-cancellation shop",
+        "addons list",
+        "addons put seats --name Seats --price-cents 100 --currency USD --quantity 5 --unit seats",
+        "addons show seats",
+        "invoices list shop",
+        "tenants dunning-policy show acme",
+        "tenants dunning-policy set acme --payment-terms-days 3 --past-due-after-days 1 --suspended-after-days 2 \
+         --cancelled-after-days 3 --archived-after-days 4",
+        "lifecycle",
+    ] {
+        assert_ne!(shell.run(line).ok(), "", "{line} says something");
+    }
+    shell.run("deployments extend-trial shop 2027-03-01T00:00:00Z").refused(3, &["(no_trial, 409)"]);
+    shell.run("deployments extend-trial new 2027-03-01T00:00:00Z").ok();
+    let shown = shell.run("deployments show shop --json").json();
+    let addon = id_of(&shown["subscription"]["addons"][1]);
+    shell.run(&format!("deployments detach-addon {id} {addon}")).ok();
+    let resource =
+        shell.run("deployments create-resource shop --kind database --provider-reference db-1 --json").json();
+    shell.run(&format!("deployments delete-resource shop {}", id_of(&resource["resource"]))).ok();
+    let invoices = shell.run("invoices list shop --json").json();
+    let invoice = &invoices["invoices"][0];
+    let number = invoice["number"].as_str().unwrap();
+    shell.run(&format!("invoices show shop {number}")).ok();
+    let cents = invoice["due_cents"].as_i64().unwrap();
+    let pay = format!(
+        "invoices pay {id} {number} --reference p-1 --amount-cents {cents} --currency USD --as payment-provider"
+    );
+    assert!(shell.run(&pay).ok().contains("is paid"), "the id itself, since a provider cannot list");
+    shell.run(&format!("invoices void shop {number}")).refused(3, &["(invoice_not_open, 409)", "invoice status: paid"]);
+
+    let (code, _, logged) = shell.running.end("-TERM").await;
+    assert_eq!(code, Some(0));
+    let lines = logged.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+    let asked: BTreeSet<String> = lines.filter_map(|line| line["route"].as_str().map(str::to_owned)).collect();
+    let routes: BTreeSet<String> = ROUTES.iter().map(|route| route.handler.to_owned()).collect();
+    assert_eq!(asked, routes);
+}
+
+#[tokio::test]
+async fn every_kind_of_failure_has_its_exit_code_and_its_words() {
+    let shell = Shell::start(&[]).await;
+    shell.open_shop();
+    shell.run("deployments transition shop archived").refused(
+        3,
+        &[
+            "(invalid_transition, 422)",
+            "from: active",
+            "to: archived",
+            "allowed transitions: paused, past_due, cancelled",
+        ],
+    );
+    shell
+        .run("deployments transition shop paused --if-match 1")
+        .refused(3, &["(precondition_failed, 412)", "current version: "]);
+    shell.run("deployments create --tenant-id acme --slug shop").refused(3, &["(slug_taken, 409)"]);
+    shell
+        .run("deployments create --tenant-id acme --slug UP --region X")
+        .refused(3, &["(validation_failed, 422)", "\n  /slug ", "\n  /region "]);
+    shell.run("deployments show nobody").refused(4, &["no deployment is called nobody"]);
+    shell.run("deployments show 0190b6e0-0000-7000-8000-000000000000").refused(4, &["(not_found, 404)"]);
+    shell.run("plans show .. --json").refused(2, &["\"code\":\"invalid_code\""]);
+    shell.run("plans put mine --name Mine --tenant acme").refused(5, &["(admin_required, 403)"]);
+    shell.run("lifecycle --token no.such.token").refused(5, &["(unauthenticated, 401)"]);
+    shell.run("deployments show shop --tenant other").refused(4, &["no deployment is called shop"]);
+    for misuse in [
+        "deployments transition shop gone",
+        "deployments list --dry-run",
+        "deployments update shop --dry-run",
+        "deployments list --all --limit 3",
+        "deployments list --limit 0",
+        "deployments show",
+        "deployments update shop --llm-mode managed --clear llm_mode",
+        "deployments transition shop paused --if-match now",
+        "lifecycle --as admin --tenant acme",
+    ] {
+        let said = shell.run(misuse);
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{misuse}: {said:?}");
+    }
+
+    let nowhere = format!("http://127.0.0.1:{}", dynamodb::free_port());
+    let data = shell.data.path();
+    let said: Said = run(&["plans", "list", "--url", &nowhere, "--data", data]).into();
+    said.refused(1, &[&nowhere, "does not answer"]);
+    let said: Said = run(&["deployments", "create", "--slug", "x", "--url", &nowhere, "--data", data]).into();
+    said.refused(1, &["repeat it with --idempotency-key "]);
+    let said: Said = run(&["plans", "list", "--data", "/nowhere"]).into();
+    said.refused(2, &["there is no issuer in /nowhere"]);
+    let said: Said = run(&["plans", "list", "--url", "https://api.example.com", "--data", data]).into();
+    said.refused(2, &["wants a token"]);
+    let said: Said =
+        run(&["plans", "list", "--url", "https://api.example.com", "--as", "admin", "--data", data]).into();
+    said.refused(2, &["are for an API on this machine"]);
+}
+
+#[tokio::test]
+async fn deployments_go_by_their_id_their_slug_or_tenant_and_slug() {
+    let shell = Shell::start(&[]).await;
+    let id = shell.open_shop();
+    shell.run("deployments create --slug shop --tenant globex").ok();
+    shell.run("deployments show shop").refused(2, &["acme/shop", "globex/shop", "name the tenant"]);
+    for name in [id.as_str(), "acme/shop"] {
+        assert_eq!(id_of(&shell.run(&format!("deployments show {name} --json")).json()["deployment"]), id);
+    }
+    assert_eq!(id_of(&shell.run("deployments show shop --json --tenant acme").json()["deployment"]), id);
+    shell.run("deployments show globex/shop --tenant acme").refused(5, &["403"]);
+}
+
+#[tokio::test]
+async fn the_same_key_is_carried_out_once_and_a_version_is_insisted_on() {
+    let shell = Shell::start(&[]).await;
+    shell.open_shop();
+    let line = "deployments attach-addon shop storage_50gb --idempotency-key once --json";
+    let first = shell.run(line).json();
+    assert_eq!(shell.run(line).json(), first);
+    let shown = shell.run("deployments show shop --json").json();
+    assert_eq!(shown["subscription"]["addons"].as_array().map(Vec::len), Some(2));
+    let version = &shown["deployment"]["version"];
+    let pause = format!("deployments transition shop paused --if-match {version}");
+    shell.run(&pause).ok();
+    shell.run(&pause).refused(3, &["412"]);
+}
+
+/// A service that is short of capacity for a while; the keys that it was asked under.
+async fn busy(refusals: usize) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let keys = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&keys);
+    let router = Router::new().fallback(move |headers: HeaderMap| {
+        let asked = Arc::clone(&asked);
+        async move {
+            let mut asked = asked.lock().unwrap();
+            asked.push(headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned()).unwrap_or_default());
+            if asked.len() <= refusals {
+                let problem = json!({"code": "unavailable", "detail": "Later."}).to_string();
+                return (axum::http::StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")], problem).into_response();
+            }
+            json!({"deployment": {}}).to_string().into_response()
+        }
+    });
+    tokio::spawn(async { axum::serve(listener, router).await });
+    (url, keys)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_short_of_capacity_is_asked_again_under_the_same_key() {
+    let ask = |url: &str, line: &str| {
+        let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let url = url.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let mut all: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            all.extend(["--token", "any", "--url", &url, "--json"]);
+            Said::from(run(&all))
+        })
+    };
+    let (url, keys) = busy(2).await;
+    ask(&url, "deployments create --slug shop").await.unwrap().ok();
+    let asked = keys.lock().unwrap().clone();
+    assert_eq!(asked.len(), 3);
+    assert!(!asked[0].is_empty() && asked.iter().all(|key| *key == asked[0]), "{asked:?}");
+
+    let (url, keys) = busy(usize::MAX).await;
+    ask(&url, "deployments create --slug shop").await.unwrap().refused(6, &["\"code\":\"unavailable\""]);
+    assert_eq!(keys.lock().unwrap().len(), 4);
+    // What has no key may have been done already.
+    let id = "0190b6e0-0000-7000-8000-000000000000";
+    ask(&url, &format!("deployments withdraw-cancellation {id}")).await.unwrap().refused(6, &[]);
+    assert_eq!(keys.lock().unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn people_get_text_scripts_get_json_and_only_terminals_get_colours() {
+    let shell = Shell::start(&[]).await;
+    let id = shell.open_shop();
+    let token =
+        String::from_utf8(run(&["token", "--role", "platform_admin", "--data", shell.data.path()]).stdout).unwrap();
+    let path = format!("/deployments/{id}");
+    let body = shell.running.http.get(&path, token.trim()).await;
+    assert_eq!(shell.run(&format!("deployments show {id} --json")).ok().trim_end(), body.text, "as it is");
+
+    let listed = shell.run("deployments list").ok();
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 2, "{listed}");
+    assert!(lines[0].starts_with("DEPLOYMENT  STATE "), "{listed}");
+    assert!(lines[1].starts_with("acme/shop   active "), "{listed}");
+    assert_eq!(lines[0].find("PLAN"), lines[1].find("studio"), "columns are aligned: {listed}");
+
+    let shown = shell.run("deployments show shop").ok();
+    for word in
+        ["acme/shop  active", "[active]", "you may", "mark past due on ", "studio v1", "+ storage_50gb", "created"]
+    {
+        assert!(shown.contains(word), "{word}:\n{shown}");
+    }
+    for line in shown.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    assert!(!shown.contains('\u{1b}') && !listed.contains('\u{1b}'));
+    let coloured = |name: &str, value: &str, also: &str| {
+        let mut command = shell.command("deployments list");
+        let said: Said = command.env(name, value).env(also, "1").output().unwrap().into();
+        said.ok().contains('\u{1b}')
+    };
+    assert!(coloured("CLICOLOR_FORCE", "1", "UNUSED"), "there are colours to leave out");
+    assert!(!coloured("CLICOLOR_FORCE", "1", "NO_COLOR"));
+}
+
+#[test]
+fn shells_get_completions() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = Said::from(run(&["completions", shell])).ok();
+        for word in ["withdraw-plan-change", "dunning-policy", "idempotency-key", "past_due"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    assert_eq!(Said::from(run(&["completions", "cmd"])).code, Some(2));
+}
+
+/// What the program says of itself, a chapter for each command.
+fn reference() -> String {
+    fn chapters(text: &mut String, command: &mut arcadia_local::cli::Program, path: &str, level: usize) {
+        // What all commands of a group take is told of the group.
+        let is_leaf = !command.has_subcommands();
+        let mut told = command.clone().bin_name(path);
+        if is_leaf {
+            told = told.mut_args(|argument| if argument.is_global_set() { argument.hide(true) } else { argument });
+        }
+        let help = told.render_help().to_string();
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        writeln!(text, "\n{} `{path}`\n\n```text\n{}\n```", "#".repeat(level), help.join("\n").trim_end()).unwrap();
+        let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        for name in names.iter().filter(|name| *name != "help") {
+            let sub = command.find_subcommand_mut(name).unwrap();
+            chapters(text, sub, &format!("{path} {name}"), (level + 1).min(4));
+        }
+    }
+    let mut text = String::from(
+        "# The command line\n\nWhat `arcadia --help` and the help of every command say. In a checkout, `cargo run --` \
+         stands for `arcadia`.\nThis file is generated: `UPDATE_DOCS=1 cargo test -p arcadia-tests cli` writes it anew.\n",
+    );
+    let mut command = arcadia_local::cli::command();
+    command.build();
+    chapters(&mut text, &mut command, "arcadia", 2);
+    text
+}
+
+#[test]
+fn the_documentation_is_what_the_program_says_of_itself() {
+    let path = format!("{ROOT}/docs/cli.md");
+    let text = reference();
+    if environment("UPDATE_DOCS").is_some() {
+        fs::write(&path, text).expect("docs/cli.md");
+    } else {
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == text, "docs/cli.md is out of date: run UPDATE_DOCS=1 cargo test -p arcadia-tests cli");
+    }
+}
