@@ -238,6 +238,9 @@ fn change_now(
         let charge = new.plan_charge(at).filter(|_| proration == Proration::Prorate);
         if proration == Proration::Prorate {
             new.billed_price_cents = new.terms.price_cents;
+        } else if new.terms.currency != old.terms.currency {
+            // What was billed in one currency is never given back in another.
+            new.billed_price_cents = 0;
         }
         charges.extend(charge);
         for line in credits.iter().chain(&charges) {

@@ -407,3 +407,17 @@ fn another_interval_is_billed_also_in_the_second_in_which_the_old_one_was() {
         |event: &Event| matches!(&event.kind, EventKind::InvoiceOpened { invoice } if invoice.total_cents == 29_000);
     assert!(yearly.events.iter().any(opened), "{:?}", yearly.events);
 }
+
+#[test]
+fn what_was_billed_in_one_currency_is_not_given_back_in_another() {
+    let now = at("2026-11-01T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let run = |aggregate: &Aggregate, command, now| decide(aggregate, command, &admin(), now).unwrap().unwrap().after;
+    let euro = run(&aggregate, subscribe(plan(3), &[], AnchorMode::Calendar), now);
+    let dollars = run(&euro, change_plan(plan(0), Effective::Immediate, Proration::None, false), now);
+    let half = at("2026-11-16T00:00:00Z");
+    let team = run(&dollars, change_plan(plan(1), Effective::Immediate, Proration::Prorate, false), half);
+    let waiting = team.subscription.unwrap().unbilled_lines;
+    let amounts: Vec<i64> = waiting.iter().map(|line| line.amount_cents).collect();
+    assert_eq!(amounts, [4_950], "nothing was billed in dollars, so there is nothing to give back");
+}
