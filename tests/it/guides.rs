@@ -36,6 +36,7 @@ cargo() {
     case "$*" in
         "run" | "run -- up"*) shift; if (($# > 1)); then shift; fi; start "${@:-up}" ;;
         "run -- "*) shift 2; "$PROGRAM" "$@" ;;
+        "run --quiet -- "*) shift 3; "$PROGRAM" "$@" ;;
         "test --workspace") true ;;
         "test -p arcadia-tests --test it "*) (($("$TESTS" --list "${@:6:1}" | grep -c ': test$') > 0)) ;;
         "test -p "*) [[ -f $ROOT/Cargo.toml ]] && grep -rqs "^name = \"$3\"" "$ROOT"/*/Cargo.toml "$ROOT"/infra/*/Cargo.toml ;;
