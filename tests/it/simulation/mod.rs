@@ -106,7 +106,6 @@ fn each_defect_is_found() {
         Defect::NoVersionCondition,
         Defect::NoRecordCondition,
         Defect::NoClaimCondition,
-        Defect::FreshTokens,
         Defect::NoReplay,
         Defect::ReadsAtOnce,
     ] {

@@ -33,8 +33,6 @@ pub enum Defect {
     NoRecordCondition,
     /// A claim on a slug, a trial or a payment's reference is written over another.
     NoClaimCondition,
-    /// Each time that a transaction is sent, it gets a new token.
-    FreshTokens,
     /// A request under a key is refused without a look at what became of it before.
     NoReplay,
     /// An invoice and its deployment are read at once, so that the invoice may be the older.

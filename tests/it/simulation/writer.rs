@@ -51,9 +51,6 @@ impl Writer {
 
     /// Sends it once; tells what became of it, when that is decided.
     pub fn advance(&mut self, world: &mut World) -> Option<Result<(), StoreError>> {
-        if world.defect == Some(Defect::FreshTokens) {
-            self.message.token = Some(world.new_id(world.now).to_string());
-        }
         let Some(answer) = world.send(&self.message) else {
             self.sends += 1;
             return (self.sends == SDK_ATTEMPTS).then(|| Err(no_answer()));

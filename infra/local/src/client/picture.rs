@@ -85,7 +85,7 @@ fn arc(from: usize, to: usize, last: bool, width: usize) -> String {
 /// Why the caller may not make a move.
 fn reason(from: State, to: State) -> String {
     match from.move_to(to).map(|step| step.permission) {
-        Some(Permission::TenantOwingNothing) => "while nothing is owed".to_owned(),
+        Some(Permission::TenantOwingNothing) => "if paid up".to_owned(),
         Some(Permission::Platform | Permission::Tenant) | None => "platform".to_owned(),
     }
 }
@@ -155,6 +155,6 @@ mod tests {
         let picture = drawn(State::PastDue, &[State::Active], Some(&next));
         assert_eq!(picture.matches("you may").count(), 1);
         assert!(picture.contains("platform, clock 2027-02-01"), "{picture}");
-        assert!(drawn(State::Cancelled, &[], None).contains("while nothing is owed"));
+        assert!(drawn(State::Cancelled, &[], None).contains("if paid up"));
     }
 }
