@@ -99,8 +99,9 @@ fn checked(block: &Block) -> String {
     let mut script = String::new();
     let lines = block.text.replace("\\\n", " ");
     for line in lines.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')) {
-        let status = line.rsplit_once("# ").map(|(_, comment)| comment.get(..3).unwrap_or_default());
-        let status = status.filter(|status| status.parse::<u16>().is_ok()).unwrap_or_default();
+        let comment = line.rsplit_once("# ").map_or("", |(_, comment)| comment);
+        let status = comment.split(|c: char| !c.is_ascii_digit()).next().filter(|digits| digits.len() == 3);
+        let status = status.unwrap_or_default();
         let quoted = line.replace('\'', "'\\''");
         writeln!(script, "{line}\ncheck '{status}' '{quoted}'").expect("a string");
     }
