@@ -1,9 +1,9 @@
 //! The program: what can be asked of it, and how it ends.
 //!
 //! # Layout
-//! A file for each command. [`up`], [`token`], [`events`], [`sweep`] and [`demo`] work on this machine; [`deployments`], [`invoices`],
-//! [`plans`], [`addons`], [`tenants`] and [`lifecycle`] ask the API, wherever that is, by way of [`crate::client`];
-//! [`connection`] and [`place`] are the arguments that each of the two kinds shares.
+//! A file for each command. `up`, `token`, `events`, `sweep` and `demo` work on this machine; `deployments`, `invoices`,
+//! `plans`, `addons`, `tenants` and `lifecycle` ask the API, wherever that is, by way of [`crate::client`];
+//! `connection` and `place` are the arguments that each of the two kinds shares.
 
 mod addons;
 mod completions;
