@@ -1,7 +1,7 @@
 //! Histories: whatever is asked for, in whatever order, by whomever, the rules hold: events fold into the state, nothing is
 //! billed twice or given back that was not billed, and the clock never comes early and never stands still.
 //!
-//! An input is commands: see [`Shop::command`].
+//! An input is commands: see `Shop::command`.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The fuzz targets: ordinary functions that take any bytes and panic if a promise is broken.
 //!
 //! # Layout
-//! A file for each target; [`script`] is how those of numbers and of commands are read from text, so that every seed in
+//! A file for each target; `script` is how those of numbers and of commands are read from text, so that every seed in
 //! `fuzz/corpus/` can be read.
 
 pub mod cursors;

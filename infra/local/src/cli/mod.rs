@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! A file for each command. `up`, `token`, `events`, `sweep` and `demo` work on this machine; `deployments`, `invoices`,
-//! `plans`, `addons`, `tenants` and `lifecycle` ask the API, wherever that is, by way of [`crate::client`];
+//! `plans`, `addons`, `tenants` and `lifecycle` ask the API, wherever that is, by way of `crate::client`;
 //! `connection` and `place` are the arguments that each of the two kinds shares.
 
 mod addons;
