@@ -252,3 +252,16 @@ async fn a_sweep_stops_before_its_time_is_up_and_loses_nothing() {
     assert_eq!(report, Report { due: 20, steps: 20, ..Report::default() });
     check_renewed(&billing, &ids, 1).await;
 }
+
+#[tokio::test]
+async fn a_deployment_that_others_keep_changing_stays_due() {
+    let billing = Billing::at("2027-01-01T00:00:00Z").await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    billing.set_time("2027-01-08T00:00:00Z");
+    billing.dynamodb.plan("TransactWriteItems", usize::MAX, Fault::cancelled(&["ConditionalCheckFailed"]));
+    let report = billing.sweep_anyhow().await;
+    assert_eq!((report.due, report.steps, report.postponed, report.unanswered), (1, 0, 0, 1), "{report:?}");
+    billing.dynamodb.clear();
+    assert_eq!(billing.sweep().await.steps, 1);
+    assert_eq!(billing.state(&id).await, "past_due");
+}

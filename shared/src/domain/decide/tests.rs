@@ -421,3 +421,21 @@ fn what_was_billed_in_one_currency_is_not_given_back_in_another() {
     let amounts: Vec<i64> = waiting.iter().map(|line| line.amount_cents).collect();
     assert_eq!(amounts, [4_950], "nothing was billed in dollars, so there is nothing to give back");
 }
+
+#[test]
+fn an_invoice_that_was_opened_after_its_deployment_was_read_is_neither_paid_nor_voided() {
+    let now = at("2026-11-10T00:00:00Z");
+    let (before, _) = new_deployment(State::Active, now);
+    let command = subscribe(plan(0), &[], AnchorMode::Calendar);
+    let subscribed = decide(&before, command, &admin(), now).unwrap().unwrap();
+    let opened = subscribed.events.iter().find_map(|event| match &event.kind {
+        EventKind::InvoiceOpened { invoice } => Some(invoice.clone()),
+        _ => None,
+    });
+    let invoice = opened.unwrap();
+    let payment = Payment { reference: "r".parse().unwrap(), amount_cents: invoice.due_cents(), received_at: now };
+    let pay = Command::Pay(invoice.clone(), payment, invoice.currency);
+    for command in [pay, Command::Void(invoice)] {
+        assert_eq!(decide(&before, command, &admin(), now).unwrap_err(), Rejection::InvoiceJustOpened);
+    }
+}
