@@ -1,26 +1,29 @@
 //! `billing_sweep`: takes every step that is due in a shard. Whatever is delivered twice or interrupted does no harm: a
 //! step is one transaction on condition of the version that it was decided on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::{DunningPolicy, TenantId, Timestamp, step};
+use arcadia_shared::domain::{Action, Aggregate, DeploymentId, DunningPolicy, TenantId, Timestamp, step};
 use arcadia_shared::metrics;
 use arcadia_shared::runtime::App;
-use arcadia_shared::store::{DueRow, StoreError, keys};
+use arcadia_shared::store::{DuePage, DueRow, StoreError, keys};
 use chrono::TimeDelta;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 /// How many deployments are worked on at a time.
 const CONCURRENCY: usize = 32;
-/// How many entries of the due index one Query reads.
-const PAGE: usize = 200;
+/// How many entries of the due index one Query reads: so many that what is worked on meanwhile outlasts the next.
+pub const PAGE: usize = 1_000;
 /// How many steps one deployment may take in one sweep. One that is further behind goes on with the next.
 const MAX_STEPS: usize = 3;
 /// How often a deployment that somebody else changes meanwhile is read again.
@@ -49,13 +52,15 @@ pub struct Report {
 
 /// What became of one deployment.
 enum Outcome {
-    Stepped { steps: usize, behind: bool },
+    Stepped {
+        steps: usize,
+        behind: bool,
+    },
     Postponed,
     Unanswered,
+    /// This sweep has been here before.
+    Met,
 }
-
-/// The dunning policies that a sweep has read.
-type Policies = Mutex<HashMap<TenantId, DunningPolicy>>;
 
 /// Answers an invocation: a batch of the queue's messages, of which those that failed are named for another delivery,
 /// or any other event, upon which every shard is swept.
@@ -76,7 +81,7 @@ async fn answer(app: &App, event: &Value, time_left: Duration) -> Result<Value, 
     for record in records {
         let shard = record.get("body").and_then(Value::as_str).and_then(shard_of);
         let swept = match shard {
-            Some(shard) => sweep_shard(app, shard, stop_at).await,
+            Some(shard) => sweep_shards(app, &[shard], stop_at).await,
             None => Err(StoreError::Damaged("a message that names no shard".to_owned())),
         };
         if let Err(error) = swept {
@@ -87,142 +92,175 @@ async fn answer(app: &App, event: &Value, time_left: Duration) -> Result<Value, 
     Ok(json!({"batchItemFailures": failures}))
 }
 
-/// Sweeps every shard, one after the other.
+/// Sweeps every shard.
 ///
 /// # Errors
 /// [`StoreError`] if the due index cannot be read.
 pub async fn sweep(app: &App, stop_at: Instant) -> Result<Report, StoreError> {
-    metrics::measured(sweep_all(app, stop_at)).await
+    let shards: Vec<u8> = (0..app.store.due_shards()).collect();
+    metrics::measured(sweep_shards(app, &shards, stop_at)).await
 }
 
-async fn sweep_all(app: &App, stop_at: Instant) -> Result<Report, StoreError> {
-    let mut total = Report::default();
-    for shard in 0..app.store.due_shards() {
-        let report = sweep_shard(app, shard, stop_at).await?;
-        total.due += report.due;
-        total.steps += report.steps;
-        total.behind += report.behind;
-        total.postponed += report.postponed;
-        total.unanswered += report.unanswered;
-        total.unfinished |= report.unfinished;
-    }
-    Ok(total)
-}
-
-/// Takes every step that is due in a shard, until `stop_at`.
+/// Takes every step that is due in some shards, until `stop_at`. All that they have due is worked on as one, so that
+/// neither the end of a page nor that of a shard has anybody wait.
 ///
 /// # Errors
 /// [`StoreError`] if the due index cannot be read.
-pub async fn sweep_shard(app: &App, shard: u8, stop_at: Instant) -> Result<Report, StoreError> {
-    let now = app.clock.now();
-    let policies = Policies::default();
+pub async fn sweep_shards(app: &App, shards: &[u8], stop_at: Instant) -> Result<Report, StoreError> {
+    let sweep = Sweep {
+        app,
+        now: app.clock.now(),
+        stop_at,
+        policies: Mutex::default(),
+        met: Mutex::default(),
+        unfinished: AtomicBool::new(false),
+    };
     let mut report = Report::default();
-    let mut after: Option<String> = None;
-    loop {
-        if Instant::now() >= stop_at {
-            report.unfinished = true;
-            break;
-        }
-        let page = app.store.due(shard, now, after.as_deref(), PAGE).await?;
-        after = page.rows.last().map(|row| row.sort_key.clone());
-        report.due += page.rows.len();
-        let lag = page.rows.first().and_then(|row| keys::due_at(&row.sort_key)).map(|due_at| now - due_at);
-        metrics::greatest(
-            metrics::SWEEP_LAG,
-            lag.map_or(0, |lag| u64::try_from(lag.num_seconds()).unwrap_or_default()),
-        );
-        let mut outcomes =
-            stream::iter(page.rows).map(|row| work_on(app, row, now, &policies)).buffer_unordered(CONCURRENCY);
-        while let Some(outcome) = outcomes.next().await {
-            match outcome {
-                Outcome::Stepped { steps, behind } => {
-                    report.steps += steps;
-                    report.behind += usize::from(behind);
-                }
-                Outcome::Postponed => report.postponed += 1,
-                Outcome::Unanswered => report.unanswered += 1,
+    let mut failure = None;
+    let mut outcomes = pin!(
+        sweep
+            .rows(shards)
+            .map(|row| async { Ok::<_, StoreError>(sweep.work_on(row?).await) })
+            .buffer_unordered(CONCURRENCY)
+    );
+    while let Some(outcome) = outcomes.next().await {
+        report.due += 1;
+        match outcome {
+            Ok(Outcome::Stepped { steps, behind }) => {
+                report.steps += steps;
+                report.behind += usize::from(behind);
             }
-        }
-        if !page.more {
-            break;
+            Ok(Outcome::Postponed) => report.postponed += 1,
+            Ok(Outcome::Unanswered) => report.unanswered += 1,
+            Ok(Outcome::Met) => report.due -= 1,
+            // Nothing more comes, but what was begun is brought to its end.
+            Err(error) => failure = Some(error),
         }
     }
+    report.unfinished = sweep.unfinished.load(Ordering::Relaxed);
     let Report { due, steps, behind, postponed, unanswered, unfinished } = report;
     for (name, count) in [(metrics::STEPS, steps), (metrics::POSTPONED, postponed), (metrics::UNANSWERED, unanswered)] {
         metrics::add(name, count as u64);
     }
-    tracing::info!(shard, due, steps, behind, postponed, unanswered, unfinished, "swept");
-    Ok(report)
+    tracing::info!(?shards, due, steps, behind, postponed, unanswered, unfinished, "swept");
+    failure.map_or(Ok(report), Err)
 }
 
-/// Works on one deployment so that nothing it does, not even a panic, touches another.
-async fn work_on(app: &App, row: DueRow, now: Timestamp, policies: &Policies) -> Outcome {
-    let worked = AssertUnwindSafe(catch_up(app, &row, now, policies)).catch_unwind().await;
-    let error = match worked {
-        Ok(Ok(outcome)) => return outcome,
-        // Not this deployment's fault: it stays due.
-        Ok(Err(error @ (StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::VersionConflict))) => {
-            tracing::error!(deployment_id = %row.id, error = %error, "a deployment got no answer");
-            return Outcome::Unanswered;
-        }
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "its records contradict each other".to_owned(),
-    };
-    tracing::error!(deployment_id = %row.id, error, "a deployment cannot be worked on and is left alone for an hour");
-    match app.store.postpone(&row, now + BACKOFF).await {
-        Ok(()) => Outcome::Postponed,
-        Err(error) => {
-            tracing::error!(deployment_id = %row.id, error = %error, "a deployment cannot even be postponed");
-            Outcome::Unanswered
-        }
-    }
+/// One sweep: what all that is worked on in it has in common.
+struct Sweep<'a> {
+    app: &'a App,
+    /// The moment that it looks at.
+    now: Timestamp,
+    stop_at: Instant,
+    /// The dunning policies that were read.
+    policies: Mutex<HashMap<TenantId, Arc<OnceCell<DunningPolicy>>>>,
+    /// What is still due after a step: its entry has moved, perhaps to a page that is yet to come.
+    met: Mutex<HashSet<DeploymentId>>,
+    unfinished: AtomicBool,
 }
 
-async fn catch_up(app: &App, row: &DueRow, now: Timestamp, policies: &Policies) -> Result<Outcome, StoreError> {
-    let mut steps = 0;
-    let mut conflicts = 0;
-    let mut climbed = false;
-    let Some(mut aggregate) = app.store.load(&Scope::All, row.id).await? else {
-        return Err(StoreError::Damaged(format!("{} is due, but is not there", row.id)));
-    };
-    while steps < MAX_STEPS {
-        let Some(next) = aggregate.next_action().filter(|next| next.at <= now) else { break };
-        // Whoever was held back is not marched up the whole ladder at once.
-        if next.action.is_dunning() && climbed {
-            return Ok(Outcome::Stepped { steps, behind: false });
-        }
-        let policy = policy(app, &aggregate.deployment.tenant_id, policies).await?;
-        let Some(change) = step(&aggregate, policy, now) else { break };
-        match app.store.commit(&change, app.new_commit_id(), None).await {
-            Ok(()) => {
-                steps += 1;
-                climbed |= next.action.is_dunning();
-                aggregate = change.after;
+impl Sweep<'_> {
+    /// What is due in some shards, page by page, until the time is up.
+    fn rows(&self, shards: &[u8]) -> impl Stream<Item = Result<DueRow, StoreError>> {
+        let mut shards = shards.iter().copied();
+        let first = shards.next().map(|shard| (shard, None));
+        stream::try_unfold((first, shards), async |(place, mut shards)| {
+            let Some((shard, after)) = place else { return Ok::<_, StoreError>(None) };
+            if Instant::now() >= self.stop_at {
+                self.unfinished.store(true, Ordering::Relaxed);
+                return Ok(None);
             }
-            Err(StoreError::VersionConflict) if conflicts < MAX_CONFLICTS => {
-                conflicts += 1;
-                let Some(current) = app.store.load(&Scope::All, row.id).await? else { break };
-                aggregate = current;
+            let DuePage { rows, more } = self.app.store.due(shard, self.now, after.as_deref(), PAGE).await?;
+            let lag = rows.first().and_then(|row| keys::due_at(&row.sort_key)).map(|due_at| self.now - due_at);
+            let lag_s = lag.map_or(0, |lag| u64::try_from(lag.num_seconds()).unwrap_or_default());
+            metrics::greatest(metrics::SWEEP_LAG, lag_s);
+            let last = rows.last().filter(|_| more).map(|row| (shard, Some(row.sort_key.clone())));
+            let next = last.or_else(|| shards.next().map(|shard| (shard, None)));
+            Ok(Some((stream::iter(rows).map(Ok), (next, shards))))
+        })
+        .try_flatten()
+    }
+
+    /// Works on one deployment so that nothing it does, not even a panic, touches another.
+    async fn work_on(&self, row: DueRow) -> Outcome {
+        let worked = AssertUnwindSafe(self.catch_up(&row)).catch_unwind().await;
+        let error = match worked {
+            Ok(Ok(outcome)) => return outcome,
+            // Not this deployment's fault: it stays due.
+            Ok(Err(error @ (StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::VersionConflict))) => {
+                tracing::error!(deployment_id = %row.id, error = %error, "a deployment got no answer");
+                return Outcome::Unanswered;
             }
-            Err(error) => return Err(error),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "its records contradict each other".to_owned(),
+        };
+        tracing::error!(deployment_id = %row.id, error, "a deployment cannot be worked on and is left alone for an hour");
+        match self.app.store.postpone(&row, self.now + BACKOFF).await {
+            Ok(()) => Outcome::Postponed,
+            Err(error) => {
+                tracing::error!(deployment_id = %row.id, error = %error, "a deployment cannot even be postponed");
+                Outcome::Unanswered
+            }
         }
     }
-    let behind = aggregate.next_action().is_some_and(|next| next.at <= now);
-    if behind {
-        tracing::warn!(deployment_id = %row.id, steps, "a deployment is still behind");
+
+    async fn catch_up(&self, row: &DueRow) -> Result<Outcome, StoreError> {
+        if locked(&self.met).contains(&row.id) {
+            return Ok(Outcome::Met);
+        }
+        let store = &self.app.store;
+        let mut steps = 0;
+        let mut conflicts = 0;
+        let mut climbed = false;
+        let Some(mut aggregate) = store.load(&Scope::All, row.id).await? else {
+            return Err(StoreError::Damaged(format!("{} is due, but is not there", row.id)));
+        };
+        while steps < MAX_STEPS {
+            let Some(action) = self.due_action(&aggregate) else { break };
+            // Whoever was held back is not marched up the whole ladder at once.
+            if action.is_dunning() && climbed {
+                return Ok(Outcome::Stepped { steps, behind: false });
+            }
+            let policy = self.policy(&aggregate.deployment.tenant_id).await?;
+            let Some(change) = step(&aggregate, policy, self.now) else { break };
+            if self.due_action(&change.after).is_some() {
+                locked(&self.met).insert(row.id);
+            }
+            match store.commit(&change, self.app.new_commit_id(), None).await {
+                Ok(()) => {
+                    steps += 1;
+                    climbed |= action.is_dunning();
+                    aggregate = change.after;
+                }
+                Err(StoreError::VersionConflict) if conflicts < MAX_CONFLICTS => {
+                    conflicts += 1;
+                    let Some(current) = store.load(&Scope::All, row.id).await? else { break };
+                    aggregate = current;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let behind = self.due_action(&aggregate).is_some();
+        if behind {
+            tracing::warn!(deployment_id = %row.id, steps, "a deployment is still behind");
+        }
+        Ok(Outcome::Stepped { steps, behind })
     }
-    Ok(Outcome::Stepped { steps, behind })
+
+    /// What is due of a deployment.
+    fn due_action(&self, aggregate: &Aggregate) -> Option<Action> {
+        aggregate.next_action().filter(|next| next.at <= self.now).map(|next| next.action)
+    }
+
+    /// A tenant's policy, read once a sweep.
+    async fn policy(&self, tenant_id: &TenantId) -> Result<DunningPolicy, StoreError> {
+        let policy = Arc::clone(locked(&self.policies).entry(tenant_id.clone()).or_default());
+        policy.get_or_try_init(|| self.app.store.load_dunning_policy(tenant_id)).await.copied()
+    }
 }
 
-/// A tenant's policy, read once a sweep.
-async fn policy(app: &App, tenant_id: &TenantId, policies: &Policies) -> Result<DunningPolicy, StoreError> {
-    let known = policies.lock().unwrap_or_else(PoisonError::into_inner).get(tenant_id).copied();
-    if let Some(policy) = known {
-        return Ok(policy);
-    }
-    let policy = app.store.load_dunning_policy(tenant_id).await?;
-    policies.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant_id.clone(), policy);
-    Ok(policy)
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn shard_of(body: &str) -> Option<u8> {

@@ -1,0 +1,88 @@
+//! Measures the product's speed and cost, each against a baseline in the same run: machines are noisy, but what they do to
+//! the one they do to the other. `cargo run --profile measure -p arcadia-bench` makes all of it anew and writes the
+//! tables of docs/performance.md.
+//!
+//! # Layout
+//! One module for each section of that document: [`calls`] one handler against the bare SDK; [`functions`] whole function
+//! processes against the same in other languages; [`sweeps`] and [`growth`] the scheduled work. They take place at a
+//! [`place`], or before a [`stub`] where DynamoDB Local is itself the limit. [`stats`], [`report`] and [`machine`] say
+//! what came of it.
+#![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "ratios, and nothing of money")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot go on has nothing to tell")]
+
+mod calls;
+#[path = "../../it/harness/dynamodb.rs"]
+mod dynamodb;
+mod place;
+mod project;
+mod report;
+mod stats;
+
+use std::error::Error;
+use std::fs;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use arcadia_shared::runtime::{Clock as _, RealClock};
+use clap::{Parser, ValueEnum};
+use report::{Section, put_into};
+
+/// Why there is no figure.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Measures speed and cost against baselines of the same run.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What to measure; everything if nothing is named.
+    sections: Vec<Part>,
+    /// Only prints, and leaves docs/performance.md as it is.
+    #[arg(long)]
+    print: bool,
+    /// How many rounds of everything; the spread is over these.
+    #[arg(long, default_value_t = 9)]
+    rounds: usize,
+}
+
+/// A section of docs/performance.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// A handler against the bare SDK.
+    Calls,
+}
+
+fn main() -> Result<(), Failure> {
+    let Arguments { sections, print, rounds } = Arguments::parse();
+    let parts = if sections.is_empty() { Part::value_variants() } else { &sections };
+    for part in parts {
+        let section = measure(*part, rounds)?;
+        let text = section.markdown();
+        println!("## {}\n\n{text}", section.name);
+        if !print {
+            let path = format!("{}/docs/performance.md", project::ROOT);
+            let document = fs::read_to_string(&path)?;
+            fs::write(&path, put_into(&document, section.name, &text).ok_or("docs/performance.md lacks the markers")?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Measures in a runtime like that of a function: with one thread.
+fn measure(part: Part, rounds: usize) -> Result<Section, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match part {
+        Part::Calls => runtime.block_on(calls::measure(rounds)),
+    }
+}
+
+/// A name that nothing else has.
+fn unique(name: &str) -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("bench-{name}-{}-{}-{count}", process::id(), RealClock.now().timestamp_millis())
+}
+
+/// An environment variable that steers the benchmark.
+#[allow(clippy::disallowed_methods, reason = "the one place of the benchmark that reads the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

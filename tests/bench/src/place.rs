@@ -1,0 +1,138 @@
+//! Where measurements take place: a table of its own on DynamoDB Local, and the product's functions on it.
+
+use std::sync::Arc;
+
+use arcadia_functions::{Route, find_route, respond};
+use arcadia_shared::auth::ClaimNames;
+use arcadia_shared::runtime::{App, Clock, RealClock, Settings, local_client};
+use arcadia_shared::store::{Store, schema};
+use lambda_http::{Body, Request};
+use serde_json::{Value, json};
+
+use crate::{Failure, dynamodb};
+
+/// The tenant whose deployments are worked on.
+pub const TENANT: &str = "acme";
+/// The region that deployments are in.
+pub const REGION: &str = "eu-central-1";
+
+/// A table, and the functions on it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Where DynamoDB answers.
+    pub endpoint: String,
+    /// The product, as its functions have it.
+    pub app: App,
+}
+
+impl Place {
+    /// Makes a new table on DynamoDB Local.
+    pub async fn new(name: &str) -> Result<Self, Failure> {
+        let place = Self::at(dynamodb::endpoint(), &crate::unique(name), Arc::new(RealClock));
+        schema::create_table(place.app.store.client(), place.app.store.table()).await?;
+        Ok(place)
+    }
+
+    /// The functions on a table that is there, at the time of `clock`.
+    pub fn at(endpoint: &str, table: &str, clock: Arc<dyn Clock>) -> Self {
+        let claims = ClaimNames { tenant: "tenant_id".to_owned(), role: "role".to_owned() };
+        let settings = Settings { default_region: REGION.parse().expect("a region's code"), claims };
+        let store = Store::new(local_client(endpoint), table);
+        Self { endpoint: endpoint.to_owned(), app: App { store, clock, settings } }
+    }
+
+    /// Calls a route as platform_admin and expects that it succeeds.
+    pub async fn call(&self, handler: &str, parameters: Value, body: Value) -> Result<Value, Failure> {
+        let (status, body) = self.answer(route(handler), request(&event(handler, &parameters, &body))?).await?;
+        if status >= 300 { Err(format!("{handler}: {status} {body}").into()) } else { Ok(body) }
+    }
+
+    /// A route's answer to a request.
+    pub async fn answer(&self, route: &Route, request: Request) -> Result<(u16, Value), Failure> {
+        let response = respond(&self.app, route, request).await;
+        let Body::Text(text) = response.body() else { return Err("an answer without a text".into()) };
+        Ok((response.status().as_u16(), serde_json::from_str(text)?))
+    }
+
+    /// Makes an active deployment; its id.
+    pub async fn create(&self, slug: &str) -> Result<String, Failure> {
+        let body = json!({"tenant_id": TENANT, "slug": slug, "display_name": "The shop"});
+        let made = self.call("create_deployment", json!({}), body).await?;
+        Ok(made["deployment"]["id"].as_str().expect("a deployment has an id").to_owned())
+    }
+
+    /// Puts a plan `studio` and an add-on `storage_50gb` on offer.
+    pub async fn open_shop(&self) -> Result<(), Failure> {
+        let studio = json!({"code": "studio"});
+        self.call("put_plan", studio.clone(), json!({"name": "Studio"})).await?;
+        let version = json!({"price_cents": 2900, "currency": "USD", "interval": "month"});
+        self.call("publish_plan_version", studio, version).await?;
+        let addon = json!({"name": "Storage", "price_cents": 750, "currency": "USD", "quantity": 50, "unit": "GB"});
+        self.call("put_addon", json!({"code": "storage_50gb"}), addon).await?;
+        Ok(())
+    }
+
+    /// Makes an active deployment with a subscription and an add-on; its id.
+    pub async fn create_subscribed(&self, slug: &str) -> Result<String, Failure> {
+        let id = self.create(slug).await?;
+        let body = json!({"plan_code": "studio", "addons": ["storage_50gb"]});
+        self.call("subscribe_deployment", json!({"id": id}), body).await?;
+        Ok(id)
+    }
+}
+
+/// A route by its handler's name.
+pub fn route(handler: &str) -> &'static Route {
+    find_route(handler).expect("a route of that name")
+}
+
+/// What API Gateway sends a function for a call of platform_admin. `parameters` are the path's.
+pub fn event(handler: &str, parameters: &Value, body: &Value) -> Value {
+    let Route { method, path, .. } = route(handler);
+    let mut raw_path = (*path).to_owned();
+    for (name, value) in parameters.as_object().into_iter().flatten() {
+        raw_path = raw_path.replace(&format!("{{{name}}}"), value.as_str().expect("a parameter is a string"));
+    }
+    let route_key = format!("{method} {path}");
+    json!({
+        "version": "2.0",
+        "routeKey": route_key,
+        "rawPath": raw_path,
+        "rawQueryString": "",
+        "headers": {
+            "accept": "application/json",
+            "content-type": "application/json",
+            "host": "api.example.com",
+            "x-forwarded-for": "192.0.2.1",
+            "x-forwarded-port": "443",
+            "x-forwarded-proto": "https",
+        },
+        "pathParameters": parameters,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "api",
+            "authorizer": {"jwt": {"claims": {"sub": "ada@example.com", "role": "platform_admin"}, "scopes": null}},
+            "domainName": "api.example.com",
+            "domainPrefix": "api",
+            "http": {
+                "method": method.as_str(),
+                "path": raw_path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "arcadia-bench",
+            },
+            "requestId": "bench",
+            "routeKey": route_key,
+            "stage": "$default",
+            "time": "02/Jan/2026:03:04:05 +0000",
+            "timeEpoch": 1_767_323_045_000_i64,
+        },
+        "body": body.to_string(),
+        "isBase64Encoded": false,
+    })
+}
+
+/// The request that Lambda's runtime makes of an event.
+pub fn request(event: &Value) -> Result<Request, Failure> {
+    Ok(lambda_http::request::from_str(&event.to_string())?)
+}
