@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 /// How many deployments are worked on at a time.
-const CONCURRENCY: usize = 32;
+pub const CONCURRENCY: usize = 32;
 /// How many entries of the due index one Query reads: so many that what is worked on meanwhile outlasts the next.
 pub const PAGE: usize = 1_000;
 /// How many steps one deployment may take in one sweep. One that is further behind goes on with the next.
@@ -31,7 +31,7 @@ const MAX_CONFLICTS: usize = 3;
 /// For how long a deployment that cannot be worked on is left alone.
 const BACKOFF: TimeDelta = TimeDelta::hours(1);
 /// How long before the time limit no further page is begun.
-const MARGIN: Duration = Duration::from_secs(10);
+pub const MARGIN: Duration = Duration::from_secs(10);
 
 /// What a sweep came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

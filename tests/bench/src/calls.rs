@@ -1,27 +1,23 @@
 //! A transition through its handler, from the event's text to the answer's, against the same two requests sent by the
 //! bare SDK: the Query and the TransactWriteItems with the same items and conditions, and nothing beside.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use arcadia_shared::runtime::{Clock as _, RealClock};
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
-use chrono::{SecondsFormat, Utc};
-use nix::time::{ClockId, clock_gettime};
+use chrono::SecondsFormat;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::Failure;
-use crate::place::{Place, event, request, route};
+use crate::place::{Item, Place, event, query, request, route};
 use crate::report::{Finding, Goal, Section};
-use crate::stats::{Ratios, Samples};
+use crate::stats::{Ratios, Samples, cpu_time};
 
 /// Calls of each kind in a round, one of the one and one of the other by turns.
 const CALLS: usize = 1_000;
 /// Calls of each kind before the first round.
 const WARM_UP: usize = 1_000;
-
-/// An item as the SDK has it.
-type Item = HashMap<String, AttributeValue>;
 
 /// Wall and CPU time of many calls.
 #[derive(Debug, Default)]
@@ -96,11 +92,6 @@ impl Times {
     }
 }
 
-/// The CPU time that this thread has used: the runtime has no other.
-fn cpu_time() -> Result<Duration, Failure> {
-    Ok(Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?))
-}
-
 async fn transition(place: &Place, id: &str, to_state: &str) -> Result<(), Failure> {
     let event = event("transition_deployment", &json!({"id": id}), &json!({"to_state": to_state}));
     let (status, body) = place.answer(route("transition_deployment"), request(&event)?).await?;
@@ -125,7 +116,7 @@ impl<'a> Bare<'a> {
         let store = &self.place.app.store;
         let mut deployment = query(self.place, &self.partition, "#").await?.pop().ok_or("no deployment")?;
         let token = Uuid::new_v4().to_string();
-        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let now = RealClock.now().to_rfc3339_opts(SecondsFormat::Millis, true);
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let (version, state) = (deployment["version"].clone(), deployment["state"].clone());
         self.sequence += 1;
@@ -159,20 +150,4 @@ impl<'a> Bare<'a> {
         request.set_transact_items(Some(writes.into())).send().await?;
         Ok(())
     }
-}
-
-/// The items of a partition whose sort keys begin like this: one consistent Query.
-async fn query(place: &Place, partition: &str, prefix: &str) -> Result<Vec<Item>, Failure> {
-    let store = &place.app.store;
-    let output = store
-        .client()
-        .query()
-        .table_name(store.table())
-        .consistent_read(true)
-        .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-        .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
-        .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
-        .send()
-        .await?;
-    Ok(output.items.unwrap_or_default())
 }

@@ -4,7 +4,7 @@
 //!
 //! # Layout
 //! One module for each section of that document: [`calls`] one handler against the bare SDK; [`functions`] whole function
-//! processes against the same in other languages; [`sweeps`] and [`growth`] the scheduled work. They take place at a
+//! processes against the same in other languages; [`sweeps`], [`growth`] and [`plan`] the scheduled work. They take place at a
 //! [`place`], or before a [`stub`] where DynamoDB Local is itself the limit. [`stats`], [`report`] and [`machine`] say
 //! what came of it.
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "ratios, and nothing of money")]
@@ -13,10 +13,14 @@
 mod calls;
 #[path = "../../it/harness/dynamodb.rs"]
 mod dynamodb;
+mod growth;
 mod place;
+mod plan;
 mod project;
 mod report;
 mod stats;
+mod stub;
+mod sweeps;
 
 use std::error::Error;
 use std::fs;
@@ -48,6 +52,12 @@ struct Arguments {
 enum Part {
     /// A handler against the bare SDK.
     Calls,
+    /// The sweep against a bare loop, and against what latency leaves possible.
+    Sweeps,
+    /// What more deployments cost.
+    Growth,
+    /// Every renewal at the same midnight, on paper and simulated.
+    Plan,
 }
 
 fn main() -> Result<(), Failure> {
@@ -66,12 +76,21 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Measures in a runtime like that of a function: with one thread.
 fn measure(part: Part, rounds: usize) -> Result<Section, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime().build()?;
     match part {
         Part::Calls => runtime.block_on(calls::measure(rounds)),
+        Part::Growth => runtime.block_on(growth::measure(rounds)),
+        Part::Plan => plan::measure(),
+        Part::Sweeps => runtime.block_on(sweeps::measure(rounds)),
     }
+}
+
+/// A runtime like that of a function: with one thread.
+fn runtime() -> tokio::runtime::Builder {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all();
+    builder
 }
 
 /// A name that nothing else has.

@@ -1,11 +1,15 @@
 //! Where measurements take place: a table of its own on DynamoDB Local, and the product's functions on it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use arcadia_functions::{Route, find_route, respond};
 use arcadia_shared::auth::ClaimNames;
+use arcadia_shared::domain::Timestamp;
 use arcadia_shared::runtime::{App, Clock, RealClock, Settings, local_client};
 use arcadia_shared::store::{Store, schema};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Body, Request};
 use serde_json::{Value, json};
 
@@ -16,29 +20,66 @@ pub const TENANT: &str = "acme";
 /// The region that deployments are in.
 pub const REGION: &str = "eu-central-1";
 
+/// An item as the SDK has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// A clock that stands still until it is set.
+#[derive(Debug)]
+pub struct SetClock(Mutex<Timestamp>);
+
 /// A table, and the functions on it.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// Where DynamoDB answers.
-    pub endpoint: String,
     /// The product, as its functions have it.
     pub app: App,
+}
+
+impl SetClock {
+    /// A clock that shows `at`.
+    pub const fn new(at: Timestamp) -> Self {
+        Self(Mutex::new(at))
+    }
+
+    /// What it shows.
+    pub fn get(&self) -> Timestamp {
+        *self.0.lock().expect("no holder of the lock panics")
+    }
+
+    /// Sets it.
+    pub fn set(&self, at: Timestamp) {
+        *self.0.lock().expect("no holder of the lock panics") = at;
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        self.get()
+    }
 }
 
 impl Place {
     /// Makes a new table on DynamoDB Local.
     pub async fn new(name: &str) -> Result<Self, Failure> {
-        let place = Self::at(dynamodb::endpoint(), &crate::unique(name), Arc::new(RealClock));
+        Self::new_at(name, Arc::new(RealClock)).await
+    }
+
+    /// The same, at the time of `clock`.
+    pub async fn new_at(name: &str, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        let place = Self::at(dynamodb::endpoint(), &crate::unique(name), clock);
         schema::create_table(place.app.store.client(), place.app.store.table()).await?;
         Ok(place)
     }
 
     /// The functions on a table that is there, at the time of `clock`.
     pub fn at(endpoint: &str, table: &str, clock: Arc<dyn Clock>) -> Self {
+        Self::on(local_client(endpoint), table, clock)
+    }
+
+    /// The functions with a client of the caller's.
+    pub fn on(client: Client, table: &str, clock: Arc<dyn Clock>) -> Self {
         let claims = ClaimNames { tenant: "tenant_id".to_owned(), role: "role".to_owned() };
         let settings = Settings { default_region: REGION.parse().expect("a region's code"), claims };
-        let store = Store::new(local_client(endpoint), table);
-        Self { endpoint: endpoint.to_owned(), app: App { store, clock, settings } }
+        Self { app: App { store: Store::new(client, table), clock, settings } }
     }
 
     /// Calls a route as platform_admin and expects that it succeeds.
@@ -61,13 +102,14 @@ impl Place {
         Ok(made["deployment"]["id"].as_str().expect("a deployment has an id").to_owned())
     }
 
-    /// Puts a plan `studio` and an add-on `storage_50gb` on offer.
-    pub async fn open_shop(&self) -> Result<(), Failure> {
+    /// Puts a plan `studio` and an add-on `storage_50gb` on offer, at this price each.
+    pub async fn open_shop(&self, price_cents: i64) -> Result<(), Failure> {
         let studio = json!({"code": "studio"});
         self.call("put_plan", studio.clone(), json!({"name": "Studio"})).await?;
-        let version = json!({"price_cents": 2900, "currency": "USD", "interval": "month"});
+        let version = json!({"price_cents": price_cents, "currency": "USD", "interval": "month"});
         self.call("publish_plan_version", studio, version).await?;
-        let addon = json!({"name": "Storage", "price_cents": 750, "currency": "USD", "quantity": 50, "unit": "GB"});
+        let addon =
+            json!({"name": "Storage", "price_cents": price_cents, "currency": "USD", "quantity": 50, "unit": "GB"});
         self.call("put_addon", json!({"code": "storage_50gb"}), addon).await?;
         Ok(())
     }
@@ -135,4 +177,20 @@ pub fn event(handler: &str, parameters: &Value, body: &Value) -> Value {
 /// The request that Lambda's runtime makes of an event.
 pub fn request(event: &Value) -> Result<Request, Failure> {
     Ok(lambda_http::request::from_str(&event.to_string())?)
+}
+
+/// The items of a partition whose sort keys begin like this: one consistent Query.
+pub async fn query(place: &Place, partition: &str, prefix: &str) -> Result<Vec<Item>, Failure> {
+    let store = &place.app.store;
+    let output = store
+        .client()
+        .query()
+        .table_name(store.table())
+        .consistent_read(true)
+        .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+        .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
+        .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+        .send()
+        .await?;
+    Ok(output.items.unwrap_or_default())
 }

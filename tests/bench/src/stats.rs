@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
+
+use crate::Failure;
+
 /// Measurements of one thing.
 #[derive(Debug, Clone, Default)]
 pub struct Samples(Vec<Duration>);
@@ -70,6 +74,11 @@ impl Ratios {
         sorted.sort_unstable_by(f64::total_cmp);
         (sorted[sorted.len() / 2], sorted[0], sorted[sorted.len() - 1])
     }
+}
+
+/// The CPU time that this thread has used: the runtime has no other.
+pub fn cpu_time() -> Result<Duration, Failure> {
+    Ok(Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?))
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
 //! A DynamoDB that is never the limit: it holds deployments that are due and alike, answers each request after a set
 //! time, and throttles as DynamoDB does when it is told how much a second it takes. What it knows of a deployment is one
-//! that was really stored, under other ids.
+//! that was really stored, under other ids. It answers over HTTP, or within the process, where time can be virtual.
 
-use std::collections::HashMap;
-use std::convert::Infallible;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use arcadia_shared::runtime::local_client;
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -19,11 +23,10 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::Failure;
-
-/// A stored item.
-pub type Item = HashMap<String, AttributeValue>;
+use crate::place::Item;
 
 /// What a stub is made of.
 #[derive(Debug, Clone)]
@@ -36,8 +39,8 @@ pub struct Settings {
     pub due: usize,
     /// Over how many shards they are spread.
     pub shards: usize,
-    /// How long each answer takes.
-    pub latency: Duration,
+    /// How long a read takes, and how long a transaction.
+    pub latency: [Duration; 2],
     /// What it takes in a second; anything if there is none.
     pub capacity: Option<Capacity>,
 }
@@ -45,23 +48,15 @@ pub struct Settings {
 /// How much a table takes in a second. What is not used is kept for some seconds, as DynamoDB does.
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {
-    /// Write units of the table and all its indexes.
+    /// Steps that the table takes.
     pub table: f64,
-    /// Write units of one partition of the due index.
+    /// Steps that one partition of the due index takes.
     pub shard: f64,
-    /// Write units of a step in the table and its indexes.
-    pub step: f64,
-    /// Write units of a step in the due index.
-    pub step_in_shard: f64,
 }
 
-/// A running stub. Its thread ends with the process.
+/// The stub.
 #[derive(Debug, Clone)]
-pub struct Stub {
-    /// Where it answers.
-    pub endpoint: String,
-    state: Arc<State>,
-}
+pub struct Stub(Arc<State>);
 
 /// What a stub has done.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,71 +77,105 @@ struct State {
     aggregate: Vec<String>,
     /// A sort key of the due index, without the id.
     due_at: String,
-    shards: usize,
-    latency: Duration,
-    /// What is due, by shard, in the order of its keys: the numbers of deployments. A number taken is gone.
-    due: Vec<Mutex<std::collections::BTreeSet<usize>>>,
+    latency: [Duration; 2],
+    /// What is due, by shard: the numbers of deployments, in the order of their keys.
+    due: Vec<Mutex<BTreeSet<usize>>>,
     requests: AtomicUsize,
     steps: AtomicUsize,
     throttled: AtomicUsize,
     answered_after_us: AtomicU64,
     capacity: Option<Capacity>,
+    /// The table's, and then each shard's.
     buckets: Mutex<Vec<Bucket>>,
 }
 
-/// Capacity that has not been used yet.
+/// Capacity that has not been used yet, in steps.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    units: f64,
+    steps: f64,
     at: Instant,
 }
 
+/// The header that names the operation.
+const TARGET: &str = "x-amz-target";
 /// For how many seconds unused capacity is kept.
 const BURST_S: f64 = 5.0;
 
 impl Stub {
-    /// Starts a stub with a thread of its own.
-    pub fn start(settings: Settings) -> Result<Self, Failure> {
-        let items: Vec<Value> = settings.deployment.iter().map(wire_item).collect();
-        let due_at = settings.deployment.iter().find_map(|item| item.get("GSI3SK")?.as_s().ok());
+    /// Makes a stub.
+    pub fn new(settings: &Settings) -> Result<Self, Failure> {
+        let Settings { deployment, id, due: count, shards, latency, capacity } = settings;
+        let items: Vec<Value> = deployment.iter().map(wire_item).collect();
+        let due_at = deployment.iter().find_map(|item| item.get("GSI3SK")?.as_s().ok());
         let due_at = due_at.and_then(|key| key.split_once('#')).ok_or("the deployment is not due")?.0.to_owned();
         let answer = json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items}).to_string();
-        let mut due = vec![std::collections::BTreeSet::new(); settings.shards];
-        for number in 0..settings.due {
-            due[number % settings.shards].insert(number);
+        let mut due = vec![BTreeSet::new(); *shards];
+        for number in 0..*count {
+            due[number % shards].insert(number);
         }
-        let state = Arc::new(State {
-            aggregate: answer.split(&settings.id).map(str::to_owned).collect(),
+        Ok(Self(Arc::new(State {
+            aggregate: answer.split(id).map(str::to_owned).collect(),
             due_at,
-            shards: settings.shards,
-            latency: settings.latency,
+            latency: *latency,
             due: due.into_iter().map(Mutex::new).collect(),
             requests: AtomicUsize::new(0),
             steps: AtomicUsize::new(0),
             throttled: AtomicUsize::new(0),
             answered_after_us: AtomicU64::new(0),
-            capacity: settings.capacity,
-            buckets: Mutex::new(vec![Bucket { units: 0.0, at: Instant::now() }; settings.shards + 1]),
-        });
+            capacity: *capacity,
+            buckets: Mutex::new(vec![Bucket { steps: 0.0, at: Instant::now() }; shards + 1]),
+        })))
+    }
+
+    /// Answers over HTTP, on a thread that ends with the process; where.
+    pub fn listen(&self) -> Result<String, Failure> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("http://{}", listener.local_addr()?);
-        let served = Arc::clone(&state);
+        let state = Arc::clone(&self.0);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new().name("stub".to_owned()).spawn(move || runtime.block_on(serve(listener, served)))?;
-        Ok(Self { endpoint, state })
+        thread::Builder::new().name("stub".to_owned()).spawn(move || runtime.block_on(serve(listener, state)))?;
+        Ok(endpoint)
+    }
+
+    /// A client that asks it without leaving the process, and is otherwise the functions' own.
+    pub fn client(&self) -> Client {
+        let connector = SharedHttpConnector::new(Connector(Arc::clone(&self.0)));
+        let client = http_client_fn(move |_, _| connector.clone());
+        Client::from_conf(local_client("http://stub").config().to_builder().http_client(client).build())
+    }
+
+    /// How many are due.
+    pub fn due(&self) -> usize {
+        self.0.due.iter().map(|shard| shard.lock().expect("no holder of the lock panics").len()).sum()
     }
 
     /// What it has done so far.
     pub fn done(&self) -> Done {
-        let requests = self.state.requests.load(Ordering::Relaxed);
-        let latency_us = self.state.answered_after_us.load(Ordering::Relaxed) / (requests as u64).max(1);
+        let requests = self.0.requests.load(Ordering::Relaxed);
+        let latency_us = self.0.answered_after_us.load(Ordering::Relaxed) / (requests as u64).max(1);
         Done {
             requests,
-            steps: self.state.steps.load(Ordering::Relaxed),
-            throttled: self.state.throttled.load(Ordering::Relaxed),
+            steps: self.0.steps.load(Ordering::Relaxed),
+            throttled: self.0.throttled.load(Ordering::Relaxed),
             latency: Duration::from_micros(latency_us),
         }
+    }
+}
+
+/// The stub as the SDK's way to the outside.
+#[derive(Debug)]
+struct Connector(Arc<State>);
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let state = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move {
+            let operation = request.headers().get(TARGET).map(operation).unwrap_or_default().to_owned();
+            let body = request.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+            let (status, text) = state.answer(&operation, &body).await;
+            Ok(HttpResponse::new(status.into(), SdkBody::from(text)))
+        })
     }
 }
 
@@ -157,38 +186,49 @@ async fn serve(listener: std::net::TcpListener, state: Arc<State>) -> Result<(),
         stream.set_nodelay(true)?;
         let state = Arc::clone(&state);
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(&state, request));
+            let service = service_fn(|request| respond(&state, request));
             http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
         });
     }
 }
 
-async fn answer(state: &State, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let arrived = Instant::now();
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
-    let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned();
+async fn respond(state: &State, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let target = request.headers().get(TARGET).and_then(|value| value.to_str().ok());
+    let operation = target.map(operation).unwrap_or_default().to_owned();
     let body = request.into_body().collect().await?.to_bytes();
-    let body = String::from_utf8_lossy(&body);
-    let (status, text) = match operation.as_str() {
-        "Query" if body.contains("GSI3PK") => (StatusCode::OK, state.due(&body)),
-        "Query" => (StatusCode::OK, state.aggregate.join(id_in(&body))),
-        "TransactWriteItems" => state.transact(&body),
-        _ => (StatusCode::OK, "{}".to_owned()),
-    };
-    if !state.latency.is_zero() {
-        tokio::time::sleep_until((arrived + state.latency).into()).await;
-    }
-    state.requests.fetch_add(1, Ordering::Relaxed);
-    let took_us = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
-    state.answered_after_us.fetch_add(took_us, Ordering::Relaxed);
+    let (status, text) = state.answer(&operation, &String::from_utf8_lossy(&body)).await;
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
     Ok(response)
 }
 
+/// The operation that a header names.
+fn operation(target: &str) -> &str {
+    target.rsplit('.').next().unwrap_or_default()
+}
+
 impl State {
+    async fn answer(&self, operation: &str, body: &str) -> (StatusCode, String) {
+        let arrived = Instant::now();
+        let (status, text) = match operation {
+            "Query" if body.contains("GSI3PK") => (StatusCode::OK, self.page(body)),
+            "Query" => (StatusCode::OK, self.aggregate.join(id_in(body))),
+            "TransactWriteItems" => self.transact(body),
+            _ => (StatusCode::OK, "{}".to_owned()),
+        };
+        let [read, write] = self.latency;
+        let latency = if operation == "TransactWriteItems" { write } else { read };
+        if !latency.is_zero() {
+            tokio::time::sleep_until(arrived + latency).await;
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let took_us = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.answered_after_us.fetch_add(took_us, Ordering::Relaxed);
+        (status, text)
+    }
+
     /// A page of a shard.
-    fn due(&self, body: &str) -> String {
+    fn page(&self, body: &str) -> String {
         let after = body.find("DUE#").map_or("", |at| &body[at + 4..]);
         let shard: usize = after.get(..3).and_then(|shard| shard.parse().ok()).unwrap_or_default();
         let request: Value = serde_json::from_str(body).unwrap_or_default();
@@ -215,7 +255,7 @@ impl State {
     /// Takes a step, if there is capacity for it.
     fn transact(&self, body: &str) -> (StatusCode, String) {
         let number = number_of(id_in(body));
-        let shard = number % self.shards;
+        let shard = number % self.due.len();
         if !self.has_capacity(shard) {
             self.throttled.fetch_add(1, Ordering::Relaxed);
             let kind = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
@@ -228,18 +268,17 @@ impl State {
     }
 
     fn has_capacity(&self, shard: usize) -> bool {
-        let Some(Capacity { table, shard: by_shard, step, step_in_shard }) = self.capacity else { return true };
+        let Some(Capacity { table, shard: by_shard }) = self.capacity else { return true };
         let mut buckets = self.buckets.lock().expect("no holder of the lock panics");
-        let now = Instant::now();
-        let wanted = [(0, table, step), (shard + 1, by_shard, step_in_shard)];
-        for (index, rate, _) in wanted {
-            let Bucket { units, at } = &mut buckets[index];
-            *units = (*units + now.duration_since(*at).as_secs_f64() * rate).min(rate * BURST_S);
-            *at = now;
+        let wanted = [(0, table), (shard + 1, by_shard)];
+        for (index, rate) in wanted {
+            let Bucket { steps, at } = &mut buckets[index];
+            *steps = (*steps + at.elapsed().as_secs_f64() * rate).min(rate * BURST_S);
+            *at = Instant::now();
         }
-        let enough = wanted.iter().all(|(index, _, units)| buckets[*index].units >= *units);
+        let enough = wanted.iter().all(|(index, _)| buckets[*index].steps >= 1.0);
         if enough {
-            wanted.iter().for_each(|(index, _, units)| buckets[*index].units -= units);
+            wanted.iter().for_each(|(index, _)| buckets[*index].steps -= 1.0);
         }
         enough
     }

@@ -1,0 +1,162 @@
+//! What more of everything costs: a sweep's time for each deployment, and that of a page and of a deployment, when
+//! there is a hundred or a thousand times as much beside it.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::Failure;
+use crate::place::{Item, Place, TENANT, query, request, route};
+use crate::report::{Finding, Goal, Section};
+use crate::stats::{Ratios, Samples};
+use crate::sweeps::{Tenancy, put_batch};
+
+/// How many deployments are due in the one case and in the other.
+const DUE: [usize; 2] = [1_000, 100_000];
+/// How many items a table holds in the one case and in the other.
+const ITEMS: [usize; 2] = [1_000, 1_000_000];
+/// How many items a new deployment is: itself, the claim on its slug, its first event.
+const ITEMS_OF_ONE: usize = 3;
+/// Calls of each kind in a round.
+const CALLS: usize = 300;
+/// How many batches are written at a time.
+const WRITERS: usize = 8;
+/// Deployments in a batch of 24 items.
+const DEPLOYMENTS_OF_A_BATCH: usize = 8;
+
+/// Measures the section.
+pub async fn measure(rounds: usize) -> Result<Section, Failure> {
+    let mut findings = vec![of_a_sweep(rounds).await?];
+    findings.extend(of_a_table(rounds).await?);
+    Ok(Section { name: "growth", findings, tables: Vec::new() })
+}
+
+async fn of_a_sweep(rounds: usize) -> Result<Finding, Failure> {
+    let tenancy = Tenancy::new(1).await?;
+    let mut ratios = Ratios::default();
+    let mut detail = String::new();
+    for _ in 0..rounds.min(3) {
+        let [few, many] = DUE;
+        let mut each = [Duration::ZERO; 2];
+        // As much work in the one case as in the other.
+        for _ in 0..many / few / 10 {
+            each[0] += tenancy.sweep_stub(few, Duration::ZERO).await?.2;
+        }
+        each[0] /= u32::try_from(many / 10)?;
+        each[1] = tenancy.sweep_stub(many, Duration::ZERO).await?.2 / u32::try_from(many)?;
+        ratios.push(each[1], each[0]);
+        detail = format!("{:.0?} / {:.0?}, in the last round", each[1], each[0]);
+    }
+    let what = "CPU time of a sweep for each due deployment, 100,000 due / 1,000 due, before a stub";
+    Ok(Finding::ratio(what, Goal::AtMost(1.1), &ratios, detail))
+}
+
+async fn of_a_table(rounds: usize) -> Result<Vec<Finding>, Failure> {
+    let few = Filled::new(ITEMS[0]).await?;
+    let many = Filled::new(ITEMS[1]).await?;
+    let mut findings = Vec::new();
+    for (what, handler, whole_list) in
+        [("a page of a tenant's list", "list_deployments", true), ("a deployment shown", "show_deployment", false)]
+    {
+        let mut ratios = Ratios::default();
+        let mut all = [Samples::default(), Samples::default()];
+        for round in 0..=rounds {
+            let mut times = [Samples::default(), Samples::default()];
+            for call in 0..CALLS {
+                // In turns, and in turns who is first.
+                let order = if call % 2 == 0 { [0, 1] } else { [1, 0] };
+                for index in order {
+                    let filled = [&few, &many][index];
+                    let parameters = if whole_list { json!({}) } else { json!({"id": filled.id(call)}) };
+                    times[index].push(filled.time(handler, &parameters).await?);
+                }
+            }
+            if round > 0 {
+                ratios.push(times[1].median(), times[0].median());
+                let [of_few, of_many] = times;
+                all[0].extend(of_few);
+                all[1].extend(of_many);
+            }
+        }
+        let detail = format!("{:.2?} / {:.2?}", all[1].median(), all[0].median());
+        let what = format!("p50 of {what}, in a table of 1,000,000 items / of 1,000");
+        findings.push(Finding::ratio(what, Goal::AtMost(1.1), &ratios, detail));
+    }
+    Ok(findings)
+}
+
+/// A table full of deployments of one tenant.
+struct Filled {
+    place: Place,
+    ids: Vec<Uuid>,
+}
+
+impl Filled {
+    async fn new(items: usize) -> Result<Self, Failure> {
+        let place = Place::new("growth").await?;
+        // One is made by the product, and all others are like it.
+        let first = place.create("shop-0").await?;
+        let partition = format!("DEPLOYMENT#{first}");
+        let mut pattern = query(&place, &partition, "#").await?;
+        pattern.extend(query(&place, &partition, "EVENT#").await?);
+        pattern.extend(query(&place, &format!("TENANT#{TENANT}"), "SLUG#").await?);
+        if pattern.len() != ITEMS_OF_ONE {
+            return Err(format!("a new deployment is {} items", pattern.len()).into());
+        }
+        let ids: Vec<Uuid> = (1..items / ITEMS_OF_ONE).map(|_| place.app.new_id(place.app.clock.now())).collect();
+        let numbered: Vec<(usize, Uuid)> = ids.iter().copied().enumerate().collect();
+        let batches = numbered.chunks(DEPLOYMENTS_OF_A_BATCH).map(|batch| {
+            let alike = |(number, id): &(usize, Uuid)| {
+                let (id, slug) = (id.to_string(), format!("shop-{}", number + 1));
+                pattern.iter().map(|item| renamed(item, &first, &id, &slug)).collect::<Vec<_>>()
+            };
+            batch.iter().flat_map(alike).collect::<Vec<Item>>()
+        });
+        let writes = stream::iter(batches).map(|batch| put_batch(&place, batch)).buffer_unordered(WRITERS);
+        writes.try_collect::<()>().await?;
+        Ok(Self { place, ids })
+    }
+
+    /// An id that is stored, another for each number.
+    fn id(&self, number: usize) -> String {
+        self.ids[number * 7_919 % self.ids.len()].to_string()
+    }
+
+    /// Times a call of a route by one of the tenant's users.
+    async fn time(&self, handler: &str, parameters: &Value) -> Result<Duration, Failure> {
+        let event = crate::place::event(handler, parameters, &Value::Null);
+        let claims = json!({"sub": "ada@acme.example", "role": "tenant_user", "tenant_id": TENANT});
+        let event = with_claims(event, claims);
+        let request = request(&event)?;
+        let started = Instant::now();
+        let (status, body) = self.place.answer(route(handler), request).await?;
+        let took = started.elapsed();
+        let whole = body["deployments"].as_array().is_none_or(|page| page.len() == 50);
+        if status == 200 && whole { Ok(took) } else { Err(format!("{status} {body}").into()) }
+    }
+}
+
+fn with_claims(mut event: Value, claims: Value) -> Value {
+    event["requestContext"]["authorizer"]["jwt"]["claims"] = claims;
+    event["body"] = Value::Null;
+    event
+}
+
+/// An item of another deployment: with its id and slug in place of the first's.
+fn renamed(item: &Item, first: &str, id: &str, slug: &str) -> Item {
+    item.iter().map(|(name, value)| (name.clone(), rename(value, first, id, slug))).collect()
+}
+
+fn rename(value: &AttributeValue, first: &str, id: &str, slug: &str) -> AttributeValue {
+    match value {
+        AttributeValue::S(text) if text == "shop-0" => AttributeValue::S(slug.to_owned()),
+        AttributeValue::S(text) => {
+            AttributeValue::S(text.replace(first, id).replace("SLUG#shop-0", &format!("SLUG#{slug}")))
+        }
+        AttributeValue::M(map) => AttributeValue::M(renamed(map, first, id, slug)),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,253 @@
+//! The sweep: on DynamoDB Local against a bare loop of the same requests, and before a stub against what its latency
+//! leaves possible.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arcadia_functions::billing::sweep::{CONCURRENCY, sweep};
+use arcadia_shared::domain::Timestamp;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, PutRequest, ReturnValuesOnConditionCheckFailure, TransactWriteItem, WriteRequest,
+};
+use chrono::Months;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use uuid::Uuid;
+
+use crate::Failure;
+use crate::place::{Item, Place, SetClock, query};
+use crate::report::{Finding, Goal, Section};
+use crate::stats::{Ratios, cpu_time};
+use crate::stub::{Settings, Stub};
+
+/// When the deployments are made; they are due with each month that begins.
+const BEGINNING: &str = "2027-01-15T10:00:00Z";
+/// How many deployments are due on DynamoDB Local in a round.
+const DUE: usize = 256;
+/// How many are due before the stub in a round.
+const DUE_AT_STUB: usize = 20_000;
+/// How long the stub takes to answer.
+const LATENCY: Duration = Duration::from_millis(5);
+/// Longer than any sweep.
+const LIMIT: Duration = Duration::from_secs(3_600);
+/// How many items one BatchWriteItem takes.
+const BATCH: usize = 25;
+
+/// Deployments that are due each month, and what is stored of one of them.
+pub struct Tenancy {
+    place: Place,
+    clock: Arc<SetClock>,
+    ids: Vec<String>,
+}
+
+/// What a step writes, taken from one that the product took.
+struct Written {
+    /// Present records by sort key: they are read, and written as they were but for the version.
+    present: Vec<String>,
+    /// New records of history.
+    new: Vec<Item>,
+}
+
+/// Measures the section.
+pub async fn measure(rounds: usize) -> Result<Section, Failure> {
+    let mut findings = vec![against_bare_loop(rounds).await?];
+    findings.extend(against_latency(rounds).await?);
+    Ok(Section { name: "sweeps", findings, tables: Vec::new() })
+}
+
+async fn against_bare_loop(rounds: usize) -> Result<Finding, Failure> {
+    let tenancy = Tenancy::new(DUE).await?;
+    let copy = Place::new("bare").await?;
+    copy_table(&tenancy.place, &copy).await?;
+    let before = tenancy.sample().await?;
+    tenancy.sweep_next_month().await?;
+    let written = Written::between(&before, &tenancy.sample().await?);
+    // Once each before the first round.
+    bare_loop(&copy, &tenancy.ids, &written, 0).await?;
+    let mut ratios = Ratios::default();
+    let mut detail = String::new();
+    for round in 1..=rounds {
+        let (swept, looped) = if round % 2 == 0 {
+            let swept = tenancy.sweep_next_month().await?;
+            (swept, bare_loop(&copy, &tenancy.ids, &written, round).await?)
+        } else {
+            let looped = bare_loop(&copy, &tenancy.ids, &written, round).await?;
+            (tenancy.sweep_next_month().await?, looped)
+        };
+        ratios.push(looped, swept);
+        let a_second = |time: Duration| DUE as f64 / time.as_secs_f64();
+        detail = format!("{:.0} / {:.0} a second, in the last round", a_second(swept), a_second(looped));
+    }
+    let what = "steps a second of a sweep / of a bare loop of the same requests, 32 at a time";
+    Ok(Finding::ratio(what, Goal::AtLeast(0.9), &ratios, detail))
+}
+
+async fn against_latency(rounds: usize) -> Result<Vec<Finding>, Failure> {
+    let tenancy = Tenancy::new(1).await?;
+    let [mut by_real, mut by_nominal]: [Ratios; 2] = Default::default();
+    let mut detail = String::new();
+    for _ in 0..rounds {
+        let (stub, swept, cpu) = tenancy.sweep_stub(DUE_AT_STUB, LATENCY).await?;
+        let done = stub.done();
+        // Each step waits for two answers, and so many steps are under way.
+        let possible = |latency: Duration| CONCURRENCY as f64 / latency.as_secs_f64();
+        let requests = 2.0 * done.steps as f64 / swept.as_secs_f64();
+        by_real.push_ratio(requests / possible(done.latency));
+        by_nominal.push_ratio(requests / possible(LATENCY));
+        let each = cpu / u32::try_from(done.requests)?;
+        detail = format!("{requests:.0} requests a second, {:.2?} an answer, {each:.0?} CPU a request", done.latency);
+    }
+    let what = "requests a second of a sweep / (32 / latency), stub of 5 ms, latency as the stub saw it";
+    Ok(vec![
+        Finding::ratio(what, Goal::AtLeast(0.9), &by_real, detail),
+        Finding::ratio("the same, latency as it was set", Goal::AtLeast(0.9), &by_nominal, ""),
+    ])
+}
+
+impl Tenancy {
+    /// Makes so many deployments, each with a free subscription and an add-on: nothing is owed, so that each month is
+    /// one renewal.
+    pub async fn new(count: usize) -> Result<Self, Failure> {
+        let clock = Arc::new(SetClock::new(BEGINNING.parse()?));
+        let place = Place::new_at("sweep", Arc::<SetClock>::clone(&clock)).await?;
+        place.open_shop(0).await?;
+        let mut ids = Vec::with_capacity(count);
+        for number in 0..count {
+            ids.push(place.create_subscribed(&format!("shop-{number}")).await?);
+        }
+        Ok(Self { place, clock, ids })
+    }
+
+    /// Lets a month begin and sweeps; how long that took.
+    async fn sweep_next_month(&self) -> Result<Duration, Failure> {
+        self.clock.set(first_of_next_month(self.clock.get()));
+        let started = Instant::now();
+        let report = sweep(&self.place.app, tokio::time::Instant::now() + LIMIT).await?;
+        let took = started.elapsed();
+        if report.steps == self.ids.len() { Ok(took) } else { Err(format!("{report:?}").into()) }
+    }
+
+    /// A stub that has so many of the same due, with the time at which they are.
+    pub async fn settings(&self, due: usize, shards: u8) -> Result<(Settings, Timestamp), Failure> {
+        let settings = Settings {
+            deployment: query(&self.place, &format!("DEPLOYMENT#{}", self.ids[0]), "#").await?,
+            id: self.ids[0].clone(),
+            due,
+            shards: usize::from(shards),
+            latency: [Duration::ZERO; 2],
+            capacity: None,
+        };
+        Ok((settings, first_of_next_month(self.clock.get())))
+    }
+
+    /// Sweeps a stub that has so many of the same due; how long that took, and how much CPU time.
+    pub async fn sweep_stub(&self, due: usize, latency: Duration) -> Result<(Stub, Duration, Duration), Failure> {
+        let (settings, now) = self.settings(due, self.place.app.store.due_shards()).await?;
+        let stub = Stub::new(&Settings { latency: [latency; 2], ..settings })?;
+        let place = Place::at(&stub.listen()?, "stub", Arc::new(SetClock::new(now)));
+        let (started, cpu) = (Instant::now(), cpu_time()?);
+        let report = sweep(&place.app, tokio::time::Instant::now() + LIMIT).await?;
+        let (took, cpu) = (started.elapsed(), cpu_time()? - cpu);
+        let all = (report.due, report.steps, stub.done().steps) == (due, due, due);
+        if all { Ok((stub, took, cpu)) } else { Err(format!("{report:?}, {:?}", stub.done()).into()) }
+    }
+
+    /// All that is stored of the first deployment, by sort key.
+    async fn sample(&self) -> Result<HashMap<String, Item>, Failure> {
+        let mut items = HashMap::new();
+        for prefix in ["#", "EVENT#", "INVOICE#"] {
+            for item in query(&self.place, &format!("DEPLOYMENT#{}", self.ids[0]), prefix).await? {
+                items.insert(text(&item, "SK"), item);
+            }
+        }
+        Ok(items)
+    }
+}
+
+impl Written {
+    fn between(before: &HashMap<String, Item>, after: &HashMap<String, Item>) -> Self {
+        let changed = after.iter().filter(|(key, item)| before.get(*key) != Some(*item));
+        let (present, new): (Vec<_>, Vec<_>) = changed.partition(|(key, _)| key.starts_with('#'));
+        let present = present.into_iter().map(|(key, _)| key.clone()).collect();
+        Self { present, new: new.into_iter().map(|(_, item)| item.clone()).collect() }
+    }
+}
+
+/// Reads and writes each deployment as a step does; how long all of them took.
+async fn bare_loop(place: &Place, ids: &[String], written: &Written, round: usize) -> Result<Duration, Failure> {
+    let started = Instant::now();
+    let steps = stream::iter(ids).map(|id| bare_step(place, id, written, round)).buffer_unordered(CONCURRENCY);
+    steps.try_collect::<()>().await?;
+    Ok(started.elapsed())
+}
+
+async fn bare_step(place: &Place, id: &str, written: &Written, round: usize) -> Result<(), Failure> {
+    let store = &place.app.store;
+    let partition = format!("DEPLOYMENT#{id}");
+    let string = |text: String| AttributeValue::S(text);
+    let put = |item: Item| {
+        let put = Put::builder().table_name(store.table()).set_item(Some(item));
+        put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    };
+    let mut puts = Vec::new();
+    for mut item in query(place, &partition, "#").await? {
+        let key = text(&item, "SK");
+        if key == "#DEPLOYMENT" {
+            let (version, state) = (item["version"].clone(), item["state"].clone());
+            let next = version.as_n().map_err(|_| "a version is a number")?.parse::<u64>()? + 1;
+            item.insert("version".to_owned(), AttributeValue::N(next.to_string()));
+            item.insert("GSI3SK".to_owned(), string(format!("2030-01-01T00:00:00.{round:03}Z#{id}")));
+            let put = put(item)
+                .condition_expression("version = :version AND #state = :state")
+                .expression_attribute_names("#state", "state")
+                .expression_attribute_values(":version", version)
+                .expression_attribute_values(":state", state);
+            puts.push(put.build()?);
+        } else if written.present.contains(&key) {
+            puts.push(put(item).build()?);
+        }
+    }
+    for item in &written.new {
+        let mut item = item.clone();
+        item.insert("PK".to_owned(), string(partition.clone()));
+        item.insert("SK".to_owned(), string(format!("{}-{round}", text(&item, "SK"))));
+        puts.push(put(item).condition_expression("attribute_not_exists(PK)").build()?);
+    }
+    let writes = puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build()).collect();
+    let request = store.client().transact_write_items().client_request_token(Uuid::new_v4().to_string());
+    request.set_transact_items(Some(writes)).send().await?;
+    Ok(())
+}
+
+/// Copies all of a table. Only a benchmark may Scan.
+async fn copy_table(from: &Place, to: &Place) -> Result<(), Failure> {
+    let pages = from.app.store.client().scan().table_name(from.app.store.table()).into_paginator().items().send();
+    let items: Vec<Item> = pages.collect::<Result<_, _>>().await?;
+    for batch in items.chunks(BATCH) {
+        put_batch(to, batch.to_vec()).await?;
+    }
+    Ok(())
+}
+
+/// Writes some items, 25 at most.
+pub async fn put_batch(place: &Place, items: Vec<Item>) -> Result<(), Failure> {
+    let mut writes = Vec::with_capacity(items.len());
+    for item in items {
+        let put = PutRequest::builder().set_item(Some(item)).build()?;
+        writes.push(WriteRequest::builder().put_request(put).build());
+    }
+    let request = place.app.store.client().batch_write_item().request_items(place.app.store.table(), writes);
+    let left = request.send().await?.unprocessed_items.unwrap_or_default();
+    if left.is_empty() { Ok(()) } else { Err("DynamoDB Local left items of a batch".into()) }
+}
+
+fn text(item: &Item, name: &str) -> String {
+    item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
+}
+
+/// The first moment of the month after `at`'s.
+pub fn first_of_next_month(at: Timestamp) -> Timestamp {
+    let next = at.date_naive() + Months::new(1);
+    let first = chrono::Datelike::with_day(&next, 1).expect("every month has a first");
+    first.and_time(chrono::NaiveTime::MIN).and_utc()
+}
