@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::{DunningPolicy, TenantId, Timestamp, step};
+use arcadia_shared::domain::{Action, Deployment, DunningPolicy, TenantId, Timestamp, step};
 use arcadia_shared::metrics;
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::{DueRow, StoreError, keys};
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 /// How many deployments are worked on at a time.
 const CONCURRENCY: usize = 32;
 /// How many entries of the due index one Query reads.
-const PAGE: usize = 200;
+pub const PAGE: usize = 200;
 /// How many steps one deployment may take in one sweep. One that is further behind goes on with the next.
 const MAX_STEPS: usize = 3;
 /// How often a deployment that somebody else changes meanwhile is read again.
@@ -191,7 +191,7 @@ async fn catch_up(app: &App, row: &DueRow, now: Timestamp, policies: &Policies) 
         if next.action.is_dunning() && climbed {
             return Ok(Outcome::Stepped { steps, behind: false });
         }
-        let policy = policy(app, &aggregate.deployment.tenant_id, policies).await?;
+        let policy = policy(app, &aggregate.deployment, next.action, policies).await?;
         let Some(change) = step(&aggregate, policy, now) else { break };
         match app.store.commit(&change, app.new_commit_id(), None).await {
             Ok(()) => {
@@ -214,8 +214,17 @@ async fn catch_up(app: &App, row: &DueRow, now: Timestamp, policies: &Policies) 
     Ok(Outcome::Stepped { steps, behind })
 }
 
-/// A tenant's policy, read once a sweep.
-async fn policy(app: &App, tenant_id: &TenantId, policies: &Policies) -> Result<DunningPolicy, StoreError> {
+/// The policy that a step goes by: the deployment's copy, or the tenant's own, which is read once a sweep.
+async fn policy(
+    app: &App,
+    deployment: &Deployment,
+    action: Action,
+    policies: &Policies,
+) -> Result<DunningPolicy, StoreError> {
+    if !action.copies_policy() {
+        return Ok(deployment.dunning_policy);
+    }
+    let tenant_id = &deployment.tenant_id;
     let known = policies.lock().unwrap_or_else(PoisonError::into_inner).get(tenant_id).copied();
     if let Some(policy) = known {
         return Ok(policy);
