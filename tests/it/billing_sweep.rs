@@ -1,17 +1,23 @@
 //! The promise: a sweep costs what is due, is delivered as often as may be without harm, and is not held up by a
 //! deployment that it cannot work on.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arcadia_functions::billing::sweep::{self, Report};
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::items::string;
+use arcadia_shared::domain::{Action, DeploymentId, NextAction, State};
+use arcadia_shared::runtime::{App, Clock as _};
+use arcadia_shared::store::items::{Item, string};
+use arcadia_shared::store::keys;
+use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use uuid::{Builder, Uuid};
 
 use crate::harness::billing::{Billing, overwrite, text};
+use crate::harness::world::id_of;
 use crate::harness::{Fault, Random};
 
 const JANUARY: &str = "2027-01-01T00:00:00Z";
@@ -65,15 +71,110 @@ async fn more_than_a_page_is_due_in_one_shard() {
     let mut billing = Billing::at(JANUARY).await;
     let store = billing.app.store.clone().with_due_shards(1);
     billing.app = App { store, ..billing.app.clone() };
-    let ids = billing.fill(450, "free").await;
+    let due = sweep::PAGE + 50;
+    let ids = billing.fill(due, "free").await;
     billing.set_time(FEBRUARY);
     billing.dynamodb.clear();
-    assert_eq!(billing.sweep().await, Report { due: 450, steps: 450, ..Report::default() });
+    assert_eq!(billing.sweep().await, Report { due, steps: due, ..Report::default() });
     let seen = billing.dynamodb.seen();
     let looks = seen.iter().filter(|seen| seen.body["IndexName"] == "GSI3").count();
-    assert_eq!(looks, 3, "pages of 200");
+    assert_eq!(looks, 2, "pages");
     assert_eq!(billing.due().await, 0);
     check_renewed(&billing, &ids[..50], 1).await;
+}
+
+#[tokio::test]
+async fn a_sweep_takes_a_query_for_each_shard_and_further_page() {
+    const SHARDS: u8 = 4;
+    const FURTHER_PAGES: usize = 2;
+    let mut billing = Billing::at(JANUARY).await;
+    let store = billing.app.store.clone().with_due_shards(SHARDS);
+    billing.app = App { store, ..billing.app.clone() };
+    let id = id_of(&billing.create("shop").await);
+    // An index can lag behind its table: these are due by their entries, and not due at all.
+    let item = billing.partition(&id).await.remove("#DEPLOYMENT").unwrap();
+    let mut ids = (0..).map(|_| billing.app.new_id(billing.clock.now()));
+    let mut copies = Vec::new();
+    for (shard, count) in [(0, FURTHER_PAGES * sweep::PAGE + 1), (1, 3)] {
+        for id in ids.by_ref().filter(|id| id.as_bytes()[15] % SHARDS == shard).take(count) {
+            let due = keys::due_sort_key(billing.clock.now(), DeploymentId::new(id));
+            copies.push(copy(&item, id, &[("GSI3PK", keys::due_partition(shard)), ("GSI3SK", due)]));
+        }
+    }
+    let due = copies.len();
+    put_all(&billing, copies).await;
+    let contents = billing.contents().await;
+    billing.dynamodb.clear();
+    assert_eq!(billing.sweep().await, Report { due, ..Report::default() });
+    let looks = billing.dynamodb.seen().iter().filter(|seen| seen.body["IndexName"] == "GSI3").count();
+    assert_eq!(looks, usize::from(SHARDS) + FURTHER_PAGES);
+    assert_eq!(billing.dynamodb.count("Query"), looks + due, "and each deployment is read once");
+    assert_eq!(billing.dynamodb.seen().len(), looks + due, "nothing else is read, and nothing written");
+    assert_eq!(billing.contents().await, contents);
+}
+
+/// A stored deployment under another id and with other attributes.
+fn copy(item: &Item, id: Uuid, others: &[(&str, String)]) -> Item {
+    let mut copy = item.clone();
+    copy.insert("PK".to_owned(), string(keys::partition(DeploymentId::new(id))));
+    for name in ["id", "GSI1SK", "GSI2SK"] {
+        copy.insert(name.to_owned(), string(id.to_string()));
+    }
+    copy.extend(others.iter().map(|(name, value)| ((*name).to_owned(), string(value))));
+    copy
+}
+
+/// Writes items past the product, as many at once as DynamoDB takes.
+async fn put_all(billing: &Billing, items: Vec<Item>) {
+    const MAX_BATCH: usize = 25;
+    for batch in items.chunks(MAX_BATCH) {
+        let puts = batch.iter().map(|item| {
+            let put = PutRequest::builder().set_item(Some(item.clone())).build().expect("a put");
+            WriteRequest::builder().put_request(put).build()
+        });
+        let write = billing.direct.batch_write_item().request_items(billing.app.store.table(), puts.collect());
+        let unwritten = write.send().await.expect("a write by the test").unprocessed_items;
+        assert!(unwritten.is_none_or(|left| left.is_empty()));
+    }
+}
+
+#[tokio::test]
+async fn ids_spread_evenly_over_the_shards() {
+    const IDS: usize = 100_000;
+    /// Of the fullest shard, in percent of the mean.
+    const MAX_PERCENT: usize = 115;
+    let mut random = Random::from_seed();
+    let billing = Billing::at(JANUARY).await;
+    let mut now = billing.clock.now();
+    let mut made = Vec::new();
+    let mut seeded = Vec::new();
+    for _ in 0..IDS {
+        now += TimeDelta::milliseconds(i64::try_from(random.below(2_000)).unwrap());
+        // As the product makes them, and the same from a seed: UUIDv7 is a time in milliseconds, the rest is random.
+        made.push(billing.app.new_id(now));
+        let bytes = std::array::from_fn(|_| u8::try_from(random.below(256)).unwrap());
+        let millis = u64::try_from(now.timestamp_millis()).unwrap();
+        seeded.push(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid());
+    }
+    for (how, ids) in [("as the product makes them", made), ("from the seed", seeded)] {
+        let due = |id: DeploymentId| keys::due_index(NextAction { action: Action::Renew, at: now }, id, 64).pk;
+        let state = |id: DeploymentId| keys::state_index(State::Active, id).pk;
+        check_spread(&format!("due shards, ids {how}"), 64, &ids, MAX_PERCENT, due);
+        check_spread(&format!("state shards, ids {how}"), usize::from(keys::STATE_SHARDS), &ids, MAX_PERCENT, state);
+    }
+}
+
+/// Insists that every one of `shards` has ids, and none many more than the mean.
+fn check_spread(what: &str, shards: usize, ids: &[Uuid], max_percent: usize, shard: impl Fn(DeploymentId) -> String) {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for id in ids {
+        *counts.entry(shard(DeploymentId::new(*id))).or_default() += 1;
+    }
+    let largest = counts.values().max().copied().unwrap_or_default();
+    let thousandths = largest * shards * 1_000 / ids.len();
+    println!("{what}: the fullest of {shards} has {}.{:03} of the mean", thousandths / 1_000, thousandths % 1_000);
+    assert_eq!(counts.len(), shards, "{what}: {counts:?}");
+    assert!(largest * shards * 100 <= ids.len() * max_percent, "{what}: {counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,8 +52,8 @@ fn ladder() -> String {
     lines + "```\n"
 }
 
-/// Holds a diagram against the one in a file, or puts it there.
-fn check(file: &str, name: &str, diagram: &str) {
+/// Holds a diagram or a table against the one in a file, or puts it there.
+pub fn check(file: &str, name: &str, diagram: &str) {
     let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
     let path = format!("{ROOT}/docs/{file}");
     let text = fs::read_to_string(&path).expect(file);

@@ -19,6 +19,7 @@ mod billing_sweep;
 mod cancellations;
 mod catalog;
 mod cli;
+mod costs;
 mod demo;
 mod docs;
 mod events_docs;

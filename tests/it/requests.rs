@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::World;
 use crate::harness::client::send;
 use crate::harness::proxy::Seen;
+use crate::harness::routes::MISSING;
 use crate::harness::world::id_of;
 use crate::{subscription_requests, template};
 
@@ -72,6 +73,8 @@ impl Parts {
 }
 
 pub const READ: &[&str] = &["Query"];
+/// Whose a deployment is, and a page of what belongs to it.
+pub const READ_PAGE: &[&str] = &["GetItem", "Query"];
 pub const READ_TWO: &[&str] = &["Query", "Query"];
 pub const CHANGE: &[&str] = &["Query", "TransactWriteItems"];
 /// Partitions of the state index in one state.
@@ -116,9 +119,11 @@ fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line>
         create(json!({"tenant_id": "acme", "slug": "other"}), (409, &["TransactWriteItems"], 3)),
         create(json!({"tenant_id": "acme", "slug": "Other"}), (422, &[], 0)),
         get("show_deployment", at(""), READ_TWO),
-        get("list_events", at("/events"), READ_TWO),
-        get("list_events", at("/events?limit=1"), READ_TWO),
-        get("list_resources", at("/resources"), READ_TWO),
+        get("list_events", at("/events"), READ),
+        get("list_events", at("/events?limit=1"), READ),
+        // Nobody's event says whose it is.
+        Line { status: 404, ..get("list_events", format!("/deployments/{MISSING}/events"), READ_PAGE) },
+        get("list_resources", at("/resources"), READ_PAGE),
         get("list_deployments", "/deployments?tenant_id=acme", READ),
         get("list_deployments", "/deployments?tenant_id=acme&limit=1", READ),
         get("list_deployments", format!("/deployments?tenant_id=acme&limit=1&cursor={cursor}"), READ),

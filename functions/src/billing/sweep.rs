@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::{Action, Aggregate, DeploymentId, DunningPolicy, TenantId, Timestamp, step};
+use arcadia_shared::domain::{Action, Aggregate, Deployment, DeploymentId, DunningPolicy, TenantId, Timestamp, step};
 use arcadia_shared::metrics;
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::{DuePage, DueRow, StoreError, keys};
@@ -221,7 +221,7 @@ impl Sweep<'_> {
             if action.is_dunning() && climbed {
                 return Ok(Outcome::Stepped { steps, behind: false });
             }
-            let policy = self.policy(&aggregate.deployment.tenant_id).await?;
+            let policy = self.policy(&aggregate.deployment, action).await?;
             let Some(change) = step(&aggregate, policy, self.now) else { break };
             if self.due_action(&change.after).is_some() {
                 locked(&self.met).insert(row.id);
@@ -252,8 +252,12 @@ impl Sweep<'_> {
         aggregate.next_action().filter(|next| next.at <= self.now).map(|next| next.action)
     }
 
-    /// A tenant's policy, read once a sweep.
-    async fn policy(&self, tenant_id: &TenantId) -> Result<DunningPolicy, StoreError> {
+    /// The policy that a step goes by: the deployment's copy, or the tenant's own, which is read once a sweep.
+    async fn policy(&self, deployment: &Deployment, action: Action) -> Result<DunningPolicy, StoreError> {
+        if !action.copies_policy() {
+            return Ok(deployment.dunning_policy);
+        }
+        let tenant_id = &deployment.tenant_id;
         let policy = Arc::clone(locked(&self.policies).entry(tenant_id.clone()).or_default());
         policy.get_or_try_init(|| self.app.store.load_dunning_policy(tenant_id)).await.copied()
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
-    let found = app.store.load_with_events(&call.principal.scope, id, DEFAULT_LIMIT, None).await?;
+    let found = app.store.load_with_events(&call.principal.scope, id, DEFAULT_LIMIT).await?;
     let (aggregate, events) = found.ok_or(Error::NotFound)?;
     let deployment = &aggregate.deployment;
     let body = json!({

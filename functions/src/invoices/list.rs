@@ -10,8 +10,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let page: PageRequest<InvoiceNumber> = PageRequest::from_call(call)?;
     let position = page.position.as_ref();
-    let found = app.store.load_with_invoices(&call.principal.scope, id, page.limit, position).await?;
-    let (_, invoices) = found.ok_or(Error::NotFound)?;
+    let found = app.store.list_invoices(&call.principal.scope, id, page.limit, position).await?;
+    let invoices = found.ok_or(Error::NotFound)?;
     let views: Vec<Value> = invoices.items.iter().map(invoice_view).collect();
     Ok(Answer::ok(json!({"invoices": views, "next_cursor": invoices.next.map(cursor)})))
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let number = call.path("number")?;
-    let found = app.store.load_with_invoice(&call.principal.scope, id, &number).await?;
-    let (_, invoice) = found.ok_or(Error::NotFound)?;
+    let found = app.store.load_invoice(&call.principal.scope, id, &number).await?;
+    let invoice = found.ok_or(Error::NotFound)?;
     Ok(Answer::ok(json!({"invoice": invoice_view(&invoice)})))
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let page = PageRequest::from_call(call)?;
-    let found = app.store.load_with_resources(&call.principal.scope, id, page.limit, page.position).await?;
-    let (_, resources) = found.ok_or(Error::NotFound)?;
+    let found = app.store.list_resources(&call.principal.scope, id, page.limit, page.position).await?;
+    let resources = found.ok_or(Error::NotFound)?;
     Ok(Answer::ok(json!({"resources": resources.items, "next_cursor": resources.next.map(cursor)})))
 }

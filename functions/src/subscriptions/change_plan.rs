@@ -22,10 +22,10 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let Body { plan_code, plan_version, effective, proration, drop_incompatible, dry_run } = read(call)?;
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    let offer = app.store.load_offer(&aggregate.deployment.tenant_id, Some(&plan_code), plan_version, &[]).await?;
+    let (plan, version) = app.store.load_terms(&plan_code, plan_version).await?;
     let command = Command::ChangePlan(ChangePlan {
-        plan: offer.plan.ok_or_else(|| Rejection::UnknownPlan(plan_code.clone()))?,
-        version: offer.version.ok_or(Rejection::UnknownPlanVersion { plan_code })?,
+        plan: plan.ok_or_else(|| Rejection::UnknownPlan(plan_code.clone()))?,
+        version: version.ok_or(Rejection::UnknownPlanVersion { plan_code })?,
         effective,
         proration,
         drop_incompatible,

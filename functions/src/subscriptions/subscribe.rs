@@ -25,7 +25,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let body = read(call)?;
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
     let tenant_id = &aggregate.deployment.tenant_id;
-    let offer = app.store.load_offer(tenant_id, Some(&body.plan_code), body.plan_version, &body.addons).await?;
+    let offer = app.store.load_offer(tenant_id, &body.plan_code, body.plan_version, &body.addons).await?;
     let command = Command::Subscribe(command(app, body, offer)?);
     execute(app, call, aggregate, command, |done| {
         let body = json!({"subscription": subscription_view(done.after), "invoice": done.opened_invoice()});

@@ -31,6 +31,9 @@ use serde_json::{Map, Value, json};
 use operation::{Answer, Body, Operation};
 use parameters::{open_parts, path_parameter};
 
+/// What a typical call of each operation costs, by handler name, as `tests/it/costs.rs` measures it.
+const COSTS: &str = include_str!("../../../docs/costs.json");
+
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
@@ -43,6 +46,9 @@ pub enum DocumentError {
     /// A problem is not in the list of all.
     #[error("infra/openapi lists no problem {0}")]
     UnknownProblem(&'static str),
+    /// The published costs cannot be read.
+    #[error("docs/costs.json: {0}")]
+    Costs(#[from] serde_json::Error),
     /// A part of a path, or a parameter, is not described.
     #[error("infra/openapi does not describe the parameter {0}")]
     UnknownParameter(String),
@@ -64,6 +70,7 @@ pub fn document() -> Result<Value, DocumentError> {
         requests: schema::generator(SchemaSettings::for_deserialize),
         answers: schema::generator(SchemaSettings::for_serialize),
     };
+    let mut costs: BTreeMap<String, Value> = serde_json::from_str(COSTS)?;
     let mut undescribed = BTreeSet::new();
     let mut paths = Map::new();
     for route in ROUTES {
@@ -72,7 +79,11 @@ pub fn document() -> Result<Value, DocumentError> {
             continue;
         };
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        path[route.method.as_str().to_lowercase()] = describe(route, operation, &mut generators)?;
+        let mut operation = describe(route, operation, &mut generators)?;
+        if let Some(cost) = costs.remove(route.handler) {
+            operation["x-dynamodb-cost"] = cost;
+        }
+        path[route.method.as_str().to_lowercase()] = operation;
     }
     if !undescribed.is_empty() {
         return Err(DocumentError::Undescribed(undescribed));
@@ -120,7 +131,7 @@ fn info() -> Value {
             that never changes. `ETag` is the version of a record; send it as `If-Match` to change only what you have \
             seen. Lists go on at `next_cursor` until it is null.\n\nEvery operation says who may call it: \
             platform_admin everywhere, a tenant's users within their own tenant. What belongs to another tenant is \
-            answered exactly as what does not exist.",
+            answered exactly as what does not exist. `x-dynamodb-cost` is what a typical call costs of DynamoDB.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     })
 }

@@ -39,6 +39,21 @@ impl Action {
     pub fn is_dunning(self) -> bool {
         LADDER.iter().any(|rung| rung.action == self)
     }
+
+    /// Whether it goes by the tenant's policy as it is now, which it copies. All others go by the copy.
+    #[must_use]
+    pub const fn copies_policy(self) -> bool {
+        match self {
+            Self::MarkPastDue | Self::Renew => true,
+            Self::CancelSubscription
+            | Self::EndTrial
+            | Self::Resume
+            | Self::Suspend
+            | Self::CancelUnpaid
+            | Self::ChangePlan
+            | Self::Archive => false,
+        }
+    }
 }
 
 /// A step of the dunning ladder: what happens to a deployment whose oldest open invoice stays unpaid.

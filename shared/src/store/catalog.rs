@@ -37,16 +37,13 @@ impl Store {
     pub async fn load_offer(
         &self,
         tenant_id: &TenantId,
-        plan_code: Option<&ShortCode>,
+        plan_code: &ShortCode,
         version: Option<u32>,
         addon_codes: &[ShortCode],
     ) -> Result<Offer, StoreError> {
-        let mut wanted: Vec<Key> = vec![keys::dunning_policy(tenant_id)];
-        if let Some(plan_code) = plan_code {
-            wanted.push(keys::plan(plan_code));
-            wanted.push(keys::trial_claim(tenant_id, plan_code));
-            wanted.extend(version.map(|version| keys::plan_version(plan_code, version)));
-        }
+        let mut wanted: Vec<Key> =
+            vec![keys::dunning_policy(tenant_id), keys::plan(plan_code), keys::trial_claim(tenant_id, plan_code)];
+        wanted.extend(version.map(|version| keys::plan_version(plan_code, version)));
         for (index, code) in addon_codes.iter().enumerate() {
             // BatchGetItem refuses a key that stands twice.
             if !addon_codes.iter().take(index).any(|earlier| earlier == code) {
@@ -71,6 +68,30 @@ impl Store {
             offer.version = offer.plan.as_ref().and_then(|plan| plan.newest_version.clone());
         }
         Ok(offer)
+    }
+
+    /// Reads a plan and a version of it (the newest, if none is named): one consistent BatchGetItem.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_terms(
+        &self,
+        code: &ShortCode,
+        version: Option<u32>,
+    ) -> Result<(Option<Plan>, Option<PlanVersion>), StoreError> {
+        let named = version.map(|version| keys::plan_version(code, version));
+        let (mut plan, mut found) = (None::<Plan>, None);
+        for item in self.get_items([keys::plan(code)].into_iter().chain(named), true).await? {
+            if items::is(&item, PLAN_TYPE) {
+                plan = Some(items::to_plan(item)?);
+            } else {
+                found = Some(items::to_plan_version(item)?);
+            }
+        }
+        if version.is_none() {
+            found = plan.as_ref().and_then(|plan| plan.newest_version.clone());
+        }
+        Ok((plan, found))
     }
 
     /// Reads a plan.

@@ -95,8 +95,8 @@ impl Store {
         }
     }
 
-    /// Reads a deployment with a page of its events, in two requests at once. Both are of one moment: what was
-    /// committed between the two is left out, or read again. `None` as for [`Store::load`].
+    /// Reads a deployment with its newest events, in two requests at once. Both are of one moment: what was committed
+    /// between the two is left out, or read again. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -105,63 +105,116 @@ impl Store {
         scope: &Scope,
         id: DeploymentId,
         limit: usize,
-        before: Option<u64>,
     ) -> Result<Option<(Aggregate, Page<Event, u64>)>, StoreError> {
-        let (aggregate, page) = try_join(self.load(scope, id), self.events(id, limit, before)).await?;
+        let (aggregate, (page, _)) = try_join(self.load(scope, id), self.events(id, limit, None)).await?;
         let Some(aggregate) = aggregate else { return Ok(None) };
         let version = aggregate.deployment.version;
-        let newest = page.items.first().map(|event| event.sequence);
-        let is_of_version = before.is_some() || newest == Some(version);
-        let page = if is_of_version { page } else { self.events(id, limit, Some(version + 1)).await? };
+        let is_of_version = page.items.first().map(|event| event.sequence) == Some(version);
+        let page = if is_of_version { page } else { self.events(id, limit, Some(version + 1)).await?.0 };
         Ok(Some((aggregate, page)))
     }
 
+    /// A page of a deployment's events: one Query, since every event says whose it is. Only beyond the last of them, one
+    /// more tells whether there is such a deployment. `None` as for [`Store::load`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_events(
+        &self,
+        scope: &Scope,
+        id: DeploymentId,
+        limit: usize,
+        before: Option<u64>,
+    ) -> Result<Option<Page<Event, u64>>, StoreError> {
+        let (page, tenant_id) = self.events(id, limit, before).await?;
+        let is_within = match tenant_id {
+            Some(tenant_id) => scope.contains(&tenant_id),
+            None => self.is_within(scope, id).await?,
+        };
+        Ok(is_within.then_some(page))
+    }
+
+    /// A page of a deployment's events, and whose they are if there are any.
     async fn events(
         &self,
         id: DeploymentId,
         limit: usize,
         before: Option<u64>,
-    ) -> Result<Page<Event, u64>, StoreError> {
+    ) -> Result<(Page<Event, u64>, Option<TenantId>), StoreError> {
         let range = keys::events_before(before);
         let (items, more) = self.partition_page(keys::partition(id), range, limit).await?;
-        let events = items.into_iter().map(items::to_event).collect::<Result<_, _>>()?;
-        Ok(Page::cut(events, limit, more, |event: &Event| event.sequence))
+        let records = items.into_iter().map(items::to_event_record).collect::<Result<Vec<_>, _>>()?;
+        let tenant_id = records.first().map(|record| record.tenant_id.clone());
+        let events = records.into_iter().map(|record| record.event).collect();
+        Ok((Page::cut(events, limit, more, |event: &Event| event.sequence), tenant_id))
     }
 
-    /// Reads a deployment with a page of its resources, in two requests at once. `None` as for [`Store::load`].
+    /// Whether there is such a deployment within the scope: one consistent GetItem.
+    async fn is_within(&self, scope: &Scope, id: DeploymentId) -> Result<bool, StoreError> {
+        let row = self.get(keys::deployment(id)).await?.map(items::to_deployment).transpose()?;
+        Ok(row.is_some_and(|row| scope.contains(&row.deployment.tenant_id)))
+    }
+
+    /// A page of a deployment's resources, in two requests at once. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
-    pub async fn load_with_resources(
+    pub async fn list_resources(
         &self,
         scope: &Scope,
         id: DeploymentId,
         limit: usize,
         before: Option<ResourceId>,
-    ) -> Result<Option<(Aggregate, Page<Resource, ResourceId>)>, StoreError> {
+    ) -> Result<Option<Page<Resource, ResourceId>>, StoreError> {
         let history = self.partition_page(keys::partition(id), keys::resources_before(before), limit);
-        let (aggregate, (items, more)) = try_join(self.load(scope, id), history).await?;
-        let Some(aggregate) = aggregate else { return Ok(None) };
+        let (is_within, (items, more)) = try_join(self.is_within(scope, id), history).await?;
+        if !is_within {
+            return Ok(None);
+        }
         let resources = items.into_iter().map(items::to_resource).collect::<Result<_, _>>()?;
-        Ok(Some((aggregate, Page::cut(resources, limit, more, |resource: &Resource| resource.id))))
+        Ok(Some(Page::cut(resources, limit, more, |resource: &Resource| resource.id)))
     }
 
-    /// Reads a deployment with a page of its invoices, in two requests at once. `None` as for [`Store::load`].
+    /// A page of a deployment's invoices, in two requests at once. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
-    pub async fn load_with_invoices(
+    pub async fn list_invoices(
         &self,
         scope: &Scope,
         id: DeploymentId,
         limit: usize,
         before: Option<&InvoiceNumber>,
-    ) -> Result<Option<(Aggregate, Page<Invoice, InvoiceNumber>)>, StoreError> {
+    ) -> Result<Option<Page<Invoice, InvoiceNumber>>, StoreError> {
         let history = self.partition_page(keys::partition(id), keys::invoices_before(before), limit);
-        let (aggregate, (items, more)) = try_join(self.load(scope, id), history).await?;
-        let Some(aggregate) = aggregate else { return Ok(None) };
+        let (is_within, (items, more)) = try_join(self.is_within(scope, id), history).await?;
+        if !is_within {
+            return Ok(None);
+        }
         let invoices = items.into_iter().map(items::to_invoice).collect::<Result<_, _>>()?;
-        Ok(Some((aggregate, Page::cut(invoices, limit, more, |invoice: &Invoice| invoice.number.clone()))))
+        Ok(Some(Page::cut(invoices, limit, more, |invoice: &Invoice| invoice.number.clone())))
+    }
+
+    /// Reads one invoice of a deployment to show it: one BatchGetItem of both. `None` as for [`Store::load`], and if there
+    /// is no such invoice. What is to be changed is read by [`Store::load_with_invoice`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_invoice(
+        &self,
+        scope: &Scope,
+        id: DeploymentId,
+        number: &InvoiceNumber,
+    ) -> Result<Option<Invoice>, StoreError> {
+        let (mut is_within, mut invoice) = (false, None);
+        for item in self.get_items([keys::deployment(id), keys::invoice(id, number)], true).await? {
+            if items::is(&item, items::DEPLOYMENT_TYPE) {
+                is_within = scope.contains(&items::to_deployment(item)?.deployment.tenant_id);
+            } else {
+                invoice = Some(items::to_invoice(item)?);
+            }
+        }
+        Ok(invoice.filter(|_| is_within))
     }
 
     /// Reads a deployment and then one of its invoices. `None` as for [`Store::load`], and if there is no such invoice.

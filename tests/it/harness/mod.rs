@@ -4,13 +4,14 @@
 //! [`world`] is a test's whole world; [`client`] speaks HTTP to it and [`contract`] holds every answer against the
 //! documentation; [`dynamodb`] is the engine behind it and
 //! [`proxy`] the place between the two, where requests are counted and made to fail, as planned or, in bad
-//! [`weather`], by themselves; [`table`] looks into the table past the product; [`random`] makes random but repeatable
-//! choices; [`shop`] buys and sells; [`billing`] lets time bill; [`routes`] knows how to call every route; [`forgery`]
+//! [`weather`], by themselves; [`table`] looks into the table past the product, and [`capacity`] knows what DynamoDB bills;
+//! [`random`] makes random but repeatable choices; [`shop`] buys and sells; [`billing`] lets time bill; [`routes`] knows how to call every route; [`forgery`]
 //! makes tokens that nobody should accept; [`raw`] sends what no HTTP client would; [`trap`] is where a program is
 //! killed; [`history`] lets everything happen, [`stream`] reads what the table tells of it; [`lambda`] runs the deployed
 //! binary; [`yaml`] reads the templates.
 
 pub mod billing;
+pub mod capacity;
 pub mod client;
 pub mod contract;
 pub mod dynamodb;

@@ -51,6 +51,17 @@ pub struct Seen {
     pub body: Value,
 }
 
+/// A request that DynamoDB answered.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Such as `Query`.
+    pub operation: String,
+    /// What it asked for.
+    pub request: Value,
+    /// What DynamoDB answered.
+    pub answer: Value,
+}
+
 /// What shall go wrong.
 #[derive(Debug, Clone)]
 pub enum Fault {
@@ -83,6 +94,8 @@ struct Shared {
     upstream: &'static str,
     client: reqwest::Client,
     seen: Mutex<Vec<Seen>>,
+    /// What was asked and answered, while somebody wants to know.
+    record: Mutex<Option<Vec<Exchange>>>,
     faults: Mutex<Vec<Planned>>,
     weather: Mutex<Option<Weather>>,
     /// How often the last attempt at something went wrong, so that nobody tries again.
@@ -117,6 +130,7 @@ impl Proxy {
             upstream,
             client: client.build().expect("an HTTP client"),
             seen: Mutex::default(),
+            record: Mutex::default(),
             faults: Mutex::default(),
             weather: Mutex::default(),
             exhausted: Mutex::default(),
@@ -181,6 +195,16 @@ impl Proxy {
         operations
     }
 
+    /// Keeps from now on what is asked and answered.
+    pub fn record(&self) {
+        *lock(&self.state.record) = Some(Vec::new());
+    }
+
+    /// What was asked and answered since [`Proxy::record`], in the order of the answers. Nothing is kept any longer.
+    pub fn recorded(&self) -> Vec<Exchange> {
+        lock(&self.state.record).take().expect("a record was begun")
+    }
+
     /// How many requests of `operation` there were.
     pub fn count(&self, operation: &str) -> usize {
         lock(&self.state.seen).iter().filter(|seen| seen.operation == operation).count()
@@ -236,8 +260,7 @@ async fn handle(state: Arc<Shared>, reset: &Notify, request: Request<Incoming>) 
     let headers = parts.headers;
     let body = axum::body::to_bytes(Body::new(body), MAX_BODY_LEN).await.unwrap_or_default();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let operation = text(TARGET).rsplit('.').next().unwrap_or_default().to_owned();
-    let mut seen = Seen { operation, body: serde_json::from_slice(&body).unwrap_or_default() };
+    let mut seen = Seen { operation: operation(&headers), body: serde_json::from_slice(&body).unwrap_or_default() };
     lock(&state.seen).push(seen.clone());
     let fault = state.next_fault(&mut seen);
     let fails = fault.as_ref().is_some_and(Fault::fails);
@@ -345,9 +368,15 @@ impl Shared {
     async fn forward(&self, mut headers: HeaderMap, body: Bytes) -> (StatusCode, Bytes) {
         headers.remove(header::HOST);
         headers.remove(header::CONTENT_LENGTH);
+        let (operation, request) = (operation(&headers), body.clone());
         let sent = self.client.post(self.upstream).headers(headers).body(body).send().await;
         let received = sent.expect("DynamoDB Local answers");
-        (received.status(), received.bytes().await.expect("DynamoDB Local answers in full"))
+        let (status, answer) = (received.status(), received.bytes().await.expect("DynamoDB Local answers in full"));
+        if let Some(record) = lock(&self.record).as_mut() {
+            let json = |bytes: &Bytes| serde_json::from_slice(bytes).expect("DynamoDB speaks JSON");
+            record.push(Exchange { operation, request: json(&request), answer: json(&answer) });
+        }
+        (status, answer)
     }
 }
 
@@ -365,6 +394,12 @@ fn broken_off(status: StatusCode, body: &Bytes) -> Response {
     let mut response = answer(status, Body::from_stream(stream::iter(pieces)));
     response.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
     response
+}
+
+/// The operation that a request names, such as `Query`.
+fn operation(headers: &HeaderMap) -> String {
+    let target = headers.get(TARGET).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    target.rsplit('.').next().unwrap_or_default().to_owned()
 }
 
 fn answer(status: StatusCode, body: Body) -> Response {

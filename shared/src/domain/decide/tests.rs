@@ -288,6 +288,13 @@ proptest! {
                 Some(command) => decide(&aggregate, command, &admin(), now).ok().flatten(),
                 None => crate::domain::step(&aggregate, DunningPolicy::default(), now),
             };
+            let next = aggregate.next_action().filter(|next| next.at <= now);
+            if let Some(next) = next.filter(|next| !next.action.copies_policy()) {
+                let strict = DunningPolicy { payment_terms_days: 0, archived_after_days: 0, ..DunningPolicy::default() };
+                let [by_default, by_strict] =
+                    [DunningPolicy::default(), strict].map(|policy| crate::domain::step(&aggregate, policy, now));
+                prop_assert_eq!(by_default, by_strict, "{:?} minds the tenant's policy", next.action);
+            }
             // Two invoices of one second are refused by the store: the number of the first is taken.
             let repeats = |event: &Event| {
                 matches!(&event.kind, EventKind::InvoiceOpened { invoice } if ledger.contains_key(&invoice.number))

@@ -1,0 +1,361 @@
+//! The least that an operation can cost: for each of them what must be read and what must be written, which follows from
+//! what it is for and from where the design has put things. Nothing here looks at a request.
+//!
+//! A request reads one key, up to 100 keys at once, or one range of one partition in one order; it writes one record, or up
+//! to 100 as a transaction. So the least number of requests is one for each read below that no other can be part of, and one
+//! for all writes together.
+
+use std::fmt::Write as _;
+
+use arcadia_shared::domain::State;
+use arcadia_shared::store::keys::STATE_SHARDS;
+use arcadia_shared::store::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
+use serde_json::Value;
+
+use crate::harness::capacity::{Consistency, Cost, Index, Items, half_read_units, item_size, write_units};
+
+use super::Target;
+use Entry::{Appears, Goes, Moves, Rewritten};
+
+/// What an operation cannot do without.
+#[derive(Debug, Clone, Default)]
+pub struct Floor {
+    /// Of the operation.
+    pub name: String,
+    reads: Vec<Read>,
+    writes: Vec<Write>,
+}
+
+/// A read that no other can be part of, in words and exactly.
+#[derive(Debug, Clone)]
+struct Read(&'static str, Of);
+
+#[derive(Debug, Clone)]
+enum Of {
+    /// The records of a partition whose sort keys begin so: one Query, consistent.
+    Range { pk: String, prefix: &'static str },
+    /// Records by their keys: one GetItem or BatchGetItem, consistent or not.
+    Keys(Vec<(String, String)>, Consistency),
+    /// The entries of partitions of an index, up to a sort key: a Query of each.
+    Entries { index: &'static str, partitions: Vec<String>, until: String },
+}
+
+/// A record that changes, by its `type`, and what becomes of its entries in the indexes.
+pub type Write = (&'static str, &'static [(&'static str, Entry)]);
+
+/// What becomes of an entry of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It was not there before.
+    Appears,
+    /// It stays where it is, but shows something else.
+    Rewritten,
+    /// It stands elsewhere from now on: one write to delete it, and one to put it.
+    Moves,
+    /// It is there no longer.
+    Goes,
+}
+
+/// The record that a change of a deployment always writes: lists show it whole, and its version has gone up.
+const DEPLOYMENT: Write = ("deployment", &[(TENANT_INDEX, Rewritten)]);
+/// The same with another next action.
+const DUE_ELSEWHERE: Write = ("deployment", &[(TENANT_INDEX, Rewritten), (DUE_INDEX, Moves)]);
+/// The same in another state too.
+const IN_ANOTHER_STATE: Write = ("deployment", &[(TENANT_INDEX, Rewritten), (STATE_INDEX, Moves), (DUE_INDEX, Moves)]);
+const EVENT: Write = ("event", &[]);
+const SUBSCRIPTION: Write = ("subscription", &[]);
+const ADDON: Write = ("subscription_addon", &[]);
+const INVOICE: Write = ("invoice", &[]);
+const RESOURCE: Write = ("resource", &[]);
+
+/// The last sort key that there can be.
+const END: &str = "~";
+
+impl Floor {
+    /// What an operation must read and write, by its name in the table of `costs.rs`.
+    pub fn of(name: &str, target: &Target) -> Self {
+        let areas = [lists, deployments, subscriptions, invoices, catalog, scheduled];
+        let found = areas.iter().find_map(|area| area(name, target));
+        let found = found.unwrap_or_else(|| panic!("nobody has thought about what {name} must do"));
+        Self { name: name.to_owned(), ..found }
+    }
+
+    /// More that must be written.
+    pub fn writing(mut self, writes: &[Write]) -> Self {
+        self.writes.extend_from_slice(writes);
+        self
+    }
+
+    /// What that costs with the records as they are stored. What changed must be what has to be written, record by record.
+    pub fn cost(&self, before: &Items, after: &Items, indexes: &[Index]) -> Cost {
+        let mut cost: Cost = self.reads.iter().map(|Read(_, of)| of.cost(before, indexes)).sum();
+        let mut declared = self.writes.clone();
+        let times = if declared.len() > 1 { 2 } else { 1 };
+        for (key, record) in after.iter().chain(before.iter().filter(|(key, _)| !after.contains_key(*key))) {
+            let (old, new) = (before.get(key), after.get(key));
+            if old == new {
+                continue;
+            }
+            let kind = record["type"]["S"].as_str().expect("a type");
+            let found = declared.iter().position(|(declared, _)| *declared == kind);
+            let (_, entries) =
+                declared.swap_remove(found.unwrap_or_else(|| panic!("{}: {key:?} need not have changed", self.name)));
+            cost.write_units += times * write_units(old, new);
+            for (name, entry) in entries {
+                let index = indexes.iter().find(|index| index.name == *name).expect("an index");
+                cost.add_index(name, entry.write_units(index.entry(old).as_ref(), index.entry(new).as_ref()));
+            }
+        }
+        assert!(declared.is_empty(), "{}: these should have changed: {declared:?}", self.name);
+        cost.requests += usize::from(!self.writes.is_empty());
+        cost
+    }
+
+    /// What must be read, in words.
+    pub fn reads(&self) -> String {
+        let words: Vec<&str> = self.reads.iter().map(|Read(words, _)| *words).collect();
+        words.join("; ")
+    }
+
+    /// What must be written, in words.
+    pub fn writes(&self) -> String {
+        let mut words = Vec::new();
+        for (kind, entries) in &self.writes {
+            let mut word = kind.replace('_', " ");
+            for (n, (index, entry)) in entries.iter().enumerate() {
+                write!(word, "{} {index} {}", if n == 0 { ":" } else { "," }, entry.word()).expect("a text");
+            }
+            words.push(word);
+        }
+        words.join("; ")
+    }
+}
+
+impl Of {
+    fn cost(&self, items: &Items, indexes: &[Index]) -> Cost {
+        let (requests, half_read_units) = match self {
+            Self::Range { pk, prefix } => {
+                let found = items.iter().filter(|((found, sk), _)| found == pk && sk.starts_with(prefix));
+                (1, half_read_units(found.map(|(_, item)| item_size(item)).sum(), Consistency::Strong))
+            }
+            Self::Keys(keys, consistency) => {
+                let size = |key| items.get(key).map_or(0, item_size);
+                (1, keys.iter().map(|key| half_read_units(size(key), *consistency)).sum())
+            }
+            Self::Entries { index, partitions, until } => {
+                let index = indexes.iter().find(|found| found.name == *index).expect("an index");
+                let [pk, sk] = ["PK", "SK"].map(|part| format!("{}{part}", index.name));
+                let entries: Vec<Value> = items.values().filter_map(|item| index.entry(Some(item))).collect();
+                let text = |entry: &Value, name: &str| entry[name]["S"].as_str().expect("a key").to_owned();
+                let of_one = |partition: &String| {
+                    let found = entries
+                        .iter()
+                        .filter(|e| text(e, &pk) == *partition && text(e, &sk).as_str() <= until.as_str());
+                    half_read_units(found.map(item_size).sum(), Consistency::Eventual)
+                };
+                (partitions.len(), partitions.iter().map(of_one).sum())
+            }
+        };
+        Cost { requests, half_read_units, ..Cost::default() }
+    }
+}
+
+impl Entry {
+    fn write_units(self, old: Option<&Value>, new: Option<&Value>) -> usize {
+        let there = (old.is_some(), new.is_some());
+        assert_eq!(there, (self != Appears, self != Goes), "an entry does not do what it should: {self:?}");
+        match self {
+            Appears | Rewritten | Goes => write_units(old, new),
+            Moves => write_units(old, None) + write_units(None, new),
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Appears => "appears",
+            Rewritten => "rewritten",
+            Moves => "moves",
+            Goes => "goes",
+        }
+    }
+}
+
+fn lists(name: &str, target: &Target) -> Option<Floor> {
+    let Target { id, .. } = target;
+    let listed = || Read("those deployments", Of::Keys(target.listed.clone(), Consistency::Eventual));
+    // Whose a deployment is stands in its own record.
+    let owner = || Read("whose it is", Of::Keys(vec![part(id, "#DEPLOYMENT")], Consistency::Strong));
+    Some(match name {
+        "show_lifecycle" => reading([]),
+        "list_deployments" => reading([Read("a page of the tenant", tenants("TENANT#lister"))]),
+        "list_deployments, by slug" => {
+            reading([Read("who has the slug", record("TENANT#lister", "SLUG#listed-0")), present(id)])
+        }
+        "list_deployments, everyone's" => {
+            reading([Read("a page of every state and shard", states(&State::ALL)), listed()])
+        }
+        "list_deployments, everyone's active" => {
+            reading([Read("a page of every shard of the state", states(&[State::Active])), listed()])
+        }
+        "show_deployment" => reading([present(id), history("a page of its events", id, "EVENT#")]),
+        // Each event says whose it is.
+        "list_events" => reading([history("a page of its events", id, "EVENT#")]),
+        "list_resources" => reading([owner(), history("a page of its resources", id, "RESOURCE#")]),
+        "list_invoices" => reading([owner(), history("a page of its invoices", id, "INVOICE#")]),
+        _ => return None,
+    })
+}
+
+fn deployments(name: &str, target: &Target) -> Option<Floor> {
+    let Target { id, resource_id, .. } = target;
+    Some(match name {
+        "create_deployment" => reading([]).writing(&[
+            ("deployment", &[(TENANT_INDEX, Appears), (STATE_INDEX, Appears)]),
+            ("slug_claim", &[(TENANT_INDEX, Appears)]),
+            EVENT,
+        ]),
+        "update_deployment" => reading([present(id)]).writing(&[DEPLOYMENT, EVENT]),
+        // Whoever is paused is not billed, so nothing is due any more.
+        "transition_deployment" => reading([present(id)]).writing(&[
+            ("deployment", &[(TENANT_INDEX, Rewritten), (STATE_INDEX, Moves), (DUE_INDEX, Goes)]),
+            SUBSCRIPTION,
+            EVENT,
+        ]),
+        "create_resource" => reading([present(id)]).writing(&[DEPLOYMENT, RESOURCE, EVENT]),
+        "delete_resource" => {
+            let resource = Of::Keys(vec![part(id, &format!("RESOURCE#{resource_id}"))], Consistency::Strong);
+            reading([present(id), Read("the resource", resource)]).writing(&[DEPLOYMENT, RESOURCE, EVENT])
+        }
+        _ => return None,
+    })
+}
+
+fn subscriptions(name: &str, target: &Target) -> Option<Floor> {
+    let Target { id, .. } = target;
+    Some(match name {
+        "subscribe_deployment" => {
+            let wanted = [
+                ("PLAN#studio", "#PLAN"),
+                ("TENANT#acme", "TRIAL#studio"),
+                ("TENANT#acme", "#DUNNING_POLICY"),
+                ("ADDON#storage_50gb", "#ADDON"),
+                ("ADDON#seats_10", "#ADDON"),
+            ];
+            let wanted = wanted.map(|(pk, sk)| (pk.to_owned(), sk.to_owned()));
+            let offer = Of::Keys(wanted.into(), Consistency::Strong);
+            reading([present(id), Read("the plan, the tenant's trial of it and policy, 2 add-ons", offer)]).writing(&[
+                ("deployment", &[(TENANT_INDEX, Rewritten), (DUE_INDEX, Appears)]),
+                SUBSCRIPTION,
+                ADDON,
+                ADDON,
+                INVOICE,
+                EVENT,
+                EVENT,
+            ])
+        }
+        "attach_addon" => {
+            let sold = Read("the add-on as it is sold", record("ADDON#storage_50gb", "#ADDON"));
+            reading([present(id), sold]).writing(&[DEPLOYMENT, SUBSCRIPTION, ADDON, EVENT])
+        }
+        "detach_addon" => reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, ADDON, EVENT]),
+        "change_plan" => {
+            let plan = Read("the plan", record("PLAN#team", "#PLAN"));
+            reading([present(id), plan]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT])
+        }
+        "withdraw_plan_change" | "cancel_subscription" | "withdraw_cancellation" => {
+            reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT])
+        }
+        "extend_trial" => reading([present(id)]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, EVENT]),
+        _ => return None,
+    })
+}
+
+fn invoices(name: &str, target: &Target) -> Option<Floor> {
+    let Target { id, number, .. } = target;
+    let invoice = part(id, &format!("INVOICE#{number}"));
+    // What is changed is read after its deployment: only an invoice that is no older cannot hide a payment.
+    let changed = || Read("then the invoice", Of::Keys(vec![invoice.clone()], Consistency::Strong));
+    Some(match name {
+        "show_invoice" => {
+            let both = Of::Keys(vec![part(id, "#DEPLOYMENT"), invoice], Consistency::Strong);
+            reading([Read("whose it is, and the invoice", both)])
+        }
+        "record_payment" => {
+            reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, INVOICE, ("payment", &[]), EVENT])
+        }
+        "void_invoice" => reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, INVOICE, EVENT]),
+        "show_dunning_policy" => reading([policy()]),
+        "put_dunning_policy" => reading([]).writing(&[("dunning_policy", &[])]),
+        _ => return None,
+    })
+}
+
+fn catalog(name: &str, _: &Target) -> Option<Floor> {
+    let plan = || Read("the plan", record("PLAN#studio", "#PLAN"));
+    let addon = || Read("the add-on", record("ADDON#storage_50gb", "#ADDON"));
+    let versions = Of::Range { pk: "PLAN#studio".to_owned(), prefix: "VERSION#" };
+    Some(match name {
+        "list_plans" => reading([Read("a page of all plans", tenants("PLANS"))]),
+        "list_addons" => reading([Read("a page of all add-ons", tenants("ADDONS"))]),
+        "show_plan" => reading([plan(), Read("a page of its versions", versions)]),
+        "show_addon" => reading([addon()]),
+        "put_plan" => reading([plan()]).writing(&[("plan", &[(TENANT_INDEX, Rewritten)])]),
+        "publish_plan_version" => {
+            reading([plan()]).writing(&[("plan", &[(TENANT_INDEX, Rewritten)]), ("plan_version", &[])])
+        }
+        "put_addon" => reading([addon()]).writing(&[("addon", &[(TENANT_INDEX, Rewritten)])]),
+        _ => return None,
+    })
+}
+
+/// Of the clock. A sweep reads what is due in a shard once for all that is.
+fn scheduled(name: &str, target: &Target) -> Option<Floor> {
+    let Target { id, due, .. } = target;
+    let entries = Of::Entries { index: DUE_INDEX, partitions: due.clone(), until: target.until.clone() };
+    let found = Read("what is due in the shard", entries.clone());
+    Some(match name {
+        // What is owed for the new period, and when, follows from the policy as it is now.
+        "renew" => {
+            reading([found, present(id), policy()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE, EVENT, EVENT])
+        }
+        // The deadlines from here on are those of the policy as it is now; it is copied.
+        "mark past due" => reading([found, present(id), policy()]).writing(&[IN_ANOTHER_STATE, EVENT]),
+        // Whoever is suspended is not billed.
+        "suspend" => reading([found, present(id)]).writing(&[IN_ANOTHER_STATE, SUBSCRIPTION, EVENT]),
+        "look, nothing being due" => reading([Read("what is due in each shard", entries)]),
+        _ => return None,
+    })
+}
+
+fn reading(reads: impl Into<Vec<Read>>) -> Floor {
+    Floor { name: String::new(), reads: reads.into(), writes: Vec::new() }
+}
+
+fn present(id: &str) -> Read {
+    history("its present state", id, "#")
+}
+
+fn history(words: &'static str, id: &str, prefix: &'static str) -> Read {
+    Read(words, Of::Range { pk: format!("DEPLOYMENT#{id}"), prefix })
+}
+
+fn policy() -> Read {
+    Read("the tenant's policy", record("TENANT#acme", "#DUNNING_POLICY"))
+}
+
+fn part(id: &str, sk: &str) -> (String, String) {
+    (format!("DEPLOYMENT#{id}"), sk.to_owned())
+}
+
+fn record(pk: &str, sk: &str) -> Of {
+    Of::Keys(vec![(pk.to_owned(), sk.to_owned())], Consistency::Strong)
+}
+
+fn tenants(partition: &str) -> Of {
+    Of::Entries { index: TENANT_INDEX, partitions: vec![partition.to_owned()], until: END.to_owned() }
+}
+
+fn states(states: &[State]) -> Of {
+    let shards = |state| (0..STATE_SHARDS).map(move |shard| format!("STATE#{state}#{shard:03}"));
+    Of::Entries { index: STATE_INDEX, partitions: states.iter().flat_map(shards).collect(), until: END.to_owned() }
+}
