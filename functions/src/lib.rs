@@ -18,6 +18,8 @@ mod respond;
 mod routes;
 mod subscriptions;
 mod tenants;
+#[cfg(feature = "traces")]
+pub mod traces;
 
 pub use respond::{problem_response, respond};
 pub use routes::{Audience, Handler, ROUTES, Route, find_route};

@@ -2,7 +2,11 @@
 
 use arcadia_functions::billing::{dispatch, sweep};
 use arcadia_functions::events::publish::{CloudEvent, publish};
-use arcadia_functions::{find_route, respond};
+use arcadia_functions::find_route;
+#[cfg(not(feature = "traces"))]
+use arcadia_functions::respond;
+#[cfg(feature = "traces")]
+use arcadia_functions::traces::{function, respond};
 use arcadia_shared::metrics;
 use arcadia_shared::runtime::{self, App, handler_name, start_logging};
 use lambda_http::{Request, service_fn};
@@ -32,7 +36,10 @@ async fn main() -> Result<(), Error> {
         "billing_sweep" => {
             let sweep = |event: LambdaEvent<Value>| async move {
                 let time_left = runtime::time_left(event.context.deadline());
-                sweep::handle(app, &event.payload, time_left).await.map_err(Error::from)
+                let work = sweep::handle(app, &event.payload, time_left);
+                #[cfg(feature = "traces")]
+                let work = function(&event.context, "billing_sweep", work);
+                work.await.map_err(Error::from)
             };
             lambda_runtime::run(service_fn(sweep)).await
         }

@@ -8,6 +8,7 @@
 //! - [`error`]: everything that can go wrong, and what the caller is told.
 //! - [`metrics`]: what the product counts of its own work.
 //! - [`runtime`]: the clock, ids and the environment.
+//! - `traces`: spans of what an invocation did, if built with that feature.
 //!
 //! Each function's own code is in the package `arcadia-functions`.
 
@@ -18,5 +19,7 @@ pub mod http;
 pub mod metrics;
 pub mod runtime;
 pub mod store;
+#[cfg(feature = "traces")]
+pub mod traces;
 
 pub use error::Error;

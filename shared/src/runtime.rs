@@ -18,6 +18,8 @@ use uuid::{NoContext, Uuid};
 use crate::auth::ClaimNames;
 use crate::domain::{ShortCode, Timestamp};
 use crate::store::{CommitId, Store};
+#[cfg(feature = "traces")]
+use crate::traces::client;
 
 /// How long one attempt to reach DynamoDB may take. A healthy one takes milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -85,7 +87,7 @@ impl App {
             due_shards.ok_or(EnvironmentError { name: "DUE_SHARDS", problem: "is no number from 1 to 255" })?;
         let claims = ClaimNames { tenant: required("TENANT_CLAIM")?, role: required("ROLE_CLAIM")? };
         Ok(Self {
-            store: Store::new(Client::new(&function_config("DYNAMODB")?), table).with_due_shards(due_shards),
+            store: Store::new(client(&function_config("DYNAMODB")?), table).with_due_shards(due_shards),
             clock: Arc::new(RealClock),
             settings: Settings { default_region, claims },
         })
@@ -188,6 +190,11 @@ pub fn local_client(endpoint: &str) -> Client {
         .timeout_config(timeouts())
         .build();
     Client::from_conf(config)
+}
+
+#[cfg(not(feature = "traces"))]
+fn client(config: &SdkConfig) -> Client {
+    Client::new(config)
 }
 
 fn https() -> SharedHttpClient {

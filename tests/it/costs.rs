@@ -313,7 +313,7 @@ async fn measure_step(billing: &Billing, target: &Target, name: &str, at: &str) 
     let shard = partition.trim_start_matches("DUE#").parse().expect("a shard");
     let target = Target { due: vec![partition], until: until(billing), ..target.clone() };
     billing.dynamodb.record();
-    let report = sweep::sweep_shard(&billing.app, shard, Instant::now() + LONG).await.expect("a sweep");
+    let report = sweep::sweep_shards(&billing.app, &[shard], Instant::now() + LONG).await.expect("a sweep");
     assert_eq!((report.due, report.steps), (1, 1), "{name}");
     let exchanges = billing.dynamodb.recorded();
     let after = table::typed_items(billing.app.store.table()).await;

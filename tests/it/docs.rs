@@ -1,5 +1,5 @@
 //! The promise: what the documentation says of the code is what the code has: the diagrams of the lifecycle's map and of
-//! the dunning ladder, and the OpenAPI document.
+//! the dunning ladder, and the OpenAPI document; and the calculator of costs has calculated right.
 //!
 //! `UPDATE_DOCS=1 cargo test -p arcadia-tests --test it docs` writes them anew.
 
@@ -52,13 +52,65 @@ fn ladder() -> String {
     lines + "```\n"
 }
 
+/// The calculator of costs, calculated anew: for each of its rows, how many times the price times each number of
+/// deployments that a column is for, and their sum.
+fn costs(table: &str) -> String {
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let mut lines = table.lines();
+    let (head, rule) = (lines.next().expect("a head"), lines.next().expect("a rule"));
+    let deployments: Vec<i128> = cells(head)[3..].iter().map(|cell| millionths(cell) / MILLION).collect();
+    let mut sums = vec![0; deployments.len()];
+    let mut text = format!("{head}\n{rule}\n");
+    for cells in lines.map(cells) {
+        let amounts: Vec<i128> = if cells[1].is_empty() {
+            sums.clone()
+        } else {
+            let each = millionths(&cells[1]) * millionths(&cells[2]);
+            deployments.iter().map(|deployments| each * deployments).collect()
+        };
+        sums.iter_mut().zip(&amounts).for_each(|(sum, amount)| *sum += amount);
+        writeln!(
+            text,
+            "| {} | {} |",
+            cells[..3].join(" | "),
+            amounts.iter().map(dollars).collect::<Vec<_>>().join(" | ")
+        )
+        .unwrap();
+    }
+    text
+}
+
+const MILLION: i128 = 1_000_000;
+
+/// A decimal number in millionths.
+fn millionths(text: &str) -> i128 {
+    let text = text.replace(',', "");
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    assert!(fraction.len() <= 6, "{text} has too many places");
+    format!("{whole}{fraction:0<6}").parse().expect("a number")
+}
+
+/// What is in millionths of millionths of a millionth of a dollar, to the cent.
+fn dollars(amount: &i128) -> String {
+    let cents = (amount + MILLION.pow(3) / 200) / (MILLION.pow(3) / 100);
+    let whole = (cents / 100).to_string();
+    let groups: Vec<&str> = whole.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap()).collect();
+    format!("{}.{:02}", groups.join(","), cents % 100)
+}
+
 /// Holds a diagram or a table against the one in a file, or puts it there.
 pub fn check(file: &str, name: &str, diagram: &str) {
+    check_with(file, name, |_| diagram.to_owned());
+}
+
+/// The same for what follows in part from what is there.
+fn check_with(file: &str, name: &str, diagram: impl FnOnce(&str) -> String) {
     let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
     let path = format!("{ROOT}/docs/{file}");
     let text = fs::read_to_string(&path).expect(file);
     let (before, rest) = text.split_once(&begin).expect(&begin);
     let (found, after) = rest.split_once(&end).expect(&end);
+    let diagram = diagram(found);
     if environment("UPDATE_DOCS").is_some() {
         fs::write(&path, format!("{before}{begin}{diagram}{end}{after}")).expect(file);
     } else {
@@ -74,6 +126,11 @@ fn the_lifecycles_diagram_is_the_map() {
 #[test]
 fn the_ladders_diagram_is_the_ladder() {
     check("billing.md", "ladder", &ladder());
+}
+
+#[test]
+fn the_costs_are_calculated_right() {
+    check_with("deploying.md", "costs", costs);
 }
 
 #[tokio::test]

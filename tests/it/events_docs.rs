@@ -1,20 +1,25 @@
-//! The promise: the events in the documentation are real ones, one of each type, and of the form that their schema says.
+//! The promise: the events in the documentation are real ones, one of each type, and of the form that their schema says,
+//! to the last member. That all that is published is of that form is checked by [`crate::events_out`].
 //!
 //! `UPDATE_DOCS=1 cargo test -p arcadia-tests events_docs` writes both anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use arcadia_functions::events::publish::{CloudEvent, SCHEMA, SOURCE, TYPE_PREFIX};
-use arcadia_shared::domain::State;
+use arcadia_shared::domain::lifecycle::INITIAL_STATES;
 use arcadia_shared::store::items::to_event_record;
+use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
 use crate::harness::billing::Billing;
+use crate::harness::contract;
 use crate::harness::environment;
 use crate::harness::history::{BEGINNING, event_types, everything};
 use crate::harness::project::ROOT;
 
+/// Where the OpenAPI document has its schemas.
+const COMPONENTS: &str = "#/components/schemas/";
 /// How long a UUID is as text, and from where on it is part of an invoice's number.
 const UUID_LEN: usize = 36;
 const UUID_TAIL: usize = 24;
@@ -57,58 +62,155 @@ fn with_known_ids(mut text: String) -> String {
     text
 }
 
-/// The schema of `data.data` for a type of event.
-fn details(_kind: &str) -> Value {
-    json!({"type": "object"})
+/// The schema of an event's own details, by its type, as the types of the code have it.
+fn details() -> Map<String, Value> {
+    let of_types = contract::document()["components"]["schemas"]["Event"]["oneOf"].as_array().expect("all types");
+    let of_type = |schema: &Value| {
+        let properties = &schema["properties"];
+        let kind = properties["type"]["const"].as_str().expect("a type").to_owned();
+        let mut details = properties["data"].clone();
+        details["description"] = schema["description"].clone();
+        (kind, details)
+    };
+    of_types.iter().map(of_type).collect()
+}
+
+/// The schemas that a schema refers to, and those that they refer to, by name.
+fn definitions(schema: &Value, found: &mut BTreeMap<String, Value>) {
+    match schema {
+        Value::Array(schemas) => schemas.iter().for_each(|schema| definitions(schema, found)),
+        Value::Object(members) => {
+            let name = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix(COMPONENTS));
+            if let Some(name) = name.filter(|name| !found.contains_key(*name)) {
+                let definition = contract::document()["components"]["schemas"][name].clone();
+                found.insert(name.to_owned(), definition.clone());
+                definitions(&definition, found);
+            }
+            members.values().for_each(|schema| definitions(schema, found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Makes a schema of the OpenAPI document one that stands alone, and whose objects have the members that it names and no
+/// others.
+fn stand_alone(schema: &mut Value) {
+    match schema {
+        Value::Array(schemas) => schemas.iter_mut().for_each(stand_alone),
+        Value::Object(members) => {
+            members.values_mut().for_each(stand_alone);
+            if members.contains_key("properties") {
+                members.insert("additionalProperties".to_owned(), json!(false));
+            }
+            if let Some(Value::String(reference)) = members.get_mut("$ref") {
+                *reference = reference.replace(COMPONENTS, "#/$defs/");
+            }
+            // Only OpenAPI knows it.
+            members.retain(|name, value| name != "format" || value != "int64");
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// What an event of a type says of states: only two types tell of any.
+fn states(kind: &str) -> [Value; 2] {
+    let state = json!({"$ref": format!("{COMPONENTS}State")});
+    match kind {
+        "created" => [
+            json!({"const": null}),
+            json!({"enum": INITIAL_STATES.iter().map(|state| state.as_str()).collect::<Vec<_>>()}),
+        ],
+        "state_changed" => [state.clone(), state],
+        _ => [json!({"const": null}), json!({"const": null})],
+    }
 }
 
 /// The JSON schema of an event as it is published.
 fn schema() -> Value {
-    let states: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
-    let state = json!({"enum": states.iter().map(|state| json!(state)).chain([Value::Null]).collect::<Vec<_>>()});
-    let text = json!({"type": ["string", "null"]});
     let types = event_types();
+    let component = |name: &str| json!({"$ref": format!("{COMPONENTS}{name}")});
+    let or_null = |name: &str| json!({"anyOf": [component(name), {"type": "null"}]});
+    let time = json!({"type": "string", "format": "date-time"});
     let data = json!({
-        "sequence": {"type": "integer", "minimum": 1},
+        "deployment_id": component("DeploymentId"),
+        "tenant_id": component("TenantId"),
+        "sequence": {"description": "The event's place in the deployment's history, without gaps.", "type": "integer", "minimum": 1},
         "type": {"enum": types},
         "data": {"type": "object"},
-        "from_state": state,
-        "to_state": state,
-        "reason": text,
-        "actor": {"type": "string"},
-        "notes": text,
-        "occurred_at": {"type": "string", "format": "date-time"},
-        "deployment_id": {"type": "string", "format": "uuid"},
-        "tenant_id": {"type": "string"},
+        "from_state": or_null("State"),
+        "to_state": or_null("State"),
+        "reason": or_null("Reason"),
+        "actor": {"description": "The token's subject, or `system:billing`.", "type": "string", "minLength": 1},
+        "notes": or_null("Notes"),
+        "occurred_at": time,
     });
     let envelope = json!({
         "specversion": {"const": "1.0"},
-        "id": {"type": "string", "pattern": "^[0-9a-f-]{36}/[1-9][0-9]*$"},
+        "id": {
+            "description": "The deployment's id and the event's sequence: the same however often it is delivered.",
+            "type": "string",
+            "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[1-9][0-9]*$",
+        },
         "source": {"const": SOURCE},
         "type": {"enum": types.iter().map(|kind| format!("{TYPE_PREFIX}{kind}")).collect::<Vec<_>>()},
-        "subject": {"type": "string", "format": "uuid"},
-        "time": {"type": "string", "format": "date-time"},
+        "subject": component("DeploymentId"),
+        "time": time,
         "dataschema": {"const": SCHEMA},
         "datacontenttype": {"const": "application/json"},
-        "sequence": {"type": "string", "pattern": "^[0-9]{10}$"},
-        "tenantid": {"type": "string"},
+        "sequence": {"description": "The sequence in ten digits.", "type": "string", "pattern": "^[0-9]{10}$"},
+        "tenantid": component("TenantId"),
         "data": {"type": "object", "required": names(&data), "properties": data},
     });
+    let mut details = details();
     let of_type = |kind: &String| {
+        let details = details.remove(kind).unwrap_or_else(|| panic!("no schema describes {kind}"));
+        let [from_state, to_state] = states(kind);
+        let data = json!({"type": {"const": kind}, "data": details, "from_state": from_state, "to_state": to_state});
         json!({
             "if": {"properties": {"type": {"const": format!("{TYPE_PREFIX}{kind}")}}},
-            "then": {"properties": {"data": {"properties": {"type": {"const": kind}, "data": details(kind)}}}},
+            "then": {"properties": {"data": {"properties": data}}},
         })
     };
+    let of_types: Vec<Value> = types.iter().map(of_type).collect();
+    let mut definitions_by_name = BTreeMap::new();
+    definitions(&json!([envelope, of_types]), &mut definitions_by_name);
+    let mut parts = json!({"properties": envelope, "required": names(&envelope), "definitions": definitions_by_name});
+    stand_alone(&mut parts);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA,
         "title": "An event of Arcadia Cloud, as a CloudEvent",
         "type": "object",
-        "required": names(&envelope),
-        "properties": envelope,
-        "allOf": types.iter().map(of_type).collect::<Vec<_>>(),
+        "required": parts["required"],
+        "properties": parts["properties"],
+        "additionalProperties": false,
+        "allOf": of_types.into_iter().map(closed_details).collect::<Vec<_>>(),
+        "$defs": parts["definitions"],
     })
+}
+
+/// The part of the schema that is about one type: its details stand alone; the event around them does already.
+fn closed_details(mut of_type: Value) -> Value {
+    let data = &mut of_type["then"]["properties"]["data"]["properties"];
+    data.as_object_mut().expect("members").values_mut().for_each(stand_alone);
+    of_type
+}
+
+/// What holds events against their schema, formats and all.
+pub fn validator() -> Validator {
+    let options = jsonschema::options().with_draft(Draft::Draft202012).should_validate_formats(true);
+    options.build(&schema()).expect("a schema")
+}
+
+/// Every object in an event, by its place.
+fn objects(value: &Value, place: &str, found: &mut Vec<String>) {
+    if let Value::Object(members) = value {
+        found.push(place.to_owned());
+        members.iter().for_each(|(name, member)| objects(member, &format!("{place}/{name}"), found));
+    }
+    if let Value::Array(members) = value {
+        members.iter().enumerate().for_each(|(n, member)| objects(member, &format!("{place}/{n}"), found));
+    }
 }
 
 fn names(object: &Value) -> Vec<&String> {
@@ -129,15 +231,40 @@ fn check(file: &str, expected: &Value) {
 
 #[tokio::test]
 async fn the_examples_are_real_and_of_the_form_of_the_schema() {
-    let (examples, schema) = (examples().await, schema());
+    let (examples, schema, validator) = (examples().await, schema(), validator());
     for (kind, event) in examples.as_object().unwrap() {
-        assert_eq!(names(event), names(&schema["properties"]), "{kind}");
-        let data = &schema["properties"]["data"];
-        let same = |of: &Value| names(of).into_iter().cloned().collect::<BTreeSet<String>>();
-        assert_eq!(same(&event["data"]), same(&data["properties"]), "{kind}");
+        let errors: Vec<String> =
+            validator.iter_errors(event).map(|error| format!("{} {error}", error.instance_path())).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{kind}");
     }
     check("event-examples.json", &examples);
     check("event-schema.json", &schema);
+}
+
+#[tokio::test]
+async fn the_schema_takes_no_member_more_and_none_less() {
+    let (examples, validator) = (examples().await, validator());
+    let mut refused = 0;
+    for (kind, event) in examples.as_object().unwrap() {
+        let mut places = Vec::new();
+        objects(event, "", &mut places);
+        for place in places {
+            let mut more = event.clone();
+            more.pointer_mut(&place).unwrap()["unheard_of"] = json!(1);
+            assert!(!validator.is_valid(&more), "{kind} takes another member at {place:?}");
+            // Of what an update may have changed, only what it did is told.
+            if kind == "updated" && place == "/data/data" {
+                continue;
+            }
+            for name in names(event.pointer(&place).unwrap()) {
+                let mut less = event.clone();
+                less.pointer_mut(&place).unwrap().as_object_mut().unwrap().remove(name);
+                assert!(!validator.is_valid(&less), "{kind} can do without {name} at {place:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 500, "only {refused} members were left out");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use arcadia_local::engine::{Engine, Storage};
 use arcadia_shared::store::stream::is_event;
 use serde_json::{Value, json};
 
+use crate::events_docs::validator;
 use crate::harness::billing::Billing;
 use crate::harness::history::{BEGINNING, event_types, everything};
 use crate::harness::stream::{Stream, matches};
@@ -62,6 +63,11 @@ async fn check(endpoint: &'static str) {
     let batches = passing.chunks(batch.unwrap()).map(|batch| json!(publish(&json!(batch)).unwrap()));
     let published: Vec<Value> = batches.flat_map(|batch| batch.as_array().unwrap().clone()).collect();
     assert_eq!(published.len(), count);
+    let validator = validator();
+    for event in &published {
+        let errors: Vec<String> = validator.iter_errors(event).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{event} is not of the schema");
+    }
     let unique: BTreeSet<String> = published.iter().map(|event| event["id"].to_string()).collect();
     assert_eq!(unique.len(), count);
     for (id, expected) in ids.iter().zip(&expected) {

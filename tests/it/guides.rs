@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -112,6 +113,8 @@ fn checked(block: &Block) -> String {
 fn run(script: &str) -> Result<(), String> {
     let folder = Path::new(TEMPORARY).join(unique());
     fs::create_dir(&folder).expect("a folder for a guide");
+    // Guides are followed in a clone of the project.
+    symlink(format!("{ROOT}/template.yaml"), folder.join("template.yaml")).expect("a file of the project");
     let tests = std::env::current_exe().expect("the path of these tests");
     let mut command = Command::new("bash");
     command.args(["-c", script]).current_dir(&folder).stdin(Stdio::null());

@@ -2,12 +2,14 @@
 //! do what its calls need and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use arcadia_functions::ROUTES;
 use arcadia_shared::store::schema::TTL_ATTRIBUTE;
 use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement, Projection};
 use serde_json::{Value, json};
 
+use crate::harness::project::ROOT;
 use crate::harness::{World, yaml};
 
 /// The properties of the template's functions.
@@ -136,6 +138,20 @@ async fn the_table_is_the_one_that_the_code_makes() {
     let billing_mode = table.billing_mode_summary.unwrap().billing_mode.unwrap();
     assert_eq!(properties["BillingMode"], billing_mode.as_str());
     assert_eq!(properties["TimeToLiveSpecification"], json!({"AttributeName": TTL_ATTRIBUTE, "Enabled": true}));
+}
+
+#[test]
+fn the_guide_explains_every_parameter_and_its_default() {
+    let guide = fs::read_to_string(format!("{ROOT}/docs/deploying.md")).unwrap();
+    let rows: Vec<&str> = guide.lines().filter(|line| line.starts_with("| `")).collect();
+    for (name, parameter) in yaml::template()["Parameters"].as_object().unwrap() {
+        assert!(parameter["Description"].as_str().is_some_and(|text| !text.is_empty()), "{name} has no description");
+        let row =
+            rows.iter().find(|row| row.contains(&format!("`{name}`"))).unwrap_or_else(|| panic!("{name} is missing"));
+        let default = &parameter["Default"];
+        let default = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+        assert!(["", "null"].contains(&default.as_str()) || row.contains(&default), "{name} is {default}: {row}");
+    }
 }
 
 /// A list whose order means nothing.

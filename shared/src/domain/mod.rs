@@ -24,8 +24,8 @@ pub use aggregate::{Aggregate, Change, ReplayError, replay};
 pub use catalog::{Addon, CatalogStatus, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
 pub use clock::{Action, LADDER, NextAction, Rung, next_action};
 pub use decide::{
-    ChangePlan, Command, CreateDeployment, Effective, MAX_LIVE_RESOURCES, MAX_REPLACED_ADDONS, Proration, Rejection,
-    Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, step,
+    ChangePlan, Command, CreateDeployment, Effective, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_REPLACED_ADDONS,
+    Proration, Rejection, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, step,
 };
 pub use deployment::{Deployment, Template};
 pub use event::{Changed, Event, EventKind, Updated};

@@ -96,7 +96,7 @@ impl Section {
 
 /// Puts `text` between a section's markers in `document`; `None` if it has no such markers.
 pub fn put_into(document: &str, section: &str, text: &str) -> Option<String> {
-    let (begin, end) = (format!("<!-- {section}: begin -->\n"), format!("<!-- {section}: end -->"));
+    let (begin, end) = (format!("<!-- {section}:begin -->\n"), format!("<!-- {section}:end -->"));
     let start = document.find(&begin)? + begin.len();
     let stop = start + document[start..].find(&end)?;
     Some(format!("{}{text}{}", &document[..start], &document[stop..]))
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn a_section_replaces_what_stood_between_its_markers() {
-        let document = "a\n<!-- calls: begin -->\nold\n<!-- calls: end -->\nb\n";
-        let expected = "a\n<!-- calls: begin -->\nnew\n<!-- calls: end -->\nb\n";
+        let document = "a\n<!-- calls:begin -->\nold\n<!-- calls:end -->\nb\n";
+        let expected = "a\n<!-- calls:begin -->\nnew\n<!-- calls:end -->\nb\n";
         assert_eq!(put_into(document, "calls", "new\n").as_deref(), Some(expected));
         assert_eq!(put_into(document, "sweeps", "new\n"), None);
     }

@@ -28,6 +28,8 @@ pub struct Ran {
     pub answers: Vec<Value>,
     /// The lines of standard output that are metrics.
     pub metrics: Vec<Value>,
+    /// The lines that are spans.
+    pub traces: Vec<Value>,
     /// The other lines.
     pub logs: Vec<Value>,
 }
@@ -36,13 +38,25 @@ pub struct Ran {
 struct Runtime {
     events: Mutex<mpsc::UnboundedReceiver<Value>>,
     answers: mpsc::UnboundedSender<Value>,
+    /// Where X-Ray says that events belong.
+    trace: Option<&'static str>,
 }
 
 /// Has the function `handler` work on events, one after the other. `table` is where, as an endpoint and a name.
 pub async fn run(handler: &str, table: Option<(&str, &str)>, events: &[Value]) -> Ran {
+    run_within(None, handler, table, events).await
+}
+
+/// The same for events that belong to a trace of X-Ray.
+pub async fn run_within(
+    trace: Option<&'static str>,
+    handler: &str,
+    table: Option<(&str, &str)>,
+    events: &[Value],
+) -> Ran {
     let (sender, receiver) = mpsc::unbounded_channel();
     let (answered, mut answers) = mpsc::unbounded_channel();
-    let runtime = Arc::new(Runtime { events: Mutex::new(receiver), answers: answered });
+    let runtime = Arc::new(Runtime { events: Mutex::new(receiver), answers: answered, trace });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let address = listener.local_addr().expect("the address of a bound listener").to_string();
     let router = Router::new().fallback(handle).with_state(runtime);
@@ -80,14 +94,20 @@ pub async fn run(handler: &str, table: Option<(&str, &str)>, events: &[Value]) -
     let (answers, read) = tokio::join!(invoking, stdout.read_to_string(&mut printed));
     read.expect("its output");
     let lines = printed.lines().map(|line| serde_json::from_str::<Value>(line).expect("every line is JSON"));
-    let (metrics, logs) = lines.partition(|line| line.get("_aws").is_some());
-    Ran { answers, metrics, logs }
+    let (metrics, others): (_, Vec<Value>) = lines.partition(|line| line.get("_aws").is_some());
+    let (traces, logs) = others.into_iter().partition(|line| line.get("resourceSpans").is_some());
+    Ran { answers, metrics, traces, logs }
 }
 
 async fn handle(State(runtime): State<Arc<Runtime>>, method: Method, uri: Uri, body: Bytes) -> Response<Body> {
     if method == Method::GET && uri.path().ends_with("/invocation/next") {
         let Some(event) = runtime.events.lock().await.recv().await else { return std::future::pending().await };
-        return Response::builder()
+        let response = Response::builder();
+        let response = match runtime.trace {
+            Some(trace) => response.header("lambda-runtime-trace-id", trace),
+            None => response,
+        };
+        return response
             .header("lambda-runtime-aws-request-id", "00000000-0000-4000-8000-000000000000")
             .header("lambda-runtime-deadline-ms", DEADLINE_MS)
             .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-central-1:123456789012:function:tests")

@@ -26,7 +26,7 @@ use crate::domain::values::{
 
 pub use billing::step;
 pub use rejection::Rejection;
-pub use subscriptions::{ChangePlan, Effective, MAX_REPLACED_ADDONS, Proration, Subscribe};
+pub use subscriptions::{ChangePlan, Effective, MAX_OPEN_INVOICES, MAX_REPLACED_ADDONS, Proration, Subscribe};
 
 /// The most live resources one deployment can have.
 pub const MAX_LIVE_RESOURCES: u32 = 500;

@@ -1,0 +1,284 @@
+//! The promise: every problem that the OpenAPI document lists can happen, and is answered with the status that it says.
+//! That no answer has a code which its operation does not list is checked wherever a test gets one, by
+//! [`crate::harness::contract`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arcadia_shared::domain::{MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_UNBILLED_LINES, State};
+use chrono::TimeDelta;
+use reqwest::header::HeaderValue;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::harness::billing::Billing;
+use crate::harness::client::send;
+use crate::harness::world::{claims, id_of, signed, token};
+use crate::harness::{Fault, contract, table};
+
+const FOREVER: usize = usize::MAX;
+/// An id that nothing has.
+const NOBODY: &str = "019bc104-f980-7c2f-93d1-5b0c4e8a9d27";
+
+/// Every problem that the document lists, and its status.
+fn listed() -> BTreeMap<&'static str, u16> {
+    let schemas = contract::document()["components"]["schemas"].as_object().expect("schemas");
+    let problems = schemas.iter().filter_map(|(name, schema)| Some((name.strip_prefix("Problem.")?, schema)));
+    let status = |schema: &Value| schema["properties"]["status"]["const"].as_u64().expect("a status");
+    problems.map(|(code, schema)| (code, u16::try_from(status(schema)).expect("a status"))).collect()
+}
+
+/// A shop, with what went wrong in it so far.
+struct Refusals {
+    billing: Billing,
+    listed: BTreeMap<&'static str, u16>,
+    seen: BTreeSet<&'static str>,
+}
+
+impl Refusals {
+    /// Insists that a request is refused with a code of the list, and ticks that off.
+    async fn refused(&mut self, code: &'static str, request: RequestBuilder) {
+        let status = *self.listed.get(code).unwrap_or_else(|| panic!("{code} is not listed"));
+        send(request).await.expect_problem(status, code);
+        assert!(self.seen.insert(code), "{code} is tried twice");
+    }
+
+    async fn all_refused<const N: usize>(&mut self, requests: [(&'static str, RequestBuilder); N]) {
+        for (code, request) in requests {
+            self.refused(code, request).await;
+        }
+    }
+
+    /// A request of acme's user.
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        self.billing.request(method, path, &self.billing.user)
+    }
+
+    fn get(&self, path: &str) -> RequestBuilder {
+        self.call(Method::GET, path)
+    }
+
+    fn post(&self, path: &str, body: Value) -> RequestBuilder {
+        self.call(Method::POST, path).json(&body)
+    }
+
+    /// A request of `platform_admin`.
+    fn admin(&self, method: Method, path: &str, body: Value) -> RequestBuilder {
+        self.billing.request(method, path, &self.billing.admin).json(&body)
+    }
+
+    /// A deployment with a subscription to `plan_code`.
+    async fn subscribed(&self, slug: &str, plan_code: &str) -> String {
+        format!("/deployments/{}", self.billing.create_subscribed(slug, json!({"plan_code": plan_code})).await)
+    }
+
+    async fn created_in(&self, slug: &str, state: State) -> String {
+        format!("/deployments/{}", self.billing.create_in(slug, state).await)
+    }
+}
+
+/// What cannot be read, and who may not.
+async fn requests(case: &mut Refusals) {
+    let shop = format!("/deployments/{}", id_of(&case.billing.create("shop").await));
+    let body = |text: &'static str| case.call(Method::POST, "/deployments").header("content-type", text);
+    let long = json!({"slug": "x".repeat(64 * 1024)});
+    case.all_refused([
+        ("invalid_header", case.get("/plans").header("x-note", HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap())),
+        ("invalid_path", case.get("/deployments/%ff")),
+        ("invalid_id", case.get("/deployments/shop")),
+        ("invalid_code", case.get("/plans/My%20plan")),
+        ("invalid_invoice_number", case.get(&format!("{shop}/invoices/1"))),
+        ("invalid_limit", case.get("/plans?limit=0")),
+        ("invalid_cursor", case.get("/plans?cursor=!")),
+        ("invalid_slug", case.get("/deployments?slug=My%20shop")),
+        ("invalid_state", case.get("/deployments?state=running")),
+        ("invalid_tenant_id", case.admin(Method::GET, "/tenants/a%23b/dunning-policy", json!({}))),
+        ("repeated_parameter", case.get("/plans?limit=1&limit=2")),
+        ("unknown_parameter", case.get("/plans?sort=name")),
+        ("invalid_idempotency_key", case.post("/deployments", json!({})).header("idempotency-key", "x".repeat(256))),
+        ("invalid_if_match", case.call(Method::PATCH, &shop).header("if-match", "1").json(&json!({}))),
+        ("malformed_json", body("application/json").body("[]")),
+        ("unsupported_media_type", body("text/plain").body("slug=shop")),
+        ("payload_too_large", case.post("/deployments", long)),
+        ("unknown_field", case.post("/deployments", json!({"name": "shop"}))),
+        ("validation_failed", case.post("/deployments", json!({"slug": "My shop"}))),
+    ])
+    .await;
+    let mut nobody = claims("bob", "", Some("acme"));
+    nobody.as_object_mut().expect("claims").remove("role");
+    let with = |token: &str| case.billing.request(Method::GET, "/deployments", token);
+    case.all_refused([
+        ("unauthenticated", case.billing.anonymous(Method::GET, "/api/v1/plans")),
+        ("role_required", with(&signed(&nobody))),
+        ("role_not_permitted", with(&case.billing.provider)),
+        ("tenant_required", with(&token("bob", "tenant_user", None))),
+        ("tenant_not_permitted", case.post("/deployments", json!({"slug": "a", "tenant_id": "other"}))),
+        ("admin_required", case.call(Method::PUT, "/plans/mine").json(&json!({"name": "Mine"}))),
+        ("field_not_permitted", case.call(Method::PATCH, &shop).json(&json!({"billing_action_suspended": true}))),
+    ])
+    .await;
+}
+
+/// What the lifecycle forbids.
+async fn lifecycle(case: &mut Refusals) {
+    let active = case.created_in("active", State::Active).await;
+    let archived = case.created_in("archived", State::Archived).await;
+    let resource = json!({"kind": "bucket", "provider_reference": "b"});
+    let cancelled = case.created_in("cancelled", State::Active).await;
+    send(case.post(&format!("{cancelled}/resources"), resource.clone())).await.expect(201);
+    send(case.post(&format!("{cancelled}/transition"), json!({"to_state": "cancelled"}))).await.expect(200);
+    let to =
+        |path: &str, state: &str| case.admin(Method::POST, &format!("{path}/transition"), json!({"to_state": state}));
+    let full = case.billing.create_in("full", State::Active).await;
+    let store = &case.billing.app.store;
+    table::set_number(&case.billing.direct, store.table(), &full, "live_resources", MAX_LIVE_RESOURCES).await;
+    let renamed = json!({"display_name": "The shop"});
+    case.all_refused([
+        ("not_found", case.get(&format!("/deployments/{NOBODY}"))),
+        ("slug_taken", case.post("/deployments", json!({"slug": "shop"}))),
+        ("invalid_initial_state", case.post("/deployments", json!({"slug": "new", "state": "paused"}))),
+        ("invalid_transition", to(&active, "archived")),
+        ("transition_not_permitted", case.post(&format!("{active}/transition"), json!({"to_state": "past_due"}))),
+        ("deployment_archived", case.call(Method::PATCH, &archived).json(&renamed)),
+        ("precondition_failed", case.call(Method::PATCH, &active).header("if-match", "\"99\"").json(&renamed)),
+        ("live_resources", to(&cancelled, "archived")),
+        ("too_many_resources", case.post(&format!("/deployments/{full}/resources"), resource)),
+        ("not_subscribable", case.post(&format!("{cancelled}/subscribe"), json!({"plan_code": "studio"}))),
+        (
+            "no_trial",
+            case.admin(Method::POST, &format!("{active}/trial"), json!({"trial_ends_at": "2031-01-01T00:00:00Z"})),
+        ),
+    ])
+    .await;
+}
+
+/// What cannot be bought.
+async fn subscriptions(case: &mut Refusals) {
+    let billing = &case.billing;
+    billing.sell_plan("tryout", &[json!({"price_cents": 1, "trial_days": 14})]).await;
+    billing.sell_plan("gone", &[json!({"price_cents": 1})]).await;
+    billing.put("/plans/gone", &billing.admin, json!({"name": "Gone", "status": "retired"})).await.expect(200);
+    billing.sell_addon("gone", json!({"status": "retired"})).await;
+    let bare = case.created_in("bare", State::Active).await;
+    let (used, live) = (case.subscribed("used", "tryout").await, case.subscribed("live", "studio").await);
+    let waiting = case.created_in("waiting", State::Trial).await;
+    let paused = case.subscribed("paused", "studio").await;
+    send(case.post(&format!("{paused}/transition"), json!({"to_state": "paused"}))).await.expect(200);
+    let crowded =
+        billing.create_subscribed("crowded", json!({"plan_code": "studio", "addons": vec!["storage_50gb"; 50]})).await;
+    billing.cancel(&crowded, "immediate").await.expect(200);
+    let busy = billing.create_subscribed("busy", json!({"plan_code": "studio"})).await;
+    for _ in 0..MAX_UNBILLED_LINES / 2 {
+        let addon = billing.attach(&busy, "storage_50gb").await;
+        let path = format!("/deployments/{busy}/subscription/addons/{addon}");
+        billing.delete(&path, &billing.user).await.expect(200);
+    }
+    let subscribe = |path: &str, body: Value| case.post(&format!("{path}/subscribe"), body);
+    let plan = |code: &str| json!({"plan_code": code});
+    let attach =
+        |path: &str, code: &str| case.post(&format!("{path}/subscription/addons"), json!({"addon_code": code}));
+    let change = |path: &str, body: Value| case.post(&format!("{path}/subscription/change"), body);
+    let addons = |count: usize| vec!["storage_50gb"; count];
+    case.all_refused([
+        ("already_subscribed", subscribe(&used, plan("studio"))),
+        ("not_subscribed", attach(&bare, "storage_50gb")),
+        ("subscription_paused", attach(&paused, "storage_50gb")),
+        ("trial_used", subscribe(&waiting, plan("tryout"))),
+        ("unknown_plan", subscribe(&bare, plan("nothing"))),
+        ("unknown_plan_version", subscribe(&bare, json!({"plan_code": "studio", "plan_version": 9}))),
+        ("plan_retired", subscribe(&bare, plan("gone"))),
+        ("unknown_addon", attach(&live, "nothing")),
+        ("addon_retired", attach(&live, "gone")),
+        ("currency_mismatch", attach(&live, "euro_seats")),
+        ("currency_change", change(&live, plan("euro"))),
+        ("too_many_addons", subscribe(&bare, json!({"plan_code": "studio", "addons": addons(51)}))),
+        (
+            "too_many_replaced_addons",
+            subscribe(&format!("/deployments/{crowded}"), json!({"plan_code": "studio", "addons": addons(50)})),
+        ),
+        ("too_many_changes", attach(&format!("/deployments/{busy}"), "storage_50gb")),
+        ("no_pending_change", case.call(Method::DELETE, &format!("{live}/subscription/change"))),
+        ("no_pending_cancellation", case.call(Method::DELETE, &format!("{live}/subscription/cancellation"))),
+    ])
+    .await;
+}
+
+/// What cannot be paid, or owed.
+async fn invoices(case: &mut Refusals) {
+    let billing = &case.billing;
+    // Whoever owes for two years and is not moved on has all the invoices that there may be.
+    let debtor = billing.create_subscribed("debtor", json!({"plan_code": "studio"})).await;
+    let path = format!("/deployments/{debtor}");
+    billing.patch(&path, &billing.admin, json!({"billing_action_suspended": true})).await.expect(200);
+    while billing.show(&debtor).await["deployment"]["open_invoices"].as_array().expect("a list").len()
+        < MAX_OPEN_INVOICES
+    {
+        billing.clock.shift(TimeDelta::days(31));
+        billing.sweep().await;
+    }
+    let id = billing.create_subscribed("owing", json!({"plan_code": "team"})).await;
+    let number = billing.newest(&id).await;
+    let void = billing.create_subscribed("void", json!({"plan_code": "studio"})).await;
+    let voided = billing.newest(&void).await;
+    billing.void(&void, &voided).await.expect(200);
+    let parted = billing.create_subscribed("parted", json!({"plan_code": "studio"})).await;
+    let parts = billing.newest(&parted).await;
+    for part in 0..50 {
+        billing.pay(&parted, &parts, &format!("part-{part}"), 1).await.expect(200);
+    }
+    let pay = |id: &str, number: &str, amount_cents: u32, currency: &str, reference: &str| {
+        let body = json!({"reference": reference, "amount_cents": amount_cents, "currency": currency});
+        case.admin(Method::POST, &format!("/deployments/{id}/invoices/{number}/payments"), body)
+    };
+    case.all_refused([
+        ("payment_reference_reused", pay(&parted, &parts, 2, "USD", "part-1")),
+        ("payment_currency", pay(&id, &number, 1, "EUR", "r")),
+        ("overpayment", pay(&id, &number, 1_000_000, "USD", "r")),
+        ("too_many_payments", pay(&parted, &parts, 1, "USD", "part-50")),
+        ("invoice_not_open", pay(&void, &voided, 1, "USD", "r")),
+        (
+            "invoice_has_payments",
+            case.admin(Method::POST, &format!("/deployments/{parted}/invoices/{parts}/void"), json!({})),
+        ),
+        ("too_many_open_invoices", case.post(&format!("{path}/subscription/change"), json!({"plan_code": "yearly"}))),
+    ])
+    .await;
+}
+
+/// What comes of others at the same moment, and of DynamoDB.
+async fn troubles(case: &mut Refusals) {
+    let paths = [case.created_in("troubled", State::Active).await, case.created_in("other", State::Active).await];
+    let pause = |path: &str, key: &'static str| {
+        case.post(&format!("{path}/transition"), json!({"to_state": "paused"})).header("idempotency-key", key)
+    };
+    let colliding = Fault::cancelled(&["None", "None", "TransactionConflict"]);
+    let overtaken = Fault::cancelled(&["ConditionalCheckFailed", "None", "None"]);
+    let requests = [
+        ("idempotency_key_in_use", colliding, pause(&paths[0], "k")),
+        ("version_conflict", overtaken, pause(&paths[0], "k")),
+        ("unavailable", Fault::named("ThrottlingException"), pause(&paths[0], "k")),
+        ("internal", Fault::named("AccessDeniedException"), pause(&paths[0], "k")),
+    ];
+    let (first, other) = (pause(&paths[0], "k"), pause(&paths[1], "k"));
+    for (code, fault, request) in requests {
+        case.billing.dynamodb.clear();
+        case.billing.dynamodb.plan("TransactWriteItems", FOREVER, fault);
+        case.refused(code, request).await;
+    }
+    case.billing.dynamodb.clear();
+    send(first).await.expect(200);
+    case.refused("idempotency_key_reused", other).await;
+}
+
+#[tokio::test]
+async fn every_problem_that_is_listed_happens() {
+    let billing = Billing::at("2027-01-15T10:00:00Z").await;
+    let mut case = Refusals { billing, listed: listed(), seen: BTreeSet::new() };
+    invoices(&mut case).await;
+    requests(&mut case).await;
+    lifecycle(&mut case).await;
+    subscriptions(&mut case).await;
+    troubles(&mut case).await;
+    let never: Vec<&str> = case.listed.into_keys().filter(|code| !case.seen.contains(code)).collect();
+    assert_eq!(never, Vec::<&str>::new(), "these are listed, but nothing here leads to them");
+    println!("{} problems", case.seen.len());
+}

@@ -1,0 +1,56 @@
+//! The promise: records are read by the release before the one that wrote them, as `docs/deploying.md` tells whoever goes
+//! back: what was added to a record is not noticed.
+
+use arcadia_shared::store::items::{Item, string};
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
+
+use crate::harness::billing::Billing;
+use crate::harness::history::{BEGINNING, everything};
+
+/// What no release has.
+const ADDED: &str = "added_later";
+
+/// All that the API tells of a deployment.
+async fn told(billing: &Billing, id: &str) -> Vec<Value> {
+    let mut told = Vec::new();
+    for end in ["", "/events?limit=100", "/invoices", "/resources"] {
+        told.push(billing.get(&format!("/deployments/{id}{end}"), &billing.admin).await.expect(200));
+    }
+    told
+}
+
+/// Adds to the item, and to every map in it.
+fn add(item: &mut Item) {
+    for value in item.values_mut() {
+        add_within(value);
+    }
+    item.insert(ADDED.to_owned(), string("?"));
+}
+
+fn add_within(value: &mut AttributeValue) {
+    match value {
+        AttributeValue::M(members) => add(members),
+        AttributeValue::L(values) => values.iter_mut().for_each(add_within),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn what_a_later_release_added_to_a_record_is_not_noticed() {
+    let billing = Billing::at(BEGINNING).await;
+    let mut items = 0;
+    for id in everything(&billing).await {
+        let before = told(&billing, &id).await;
+        for mut item in billing.partition(&id).await.into_values() {
+            add(&mut item);
+            let put = billing.direct.put_item().table_name(billing.app.store.table());
+            put.set_item(Some(item)).send().await.expect("a write by the test");
+            items += 1;
+        }
+        assert_eq!(told(&billing, &id).await, before);
+        billing.books(&id).await;
+    }
+    println!("{items} items were added to");
+    assert!(items > 30);
+}
