@@ -168,7 +168,7 @@ impl Store {
                 Verdict::Refused(StoreError::CatalogConflict)
             }
         };
-        self.transact(writes, commit_id, judge).await
+        self.transact(|| Ok(writes.clone()), commit_id, judge).await
     }
 
     /// A page of all plans, by code: one Query.

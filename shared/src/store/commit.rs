@@ -104,7 +104,7 @@ impl Store {
         commit_id: CommitId,
         record: Option<&IdempotencyRecord>,
     ) -> Result<(), StoreError> {
-        let writes = self.writes(change, commit_id, record)?;
+        let writes = || self.writes(change, commit_id, record);
         let done =
             self.transact(writes, commit_id, |reasons| judge(reasons, change, commit_id, record.is_some())).await;
         metrics::committed(change, &done);
@@ -112,10 +112,10 @@ impl Store {
     }
 
     /// Sends a transaction until it is decided: again, with the same token, as long as `judge` finds nothing wrong
-    /// with it.
+    /// with it. It is made anew for each attempt, since hardly any needs a second.
     pub(super) async fn transact(
         &self,
-        writes: Vec<TransactWriteItem>,
+        writes: impl Fn() -> Result<Vec<TransactWriteItem>, StoreError>,
         commit_id: CommitId,
         judge: impl Fn(&[CancellationReason]) -> Verdict,
     ) -> Result<(), StoreError> {
@@ -125,7 +125,7 @@ impl Store {
                 .client
                 .transact_write_items()
                 .client_request_token(commit_id.to_string())
-                .set_transact_items(Some(writes.clone()))
+                .set_transact_items(Some(writes()?))
                 .send()
                 .await;
             let Err(error) = sent else { return Ok(()) };
