@@ -4,23 +4,29 @@
 //!
 //! # Layout
 //! One module for each section of that document: [`calls`] one handler against the bare SDK; [`functions`] whole function
-//! processes against the same in other languages; [`sweeps`] and [`growth`] the scheduled work. They take place at a
-//! [`place`], or before a [`stub`] where DynamoDB Local is itself the limit. [`stats`], [`report`] and [`machine`] say
-//! what came of it.
+//! processes against the same in other languages; [`sweeps`] and [`growth`] the scheduled work. [`contestants`] builds
+//! those functions, [`process`] starts them at a [`runtime_api`] and watches them, and [`agreement`] makes sure that they
+//! all do the same. Measurements take place at a [`place`], or before a [`stub`] where DynamoDB Local is itself the
+//! limit. [`stats`], [`report`] and [`machine`] say what came of it.
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "ratios, and nothing of money")]
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on has nothing to tell")]
 
+mod agreement;
 mod calls;
+mod contestants;
 #[path = "../../it/harness/dynamodb.rs"]
 mod dynamodb;
+mod functions;
+mod machine;
 mod place;
+mod process;
 mod project;
 mod report;
+mod runtime_api;
 mod stats;
 
 use std::error::Error;
 use std::fs;
-use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arcadia_shared::runtime::{Clock as _, RealClock};
@@ -46,8 +52,12 @@ struct Arguments {
 /// A section of docs/performance.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
+    /// What it is measured on.
+    Machine,
     /// A handler against the bare SDK.
     Calls,
+    /// A function process against the same in other languages.
+    Functions,
 }
 
 fn main() -> Result<(), Failure> {
@@ -70,6 +80,8 @@ fn main() -> Result<(), Failure> {
 fn measure(part: Part, rounds: usize) -> Result<Section, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match part {
+        Part::Machine => machine::describe(),
+        Part::Functions => runtime.block_on(functions::measure(rounds)),
         Part::Calls => runtime.block_on(calls::measure(rounds)),
     }
 }
@@ -78,7 +90,7 @@ fn measure(part: Part, rounds: usize) -> Result<Section, Failure> {
 fn unique(name: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    format!("bench-{name}-{}-{}-{count}", process::id(), RealClock.now().timestamp_millis())
+    format!("bench-{name}-{}-{}-{count}", std::process::id(), RealClock.now().timestamp_millis())
 }
 
 /// An environment variable that steers the benchmark.
