@@ -158,14 +158,17 @@ pub fn start_logging() {
 /// # Errors
 /// [`EnvironmentError`] if there is no region.
 pub fn function_config(service: &str) -> Result<SdkConfig, EnvironmentError> {
+    let endpoint = optional(&format!("AWS_ENDPOINT_URL_{service}"));
+    // Whoever speaks no TLS need not read the certificates of the machine, which are hundreds.
+    let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(required("AWS_REGION")?))
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
-        .http_client(https())
+        .http_client(if is_plain { HttpClientBuilder::new().build_http() } else { https() })
         .retry_config(retries())
         .timeout_config(timeouts());
-    Ok(match optional(&format!("AWS_ENDPOINT_URL_{service}")) {
+    Ok(match endpoint {
         Some(endpoint) => config.endpoint_url(endpoint).build(),
         None => config.build(),
     })

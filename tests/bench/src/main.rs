@@ -4,27 +4,33 @@
 //!
 //! # Layout
 //! One module for each section of that document: [`calls`] one handler against the bare SDK; [`functions`] whole function
-//! processes against the same in other languages; [`sweeps`], [`growth`] and [`plan`] the scheduled work. They take place at a
-//! [`place`], or before a [`stub`] where DynamoDB Local is itself the limit. [`stats`], [`report`] and [`machine`] say
-//! what came of it.
+//! processes against the same in other languages; [`sweeps`], [`growth`] and [`plan`] the scheduled work. [`contestants`]
+//! builds those functions, [`process`] starts them at a [`runtime_api`] and watches them, and [`agreement`] makes sure that
+//! they all do the same. Measurements take place at a [`place`], or before a [`stub`] where DynamoDB Local is itself the
+//! limit. [`stats`], [`report`] and [`machine`] say what came of it.
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "ratios, and nothing of money")]
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on has nothing to tell")]
 
+mod agreement;
 mod calls;
+mod contestants;
 #[path = "../../it/harness/dynamodb.rs"]
 mod dynamodb;
+mod functions;
 mod growth;
+mod machine;
 mod place;
 mod plan;
+mod process;
 mod project;
 mod report;
+mod runtime_api;
 mod stats;
 mod stub;
 mod sweeps;
 
 use std::error::Error;
 use std::fs;
-use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arcadia_shared::runtime::{Clock as _, RealClock};
@@ -50,8 +56,12 @@ struct Arguments {
 /// A section of docs/performance.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
+    /// What it is measured on.
+    Machine,
     /// A handler against the bare SDK.
     Calls,
+    /// A function process against the same in other languages.
+    Functions,
     /// The sweep against a bare loop, and against what latency leaves possible.
     Sweeps,
     /// What more deployments cost.
@@ -79,10 +89,12 @@ fn main() -> Result<(), Failure> {
 fn measure(part: Part, rounds: usize) -> Result<Section, Failure> {
     let runtime = runtime().build()?;
     match part {
+        Part::Machine => machine::describe(),
+        Part::Functions => runtime.block_on(functions::measure(rounds)),
         Part::Calls => runtime.block_on(calls::measure(rounds)),
         Part::Growth => runtime.block_on(growth::measure(rounds)),
         Part::Plan => plan::measure(),
-        Part::Sweeps => runtime.block_on(sweeps::measure(rounds)),
+        Part::Sweeps => sweeps::measure(rounds),
     }
 }
 
@@ -97,7 +109,7 @@ fn runtime() -> tokio::runtime::Builder {
 fn unique(name: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    format!("bench-{name}-{}-{}-{count}", process::id(), RealClock.now().timestamp_millis())
+    format!("bench-{name}-{}-{}-{count}", std::process::id(), RealClock.now().timestamp_millis())
 }
 
 /// An environment variable that steers the benchmark.

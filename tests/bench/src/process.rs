@@ -1,0 +1,145 @@
+//! A function as a process: started as Lambda starts it, called through the runtime API, and watched from outside.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::Failure;
+use crate::place::{Place, REGION};
+use crate::runtime_api::RuntimeApi;
+
+/// How a function is started.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// What it is called here.
+    pub name: &'static str,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Where it is started, and where its files are.
+    pub folder: PathBuf,
+    /// Lambda's name for what is called; of the product it is the route.
+    pub handler: &'static str,
+}
+
+/// A running function.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    pid: u32,
+    api: RuntimeApi,
+}
+
+/// What a function answered, and how long that took.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer as API Gateway gets it.
+    pub answer: Value,
+    /// From the event's being there, or the process's start if that was later, to the answer's last byte.
+    pub took: Duration,
+}
+
+impl Process {
+    /// Starts a function whose first event is waiting for it, and takes its answer.
+    pub async fn start(program: &Program, place: &Place, event: &Value) -> Result<(Self, Answered), Failure> {
+        let api = RuntimeApi::start().await?;
+        api.push(event.to_string())?;
+        let [executable, arguments @ ..] = program.command.as_slice() else { return Err("no command".into()) };
+        let log = File::create(program.log())?;
+        let mut command = Command::new(executable);
+        command.args(arguments).current_dir(&program.folder).env_clear().envs(environment(program, place));
+        command.env("AWS_LAMBDA_RUNTIME_API", &api.address);
+        command.stdin(Stdio::null()).stdout(log).kill_on_drop(true);
+        let started = Instant::now();
+        let child = command.spawn().map_err(|error| format!("{executable}: {error}"))?;
+        let pid = child.id().ok_or("it has ended already")?;
+        let mut process = Self { child, pid, api };
+        let answered = process.answer(started).await?;
+        Ok((process, answered))
+    }
+
+    /// Calls it.
+    pub async fn call(&mut self, event: &Value) -> Result<Answered, Failure> {
+        let event = event.to_string();
+        let sent = Instant::now();
+        self.api.push(event)?;
+        self.answer(sent).await
+    }
+
+    async fn answer(&mut self, since: Instant) -> Result<Answered, Failure> {
+        let (at, body) = tokio::select! {
+            answer = self.api.answer() => answer?,
+            status = self.child.wait() => return Err(format!("the function ended: {}", status?).into()),
+        };
+        Ok(Answered { answer: serde_json::from_slice(&body)?, took: at - since })
+    }
+
+    /// The CPU time that it has used so far, with all its threads.
+    pub fn cpu_time(&self) -> Result<Duration, Failure> {
+        for thread in fs::read_dir(format!("/proc/{}/task", self.pid))? {
+            let children = fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+            if !children.is_empty() {
+                return Err(format!("it works in other processes too, {children}, which are not counted").into());
+            }
+        }
+        let clock: ClockId = clock_getcpuclockid(Pid::from_raw(i32::try_from(self.pid)?))?;
+        Ok(Duration::from(clock_gettime(clock)?))
+    }
+
+    /// The most memory that it has had so far, in bytes.
+    pub fn peak_memory(&self) -> Result<u64, Failure> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        Ok(peak.ok_or("/proc tells no peak memory")?.parse::<u64>()? * 1024)
+    }
+
+    /// Ends it.
+    pub async fn end(mut self) -> Result<(), Failure> {
+        Ok(self.child.kill().await?)
+    }
+}
+
+impl Program {
+    /// Where it logs.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+}
+
+/// What Lambda sets, and what template.yaml does; nothing else.
+fn environment(program: &Program, place: &Place) -> Vec<(&'static str, String)> {
+    let mut variables = vec![
+        ("AWS_ENDPOINT_URL_DYNAMODB", place.endpoint.clone()),
+        ("LAMBDA_TASK_ROOT", program.folder.display().to_string()),
+        ("TABLE_NAME", place.app.store.table().to_owned()),
+    ];
+    let fixed = [
+        ("_HANDLER", program.handler),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        ("AWS_REGION", REGION),
+        // Telling of the end of a Node's support takes time that the function has no part in.
+        ("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("DEFAULT_REGION", REGION),
+        ("DUE_SHARDS", "16"),
+        ("LANG", "en_US.UTF-8"),
+        ("METRICS_NAMESPACE", "arcadia-bench"),
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        ("ROLE_CLAIM", "role"),
+        ("TENANT_CLAIM", "tenant_id"),
+        ("TZ", ":UTC"),
+    ];
+    variables.extend(fixed.map(|(name, value)| (name, value.to_owned())));
+    variables
+}
