@@ -75,6 +75,11 @@ impl Place {
         Self::on(local_client(endpoint), table, clock)
     }
 
+    /// Where DynamoDB Local answers.
+    pub fn endpoint() -> &'static str {
+        dynamodb::endpoint()
+    }
+
     /// The functions with a client of the caller's.
     pub fn on(client: Client, table: &str, clock: Arc<dyn Clock>) -> Self {
         let claims = ClaimNames { tenant: "tenant_id".to_owned(), role: "role".to_owned() };

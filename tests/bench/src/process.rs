@@ -114,7 +114,7 @@ impl Program {
 /// What Lambda sets, and what template.yaml does; nothing else.
 fn environment(program: &Program, place: &Place) -> Vec<(&'static str, String)> {
     let mut variables = vec![
-        ("AWS_ENDPOINT_URL_DYNAMODB", place.endpoint.clone()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", Place::endpoint().to_owned()),
         ("LAMBDA_TASK_ROOT", program.folder.display().to_string()),
         ("TABLE_NAME", place.app.store.table().to_owned()),
     ];
