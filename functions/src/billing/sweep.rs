@@ -101,8 +101,8 @@ pub async fn sweep(app: &App, stop_at: Instant) -> Result<Report, StoreError> {
     metrics::measured(sweep_shards(app, &shards, stop_at)).await
 }
 
-/// Takes every step that is due in some shards, until `stop_at`. All that they have due is worked on as one, so that
-/// neither the end of a page nor that of a shard has anybody wait.
+/// Takes every step that is due in some shards, until `stop_at`. What DynamoDB did not answer for is looked at again as
+/// long as that gets anything done: when capacity is short, a pass takes what there is of it.
 ///
 /// # Errors
 /// [`StoreError`] if the due index cannot be read.
@@ -115,29 +115,18 @@ pub async fn sweep_shards(app: &App, shards: &[u8], stop_at: Instant) -> Result<
         met: Mutex::default(),
         unfinished: AtomicBool::new(false),
     };
-    let mut report = Report::default();
-    let mut failure = None;
-    let mut outcomes = pin!(
-        sweep
-            .rows(shards)
-            .map(|row| async { Ok::<_, StoreError>(sweep.work_on(row?).await) })
-            .buffer_unordered(CONCURRENCY)
-    );
-    while let Some(outcome) = outcomes.next().await {
-        report.due += 1;
-        match outcome {
-            Ok(Outcome::Stepped { steps, behind }) => {
-                report.steps += steps;
-                report.behind += usize::from(behind);
-            }
-            Ok(Outcome::Postponed) => report.postponed += 1,
-            Ok(Outcome::Unanswered) => report.unanswered += 1,
-            Ok(Outcome::Met) => report.due -= 1,
-            // Nothing more comes, but what was begun is brought to its end.
-            Err(error) => failure = Some(error),
-        }
+    let (mut report, mut failure) = sweep.pass(shards).await;
+    let mut got_done = report.steps + report.postponed;
+    while report.unanswered > 0 && got_done > 0 && failure.is_none() && !report.unfinished {
+        let (again, failed) = sweep.pass(shards).await;
+        got_done = again.steps + again.postponed;
+        report.steps += again.steps;
+        report.behind += again.behind;
+        report.postponed += again.postponed;
+        report.unanswered = again.unanswered;
+        report.unfinished = again.unfinished;
+        failure = failed;
     }
-    report.unfinished = sweep.unfinished.load(Ordering::Relaxed);
     let Report { due, steps, behind, postponed, unanswered, unfinished } = report;
     for (name, count) in [(metrics::STEPS, steps), (metrics::POSTPONED, postponed), (metrics::UNANSWERED, unanswered)] {
         metrics::add(name, count as u64);
@@ -160,6 +149,31 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
+    /// Works once on all that some shards have due, as one: neither the end of a page nor that of a shard has anybody
+    /// wait.
+    async fn pass(&self, shards: &[u8]) -> (Report, Option<StoreError>) {
+        let mut report = Report::default();
+        let mut failure = None;
+        let work = self.rows(shards).map(|row| async { Ok::<_, StoreError>(self.work_on(row?).await) });
+        let mut outcomes = pin!(work.buffer_unordered(CONCURRENCY));
+        while let Some(outcome) = outcomes.next().await {
+            report.due += 1;
+            match outcome {
+                Ok(Outcome::Stepped { steps, behind }) => {
+                    report.steps += steps;
+                    report.behind += usize::from(behind);
+                }
+                Ok(Outcome::Postponed) => report.postponed += 1,
+                Ok(Outcome::Unanswered) => report.unanswered += 1,
+                Ok(Outcome::Met) => report.due -= 1,
+                // Nothing more comes, but what was begun is brought to its end.
+                Err(error) => failure = Some(error),
+            }
+        }
+        report.unfinished = self.unfinished.load(Ordering::Relaxed);
+        (report, failure)
+    }
+
     /// What is due in some shards, page by page, until the time is up.
     fn rows(&self, shards: &[u8]) -> impl Stream<Item = Result<DueRow, StoreError>> {
         let mut shards = shards.iter().copied();
@@ -188,7 +202,7 @@ impl Sweep<'_> {
             Ok(Ok(outcome)) => return outcome,
             // Not this deployment's fault: it stays due.
             Ok(Err(error @ (StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::VersionConflict))) => {
-                tracing::error!(deployment_id = %row.id, error = %error, "a deployment got no answer");
+                tracing::warn!(deployment_id = %row.id, error = %error, "a deployment got no answer");
                 return Outcome::Unanswered;
             }
             Ok(Err(error)) => error.to_string(),
