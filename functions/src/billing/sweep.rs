@@ -123,7 +123,10 @@ pub async fn sweep_shards(app: &App, shards: &[u8], stop_at: Instant) -> Result<
         report.steps += again.steps;
         report.behind += again.behind;
         report.postponed += again.postponed;
-        report.unanswered = again.unanswered;
+        // A pass that the time limit cut short has not asked for all of them again.
+        if !again.unfinished {
+            report.unanswered = again.unanswered;
+        }
         report.unfinished = again.unfinished;
         failure = failed;
     }
@@ -203,7 +206,7 @@ impl Sweep<'_> {
             // Not this deployment's fault: it stays due.
             Ok(Err(error @ (StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::VersionConflict))) => {
                 tracing::warn!(deployment_id = %row.id, error = %error, "a deployment got no answer");
-                return Outcome::Unanswered;
+                return self.unanswered(row.id);
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "its records contradict each other".to_owned(),
@@ -213,9 +216,15 @@ impl Sweep<'_> {
             Ok(()) => Outcome::Postponed,
             Err(error) => {
                 tracing::error!(deployment_id = %row.id, error = %error, "a deployment cannot even be postponed");
-                Outcome::Unanswered
+                self.unanswered(row.id)
             }
         }
+    }
+
+    /// Whatever step was meant, it is still due: the next pass comes back to it.
+    fn unanswered(&self, id: DeploymentId) -> Outcome {
+        locked(&self.met).remove(&id);
+        Outcome::Unanswered
     }
 
     async fn catch_up(&self, row: &DueRow) -> Result<Outcome, StoreError> {
