@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use arcadia_functions::events::publish::{SOURCE, publish};
-use arcadia_local::engine::{Engine, Storage};
+use arcadia_local::engine::{Engine, Purpose, Storage};
 use arcadia_shared::store::stream::is_event;
 use serde_json::{Value, json};
 
@@ -113,7 +113,7 @@ async fn every_event_is_published_once_and_in_order_and_nothing_else_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_engines_stream_says_the_same() {
-    let engine = Engine::start(&Storage::Memory).await.unwrap();
+    let engine = Engine::start(&Storage::Memory, Purpose::Serve).await.unwrap();
     check(Box::leak(engine.endpoint().to_owned().into_boxed_str())).await;
     engine.stop().await.unwrap();
 }

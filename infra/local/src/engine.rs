@@ -1,7 +1,10 @@
 //! DynamoDB on one machine: an embedded engine behind the real wire protocol, so that the SDK and all that it does is
 //! in the path. Tables and items are in `arcadia_shared::store`.
 
+mod direct;
+
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io, thread};
 
@@ -10,6 +13,8 @@ use aws_sdk_dynamodb::Client;
 use dynoxide::Database;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+use self::direct::Direct;
 
 /// How long requests under way may take to end once the engine is told to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
@@ -23,10 +28,21 @@ pub enum Storage {
     File(PathBuf),
 }
 
+/// What an engine is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be worked with: what it answered is on the disk.
+    Serve,
+    /// To be filled with what can be made again from the start: what it answered is on the disk only when it has
+    /// stopped, and transactions go past the wire: see [`direct`].
+    Fill,
+}
+
 /// A running engine on a loopback port of its own. It stops when it is dropped, too, but then nobody waits for it.
-#[derive(Debug)]
 pub struct Engine {
     endpoint: String,
+    /// The way around the wire, for an engine that is filled.
+    direct: Option<Arc<Database>>,
     stop: oneshot::Sender<()>,
     thread: thread::JoinHandle<Result<(), String>>,
 }
@@ -56,20 +72,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError`] if the file cannot be opened, or no port or thread is to be had.
-    pub async fn start(storage: &Storage) -> Result<Self, EngineError> {
-        Self::start_as(storage, false).await
-    }
-
-    /// Starts an engine that is in a hurry: what it answered is on the disk only when it has stopped. For what can be
-    /// made again from the start.
-    ///
-    /// # Errors
-    /// As [`Engine::start`].
-    pub async fn start_for_bulk(storage: &Storage) -> Result<Self, EngineError> {
-        Self::start_as(storage, true).await
-    }
-
-    async fn start_as(storage: &Storage, bulk: bool) -> Result<Self, EngineError> {
+    pub async fn start(storage: &Storage, purpose: Purpose) -> Result<Self, EngineError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?.into_std()?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel();
@@ -78,15 +81,16 @@ impl Engine {
         let thread = thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| error.to_string())?;
-            let database = match open(&storage, bulk) {
+            let database = match open(&storage, purpose) {
                 Ok(database) => database,
                 Err(error) => return report.send(Err(error)).map_err(|_| "nobody waits for it".to_owned()),
             };
             runtime.block_on(run(listener, database, report, stopped))
             // The runtime ends here, and with it every connection and the last handle on the file.
         })?;
-        opened.await.map_err(|_| EngineError::Failed("it ended while it started".to_owned()))??;
-        Ok(Self { endpoint, stop, thread })
+        let database = opened.await.map_err(|_| EngineError::Failed("it ended while it started".to_owned()))??;
+        let direct = (purpose == Purpose::Fill).then(|| Arc::new(database));
+        Ok(Self { endpoint, direct, stop, thread })
     }
 
     /// Where it can be reached.
@@ -98,7 +102,11 @@ impl Engine {
     /// A client of it.
     #[must_use]
     pub fn client(&self) -> Client {
-        local_client(&self.endpoint)
+        let client = local_client(&self.endpoint);
+        match &self.direct {
+            None => client,
+            Some(database) => Direct::client(database, &client),
+        }
     }
 
     /// Ends the requests under way, closes the database and stops. The file is free when this returns.
@@ -106,7 +114,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Failed`] if the engine had already failed.
     pub async fn stop(self) -> Result<(), EngineError> {
-        let Self { stop, thread, .. } = self;
+        let Self { stop, thread, direct, endpoint: _ } = self;
+        drop(direct);
         // If nobody listens, the engine has ended before, and its thread says how.
         let _ = stop.send(());
         let joined = tokio::task::spawn_blocking(|| thread.join()).await;
@@ -115,7 +124,7 @@ impl Engine {
     }
 }
 
-fn open(storage: &Storage, bulk: bool) -> Result<Database, EngineError> {
+fn open(storage: &Storage, purpose: Purpose) -> Result<Database, EngineError> {
     let failed = |place: String| {
         move |error: &dyn fmt::Display| EngineError::Open { place: place.clone(), reason: error.to_string() }
     };
@@ -125,7 +134,7 @@ fn open(storage: &Storage, bulk: bool) -> Result<Database, EngineError> {
             let failed = failed(path.display().to_string());
             let name = path.to_str().ok_or_else(|| failed(&"its path is not UTF-8"))?;
             let database = Database::new(name).map_err(|error| failed(&error))?;
-            if bulk {
+            if purpose == Purpose::Fill {
                 database.enable_bulk_loading().map_err(|error| failed(&error))?;
             }
             Ok(database)
@@ -136,11 +145,11 @@ fn open(storage: &Storage, bulk: bool) -> Result<Database, EngineError> {
 async fn run(
     listener: std::net::TcpListener,
     database: Database,
-    report: oneshot::Sender<Result<(), EngineError>>,
+    report: oneshot::Sender<Result<Database, EngineError>>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<(), String> {
     let listener = TcpListener::from_std(listener).map_err(|error| error.to_string())?;
-    report.send(Ok(())).map_err(|_| "nobody waits for it".to_owned())?;
+    report.send(Ok(database.clone())).map_err(|_| "nobody waits for it".to_owned())?;
     let (stopping, overdue) = oneshot::channel();
     let shutdown = async {
         // A dropped engine is to stop as well.
@@ -157,6 +166,7 @@ async fn run(
 mod tests {
     use std::collections::HashMap;
 
+    use arcadia_shared::store::error_chain;
     use arcadia_shared::store::schema::{STATE_INDEX, create_table};
     use aws_sdk_dynamodb::types::{
         AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
@@ -198,14 +208,14 @@ mod tests {
     async fn an_engine_in_memory_forgets_and_one_in_a_file_remembers() {
         let file = std::env::temp_dir().join(format!("arcadia-engine-{}.db", std::process::id()));
         for (storage, after_restart) in [(Storage::Memory, 0), (Storage::File(file.clone()), 1)] {
-            let engine = Engine::start(&storage).await.unwrap();
+            let engine = Engine::start(&storage, Purpose::Serve).await.unwrap();
             create_table(&engine.client(), "table").await.unwrap();
             create_table(&engine.client(), "table").await.unwrap();
             let put = engine.client().put_item().table_name("table");
             put.item("PK", text("p")).item("SK", text("s")).send().await.unwrap();
             assert_eq!(tables(&engine).await, ["table"]);
             engine.stop().await.unwrap();
-            let engine = Engine::start(&storage).await.unwrap();
+            let engine = Engine::start(&storage, Purpose::Serve).await.unwrap();
             assert_eq!(tables(&engine).await.len(), after_restart);
             engine.stop().await.unwrap();
         }
@@ -215,13 +225,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_cannot_be_opened_is_named() {
-        let error = Engine::start(&Storage::File("/nonexistent/arcadia.db".into())).await.unwrap_err();
+        let error =
+            Engine::start(&Storage::File("/nonexistent/arcadia.db".into()), Purpose::Serve).await.err().unwrap();
         assert!(error.to_string().contains("/nonexistent/arcadia.db"), "{error}");
     }
 
     #[tokio::test]
     async fn the_engine_does_what_the_store_relies_on() {
-        let engine = Engine::start(&Storage::Memory).await.unwrap();
+        let engine = Engine::start(&Storage::Memory, Purpose::Serve).await.unwrap();
         let client = engine.client();
         create_table(&client, "table").await.unwrap();
         let commit = |token: &str, puts: Vec<TransactWriteItem>| {
@@ -264,5 +275,33 @@ mod tests {
         let got = client.batch_get_item().request_items("table", keys).send().await.unwrap();
         assert_eq!(got.responses().unwrap()["table"].len(), 1);
         engine.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_engine_to_be_filled_takes_transactions_past_the_wire() {
+        let file = std::env::temp_dir().join(format!("arcadia-engine-fill-{}.db", std::process::id()));
+        let storage = Storage::File(file.clone());
+        let engine = Engine::start(&storage, Purpose::Fill).await.unwrap();
+        let client = engine.client();
+        create_table(&client, "table").await.unwrap();
+        let commit = || {
+            let puts = vec![put_new("#A", "first"), put_new("EVENT#1", "first")];
+            client.transact_write_items().client_request_token("token").set_transact_items(Some(puts)).send()
+        };
+        commit().await.unwrap();
+        let refused = commit().await.unwrap_err().into_service_error();
+        assert!(refused.is_transaction_canceled_exception(), "the token is left out: {refused:?}");
+        assert_eq!(query(&client, "PK = :pk AND begins_with(SK, :s)", &[(":pk", "p"), (":s", "#")]).await, ["#A"]);
+
+        engine.stop().await.unwrap();
+        let error = commit().await.unwrap_err();
+        assert!(error_chain(&error).contains("the engine has stopped"), "{error:?}");
+        let engine = Engine::start(&storage, Purpose::Serve).await.unwrap();
+        assert_eq!(
+            query(&engine.client(), "PK = :pk AND SK = :s", &[(":pk", "p"), (":s", "EVENT#1")]).await,
+            ["EVENT#1"]
+        );
+        engine.stop().await.unwrap();
+        std::fs::remove_file(&file).unwrap();
     }
 }

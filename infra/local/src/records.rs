@@ -8,7 +8,7 @@ use arcadia_shared::store::{StoreError, error_chain};
 use aws_sdk_dynamodb::Client;
 
 use crate::data::{DataError, DatabaseLock};
-use crate::engine::{Engine, EngineError, Storage};
+use crate::engine::{Engine, EngineError, Purpose, Storage};
 
 /// Records that can be read and written, and what has to be ended in the end.
 pub struct Records {
@@ -46,19 +46,9 @@ impl Records {
     ///
     /// # Errors
     /// [`RecordsError`] if another program has them, or they cannot be opened.
-    pub async fn in_directory(data: &Path, table: &str) -> Result<Self, RecordsError> {
+    pub async fn in_directory(data: &Path, table: &str, purpose: Purpose) -> Result<Self, RecordsError> {
         let lock = DatabaseLock::acquire(data)?;
-        let engine = Engine::start(&Storage::File(lock.path().to_owned())).await?;
-        Self::of_engine(engine, Some(lock), table, format!("in {}", data.display())).await
-    }
-
-    /// The same for writing much that can be written again: see [`Engine::start_for_bulk`].
-    ///
-    /// # Errors
-    /// As [`Records::in_directory`].
-    pub async fn in_directory_for_bulk(data: &Path, table: &str) -> Result<Self, RecordsError> {
-        let lock = DatabaseLock::acquire(data)?;
-        let engine = Engine::start_for_bulk(&Storage::File(lock.path().to_owned())).await?;
+        let engine = Engine::start(&Storage::File(lock.path().to_owned()), purpose).await?;
         Self::of_engine(engine, Some(lock), table, format!("in {}", data.display())).await
     }
 
@@ -66,8 +56,8 @@ impl Records {
     ///
     /// # Errors
     /// [`RecordsError`] if the engine does not start.
-    pub async fn in_memory(table: &str) -> Result<Self, RecordsError> {
-        let engine = Engine::start(&Storage::Memory).await?;
+    pub async fn in_memory(table: &str, purpose: Purpose) -> Result<Self, RecordsError> {
+        let engine = Engine::start(&Storage::Memory, purpose).await?;
         Self::of_engine(engine, None, table, "in memory until it stops".to_owned()).await
     }
 

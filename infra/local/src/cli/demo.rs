@@ -15,6 +15,7 @@ use super::CliError;
 use super::place::{DEFAULT_REGION, Log, Place, clock_moment, run_async};
 use crate::clock::FixedClock;
 use crate::demo::{History, Script, write};
+use crate::engine::Purpose;
 use crate::issuer::claim_names;
 use crate::records::{Records, is_aws};
 
@@ -61,8 +62,8 @@ async fn fill(options: Demo) -> Result<(), CliError> {
     let until = until.unwrap_or_else(|| RealClock.now());
     let records = match dynamodb_endpoint {
         Some(endpoint) => Records::at(&endpoint, &table).await?,
-        None if in_memory => Records::in_memory(&table).await?,
-        None => Records::in_directory_for_bulk(&data.path, &table).await?,
+        None if in_memory => Records::in_memory(&table, Purpose::Fill).await?,
+        None => Records::in_directory(&data.path, &table, Purpose::Fill).await?,
     };
     let app = App {
         store: Store::new(records.client.clone(), table),

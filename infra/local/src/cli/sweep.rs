@@ -15,6 +15,7 @@ use super::CliError;
 use super::place::{DEFAULT_REGION, Log, Place, clock_moment, run_async};
 use crate::clock::FixedClock;
 use crate::data::{self, DataError};
+use crate::engine::Purpose;
 use crate::issuer::claim_names;
 use crate::records::{Records, RecordsError, is_aws};
 use crate::sweeper::{SWEEP_LIMIT, sweep_until_done};
@@ -47,7 +48,7 @@ async fn sweep_once(options: Sweep) -> Result<(), CliError> {
     let records = match dynamodb_endpoint {
         Some(endpoint) => Records::at(&endpoint, &table).await?,
         None if !data::has_database(&data.path) => return Err(CliError::NoRecords(data.path)),
-        None => Records::in_directory(&data.path, &table).await.map_err(|error| match error {
+        None => Records::in_directory(&data.path, &table, Purpose::Serve).await.map_err(|error| match error {
             RecordsError::Data(DataError::InUse(path)) => CliError::SweptByAnother(path),
             error => error.into(),
         })?,

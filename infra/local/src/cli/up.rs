@@ -19,6 +19,7 @@ use super::token::token_hours;
 use crate::banner::Banner;
 use crate::clock::MovableClock;
 use crate::demo;
+use crate::engine::Purpose;
 use crate::events_route;
 use crate::feed::{Feed, MAX_KEPT_LEN};
 use crate::gateway::{self, Extras};
@@ -90,8 +91,8 @@ async fn up(options: Up) -> Result<(), CliError> {
     let issuer = Arc::new(Issuer::open(&data.path)?);
     let records = match dynamodb_endpoint {
         Some(endpoint) => Records::at(&endpoint, &table).await?,
-        None if in_memory => Records::in_memory(&table).await?,
-        None => Records::in_directory(&data.path, &table).await?,
+        None if in_memory => Records::in_memory(&table, Purpose::Serve).await?,
+        None => Records::in_directory(&data.path, &table, Purpose::Serve).await?,
     };
     let movable = starts_at.map(|at| Arc::new(MovableClock::starting_at(at)));
     let clock: Arc<dyn Clock> = match &movable {

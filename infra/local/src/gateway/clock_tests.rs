@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::clock::{MovableClock, moment};
 use crate::demo;
-use crate::engine::{Engine, Storage};
+use crate::engine::{Engine, Purpose, Storage};
 use crate::issuer::{Role, TokenRequest, claim_names};
 use crate::sweeper::{Sweeper, sweep_until_done};
 
@@ -24,7 +24,7 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        let engine = Engine::start(&Storage::Memory).await.unwrap();
+        let engine = Engine::start(&Storage::Memory, Purpose::Serve).await.unwrap();
         create_table(&engine.client(), "table").await.unwrap();
         let clock = Arc::new(MovableClock::starting_at(moment("2027-01-01T00:00:00Z").unwrap()));
         let app = App {
