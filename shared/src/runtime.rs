@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
@@ -167,6 +168,8 @@ pub fn function_config(service: &str) -> Result<SdkConfig, EnvironmentError> {
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
         .http_client(if is_plain { HttpClientBuilder::new().build_http() } else { https() })
         .retry_config(retries())
+        // An attempt's timeout bounds its body as well.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(timeouts());
     Ok(match endpoint {
         Some(endpoint) => config.endpoint_url(endpoint).build(),
@@ -190,6 +193,7 @@ pub fn local_client(endpoint: &str) -> Client {
         .region(Region::from_static("eu-central-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
         .retry_config(retries())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(timeouts())
         .build();
     Client::from_conf(config)

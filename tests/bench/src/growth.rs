@@ -1,31 +1,38 @@
 //! What more of everything costs: a sweep's time for each deployment, and that of a page and of a deployment, when
 //! there is a hundred or a thousand times as much beside it.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use arcadia_local::engine::{Engine, Purpose, Storage};
+use arcadia_shared::runtime::RealClock;
+use dynoxide::actions::scan::ScanRequest;
+use dynoxide::{AttributeValue, Database, ImportOptions, Item};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Failure;
-use crate::place::{Item, Place, TENANT, query, request, route};
+
+use crate::place::{Place, TENANT, request, route};
+use crate::project::TEMPORARY;
 use crate::report::{Finding, Goal, Section};
 use crate::stats::{Ratios, Samples};
-use crate::sweeps::{Tenancy, put_batch};
+use crate::sweeps::Tenancy;
 
 /// How many deployments are due in the one case and in the other.
 const DUE: [usize; 2] = [1_000, 100_000];
 /// How many items a table holds in the one case and in the other.
-const ITEMS: [usize; 2] = [1_000, 100_000];
+const ITEMS: [usize; 2] = [1_000, 1_000_000];
 /// How many items a new deployment is: itself, the claim on its slug, its first event.
 const ITEMS_OF_ONE: usize = 3;
 /// Calls of each kind in a round.
 const CALLS: usize = 300;
-/// How many batches are written at a time.
-const WRITERS: usize = 8;
-/// Deployments in a batch of 24 items.
-const DEPLOYMENTS_OF_A_BATCH: usize = 8;
+/// How many deployments are written at a time.
+const DEPLOYMENTS_OF_A_BATCH: usize = 10_000;
+/// What tables are called.
+const TABLE: &str = "growth";
 
 /// Measures the section.
 pub async fn measure(rounds: usize) -> Result<Section, Failure> {
@@ -82,42 +89,41 @@ async fn of_a_table(rounds: usize) -> Result<Vec<Finding>, Failure> {
             }
         }
         let detail = format!("{:.2?} / {:.2?}", all[1].median(), all[0].median());
-        let what = format!("p50 of {what}, in a table of 100,000 items / of 1,000");
+        let what = format!("p50 of {what}, in a table of 1,000,000 items / of 1,000");
         findings.push(Finding::ratio(what, Goal::AtMost(1.1), &ratios, detail));
     }
+    few.remove().await?;
+    many.remove().await?;
     Ok(findings)
 }
 
-/// A table full of deployments of one tenant.
+/// A table full of deployments of one tenant, on an engine of its own.
 struct Filled {
     place: Place,
     ids: Vec<Uuid>,
+    engine: Engine,
+    file: PathBuf,
 }
 
 impl Filled {
     async fn new(items: usize) -> Result<Self, Failure> {
-        let place = Place::new("growth").await?;
+        fs::create_dir_all(TEMPORARY)?;
+        let file = Path::new(TEMPORARY).join(format!("{}.db", crate::unique("growth")));
+        let storage = Storage::File(file.clone());
         // One is made by the product, and all others are like it.
+        let engine = Engine::start(&storage, Purpose::Serve).await?;
+        let place = Place::new_on(engine.client(), TABLE, Arc::new(RealClock)).await?;
         let first = place.create("shop-0").await?;
-        let partition = format!("DEPLOYMENT#{first}");
-        let mut pattern = query(&place, &partition, "#").await?;
-        pattern.extend(query(&place, &partition, "EVENT#").await?);
-        pattern.extend(query(&place, &format!("TENANT#{TENANT}"), "SLUG#").await?);
-        if pattern.len() != ITEMS_OF_ONE {
-            return Err(format!("a new deployment is {} items", pattern.len()).into());
-        }
+        engine.stop().await?;
         let ids: Vec<Uuid> = (1..items / ITEMS_OF_ONE).map(|_| place.app.new_id(place.app.clock.now())).collect();
-        let numbered: Vec<(usize, Uuid)> = ids.iter().copied().enumerate().collect();
-        let batches = numbered.chunks(DEPLOYMENTS_OF_A_BATCH).map(|batch| {
-            let alike = |(number, id): &(usize, Uuid)| {
-                let (id, slug) = (id.to_string(), format!("shop-{}", number + 1));
-                pattern.iter().map(|item| renamed(item, &first, &id, &slug)).collect::<Vec<_>>()
-            };
-            batch.iter().flat_map(alike).collect::<Vec<Item>>()
-        });
-        let writes = stream::iter(batches).map(|batch| put_batch(&place, batch)).buffer_unordered(WRITERS);
-        writes.try_collect::<()>().await?;
-        Ok(Self { place, ids })
+        fill(&file, &first, &ids)?;
+        let engine = Engine::start(&storage, Purpose::Serve).await?;
+        Ok(Self { place: Place::on(engine.client(), TABLE, Arc::new(RealClock)), ids, engine, file })
+    }
+
+    async fn remove(self) -> Result<(), Failure> {
+        self.engine.stop().await?;
+        Ok(fs::remove_file(self.file)?)
     }
 
     /// An id that is stored, another for each number.
@@ -137,6 +143,28 @@ impl Filled {
         let whole = body["deployments"].as_array().is_none_or(|page| page.len() == 50);
         if status == 200 && whole { Ok(took) } else { Err(format!("{status} {body}").into()) }
     }
+}
+
+/// Writes more deployments like the only one that is there.
+fn fill(file: &Path, first: &str, ids: &[Uuid]) -> Result<(), Failure> {
+    let database = Database::new(file.to_str().ok_or("a path that is not UTF-8")?)?;
+    database.enable_bulk_loading()?;
+    let scan = ScanRequest { table_name: TABLE.to_owned(), ..ScanRequest::default() };
+    let pattern = database.scan(scan)?.items.unwrap_or_default();
+    if pattern.len() != ITEMS_OF_ONE {
+        return Err(format!("a new deployment is {} items", pattern.len()).into());
+    }
+    let mut number = 0;
+    for batch in ids.chunks(DEPLOYMENTS_OF_A_BATCH) {
+        let mut items = Vec::with_capacity(batch.len() * ITEMS_OF_ONE);
+        for id in batch {
+            number += 1;
+            let (id, slug) = (id.to_string(), format!("shop-{number}"));
+            items.extend(pattern.iter().map(|item| renamed(item, first, &id, &slug)));
+        }
+        database.import_items(TABLE, items, ImportOptions::default())?;
+    }
+    Ok(())
 }
 
 fn with_claims(mut event: Value, claims: Value) -> Value {

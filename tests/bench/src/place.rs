@@ -65,7 +65,12 @@ impl Place {
 
     /// The same, at the time of `clock`.
     pub async fn new_at(name: &str, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
-        let place = Self::at(dynamodb::endpoint(), &crate::unique(name), clock);
+        Self::new_on(local_client(dynamodb::endpoint()), &crate::unique(name), clock).await
+    }
+
+    /// The same, where a client of the caller's asks.
+    pub async fn new_on(client: Client, table: &str, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        let place = Self::on(client, table, clock);
         schema::create_table(place.app.store.client(), place.app.store.table()).await?;
         Ok(place)
     }
