@@ -12,8 +12,12 @@ use arcadia_functions::ROUTES;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse as _;
+use rcgen::CertifiedKey;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use crate::harness::project::ROOT;
 use crate::harness::world::id_of;
@@ -370,4 +374,48 @@ fn the_documentation_is_what_the_program_says_of_itself() {
         let found = fs::read_to_string(&path).unwrap_or_default();
         assert!(found == text, "docs/cli.md is out of date: run UPDATE_DOCS=1 cargo test -p arcadia-tests cli");
     }
+}
+
+/// Speaks TLS on a port of its own in front of an address, with a certificate of its own making; the port, and the
+/// certificate as PEM.
+async fn tls_in_front_of(address: String) -> (u16, String) {
+    let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
+    let config = config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let (acceptor, address) = (acceptor.clone(), address.clone());
+            // A client that does not trust us breaks off.
+            tokio::spawn(async move {
+                let mut outside = acceptor.accept(socket).await.ok()?;
+                let mut inside = TcpStream::connect(address).await.ok()?;
+                tokio::io::copy_bidirectional(&mut outside, &mut inside).await.ok()
+            });
+        }
+    });
+    (port, cert.pem())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_behind_tls_is_asked_if_the_machine_trusts_it() {
+    let shell = Shell::start(&[]).await;
+    shell.open_shop();
+    let (port, certificate) = tls_in_front_of(shell.running.http.base.replace("http://", "")).await;
+    let trusted = format!("{}/authority.pem", shell.data.path());
+    fs::write(&trusted, certificate).unwrap();
+    let ask = |authority: Option<&str>| -> Said {
+        let mut command = Command::new(program());
+        command.args(["deployments", "show", "acme/shop", "--data", shell.data.path()]);
+        command.args(["--url", &format!("https://127.0.0.1:{port}")]);
+        command.env_remove("ARCADIA_TOKEN").env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+        command.envs(authority.map(|file| ("SSL_CERT_FILE", file)));
+        command.stdin(Stdio::null()).output().expect("the program").into()
+    };
+    assert!(ask(Some(&trusted)).ok().contains("acme/shop"));
+    ask(None).refused(1, &[&format!("https://127.0.0.1:{port} does not answer"), "certificate"]);
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use arcadia_shared::domain::DeploymentId;
 use serde_json::{Value, json};
 use ureq::http::{Response, header};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 pub use failure::{Failure, Problem};
@@ -63,6 +64,9 @@ impl Client {
         // Proxies are for the world outside; nor do redirects belong to the API, and a token must not follow one.
         if is_local {
             config = config.proxy(None);
+        }
+        if base.starts_with("https:") {
+            config = config.tls_config(TlsConfig::builder().root_certs(authorities()).build());
         }
         let agent = config.max_redirects(0).build().into();
         Self { agent, base: base.to_owned(), token, json }
@@ -187,6 +191,15 @@ impl Client {
             written => Ok(written?),
         }
     }
+}
+
+/// Whom this machine trusts, and a company's own authority with it; Mozilla's list where a machine has none.
+fn authorities() -> RootCerts {
+    let found = rustls_native_certs::load_native_certs().certs;
+    if found.is_empty() {
+        return RootCerts::WebPki;
+    }
+    found.iter().map(|der| Certificate::from_der(der).to_owned()).into()
 }
 
 /// How long to wait before a request is sent again; nothing if that makes no sense.
