@@ -34,7 +34,7 @@ pub enum Purpose {
     /// To be worked with: what it answered is on the disk.
     Serve,
     /// To be filled with what can be made again from the start: what it answered is on the disk only when it has
-    /// stopped, and transactions go past the wire: see [`direct`].
+    /// stopped, and transactions go past the wire.
     Fill,
 }
 

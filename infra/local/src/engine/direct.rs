@@ -29,14 +29,13 @@ pub struct Direct {
 impl Direct {
     /// A client that goes this way, and otherwise does what `client` does.
     pub fn client(database: &Arc<Database>, client: &Client) -> Client {
-        let builder = client.config().to_builder();
         let Some(wire) = client.config().http_client() else { return client.clone() };
         let database = Arc::downgrade(database);
         let direct = http_client_fn(move |settings, components| {
             let (database, wire) = (Weak::clone(&database), wire.http_connector(settings, components));
             SharedHttpConnector::new(Self { database, wire })
         });
-        Client::from_conf(builder.http_client(direct).build())
+        Client::from_conf(client.config().to_builder().http_client(direct).build())
     }
 
     fn commit(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
