@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Failure;
-
 use crate::place::{Place, TENANT, request, route};
 use crate::project::TEMPORARY;
 use crate::report::{Finding, Goal, Section};

@@ -248,7 +248,7 @@ async fn copy_table(from: &Place, to: &Place) -> Result<(), Failure> {
 }
 
 /// Writes some items, 25 at most.
-pub async fn put_batch(place: &Place, items: Vec<Item>) -> Result<(), Failure> {
+async fn put_batch(place: &Place, items: Vec<Item>) -> Result<(), Failure> {
     let mut writes = Vec::with_capacity(items.len());
     for item in items {
         let put = PutRequest::builder().set_item(Some(item)).build()?;
