@@ -133,7 +133,7 @@ pub fn committed(change: &Change, outcome: &Result<(), StoreError>) {
                 count(INVOICES_OVERDUE);
             }
         }
-        if let EventKind::InvoiceOpened { invoice } = &event.kind {
+        if let EventKind::InvoiceOpened { invoice, .. } = &event.kind {
             count(INVOICES_OPENED);
             if invoice.status == InvoiceStatus::Paid {
                 count(INVOICES_PAID);

@@ -3,15 +3,16 @@
 //! A new state is always made by applying events to the old one, here as in a replay of the whole history, so that the
 //! two cannot disagree.
 
-use super::clock::{NextAction, next_action};
+use super::clock::{NextAction, next_action, upcoming};
 use super::deployment::{Deployment, Template};
+use super::entry::{add_balance, drop_settled};
 use super::event::{Changed, Event, EventKind, Updated};
-use super::invoice::{Invoice, OpenInvoice};
+use super::invoice::Invoice;
 use super::lifecycle::State;
 use super::policy::DunningPolicy;
 use super::resource::Resource;
 use super::subscription::{Subscription, SubscriptionAddon};
-use super::values::{DeploymentId, InvoiceNumber, ShortCode, SubscriptionAddonId};
+use super::values::{DeploymentId, InvoiceNumber, ShortCode, SubscriptionAddonId, Timestamp};
 
 /// A deployment as one query reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +38,19 @@ pub struct Change {
     pub resource: Option<Resource>,
     /// The plan whose one trial the tenant takes up.
     pub trial_of: Option<ShortCode>,
-    /// An invoice that was there before, as it will be. New ones, and those given up, are named by the events.
+    /// An invoice that was read, as it will be. New ones, those given up and those that an entry names follow from the
+    /// events.
     pub invoice: Option<Invoice>,
+    /// The version that was read of that invoice.
+    pub invoice_read: u64,
+}
+
+impl Change {
+    /// Whether it issues an invoice, which goes by the tenant's policy.
+    #[must_use]
+    pub fn issues_invoice(&self) -> bool {
+        self.events.iter().any(|event| matches!(event.kind, EventKind::InvoiceOpened { .. }))
+    }
 }
 
 /// Why a list of events is no deployment's history.
@@ -83,6 +95,12 @@ impl Aggregate {
         next_action(self)
     }
 
+    /// Every dated step that lies ahead, the earliest first.
+    #[must_use]
+    pub fn upcoming(&self) -> Vec<NextAction> {
+        upcoming(self)
+    }
+
     /// The subscription, if it is not over.
     #[must_use]
     pub fn live_subscription(&self) -> Option<&Subscription> {
@@ -98,7 +116,14 @@ impl Aggregate {
         if event.sequence != expected {
             return Err(ReplayError::Gap { expected, found: event.sequence });
         }
+        let was_held_up = self.deployment.is_overdue(event.occurred_at);
         self.apply_kind(event).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
+        for entry in &event.entries {
+            entry.apply(&mut self.deployment).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
+        }
+        if was_held_up && !self.deployment.is_overdue(event.occurred_at) {
+            self.deployment.release(event.occurred_at);
+        }
         // As the table has them: ids made within one millisecond, or by a clock that runs behind, do not sort as made.
         self.addons.sort_unstable_by_key(|addon| addon.id);
         self.deployment.version = event.sequence;
@@ -111,17 +136,16 @@ impl Aggregate {
         let deployment = &mut self.deployment;
         match &event.kind {
             EventKind::Created { .. } => return None,
-            EventKind::StateChanged { resume_at, subscription, dunning_policy } => {
+            EventKind::StateChanged { resume_at, subscription } => {
                 if event.from_state != Some(deployment.state) {
                     return None;
                 }
                 deployment.state = event.to_state?;
                 deployment.state_since = event.occurred_at;
-                deployment.resume_at = *resume_at;
-                deployment.dunning_policy = dunning_policy.unwrap_or(deployment.dunning_policy);
+                (deployment.resume_at, deployment.released_at) = (*resume_at, None);
                 self.subscription.clone_from(subscription);
             }
-            EventKind::Updated(updated) => apply_update(deployment, updated),
+            EventKind::Updated(updated) => apply_update(deployment, updated, event.occurred_at),
             EventKind::ResourceAdded { .. } => deployment.live_resources = deployment.live_resources.checked_add(1)?,
             EventKind::ResourceDeleted { .. } => {
                 deployment.live_resources = deployment.live_resources.checked_sub(1)?
@@ -151,22 +175,29 @@ impl Aggregate {
                 }
                 self.subscription.clone_from(subscription);
             }
-            EventKind::Renewed { subscription, dunning_policy } => {
+            EventKind::InvoiceOpened { invoice, dunning_policy } => {
                 deployment.dunning_policy = dunning_policy.unwrap_or(deployment.dunning_policy);
-                self.subscription = Some(subscription.clone());
+                add_balance(deployment, invoice.currency, -invoice.balance_cents)?;
+                deployment.open_invoices.extend(invoice.as_open());
             }
-            EventKind::InvoiceOpened { invoice } => deployment.open_invoices.extend(invoice.as_open()),
             EventKind::PaymentReceived { number, due_cents, .. } => receive_payment(deployment, number, *due_cents)?,
-            EventKind::InvoiceVoided { number } => {
-                remove_open(deployment, number)?;
-            }
-            EventKind::InvoicesUncollectible { numbers } => {
-                for number in numbers {
-                    remove_open(deployment, number)?;
-                    deployment.uncollectible_invoices = deployment.uncollectible_invoices.checked_add(1)?;
+            EventKind::InvoiceVoided { number, subscription } => {
+                deployment.open_invoices.retain(|owed| owed.number != *number);
+                deployment.uncollectible_invoices.retain(|owed| owed.number != *number);
+                if subscription.is_some() {
+                    self.subscription.clone_from(subscription);
                 }
             }
-            EventKind::TrialEnded { subscription }
+            EventKind::BalanceApplied => {}
+            EventKind::InvoicesUncollectible { numbers } => {
+                for number in numbers {
+                    let index = deployment.open_invoices.iter().position(|open| open.number == *number)?;
+                    let given_up = deployment.open_invoices.remove(index);
+                    deployment.uncollectible_invoices.push(given_up);
+                }
+            }
+            EventKind::Renewed { subscription }
+            | EventKind::TrialEnded { subscription }
             | EventKind::PlanChangeScheduled { subscription }
             | EventKind::PlanChangeWithdrawn { subscription }
             | EventKind::CancellationScheduled { subscription }
@@ -183,21 +214,12 @@ impl Aggregate {
     }
 }
 
-fn remove_open(deployment: &mut Deployment, number: &InvoiceNumber) -> Option<OpenInvoice> {
-    let index = deployment.open_invoices.iter().position(|open| open.number == *number)?;
-    Some(deployment.open_invoices.remove(index))
-}
-
-/// What is left to pay of an invoice changes; an invoice that is not open had been given up.
+/// What is left to pay changes of an invoice that is open, or was given up.
 fn receive_payment(deployment: &mut Deployment, number: &InvoiceNumber, due_cents: i64) -> Option<()> {
-    match deployment.open_invoices.iter_mut().find(|open| open.number == *number) {
-        Some(open) => open.due_cents = due_cents,
-        None if due_cents == 0 => {
-            deployment.uncollectible_invoices = deployment.uncollectible_invoices.checked_sub(1)?;
-        }
-        None => {}
-    }
-    deployment.open_invoices.retain(|open| open.due_cents > 0);
+    let Deployment { open_invoices, uncollectible_invoices, .. } = deployment;
+    let mut owed = open_invoices.iter_mut().chain(uncollectible_invoices.iter_mut());
+    owed.find(|owed| owed.number == *number)?.due_cents = due_cents;
+    drop_settled(deployment);
     Some(())
 }
 
@@ -231,9 +253,11 @@ fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
         template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
         trial_ends_at,
         resume_at: None,
+        released_at: None,
         live_resources: 0,
         open_invoices: Vec::new(),
-        uncollectible_invoices: 0,
+        uncollectible_invoices: Vec::new(),
+        balances: Vec::new(),
         dunning_policy: DunningPolicy::default(),
         version: 1,
         created_at: event.occurred_at,
@@ -242,13 +266,25 @@ fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
     Ok(Aggregate { deployment, subscription: None, addons: Vec::new() })
 }
 
-fn apply_update(deployment: &mut Deployment, updated: &Updated) {
-    let Updated { display_name, region, llm_mode, template_code, template_version, billing_action_suspended } =
-        updated.clone();
+fn apply_update(deployment: &mut Deployment, updated: &Updated, at: Timestamp) {
+    let Updated {
+        display_name,
+        region,
+        llm_mode,
+        template_code,
+        template_version,
+        billing_action_suspended,
+        resume_at,
+    } = updated.clone();
     set(&mut deployment.display_name, display_name);
     set(&mut deployment.region, region);
     set(&mut deployment.llm_mode, llm_mode);
+    let was_held = deployment.billing_action_suspended;
     set(&mut deployment.billing_action_suspended, billing_action_suspended);
+    set(&mut deployment.resume_at, resume_at);
+    if was_held && !deployment.billing_action_suspended {
+        deployment.release(at);
+    }
     let (mut code, mut version) = deployment.template.take().map(|t| (t.code, t.version)).unzip();
     set(&mut code, template_code);
     set(&mut version, template_version);

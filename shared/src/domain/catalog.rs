@@ -1,5 +1,7 @@
 //! The catalog: what can be bought now. What was bought is copied into [`super::subscription`] and lives on there.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::money::Currency;
@@ -63,6 +65,9 @@ pub struct PlanVersion {
     pub published_at: Timestamp,
 }
 
+/// Prices in minor units that depend on the interval of the plan.
+pub type IntervalPrices = BTreeMap<Interval, i64>;
+
 /// Something that a subscription can have on top of its plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
@@ -71,8 +76,11 @@ pub struct Addon {
     pub code: ShortCode,
     /// What people call it.
     pub name: DisplayName,
-    /// What it costs each interval of the plan, in minor units.
+    /// What it costs each interval of a plan whose interval has no price of its own here, in minor units.
     pub price_cents: i64,
+    /// What it costs each interval of a plan of that interval, in minor units.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub interval_prices: IntervalPrices,
     /// The currency of the price.
     pub currency: Currency,
     /// How many units it grants.

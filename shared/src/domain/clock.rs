@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
+use super::deployment::Deployment;
 use super::lifecycle::State;
 use super::policy::{DunningPolicy, days_after};
-use super::subscription::SubscriptionStatus;
+use super::subscription::{Subscription, SubscriptionStatus};
 use super::values::Timestamp;
 
 /// A step that the clock takes by itself.
@@ -19,16 +20,20 @@ pub enum Action {
     EndTrial,
     /// The pause ends.
     Resume,
+    /// Balance settles open invoices that it did not get to before.
+    ApplyBalance,
     /// An invoice is overdue: the deployment becomes past due.
     MarkPastDue,
     /// It stayed unpaid: the deployment is suspended.
     Suspend,
-    /// It stayed unpaid still: the deployment is cancelled and its open invoices are given up.
+    /// It stayed unpaid still: the deployment is cancelled.
     CancelUnpaid,
     /// The scheduled change of plan takes place, and the next period begins.
     ChangePlan,
     /// The next period begins.
     Renew,
+    /// Invoices of a cancelled deployment stayed unpaid: they are given up.
+    GiveUp,
     /// The cancelled deployment is put away for good.
     Archive,
 }
@@ -38,21 +43,6 @@ impl Action {
     #[must_use]
     pub fn is_dunning(self) -> bool {
         LADDER.iter().any(|rung| rung.action == self)
-    }
-
-    /// Whether it goes by the tenant's policy as it is now, which it copies. All others go by the copy.
-    #[must_use]
-    pub const fn copies_policy(self) -> bool {
-        match self {
-            Self::MarkPastDue | Self::Renew => true,
-            Self::CancelSubscription
-            | Self::EndTrial
-            | Self::Resume
-            | Self::Suspend
-            | Self::CancelUnpaid
-            | Self::ChangePlan
-            | Self::Archive => false,
-        }
     }
 }
 
@@ -69,6 +59,8 @@ pub struct Rung {
     pub reason: &'static str,
     /// How many days after the invoice's due date.
     pub days_after_due: fn(&DunningPolicy) -> u32,
+    /// How many days after that date the rung before was due, if this one is climbed from it.
+    pub previous_days: Option<fn(&DunningPolicy) -> u32>,
 }
 
 /// The dunning ladder, as data.
@@ -79,6 +71,7 @@ pub const LADDER: &[Rung] = &[
         to: State::PastDue,
         reason: "invoice_overdue",
         days_after_due: |policy| policy.past_due_after_days,
+        previous_days: None,
     },
     Rung {
         action: Action::Suspend,
@@ -86,6 +79,7 @@ pub const LADDER: &[Rung] = &[
         to: State::Suspended,
         reason: "invoice_unpaid",
         days_after_due: |policy| policy.suspended_after_days,
+        previous_days: Some(|policy| policy.past_due_after_days),
     },
     Rung {
         action: Action::CancelUnpaid,
@@ -93,6 +87,15 @@ pub const LADDER: &[Rung] = &[
         to: State::Cancelled,
         reason: "invoice_unpaid",
         days_after_due: |policy| policy.cancelled_after_days,
+        previous_days: Some(|policy| policy.suspended_after_days),
+    },
+    Rung {
+        action: Action::CancelUnpaid,
+        from: State::Paused,
+        to: State::Cancelled,
+        reason: "invoice_unpaid",
+        days_after_due: |policy| policy.cancelled_after_days,
+        previous_days: None,
     },
 ];
 
@@ -102,10 +105,20 @@ impl Rung {
     pub fn from(state: State) -> Option<&'static Self> {
         LADDER.iter().find(|rung| rung.from == state)
     }
+
+    /// When it is due: its days after the due date, but never sooner after the rung before than the policy has them
+    /// apart, however late that was climbed.
+    fn at(&self, policy: &DunningPolicy, due_at: Timestamp, state_since: Timestamp) -> Timestamp {
+        let days = (self.days_after_due)(policy);
+        let by_due_date = days_after(due_at, days);
+        let apart = self.previous_days.map(|previous| days.saturating_sub(previous(policy)));
+        apart.map_or(by_due_date, |days| by_due_date.max(days_after(state_since, days)))
+    }
 }
 
 /// What the clock will do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct NextAction {
     /// The step.
     pub action: Action,
@@ -116,36 +129,74 @@ pub struct NextAction {
 /// The earliest step that lies ahead; of those due at the same moment, the first in the order of [`Action`].
 #[must_use]
 pub fn next_action(aggregate: &Aggregate) -> Option<NextAction> {
+    candidates(aggregate).min_by_key(|next| (next.at, next.action))
+}
+
+/// Every dated step that lies ahead as things stand, the earliest first, and with the next rung of the ladder all those
+/// above it.
+#[must_use]
+pub fn upcoming(aggregate: &Aggregate) -> Vec<NextAction> {
+    let Deployment { state, state_since, dunning_policy: policy, billing_action_suspended, .. } = &aggregate.deployment;
+    let mut steps: Vec<NextAction> = candidates(aggregate).filter(|next| !next.action.is_dunning()).collect();
+    let due_at = aggregate.deployment.oldest_due_at().filter(|_| !billing_action_suspended);
+    let (mut state, mut since) = (*state, *state_since);
+    while let Some((rung, due_at)) = Rung::from(state).zip(due_at) {
+        since = rung.at(policy, due_at, since);
+        state = rung.to;
+        steps.push(NextAction { action: rung.action, at: since });
+    }
+    steps.sort_unstable_by_key(|next| (next.at, next.action));
+    steps
+}
+
+/// The steps that the present state leads to, each when it is due.
+fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
     let Aggregate { deployment, subscription, .. } = aggregate;
     let subscription = subscription.as_ref().filter(|s| s.is_live());
-    let billed = subscription.filter(|s| s.status == SubscriptionStatus::Active && !s.in_trial());
+    let begun = subscription.filter(|s| !s.in_trial());
     // Whoever suspends billing actions stops the clock from changing the state, and from nothing else.
     let moves = !deployment.billing_action_suspended;
-    let in_state = |state: State, at: Option<Timestamp>| at.filter(|_| moves && deployment.state == state);
-    // A trial of the deployment itself ends by a change of its state; one of the subscription alone does not.
-    let trial_end = match deployment.state {
-        State::Trial => in_state(State::Trial, deployment.trial_ends_at),
-        State::Active | State::PastDue => subscription.filter(|s| s.in_trial()).and_then(|s| s.trial_ends_at),
-        State::Paused | State::Suspended | State::Cancelled | State::Archived => None,
-    };
     let policy = &deployment.dunning_policy;
-    let archived_at =
-        Some(days_after(deployment.state_since, policy.archived_after_days)).filter(|_| deployment.live_resources == 0);
-    let oldest_due_at = deployment.open_invoices.iter().map(|open| open.due_at).min().filter(|_| moves);
-    let rung = Rung::from(deployment.state).zip(oldest_due_at);
-    let rung = rung.map(|(rung, due_at)| (rung.action, Some(days_after(due_at, (rung.days_after_due)(policy)))));
-    let period_end = billed.map(|s| s.current_period_end);
-    let changes = billed.is_some_and(|s| s.pending_change.is_some());
+    let is = |state| moves && deployment.state == state;
+    let due_at = deployment.oldest_due_at();
+    let rung = Rung::from(deployment.state).filter(|_| moves).zip(due_at);
+    let rung = rung.map(|(rung, due_at)| (rung.action, Some(rung.at(policy, due_at, deployment.state_since))));
+    let give_up_at = due_at.filter(|_| is(State::Cancelled)).map(|at| days_after(at, policy.cancelled_after_days));
+    let archives = is(State::Cancelled) && deployment.live_resources == 0 && deployment.open_invoices.is_empty();
+    let archived_at = archives.then(|| days_after(deployment.state_since, policy.archived_after_days));
+    // A scheduled change happens on its day also while paused; only then it opens no period.
+    let period_end = |s: &Subscription| s.current_period_end;
+    let change_at = begun.filter(|s| s.pending_change.is_some()).map(period_end);
+    let renews = |s: &&Subscription| s.status == SubscriptionStatus::Active && s.pending_change.is_none();
     [
         (Action::CancelSubscription, subscription.and_then(|s| s.cancel_at)),
-        (Action::EndTrial, trial_end),
-        (Action::Resume, in_state(State::Paused, deployment.resume_at)),
-        (Action::ChangePlan, period_end.filter(|_| changes)),
-        (Action::Renew, period_end.filter(|_| !changes)),
-        (Action::Archive, in_state(State::Cancelled, archived_at)),
+        (Action::EndTrial, trial_end(deployment, subscription)),
+        (Action::Resume, resume_at(deployment).filter(|_| is(State::Paused))),
+        (Action::ApplyBalance, deployment.balance_waits().then_some(deployment.updated_at)),
+        (Action::ChangePlan, change_at),
+        (Action::Renew, begun.filter(renews).map(period_end)),
+        (Action::GiveUp, give_up_at),
+        (Action::Archive, archived_at),
     ]
     .into_iter()
     .chain(rung)
     .filter_map(|(action, at)| Some(NextAction { action, at: at? }))
-    .min_by_key(|next| (next.at, next.action))
+}
+
+/// When a trial ends: the deployment's own by a change of its state, one of the subscription alone without. While billing
+/// actions are suspended, the trial of a deployment ends for billing all the same.
+fn trial_end(deployment: &Deployment, subscription: Option<&Subscription>) -> Option<Timestamp> {
+    let of_subscription = subscription.filter(|s| s.in_trial()).and_then(|s| s.trial_ends_at);
+    match deployment.state {
+        State::Trial if !deployment.billing_action_suspended => deployment.trial_ends_at,
+        State::Trial | State::Active | State::PastDue => of_subscription,
+        State::Paused | State::Suspended | State::Cancelled | State::Archived => None,
+    }
+}
+
+/// When a pause ends by itself: not while an invoice is overdue, and not before a hold on it went away.
+fn resume_at(deployment: &Deployment) -> Option<Timestamp> {
+    let resume_at = deployment.resume_at?;
+    let at = deployment.released_at.map_or(resume_at, |released_at| resume_at.max(released_at));
+    deployment.oldest_due_at().is_none_or(|due_at| due_at > at).then_some(at)
 }

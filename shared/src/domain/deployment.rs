@@ -1,7 +1,9 @@
 //! A deployment: one hosted app instance, and the unit that is billed.
 
+use super::entry::Amount;
 use super::invoice::OpenInvoice;
 use super::lifecycle::State;
+use super::money::Currency;
 use super::policy::DunningPolicy;
 use super::values::{DeploymentId, DisplayName, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
 
@@ -32,12 +34,16 @@ pub struct Deployment {
     pub trial_ends_at: Option<Timestamp>,
     /// When a pause ends by itself; only ever set while `paused`.
     pub resume_at: Option<Timestamp>,
+    /// When the last thing went away that kept the clock from ending the pause: a hold, or an overdue invoice.
+    pub released_at: Option<Timestamp>,
     /// Cloud resources that are not deleted.
     pub live_resources: u32,
     /// Invoices that are issued and neither paid, void nor given up, oldest first.
     pub open_invoices: Vec<OpenInvoice>,
-    /// Invoices that were given up and not paid since.
-    pub uncollectible_invoices: u32,
+    /// Invoices that were given up and not paid since, oldest first.
+    pub uncollectible_invoices: Vec<OpenInvoice>,
+    /// What was paid and is not owed, by currency, never nothing. It goes at once to the oldest open invoice of its currency.
+    pub balances: Vec<Amount>,
     /// The tenant's policy as it was copied here last; it moves no deadline that already runs.
     pub dunning_policy: DunningPolicy,
     /// The sequence of its last event, so 1 after creation. Every change raises it.
@@ -49,10 +55,39 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Whether an invoice of it waits for payment, or was given up.
+    /// Whether an invoice of it waits for payment, or was given up and not paid.
     #[must_use]
     pub const fn owes(&self) -> bool {
-        !self.open_invoices.is_empty() || self.uncollectible_invoices > 0
+        !self.open_invoices.is_empty() || !self.uncollectible_invoices.is_empty()
+    }
+
+    /// Whether an open invoice is not paid though it was due by `now`.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.oldest_due_at().is_some_and(|due_at| due_at <= now)
+    }
+
+    /// Until when the open invoice that is due first has to be paid.
+    #[must_use]
+    pub fn oldest_due_at(&self) -> Option<Timestamp> {
+        self.open_invoices.iter().map(|open| open.due_at).min()
+    }
+
+    /// Notes that nothing keeps the clock from ending a pause any more.
+    pub(super) fn release(&mut self, at: Timestamp) {
+        self.released_at = Some(at).filter(|_| self.state == State::Paused);
+    }
+
+    /// Whether there is balance beside an open invoice of its currency: more invoices than one commit settles.
+    #[must_use]
+    pub fn balance_waits(&self) -> bool {
+        self.balances.iter().any(|balance| self.open_invoices.iter().any(|open| open.currency == balance.currency))
+    }
+
+    /// The balance of a currency, in minor units.
+    #[must_use]
+    pub fn balance_cents(&self, currency: Currency) -> i64 {
+        self.balances.iter().filter(|balance| balance.currency == currency).map(|balance| balance.amount_cents).sum()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::entry::Entry;
 use super::invoice::{Invoice, Payment};
 use super::lifecycle::State;
 use super::policy::DunningPolicy;
-use super::subscription::{Line, PlanTerms, Subscription, SubscriptionAddon};
+use super::subscription::{PlanTerms, Subscription, SubscriptionAddon};
 use super::values::{
     DisplayName, InvoiceNumber, Notes, Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId, TemplateVersion,
     TenantId, Timestamp,
@@ -20,6 +21,9 @@ pub struct Event {
     /// What happened, as `type` and `data`.
     #[serde(flatten)]
     pub kind: EventKind,
+    /// What it did to the books besides issuing an invoice: charges that wait, credits, balance used and returned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<Entry>,
     /// The state that was left; null unless the state changed.
     pub from_state: Option<State>,
     /// The state that was entered; null unless the state changed or the deployment was created.
@@ -64,8 +68,6 @@ pub enum EventKind {
         resume_at: Option<Timestamp>,
         /// The subscription as it is since, whose status follows the state.
         subscription: Option<Subscription>,
-        /// The tenant's policy, if it was copied anew.
-        dunning_policy: Option<DunningPolicy>,
     },
     /// Some of its own fields changed.
     Updated(Updated),
@@ -89,7 +91,7 @@ pub enum EventKind {
         subscription: Subscription,
         /// Its add-ons.
         addons: Vec<SubscriptionAddon>,
-        /// The tenant's policy.
+        /// The policy that it goes by: the tenant's, or while an invoice is open the one that is running.
         dunning_policy: DunningPolicy,
     },
     /// The trial of its subscription ended.
@@ -101,13 +103,13 @@ pub enum EventKind {
     Renewed {
         /// The subscription as it is since.
         subscription: Subscription,
-        /// The tenant's policy, if it was copied anew.
-        dunning_policy: Option<DunningPolicy>,
     },
     /// An invoice was issued.
     InvoiceOpened {
-        /// The invoice.
+        /// The invoice, with the balance that settled it at once.
         invoice: Invoice,
+        /// The tenant's policy, if it was copied anew: only while nothing else is open.
+        dunning_policy: Option<DunningPolicy>,
     },
     /// A payment was reported.
     PaymentReceived {
@@ -122,7 +124,11 @@ pub enum EventKind {
     InvoiceVoided {
         /// Which.
         number: InvoiceNumber,
+        /// The subscription as it is since, if a charge of the invoice was on its record.
+        subscription: Option<Subscription>,
     },
+    /// Balance settled open invoices.
+    BalanceApplied,
     /// Invoices were given up.
     InvoicesUncollectible {
         /// Which.
@@ -148,8 +154,6 @@ pub enum EventKind {
         from: PlanTerms,
         /// What it costs since.
         to: PlanTerms,
-        /// What is charged and given back for the rest of the period.
-        lines: Vec<Line>,
         /// The add-ons that did not fit the new currency.
         dropped_addons: Vec<SubscriptionAddonId>,
         /// The subscription as it is since.
@@ -205,6 +209,7 @@ impl EventKind {
             Self::InvoiceOpened { .. } => "invoice_opened",
             Self::PaymentReceived { .. } => "payment_received",
             Self::InvoiceVoided { .. } => "invoice_voided",
+            Self::BalanceApplied => "balance_applied",
             Self::InvoicesUncollectible { .. } => "invoices_uncollectible",
             Self::AddonAttached { .. } => "addon_attached",
             Self::AddonDetached { .. } => "addon_detached",
@@ -242,6 +247,9 @@ pub struct Updated {
     /// Whether scheduled functions leave its state alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billing_action_suspended: Option<Changed<bool>>,
+    /// When the pause ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume_at: Option<Changed<Option<Timestamp>>>,
 }
 
 /// A field's value before and after.

@@ -1,14 +1,49 @@
-//! Invoices: what is owed for a period, opened when the period begins, and what was paid.
+//! Invoices: what a subscription is billed for, and how that was settled: by payments, credits and balance.
 
 use serde::{Deserialize, Serialize};
 
-use super::money::{Currency, sum};
-use super::policy::DunningPolicy;
-use super::subscription::{Line, LineKind, Subscription, SubscriptionAddon};
-use super::values::{DeploymentId, InvoiceNumber, PaymentReference, SubscriptionId, Timestamp};
+use super::charge::ChargeId;
+use super::entry::Entry;
+use super::money::Currency;
+use super::values::{DeploymentId, InvoiceNumber, PaymentReference, ShortCode, SubscriptionId, Timestamp};
 
 /// The most payments that one invoice can be paid in.
 pub const MAX_PAYMENTS: usize = 50;
+
+/// What a line charges for or takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub enum LineKind {
+    /// Charges for the plan.
+    PlanCharge,
+    /// Takes back what was charged for the plan and not used.
+    PlanCredit,
+    /// Charges for an add-on.
+    AddonCharge,
+    /// Takes back what was charged for an add-on and not used.
+    AddonCredit,
+}
+
+/// An amount for a span of time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct Line {
+    /// The charge that it makes, or takes back.
+    pub charge: ChargeId,
+    /// What it is for.
+    pub kind: LineKind,
+    /// The plan's or add-on's code.
+    pub code: ShortCode,
+    /// In minor units; negative for a credit.
+    pub amount_cents: i64,
+    /// The currency of the amount.
+    pub currency: Currency,
+    /// The first moment that it covers.
+    pub from: Timestamp,
+    /// The first moment that it no longer covers.
+    pub to: Timestamp,
+}
 
 /// Where an invoice stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,11 +52,11 @@ pub const MAX_PAYMENTS: usize = 50;
 pub enum InvoiceStatus {
     /// It waits for payment.
     Open,
-    /// It was paid in full, or came to nothing.
+    /// It was settled in full, or came to nothing.
     Paid,
     /// It was issued by mistake; nothing is owed for it.
     Void,
-    /// It was given up when the deployment was cancelled; it can still be paid.
+    /// It was given up after the deployment was cancelled; it is still owed, and can be paid.
     Uncollectible,
 }
 
@@ -42,7 +77,7 @@ impl InvoiceStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "InvoiceRecord"))]
 pub struct Invoice {
-    /// Its number, which follows from what it bills: so a period cannot be billed twice.
+    /// Its number. The first of a second follows from what it bills, so a period cannot be billed twice.
     pub number: InvoiceNumber,
     /// The deployment.
     pub deployment_id: DeploymentId,
@@ -56,12 +91,20 @@ pub struct Invoice {
     pub billed_from: Timestamp,
     /// The first moment that it no longer bills.
     pub billed_to: Timestamp,
-    /// What it consists of.
+    /// The charges that it consists of.
     pub lines: Vec<Line>,
     /// The sum of its lines, in minor units; never negative.
     pub total_cents: i64,
+    /// What was credited of its lines since, in minor units.
+    pub credited_cents: i64,
+    /// The part of the credits that had been settled before and became balance, in minor units.
+    pub returned_cents: i64,
+    /// What was settled by balance, in minor units.
+    pub balance_cents: i64,
     /// What was paid of it, in minor units.
     pub paid_cents: i64,
+    /// What was credited, of which charge and when.
+    pub credits: Vec<Credit>,
     /// What was paid, when and by which reference.
     pub payments: Vec<Payment>,
     /// When it was issued.
@@ -70,6 +113,22 @@ pub struct Invoice {
     pub due_at: Timestamp,
     /// When it ceased to be open.
     pub closed_at: Option<Timestamp>,
+    /// An event of the commit that wrote it last, by its sequence: grows with each write.
+    pub version: u64,
+}
+
+/// A credit of a charge on an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct Credit {
+    /// The charge that it takes back, or a part of which.
+    pub charge: ChargeId,
+    /// How much, in minor units.
+    pub amount_cents: i64,
+    /// How much of that had been settled before and became balance, in minor units.
+    pub returned_cents: i64,
+    /// When.
+    pub credited_at: Timestamp,
 }
 
 /// A payment of an invoice.
@@ -84,7 +143,7 @@ pub struct Payment {
     pub received_at: Timestamp,
 }
 
-/// What a deployment keeps of an open invoice.
+/// What a deployment keeps of an invoice that is open, or was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct OpenInvoice {
@@ -103,21 +162,32 @@ impl Invoice {
     #[must_use]
     pub const fn due_cents(&self) -> i64 {
         match self.status {
-            InvoiceStatus::Open | InvoiceStatus::Uncollectible => self.total_cents - self.paid_cents,
+            InvoiceStatus::Open | InvoiceStatus::Uncollectible => self.unsettled_cents(),
             InvoiceStatus::Paid | InvoiceStatus::Void => 0,
         }
+    }
+
+    const fn unsettled_cents(&self) -> i64 {
+        self.total_cents - (self.credited_cents - self.returned_cents) - self.balance_cents - self.paid_cents
+    }
+
+    /// The balance that settles it and was not returned by credits since: what voiding it gives back, in minor units.
+    #[must_use]
+    pub const fn balance_held_cents(&self) -> i64 {
+        self.balance_cents - self.returned_cents
     }
 
     /// What its deployment keeps of it, while it is open.
     #[must_use]
     pub fn as_open(&self) -> Option<OpenInvoice> {
+        (self.status == InvoiceStatus::Open).then(|| self.as_owed())
+    }
+
+    /// What its deployment keeps of it, while something is due on it.
+    #[must_use]
+    pub fn as_owed(&self) -> OpenInvoice {
         let Self { number, due_at, currency, .. } = self.clone();
-        (self.status == InvoiceStatus::Open).then(|| OpenInvoice {
-            number,
-            due_at,
-            due_cents: self.due_cents(),
-            currency,
-        })
+        OpenInvoice { number, due_at, due_cents: self.due_cents(), currency }
     }
 
     /// The invoice after one more payment, which must not exceed what is due.
@@ -125,10 +195,7 @@ impl Invoice {
     pub fn pay(&self, payment: Payment) -> Self {
         let mut paid = self.clone();
         paid.paid_cents += payment.amount_cents;
-        if paid.paid_cents == paid.total_cents {
-            paid.status = InvoiceStatus::Paid;
-            paid.closed_at = Some(payment.received_at);
-        }
+        paid.close_if_settled(payment.received_at);
         paid.payments.push(payment);
         paid
     }
@@ -138,99 +205,32 @@ impl Invoice {
     pub fn close(&self, status: InvoiceStatus, at: Timestamp) -> Self {
         Self { status, closed_at: Some(at), ..self.clone() }
     }
-}
 
-/// Bills the period that a subscription has just opened: the plan, each add-on, and all that waited for this invoice.
-/// What waited in another currency gets an invoice of its own if it is a charge, and goes on waiting if it is a credit.
-pub fn bill_period(
-    subscription: &mut Subscription,
-    addons: &[SubscriptionAddon],
-    deployment_id: DeploymentId,
-    policy: &DunningPolicy,
-    now: Timestamp,
-) -> Vec<Invoice> {
-    let Some(from) = subscription.billed_from else { return Vec::new() };
-    let mut lines: Vec<Line> = subscription.plan_charge(from).into_iter().collect();
-    lines.extend(addons.iter().filter_map(|addon| subscription.addon_charge(addon, from)));
-    let bill = Bill { deployment_id, policy, from, to: subscription.current_period_end, now };
-    let currency = subscription.terms.currency;
-    let (own, others) =
-        std::mem::take(&mut subscription.unbilled_lines).into_iter().partition(|l| l.currency == currency);
-    lines.extend::<Vec<Line>>(own);
-    let mut invoices = vec![bill.invoice(subscription, currency, lines)];
-    invoices.extend(bill.leftovers(subscription, others));
-    invoices
-}
-
-/// Bills what still waits when a subscription ends. Credits end with it.
-pub fn bill_rest(
-    subscription: &mut Subscription,
-    deployment_id: DeploymentId,
-    policy: &DunningPolicy,
-    at: Timestamp,
-    now: Timestamp,
-) -> Vec<Invoice> {
-    let lines = std::mem::take(&mut subscription.unbilled_lines);
-    let invoices = Bill { deployment_id, policy, from: at, to: at, now }.leftovers(subscription, lines);
-    subscription.unbilled_lines.clear();
-    invoices
-}
-
-/// What all invoices of one occasion have in common.
-struct Bill<'a> {
-    deployment_id: DeploymentId,
-    policy: &'a DunningPolicy,
-    from: Timestamp,
-    to: Timestamp,
-    now: Timestamp,
-}
-
-impl Bill<'_> {
-    /// An invoice of `lines`. Credits beyond the charges are carried forward to the next one.
-    fn invoice(&self, subscription: &mut Subscription, currency: Currency, mut lines: Vec<Line>) -> Invoice {
-        // Prices are bounded so that the sum of all lines fits: see MAX_PRICE_CENTS.
-        let balance = sum(lines.iter().map(|line| line.amount_cents)).unwrap_or(i64::MAX);
-        if balance < 0 {
-            let code = subscription.terms.plan_code.clone();
-            let (from, to) = (self.from, self.to);
-            let carried = Line { kind: LineKind::CarriedForward, code, amount_cents: -balance, currency, from, to };
-            subscription.unbilled_lines.push(Line { amount_cents: balance, ..carried.clone() });
-            lines.push(carried);
-        }
-        let total_cents = balance.max(0);
-        let (status, closed_at) =
-            if total_cents == 0 { (InvoiceStatus::Paid, Some(self.now)) } else { (InvoiceStatus::Open, None) };
-        Invoice {
-            number: InvoiceNumber::new(self.from, subscription.id, currency),
-            deployment_id: self.deployment_id,
-            subscription_id: subscription.id,
-            status,
-            currency,
-            billed_from: self.from,
-            billed_to: self.to,
-            lines,
-            total_cents,
-            paid_cents: 0,
-            payments: Vec::new(),
-            issued_at: self.now,
-            due_at: self.policy.due_at(self.now),
-            closed_at,
+    /// Takes note of an entry, of a commit at `at`, that names this invoice.
+    pub fn enter(&mut self, entry: &Entry, at: Timestamp) {
+        match entry {
+            Entry::Credited { line, invoice: Some(_), lowered_cents: _, returned_cents } => {
+                let (charge, amount_cents) = (line.charge, -line.amount_cents);
+                self.credited_cents += amount_cents;
+                self.returned_cents += returned_cents;
+                self.credits.push(Credit { charge, amount_cents, returned_cents: *returned_cents, credited_at: at });
+                self.close_if_settled(at);
+            }
+            Entry::BalanceUsed { amount_cents, .. } => {
+                self.balance_cents += amount_cents;
+                self.close_if_settled(at);
+            }
+            Entry::Charged { .. } | Entry::Credited { .. } | Entry::BalanceReturned { .. } => {}
         }
     }
 
-    /// An invoice for each currency of `lines` that comes to a charge; the other lines wait on.
-    fn leftovers(&self, subscription: &mut Subscription, mut lines: Vec<Line>) -> Vec<Invoice> {
-        let mut invoices = Vec::new();
-        while let Some(currency) = lines.first().map(|line| line.currency) {
-            let (of_currency, rest) = lines.into_iter().partition(|line| line.currency == currency);
-            lines = rest;
-            let of_currency: Vec<Line> = of_currency;
-            if sum(of_currency.iter().map(|line| line.amount_cents)).is_some_and(|balance| balance > 0) {
-                invoices.push(self.invoice(subscription, currency, of_currency));
-            } else {
-                subscription.unbilled_lines.extend(of_currency);
-            }
+    fn close_if_settled(&mut self, at: Timestamp) {
+        let is_owed = match self.status {
+            InvoiceStatus::Open | InvoiceStatus::Uncollectible => true,
+            InvoiceStatus::Paid | InvoiceStatus::Void => false,
+        };
+        if is_owed && self.unsettled_cents() == 0 {
+            (self.status, self.closed_at) = (InvoiceStatus::Paid, Some(at));
         }
-        invoices
     }
 }

@@ -5,10 +5,13 @@
 
 mod actor;
 mod aggregate;
+mod audit;
 mod catalog;
+mod charge;
 mod clock;
 mod decide;
 mod deployment;
+mod entry;
 mod event;
 mod invoice;
 pub mod lifecycle;
@@ -21,23 +24,27 @@ mod values;
 
 pub use actor::{Actor, Authority};
 pub use aggregate::{Aggregate, Change, ReplayError, replay};
-pub use catalog::{Addon, CatalogStatus, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
-pub use clock::{Action, LADDER, NextAction, Rung, next_action};
+pub use audit::{Audit, Totals, Violation, audit};
+pub use catalog::{Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
+pub use charge::{Charge, ChargeId};
+pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
 pub use decide::{
-    ChangePlan, Command, CreateDeployment, Effective, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_REPLACED_ADDONS,
-    Proration, Rejection, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, step,
+    ChangePlan, Command, CreateDeployment, Effective, MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES,
+    MAX_OPEN_INVOICES_BY_CLOCK, MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES, Proration,
+    Rejection, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, step,
 };
 pub use deployment::{Deployment, Template};
+pub use entry::{Amount, Entry};
 pub use event::{Changed, Event, EventKind, Updated};
-pub use invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, OpenInvoice, Payment};
+pub use invoice::{Credit, Invoice, InvoiceStatus, Line, LineKind, MAX_PAYMENTS, OpenInvoice, Payment};
 pub use lifecycle::State;
 pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};
 pub use period::{Anchor, AnchorMode, Interval, Period};
 pub use policy::{DunningPolicy, MAX_POLICY_DAYS};
 pub use resource::Resource;
 pub use subscription::{
-    Line, LineKind, MAX_ADDONS, MAX_UNBILLED_LINES, PendingChange, PlanTerms, Subscription, SubscriptionAddon,
-    SubscriptionStatus,
+    LastNumber, MAX_ADDONS, MAX_CHARGES_IN_PERIOD, PendingChange, PlanTerms, Subscription, SubscriptionAddon,
+    SubscriptionStatus, end_of_second,
 };
 pub use values::{
     DeploymentId, DisplayName, InvalidValue, InvoiceNumber, Notes, PaymentReference, ProviderReference, Reason,

@@ -9,7 +9,7 @@ use super::values::InvalidValue;
 pub const MAX_PRICE_CENTS: i64 = 1_000_000_000_000_000;
 
 /// An ISO 4217 currency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Currency([u8; 3]);
 
@@ -78,7 +78,7 @@ impl From<Currency> for String {
 
 /// The part of `amount_cents` that `part_s` of `whole_s` seconds come to, rounded half up to a whole minor unit.
 /// Computed in `i128`, so it cannot overflow. A part is never less than nothing nor more than the whole.
-/// `amount_cents` is not negative; a credit is the negated proration of what it gives back.
+/// `amount_cents` is not negative.
 #[must_use]
 pub fn prorate(amount_cents: i64, part_s: i64, whole_s: i64) -> i64 {
     let part = i128::from(part_s.clamp(0, whole_s.max(0)));

@@ -38,10 +38,12 @@ impl Default for DunningPolicy {
 }
 
 impl DunningPolicy {
-    /// Whether each step of the ladder comes no earlier than the one before.
+    /// Whether each step of the ladder comes at least a day after the one before.
     #[must_use]
     pub const fn is_ordered(&self) -> bool {
-        self.past_due_after_days <= self.suspended_after_days && self.suspended_after_days <= self.cancelled_after_days
+        self.past_due_after_days < self.suspended_after_days
+            && self.suspended_after_days < self.cancelled_after_days
+            && self.archived_after_days > 0
     }
 
     /// When an invoice issued at `at` has to be paid.

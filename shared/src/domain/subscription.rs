@@ -3,19 +3,20 @@
 //! Prices are copied here when something is bought. Nothing in this file looks at the catalog, so nothing that happens
 //! to the catalog can reprice what runs.
 
-use chrono::SubsecRound;
+use chrono::{SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-use super::catalog::{Addon, PlanVersion};
+use super::catalog::{Addon, IntervalPrices, PlanVersion};
+use super::charge::{Charge, ChargeId};
 use super::lifecycle::State;
 use super::money::{Currency, prorate};
 use super::period::{Anchor, AnchorMode, Interval, Period};
-use super::values::{DisplayName, ShortCode, SubscriptionAddonId, SubscriptionId, Timestamp};
+use super::values::{DisplayName, InvoiceNumber, ShortCode, SubscriptionAddonId, SubscriptionId, Timestamp};
 
 /// The most add-ons a subscription can have at a time.
 pub const MAX_ADDONS: usize = 50;
-/// The most lines that can wait for the next invoice.
-pub const MAX_UNBILLED_LINES: usize = 200;
+/// The most charges that commands can make between two boundaries, those taken back included.
+pub const MAX_CHARGES_IN_PERIOD: u32 = 200;
 
 /// Whether a subscription is billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,23 +69,43 @@ pub struct Subscription {
     pub current_period_end: Timestamp,
     /// Since when the current period is billed; none during a trial.
     pub billed_from: Option<Timestamp>,
-    /// The price that the plan was billed at for the rest of the current period: what is not used of it is all that can
-    /// be given back.
-    pub billed_price_cents: i64,
+    /// What it was billed for in the current period, and what waits for an invoice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charges: Vec<Charge>,
+    /// How many charges commands have made since the last boundary, those taken back included.
+    #[serde(default)]
+    pub charges_in_period: u32,
+    /// Whether charges are invoiced at once until the next boundary, since a credit lowered an unpaid invoice.
+    #[serde(default)]
+    pub bills_at_once: bool,
+    /// The second and the ordinal of the last invoice's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_number: Option<LastNumber>,
     /// When its trial ends or ended, if it has one.
     pub trial_ends_at: Option<Timestamp>,
     /// When it will be cancelled.
     pub cancel_at: Option<Timestamp>,
-    /// When it was cancelled.
+    /// When it was cancelled, which may have been later than it was to end.
     pub cancelled_at: Option<Timestamp>,
+    /// The moment that it ended at for billing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// Whether it ended because its deployment did, so that it comes back with it.
     pub cancelled_with_deployment: bool,
     /// The plan it will change to at the end of the period.
     pub pending_change: Option<PendingChange>,
-    /// Charges and credits that wait for the next invoice.
-    pub unbilled_lines: Vec<Line>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// What the number of an invoice was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct LastNumber {
+    /// The second that it bills from.
+    pub second: Timestamp,
+    /// Its place among the invoices of that second, from 1.
+    pub ordinal: u32,
 }
 
 /// An add-on as it was when it was attached.
@@ -97,8 +118,11 @@ pub struct SubscriptionAddon {
     pub code: ShortCode,
     /// Its name then.
     pub name: DisplayName,
-    /// Its price of one interval then, in minor units.
+    /// Its price then of an interval that has no price of its own, in minor units.
     pub price_cents: i64,
+    /// Its prices then that depend on the interval of the plan, in minor units.
+    #[serde(default, skip_serializing_if = "IntervalPrices::is_empty")]
+    pub interval_prices: IntervalPrices,
     /// The currency of the price.
     pub currency: Currency,
     /// How many units it grants.
@@ -121,41 +145,6 @@ pub struct PendingChange {
     pub requested_at: Timestamp,
 }
 
-/// What a line charges for or gives back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum LineKind {
-    /// Charges for the plan.
-    PlanCharge,
-    /// Gives back what was billed for the plan and not used.
-    PlanCredit,
-    /// Charges for an add-on.
-    AddonCharge,
-    /// Gives back what was billed for an add-on and not used.
-    AddonCredit,
-    /// Moves credits beyond an invoice's charges to the next one: positive on the former, negative on the latter.
-    CarriedForward,
-}
-
-/// An amount for a span of time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub struct Line {
-    /// What it is for.
-    pub kind: LineKind,
-    /// The plan's or add-on's code.
-    pub code: ShortCode,
-    /// In minor units; negative for a credit.
-    pub amount_cents: i64,
-    /// The currency of the amount.
-    pub currency: Currency,
-    /// The first moment that it covers.
-    pub from: Timestamp,
-    /// The first moment that it no longer covers.
-    pub to: Timestamp,
-}
-
 impl From<&PlanVersion> for PlanTerms {
     fn from(version: &PlanVersion) -> Self {
         Self {
@@ -172,8 +161,14 @@ impl SubscriptionAddon {
     /// Copies an add-on of the catalog as it is at `at`.
     #[must_use]
     pub fn snapshot(id: SubscriptionAddonId, addon: &Addon, at: Timestamp) -> Self {
-        let Addon { code, name, price_cents, currency, quantity, unit, .. } = addon.clone();
-        Self { id, code, name, price_cents, currency, quantity, unit, attached_at: at }
+        let Addon { code, name, price_cents, interval_prices, currency, quantity, unit, .. } = addon.clone();
+        Self { id, code, name, price_cents, interval_prices, currency, quantity, unit, attached_at: at }
+    }
+
+    /// Its price of one interval of a plan, in minor units.
+    #[must_use]
+    pub fn price_of(&self, interval: Interval) -> i64 {
+        self.interval_prices.get(&interval).copied().unwrap_or(self.price_cents)
     }
 }
 
@@ -209,13 +204,16 @@ impl Subscription {
             current_period_start: now,
             current_period_end: trial_ends_at.unwrap_or(now),
             billed_from: None,
-            billed_price_cents: 0,
+            charges: Vec::new(),
+            charges_in_period: 0,
+            bills_at_once: false,
+            last_number: None,
             trial_ends_at,
             cancel_at: None,
             cancelled_at: None,
+            ended_at: None,
             cancelled_with_deployment: false,
             pending_change: None,
-            unbilled_lines: Vec::new(),
             created_at: now,
         };
         if trial_ends_at.is_none() {
@@ -268,13 +266,25 @@ impl Subscription {
         self.current_period_start = period.start;
         self.current_period_end = period.end;
         self.billed_from = Some(at.max(period.start));
-        self.billed_price_cents = self.terms.price_cents;
-        // A cancellation at the period's end follows the period.
-        self.cancel_at = self.cancel_at.map(|_| period.end);
+        self.charges.retain(Charge::waits);
+        self.charges_in_period = 0;
+        self.bills_at_once = false;
     }
 
-    /// Follows its deployment from one state to another at `at`.
-    pub fn follow(&mut self, from: State, to: State, at: Timestamp) {
+    /// Changes its terms at the end of a period while it is paused: the next period opens when it runs again, of the new
+    /// interval from the boundary on.
+    pub fn change_terms_paused(&mut self, terms: PlanTerms) {
+        let boundary = self.current_period_end;
+        if terms.interval != self.terms.interval {
+            self.anchor = Anchor::new(self.anchor_mode, boundary);
+            self.cycle_index = 0;
+            (self.current_period_start, self.billed_from) = (boundary, Some(boundary));
+        }
+        self.terms = terms;
+    }
+
+    /// Follows its deployment from one state to another, which counts from `at` and happens at `now`.
+    pub fn follow(&mut self, from: State, to: State, at: Timestamp, now: Timestamp) {
         match (self.status, SubscriptionStatus::of(to)) {
             (SubscriptionStatus::Active, SubscriptionStatus::Active) => {
                 if from == State::Trial && self.in_trial() {
@@ -289,14 +299,14 @@ impl Subscription {
             (SubscriptionStatus::Cancelled, SubscriptionStatus::Active) => {
                 if self.cancelled_with_deployment {
                     self.status = SubscriptionStatus::Active;
-                    self.cancelled_at = None;
+                    (self.cancelled_at, self.ended_at) = (None, None);
                     self.cancelled_with_deployment = false;
                     self.restart(at);
                 }
             }
             (SubscriptionStatus::Active, SubscriptionStatus::Paused) => self.status = SubscriptionStatus::Paused,
             (SubscriptionStatus::Active | SubscriptionStatus::Paused, SubscriptionStatus::Cancelled) => {
-                self.cancel(at);
+                self.cancel(at, now);
                 self.cancelled_with_deployment = true;
             }
             (SubscriptionStatus::Paused, SubscriptionStatus::Paused)
@@ -304,10 +314,11 @@ impl Subscription {
         }
     }
 
-    /// Ends it at `at`.
-    pub fn cancel(&mut self, at: Timestamp) {
+    /// Ends it at `at`, which is done at `now`.
+    pub fn cancel(&mut self, at: Timestamp, now: Timestamp) {
         self.status = SubscriptionStatus::Cancelled;
-        self.cancelled_at = Some(at);
+        self.ended_at = Some(at);
+        self.cancelled_at = Some(now);
         self.cancel_at = None;
         self.pending_change = None;
     }
@@ -334,45 +345,64 @@ impl Subscription {
     pub fn part_of_period(&self, price_cents: i64, at: Timestamp) -> i64 {
         let seconds = |from: Timestamp, to: Timestamp| to.signed_duration_since(from).num_seconds();
         let (start, end) = (self.current_period_start, self.current_period_end);
-        prorate(price_cents, seconds(at.trunc_subsecs(0).max(start), end), seconds(start, end))
+        prorate(price_cents, seconds(at.max(start), end), seconds(start, end))
     }
 
-    /// The charge for an add-on from `at` to the end of the period; none during a trial.
+    /// A charge for the plan, or for an add-on, from the second of `at` to the end of the period; none during a trial.
     #[must_use]
-    pub fn addon_charge(&self, addon: &SubscriptionAddon, at: Timestamp) -> Option<Line> {
+    pub fn charge(&self, id: ChargeId, addon: Option<&SubscriptionAddon>, at: Timestamp) -> Option<Charge> {
         self.billed_from?;
-        let amount_cents = self.part_of_period(addon.price_cents, at);
-        self.line(LineKind::AddonCharge, addon.code.clone(), amount_cents, at)
-    }
-
-    /// The credit for an add-on from `at` to the end of the period: never more than was billed for it.
-    #[must_use]
-    pub fn addon_credit(&self, addon: &SubscriptionAddon, at: Timestamp) -> Option<Line> {
-        let billed_from = self.billed_from?.max(addon.attached_at);
-        let billed_cents = self.part_of_period(addon.price_cents, billed_from);
-        let amount_cents = self.part_of_period(addon.price_cents, at).min(billed_cents);
-        self.line(LineKind::AddonCredit, addon.code.clone(), -amount_cents, at)
-    }
-
-    /// The credit for the plan from `at` to the end of the period: what is not used of what was billed.
-    #[must_use]
-    pub fn plan_credit(&self, at: Timestamp) -> Option<Line> {
-        self.billed_from?;
-        let amount_cents = self.part_of_period(self.billed_price_cents, at);
-        self.line(LineKind::PlanCredit, self.terms.plan_code.clone(), -amount_cents, at)
-    }
-
-    /// The charge for the plan from `at` to the end of the period; none during a trial.
-    #[must_use]
-    pub fn plan_charge(&self, at: Timestamp) -> Option<Line> {
-        self.billed_from?;
-        let amount_cents = self.part_of_period(self.terms.price_cents, at);
-        self.line(LineKind::PlanCharge, self.terms.plan_code.clone(), amount_cents, at)
-    }
-
-    /// A line for the rest of the period; none if nothing is left of it.
-    fn line(&self, kind: LineKind, code: ShortCode, amount_cents: i64, at: Timestamp) -> Option<Line> {
         let (from, to) = (at.trunc_subsecs(0).max(self.current_period_start), self.current_period_end);
-        (from < to).then_some(Line { kind, code, amount_cents, currency: self.terms.currency, from, to })
+        let price_cents = addon.map_or(self.terms.price_cents, |addon| addon.price_of(self.terms.interval));
+        (from < to).then(|| Charge {
+            id,
+            addon_id: addon.map(|addon| addon.id),
+            code: addon.map_or(&self.terms.plan_code, |addon| &addon.code).clone(),
+            price_cents,
+            amount_cents: self.part_of_period(price_cents, from),
+            credited_cents: 0,
+            currency: self.terms.currency,
+            from,
+            to,
+            invoice: None,
+        })
     }
+
+    /// What of a charge is not used from `from` on, a whole second, in minor units: never more than still stands of it.
+    #[must_use]
+    pub fn unused_cents(&self, charge: &Charge, from: Timestamp) -> i64 {
+        let stands_cents = charge.amount_cents - charge.credited_cents;
+        if from < charge.to { self.part_of_period(charge.price_cents, from).min(stands_cents).max(0) } else { 0 }
+    }
+
+    /// The charges that wait for an invoice.
+    pub fn waiting(&self) -> impl Iterator<Item = &Charge> {
+        self.charges.iter().filter(|charge| charge.waits())
+    }
+
+    /// Forgets the charges that nothing more can happen to: invoiced and over, or taken back before they were invoiced.
+    pub fn forget_settled_charges(&mut self) {
+        let end = self.current_period_end;
+        self.charges.retain(|charge| if charge.waits() { charge.amount_cents > 0 } else { charge.to >= end });
+    }
+
+    /// The number of the next invoice, which bills from `at` on. A period is billed once: the number of the first
+    /// invoice of a second follows from that second.
+    pub fn next_number(&mut self, at: Timestamp, currency: Currency) -> InvoiceNumber {
+        let at = at.trunc_subsecs(0);
+        // Seconds never go back, so that no number comes twice.
+        let next = match self.last_number {
+            Some(LastNumber { second, ordinal }) if at <= second => LastNumber { second, ordinal: ordinal + 1 },
+            Some(_) | None => LastNumber { second: at, ordinal: 1 },
+        };
+        self.last_number = Some(next);
+        InvoiceNumber::new(next.second, self.id, currency, next.ordinal)
+    }
+}
+
+/// The first whole second that is not before `at`: what a second has begun of is used.
+#[must_use]
+pub fn end_of_second(at: Timestamp) -> Timestamp {
+    let second = at.trunc_subsecs(0);
+    if second < at { second + TimeDelta::seconds(1) } else { second }
 }

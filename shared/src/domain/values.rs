@@ -303,33 +303,39 @@ text_value! {
 }
 
 text_value! {
-    /// Names one invoice of a deployment: the first moment that it bills, the end of its subscription's id, its currency.
+    /// Names one invoice of a deployment: the moment that it bills from, the end of its subscription's id, its currency,
+    /// and from the second invoice of a second on its place in that second.
     InvoiceNumber,
     "invalid_invoice_number",
     "must be an invoice number such as 20270101000000-0123456789ab-USD",
-    { up to 31, like "20270115100000-5b0c4e8a9d27-USD", r"^[0-9]{14}-[0-9a-f]{12}-[A-Z]{3}$" },
+    { up to 40, like "20270115100000-5b0c4e8a9d27-USD", r"^[0-9]{14}-[0-9a-f]{12}-[A-Z]{3}(-[0-9]{3,8})?$" },
     |text| {
         let mut parts = text.split('-');
-        let [Some(at), Some(id), Some(currency), None] = [parts.next(), parts.next(), parts.next(), parts.next()] else {
+        let [Some(at), Some(id), Some(currency), ordinal, None] =
+            [parts.next(), parts.next(), parts.next(), parts.next(), parts.next()]
+        else {
             return false;
         };
         let is_lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let is_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
         at.len() == 14
-            && at.bytes().all(|b| b.is_ascii_digit())
+            && is_digits(at)
             && id.len() == 12
             && id.bytes().all(is_lower_hex)
             && currency.len() == 3
             && currency.bytes().all(|b| b.is_ascii_uppercase())
+            && ordinal.is_none_or(|ordinal| (3..=8).contains(&ordinal.len()) && is_digits(ordinal))
     }
 }
 
 impl InvoiceNumber {
-    /// The number of what a subscription bills from `at` on.
+    /// The number of what a subscription bills from `at` on, and of the `ordinal`th invoice of that second, from 1.
     #[must_use]
-    pub fn new(at: Timestamp, subscription_id: SubscriptionId, currency: Currency) -> Self {
+    pub fn new(at: Timestamp, subscription_id: SubscriptionId, currency: Currency, ordinal: u32) -> Self {
         let id = subscription_id.as_uuid().simple().to_string();
         let (_, end) = id.split_at(id.len() - 12);
-        Self(format!("{}-{end}-{currency}", at.format("%Y%m%d%H%M%S")))
+        let number = format!("{}-{end}-{currency}", at.format("%Y%m%d%H%M%S"));
+        Self(if ordinal > 1 { format!("{number}-{ordinal:03}") } else { number })
     }
 }
 

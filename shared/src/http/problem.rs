@@ -105,6 +105,7 @@ fn rejected(rejection: &Rejection) -> Problem {
             moves(forbidden("transition_not_permitted"), from, to, allowed)
         }
         Rejection::LiveResources { count } => unprocessable("live_resources").with("live_resources", count),
+        Rejection::OpenInvoices { count } => conflict("open_invoices").with("open_invoices", count),
         Rejection::Archived => unprocessable("deployment_archived"),
         Rejection::TooManyResources => unprocessable("too_many_resources"),
         Rejection::InvalidInitialState(_) => unprocessable("invalid_initial_state"),
@@ -132,7 +133,7 @@ fn rejected(rejection: &Rejection) -> Problem {
         Rejection::NoTrial => conflict("no_trial"),
         Rejection::NoPendingChange => conflict("no_pending_change"),
         Rejection::NoPendingCancellation => conflict("no_pending_cancellation"),
-        Rejection::TooManyOpenInvoices => unprocessable("too_many_open_invoices"),
+        Rejection::TooManyOpenInvoices => conflict("too_many_open_invoices"),
         Rejection::InvoiceNotOpen(status) => conflict("invoice_not_open").with("invoice_status", status),
         Rejection::InvoiceJustOpened => store(&StoreError::VersionConflict),
         Rejection::PaymentCurrency(currency) => unprocessable("payment_currency").with("currency", currency),

@@ -45,13 +45,13 @@ impl Answer {
 /// A deployment as callers see it.
 #[must_use]
 pub fn deployment_view(aggregate: &Aggregate) -> Value {
-    json!(DeploymentView::new(&aggregate.deployment, aggregate.next_action()))
+    json!(DeploymentView::new(&aggregate.deployment, aggregate.next_action(), Some(aggregate.upcoming())))
 }
 
 /// A deployment as callers see it in a list, with what it has bought in short.
 #[must_use]
 pub fn deployment_row_view(row: &DeploymentRow) -> Value {
-    let deployment = DeploymentView::new(&row.deployment, row.next_action);
+    let deployment = DeploymentView::new(&row.deployment, row.next_action, None);
     json!(DeploymentRowView { deployment, subscription: row.subscription.as_ref() })
 }
 

@@ -1,11 +1,14 @@
 //! Records as callers see them: which of their members are told, under which names and in which order.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::domain::{
-    Action, AnchorMode, Currency, Deployment, DeploymentId, DisplayName, Interval, Invoice, Line, NextAction,
-    OpenInvoice, PendingChange, PlanTerms, ShortCode, Slug, State, Subscription, SubscriptionAddon, SubscriptionId,
-    SubscriptionStatus, Template, TemplateVersion, TenantId, Timestamp, sum,
+    Action, Amount, AnchorMode, Charge, Currency, Deployment, DeploymentId, DisplayName, Interval, IntervalPrices,
+    Invoice, Line, NextAction, OpenInvoice, PendingChange, PlanTerms, ShortCode, Slug, State, Subscription,
+    SubscriptionAddon, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, Template, TemplateVersion, TenantId,
+    Timestamp, sum,
 };
 use crate::store::SubscriptionSummary;
 
@@ -43,12 +46,19 @@ pub struct DeploymentView<'a> {
     live_resources: u32,
     /// Invoices that are issued and neither paid, void nor given up, oldest first.
     open_invoices: &'a [OpenInvoice],
-    /// Invoices that were given up and not paid since.
-    uncollectible_invoices: u32,
+    /// How many invoices were given up and not paid since.
+    uncollectible_invoices: usize,
+    /// What is still owed on invoices that were given up, by currency.
+    uncollectible_due: Vec<Amount>,
+    /// What was paid and is not owed, by currency. It settles the next invoice of its currency.
+    balances: &'a [Amount],
     /// What the clock will do next by itself.
     next_action: Option<Action>,
     /// When it will do that.
     next_action_at: Option<Timestamp>,
+    /// Every dated step that lies ahead as things stand, the earliest first; left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upcoming: Option<Vec<NextAction>>,
     /// The sequence of its last event, so 1 after creation. Every change raises it. It is the `ETag`.
     version: u64,
     /// When it was created.
@@ -105,16 +115,43 @@ pub struct SubscriptionView<'a> {
     trial_ends_at: Option<Timestamp>,
     /// When it will be cancelled.
     cancel_at: Option<Timestamp>,
-    /// When it was cancelled.
+    /// When it was cancelled, which may have been later than it was to end.
     cancelled_at: Option<Timestamp>,
+    /// The moment that it ended at for billing.
+    ended_at: Option<Timestamp>,
     /// The plan it will change to at the end of the period.
     pending_change: Option<PendingChangeView<'a>>,
-    /// Charges and credits that wait for the next invoice.
-    unbilled_lines: &'a [Line],
+    /// Charges that wait for the next invoice.
+    unbilled_lines: Vec<Line>,
     /// When it was made.
     created_at: Timestamp,
     /// Its add-ons, oldest first.
-    addons: &'a [SubscriptionAddon],
+    addons: Vec<SubscriptionAddonView<'a>>,
+}
+
+/// An add-on as it was when it was attached.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "SubscriptionAddon"))]
+pub struct SubscriptionAddonView<'a> {
+    /// Its identity on the subscription.
+    id: SubscriptionAddonId,
+    /// The catalog's add-on that it was copied from.
+    code: &'a ShortCode,
+    /// Its name then.
+    name: &'a DisplayName,
+    /// What it costs each interval of the present plan, in minor units.
+    price_cents: i64,
+    /// The prices that were copied with it and depend on the interval of the plan, in minor units.
+    #[serde(skip_serializing_if = "IntervalPrices::is_empty")]
+    interval_prices: &'a IntervalPrices,
+    /// The currency of the prices.
+    currency: Currency,
+    /// How many units it grants.
+    quantity: i64,
+    /// The unit.
+    unit: &'a DisplayName,
+    /// When it was attached.
+    attached_at: Timestamp,
 }
 
 /// A change of plan that waits for the end of the period.
@@ -131,8 +168,10 @@ pub struct PendingChangeView<'a> {
     currency: Currency,
     /// How often it is charged.
     interval: Interval,
-    /// Whether add-ons of another currency are dropped then.
+    /// Whether add-ons of another currency were to be dropped when it was asked for. Any that do not fit then are dropped.
     drop_incompatible: bool,
+    /// The attached add-ons that do not fit the new currency and are dropped then.
+    drops: Vec<SubscriptionAddonId>,
     /// When it was asked for.
     requested_at: Timestamp,
     /// When it takes place.
@@ -151,7 +190,7 @@ pub struct InvoiceView<'a> {
 
 impl<'a> DeploymentView<'a> {
     /// The view of a deployment and of what the clock will do next.
-    pub(super) fn new(deployment: &'a Deployment, next: Option<NextAction>) -> Self {
+    pub(super) fn new(deployment: &'a Deployment, next: Option<NextAction>, upcoming: Option<Vec<NextAction>>) -> Self {
         let Deployment {
             id,
             tenant_id,
@@ -165,9 +204,11 @@ impl<'a> DeploymentView<'a> {
             template,
             trial_ends_at,
             resume_at,
+            released_at: _,
             live_resources,
             open_invoices,
             uncollectible_invoices,
+            balances,
             dunning_policy: _,
             version,
             created_at,
@@ -191,14 +232,27 @@ impl<'a> DeploymentView<'a> {
             resume_at: *resume_at,
             live_resources: *live_resources,
             open_invoices,
-            uncollectible_invoices: *uncollectible_invoices,
+            uncollectible_invoices: uncollectible_invoices.len(),
+            uncollectible_due: sums(uncollectible_invoices),
+            balances,
             next_action: next.map(|next| next.action),
             next_action_at: next.map(|next| next.at),
+            upcoming,
             version: *version,
             created_at: *created_at,
             updated_at: *updated_at,
         }
     }
+}
+
+/// What is owed on some invoices, by currency.
+fn sums(owed: &[OpenInvoice]) -> Vec<Amount> {
+    let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
+    for OpenInvoice { currency, due_cents, .. } in owed {
+        let sum = sums.entry(*currency).or_default();
+        *sum = sum.saturating_add(*due_cents);
+    }
+    sums.into_iter().map(|(currency, amount_cents)| Amount { currency, amount_cents }).collect()
 }
 
 impl<'a> SubscriptionView<'a> {
@@ -214,16 +268,20 @@ impl<'a> SubscriptionView<'a> {
             current_period_start,
             current_period_end,
             billed_from,
-            billed_price_cents: _,
+            charges,
+            charges_in_period: _,
+            bills_at_once: _,
+            last_number: _,
             cancelled_with_deployment: _,
             trial_ends_at,
             cancel_at,
             cancelled_at,
+            ended_at,
             pending_change,
-            unbilled_lines,
             created_at,
         } = subscription;
-        let recurring_cents = sum(std::iter::once(*price_cents).chain(addons.iter().map(|addon| addon.price_cents)));
+        let addon_prices = addons.iter().map(|addon| addon.price_of(*interval));
+        let recurring_cents = sum(std::iter::once(*price_cents).chain(addon_prices));
         Self {
             id: *id,
             plan_code,
@@ -243,16 +301,46 @@ impl<'a> SubscriptionView<'a> {
             trial_ends_at: *trial_ends_at,
             cancel_at: *cancel_at,
             cancelled_at: *cancelled_at,
-            pending_change: pending_change.as_ref().map(|pending| PendingChangeView::new(pending, *current_period_end)),
-            unbilled_lines,
+            ended_at: *ended_at,
+            pending_change: pending_change
+                .as_ref()
+                .map(|pending| PendingChangeView::new(pending, *current_period_end, addons)),
+            unbilled_lines: charges.iter().filter(|charge| charge.waits()).map(Charge::line).collect(),
             created_at: *created_at,
-            addons,
+            addons: addons.iter().map(|addon| SubscriptionAddonView::new(addon, *interval)).collect(),
+        }
+    }
+}
+
+impl<'a> SubscriptionAddonView<'a> {
+    fn new(addon: &'a SubscriptionAddon, interval: Interval) -> Self {
+        let SubscriptionAddon {
+            id,
+            code,
+            name,
+            price_cents: _,
+            interval_prices,
+            currency,
+            quantity,
+            unit,
+            attached_at,
+        } = addon;
+        Self {
+            id: *id,
+            code,
+            name,
+            price_cents: addon.price_of(interval),
+            interval_prices,
+            currency: *currency,
+            quantity: *quantity,
+            unit,
+            attached_at: *attached_at,
         }
     }
 }
 
 impl<'a> PendingChangeView<'a> {
-    fn new(pending: &'a PendingChange, effective_at: Timestamp) -> Self {
+    fn new(pending: &'a PendingChange, effective_at: Timestamp, addons: &[SubscriptionAddon]) -> Self {
         let PendingChange { terms, drop_incompatible, requested_at } = pending;
         let PlanTerms { plan_code, plan_version, price_cents, currency, interval } = terms;
         Self {
@@ -262,6 +350,7 @@ impl<'a> PendingChangeView<'a> {
             currency: *currency,
             interval: *interval,
             drop_incompatible: *drop_incompatible,
+            drops: addons.iter().filter(|addon| addon.currency != *currency).map(|addon| addon.id).collect(),
             requested_at: *requested_at,
             effective_at,
         }

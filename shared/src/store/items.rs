@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::keys::{self, Key};
 use super::{CommitId, StoreError};
 use crate::domain::{
-    Action, Addon, Aggregate, Deployment, DeploymentId, DisplayName, DunningPolicy, Event, Invoice, InvoiceNumber,
-    NextAction, OpenInvoice, Payment, Plan, PlanVersion, Resource, ShortCode, Slug, State, Subscription,
+    Action, Addon, Aggregate, Amount, Deployment, DeploymentId, DisplayName, DunningPolicy, Event, Invoice,
+    InvoiceNumber, NextAction, OpenInvoice, Payment, Plan, PlanVersion, Resource, ShortCode, Slug, State, Subscription,
     SubscriptionAddon, SubscriptionStatus, Template, TemplateVersion, TenantId, Timestamp,
 };
 
@@ -56,11 +56,15 @@ pub struct DeploymentItem {
     trial_ends_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resume_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    released_at: Option<Timestamp>,
     live_resources: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     open_invoices: Vec<OpenInvoice>,
-    #[serde(default)]
-    uncollectible_invoices: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    uncollectible_invoices: Vec<OpenInvoice>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    balances: Vec<Amount>,
     #[serde(default)]
     dunning_policy: DunningPolicy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -221,9 +225,11 @@ impl DeploymentItem {
             template,
             trial_ends_at,
             resume_at,
+            released_at,
             live_resources,
             open_invoices,
             uncollectible_invoices,
+            balances,
             dunning_policy,
             version,
             created_at,
@@ -259,9 +265,11 @@ impl DeploymentItem {
             template_version,
             trial_ends_at,
             resume_at,
+            released_at,
             live_resources,
             open_invoices,
             uncollectible_invoices,
+            balances,
             dunning_policy,
             next_action: next.map(|next| next.action),
             next_action_at: next.map(|next| next.at),
@@ -299,9 +307,11 @@ impl From<DeploymentItem> for DeploymentRow {
             template_version,
             trial_ends_at,
             resume_at,
+            released_at,
             live_resources,
             open_invoices,
             uncollectible_invoices,
+            balances,
             dunning_policy,
             next_action,
             next_action_at,
@@ -324,9 +334,11 @@ impl From<DeploymentItem> for DeploymentRow {
             template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
             trial_ends_at,
             resume_at,
+            released_at,
             live_resources,
             open_invoices,
             uncollectible_invoices,
+            balances,
             dunning_policy,
             version,
             created_at,

@@ -4,17 +4,24 @@ use crate::domain::actor::{Actor, Authority};
 use crate::domain::aggregate::{Aggregate, Change};
 use crate::domain::clock::{Action, Rung, next_action};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, Payment, bill_period, bill_rest};
+use crate::domain::invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, Payment};
 use crate::domain::lifecycle::State;
 use crate::domain::money::Currency;
-use crate::domain::policy::DunningPolicy;
-use crate::domain::subscription::{Subscription, SubscriptionAddon};
-use crate::domain::values::{Notes, Reason, SubscriptionAddonId, Timestamp};
+use crate::domain::policy::{DunningPolicy, days_after};
+use crate::domain::subscription::{Subscription, SubscriptionAddon, SubscriptionStatus};
+use crate::domain::values::{InvoiceNumber, Notes, Reason, SubscriptionAddonId, Timestamp};
 
+use super::books::Books;
 use super::{Context, Rejection, subscriptions};
 
 /// Whom the clock's events are attributed to.
 const BILLING_ACTOR: &str = "system:billing";
+/// The most open invoices that the clock lets a deployment have.
+pub const MAX_OPEN_INVOICES_BY_CLOCK: usize = 200;
+/// The most invoices that one commit gives up.
+pub const MAX_GIVEN_UP_AT_ONCE: usize = 40;
+/// The most invoices that a deployment can have which were given up and not paid since.
+pub const MAX_UNCOLLECTIBLE_INVOICES: usize = 200;
 
 /// A move to another state that has been found to be allowed.
 pub(super) struct Moved {
@@ -24,24 +31,31 @@ pub(super) struct Moved {
     pub resume_at: Option<Timestamp>,
     /// When it counts from, for billing: a scheduled move may be carried out late.
     pub effective_at: Timestamp,
-    /// The tenant's policy, if it is to be copied anew.
-    pub dunning_policy: Option<DunningPolicy>,
 }
 
 /// The events of a move: the change of state, with the subscription following, and the invoices that this opens.
 pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
-    let Aggregate { deployment, subscription: old, addons } = context.aggregate;
-    let Moved { to, reason, notes, resume_at, effective_at, dunning_policy } = moved;
-    let policy = dunning_policy.unwrap_or(deployment.dunning_policy);
+    let Aggregate { deployment, subscription: old, addons, .. } = context.aggregate;
+    let Moved { to, reason, notes, resume_at, effective_at } = moved;
+    let mut books = Books::new(context);
+    let mut events = Vec::new();
     let mut subscription = old.clone();
-    let mut invoices = Vec::new();
-    if let Some(new) = &mut subscription {
-        new.follow(deployment.state, to, effective_at);
-        let was = old.as_ref();
-        if was.is_some_and(|was| was.billed_from != new.billed_from) {
-            invoices = bill_period(new, addons, deployment.id, &policy, context.at);
-        } else if was.is_some_and(|was| was.is_live() && !new.is_live() && !deployment.state.is_dunning()) {
-            invoices = bill_rest(new, deployment.id, &policy, effective_at, context.at);
+    if let (Some(old), Some(new)) = (old, &mut subscription) {
+        let mut kept = addons.clone();
+        new.follow(deployment.state, to, effective_at, context.at);
+        if old.in_trial() && !new.in_trial() {
+            // What was scheduled for the end of the trial comes first: the period that begins is of the new terms.
+            let mut tried = old.clone();
+            if let Some(changed) = take_pending(&mut tried, &mut kept) {
+                events.push(context.event(changed));
+                *new = tried;
+                new.follow(deployment.state, to, effective_at, context.at);
+            }
+        }
+        if old.billed_from != new.billed_from {
+            books.bill_period(new, &kept);
+        } else if old.is_live() && !new.is_live() {
+            books.bill_waiting(new, effective_at, |_| true);
         }
     }
     let state_changed = Event {
@@ -49,10 +63,10 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
         to_state: Some(to),
         reason,
         notes,
-        ..context.event(EventKind::StateChanged { resume_at, subscription, dunning_policy })
+        ..context.event(EventKind::StateChanged { resume_at, subscription })
     };
-    let opened = invoices.into_iter().map(|invoice| context.event(EventKind::InvoiceOpened { invoice }));
-    std::iter::once(state_changed).chain(opened).collect()
+    events.extend(books.finish(state_changed));
+    events
 }
 
 pub(super) fn pay(
@@ -66,8 +80,7 @@ pub(super) fn pay(
         return if same { Ok(None) } else { Err(Rejection::PaymentReferenceReused) };
     }
     match invoice.status {
-        InvoiceStatus::Open => expect_listed(context, invoice)?,
-        InvoiceStatus::Uncollectible => {}
+        InvoiceStatus::Open | InvoiceStatus::Uncollectible => expect_listed(context, invoice)?,
         InvoiceStatus::Paid | InvoiceStatus::Void => {
             return Err(Rejection::InvoiceNotOpen(invoice.status.as_str()));
         }
@@ -81,148 +94,186 @@ pub(super) fn pay(
     if invoice.payments.len() >= MAX_PAYMENTS {
         return Err(Rejection::TooManyPayments);
     }
-    let paid = invoice.pay(Payment { received_at: context.at, ..payment.clone() });
     let payment = Payment { received_at: context.at, ..payment };
-    let received = EventKind::PaymentReceived { number: paid.number.clone(), payment, due_cents: paid.due_cents() };
-    Ok(Some(settle(context, paid, received)))
+    let paid = Invoice { version: context.deployment().version + 1, ..invoice.pay(payment.clone()) };
+    let (number, due_cents) = (paid.number.clone(), paid.due_cents());
+    let change = context.change_by([EventKind::PaymentReceived { number, payment, due_cents }]);
+    Ok(Some(Change { invoice: Some(paid), invoice_read: invoice.version, ..change }))
 }
 
 pub(super) fn void(context: &Context<'_>, invoice: &Invoice) -> Result<Option<Change>, Rejection> {
     match invoice.status {
         InvoiceStatus::Void => return Ok(None),
-        InvoiceStatus::Open => expect_listed(context, invoice)?,
-        InvoiceStatus::Paid | InvoiceStatus::Uncollectible => {
-            return Err(Rejection::InvoiceNotOpen(invoice.status.as_str()));
-        }
+        InvoiceStatus::Open | InvoiceStatus::Uncollectible => expect_listed(context, invoice)?,
+        InvoiceStatus::Paid => {}
     }
     if !invoice.payments.is_empty() {
         return Err(Rejection::InvoiceHasPayments);
     }
-    let void = invoice.close(InvoiceStatus::Void, context.at);
-    let voided = EventKind::InvoiceVoided { number: void.number.clone() };
-    Ok(Some(settle(context, void, voided)))
+    let mut books = Books::new(context);
+    books.void(invoice);
+    // What the invoice charged does not stand any more: nothing of it can be given back.
+    let is_on_it = |number: &Option<InvoiceNumber>| number.as_ref() == Some(&invoice.number);
+    let mut subscription = context.aggregate.subscription.clone();
+    subscription = subscription.filter(|s| s.charges.iter().any(|charge| is_on_it(&charge.invoice)));
+    if let Some(subscription) = &mut subscription {
+        subscription.charges.retain(|charge| !is_on_it(&charge.invoice));
+    }
+    let version = context.deployment().version + 1;
+    let void = Invoice { version, ..invoice.close(InvoiceStatus::Void, context.at) };
+    let voided = EventKind::InvoiceVoided { number: void.number.clone(), subscription };
+    let change = context.change(books.finish(context.event(voided)));
+    Ok(Some(Change { invoice: Some(void), invoice_read: invoice.version, ..change }))
 }
 
 /// An invoice is read after its deployment, and can be newer.
 fn expect_listed(context: &Context<'_>, invoice: &Invoice) -> Result<(), Rejection> {
-    let listed = context.deployment().open_invoices.iter().any(|open| open.number == invoice.number);
-    if listed { Ok(()) } else { Err(Rejection::InvoiceJustOpened) }
-}
-
-/// What happens to an invoice; and if with it nothing is open any more, the deployment runs again.
-fn settle(context: &Context<'_>, invoice: Invoice, kind: EventKind) -> Change {
     let deployment = context.deployment();
-    let closed = invoice.as_open().is_none();
-    let was_open = deployment.open_invoices.iter().any(|open| open.number == invoice.number);
-    let last = closed && was_open && deployment.open_invoices.len() == 1;
-    let mut events = vec![context.event(kind)];
-    if last && deployment.state.is_dunning() {
-        events.extend(move_to(
-            context,
-            Moved {
-                to: State::Active,
-                reason: "settled".parse().ok(),
-                notes: None,
-                resume_at: None,
-                effective_at: context.at,
-                dunning_policy: None,
-            },
-        ));
-    }
-    Change { invoice: Some(invoice), ..context.change(events) }
+    let mut owed = deployment.open_invoices.iter().chain(&deployment.uncollectible_invoices);
+    if owed.any(|owed| *owed == invoice.as_owed()) { Ok(()) } else { Err(Rejection::InvoiceJustOpened) }
 }
 
-/// Takes the next step of the clock, if one is due at `now`. `policy` is the tenant's as it is now.
-#[must_use]
-pub fn step(aggregate: &Aggregate, policy: DunningPolicy, now: Timestamp) -> Option<Change> {
-    let next = next_action(aggregate).filter(|next| next.at <= now)?;
+/// Lets a deployment run again of which nothing is overdue any more after a change, however that came.
+pub(super) fn end_dunning(context: &Context<'_>, change: Change) -> Change {
+    let Aggregate { deployment, .. } = &change.after;
+    let is_open = |number: &InvoiceNumber| deployment.open_invoices.iter().any(|open| open.number == *number);
+    let was_settled = context.deployment().open_invoices.iter().any(|open| !is_open(&open.number));
+    if !was_settled || !deployment.state.is_dunning() || deployment.is_overdue(context.at) {
+        return change;
+    }
+    change.then(context, |after| {
+        let moved = Moved {
+            to: State::Active,
+            reason: "settled".parse().ok(),
+            notes: None,
+            resume_at: None,
+            effective_at: context.at,
+        };
+        move_to(after, moved)
+    })
+}
+
+/// Takes the next step of the clock, if one is due at `now`. `policy` is the tenant's as it is now, if it was read.
+///
+/// # Errors
+/// A [`Rejection`] if a limit forbids it.
+pub fn step(aggregate: &Aggregate, policy: Option<DunningPolicy>, now: Timestamp) -> Result<Option<Change>, Rejection> {
+    let Some(next) = next_action(aggregate).filter(|next| next.at <= now) else { return Ok(None) };
     let actor = Actor { id: BILLING_ACTOR.to_owned(), authority: Authority::Billing };
     let at = now.max(aggregate.deployment.updated_at);
-    let context = Context { aggregate, actor: &actor, at };
-    let go = |to, reason: &str, dunning_policy| {
+    let context = Context { aggregate, actor: &actor, policy, at };
+    let Some(events) = events_of(&context, next.action, next.at)? else { return Ok(None) };
+    let change = end_dunning(&context, context.change(events));
+    let open = change.after.deployment.open_invoices.len();
+    if open > MAX_OPEN_INVOICES_BY_CLOCK && open > aggregate.deployment.open_invoices.len() {
+        return Err(Rejection::TooManyOpenInvoices);
+    }
+    Ok(Some(change))
+}
+
+/// What a step does that is due at `due_at`.
+fn events_of(context: &Context<'_>, action: Action, due_at: Timestamp) -> Result<Option<Vec<Event>>, Rejection> {
+    let Aggregate { deployment, .. } = context.aggregate;
+    let go = |to, reason: &str| {
         let reason = reason.parse().ok();
-        let effective_at = next.at;
-        move_to(&context, Moved { to, reason, notes: None, resume_at: None, effective_at, dunning_policy })
+        move_to(context, Moved { to, reason, notes: None, resume_at: None, effective_at: due_at })
     };
-    let subscription = aggregate.live_subscription();
-    let events = match next.action {
-        Action::CancelSubscription => numbered(&context, subscriptions::end(&context, subscription?.clone(), next.at)),
-        Action::EndTrial if aggregate.deployment.state == State::Trial => {
-            let to = if subscription.is_some() { State::Active } else { State::Cancelled };
-            go(to, "trial_ended", None)
+    let live = context.aggregate.live_subscription().cloned();
+    let ends_own_trial = deployment.state == State::Trial && !deployment.billing_action_suspended;
+    Ok(match action {
+        Action::CancelSubscription => live.map(|live| subscriptions::end(context, live, due_at)),
+        Action::EndTrial if ends_own_trial => {
+            Some(go(if live.is_some() { State::Active } else { State::Cancelled }, "trial_ended"))
         }
-        Action::EndTrial => numbered(&context, end_trial(&context, subscription?.clone(), next.at)),
-        Action::Resume => go(State::Active, "resumed", None),
+        Action::EndTrial => live.map(|live| end_trial(context, live, due_at)),
+        Action::Resume => Some(go(State::Active, "resumed")),
+        Action::ApplyBalance => Some(apply_balance(context)),
         Action::MarkPastDue | Action::Suspend | Action::CancelUnpaid => {
-            let rung = Rung::from(aggregate.deployment.state)?;
-            // Deadlines that run from here on are those of the policy as it is now, whatever becomes of it.
-            let entered = (rung.to == State::PastDue).then_some(policy);
-            let mut events = go(rung.to, rung.reason, entered);
-            if rung.to == State::Cancelled {
-                let numbers = aggregate.deployment.open_invoices.iter().map(|open| open.number.clone()).collect();
-                events.push(context.event(EventKind::InvoicesUncollectible { numbers }));
-            }
-            events
+            Rung::from(deployment.state).map(|rung| go(rung.to, rung.reason))
         }
-        Action::ChangePlan => numbered(&context, change_plan(&context, subscription?.clone())),
-        Action::Renew => numbered(&context, renew(&context, subscription?.clone(), policy)),
-        Action::Archive => go(State::Archived, "retention_ended", None),
-    };
-    Some(context.change(events))
+        Action::ChangePlan => live.map(|live| change_plan(context, live)),
+        Action::Renew => live.map(|live| renew(context, live)),
+        Action::GiveUp => Some(give_up(context)?),
+        Action::Archive => Some(go(State::Archived, "retention_ended")),
+    })
 }
 
-fn numbered(context: &Context<'_>, kinds: Vec<EventKind>) -> Vec<Event> {
-    kinds.into_iter().map(|kind| context.event(kind)).collect()
+fn apply_balance(context: &Context<'_>) -> Vec<Event> {
+    let mut books = Books::new(context);
+    books.settle();
+    books.finish(context.event(EventKind::BalanceApplied))
 }
 
-fn end_trial(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<EventKind> {
+/// Gives the open invoices up that are long enough overdue, the oldest first.
+fn give_up(context: &Context<'_>) -> Result<Vec<Event>, Rejection> {
+    let deployment = context.deployment();
+    let days = deployment.dunning_policy.cancelled_after_days;
+    let mut overdue: Vec<_> =
+        deployment.open_invoices.iter().filter(|open| days_after(open.due_at, days) <= context.at).collect();
+    overdue.sort_by_key(|open| open.due_at);
+    let numbers: Vec<InvoiceNumber> =
+        overdue.into_iter().take(MAX_GIVEN_UP_AT_ONCE).map(|open| open.number.clone()).collect();
+    if deployment.uncollectible_invoices.len() + numbers.len() > MAX_UNCOLLECTIBLE_INVOICES {
+        return Err(Rejection::TooManyOpenInvoices);
+    }
+    Ok(vec![context.event(EventKind::InvoicesUncollectible { numbers })])
+}
+
+fn end_trial(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<Event> {
+    let mut addons = context.aggregate.addons.clone();
+    let changed = take_pending(&mut subscription, &mut addons);
     subscription.begin_billing(at);
-    let policy = context.deployment().dunning_policy;
-    let invoices = opened(context, &mut subscription, &context.aggregate.addons, policy);
-    std::iter::once(EventKind::TrialEnded { subscription }).chain(invoices).collect()
+    let mut books = Books::new(context);
+    books.bill_period(&mut subscription, &addons);
+    let ended = books.finish(context.event(EventKind::TrialEnded { subscription }));
+    changed.map(|changed| context.event(changed)).into_iter().chain(ended).collect()
 }
 
-fn renew(context: &Context<'_>, mut subscription: Subscription, policy: DunningPolicy) -> Vec<EventKind> {
-    // Whoever is on the dunning ladder climbs it by the policy that they entered it with.
-    let copied = (!context.deployment().state.is_dunning()).then_some(policy);
+fn renew(context: &Context<'_>, mut subscription: Subscription) -> Vec<Event> {
     subscription.renew();
-    let policy = copied.unwrap_or(context.deployment().dunning_policy);
-    let invoices = opened(context, &mut subscription, &context.aggregate.addons, policy);
-    std::iter::once(EventKind::Renewed { subscription, dunning_policy: copied }).chain(invoices).collect()
+    let mut books = Books::new(context);
+    books.bill_period(&mut subscription, &context.aggregate.addons);
+    books.finish(context.event(EventKind::Renewed { subscription }))
 }
 
-/// The end of a period after which another plan counts.
-fn change_plan(context: &Context<'_>, old: Subscription) -> Vec<EventKind> {
+/// The end of a period after which other terms count. While it is paused, no period opens.
+fn change_plan(context: &Context<'_>, old: Subscription) -> Vec<Event> {
+    let mut addons = context.aggregate.addons.clone();
     let mut new = old.clone();
     let Some(pending) = new.pending_change.take() else { return Vec::new() };
-    let same_interval = pending.terms.interval == old.terms.interval;
-    new.terms = pending.terms;
-    if same_interval {
-        new.renew()
-    } else {
-        new.begin_billing(old.current_period_end)
+    let dropped_addons = drop_unfit(&mut addons, pending.terms.currency);
+    let mut books = Books::new(context);
+    match old.status {
+        SubscriptionStatus::Active => {
+            let same_interval = pending.terms.interval == old.terms.interval;
+            new.terms = pending.terms;
+            if same_interval {
+                new.renew()
+            } else {
+                new.begin_billing(old.current_period_end)
+            }
+            books.bill_period(&mut new, &addons);
+        }
+        SubscriptionStatus::Paused | SubscriptionStatus::Cancelled => new.change_terms_paused(pending.terms),
     }
-    let fits = |addon: &&SubscriptionAddon| addon.currency == new.terms.currency;
-    let addons = &context.aggregate.addons;
-    let kept: Vec<SubscriptionAddon> = addons.iter().filter(fits).cloned().collect();
-    let dropped: Vec<SubscriptionAddonId> = addons.iter().filter(|addon| !fits(addon)).map(|addon| addon.id).collect();
-    let invoices = opened(context, &mut new, &kept, context.deployment().dunning_policy);
-    let changed = EventKind::PlanChanged {
-        from: old.terms,
-        to: new.terms.clone(),
-        lines: Vec::new(),
-        dropped_addons: dropped,
-        subscription: new,
-    };
-    std::iter::once(changed).chain(invoices).collect()
+    let (from, to) = (old.terms, new.terms.clone());
+    books.finish(context.event(EventKind::PlanChanged { from, to, dropped_addons, subscription: new }))
 }
 
-fn opened(
-    context: &Context<'_>,
-    subscription: &mut Subscription,
-    addons: &[SubscriptionAddon],
-    policy: DunningPolicy,
-) -> Vec<EventKind> {
-    let invoices = bill_period(subscription, addons, context.deployment().id, &policy, context.at);
-    invoices.into_iter().map(|invoice| EventKind::InvoiceOpened { invoice }).collect()
+/// Changes a subscription whose trial is over to what was scheduled, if something was, and drops the add-ons that do not
+/// fit.
+fn take_pending(subscription: &mut Subscription, addons: &mut Vec<SubscriptionAddon>) -> Option<EventKind> {
+    let pending = subscription.pending_change.take()?;
+    let from = std::mem::replace(&mut subscription.terms, pending.terms);
+    let dropped_addons = drop_unfit(addons, subscription.terms.currency);
+    let (to, subscription) = (subscription.terms.clone(), subscription.clone());
+    Some(EventKind::PlanChanged { from, to, dropped_addons, subscription })
+}
+
+/// Drops the add-ons of another currency, and tells which.
+fn drop_unfit(addons: &mut Vec<SubscriptionAddon>, currency: Currency) -> Vec<SubscriptionAddonId> {
+    let (fit, unfit): (Vec<_>, Vec<_>) =
+        std::mem::take(addons).into_iter().partition(|addon| addon.currency == currency);
+    *addons = fit;
+    unfit.into_iter().map(|addon| addon.id).collect()
 }

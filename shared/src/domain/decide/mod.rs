@@ -5,6 +5,9 @@
 //! clock in [`billing`].
 
 mod billing;
+mod books;
+#[cfg(test)]
+mod cases;
 mod rejection;
 mod subscriptions;
 #[cfg(test)]
@@ -18,13 +21,15 @@ use crate::domain::event::{Changed, Event, EventKind, Updated};
 use crate::domain::invoice::{Invoice, Payment};
 use crate::domain::lifecycle::{INITIAL_STATES, State};
 use crate::domain::money::Currency;
+use crate::domain::policy::DunningPolicy;
 use crate::domain::resource::Resource;
 use crate::domain::values::{
     DeploymentId, DisplayName, Notes, Reason, ShortCode, Slug, SubscriptionAddonId, TemplateVersion, TenantId,
     Timestamp,
 };
 
-pub use billing::step;
+pub use billing::{MAX_GIVEN_UP_AT_ONCE, MAX_OPEN_INVOICES_BY_CLOCK, MAX_UNCOLLECTIBLE_INVOICES, step};
+pub use books::MAX_SETTLED_INVOICES;
 pub use rejection::Rejection;
 pub use subscriptions::{ChangePlan, Effective, MAX_OPEN_INVOICES, MAX_REPLACED_ADDONS, Proration, Subscribe};
 
@@ -101,8 +106,8 @@ pub struct Transition {
     pub reason: Option<Reason>,
     /// Remarks.
     pub notes: Option<Notes>,
-    /// When a pause shall end by itself.
-    pub resume_at: Option<Timestamp>,
+    /// When a pause ends by itself: left out keeps the present date of a paused deployment, null clears it.
+    pub resume_at: Option<Option<Timestamp>>,
 }
 
 /// New values of a deployment's own fields: `None` leaves a field as it is, `Some(None)` clears it.
@@ -163,15 +168,19 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
             template_version: command.template_version,
             trial_ends_at: command.trial_ends_at,
         },
+        entries: Vec::new(),
     };
     let events = vec![created];
     match replay(command.id, &events) {
-        Ok(after) => Ok(Change { before: None, after, events, resource: None, trial_of: None, invoice: None }),
+        Ok(after) => {
+            Ok(Change { before: None, after, events, resource: None, trial_of: None, invoice: None, invoice_read: 0 })
+        }
         Err(error) => unreachable!("a creation is a history of one event: {error}"),
     }
 }
 
-/// Decides on a command; `None` when nothing needs to change.
+/// Decides on a command; `None` when nothing needs to change. `policy` is the tenant's, if it was read: what issues an
+/// invoice ([`Change::issues_invoice`]) has to be decided with it.
 ///
 /// # Errors
 /// A [`Rejection`] if a rule forbids it.
@@ -179,26 +188,60 @@ pub fn decide(
     aggregate: &Aggregate,
     command: Command,
     actor: &Actor,
+    policy: Option<DunningPolicy>,
     now: Timestamp,
 ) -> Result<Option<Change>, Rejection> {
     // A clock that runs behind another's must not make time in a history run backwards.
     let at = now.max(aggregate.deployment.updated_at);
-    let context = Context { aggregate, actor, at };
+    let context = Context { aggregate, actor, policy, at };
+    let is_limited = is_limited(&command);
+    let Some(change) = dispatch(&context, command)? else { return Ok(None) };
+    let change = billing::end_dunning(&context, change);
+    let open = change.after.deployment.open_invoices.len();
+    if is_limited && open > MAX_OPEN_INVOICES && open > aggregate.deployment.open_invoices.len() {
+        return Err(Rejection::TooManyOpenInvoices);
+    }
+    Ok(Some(change))
+}
+
+fn dispatch(context: &Context<'_>, command: Command) -> Result<Option<Change>, Rejection> {
     match command {
-        Command::Transition(command) => transition(&context, command),
-        Command::Update(command) => update(&context, command),
-        Command::AddResource(resource) => add_resource(&context, resource).map(Some),
-        Command::DeleteResource(resource) => Ok(delete_resource(&context, resource)),
-        Command::Subscribe(command) => subscriptions::subscribe(&context, command).map(Some),
-        Command::AttachAddon(id, addon) => subscriptions::attach_addon(&context, id, &addon).map(Some),
-        Command::DetachAddon(id) => subscriptions::detach_addon(&context, id).map(Some),
-        Command::ChangePlan(command) => subscriptions::change_plan(&context, command),
-        Command::WithdrawPlanChange => subscriptions::withdraw_plan_change(&context).map(Some),
-        Command::CancelSubscription(effective) => subscriptions::cancel(&context, effective),
-        Command::WithdrawCancellation => subscriptions::withdraw_cancellation(&context).map(Some),
-        Command::ExtendTrial(ends_at) => subscriptions::extend_trial(&context, ends_at),
-        Command::Pay(invoice, payment, currency) => billing::pay(&context, &invoice, payment, currency),
-        Command::Void(invoice) => billing::void(&context, &invoice),
+        Command::Transition(command) => transition(context, command),
+        Command::Update(command) => update(context, command),
+        Command::AddResource(resource) => add_resource(context, resource).map(Some),
+        Command::DeleteResource(resource) => Ok(delete_resource(context, resource)),
+        Command::Subscribe(command) => subscriptions::subscribe(context, command).map(Some),
+        Command::AttachAddon(id, addon) => subscriptions::attach_addon(context, id, &addon).map(Some),
+        Command::DetachAddon(id) => subscriptions::detach_addon(context, id).map(Some),
+        Command::ChangePlan(command) => subscriptions::change_plan(context, command),
+        Command::WithdrawPlanChange => subscriptions::withdraw_plan_change(context).map(Some),
+        Command::CancelSubscription(effective) => subscriptions::cancel(context, effective),
+        Command::WithdrawCancellation => subscriptions::withdraw_cancellation(context).map(Some),
+        Command::ExtendTrial(ends_at) => subscriptions::extend_trial(context, ends_at),
+        Command::Pay(invoice, payment, currency) => billing::pay(context, &invoice, payment, currency),
+        Command::Void(invoice) => billing::void(context, &invoice),
+    }
+}
+
+/// Whether a command is bound by the limit on open invoices. What is a fact (a payment) is not, nor what ends something:
+/// leaving is always possible.
+const fn is_limited(command: &Command) -> bool {
+    match command {
+        Command::Transition(Transition { to_state: State::Cancelled, .. })
+        | Command::CancelSubscription(_)
+        | Command::Pay(..)
+        | Command::Void(_) => false,
+        Command::Transition(_)
+        | Command::Update(_)
+        | Command::AddResource(_)
+        | Command::DeleteResource(_)
+        | Command::Subscribe(_)
+        | Command::AttachAddon(..)
+        | Command::DetachAddon(_)
+        | Command::ChangePlan(_)
+        | Command::WithdrawPlanChange
+        | Command::WithdrawCancellation
+        | Command::ExtendTrial(_) => true,
     }
 }
 
@@ -206,6 +249,8 @@ pub fn decide(
 struct Context<'a> {
     aggregate: &'a Aggregate,
     actor: &'a Actor,
+    /// The tenant's policy, if it was read.
+    policy: Option<DunningPolicy>,
     at: Timestamp,
 }
 
@@ -218,6 +263,7 @@ impl Context<'_> {
         Event {
             sequence: self.deployment().version + 1,
             kind,
+            entries: Vec::new(),
             from_state: None,
             to_state: None,
             reason: None,
@@ -237,7 +283,7 @@ impl Context<'_> {
             }
         }
         let before = Some(self.aggregate.clone());
-        Change { before, after, events, resource: None, trial_of: None, invoice: None }
+        Change { before, after, events, resource: None, trial_of: None, invoice: None, invoice_read: 0 }
     }
 
     fn change_by(&self, kinds: impl IntoIterator<Item = EventKind>) -> Change {
@@ -245,11 +291,23 @@ impl Context<'_> {
     }
 }
 
+impl Change {
+    /// The change with further events after it, which are decided on its outcome.
+    fn then(mut self, context: &Context<'_>, more: impl FnOnce(&Context<'_>) -> Vec<Event>) -> Self {
+        let Context { actor, policy, at, .. } = *context;
+        let next = Context { aggregate: &self.after, actor, policy, at };
+        let Self { after, events, .. } = next.change(more(&next));
+        self.events.extend(events);
+        self.after = after;
+        self
+    }
+}
+
 fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Change>, Rejection> {
     let deployment = context.deployment();
     let (from, to) = (deployment.state, command.to_state);
     if from == to {
-        return Ok(None);
+        return pause_until(context, command);
     }
     let Some(step) = from.move_to(to) else {
         return Err(Rejection::InvalidTransition { from, to, allowed: from.targets() });
@@ -261,15 +319,31 @@ fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Chang
     if to == State::Archived && deployment.live_resources > 0 {
         return Err(Rejection::LiveResources { count: deployment.live_resources });
     }
-    if let Some(resume_at) = command.resume_at {
+    if to == State::Archived && !deployment.open_invoices.is_empty() {
+        return Err(Rejection::OpenInvoices { count: deployment.open_invoices.len() });
+    }
+    if let Some(resume_at) = command.resume_at.flatten() {
         if to != State::Paused {
             return Err(invalid("resume_at", "not_allowed", "is only for the state paused"));
         }
         require_ahead("resume_at", resume_at, context.at)?;
     }
     let Transition { to_state: _, reason, notes, resume_at } = command;
-    let moved = billing::Moved { to, reason, notes, resume_at, effective_at: context.at, dunning_policy: None };
+    let moved = billing::Moved { to, reason, notes, resume_at: resume_at.flatten(), effective_at: context.at };
     Ok(Some(context.change(billing::move_to(context, moved))))
+}
+
+/// Nothing changes by a move to the present state, except for when a pause ends.
+fn pause_until(context: &Context<'_>, command: Transition) -> Result<Option<Change>, Rejection> {
+    let deployment = context.deployment();
+    let Transition { to_state, reason, notes, resume_at } = command;
+    let Some(resume_at) = resume_at.filter(|_| to_state == State::Paused) else { return Ok(None) };
+    let Some(resume_at) = Changed::between(&deployment.resume_at, &resume_at) else { return Ok(None) };
+    if let Some(at) = resume_at.to {
+        require_ahead("resume_at", at, context.at)?;
+    }
+    let updated = EventKind::Updated(Updated { resume_at: Some(resume_at), ..Updated::default() });
+    Ok(Some(context.change(vec![Event { reason, notes, ..context.event(updated) }])))
 }
 
 fn update(context: &Context<'_>, command: UpdateDeployment) -> Result<Option<Change>, Rejection> {
@@ -292,6 +366,7 @@ fn update(context: &Context<'_>, command: UpdateDeployment) -> Result<Option<Cha
         template_version: Changed::between(&version, &new_version),
         billing_action_suspended: billing_action_suspended
             .and_then(|new| Changed::between(&deployment.billing_action_suspended, &new)),
+        resume_at: None,
     };
     if updated == Updated::default() {
         return Ok(None);

@@ -4,7 +4,7 @@ use super::MAX_LIVE_RESOURCES;
 use crate::domain::invoice::MAX_PAYMENTS;
 use crate::domain::lifecycle::State;
 use crate::domain::money::Currency;
-use crate::domain::subscription::{MAX_ADDONS, MAX_UNBILLED_LINES};
+use crate::domain::subscription::{MAX_ADDONS, MAX_CHARGES_IN_PERIOD};
 use crate::domain::values::ShortCode;
 
 /// Why something may not be done.
@@ -112,8 +112,8 @@ pub enum Rejection {
         "these add-ons are too many to replace those of the cancelled subscription at once; attach some afterwards"
     )]
     TooManyReplacedAddons,
-    /// Too much waits for the next invoice already.
-    #[error("at most {MAX_UNBILLED_LINES} charges and credits can wait for the next invoice")]
+    /// Commands have made too many charges since the period began.
+    #[error("at most {MAX_CHARGES_IN_PERIOD} charges can be made by changes within one period")]
     TooManyChanges,
     /// There is no such add-on on the subscription.
     #[error("the subscription has no such add-on")]
@@ -130,6 +130,12 @@ pub enum Rejection {
     /// There is no scheduled cancellation.
     #[error("no cancellation is scheduled")]
     NoPendingCancellation,
+    /// It has open invoices, which are paid or given up before it is archived.
+    #[error("a deployment with open invoices cannot be archived; it has {count}")]
+    OpenInvoices {
+        /// How many.
+        count: usize,
+    },
     /// So much is owed that no more can be charged.
     #[error("the deployment has too many open invoices")]
     TooManyOpenInvoices,

@@ -2,22 +2,22 @@
 
 use chrono::TimeDelta;
 
+use super::books::Books;
 use super::{Context, Rejection, require_ahead};
 use crate::domain::actor::Authority;
 use crate::domain::aggregate::Change;
 use crate::domain::catalog::{Addon, CatalogStatus, Plan, PlanVersion};
-use crate::domain::event::{Changed, EventKind};
-use crate::domain::invoice::{bill_period, bill_rest};
+use crate::domain::charge::Charge;
+use crate::domain::event::{Changed, Event, EventKind};
 use crate::domain::lifecycle::State;
 use crate::domain::money::Currency;
 use crate::domain::period::AnchorMode;
-use crate::domain::policy::DunningPolicy;
 use crate::domain::subscription::{
-    Line, MAX_ADDONS, MAX_UNBILLED_LINES, PendingChange, PlanTerms, Subscription, SubscriptionAddon, SubscriptionStatus,
+    MAX_ADDONS, PendingChange, PlanTerms, Subscription, SubscriptionAddon, SubscriptionStatus,
 };
 use crate::domain::values::{DeploymentId, SubscriptionAddonId, SubscriptionId, Timestamp};
 
-/// How many open invoices a deployment can have before its own users cannot cause another.
+/// The most open invoices that commands let a deployment have.
 pub const MAX_OPEN_INVOICES: usize = 24;
 
 /// How many old and new add-ons one transaction of at most 100 writes has room for, beside the deployment, the
@@ -61,8 +61,6 @@ pub struct Subscribe {
     pub trial_ends_at: Option<Timestamp>,
     /// The deployment by which the tenant has had its one trial of this plan, if it has.
     pub trial_claimed_by: Option<DeploymentId>,
-    /// The tenant's policy.
-    pub dunning_policy: DunningPolicy,
 }
 
 /// Change to another plan version.
@@ -78,6 +76,8 @@ pub struct ChangePlan {
     pub proration: Proration,
     /// Drop add-ons of another currency instead of refusing.
     pub drop_incompatible: bool,
+    /// The deployment by which the tenant has had its one trial of this plan, if it has.
+    pub trial_claimed_by: Option<DeploymentId>,
 }
 
 impl std::str::FromStr for Effective {
@@ -105,7 +105,7 @@ impl std::str::FromStr for Proration {
 }
 
 pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Change, Rejection> {
-    let Subscribe { id, plan, version, addons, anchor_mode, trial_ends_at, trial_claimed_by, dunning_policy } = command;
+    let Subscribe { id, plan, version, addons, anchor_mode, trial_ends_at, trial_claimed_by } = command;
     let deployment = context.deployment();
     if context.aggregate.live_subscription().is_some() {
         return Err(Rejection::AlreadySubscribed);
@@ -127,10 +127,12 @@ pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Cha
     let trial_used = trial_claimed_by.is_some() && !claims_already;
     let trial_ends_at = trial_end(context, &plan, &version, trial_ends_at, trial_used)?;
     let mut subscription = Subscription::begin(id, PlanTerms::from(&version), anchor_mode, trial_ends_at, context.at);
-    let invoices = bill_period(&mut subscription, &snapshots, deployment.id, &dunning_policy, context.at);
-    let mut kinds = vec![EventKind::Subscribed { subscription, addons: snapshots, dunning_policy }];
-    kinds.extend(invoices.into_iter().map(|invoice| EventKind::InvoiceOpened { invoice }));
-    Ok(Change { trial_of: trial_ends_at.filter(|_| !claims_already).map(|_| plan.code), ..context.change_by(kinds) })
+    let mut books = Books::new(context);
+    books.bill_period(&mut subscription, &snapshots);
+    let dunning_policy = books.dunning_policy();
+    let subscribed = context.event(EventKind::Subscribed { subscription, addons: snapshots, dunning_policy });
+    let trial_of = trial_ends_at.filter(|_| !claims_already).map(|_| plan.code);
+    Ok(Change { trial_of, ..context.change(books.finish(subscribed)) })
 }
 
 /// When a new subscription's trial ends, if it gets one. A deployment that is itself in trial keeps its own end.
@@ -171,26 +173,23 @@ pub(super) fn attach_addon(context: &Context<'_>, id: SubscriptionAddonId, addon
         return Err(Rejection::TooManyAddons);
     }
     let addon = snapshot(id, addon, subscription.terms.currency, context.at)?;
-    if let Some(pending) = subscription.pending_change.as_ref().filter(|pending| !pending.drop_incompatible) {
-        require_currency(&addon, pending.terms.currency)?;
-    }
-    let charge = subscription.addon_charge(&addon, context.at);
-    owe(&mut subscription, charge)?;
-    Ok(context.change_by([EventKind::AddonAttached { addon, subscription }]))
+    let mut books = Books::new(context);
+    books.charge(&mut subscription, Some(&addon), context.at)?;
+    books.bill_changes(&mut subscription);
+    Ok(context.change(books.finish(context.event(EventKind::AddonAttached { addon, subscription }))))
 }
 
 pub(super) fn detach_addon(context: &Context<'_>, id: SubscriptionAddonId) -> Result<Change, Rejection> {
     let mut subscription = active_subscription(context)?;
     let addon = context.aggregate.addons.iter().find(|addon| addon.id == id);
     let addon = addon.cloned().ok_or(Rejection::AddonNotAttached)?;
-    // What was attached can be detached, however much waits: the limit is on attaching.
-    let credit = subscription.addon_credit(&addon, context.at);
-    subscription.unbilled_lines.extend(credit.filter(|line| line.amount_cents != 0));
-    Ok(context.change_by([EventKind::AddonDetached { addon, subscription }]))
+    let mut books = Books::new(context);
+    books.credit(&mut subscription, context.at, |charge| charge.addon_id == Some(id));
+    Ok(context.change(books.finish(context.event(EventKind::AddonDetached { addon, subscription }))))
 }
 
 pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<Option<Change>, Rejection> {
-    let ChangePlan { plan, version, effective, proration, drop_incompatible } = command;
+    let ChangePlan { plan, version, effective, proration, drop_incompatible, trial_claimed_by } = command;
     let subscription = active_subscription(context)?;
     require_on_sale(&plan)?;
     let terms = PlanTerms::from(&version);
@@ -199,6 +198,9 @@ pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<
             require_currency(addon, terms.currency)?;
         }
     }
+    // Without proration nothing is given back of a period, so another interval can begin only after it.
+    let waits_for_end = proration == Proration::None && terms.interval != subscription.terms.interval;
+    let effective = if waits_for_end && !subscription.in_trial() { Effective::PeriodEnd } else { effective };
     let pending = subscription.pending_change.as_ref().map(|pending| (&pending.terms, pending.drop_incompatible));
     match effective {
         Effective::PeriodEnd if pending == Some((&terms, drop_incompatible)) => Ok(None),
@@ -210,10 +212,48 @@ pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<
             let subscription = Subscription { pending_change, ..subscription };
             Ok(Some(context.change_by([EventKind::PlanChangeScheduled { subscription }])))
         }
+        Effective::Immediate if subscription.in_trial() => {
+            change_in_trial(context, subscription, &version, trial_claimed_by).map(Some)
+        }
         Effective::Immediate => change_now(context, subscription, terms, proration).map(Some),
     }
 }
 
+/// A change within a trial, of which nothing was billed yet. A trial belongs to the plan that it was granted for: the new
+/// plan's counts from the beginning of the subscription, and without one billing begins. A deployment that is itself in
+/// trial keeps its own end.
+fn change_in_trial(
+    context: &Context<'_>,
+    old: Subscription,
+    version: &PlanVersion,
+    trial_claimed_by: Option<DeploymentId>,
+) -> Result<Change, Rejection> {
+    let terms = PlanTerms::from(version);
+    let keeps_end = context.deployment().state == State::Trial || terms.plan_code == old.terms.plan_code;
+    let (kept, dropped_addons) = divide(context, terms.currency);
+    let from = old.terms.clone();
+    let mut new = Subscription { terms: terms.clone(), pending_change: None, ..old };
+    let mut trial_of = None;
+    let mut books = Books::new(context);
+    if !keeps_end {
+        let days = TimeDelta::days(i64::from(version.trial_days));
+        let ends_at = new.created_at.checked_add_signed(days).filter(|end| *end > context.at);
+        if let Some(ends_at) = ends_at.filter(|_| trial_claimed_by.is_none()) {
+            let cancel_at = new.cancel_at;
+            new.extend_trial(ends_at);
+            new.cancel_at = cancel_at;
+            trial_of = Some(terms.plan_code.clone());
+        } else {
+            new.trial_ends_at = Some(context.at);
+            new.begin_billing(context.at);
+            books.bill_period(&mut new, &kept);
+        }
+    }
+    let changed = EventKind::PlanChanged { from, to: terms, dropped_addons, subscription: new };
+    Ok(Change { trial_of, ..context.change(books.finish(context.event(changed))) })
+}
+
+/// A change within a period that is billed.
 fn change_now(
     context: &Context<'_>,
     old: Subscription,
@@ -222,63 +262,40 @@ fn change_now(
 ) -> Result<Change, Rejection> {
     let at = context.at;
     let same_interval = terms.interval == old.terms.interval;
-    let begins_period = !same_interval && !old.in_trial();
-    if terms.currency != old.terms.currency && proration == Proration::Prorate && !old.in_trial() {
+    if terms.currency != old.terms.currency && proration == Proration::Prorate {
         return Err(Rejection::CurrencyChange);
     }
-    let (kept, dropped): (Vec<_>, Vec<_>) =
-        context.aggregate.addons.iter().partition(|addon| addon.currency == terms.currency);
-    let mut new = Subscription { terms, pending_change: None, ..old.clone() };
-    let mut credits: Vec<Line> = Vec::new();
-    let mut charges: Vec<Line> = Vec::new();
-    if proration == Proration::Prorate {
-        credits.extend(old.plan_credit(at));
-    }
+    let (kept, dropped_addons) = divide(context, terms.currency);
+    let from = old.terms.clone();
+    let mut new = Subscription { pending_change: None, ..old };
+    let mut books = Books::new(context);
+    // An add-on that is dropped is given back as one that is detached.
+    books.credit(&mut new, at, |charge| charge.addon_id.is_some_and(|id| dropped_addons.contains(&id)));
     if same_interval {
-        let charge = new.plan_charge(at).filter(|_| proration == Proration::Prorate);
         if proration == Proration::Prorate {
-            new.billed_price_cents = new.terms.price_cents;
-        } else if new.terms.currency != old.terms.currency {
-            // What was billed in one currency is never given back in another.
-            new.billed_price_cents = 0;
+            books.credit(&mut new, at, Charge::is_of_plan);
         }
-        charges.extend(charge);
-        for line in credits.iter().chain(&charges) {
-            owe(&mut new, Some(line.clone()))?;
+        new.terms = terms.clone();
+        if proration == Proration::Prorate {
+            books.charge(&mut new, None, at)?;
+            books.bill_changes(&mut new);
         }
     } else {
-        // Another interval begins a new period, which is billed as every period is: in full, not as a difference.
-        if proration == Proration::Prorate {
-            credits.extend(kept.iter().filter_map(|addon| old.addon_credit(addon, at)));
-        }
-        for line in &credits {
-            owe(&mut new, Some(line.clone()))?;
-        }
-        if begins_period {
-            new.begin_billing(at);
-            charges.extend(new.plan_charge(at));
-            charges.extend(kept.iter().filter_map(|addon| new.addon_charge(addon, at)));
-        }
+        // Another interval begins a new period, which is billed as every period is.
+        books.credit(&mut new, at, |_| true);
+        new.terms = terms.clone();
+        new.begin_billing(at);
+        books.bill_period(&mut new, &kept);
     }
-    let kept: Vec<SubscriptionAddon> = kept.into_iter().cloned().collect();
-    let mut invoices = Vec::new();
-    if begins_period {
-        let deployment = context.deployment();
-        if deployment.open_invoices.len() >= MAX_OPEN_INVOICES {
-            return Err(Rejection::TooManyOpenInvoices);
-        }
-        // Within the second in which the old period was first billed, the number is taken, and the store refuses.
-        invoices = bill_period(&mut new, &kept, deployment.id, &deployment.dunning_policy, at);
-    }
-    let mut kinds = vec![EventKind::PlanChanged {
-        from: old.terms,
-        to: new.terms.clone(),
-        lines: credits.into_iter().chain(charges).filter(|line| line.amount_cents != 0).collect(),
-        dropped_addons: dropped.iter().map(|addon| addon.id).collect(),
-        subscription: new,
-    }];
-    kinds.extend(invoices.into_iter().map(|invoice| EventKind::InvoiceOpened { invoice }));
-    Ok(context.change_by(kinds))
+    let changed = EventKind::PlanChanged { from, to: terms, dropped_addons, subscription: new };
+    Ok(context.change(books.finish(context.event(changed))))
+}
+
+/// The add-ons that a currency leaves, and the ids of those that it does not.
+fn divide(context: &Context<'_>, currency: Currency) -> (Vec<SubscriptionAddon>, Vec<SubscriptionAddonId>) {
+    let (kept, dropped): (Vec<_>, Vec<_>) =
+        context.aggregate.addons.iter().cloned().partition(|addon| addon.currency == currency);
+    (kept, dropped.into_iter().map(|addon| addon.id).collect())
 }
 
 pub(super) fn withdraw_plan_change(context: &Context<'_>) -> Result<Change, Rejection> {
@@ -296,20 +313,17 @@ pub(super) fn cancel(context: &Context<'_>, effective: Effective) -> Result<Opti
             subscription.cancel_at = Some(subscription.current_period_end);
             Ok(Some(context.change_by([EventKind::CancellationScheduled { subscription }])))
         }
-        Effective::PeriodEnd | Effective::Immediate => {
-            Ok(Some(context.change_by(end(context, subscription, context.at))))
-        }
+        Effective::PeriodEnd | Effective::Immediate => Ok(Some(context.change(end(context, subscription, context.at)))),
     }
 }
 
-/// Ends a subscription and bills what still waits.
-pub(super) fn end(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<EventKind> {
-    subscription.cancel(at);
-    let deployment = context.deployment();
-    let invoices = bill_rest(&mut subscription, deployment.id, &deployment.dunning_policy, at, context.at);
-    let mut kinds = vec![EventKind::SubscriptionCancelled { subscription }];
-    kinds.extend(invoices.into_iter().map(|invoice| EventKind::InvoiceOpened { invoice }));
-    kinds
+/// Ends a subscription at `at`: what is not used of its period is given back, and what still waits is invoiced.
+pub(super) fn end(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<Event> {
+    let mut books = Books::new(context);
+    books.credit(&mut subscription, at, |_| true);
+    books.bill_waiting(&mut subscription, at, |_| true);
+    subscription.cancel(at, context.at);
+    books.finish(context.event(EventKind::SubscriptionCancelled { subscription }))
 }
 
 pub(super) fn withdraw_cancellation(context: &Context<'_>) -> Result<Change, Rejection> {
@@ -381,14 +395,4 @@ fn require_on_sale(plan: &Plan) -> Result<(), Rejection> {
         CatalogStatus::Active => Ok(()),
         CatalogStatus::Retired => Err(Rejection::PlanRetired(plan.code.clone())),
     }
-}
-
-/// Puts a line on the next invoice, unless it comes to nothing.
-fn owe(subscription: &mut Subscription, line: Option<Line>) -> Result<(), Rejection> {
-    let Some(line) = line.filter(|line| line.amount_cents != 0) else { return Ok(()) };
-    if subscription.unbilled_lines.len() >= MAX_UNBILLED_LINES {
-        return Err(Rejection::TooManyChanges);
-    }
-    subscription.unbilled_lines.push(line);
-    Ok(())
 }

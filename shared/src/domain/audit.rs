@@ -1,0 +1,301 @@
+//! The audit: whether the books of a deployment hold at every moment of its history, by an account that is kept here a
+//! second time, from what the events name.
+//!
+//! The law, per currency: charged - credited = received - paid back + granted + open + given up + forgiven + waiting -
+//! balance. Nothing is paid back, granted or forgiven yet.
+
+use std::collections::BTreeMap;
+
+use super::aggregate::{Aggregate, ReplayError, replay};
+use super::charge::ChargeId;
+use super::decide::MAX_SETTLED_INVOICES;
+use super::entry::Entry;
+use super::event::{Event, EventKind};
+use super::invoice::{Invoice, InvoiceStatus, Line, OpenInvoice};
+use super::money::Currency;
+use super::values::{DeploymentId, InvoiceNumber};
+
+/// The books of a deployment in one currency, in minor units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Lines of invoices that are not void, and charges that wait.
+    pub charged_cents: i64,
+    /// Credits on invoices that are not void.
+    pub credited_cents: i64,
+    /// Payments.
+    pub received_cents: i64,
+    /// What is due on open invoices.
+    pub open_cents: i64,
+    /// What is due on invoices that were given up.
+    pub given_up_cents: i64,
+    /// Charges that wait for an invoice.
+    pub waiting_cents: i64,
+    /// What was paid and is not owed.
+    pub balance_cents: i64,
+}
+
+/// What an audit found to be in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// The books as they are now, by currency.
+    pub totals: BTreeMap<Currency, Totals>,
+    /// Every invoice as the history makes it.
+    pub invoices: BTreeMap<InvoiceNumber, Invoice>,
+    waiting: BTreeMap<ChargeId, Line>,
+    /// How many invoices balance has settled in the present commit.
+    settled: usize,
+}
+
+/// A law that a history breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// The events are no history.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The two sides of the books differ.
+    #[error("after event {sequence} the books in {currency} do not balance: {totals:?}")]
+    Unbalanced {
+        /// The event.
+        sequence: u64,
+        /// The currency.
+        currency: Currency,
+        /// Both sides.
+        totals: Totals,
+    },
+    /// A credit takes back more than stands of its charge, or a charge that does not stand.
+    #[error("event {sequence} credits more of charge {charge} than stands of it")]
+    Credit {
+        /// The event.
+        sequence: u64,
+        /// The charge.
+        charge: ChargeId,
+    },
+    /// Balance stands beside an open invoice of its currency.
+    #[error("after event {sequence} there is balance beside an open invoice in {currency}")]
+    IdleBalance {
+        /// The event.
+        sequence: u64,
+        /// The currency.
+        currency: Currency,
+    },
+    /// A record is not what the history makes it.
+    #[error("{what} is not what the events up to {sequence} make it")]
+    Differs {
+        /// The event.
+        sequence: u64,
+        /// The record.
+        what: String,
+    },
+}
+
+/// Audits a deployment's whole history, oldest event first.
+///
+/// # Errors
+/// The first [`Violation`].
+pub fn audit(id: DeploymentId, events: &[Event]) -> Result<Audit, Violation> {
+    let mut audit = Audit::default();
+    let (first, rest) = events.split_first().ok_or(ReplayError::NotCreated)?;
+    let mut aggregate = replay(id, std::slice::from_ref(first))?;
+    for (index, event) in rest.iter().enumerate() {
+        aggregate.apply(event)?;
+        audit.enter(event)?;
+        audit.check_balance(&aggregate)?;
+        // An invoice follows in the same commit as what caused it.
+        let ends_commit = !matches!(rest.get(index + 1).map(|next| &next.kind), Some(EventKind::InvoiceOpened { .. }));
+        if ends_commit {
+            audit.check_records(&aggregate)?;
+            audit.settled = 0;
+        }
+    }
+    Ok(audit)
+}
+
+impl Audit {
+    /// Compares the invoices that are stored with those that the history makes.
+    ///
+    /// # Errors
+    /// [`Violation::Differs`] for the first that differs, is missing, or should not be there.
+    pub fn compare(&self, sequence: u64, stored: &[Invoice]) -> Result<(), Violation> {
+        let differs = |what: String| Violation::Differs { sequence, what };
+        for invoice in stored {
+            if self.invoices.get(&invoice.number) != Some(invoice) {
+                return Err(differs(format!("invoice {}", invoice.number)));
+            }
+        }
+        let missing = self.invoices.keys().find(|number| !stored.iter().any(|invoice| invoice.number == **number));
+        missing.map_or(Ok(()), |number| Err(differs(format!("the missing invoice {number}"))))
+    }
+
+    fn enter(&mut self, event: &Event) -> Result<(), Violation> {
+        let (sequence, at) = (event.sequence, event.occurred_at);
+        let unknown = |number: &InvoiceNumber| Violation::Differs { sequence, what: format!("invoice {number}") };
+        match &event.kind {
+            EventKind::InvoiceOpened { invoice, dunning_policy: _ } => {
+                for line in &invoice.lines {
+                    self.waiting.remove(&line.charge);
+                }
+                self.invoices.insert(invoice.number.clone(), invoice.clone());
+            }
+            EventKind::PaymentReceived { number, payment, due_cents: _ } => {
+                let invoice = self.invoices.get_mut(number).ok_or_else(|| unknown(number))?;
+                *invoice = Invoice { version: sequence, ..invoice.pay(payment.clone()) };
+            }
+            EventKind::InvoiceVoided { number, subscription: _ } => self.close(number, InvoiceStatus::Void, event)?,
+            EventKind::InvoicesUncollectible { numbers } => {
+                for number in numbers {
+                    self.close(number, InvoiceStatus::Uncollectible, event)?;
+                }
+            }
+            EventKind::Created { .. }
+            | EventKind::StateChanged { .. }
+            | EventKind::Updated(_)
+            | EventKind::ResourceAdded { .. }
+            | EventKind::ResourceDeleted { .. }
+            | EventKind::Subscribed { .. }
+            | EventKind::TrialEnded { .. }
+            | EventKind::Renewed { .. }
+            | EventKind::BalanceApplied
+            | EventKind::AddonAttached { .. }
+            | EventKind::AddonDetached { .. }
+            | EventKind::PlanChanged { .. }
+            | EventKind::PlanChangeScheduled { .. }
+            | EventKind::PlanChangeWithdrawn { .. }
+            | EventKind::CancellationScheduled { .. }
+            | EventKind::CancellationWithdrawn { .. }
+            | EventKind::SubscriptionCancelled { .. }
+            | EventKind::TrialExtended { .. } => {}
+        }
+        for entry in &event.entries {
+            match entry {
+                Entry::Charged { line } => {
+                    self.waiting.insert(line.charge, line.clone());
+                }
+                Entry::Credited { line, invoice: None, .. } => {
+                    let waiting = self.waiting.get_mut(&line.charge);
+                    let waiting = waiting.ok_or(Violation::Credit { sequence, charge: line.charge })?;
+                    waiting.amount_cents += line.amount_cents;
+                    if waiting.amount_cents < 0 {
+                        return Err(Violation::Credit { sequence, charge: line.charge });
+                    }
+                    self.waiting.retain(|_, line| line.amount_cents > 0);
+                }
+                Entry::Credited { line, invoice: Some(number), .. } => {
+                    let invoice = self.invoices.get_mut(number).ok_or_else(|| unknown(number))?;
+                    invoice.enter(entry, at);
+                    invoice.version = sequence;
+                    if invoice.status == InvoiceStatus::Void || stands_cents(invoice, line.charge) < 0 {
+                        return Err(Violation::Credit { sequence, charge: line.charge });
+                    }
+                }
+                Entry::BalanceUsed { number, .. } => {
+                    self.settled += 1;
+                    let invoice = self.invoices.get_mut(number).ok_or_else(|| unknown(number))?;
+                    invoice.enter(entry, at);
+                    invoice.version = sequence;
+                }
+                Entry::BalanceReturned { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, number: &InvoiceNumber, status: InvoiceStatus, event: &Event) -> Result<(), Violation> {
+        let (sequence, at) = (event.sequence, event.occurred_at);
+        let invoice = self.invoices.get_mut(number);
+        let invoice = invoice.ok_or_else(|| Violation::Differs { sequence, what: format!("invoice {number}") })?;
+        *invoice = Invoice { version: sequence, ..invoice.close(status, at) };
+        Ok(())
+    }
+
+    fn check_balance(&mut self, aggregate: &Aggregate) -> Result<(), Violation> {
+        let deployment = &aggregate.deployment;
+        let mut totals: BTreeMap<Currency, Totals> = BTreeMap::new();
+        for invoice in self.invoices.values() {
+            let sums = totals.entry(invoice.currency).or_default();
+            sums.received_cents += invoice.paid_cents;
+            if invoice.status != InvoiceStatus::Void {
+                sums.charged_cents += invoice.total_cents;
+                sums.credited_cents += invoice.credited_cents;
+            }
+        }
+        for line in self.waiting.values() {
+            let sums = totals.entry(line.currency).or_default();
+            sums.charged_cents += line.amount_cents;
+            sums.waiting_cents += line.amount_cents;
+        }
+        for open in &deployment.open_invoices {
+            totals.entry(open.currency).or_default().open_cents += open.due_cents;
+        }
+        for given_up in &deployment.uncollectible_invoices {
+            totals.entry(given_up.currency).or_default().given_up_cents += given_up.due_cents;
+        }
+        for balance in &deployment.balances {
+            totals.entry(balance.currency).or_default().balance_cents += balance.amount_cents;
+        }
+        self.totals = totals;
+        let unbalanced = self.totals.iter().find(|(_, totals)| !totals.balance());
+        let Some((currency, totals)) = unbalanced else { return Ok(()) };
+        Err(Violation::Unbalanced { sequence: deployment.version, currency: *currency, totals: *totals })
+    }
+
+    /// What the deployment and its subscription keep of the books is what the events make it.
+    fn check_records(&self, aggregate: &Aggregate) -> Result<(), Violation> {
+        let deployment = &aggregate.deployment;
+        let sequence = deployment.version;
+        let differs = |what: &str| Violation::Differs { sequence, what: what.to_owned() };
+        let owed = |status| {
+            let owed = self.invoices.values().filter(move |invoice| invoice.status == status);
+            owed.map(|invoice| (invoice.number.clone(), invoice.as_owed())).collect::<BTreeMap<_, _>>()
+        };
+        let listed = |owed: &[OpenInvoice]| {
+            owed.iter().map(|owed| (owed.number.clone(), owed.clone())).collect::<BTreeMap<_, _>>()
+        };
+        if owed(InvoiceStatus::Open) != listed(&deployment.open_invoices) {
+            return Err(differs("the list of open invoices"));
+        }
+        if owed(InvoiceStatus::Uncollectible) != listed(&deployment.uncollectible_invoices) {
+            return Err(differs("the list of invoices that were given up"));
+        }
+        let recorded = aggregate.subscription.iter().flat_map(|s| s.waiting());
+        let recorded: BTreeMap<_, _> = recorded.map(|charge| (charge.id, charge.amount_cents)).collect();
+        let waiting: BTreeMap<_, _> = self.waiting.iter().map(|(id, line)| (*id, line.amount_cents)).collect();
+        if recorded != waiting {
+            return Err(differs("the record of waiting charges"));
+        }
+        for charge in aggregate.subscription.iter().flat_map(|s| &s.charges) {
+            let Some(number) = &charge.invoice else { continue };
+            let invoice = self.invoices.get(number).filter(|invoice| invoice.status != InvoiceStatus::Void);
+            let stands = invoice.map(|invoice| stands_cents(invoice, charge.id));
+            if stands != Some(charge.amount_cents - charge.credited_cents) {
+                return Err(differs("the record of invoiced charges"));
+            }
+        }
+        for balance in &deployment.balances {
+            let currency = balance.currency;
+            // Of more open invoices than one commit settles, the clock's next step settles the rest.
+            let is_idle = self.settled < MAX_SETTLED_INVOICES;
+            let is_open = deployment.open_invoices.iter().any(|open| open.currency == currency);
+            if balance.amount_cents <= 0 || (is_open && is_idle) {
+                return Err(Violation::IdleBalance { sequence, currency });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Totals {
+    /// Whether both sides are the same.
+    #[must_use]
+    pub const fn balance(&self) -> bool {
+        self.charged_cents - self.credited_cents
+            == self.received_cents + self.open_cents + self.given_up_cents + self.waiting_cents - self.balance_cents
+    }
+}
+
+/// What stands of a charge on an invoice, in minor units; negative if it is not there, or more than it was credited.
+fn stands_cents(invoice: &Invoice, charge: ChargeId) -> i64 {
+    let line = invoice.lines.iter().find(|line| line.charge == charge);
+    let credited: i64 =
+        invoice.credits.iter().filter(|credit| credit.charge == charge).map(|credit| credit.amount_cents).sum();
+    line.map_or(-1, |line| line.amount_cents - credited)
+}
