@@ -1,7 +1,9 @@
 //! The middle of every handler that changes a deployment: precondition, decide, commit together with the answer.
 
 use arcadia_shared::Error;
-use arcadia_shared::domain::{Aggregate, Change, Command, Event, EventKind, Invoice, Resource, decide};
+use arcadia_shared::domain::{
+    Aggregate, Change, Command, DunningPolicy, Entry, Event, EventKind, Invoice, Line, Resource, decide,
+};
 use arcadia_shared::http::{Answer, Call, deployment_view, invoice_view, subscription_view};
 use arcadia_shared::runtime::App;
 use serde_json::{Value, json};
@@ -25,10 +27,25 @@ impl Executed<'_> {
     /// The invoice that was opened, as callers see it; null if none was.
     pub fn opened_invoice(&self) -> Value {
         let opened = self.events.iter().find_map(|event| match &event.kind {
-            EventKind::InvoiceOpened { invoice } => Some(invoice),
+            EventKind::InvoiceOpened { invoice, .. } => Some(invoice),
             _ => None,
         });
         opened.map_or(Value::Null, invoice_view)
+    }
+
+    /// The charges and credits that this came to.
+    pub fn lines(&self) -> Vec<&Line> {
+        let first = self.events.first().map_or(0, |event| event.sequence);
+        let entered = self.events.iter().flat_map(|event| &event.entries).filter_map(|entry| match entry {
+            Entry::Charged { line } | Entry::Credited { line, .. } => Some(line),
+            Entry::BalanceUsed { .. } | Entry::BalanceReturned { .. } => None,
+        });
+        let invoiced = self.events.iter().flat_map(|event| match &event.kind {
+            EventKind::InvoiceOpened { invoice, .. } => invoice.lines.as_slice(),
+            _ => &[],
+        });
+        // An invoice also has what waited before.
+        entered.chain(invoiced.filter(|line| line.charge.sequence >= first)).collect()
     }
 
     /// The answer that shows the deployment.
@@ -56,9 +73,21 @@ pub async fn execute(
     command: Command,
     answer: impl FnOnce(&Executed<'_>) -> Answer,
 ) -> Result<Answer, Error> {
+    execute_under(app, call, before, command, None, answer).await
+}
+
+/// The same, where the tenant's policy was read already.
+pub async fn execute_under(
+    app: &App,
+    call: &Call,
+    before: Aggregate,
+    command: Command,
+    policy: Option<DunningPolicy>,
+    answer: impl FnOnce(&Executed<'_>) -> Answer,
+) -> Result<Answer, Error> {
     let version = before.deployment.version;
     call.check_if_match(Some(version))?;
-    let Some(change) = decide(&before, command, &call.principal.actor, app.clock.now())? else {
+    let Some(change) = decided(app, call, &before, command, policy).await? else {
         return unchanged(app, call, answer(&nothing(&before))).await;
     };
     let done = executed(&change, change.after.deployment.version);
@@ -66,17 +95,36 @@ pub async fn execute(
 }
 
 /// Decides on a command and tells what would follow. Nothing is written, not even under an idempotency key.
-pub fn rehearse(
+pub async fn rehearse(
     app: &App,
     call: &Call,
     before: Aggregate,
     command: Command,
+    policy: Option<DunningPolicy>,
     answer: impl FnOnce(&Executed<'_>) -> Answer,
 ) -> Result<Answer, Error> {
     let version = before.deployment.version;
     call.check_if_match(Some(version))?;
-    let change = decide(&before, command, &call.principal.actor, app.clock.now())?;
+    let change = decided(app, call, &before, command, policy).await?;
     Ok(answer(&change.as_ref().map_or_else(|| nothing(&before), |change| executed(change, version))))
+}
+
+/// Decides on a command. What issues an invoice goes by the tenant's policy as it is now: one GetItem, unless it was
+/// read.
+async fn decided(
+    app: &App,
+    call: &Call,
+    before: &Aggregate,
+    command: Command,
+    policy: Option<DunningPolicy>,
+) -> Result<Option<Change>, Error> {
+    let (actor, now) = (&call.principal.actor, app.clock.now());
+    let change = decide(before, command.clone(), actor, policy, now)?;
+    if policy.is_some() || !change.as_ref().is_some_and(Change::issues_invoice) {
+        return Ok(change);
+    }
+    let policy = app.store.load_dunning_policy(&before.deployment.tenant_id).await?;
+    Ok(decide(before, command, actor, Some(policy), now)?)
 }
 
 /// Commits a change, and its answer with it if the call has an idempotency key.
@@ -96,7 +144,7 @@ async fn unchanged(app: &App, call: &Call, answer: Answer) -> Result<Answer, Err
 }
 
 const fn executed(change: &Change, version: u64) -> Executed<'_> {
-    let Change { before: _, after, events, resource, trial_of: _, invoice } = change;
+    let Change { before: _, after, events, resource, trial_of: _, invoice, invoice_read: _ } = change;
     Executed { after, events: events.as_slice(), resource: resource.as_ref(), invoice: invoice.as_ref(), version }
 }
 

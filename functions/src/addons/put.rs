@@ -3,7 +3,7 @@
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::{Addon, MAX_PRICE_CENTS, MAX_QUANTITY, ShortCode};
-use arcadia_shared::http::fields::{integer, text};
+use arcadia_shared::http::fields::{integer, integers_by, text};
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use serde_json::json;
@@ -13,6 +13,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let mut fields = call.fields()?;
     let name = fields.required("name", text);
     let price_cents = fields.required("price_cents", integer(0, MAX_PRICE_CENTS));
+    let interval_prices = fields.optional("interval_prices", integers_by(0, MAX_PRICE_CENTS)).unwrap_or_default();
     let currency = fields.required("currency", text);
     let quantity = fields.required("quantity", integer(1, MAX_QUANTITY));
     let unit = fields.required("unit", text);
@@ -25,6 +26,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         code,
         name: name?,
         price_cents: price_cents?,
+        interval_prices,
         currency: currency?,
         quantity: quantity?,
         unit: unit?,

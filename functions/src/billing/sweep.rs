@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::{Action, Aggregate, Deployment, DeploymentId, DunningPolicy, TenantId, Timestamp, step};
+use arcadia_shared::domain::{
+    Action, Aggregate, Change, DeploymentId, DunningPolicy, Rejection, TenantId, Timestamp, step,
+};
 use arcadia_shared::metrics;
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::{DuePage, DueRow, StoreError, keys};
@@ -244,8 +246,7 @@ impl Sweep<'_> {
             if action.is_dunning() && climbed {
                 return Ok(Outcome::Stepped { steps, behind: false });
             }
-            let policy = self.policy(&aggregate.deployment, action).await?;
-            let Some(change) = step(&aggregate, policy, self.now) else { break };
+            let Some(change) = self.step(&aggregate).await? else { break };
             if self.due_action(&change.after).is_some() {
                 locked(&self.met).insert(row.id);
             }
@@ -275,14 +276,17 @@ impl Sweep<'_> {
         aggregate.next_action().filter(|next| next.at <= self.now).map(|next| next.action)
     }
 
-    /// The policy that a step goes by: the deployment's copy, or the tenant's own, which is read once a sweep.
-    async fn policy(&self, deployment: &Deployment, action: Action) -> Result<DunningPolicy, StoreError> {
-        if !action.copies_policy() {
-            return Ok(deployment.dunning_policy);
+    /// Decides on the step that is due. What issues an invoice goes by the tenant's policy, which is read once a sweep.
+    async fn step(&self, aggregate: &Aggregate) -> Result<Option<Change>, StoreError> {
+        let stuck = |rejection: Rejection| StoreError::Damaged(rejection.to_string());
+        let change = step(aggregate, None, self.now).map_err(stuck)?;
+        if !change.as_ref().is_some_and(Change::issues_invoice) {
+            return Ok(change);
         }
-        let tenant_id = &deployment.tenant_id;
+        let tenant_id = &aggregate.deployment.tenant_id;
         let policy = Arc::clone(locked(&self.policies).entry(tenant_id.clone()).or_default());
-        policy.get_or_try_init(|| self.app.store.load_dunning_policy(tenant_id)).await.copied()
+        let policy = *policy.get_or_try_init(|| self.app.store.load_dunning_policy(tenant_id)).await?;
+        step(aggregate, Some(policy), self.now).map_err(stuck)
     }
 }
 

@@ -20,7 +20,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         Answer::versioned(body, done.version)
     };
     if dry_run {
-        return rehearse(app, call, aggregate, command, answer);
+        return rehearse(app, call, aggregate, command, None, answer).await;
     }
     execute(app, call, aggregate, command, answer).await
 }
@@ -30,7 +30,7 @@ fn read(call: &Call) -> Result<(Transition, bool), Error> {
     let to_state = fields.required("to_state", text);
     let reason = fields.optional("reason", text);
     let notes = fields.optional("notes", text);
-    let resume_at = fields.optional("resume_at", timestamp);
+    let resume_at = fields.nullable("resume_at", timestamp);
     let dry_run = fields.optional("dry_run", boolean).unwrap_or_default();
     fields.finish()?;
     Ok((Transition { to_state: to_state?, reason, notes, resume_at }, dry_run))

@@ -1,13 +1,13 @@
 //! `POST /deployments/{id}/subscription/change`: changes the plan version, or tells what that would cost.
 
 use arcadia_shared::Error;
-use arcadia_shared::domain::{ChangePlan, Command, Effective, EventKind, Line, Proration, Rejection, ShortCode};
+use arcadia_shared::domain::{ChangePlan, Command, Effective, Proration, Rejection, ShortCode, Subscription};
 use arcadia_shared::http::fields::{boolean, integer, text};
 use arcadia_shared::http::{Answer, Call, subscription_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::{Executed, execute, rehearse};
+use crate::execute::{Executed, execute_under, rehearse};
 
 struct Body {
     plan_code: ShortCode,
@@ -22,28 +22,31 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let Body { plan_code, plan_version, effective, proration, drop_incompatible, dry_run } = read(call)?;
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    let (plan, version) = app.store.load_terms(&plan_code, plan_version).await?;
+    let in_trial = aggregate.live_subscription().is_some_and(Subscription::in_trial);
+    let tenant_id = &aggregate.deployment.tenant_id;
+    let offer = app.store.load_offer(tenant_id, &plan_code, plan_version, &[], in_trial).await?;
+    let policy = Some(offer.dunning_policy.unwrap_or_default());
     let command = Command::ChangePlan(ChangePlan {
-        plan: plan.ok_or_else(|| Rejection::UnknownPlan(plan_code.clone()))?,
-        version: version.ok_or(Rejection::UnknownPlanVersion { plan_code })?,
+        plan: offer.plan.ok_or_else(|| Rejection::UnknownPlan(plan_code.clone()))?,
+        version: offer.version.ok_or(Rejection::UnknownPlanVersion { plan_code })?,
         effective,
         proration,
         drop_incompatible,
+        trial_claimed_by: offer.trial_claimed_by,
     });
     let answer = |done: &Executed<'_>| {
-        let event = done.events.first();
-        let lines: &[Line] = match event.map(|event| &event.kind) {
-            Some(EventKind::PlanChanged { lines, .. }) => lines,
-            _ => &[],
-        };
         let subscription = subscription_view(done.after);
-        let body = json!({"subscription": subscription, "lines": lines, "event": event, "dry_run": dry_run});
+        let (lines, event) = (done.lines(), done.events.first());
+        let invoice = done.opened_invoice();
+        let body = json!({
+            "subscription": subscription, "lines": lines, "invoice": invoice, "event": event, "dry_run": dry_run
+        });
         Answer::versioned(body, done.version)
     };
     if dry_run {
-        return rehearse(app, call, aggregate, command, answer);
+        return rehearse(app, call, aggregate, command, policy, answer).await;
     }
-    execute(app, call, aggregate, command, answer).await
+    execute_under(app, call, aggregate, command, policy, answer).await
 }
 
 fn read(call: &Call) -> Result<Body, Error> {

@@ -10,7 +10,7 @@ use arcadia_shared::runtime::App;
 use arcadia_shared::store::Offer;
 use serde_json::json;
 
-use crate::execute::execute;
+use crate::execute::execute_under;
 
 struct Body {
     plan_code: ShortCode,
@@ -25,9 +25,10 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let body = read(call)?;
     let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
     let tenant_id = &aggregate.deployment.tenant_id;
-    let offer = app.store.load_offer(tenant_id, &body.plan_code, body.plan_version, &body.addons).await?;
+    let offer = app.store.load_offer(tenant_id, &body.plan_code, body.plan_version, &body.addons, true).await?;
+    let policy = offer.dunning_policy.unwrap_or_default();
     let command = Command::Subscribe(command(app, body, offer)?);
-    execute(app, call, aggregate, command, |done| {
+    execute_under(app, call, aggregate, command, Some(policy), |done| {
         let body = json!({"subscription": subscription_view(done.after), "invoice": done.opened_invoice()});
         Answer::created(body, done.version, format!("/api/v1/deployments/{id}"))
     })
@@ -66,6 +67,5 @@ fn command(app: &App, body: Body, offer: Offer) -> Result<Subscribe, Rejection> 
         anchor_mode,
         trial_ends_at,
         trial_claimed_by: offer.trial_claimed_by,
-        dunning_policy: offer.dunning_policy.unwrap_or_default(),
     })
 }

@@ -127,43 +127,13 @@ impl Audit {
     }
 
     fn enter(&mut self, event: &Event) -> Result<(), Violation> {
-        let (sequence, at) = (event.sequence, event.occurred_at);
-        let unknown = |number: &InvoiceNumber| Violation::Differs { sequence, what: format!("invoice {number}") };
-        match &event.kind {
-            EventKind::InvoiceOpened { invoice, dunning_policy: _ } => {
-                for line in &invoice.lines {
-                    self.waiting.remove(&line.charge);
-                }
-                self.invoices.insert(invoice.number.clone(), invoice.clone());
+        let sequence = event.sequence;
+        follow_invoices(&mut self.invoices, event)
+            .map_err(|number| Violation::Differs { sequence, what: format!("invoice {number}") })?;
+        if let EventKind::InvoiceOpened { invoice, dunning_policy: _ } = &event.kind {
+            for line in &invoice.lines {
+                self.waiting.remove(&line.charge);
             }
-            EventKind::PaymentReceived { number, payment, due_cents: _ } => {
-                let invoice = self.invoices.get_mut(number).ok_or_else(|| unknown(number))?;
-                *invoice = Invoice { version: sequence, ..invoice.pay(payment.clone()) };
-            }
-            EventKind::InvoiceVoided { number, subscription: _ } => self.close(number, InvoiceStatus::Void, event)?,
-            EventKind::InvoicesUncollectible { numbers } => {
-                for number in numbers {
-                    self.close(number, InvoiceStatus::Uncollectible, event)?;
-                }
-            }
-            EventKind::Created { .. }
-            | EventKind::StateChanged { .. }
-            | EventKind::Updated(_)
-            | EventKind::ResourceAdded { .. }
-            | EventKind::ResourceDeleted { .. }
-            | EventKind::Subscribed { .. }
-            | EventKind::TrialEnded { .. }
-            | EventKind::Renewed { .. }
-            | EventKind::BalanceApplied
-            | EventKind::AddonAttached { .. }
-            | EventKind::AddonDetached { .. }
-            | EventKind::PlanChanged { .. }
-            | EventKind::PlanChangeScheduled { .. }
-            | EventKind::PlanChangeWithdrawn { .. }
-            | EventKind::CancellationScheduled { .. }
-            | EventKind::CancellationWithdrawn { .. }
-            | EventKind::SubscriptionCancelled { .. }
-            | EventKind::TrialExtended { .. } => {}
         }
         for entry in &event.entries {
             match entry {
@@ -180,30 +150,15 @@ impl Audit {
                     self.waiting.retain(|_, line| line.amount_cents > 0);
                 }
                 Entry::Credited { line, invoice: Some(number), .. } => {
-                    let invoice = self.invoices.get_mut(number).ok_or_else(|| unknown(number))?;
-                    invoice.enter(entry, at);
-                    invoice.version = sequence;
-                    if invoice.status == InvoiceStatus::Void || stands_cents(invoice, line.charge) < 0 {
+                    let invoice = self.invoices.get(number).filter(|invoice| invoice.status != InvoiceStatus::Void);
+                    if invoice.is_none_or(|invoice| stands_cents(invoice, line.charge) < 0) {
                         return Err(Violation::Credit { sequence, charge: line.charge });
                     }
                 }
-                Entry::BalanceUsed { number, .. } => {
-                    self.settled += 1;
-                    let invoice = self.invoices.get_mut(number).ok_or_else(|| unknown(number))?;
-                    invoice.enter(entry, at);
-                    invoice.version = sequence;
-                }
+                Entry::BalanceUsed { .. } => self.settled += 1,
                 Entry::BalanceReturned { .. } => {}
             }
         }
-        Ok(())
-    }
-
-    fn close(&mut self, number: &InvoiceNumber, status: InvoiceStatus, event: &Event) -> Result<(), Violation> {
-        let (sequence, at) = (event.sequence, event.occurred_at);
-        let invoice = self.invoices.get_mut(number);
-        let invoice = invoice.ok_or_else(|| Violation::Differs { sequence, what: format!("invoice {number}") })?;
-        *invoice = Invoice { version: sequence, ..invoice.close(status, at) };
         Ok(())
     }
 
@@ -281,6 +236,59 @@ impl Audit {
         }
         Ok(())
     }
+}
+
+/// Brings invoices from the state before an event to the state after it.
+///
+/// # Errors
+/// The number of an invoice that the event names and that is not there.
+pub fn follow_invoices(invoices: &mut BTreeMap<InvoiceNumber, Invoice>, event: &Event) -> Result<(), InvoiceNumber> {
+    let (version, at) = (event.sequence, event.occurred_at);
+    match &event.kind {
+        EventKind::InvoiceOpened { invoice, dunning_policy: _ } => {
+            invoices.insert(invoice.number.clone(), invoice.clone());
+        }
+        EventKind::PaymentReceived { number, payment, due_cents: _ } => {
+            let invoice = invoices.get_mut(number).ok_or_else(|| number.clone())?;
+            *invoice = Invoice { version, ..invoice.pay(payment.clone()) };
+        }
+        EventKind::InvoiceVoided { number, subscription: _ } => {
+            let invoice = invoices.get_mut(number).ok_or_else(|| number.clone())?;
+            *invoice = Invoice { version, ..invoice.close(InvoiceStatus::Void, at) };
+        }
+        EventKind::InvoicesUncollectible { numbers } => {
+            for number in numbers {
+                let invoice = invoices.get_mut(number).ok_or_else(|| number.clone())?;
+                *invoice = Invoice { version, ..invoice.close(InvoiceStatus::Uncollectible, at) };
+            }
+        }
+        EventKind::Created { .. }
+        | EventKind::StateChanged { .. }
+        | EventKind::Updated(_)
+        | EventKind::ResourceAdded { .. }
+        | EventKind::ResourceDeleted { .. }
+        | EventKind::Subscribed { .. }
+        | EventKind::TrialEnded { .. }
+        | EventKind::Renewed { .. }
+        | EventKind::BalanceApplied
+        | EventKind::AddonAttached { .. }
+        | EventKind::AddonDetached { .. }
+        | EventKind::PlanChanged { .. }
+        | EventKind::PlanChangeScheduled { .. }
+        | EventKind::PlanChangeWithdrawn { .. }
+        | EventKind::CancellationScheduled { .. }
+        | EventKind::CancellationWithdrawn { .. }
+        | EventKind::SubscriptionCancelled { .. }
+        | EventKind::TrialExtended { .. } => {}
+    }
+    for entry in &event.entries {
+        if let Entry::Credited { invoice: Some(number), .. } | Entry::BalanceUsed { number, .. } = entry {
+            let invoice = invoices.get_mut(number).ok_or_else(|| number.clone())?;
+            invoice.enter(entry, at);
+            invoice.version = version;
+        }
+    }
+    Ok(())
 }
 
 impl Totals {

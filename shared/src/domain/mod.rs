@@ -24,7 +24,7 @@ mod values;
 
 pub use actor::{Actor, Authority};
 pub use aggregate::{Aggregate, Change, ReplayError, replay};
-pub use audit::{Audit, Totals, Violation, audit};
+pub use audit::{Audit, Totals, Violation, audit, follow_invoices};
 pub use catalog::{Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
 pub use charge::{Charge, ChargeId};
 pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};

@@ -1,5 +1,6 @@
 //! Reading the fields of a JSON body: every mistake is found and named at once, and nothing unknown gets through.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::Error;
-use crate::domain::{InvalidValue, Timestamp};
+use crate::domain::{Interval, InvalidValue, Timestamp};
 use crate::error::FieldError;
 
 /// The fields of a body that have not been read yet, and what was wrong with those that have.
@@ -151,6 +152,18 @@ pub fn integer<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Result
         }
         let number = value.as_i64().filter(|number| (min..=max).contains(number)).ok_or(OUT_OF_RANGE)?;
         T::try_from(number).map_err(|_| OUT_OF_RANGE)
+    }
+}
+
+/// Whole numbers from `min` to `max` by interval, as `{"year": 7500}`.
+///
+/// # Errors
+/// [`InvalidValue`] if the value is not an object, or one of its members is not an interval with such a number.
+pub fn integers_by(min: i64, max: i64) -> impl Fn(&Value) -> Result<BTreeMap<Interval, i64>, InvalidValue> {
+    move |value| {
+        let members = value.as_object().ok_or(InvalidValue { code: "not_an_object", detail: "must be an object" })?;
+        let number = integer(min, max);
+        members.iter().map(|(name, value)| Ok((name.parse()?, number(value)?))).collect()
     }
 }
 

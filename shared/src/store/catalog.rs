@@ -29,8 +29,8 @@ pub struct Offer {
 }
 
 impl Store {
-    /// Reads a plan, a version of it (the newest, if none is named), add-ons, and whether the tenant has had its
-    /// trial of the plan, as they are at one moment each: one consistent BatchGetItem.
+    /// Reads a plan, a version of it (the newest, if none is named), add-ons, the tenant's policy, and if `with_trial`
+    /// whether the tenant has had its trial of the plan, as they are at one moment each: one consistent BatchGetItem.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -40,9 +40,10 @@ impl Store {
         plan_code: &ShortCode,
         version: Option<u32>,
         addon_codes: &[ShortCode],
+        with_trial: bool,
     ) -> Result<Offer, StoreError> {
-        let mut wanted: Vec<Key> =
-            vec![keys::dunning_policy(tenant_id), keys::plan(plan_code), keys::trial_claim(tenant_id, plan_code)];
+        let mut wanted: Vec<Key> = vec![keys::dunning_policy(tenant_id), keys::plan(plan_code)];
+        wanted.extend(with_trial.then(|| keys::trial_claim(tenant_id, plan_code)));
         wanted.extend(version.map(|version| keys::plan_version(plan_code, version)));
         for (index, code) in addon_codes.iter().enumerate() {
             // BatchGetItem refuses a key that stands twice.
@@ -68,30 +69,6 @@ impl Store {
             offer.version = offer.plan.as_ref().and_then(|plan| plan.newest_version.clone());
         }
         Ok(offer)
-    }
-
-    /// Reads a plan and a version of it (the newest, if none is named): one consistent BatchGetItem.
-    ///
-    /// # Errors
-    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
-    pub async fn load_terms(
-        &self,
-        code: &ShortCode,
-        version: Option<u32>,
-    ) -> Result<(Option<Plan>, Option<PlanVersion>), StoreError> {
-        let named = version.map(|version| keys::plan_version(code, version));
-        let (mut plan, mut found) = (None::<Plan>, None);
-        for item in self.get_items([keys::plan(code)].into_iter().chain(named), true).await? {
-            if items::is(&item, PLAN_TYPE) {
-                plan = Some(items::to_plan(item)?);
-            } else {
-                found = Some(items::to_plan_version(item)?);
-            }
-        }
-        if version.is_none() {
-            found = plan.as_ref().and_then(|plan| plan.newest_version.clone());
-        }
-        Ok((plan, found))
     }
 
     /// Reads a plan.

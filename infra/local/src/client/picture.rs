@@ -99,7 +99,12 @@ fn target(action: Action) -> Option<State> {
         Action::Resume => Some(State::Active),
         Action::Archive => Some(State::Archived),
         // With a subscription it goes on, without it is cancelled.
-        Action::EndTrial | Action::CancelSubscription | Action::ChangePlan | Action::Renew => None,
+        Action::EndTrial
+        | Action::CancelSubscription
+        | Action::ApplyBalance
+        | Action::ChangePlan
+        | Action::Renew
+        | Action::GiveUp => None,
     }
 }
 

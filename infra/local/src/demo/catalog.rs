@@ -1,7 +1,7 @@
 //! A catalog to try things with: a plan and an add-on at the first start, and more of both for a history.
 
 use arcadia_shared::domain::{
-    Addon, CatalogStatus, Currency, Interval, InvalidValue, Plan, Rejection, ShortCode, Timestamp,
+    Addon, CatalogStatus, Currency, Interval, IntervalPrices, InvalidValue, Plan, Rejection, ShortCode, Timestamp,
 };
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::StoreError;
@@ -132,6 +132,7 @@ async fn sell_addon(
         return Ok(found);
     }
     let addon = Addon {
+        interval_prices: IntervalPrices::new(),
         code,
         name: name.parse()?,
         price_cents,

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use arcadia_shared::domain::{
     Actor, Aggregate, AnchorMode, Authority, Change, ChangePlan, Command, CreateDeployment, DeploymentId, Effective,
     Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Payment, Proration, Resource, ResourceId, State,
-    Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment, create, decide, step,
+    Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment, create, decide,
+    follow_invoices, step,
 };
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::StoreError;
@@ -167,9 +168,9 @@ impl Life {
     async fn step(&mut self, due: Timestamp) -> Result<(), DemoError> {
         let at = (due + TimeDelta::milliseconds(self.part.rng.i64(400..60_000))).min(self.stage.until);
         let policy = self.part.tenant.policy.unwrap_or_default();
-        match step(&self.aggregate, policy, at) {
-            Some(change) => self.commit(change, at).await,
-            None => Ok(()),
+        match step(&self.aggregate, Some(policy), at) {
+            Ok(Some(change)) => self.commit(change, at).await,
+            Ok(None) | Err(_) => Ok(()),
         }
     }
 
@@ -177,7 +178,8 @@ impl Life {
     async fn act(&mut self, deed: Deed, at: Timestamp) -> Result<(), DemoError> {
         let now = at.max(self.aggregate.deployment.updated_at);
         let Some((actor, command)) = self.command(deed, now) else { return Ok(()) };
-        match decide(&self.aggregate, command, &actor, now) {
+        let policy = self.part.tenant.policy.unwrap_or_default();
+        match decide(&self.aggregate, command, &actor, Some(policy), now) {
             Ok(Some(change)) => match self.commit(change, now).await {
                 // Plans that somebody else has put there can have trials that a tenant's deployments compete for.
                 Err(DemoError::Store(StoreError::TrialTaken)) => self.tally.refused += 1,
@@ -201,13 +203,15 @@ impl Life {
             }
             attempt += 1;
         }
-        let Change { before: _, after, events, resource, trial_of: _, invoice } = change;
+        let Change { before: _, after, events, resource, trial_of: _, invoice: _, invoice_read: _ } = change;
         self.tally.commits += 1;
         self.tally.events += events.len() as u64;
         self.aggregate = after;
         self.resources.extend(resource.map(|resource| (resource.id, resource)));
-        self.invoices.extend(invoice.map(|invoice| (invoice.number.clone(), invoice)));
         for event in &events {
+            if let Err(number) = follow_invoices(&mut self.invoices, event) {
+                unreachable!("an event names an invoice that was issued: {number}");
+            }
             self.react(event, now);
         }
         Ok(())
@@ -215,9 +219,8 @@ impl Life {
 
     fn react(&mut self, event: &Event, now: Timestamp) {
         match &event.kind {
-            EventKind::InvoiceOpened { invoice } => {
+            EventKind::InvoiceOpened { invoice, .. } => {
                 self.tally.invoices += 1;
-                self.invoices.insert(invoice.number.clone(), invoice.clone());
                 if invoice.status == InvoiceStatus::Open {
                     self.plan_payment(&invoice.number, now);
                 }
@@ -323,7 +326,6 @@ impl Life {
             anchor_mode: if rng.u8(0..4) == 0 { AnchorMode::Now } else { AnchorMode::Calendar },
             trial_ends_at: None,
             trial_claimed_by: None,
-            dunning_policy: tenant.policy.unwrap_or_default(),
         }))
     }
 
@@ -373,7 +375,15 @@ impl Life {
         let plan = self.stage.shop.plan(code, now)?.clone();
         let version = plan.newest_version.clone()?;
         let (proration, drop_incompatible) = (Proration::Prorate, false);
-        Some(Command::ChangePlan(ChangePlan { plan, version, effective, proration, drop_incompatible }))
+        let trial_claimed_by = None;
+        Some(Command::ChangePlan(ChangePlan {
+            plan,
+            version,
+            effective,
+            proration,
+            drop_incompatible,
+            trial_claimed_by,
+        }))
     }
 
     fn pause(&mut self, now: Timestamp) -> Command {
@@ -384,7 +394,7 @@ impl Life {
             None
         };
         let (to_state, reason, notes) = (State::Paused, "seasonal_break".parse().ok(), None);
-        Command::Transition(Transition { to_state, reason, notes, resume_at })
+        Command::Transition(Transition { to_state, reason, notes, resume_at: Some(resume_at) })
     }
 }
 

@@ -151,7 +151,8 @@ fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger:
         }),
         Step::Subscribe { plan: index, addons, anchor_mode } => {
             let addons: Vec<Addon> = (0..*addons).map(|_| addon(if *index == 3 { 2 } else { 0 })).collect();
-            subscribe(plan(*index), &addons, *anchor_mode)
+            let Command::Subscribe(command) = subscribe(plan(*index), &addons, *anchor_mode) else { return None };
+            Command::Subscribe(Subscribe { id: SubscriptionId::new(id(1_000 + n as u128)), ..command })
         }
         Step::Attach(index) => Command::AttachAddon(SubscriptionAddonId::new(id(10_000 + n as u128)), addon(*index)),
         Step::Detach(index) => {
