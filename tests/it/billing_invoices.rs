@@ -164,7 +164,8 @@ async fn a_period_cannot_be_billed_a_second_time() {
     let mut again = billing.load(&id).await;
     again.subscription = before.subscription;
     again.deployment.open_invoices.clear();
-    let change = step(&again, DunningPolicy::default(), billing.clock.now()).expect("it seems due");
+    let change = step(&again, Some(DunningPolicy::default()), billing.clock.now()).expect("no limit is near");
+    let change = change.expect("it seems due");
     let contents = billing.contents().await;
     let refused = billing.app.store.commit(&change, billing.app.new_commit_id(), None).await;
     assert!(matches!(refused, Err(StoreError::VersionConflict)), "{refused:?}");

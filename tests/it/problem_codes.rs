@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arcadia_shared::domain::{MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_UNBILLED_LINES, State};
+use arcadia_shared::domain::{MAX_CHARGES_IN_PERIOD, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, State};
 use chrono::TimeDelta;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
@@ -167,7 +167,7 @@ async fn subscriptions(case: &mut Refusals) {
         billing.create_subscribed("crowded", json!({"plan_code": "studio", "addons": vec!["storage_50gb"; 50]})).await;
     billing.cancel(&crowded, "immediate").await.expect(200);
     let busy = billing.create_subscribed("busy", json!({"plan_code": "studio"})).await;
-    for _ in 0..MAX_UNBILLED_LINES / 2 {
+    for _ in 0..MAX_CHARGES_IN_PERIOD {
         let addon = billing.attach(&busy, "storage_50gb").await;
         let path = format!("/deployments/{busy}/subscription/addons/{addon}");
         billing.delete(&path, &billing.user).await.expect(200);

@@ -61,7 +61,7 @@ async fn the_plans_trial_is_free_and_bills_nothing_that_happens_in_it() {
         assert_eq!(changed["subscription"]["current_period_end"], TRIAL_END, "{plan_code}");
     }
     let subscription = world.check(&id).await.subscription.unwrap();
-    assert!(subscription.in_trial() && subscription.unbilled_lines.is_empty());
+    assert!(subscription.in_trial() && subscription.charges.is_empty());
 }
 
 #[tokio::test]

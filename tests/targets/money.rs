@@ -5,8 +5,8 @@
 //! seconds from the beginning of the subscription to the add-on and from there to its end.
 
 use arcadia_shared::domain::{
-    Addon, AnchorMode, CatalogStatus, Interval, Line, MAX_PRICE_CENTS, PlanTerms, Subscription, SubscriptionAddon,
-    SubscriptionAddonId, SubscriptionId, Timestamp, prorate, sum,
+    Addon, AnchorMode, CatalogStatus, Charge, ChargeId, Interval, IntervalPrices, MAX_PRICE_CENTS, PlanTerms,
+    Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId, Timestamp, end_of_second, prorate, sum,
 };
 use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
@@ -66,18 +66,26 @@ fn check_credits(numbers: &mut Numbers<'_>) {
     let ended_at = attached_at + TimeDelta::milliseconds(numbers.within(0, MAX_SECONDS * 1000));
     let subscription = subscription(plan_cents, interval, begin);
     let addon = addon(addon_cents, attached_at);
-    check_credit(subscription.plan_charge(begin), subscription.plan_credit(ended_at), plan_cents);
-    let charge = subscription.addon_charge(&addon, attached_at);
-    check_credit(charge, subscription.addon_credit(&addon, ended_at), addon_cents);
-    let whole = subscription.plan_charge(subscription.current_period_start).expect("a whole period");
+    let id = ChargeId { sequence: 1, place: 0 };
+    check_credit(&subscription, subscription.charge(id, None, begin), ended_at, plan_cents);
+    check_credit(&subscription, subscription.charge(id, Some(&addon), attached_at), ended_at, addon_cents);
+    let whole = subscription.charge(id, None, subscription.current_period_start).expect("a whole period");
     assert_eq!(whole.amount_cents, plan_cents);
 }
 
-fn check_credit(charge: Option<Line>, credit: Option<Line>, price_cents: i64) {
-    let charged = charge.map_or(0, |line| line.amount_cents);
-    let credited = credit.map_or(0, |line| line.amount_cents);
+/// What is given back is never more than was charged, and what is kept never less than the price of what was used.
+fn check_credit(subscription: &Subscription, charge: Option<Charge>, ended_at: Timestamp, price_cents: i64) {
+    let Some(charge) = charge else { return };
+    let charged = charge.amount_cents;
+    let ended_at = end_of_second(ended_at.max(charge.from));
+    let credited = subscription.unused_cents(&charge, ended_at);
     assert!((0..=price_cents).contains(&charged), "{charged} for what costs {price_cents}");
-    assert!((-charged..=0).contains(&credited), "{credited} is given back of {charged}");
+    assert!((0..=charged).contains(&credited), "{credited} is given back of {charged}");
+    let seconds = |from: Timestamp, to: Timestamp| i128::from((to - from).num_seconds());
+    let used = seconds(charge.from, ended_at.min(charge.to)) * i128::from(price_cents);
+    let period = seconds(subscription.current_period_start, subscription.current_period_end);
+    // Two amounts are rounded, each by half a minor unit at most.
+    assert!(i128::from(charged - credited) * period + period >= used, "{charged} - {credited} for what was used");
 }
 
 fn subscription(price_cents: i64, interval: Interval, begin: Timestamp) -> Subscription {
@@ -96,6 +104,7 @@ fn addon(price_cents: i64, at: Timestamp) -> SubscriptionAddon {
         code: "storage_50gb".parse().expect("a code"),
         name: "Storage".parse().expect("a name"),
         price_cents,
+        interval_prices: IntervalPrices::new(),
         currency: "USD".parse().expect("a currency"),
         quantity: 50,
         unit: "GB".parse().expect("a unit"),

@@ -6,14 +6,16 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use super::aggregate::{Aggregate, ReplayError, replay};
 use super::charge::ChargeId;
 use super::decide::MAX_SETTLED_INVOICES;
 use super::entry::Entry;
 use super::event::{Event, EventKind};
-use super::invoice::{Invoice, InvoiceStatus, Line, OpenInvoice};
+use super::invoice::{Invoice, InvoiceStatus, Line, LineKind, OpenInvoice};
 use super::money::Currency;
-use super::values::{DeploymentId, InvoiceNumber};
+use super::values::{DeploymentId, InvoiceNumber, Timestamp};
 
 /// The books of a deployment in one currency, in minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct Audit {
     waiting: BTreeMap<ChargeId, Line>,
     /// How many invoices balance has settled in the present commit.
     settled: usize,
+    /// The time that each standing charge for the plan covers.
+    covered: BTreeMap<ChargeId, (Timestamp, Timestamp)>,
 }
 
 /// A law that a history breaks.
@@ -68,6 +72,14 @@ pub enum Violation {
         /// The event.
         sequence: u64,
         /// The charge.
+        charge: ChargeId,
+    },
+    /// A moment is charged for the plan that was charged before and not given back.
+    #[error("event {sequence} charges for the plan what charge {charge} covers already")]
+    ChargedTwice {
+        /// The event.
+        sequence: u64,
+        /// The earlier charge.
         charge: ChargeId,
     },
     /// Balance stands beside an open invoice of its currency.
@@ -132,15 +144,23 @@ impl Audit {
             .map_err(|number| Violation::Differs { sequence, what: format!("invoice {number}") })?;
         if let EventKind::InvoiceOpened { invoice, dunning_policy: _ } = &event.kind {
             for line in &invoice.lines {
-                self.waiting.remove(&line.charge);
+                if self.waiting.remove(&line.charge).is_none() {
+                    self.cover(sequence, line)?;
+                }
+            }
+        } else if let EventKind::InvoiceVoided { number, subscription: _ } = &event.kind {
+            for line in self.invoices.get(number).iter().flat_map(|invoice| &invoice.lines) {
+                self.covered.remove(&line.charge);
             }
         }
         for entry in &event.entries {
             match entry {
                 Entry::Charged { line } => {
+                    self.cover(sequence, line)?;
                     self.waiting.insert(line.charge, line.clone());
                 }
                 Entry::Credited { line, invoice: None, .. } => {
+                    self.uncover(line);
                     let waiting = self.waiting.get_mut(&line.charge);
                     let waiting = waiting.ok_or(Violation::Credit { sequence, charge: line.charge })?;
                     waiting.amount_cents += line.amount_cents;
@@ -150,6 +170,7 @@ impl Audit {
                     self.waiting.retain(|_, line| line.amount_cents > 0);
                 }
                 Entry::Credited { line, invoice: Some(number), .. } => {
+                    self.uncover(line);
                     let invoice = self.invoices.get(number).filter(|invoice| invoice.status != InvoiceStatus::Void);
                     if invoice.is_none_or(|invoice| stands_cents(invoice, line.charge) < 0) {
                         return Err(Violation::Credit { sequence, charge: line.charge });
@@ -160,6 +181,27 @@ impl Audit {
             }
         }
         Ok(())
+    }
+
+    /// Notes what time a charge for the plan covers. What a second has begun of is charged on both sides of a change.
+    fn cover(&mut self, sequence: u64, line: &Line) -> Result<(), Violation> {
+        if line.kind != LineKind::PlanCharge || line.amount_cents == 0 {
+            return Ok(());
+        }
+        let second = TimeDelta::seconds(1);
+        let twice = self.covered.iter().find(|(_, (from, to))| *from + second < line.to && line.from + second < *to);
+        if let Some((charge, _)) = twice {
+            return Err(Violation::ChargedTwice { sequence, charge: *charge });
+        }
+        self.covered.insert(line.charge, (line.from, line.to));
+        Ok(())
+    }
+
+    /// Notes that a credit ends what its charge covers.
+    fn uncover(&mut self, credit: &Line) {
+        if let Some((_, to)) = self.covered.get_mut(&credit.charge) {
+            *to = credit.from;
+        }
     }
 
     fn check_balance(&mut self, aggregate: &Aggregate) -> Result<(), Violation> {

@@ -106,7 +106,9 @@ impl Audit {
             let mut row = row.clone();
             row.as_object_mut().expect("a deployment").shift_remove("subscription");
             let version = row["version"].as_u64().expect("a version");
-            assert_eq!(row, deployment_view(&self.at(row["id"].as_str().expect("an id"), version)), "{entry:?}");
+            let mut expected = deployment_view(&self.at(row["id"].as_str().expect("an id"), version));
+            expected.as_object_mut().expect("a deployment").shift_remove("upcoming");
+            assert_eq!(row, expected, "{entry:?}");
         }
         let Some(books) = id.map(|id| &self.books[id]) else { return };
         if let (Some(id), Some(version)) = (id, version(reply)) {
@@ -121,7 +123,11 @@ impl Audit {
                 && !entry.repeated
             {
                 let events = &books.events[..usize::try_from(version).expect("a version")];
-                assert_eq!(body["invoice"], invoice_view(&account(events)[number]), "{entry:?}");
+                assert_eq!(
+                    body["invoice"],
+                    invoice_view(&account(id.parse().expect("an id"), events)[number]),
+                    "{entry:?}"
+                );
             }
         }
         let shown = body["events"].as_array().into_iter().flatten().chain(body.get("event"));

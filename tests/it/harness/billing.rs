@@ -9,8 +9,7 @@ use arcadia_functions::billing::sweep::{self, Report};
 use arcadia_shared::auth::{ClaimNames, Scope};
 use arcadia_shared::domain::{
     Actor, Aggregate, AnchorMode, Authority, CatalogStatus, Change, Command, CreateDeployment, DeploymentId,
-    DunningPolicy, Event, EventKind, Interval, Invoice, InvoiceStatus, Plan, Subscribe, SubscriptionId, Timestamp,
-    create, decide, replay,
+    DunningPolicy, Event, Interval, Invoice, Plan, Subscribe, SubscriptionId, Timestamp, audit, create, decide, replay,
 };
 use arcadia_shared::runtime::{App, Clock as _, Settings};
 use arcadia_shared::store::items::{self, Item, string};
@@ -125,7 +124,8 @@ impl Billing {
             let created = create(new_deployment(self.app.new_id(now), n), &admin(), now).expect("a creation");
             self.commit(&created).await;
             let command = Command::Subscribe(new_subscription(self.app.new_id(now), plan_code, now));
-            let subscribed = decide(&created.after, command, &admin(), now).expect("a subscription");
+            let subscribed =
+                decide(&created.after, command, &admin(), Some(DunningPolicy::default()), now).expect("a subscription");
             self.commit(&subscribed.expect("a change")).await;
             created.after.deployment.id.to_string()
         });
@@ -230,7 +230,11 @@ impl Billing {
             .map(|item| items::to_invoice(item.clone()).expect("an invoice"))
             .map(|invoice| (invoice.number.to_string(), invoice))
             .collect();
-        assert_eq!(invoices, account(&events), "{id}: the invoices are not what its events tell");
+        assert_eq!(
+            invoices,
+            account(id.parse().expect("an id"), &events),
+            "{id}: the invoices are not what its events tell"
+        );
         let payments: usize = invoices.values().map(|invoice| invoice.payments.len()).sum();
         assert_eq!(of("PAYMENT#").count(), payments, "{id}: payments are not marked each once");
         let item = &partition["#DEPLOYMENT"];
@@ -304,7 +308,6 @@ fn new_subscription(id: Uuid, plan_code: &str, now: Timestamp) -> Subscribe {
         anchor_mode: AnchorMode::Calendar,
         trial_ends_at: None,
         trial_claimed_by: None,
-        dunning_policy: DunningPolicy::default(),
     }
 }
 
@@ -318,44 +321,10 @@ pub fn text(item: &Item, name: &str) -> Option<String> {
     item.get(name).and_then(|value| AttributeValue::as_s(value).ok()).cloned()
 }
 
-/// The invoices that events tell of. Each is opened once, and closed once at most.
-pub fn account(events: &[Event]) -> BTreeMap<String, Invoice> {
-    let mut invoices = BTreeMap::<String, Invoice>::new();
-    for event in events {
-        let close = |invoice: &mut Invoice, status: InvoiceStatus| {
-            assert_eq!(invoice.status, InvoiceStatus::Open, "{}", invoice.number);
-            (invoice.status, invoice.closed_at) = (status, Some(event.occurred_at));
-        };
-        match &event.kind {
-            EventKind::InvoiceOpened { invoice } => {
-                let sum: i64 = invoice.lines.iter().map(|line| line.amount_cents).sum();
-                assert_eq!(invoice.total_cents, sum, "{}", invoice.number);
-                let twice = invoices.insert(invoice.number.to_string(), invoice.clone());
-                assert_eq!(twice, None, "an invoice was issued twice");
-            }
-            EventKind::PaymentReceived { number, payment, due_cents } => {
-                let invoice = invoices.get_mut(number.as_str()).expect("what is paid was issued");
-                invoice.paid_cents += payment.amount_cents;
-                assert_eq!(invoice.total_cents - invoice.paid_cents, *due_cents);
-                assert!(*due_cents >= 0 && invoice.payments.iter().all(|p| p.reference != payment.reference));
-                invoice.payments.push(payment.clone());
-                if *due_cents == 0 {
-                    (invoice.status, invoice.closed_at) = (InvoiceStatus::Paid, Some(event.occurred_at));
-                }
-            }
-            EventKind::InvoiceVoided { number } => {
-                close(invoices.get_mut(number.as_str()).expect("what is voided was issued"), InvoiceStatus::Void);
-            }
-            EventKind::InvoicesUncollectible { numbers } => {
-                for number in numbers {
-                    let invoice = invoices.get_mut(number.as_str()).expect("what is given up was issued");
-                    close(invoice, InvoiceStatus::Uncollectible);
-                }
-            }
-            _ => {}
-        }
-    }
-    invoices
+/// The invoices that events tell of, once the whole history has been audited.
+pub fn account(id: DeploymentId, events: &[Event]) -> BTreeMap<String, Invoice> {
+    let audited = audit(id, events).unwrap_or_else(|violation| panic!("{violation}"));
+    audited.invoices.into_iter().map(|(number, invoice)| (number.to_string(), invoice)).collect()
 }
 
 /// Writes an attribute of an item past the product.

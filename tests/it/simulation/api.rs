@@ -156,6 +156,7 @@ impl Execution {
         self.made_at = now;
         let actor = &request.principal.actor;
         let before = found.aggregate.clone();
+        let policy = Some(found.offer.dunning_policy.unwrap_or_default());
         let decided = match &request.wish {
             Wish::Create { tenant_id, slug, trial_days } => {
                 let command = creation(world, tenant_id, slug, *trial_days, now);
@@ -163,7 +164,7 @@ impl Execution {
             }
             Wish::Do(_, act) => act.command(world, found, now).and_then(|command| {
                 let before = before.as_ref().ok_or(Error::NotFound)?;
-                Ok(decide(before, command, actor, now)?)
+                Ok(decide(before, command, actor, policy, now)?)
             }),
         };
         let change = match decided {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use arcadia_shared::domain::{
-    Aggregate, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, Payment,
-    PaymentReference, ResourceId, ShortCode, State, Subscription, SubscriptionAddon, SubscriptionAddonId,
-    SubscriptionId, SubscriptionStatus, TenantId, Timestamp, lifecycle, replay,
+    Aggregate, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, Payment, PaymentReference, ResourceId,
+    ShortCode, State, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, TenantId, Timestamp, audit,
+    follow_invoices, lifecycle, replay,
 };
 use arcadia_shared::store::items::{self, Item, SlugClaimItem};
 use arcadia_shared::store::{KEPT_FOR, keys};
@@ -23,8 +23,6 @@ struct History {
     invoices: BTreeMap<InvoiceNumber, Invoice>,
     payments: BTreeMap<PaymentReference, (InvoiceNumber, Payment)>,
     resource: Option<ResourceId>,
-    /// Until when each subscription is billed.
-    billed_until: HashMap<SubscriptionId, Timestamp>,
     /// Where in the due index a sweep has put it off to, until its next change.
     postponed: Option<(String, String)>,
 }
@@ -207,7 +205,6 @@ impl History {
             invoices: BTreeMap::new(),
             payments: BTreeMap::new(),
             resource: None,
-            billed_until: HashMap::new(),
             postponed: None,
         }
     }
@@ -237,61 +234,26 @@ impl History {
                 (None, Some(to)) => assert!(event.sequence == 1 && lifecycle::INITIAL_STATES.contains(&to)),
                 (Some(from), None) => panic!("left {from} for nowhere"),
             }
+            follow_invoices(&mut self.invoices, event).expect("what an event names was issued");
             match &event.kind {
-                EventKind::InvoiceOpened { invoice } => self.open(invoice),
-                EventKind::PlanChanged { from, to, lines, subscription, .. } => {
-                    let is_cut_off = from.interval != to.interval;
-                    if let Some(billed_from) = subscription.billed_from.filter(|_| is_cut_off) {
-                        self.billed_until.insert(subscription.id, billed_from);
-                    }
-                    check_charged(lines, subscription, &events);
-                }
                 EventKind::PaymentReceived { number, payment, .. } => {
-                    let paid = self.invoices[number].pay(payment.clone());
                     let mark = (number.clone(), payment.clone());
                     let twice = self.payments.insert(payment.reference.clone(), mark);
                     assert_eq!(twice, None, "a reference was paid twice");
-                    self.settle(before, paid);
-                }
-                EventKind::InvoiceVoided { number } => {
-                    let void = self.invoices[number].close(InvoiceStatus::Void, event.occurred_at);
-                    self.settle(before, void);
-                }
-                EventKind::InvoicesUncollectible { numbers } => {
-                    for number in numbers {
-                        let given_up = self.invoices[number].close(InvoiceStatus::Uncollectible, event.occurred_at);
-                        self.invoices.insert(number.clone(), given_up);
-                    }
                 }
                 EventKind::ResourceAdded { resource_id, .. } => self.resource = Some(*resource_id),
                 _ => {}
             }
         }
+        self.check_dunning(before);
     }
 
-    /// No moment of a subscription is billed twice, but for what a change of plan cuts off and gives back.
-    fn open(&mut self, invoice: &Invoice) {
-        let bills = |invoice: &Invoice| {
-            let charges = |kind| matches!(kind, LineKind::PlanCharge | LineKind::AddonCharge);
-            invoice.billed_from < invoice.billed_to && invoice.lines.iter().any(|line| charges(line.kind))
-        };
-        if bills(invoice) {
-            let until = self.billed_until.insert(invoice.subscription_id, invoice.billed_to);
-            let is_free = until.is_none_or(|until| until <= invoice.billed_from);
-            assert!(is_free, "billed until {until:?} already: {invoice:?}");
-        }
-        let twice = self.invoices.insert(invoice.number.clone(), invoice.clone());
-        assert_eq!(twice, None, "two invoices of one number");
-    }
-
-    /// Whoever pays the last open invoice runs again at once.
-    fn settle(&mut self, before: &Aggregate, invoice: Invoice) {
-        let was_last = before.deployment.open_invoices.iter().all(|open| open.number == invoice.number)
-            && !before.deployment.open_invoices.is_empty();
-        if was_last && invoice.status != InvoiceStatus::Open && before.deployment.state.is_dunning() {
-            assert_eq!(self.aggregate.deployment.state, State::Active, "all is paid");
-        }
-        self.invoices.insert(invoice.number.clone(), invoice);
+    /// A deployment of which nothing is overdue any more runs again at once.
+    fn check_dunning(&self, before: &Aggregate) {
+        let Aggregate { deployment, .. } = &self.aggregate;
+        let was_overdue = before.deployment.state.is_dunning() && before.deployment.is_overdue(deployment.updated_at);
+        let is_overdue = deployment.is_overdue(deployment.updated_at);
+        assert!(!was_overdue || is_overdue || !deployment.state.is_dunning(), "nothing is overdue");
     }
 
     /// Invoices and payments are stored as the events tell.
@@ -309,27 +271,8 @@ impl History {
                 assert_eq!(table.get(&keys::payment(id, &reference)), Some(&expected));
             }
         }
-        let of_status = |status| self.invoices.values().filter(move |invoice| invoice.status == status);
-        let mut open: Vec<_> = of_status(InvoiceStatus::Open).filter_map(Invoice::as_open).collect();
-        let mut kept = self.aggregate.deployment.open_invoices.clone();
-        open.sort_by(|a, b| a.number.cmp(&b.number));
-        kept.sort_by(|a, b| a.number.cmp(&b.number));
-        assert_eq!(kept, open, "the open invoices");
-        let given_up = of_status(InvoiceStatus::Uncollectible).count();
-        assert_eq!(self.aggregate.deployment.uncollectible_invoices as usize, given_up);
-    }
-}
-
-/// What a change of plan charges is billed with it, or waits for the next bill.
-fn check_charged(lines: &[Line], subscription: &Subscription, events: &[Event]) {
-    let billed = events.iter().filter_map(|event| match &event.kind {
-        EventKind::InvoiceOpened { invoice } => Some(&invoice.lines),
-        _ => None,
-    });
-    let known: Vec<&Line> = billed.flatten().chain(&subscription.unbilled_lines).collect();
-    let charges = lines.iter().filter(|line| line.amount_cents > 0);
-    for charge in charges {
-        assert!(known.contains(&charge), "never billed: {charge:?}");
+        let audited = audit(id, &self.events).unwrap_or_else(|violation| panic!("{violation}"));
+        assert_eq!(audited.invoices, self.invoices);
     }
 }
 

@@ -41,8 +41,9 @@ impl<'a> Terms<'a> {
     /// Carries an update out.
     pub fn apply(&self, update: &str, item: &mut Item) {
         let assignments = update.strip_prefix("SET ").unwrap_or_else(|| panic!("an unknown update: {update}"));
-        for assignment in assignments.split(", ") {
+        for assignment in assignments_of(assignments) {
             let (path, value) = assignment.split_once(" = ").expect("an assignment");
+            let value = self.compute(value, item);
             let mut names: Vec<&str> = path.split('.').map(|name| self.name(name)).collect();
             let last = names.pop().expect("a path");
             let mut map = &mut *item;
@@ -50,8 +51,22 @@ impl<'a> Terms<'a> {
                 let Some(AttributeValue::M(inner)) = map.get_mut(name) else { panic!("no map at {path}") };
                 map = inner;
             }
-            map.insert(last.to_owned(), self.value(value).clone());
+            map.insert(last.to_owned(), value);
         }
+    }
+
+    /// What is assigned: a value, the sum of a number and a value, or a list with the elements of another after its own.
+    fn compute(&self, value: &str, item: &Item) -> AttributeValue {
+        let read = |path: &str| self.read(item, path).unwrap_or_else(|| panic!("nothing at {path}"));
+        if let Some((path, more)) = value.split_once(" + ") {
+            return AttributeValue::N((number(read(path)) + number(self.value(more))).to_string());
+        }
+        if let Some(lists) = value.strip_prefix("list_append(") {
+            let (path, more) = lists.trim_end_matches(')').split_once(", ").expect("two lists");
+            let list = |value: &AttributeValue| value.as_l().expect("a list").clone();
+            return AttributeValue::L([list(read(path)), list(self.value(more))].concat());
+        }
+        self.value(value).clone()
     }
 
     fn read<'b>(&self, item: &'b Item, path: &str) -> Option<&'b AttributeValue> {
@@ -71,6 +86,24 @@ impl<'a> Terms<'a> {
         let value = self.values.and_then(|values| values.get(name));
         value.unwrap_or_else(|| panic!("the value {name} stands for nothing"))
     }
+}
+
+/// The assignments of an update: what commas part outside of parentheses.
+fn assignments_of(text: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (index, sign) in text.char_indices() {
+        match sign {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(text[start..index].trim());
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text[start..].trim());
+    parts
 }
 
 fn number(value: &AttributeValue) -> i64 {

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use arcadia_shared::Error;
 use arcadia_shared::auth::Principal;
-use arcadia_shared::domain::{Addon, CatalogStatus, DunningPolicy, Interval, Plan, TenantId, Timestamp};
+use arcadia_shared::domain::{
+    Addon, CatalogStatus, DunningPolicy, Interval, IntervalPrices, Plan, TenantId, Timestamp,
+};
 use arcadia_shared::http::{Answer, IdempotencyKey};
 use arcadia_shared::store::{Store, StoreError, items};
 use chrono::TimeDelta;
@@ -331,6 +333,7 @@ fn plan(index: usize, price_cents: i64, now: Timestamp) -> Plan {
 
 fn addon(price_cents: i64, now: Timestamp) -> Addon {
     Addon {
+        interval_prices: IntervalPrices::new(),
         code: ADDON.parse().expect("a code"),
         name: "Storage".parse().expect("a name"),
         price_cents,

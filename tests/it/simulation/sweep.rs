@@ -144,7 +144,7 @@ impl Sweep {
             self.phase = Phase::Policy(work, Box::new(aggregate));
             return;
         };
-        let change = step(&aggregate, *policy, self.now);
+        let change = step(&aggregate, Some(*policy), self.now).expect("no limit is near");
         let change = change.unwrap_or_else(|| panic!("{next:?} is due and cannot be done"));
         let writer = Writer::new(world, self.machine, None, change, None);
         self.phase = Phase::Commit(work, Box::new(writer));

@@ -171,7 +171,12 @@ impl Act {
         Ok(match self.clone() {
             Self::Transition { to, resume_in_days } => {
                 let resume_at = resume_in_days.map(|days| now + TimeDelta::days(days));
-                Command::Transition(Transition { to_state: to, reason: None, notes: None, resume_at })
+                Command::Transition(Transition {
+                    to_state: to,
+                    reason: None,
+                    notes: None,
+                    resume_at: resume_at.map(Some),
+                })
             }
             Self::Update { name, suspend } => Command::Update(UpdateDeployment {
                 display_name: Some(name.parse().expect("a name")),
@@ -199,7 +204,6 @@ impl Act {
                     anchor_mode,
                     trial_ends_at: trial_days.map(|days| now + TimeDelta::days(days)),
                     trial_claimed_by: offer.trial_claimed_by,
-                    dunning_policy: offer.dunning_policy.unwrap_or_default(),
                 })
             }
             Self::Attach => {
@@ -214,6 +218,7 @@ impl Act {
                 effective,
                 proration,
                 drop_incompatible: false,
+                trial_claimed_by: offer.trial_claimed_by,
             }),
             Self::WithdrawPlanChange => Command::WithdrawPlanChange,
             Self::Cancel(effective) => Command::CancelSubscription(effective),
