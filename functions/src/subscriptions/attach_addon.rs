@@ -19,8 +19,10 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let addon = app.store.load_addon(&code).await?.ok_or(Rejection::UnknownAddon(code))?;
     let addon_id = SubscriptionAddonId::new(app.new_id(app.clock.now()));
     execute(app, call, aggregate, Command::AttachAddon(addon_id, addon), |done| {
-        let attached = done.after.addons.iter().find(|addon| addon.id == addon_id);
-        let body = json!({"addon": attached, "subscription": subscription_view(done.after)});
+        let subscription = subscription_view(done.after);
+        let addons = subscription["addons"].as_array().into_iter().flatten();
+        let attached = addons.cloned().find(|addon| addon["id"] == json!(addon_id));
+        let body = json!({"addon": attached, "subscription": subscription});
         Answer::created(body, done.version, format!("/api/v1/deployments/{id}/subscription/addons/{addon_id}"))
     })
     .await

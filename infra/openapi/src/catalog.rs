@@ -1,7 +1,7 @@
 //! The catalog: plans and add-ons. And the lifecycle's map, which is as public.
 
 use arcadia_shared::domain::{
-    Addon, Authority, CatalogStatus, Currency, DisplayName, Interval, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_TRIAL_DAYS,
+    Addon, Authority, CatalogStatus, Currency, DisplayName, Interval, IntervalPrices, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_TRIAL_DAYS,
     Plan, PlanVersion, State,
 };
 use schemars::JsonSchema;
@@ -43,9 +43,11 @@ struct PublishPlanVersionRequest {
 struct PutAddonRequest {
     /// What people call it.
     name: DisplayName,
-    /// What it costs each interval of the plan, in minor units.
+    /// What it costs each interval of a plan whose interval has no price of its own, in minor units.
     #[schemars(range(min = 0, max = MAX_PRICE_CENTS))]
     price_cents: i64,
+    /// What it costs each interval of a plan of that interval, in minor units.
+    interval_prices: Option<IntervalPrices>,
     /// The currency of the price.
     currency: Currency,
     /// How many units it grants.
@@ -144,7 +146,8 @@ pub fn operations() -> Vec<Operation> {
         .body::<PutAddonRequest>([(
             "storage",
             json!({
-                "name": "50 GB of storage", "price_cents": 750, "currency": "USD", "quantity": 50, "unit": "GB",
+                "name": "50 GB of storage", "price_cents": 750, "interval_prices": {"year": 7500}, "currency": "USD",
+                "quantity": 50, "unit": "GB",
             }),
         )])
         .versioned::<OneAddon>("The add-on as it is now.")

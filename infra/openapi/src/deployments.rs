@@ -65,7 +65,8 @@ struct TransitionRequest {
     reason: Option<Reason>,
     /// Remarks; the event keeps them.
     notes: Option<Notes>,
-    /// When a pause ends by itself; only for the state `paused`. Within the next 100 years.
+    /// When a pause ends by itself; only for the state `paused`. Within the next 100 years. Of a deployment that is paused
+    /// already, left out keeps the present date, and null clears it.
     resume_at: Option<Moment>,
     /// Only tell what would happen.
     dry_run: Option<bool>,
@@ -298,5 +299,12 @@ fn transition() -> Operation {
     ])
     .versioned::<Moved>("The deployment after the move; in a dry run as it would be, under the version that it has.")
     .if_match()
-    .problems(&["invalid_transition", "live_resources", "transition_not_permitted", "version_conflict"])
+    .problems(&[
+        "invalid_transition",
+        "live_resources",
+        "open_invoices",
+        "too_many_open_invoices",
+        "transition_not_permitted",
+        "version_conflict",
+    ])
 }

@@ -58,9 +58,11 @@ pub const PROBLEMS: &[Problem] = &[
     ("no_pending_change", 409, "No change of plan is scheduled."),
     ("no_trial", 409, "No trial is running."),
     ("not_subscribed", 409, "The deployment has no live subscription."),
+    ("open_invoices", 409, "The deployment has open invoices. It is archived once they are paid or given up."),
     ("payment_reference_reused", 409, "The reference stands for another payment."),
     ("slug_taken", 409, "The tenant already has a deployment of this slug."),
     ("subscription_paused", 409, "The subscription is paused, as its deployment is."),
+    ("too_many_open_invoices", 409, "The deployment has too many open invoices. Pay some of them first."),
     ("trial_used", 409, "The tenant has had its one trial of the plan."),
     (
         "version_conflict",
@@ -81,8 +83,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("payment_currency", 422, "The payment is in another currency than the invoice."),
     ("plan_retired", 422, "The plan is not sold any more."),
     ("too_many_addons", 422, "A subscription can have at most 50 add-ons."),
-    ("too_many_changes", 422, "At most 200 charges and credits can wait for the next invoice."),
-    ("too_many_open_invoices", 422, "So much is owed that nothing more can be charged."),
+    ("too_many_changes", 422, "Changes can make at most 200 charges within one period."),
     ("too_many_payments", 422, "An invoice can be paid in at most 50 payments."),
     (
         "too_many_replaced_addons",
@@ -175,6 +176,7 @@ fn members(code: &str) -> Value {
             "description": "The version that the record is in; null if it is not there.",
             "type": ["integer", "null"],
         }}),
+        "open_invoices" => json!({"open_invoices": {"description": "How many.", "type": "integer", "minimum": 1}}),
         "live_resources" => json!({"live_resources": {"description": "How many.", "type": "integer", "minimum": 1}}),
         "currency_mismatch" => {
             json!({"addon_code": {"description": "The add-on.", "$ref": "#/components/schemas/ShortCode"}})

@@ -1,7 +1,7 @@
 //! What a deployment has bought: its subscription, add-ons, changes of plan and cancellation.
 
-use arcadia_shared::domain::{AnchorMode, Effective, Event, Line, MAX_ADDONS, Proration, ShortCode, SubscriptionAddon};
-use arcadia_shared::http::{InvoiceView, SubscriptionView};
+use arcadia_shared::domain::{AnchorMode, Effective, Event, Line, MAX_ADDONS, Proration, ShortCode};
+use arcadia_shared::http::{InvoiceView, SubscriptionAddonView, SubscriptionView};
 use schemars::JsonSchema;
 use serde_json::json;
 
@@ -72,8 +72,8 @@ struct Subscribed {
 #[derive(JsonSchema)]
 #[schemars(rename = "AttachAddonAnswer")]
 struct Attached {
-    /// The add-on, with the price and quantity that it has for good.
-    addon: SubscriptionAddon,
+    /// The add-on, with the prices and the quantity that it has for good.
+    addon: SubscriptionAddonView<'static>,
     subscription: SubscriptionView<'static>,
 }
 
@@ -87,8 +87,10 @@ struct One {
 #[schemars(rename = "ChangePlanAnswer")]
 struct Changed {
     subscription: SubscriptionView<'static>,
-    /// What is charged and given back for the rest of the period.
+    /// The charges and credits that the change makes.
     lines: Vec<Line>,
+    /// The invoice that is issued with it; null if none is, so that the charges wait for the next.
+    invoice: Option<InvoiceView<'static>>,
     /// The change; null if nothing needed to change.
     event: Option<Event>,
     /// Whether nothing was stored.
@@ -102,8 +104,8 @@ pub fn operations() -> Vec<Operation> {
             TAG,
             "attach_addon",
             "Attach an add-on",
-            "At its present price and quantity, which it keeps for good. The rest of the period is charged on the next \
-             invoice.",
+            "At its present prices and quantity, which it keeps for good. The rest of the period is charged on the next \
+             invoice, or at once if a credit lowered an unpaid invoice in this period.",
         )
         .body::<AttachAddonRequest>([("storage", json!({"addon_code": "storage_50gb"}))])
         .created::<Attached>("The add-on as attached.")
@@ -116,6 +118,7 @@ pub fn operations() -> Vec<Operation> {
             "subscription_paused",
             "too_many_addons",
             "too_many_changes",
+            "too_many_open_invoices",
             "unknown_addon",
             "version_conflict",
         ]),
@@ -123,7 +126,7 @@ pub fn operations() -> Vec<Operation> {
             TAG,
             "detach_addon",
             "Detach an add-on",
-            "What was billed for it and is not used is given back on the next invoice.",
+            "What was charged for it and is not used is credited: it lowers what is due, and what was paid becomes balance.",
         )
         .versioned::<One>("The subscription without it.")
         .if_match()
@@ -205,9 +208,9 @@ fn change_plan() -> Operation {
         TAG,
         "change_plan",
         "Change the plan",
-        "At once or at the end of the period. An immediate change gives the rest of the old plan back and charges the new \
-         one, by the second; a change of interval begins a new period, which is invoiced at once. A change to the plan \
-         that it has takes a scheduled one back.",
+        "At once or at the end of the period. An immediate change credits the rest of the old plan and charges the new \
+         one, by the second; another interval begins a new period, which is invoiced at once, or without proration \
+         after the present one. A change to the plan that it has takes a scheduled one back.",
     )
     .body::<ChangePlanRequest>([
         ("upgrade", json!({"plan_code": "team", "dry_run": true})),

@@ -13,4 +13,4 @@ pub use idempotency::{IdempotencyKey, MAX_KEY_LEN};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, PageRequest, cursor};
 pub use request::{Call, MAX_BODY_LEN};
 pub use response::{Answer, deployment_row_view, deployment_view, invoice_view, subscription_view};
-pub use view::{DeploymentRowView, DeploymentView, InvoiceView, SubscriptionView};
+pub use view::{DeploymentRowView, DeploymentView, InvoiceView, SubscriptionAddonView, SubscriptionView};

@@ -1,7 +1,7 @@
 //! `arcadia addons`: what the API does with the add-ons of the catalog.
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::connection::{Connection, Paging, Precondition};
 use super::plans::Status;
@@ -43,9 +43,13 @@ struct PutFields {
     /// What people call it
     #[arg(long)]
     name: String,
-    /// What it costs each interval of the plan, in minor units
+    /// What it costs each interval of a plan whose interval has no price of its own, in minor units
     #[arg(long, value_name = "N")]
     price_cents: i64,
+    /// What it costs each interval of a plan of that interval, in minor units, such as year=7500; can be repeated
+    #[arg(long = "interval-price", value_name = "INTERVAL=N", value_parser = interval_price)]
+    #[serde(serialize_with = "as_object", skip_serializing_if = "Vec::is_empty")]
+    interval_prices: Vec<(String, i64)>,
     /// The currency of the price
     #[arg(long, value_name = "CODE")]
     currency: String,
@@ -58,6 +62,17 @@ struct PutFields {
     /// Whether it can be newly bought
     #[arg(long, value_enum)]
     status: Option<Status>,
+}
+
+/// Reads the price of an interval.
+fn interval_price(text: &str) -> Result<(String, i64), String> {
+    let wrong = || "must be an interval and minor units, such as year=7500".to_owned();
+    let (interval, cents) = text.split_once('=').ok_or_else(wrong)?;
+    Ok((interval.to_owned(), cents.parse().map_err(|_| wrong())?))
+}
+
+fn as_object<S: Serializer>(prices: &[(String, i64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(prices.iter().map(|(interval, cents)| (interval, cents)))
 }
 
 impl Addons {
