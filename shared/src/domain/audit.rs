@@ -5,8 +5,10 @@
 //! balance. Nothing is paid back, granted or forgiven yet.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::TimeDelta;
+use serde::Serialize;
 
 use super::aggregate::{Aggregate, ReplayError, replay};
 use super::charge::ChargeId;
@@ -18,7 +20,7 @@ use super::money::Currency;
 use super::values::{DeploymentId, InvoiceNumber, Timestamp};
 
 /// The books of a deployment in one currency, in minor units.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Lines of invoices that are not void, and charges that wait.
     pub charged_cents: i64,
@@ -57,7 +59,7 @@ pub enum Violation {
     #[error(transparent)]
     Replay(#[from] ReplayError),
     /// The two sides of the books differ.
-    #[error("after event {sequence} the books in {currency} do not balance: {totals:?}")]
+    #[error("after event {sequence} the books in {currency} do not balance: {totals}")]
     Unbalanced {
         /// The event.
         sequence: u64,
@@ -333,7 +335,34 @@ pub fn follow_invoices(invoices: &mut BTreeMap<InvoiceNumber, Invoice>, event: &
     Ok(())
 }
 
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            charged_cents,
+            credited_cents,
+            received_cents,
+            open_cents,
+            given_up_cents,
+            waiting_cents,
+            balance_cents,
+        } = self;
+        write!(f, "charged {charged_cents} - credited {credited_cents} = received {received_cents} + open {open_cents} ")?;
+        write!(f, "+ given up {given_up_cents} + waiting {waiting_cents} - balance {balance_cents}")
+    }
+}
+
 impl Totals {
+    /// Adds the books of another deployment.
+    pub const fn add(&mut self, other: Self) {
+        self.charged_cents += other.charged_cents;
+        self.credited_cents += other.credited_cents;
+        self.received_cents += other.received_cents;
+        self.open_cents += other.open_cents;
+        self.given_up_cents += other.given_up_cents;
+        self.waiting_cents += other.waiting_cents;
+        self.balance_cents += other.balance_cents;
+    }
+
     /// Whether both sides are the same.
     #[must_use]
     pub const fn balance(&self) -> bool {

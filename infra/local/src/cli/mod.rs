@@ -6,6 +6,7 @@
 //! `connection` and `place` are the arguments that each of the two kinds shares.
 
 mod addons;
+mod audit;
 mod completions;
 mod connection;
 mod demo;
@@ -83,6 +84,9 @@ enum Command {
     /// Tenants: their dunning policies
     #[command(after_help = EXIT_CODES)]
     Tenants(tenants::Tenants),
+    /// Check that the books of deployments hold at every moment of their histories
+    #[command(after_help = EXIT_CODES)]
+    Audit(audit::Audit),
     /// Show the lifecycle: its states, and who may make which move
     #[command(after_help = EXIT_CODES)]
     Lifecycle(lifecycle::Lifecycle),
@@ -151,6 +155,7 @@ pub fn run() -> ExitCode {
         Some(Command::Plans(options)) => Failure::exit(options.run()),
         Some(Command::Addons(options)) => Failure::exit(options.run()),
         Some(Command::Tenants(options)) => Failure::exit(options.run()),
+        Some(Command::Audit(options)) => Failure::exit(options.run()),
         Some(Command::Lifecycle(options)) => Failure::exit(options.run()),
     }
 }

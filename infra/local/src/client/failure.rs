@@ -34,6 +34,9 @@ pub enum Failure {
     /// The answer is not one of this API.
     #[error("the answer is not one of this API")]
     NotUnderstood,
+    /// Books do not hold.
+    #[error("the books of {0} deployments do not hold")]
+    Violations(usize),
     /// The answer cannot be printed.
     #[error("the answer cannot be printed: {0}")]
     Print(#[from] io::Error),
@@ -68,7 +71,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::NoSuchSlug(_) => 4,
-            Self::Unreachable { .. } | Self::NotUnderstood | Self::Print(_) => 1,
+            Self::Unreachable { .. } | Self::NotUnderstood | Self::Violations(_) | Self::Print(_) => 1,
             Self::Refused(problem) => match problem.status {
                 400 => 2,
                 409 | 412 | 422 => 3,

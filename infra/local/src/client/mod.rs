@@ -24,7 +24,7 @@ use ureq::{Agent, Body};
 pub use failure::{Failure, Problem};
 pub use request::Request;
 pub use show::deployment as show_deployment;
-pub use text::Text;
+pub use text::{Text, plain};
 
 use crate::cli::Paging;
 
@@ -182,7 +182,11 @@ impl Client {
         }
     }
 
-    fn print(&self, json: &str, text: impl FnOnce() -> Text) -> Result<(), Failure> {
+    /// Prints an answer: as JSON, or for people.
+    ///
+    /// # Errors
+    /// [`Failure::Print`] if that is not possible.
+    pub fn print(&self, json: &str, text: impl FnOnce() -> Text) -> Result<(), Failure> {
         let mut out = anstream::stdout().lock();
         let written = if self.json { writeln!(out, "{json}") } else { write!(out, "{}", text()) };
         match written.and_then(|()| out.flush()) {

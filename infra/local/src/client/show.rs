@@ -67,6 +67,10 @@ fn next(text: &mut Text, deployment: &Value) {
         cells.push(cell(ALARM, "  billing actions are suspended"));
     }
     text.line(cells);
+    for later in each(&deployment["upcoming"]).iter().skip(1) {
+        let (action, at) = (bare(&later["action"]).replace('_', " "), moment(&later["at"]));
+        text.line([named(""), plain(&format!("{action} on {at} UTC"))]);
+    }
 }
 
 fn subscription(text: &mut Text, subscription: &Value) {
@@ -96,6 +100,10 @@ fn subscription(text: &mut Text, subscription: &Value) {
 
 fn open_invoices(text: &mut Text, deployment: &Value) {
     let open = each(&deployment["open_invoices"]);
+    for balance in each(&deployment["balances"]) {
+        let amount = money(&balance["amount_cents"], &balance["currency"]);
+        text.line([named("Balance"), cell(BOLD, &amount), plain(" for the next invoice")]);
+    }
     if open.is_empty() && deployment["uncollectible_invoices"] == 0 {
         return text.line([named("Owes"), cell(DIM, "nothing")]);
     }
@@ -115,6 +123,7 @@ fn open_invoices(text: &mut Text, deployment: &Value) {
         text.line([
             name,
             cell(ALARM, &format!("{} given up", count(&deployment["uncollectible_invoices"], "invoice"))),
+            plain(&amounts(&deployment["uncollectible_due"])),
         ]);
     }
 }
@@ -125,6 +134,12 @@ fn events(text: &mut Text, events: &Value, id: &str) {
     text.line([cell(BOLD, "Latest events"), cell(DIM, &format!("  all: arcadia deployments events {id} --all"))]);
     let rows: Vec<Vec<Cell>> = events.iter().take(EVENTS).map(event_row).collect();
     text.table(2, &rows);
+}
+
+/// Amounts of several currencies, after a comma.
+fn amounts(list: &Value) -> String {
+    let amount = |one: &Value| format!(", {} still owed", money(&one["amount_cents"], &one["currency"]));
+    each(list).iter().map(amount).collect()
 }
 
 /// So many of something.

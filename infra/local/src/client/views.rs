@@ -192,6 +192,17 @@ fn append_invoice(text: &mut Text, one: &Value) {
     ]);
     let mut rows: Vec<Vec<Cell>> = each(&one["lines"]).iter().map(line_row).collect();
     rows.push(vec![cell(BOLD, &money(&one["total_cents"], currency)).right(), cell(BOLD, "total")]);
+    rows.extend(each(&one["credits"]).iter().map(|credit| {
+        vec![
+            plain(&money(&credit["amount_cents"], currency)).right(),
+            plain("credited"),
+            field(&credit["charge"]),
+            cell(DIM, &moment(&credit["credited_at"])),
+        ]
+    }));
+    if one["balance_cents"].as_i64().is_some_and(|cents| cents > 0) {
+        rows.push(vec![plain(&money(&one["balance_cents"], currency)).right(), plain("from balance")]);
+    }
     rows.extend(each(&one["payments"]).iter().map(|payment| {
         vec![
             plain(&money(&payment["amount_cents"], currency)).right(),
