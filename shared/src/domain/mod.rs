@@ -18,6 +18,7 @@ mod policy;
 mod resource;
 mod subscription;
 mod values;
+mod versions;
 
 pub use actor::{Actor, Authority};
 pub use aggregate::{Aggregate, Change, ReplayError, replay};
@@ -43,3 +44,4 @@ pub use values::{
     DeploymentId, DisplayName, InvalidValue, InvoiceNumber, Notes, PaymentReference, ProviderReference, Reason,
     ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp,
 };
+pub use versions::Versions;
