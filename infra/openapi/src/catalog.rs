@@ -1,8 +1,8 @@
 //! The catalog: plans and add-ons. And the lifecycle's map, which is as public.
 
 use arcadia_shared::domain::{
-    Addon, Authority, CatalogStatus, Currency, DisplayName, Interval, IntervalPrices, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_TRIAL_DAYS,
-    Plan, PlanVersion, State,
+    Addon, Authority, CatalogStatus, Currency, DisplayName, Interval, IntervalPrices, MAX_PRICE_CENTS, MAX_QUANTITY,
+    MAX_TRIAL_DAYS, Plan, PlanVersion, State,
 };
 use schemars::JsonSchema;
 use serde_json::json;

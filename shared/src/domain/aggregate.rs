@@ -13,6 +13,7 @@ use super::policy::DunningPolicy;
 use super::resource::Resource;
 use super::subscription::{Subscription, SubscriptionAddon};
 use super::values::{DeploymentId, InvoiceNumber, ShortCode, SubscriptionAddonId, Timestamp};
+use super::versions::Versions;
 
 /// A deployment as one query reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Aggregate {
     pub subscription: Option<Subscription>,
     /// The add-ons of that subscription, oldest first.
     pub addons: Vec<SubscriptionAddon>,
+    /// The versions of the subscription and of its add-ons.
+    pub versions: Versions,
 }
 
 /// What is to be written, all of it or nothing: whatever differs between `before` and `after`, and what goes with it.
@@ -36,13 +39,15 @@ pub struct Change {
     pub events: Vec<Event>,
     /// A resource as it will be.
     pub resource: Option<Resource>,
+    /// The version of that resource that the decision rests on; `None` for a new one.
+    pub resource_read: Option<u64>,
     /// The plan whose one trial the tenant takes up.
     pub trial_of: Option<ShortCode>,
     /// An invoice that was read, as it will be. New ones, those given up and those that an entry names follow from the
     /// events.
     pub invoice: Option<Invoice>,
-    /// The version that was read of that invoice.
-    pub invoice_read: u64,
+    /// The version of that invoice that the decision rests on.
+    pub invoice_read: Option<u64>,
 }
 
 impl Change {
@@ -116,6 +121,7 @@ impl Aggregate {
         if event.sequence != expected {
             return Err(ReplayError::Gap { expected, found: event.sequence });
         }
+        let (subscription, addons) = (self.subscription.clone(), self.addons.clone());
         let was_held_up = self.deployment.is_overdue(event.occurred_at);
         self.apply_kind(event).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
         for entry in &event.entries {
@@ -126,6 +132,8 @@ impl Aggregate {
         }
         // As the table has them: ids made within one millisecond, or by a clock that runs behind, do not sort as made.
         self.addons.sort_unstable_by_key(|addon| addon.id);
+        let old = (subscription.as_ref(), addons.as_slice());
+        self.versions.record(event.sequence, old, (self.subscription.as_ref(), &self.addons));
         self.deployment.version = event.sequence;
         self.deployment.updated_at = event.occurred_at;
         Ok(())
@@ -263,7 +271,7 @@ fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
         created_at: event.occurred_at,
         updated_at: event.occurred_at,
     };
-    Ok(Aggregate { deployment, subscription: None, addons: Vec::new() })
+    Ok(Aggregate { deployment, subscription: None, addons: Vec::new(), versions: Versions::default() })
 }
 
 fn apply_update(deployment: &mut Deployment, updated: &Updated, at: Timestamp) {

@@ -110,13 +110,11 @@ pub fn audit(id: DeploymentId, events: &[Event]) -> Result<Audit, Violation> {
     let mut audit = Audit::default();
     let (first, rest) = events.split_first().ok_or(ReplayError::NotCreated)?;
     let mut aggregate = replay(id, std::slice::from_ref(first))?;
-    for (index, event) in rest.iter().enumerate() {
+    for event in rest {
         aggregate.apply(event)?;
         audit.enter(event)?;
         audit.check_balance(&aggregate)?;
-        // An invoice follows in the same commit as what caused it.
-        let ends_commit = !matches!(rest.get(index + 1).map(|next| &next.kind), Some(EventKind::InvoiceOpened { .. }));
-        if ends_commit {
+        if event.sequence == event.commit_last {
             audit.check_records(&aggregate)?;
             audit.settled = 0;
         }
@@ -346,7 +344,10 @@ impl fmt::Display for Totals {
             waiting_cents,
             balance_cents,
         } = self;
-        write!(f, "charged {charged_cents} - credited {credited_cents} = received {received_cents} + open {open_cents} ")?;
+        write!(
+            f,
+            "charged {charged_cents} - credited {credited_cents} = received {received_cents} + open {open_cents} "
+        )?;
         write!(f, "+ given up {given_up_cents} + waiting {waiting_cents} - balance {balance_cents}")
     }
 }

@@ -21,6 +21,7 @@ mod policy;
 mod resource;
 mod subscription;
 mod values;
+mod versions;
 
 pub use actor::{Actor, Authority};
 pub use aggregate::{Aggregate, Change, ReplayError, replay};
@@ -50,3 +51,4 @@ pub use values::{
     DeploymentId, DisplayName, InvalidValue, InvoiceNumber, Notes, PaymentReference, ProviderReference, Reason,
     ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp,
 };
+pub use versions::Versions;

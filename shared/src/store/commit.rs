@@ -6,19 +6,16 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
+use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use uuid::Uuid;
 
 use super::items::{self, DeploymentItem, Item, number, string, to_item};
 use super::keys::{self, Key};
 use super::{IdempotencyRecord, SHORTAGE_CODES, Store, StoreError, idempotency};
-use crate::domain::{
-    Aggregate, Change, Credit, Deployment, Entry, EventKind, InvoiceNumber, InvoiceStatus, OpenInvoice, Payment,
-    Timestamp,
-};
+use crate::domain::{Aggregate, Change, Deployment, EventKind, InvoiceNumber, Payment, Versions};
 use crate::metrics;
 
 /// How often a commit is sent before the caller is told to come back later.
@@ -155,8 +152,8 @@ impl Store {
         commit_id: CommitId,
         record: Option<&IdempotencyRecord>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let Change { before, after, events, resource, trial_of, invoice, invoice_read } = change;
-        let Aggregate { deployment, subscription, addons } = after;
+        let Change { before, after, events, resource, resource_read, trial_of, invoice, invoice_read } = change;
+        let Aggregate { deployment, subscription, addons, versions } = after;
         let id = deployment.id;
         let item = to_item(&DeploymentItem::new(after, self.due_shards, commit_id))?;
         let mut puts = Vec::with_capacity(3 + events.len());
@@ -185,38 +182,34 @@ impl Store {
             }
         }
         if let Some(invoice) = invoice {
-            puts.push(
-                self.put(items::from_invoice(invoice)?)
-                    .condition_expression("#record.version = :version")
-                    .expression_attribute_names("#record", "record")
-                    .expression_attribute_values(":version", number(invoice_read)),
-            );
+            puts.push(self.put_version(items::from_invoice(invoice)?, *invoice_read));
         }
         if let Some(resource) = resource {
-            puts.push(self.put(items::from_resource(resource)?));
+            puts.push(self.put_version(items::from_resource(resource)?, *resource_read));
         }
-        // Of the subscription and its add-ons, only what differs is written.
-        let (old_subscription, old_addons) =
-            before.as_ref().map_or((None, [].as_slice()), |b| (b.subscription.as_ref(), b.addons.as_slice()));
-        if let Some(subscription) = subscription.as_ref().filter(|new| Some(*new) != old_subscription) {
-            puts.push(self.put(items::from_subscription(id, subscription)?));
+        // Of the subscription and its add-ons, only those are written whose version is another.
+        let none = Versions::default();
+        let old = before.as_ref().map_or(&none, |before| &before.versions);
+        if let Some((subscription, version)) = subscription.as_ref().zip(versions.subscription)
+            && versions.subscription != old.subscription
+        {
+            puts.push(self.put(items::from_subscription(id, subscription, version)?));
         }
-        for addon in addons.iter().filter(|addon| !old_addons.contains(addon)) {
-            puts.push(self.put_new(items::from_subscription_addon(id, addon)?));
+        for addon in addons {
+            let (was, is) = (old.addons.get(&addon.id), versions.addons.get(&addon.id));
+            if let Some(version) = is.filter(|_| is != was) {
+                let item = items::from_subscription_addon(id, addon, *version)?;
+                puts.push(if was.is_some() { self.put(item) } else { self.put_new(item) });
+            }
         }
         let mut writes = Vec::with_capacity(puts.len());
         for put in puts {
             let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
             writes.push(TransactWriteItem::builder().put(put).build());
         }
-        for number in given_up {
-            writes.push(self.give_up(keys::invoice(id, number), deployment)?);
-        }
-        for update in invoice_updates(change) {
-            writes.push(self.update_invoice(keys::invoice(id, update.number), &update)?);
-        }
-        for addon in old_addons.iter().filter(|old| !addons.iter().any(|addon| addon.id == old.id)) {
-            writes.push(self.delete(keys::subscription_addon(id, addon.id))?);
+        writes.extend(self.invoice_updates(change, given_up)?);
+        for addon_id in old.addons.keys().filter(|id| !versions.addons.contains_key(id)) {
+            writes.push(self.delete(keys::subscription_addon(id, *addon_id))?);
         }
         writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
         Ok(writes)
@@ -230,65 +223,6 @@ impl Store {
             .expression_attribute_values(":version", number(read.version))
             .expression_attribute_values(":state", string(read.state.as_str()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-    }
-
-    /// Marks an invoice as uncollectible, without having read it.
-    fn give_up(&self, key: Key, after: &Deployment) -> Result<TransactWriteItem, StoreError> {
-        let update = self
-            .update(key)
-            .update_expression(
-                "SET #record.#status = :uncollectible, #record.closed_at = :at, #record.version = :version",
-            )
-            .condition_expression("#record.#status = :open")
-            .expression_attribute_values(":uncollectible", string(InvoiceStatus::Uncollectible.as_str()))
-            .expression_attribute_values(":open", string(InvoiceStatus::Open.as_str()))
-            .expression_attribute_values(":at", timestamp(after.updated_at)?)
-            .expression_attribute_values(":version", number(after.version))
-            .build()
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
-        Ok(TransactWriteItem::builder().update(update).build())
-    }
-
-    /// Enters credits and balance on an invoice, without having read it: the deployment, on whose version the commit is
-    /// conditional, tells its status and what is due.
-    fn update_invoice(&self, key: Key, update: &InvoiceUpdate<'_>) -> Result<TransactWriteItem, StoreError> {
-        let InvoiceUpdate { number: _, was, is_settled, credited_cents, returned_cents, balance_cents, .. } = update;
-        let credits = update.credits.iter().map(|credit| to_item(credit).map(AttributeValue::M));
-        let credits = credits.collect::<Result<Vec<_>, _>>()?;
-        let mut expression = "SET #record.credited_cents = #record.credited_cents + :credited, \
-            #record.returned_cents = #record.returned_cents + :returned, \
-            #record.balance_cents = #record.balance_cents + :balance, \
-            #record.credits = list_append(#record.credits, :credits), \
-            #record.version = :version"
-            .to_owned();
-        let mut builder = self
-            .update(key)
-            .condition_expression("#record.#status = :was")
-            .expression_attribute_values(":was", string(was.as_str()))
-            .expression_attribute_values(":credited", number(credited_cents))
-            .expression_attribute_values(":returned", number(returned_cents))
-            .expression_attribute_values(":balance", number(balance_cents))
-            .expression_attribute_values(":credits", AttributeValue::L(credits))
-            .expression_attribute_values(":version", number(update.version));
-        if *is_settled {
-            expression.push_str(", #record.#status = :paid, #record.closed_at = :at");
-            builder = builder
-                .expression_attribute_values(":paid", string(InvoiceStatus::Paid.as_str()))
-                .expression_attribute_values(":at", timestamp(update.at)?);
-        }
-        let update =
-            builder.update_expression(expression).build().map_err(|error| StoreError::Damaged(error.to_string()))?;
-        Ok(TransactWriteItem::builder().update(update).build())
-    }
-
-    /// An update of an invoice.
-    fn update(&self, key: Key) -> UpdateBuilder {
-        Update::builder()
-            .table_name(&self.table)
-            .key("PK", string(key.pk))
-            .key("SK", string(key.sk))
-            .expression_attribute_names("#record", "record")
-            .expression_attribute_names("#status", "status")
     }
 
     fn delete(&self, key: Key) -> Result<TransactWriteItem, StoreError> {
@@ -306,84 +240,23 @@ impl Store {
         Put::builder().table_name(&self.table).set_item(Some(item))
     }
 
+    /// Puts a record of the deployment's over the version of it that was read, or where none was.
+    fn put_version(&self, item: Item, read: Option<u64>) -> PutBuilder {
+        match read {
+            None => self.put_new(item),
+            Some(version) => self
+                .put(item)
+                .condition_expression("#record.version = :version")
+                .expression_attribute_names("#record", "record")
+                .expression_attribute_values(":version", number(version)),
+        }
+    }
+
     fn put_new(&self, item: Item) -> PutBuilder {
         self.put(item)
             .condition_expression("attribute_not_exists(PK)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
-}
-
-/// What a change enters on an invoice that it has not read.
-struct InvoiceUpdate<'a> {
-    number: &'a InvoiceNumber,
-    /// The status before.
-    was: InvoiceStatus,
-    /// Whether nothing is due on it any more.
-    is_settled: bool,
-    credited_cents: i64,
-    returned_cents: i64,
-    balance_cents: i64,
-    credits: Vec<Credit>,
-    /// The event.
-    version: u64,
-    at: Timestamp,
-}
-
-/// What a change enters on invoices: one update for each, whatever number of entries name it.
-fn invoice_updates(change: &Change) -> Vec<InvoiceUpdate<'_>> {
-    let Some(before) = &change.before else { return Vec::new() };
-    let lists = |number: &InvoiceNumber, owed: &[OpenInvoice]| owed.iter().any(|owed| owed.number == *number);
-    let mut updates: Vec<InvoiceUpdate<'_>> = Vec::new();
-    for event in &change.events {
-        let at = event.occurred_at;
-        for entry in &event.entries {
-            let (number, credit, returned, balance) = match entry {
-                Entry::Credited { line, invoice: Some(number), lowered_cents: _, returned_cents } => {
-                    let (amount_cents, returned_cents) = (-line.amount_cents, *returned_cents);
-                    let credit = Credit { charge: line.charge, amount_cents, returned_cents, credited_at: at };
-                    (number, Some(credit), returned_cents, 0)
-                }
-                Entry::BalanceUsed { number, amount_cents, currency: _ } => (number, None, 0, *amount_cents),
-                Entry::Charged { .. } | Entry::Credited { .. } | Entry::BalanceReturned { .. } => continue,
-            };
-            let index = updates.iter().position(|update| update.number == number).unwrap_or_else(|| {
-                let was = if lists(number, &before.deployment.open_invoices) {
-                    InvoiceStatus::Open
-                } else if lists(number, &before.deployment.uncollectible_invoices) {
-                    InvoiceStatus::Uncollectible
-                } else {
-                    InvoiceStatus::Paid
-                };
-                let after = &change.after.deployment;
-                let is_owed = lists(number, &after.open_invoices) || lists(number, &after.uncollectible_invoices);
-                updates.push(InvoiceUpdate {
-                    number,
-                    was,
-                    is_settled: was != InvoiceStatus::Paid && !is_owed,
-                    credited_cents: 0,
-                    returned_cents: 0,
-                    balance_cents: 0,
-                    credits: Vec::new(),
-                    version: event.sequence,
-                    at,
-                });
-                updates.len() - 1
-            });
-            if let Some(update) = updates.get_mut(index) {
-                update.credited_cents += credit.as_ref().map_or(0, |credit| credit.amount_cents);
-                update.returned_cents += returned;
-                update.balance_cents += balance;
-                update.credits.extend(credit);
-            }
-        }
-    }
-    updates
-}
-
-/// A moment as it is stored.
-fn timestamp(at: Timestamp) -> Result<AttributeValue, StoreError> {
-    let at = serde_json::to_value(at).map_err(|error| StoreError::Damaged(error.to_string()))?;
-    Ok(string(at.as_str().unwrap_or_default()))
 }
 
 /// The payment that a change takes note of.

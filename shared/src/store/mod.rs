@@ -9,11 +9,14 @@
 mod catalog;
 mod commit;
 mod idempotency;
+mod invoices;
 pub mod items;
 pub mod keys;
 mod load;
 mod policies;
+mod present;
 mod queries;
+mod reread;
 pub mod schema;
 pub mod stream;
 mod sweep;
@@ -27,7 +30,9 @@ pub use catalog::Offer;
 pub use commit::{CommitId, MAX_ATTEMPTS, Verdict, judge};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};
 pub use items::{DeploymentRow, SubscriptionSummary};
+pub use present::{Present, manifest};
 pub use queries::{DeploymentFilter, Page};
+pub use reread::MAX_READS;
 pub use sweep::{DuePage, DueRow};
 
 /// The table, and the client to reach it with.

@@ -26,6 +26,7 @@ pub mod routes;
 pub mod shop;
 pub mod stream;
 pub mod table;
+pub mod tears;
 pub mod trap;
 pub mod weather;
 pub mod world;

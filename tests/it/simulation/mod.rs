@@ -90,8 +90,8 @@ fn every_seed_ends_well() {
     if let Some((seed, text)) = failed {
         panic!("to repeat: SEED={seed} cargo test -p arcadia-tests --test it simulation\n{text}");
     }
-    let Counts { commits, sweep_steps, crashes, lost, late, recovered, busy, conflicts, replays, .. } = counts;
-    for count in [commits, sweep_steps, crashes, lost, late, recovered, busy, conflicts, replays] {
+    let Counts { commits, sweep_steps, crashes, lost, torn, late, recovered, busy, conflicts, replays, .. } = counts;
+    for count in [commits, sweep_steps, crashes, lost, torn, late, recovered, busy, conflicts, replays] {
         assert!(count > 0, "something never happened: {counts:?}");
     }
 }
@@ -108,6 +108,8 @@ fn each_defect_is_found() {
         Defect::NoClaimCondition,
         Defect::NoReplay,
         Defect::ReadsAtOnce,
+        Defect::NoVersionCheck,
+        Defect::NoResourceCondition,
     ] {
         let (_, failed) = run_seeds(SEEDS_TO_FIND, Some(defect));
         let Some((seed, text)) = failed else { panic!("{defect:?} is not found within {SEEDS_TO_FIND} seeds") };

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use arcadia_shared::domain::{Aggregate, DunningPolicy, TenantId, Timestamp, step};
 use arcadia_shared::store::items::{self, string};
 use arcadia_shared::store::keys::{self, Key};
-use arcadia_shared::store::{DueRow, StoreError};
+use arcadia_shared::store::{DueRow, MAX_READS, StoreError};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use chrono::TimeDelta;
 
@@ -49,6 +49,8 @@ struct Work {
     steps: usize,
     conflicts: usize,
     climbed: bool,
+    /// How often what it reads was torn.
+    torn: u32,
 }
 
 impl Sweep {
@@ -62,10 +64,14 @@ impl Sweep {
     pub fn advance(&mut self, world: &mut World) -> bool {
         match std::mem::replace(&mut self.phase, Phase::Page) {
             Phase::Page => return self.page(world),
-            Phase::Load(work) => match self.answered(world, |world| world.audit.aggregate(work.row.id).clone()) {
+            Phase::Load(mut work) => match self.answered(world, |world| world.read_present(work.row.id)) {
                 None => self.phase = Phase::Load(work),
-                Some(Ok(aggregate)) => self.go_on(world, work, aggregate),
-                Some(Err(_)) => self.next_row(),
+                Some(Ok(Some(aggregate))) => self.go_on(world, work, aggregate),
+                Some(Ok(None)) if work.torn + 1 < MAX_READS => {
+                    work.torn += 1;
+                    self.phase = Phase::Load(work);
+                }
+                Some(Ok(None) | Err(_)) => self.next_row(),
             },
             Phase::Policy(work, aggregate) => {
                 let tenant_id = aggregate.deployment.tenant_id.clone();
@@ -94,7 +100,7 @@ impl Sweep {
         false
     }
 
-    fn answered<T>(&mut self, world: &mut World, read: impl FnOnce(&World) -> T) -> Option<Result<T, StoreError>> {
+    fn answered<T>(&mut self, world: &mut World, read: impl FnOnce(&mut World) -> T) -> Option<Result<T, StoreError>> {
         if world.is_answered() {
             self.sends = 0;
             return Some(Ok(read(world)));
@@ -131,7 +137,7 @@ impl Sweep {
         self.phase = self
             .rows
             .pop_front()
-            .map_or(Phase::Page, |row| Phase::Load(Work { row, steps: 0, conflicts: 0, climbed: false }));
+            .map_or(Phase::Page, |row| Phase::Load(Work { row, steps: 0, conflicts: 0, climbed: false, torn: 0 }));
     }
 
     /// What comes next for a deployment as it is now.

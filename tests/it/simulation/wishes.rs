@@ -191,6 +191,7 @@ impl Act {
                 region: deployment.region,
                 created_at: now,
                 deleted_at: None,
+                version: 0,
             }),
             Self::DeleteResource(_) => Command::DeleteResource(resource.ok_or(Error::NotFound)?),
             Self::Subscribe { plan, addons, anchor_mode, trial_days } => {

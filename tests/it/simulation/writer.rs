@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use arcadia_shared::domain::Change;
 use arcadia_shared::store::{CommitId, IdempotencyRecord, StoreError, Verdict, judge};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 
+use super::table::key_of;
 use super::world::{Commit, Defect, Message, SDK_ATTEMPTS, World};
 
 /// A commit under way.
@@ -35,6 +37,13 @@ impl Writer {
             Some(Defect::NoClaimCondition) if is_claimed => Some(1),
             Some(Defect::NoRecordCondition) if record.is_some() => Some(writes.len() - 1),
             _ => None,
+        };
+        let of_resource = |write: &TransactWriteItem| {
+            write.put.as_ref().is_some_and(|put| key_of(&put.item).1.starts_with("RESOURCE#"))
+        };
+        let unconditional = match world.defect {
+            Some(Defect::NoResourceCondition) => writes.iter().position(of_resource),
+            _ => unconditional,
         };
         if let Some(put) = unconditional.and_then(|index| writes[index].put.as_mut()) {
             put.condition_expression = None;
@@ -77,4 +86,9 @@ fn pays(change: &Change) -> bool {
 /// What the SDK says when it has sent often enough.
 pub fn no_answer() -> StoreError {
     StoreError::Unavailable("no answer".to_owned())
+}
+
+/// What the store says when it has read often enough.
+pub fn stayed_torn() -> StoreError {
+    StoreError::Unavailable("torn each time".to_owned())
 }

@@ -203,7 +203,8 @@ impl Life {
             }
             attempt += 1;
         }
-        let Change { before: _, after, events, resource, trial_of: _, invoice: _, invoice_read: _ } = change;
+        let Change { before: _, after, events, resource, resource_read: _, trial_of: _, invoice: _, invoice_read: _ } =
+            change;
         self.tally.commits += 1;
         self.tally.events += events.len() as u64;
         self.aggregate = after;
@@ -301,6 +302,7 @@ impl Life {
             region: self.aggregate.deployment.region.clone(),
             created_at: now,
             deleted_at: None,
+            version: 0,
         }))
     }
 

@@ -98,7 +98,7 @@ pub(super) fn pay(
     let paid = Invoice { version: context.deployment().version + 1, ..invoice.pay(payment.clone()) };
     let (number, due_cents) = (paid.number.clone(), paid.due_cents());
     let change = context.change_by([EventKind::PaymentReceived { number, payment, due_cents }]);
-    Ok(Some(Change { invoice: Some(paid), invoice_read: invoice.version, ..change }))
+    Ok(Some(Change { invoice: Some(paid), invoice_read: Some(invoice.version), ..change }))
 }
 
 pub(super) fn void(context: &Context<'_>, invoice: &Invoice) -> Result<Option<Change>, Rejection> {
@@ -123,7 +123,7 @@ pub(super) fn void(context: &Context<'_>, invoice: &Invoice) -> Result<Option<Ch
     let void = Invoice { version, ..invoice.close(InvoiceStatus::Void, context.at) };
     let voided = EventKind::InvoiceVoided { number: void.number.clone(), subscription };
     let change = context.change(books.finish(context.event(voided)));
-    Ok(Some(Change { invoice: Some(void), invoice_read: invoice.version, ..change }))
+    Ok(Some(Change { invoice: Some(void), invoice_read: Some(invoice.version), ..change }))
 }
 
 /// An invoice is read after its deployment, and can be newer.
