@@ -1,7 +1,7 @@
 //! A deployment: one hosted app instance, and the unit that is billed.
 
 use super::invoice::OpenInvoice;
-use super::lifecycle::State;
+use super::lifecycle::{Standing, State};
 use super::policy::DunningPolicy;
 use super::values::{DeploymentId, DisplayName, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
 
@@ -53,6 +53,18 @@ impl Deployment {
     #[must_use]
     pub const fn owes(&self) -> bool {
         !self.open_invoices.is_empty() || self.uncollectible_invoices > 0
+    }
+
+    /// Whether an open invoice's due date has come.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.open_invoices.iter().any(|open| open.due_at <= now)
+    }
+
+    /// What the permission of a move can depend on, at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        Standing { owes: self.owes(), is_overdue: self.is_overdue(now), is_held: self.billing_action_suspended }
     }
 }
 

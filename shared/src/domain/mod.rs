@@ -15,6 +15,7 @@ pub mod lifecycle;
 mod money;
 mod period;
 mod policy;
+mod powers;
 mod resource;
 mod subscription;
 mod values;
@@ -34,6 +35,7 @@ pub use lifecycle::State;
 pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};
 pub use period::{Anchor, AnchorMode, Interval, Period};
 pub use policy::{DunningPolicy, MAX_POLICY_DAYS};
+pub use powers::{Grant, POWERS, Power, PowerRow};
 pub use resource::Resource;
 pub use subscription::{
     Line, LineKind, MAX_ADDONS, MAX_UNBILLED_LINES, PendingChange, PlanTerms, Subscription, SubscriptionAddon,

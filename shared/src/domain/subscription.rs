@@ -6,6 +6,7 @@
 use chrono::SubsecRound;
 use serde::{Deserialize, Serialize};
 
+use super::actor::Authority;
 use super::catalog::{Addon, PlanVersion};
 use super::lifecycle::State;
 use super::money::{Currency, prorate};
@@ -75,6 +76,8 @@ pub struct Subscription {
     pub trial_ends_at: Option<Timestamp>,
     /// When it will be cancelled.
     pub cancel_at: Option<Timestamp>,
+    /// With what authority that was scheduled.
+    pub cancel_scheduled_by: Option<Authority>,
     /// When it was cancelled.
     pub cancelled_at: Option<Timestamp>,
     /// Whether it ended because its deployment did, so that it comes back with it.
@@ -119,6 +122,8 @@ pub struct PendingChange {
     pub drop_incompatible: bool,
     /// When it was asked for.
     pub requested_at: Timestamp,
+    /// With what authority. A tenant's users take back or replace what a tenant's user scheduled, and nothing else.
+    pub scheduled_by: Authority,
 }
 
 /// What a line charges for or gives back.
@@ -212,6 +217,7 @@ impl Subscription {
             billed_price_cents: 0,
             trial_ends_at,
             cancel_at: None,
+            cancel_scheduled_by: None,
             cancelled_at: None,
             cancelled_with_deployment: false,
             pending_change: None,
@@ -309,6 +315,7 @@ impl Subscription {
         self.status = SubscriptionStatus::Cancelled;
         self.cancelled_at = Some(at);
         self.cancel_at = None;
+        self.cancel_scheduled_by = None;
         self.pending_change = None;
     }
 

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::domain::{
-    Action, AnchorMode, Currency, Deployment, DeploymentId, DisplayName, Interval, Invoice, Line, NextAction,
-    OpenInvoice, PendingChange, PlanTerms, ShortCode, Slug, State, Subscription, SubscriptionAddon, SubscriptionId,
-    SubscriptionStatus, Template, TemplateVersion, TenantId, Timestamp, sum,
+    Action, AnchorMode, Authority, Currency, Deployment, DeploymentId, DisplayName, Interval, Invoice, Line,
+    NextAction, OpenInvoice, PendingChange, PlanTerms, ShortCode, Slug, State, Subscription, SubscriptionAddon,
+    SubscriptionId, SubscriptionStatus, Template, TemplateVersion, TenantId, Timestamp, sum,
 };
 use crate::store::SubscriptionSummary;
 
@@ -105,6 +105,8 @@ pub struct SubscriptionView<'a> {
     trial_ends_at: Option<Timestamp>,
     /// When it will be cancelled.
     cancel_at: Option<Timestamp>,
+    /// With what role that was scheduled: what the platform schedules, a tenant does not take back.
+    cancel_scheduled_by: Option<Authority>,
     /// When it was cancelled.
     cancelled_at: Option<Timestamp>,
     /// The plan it will change to at the end of the period.
@@ -135,6 +137,8 @@ pub struct PendingChangeView<'a> {
     drop_incompatible: bool,
     /// When it was asked for.
     requested_at: Timestamp,
+    /// With what role: what the platform schedules, a tenant neither takes back nor replaces.
+    scheduled_by: Authority,
     /// When it takes place.
     effective_at: Timestamp,
 }
@@ -218,6 +222,7 @@ impl<'a> SubscriptionView<'a> {
             cancelled_with_deployment: _,
             trial_ends_at,
             cancel_at,
+            cancel_scheduled_by,
             cancelled_at,
             pending_change,
             unbilled_lines,
@@ -242,6 +247,7 @@ impl<'a> SubscriptionView<'a> {
             billed_from: *billed_from,
             trial_ends_at: *trial_ends_at,
             cancel_at: *cancel_at,
+            cancel_scheduled_by: *cancel_scheduled_by,
             cancelled_at: *cancelled_at,
             pending_change: pending_change.as_ref().map(|pending| PendingChangeView::new(pending, *current_period_end)),
             unbilled_lines,
@@ -253,7 +259,7 @@ impl<'a> SubscriptionView<'a> {
 
 impl<'a> PendingChangeView<'a> {
     fn new(pending: &'a PendingChange, effective_at: Timestamp) -> Self {
-        let PendingChange { terms, drop_incompatible, requested_at } = pending;
+        let PendingChange { terms, drop_incompatible, requested_at, scheduled_by } = pending;
         let PlanTerms { plan_code, plan_version, price_cents, currency, interval } = terms;
         Self {
             plan_code,
@@ -263,6 +269,7 @@ impl<'a> PendingChangeView<'a> {
             interval: *interval,
             drop_incompatible: *drop_incompatible,
             requested_at: *requested_at,
+            scheduled_by: *scheduled_by,
             effective_at,
         }
     }
