@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use arcadia_shared::Error;
-use arcadia_shared::domain::Authority;
+use arcadia_shared::domain::{Authority, Grant, Power};
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use lambda_http::http::Method;
@@ -38,10 +38,12 @@ pub struct Route {
 pub enum Audience {
     /// `platform_admin`, and a tenant's users within their tenant.
     Everyone,
+    /// The same, and `data_plane`.
+    Watchers,
     /// `platform_admin`.
     Admins,
-    /// `platform_admin` and `payment_provider`.
-    Payers,
+    /// Whoever has this power by the table.
+    Holders(Power),
 }
 
 impl Audience {
@@ -49,16 +51,28 @@ impl Audience {
     ///
     /// # Errors
     /// [`Error::Forbidden`].
-    pub const fn admit(self, authority: Authority) -> Result<(), Error> {
-        match (self, authority) {
-            (_, Authority::PlatformAdmin)
-            | (Self::Everyone, Authority::TenantUser)
-            | (Self::Payers, Authority::PaymentProvider) => Ok(()),
-            (Self::Admins, _) => Err(Error::Forbidden { code: "admin_required", detail: "this is for platform_admin" }),
-            (Self::Everyone | Self::Payers, _) => {
-                Err(Error::Forbidden { code: "role_not_permitted", detail: "the token's role may not do this" })
-            }
+    pub fn admit(self, authority: Authority) -> Result<(), Error> {
+        if self.admits(authority) {
+            return Ok(());
         }
+        Err(match self {
+            Self::Admins => Error::Forbidden { code: "admin_required", detail: "this is for platform_admin" },
+            Self::Everyone | Self::Watchers | Self::Holders(_) => {
+                Error::Forbidden { code: "role_not_permitted", detail: "the token's role may not do this" }
+            }
+        })
+    }
+
+    /// Whether the route is for callers with `authority`.
+    #[must_use]
+    pub fn admits(self, authority: Authority) -> bool {
+        let others: &[Authority] = match self {
+            Self::Everyone => &[Authority::TenantUser],
+            Self::Watchers => &[Authority::TenantUser, Authority::DataPlane],
+            Self::Admins => &[],
+            Self::Holders(power) => return power.grant(authority) != Grant::Never,
+        };
+        authority == Authority::PlatformAdmin || others.contains(&authority)
     }
 }
 
@@ -67,13 +81,14 @@ macro_rules! route {
     ($method:ident $path:literal $($module:ident)::+ => $handler:literal $(?$parameter:literal)*) => {
         route!($method $path $($module)::+ => $handler for Everyone $(?$parameter)*)
     };
-    ($method:ident $path:literal $($module:ident)::+ => $handler:literal for $audience:ident $(?$parameter:literal)*) => {
+    ($method:ident $path:literal $($module:ident)::+ => $handler:literal
+        for $audience:ident$(($power:ident))? $(?$parameter:literal)*) => {
         Route {
             method: Method::$method,
             path: concat!("/api/v1", $path),
             handler: $handler,
             parameters: &[$($parameter),*],
-            audience: Audience::$audience,
+            audience: Audience::$audience$((Power::$power))?,
             call: |app, call| Box::pin($($module)::+::handle(app, call)),
         }
     };
@@ -84,13 +99,16 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/deployments" deployments::list => "list_deployments"
         ?"tenant_id" ?"state" ?"slug" ?"limit" ?"cursor"),
     route!(POST "/deployments" deployments::create => "create_deployment"),
-    route!(GET "/deployments/{id}" deployments::show => "show_deployment"),
+    route!(GET "/deployments/{id}" deployments::show => "show_deployment" for Watchers),
     route!(PATCH "/deployments/{id}" deployments::update => "update_deployment"),
     route!(POST "/deployments/{id}/transition" deployments::transition => "transition_deployment"),
     route!(GET "/deployments/{id}/events" events::list => "list_events" ?"limit" ?"cursor"),
-    route!(GET "/deployments/{id}/resources" resources::list => "list_resources" ?"limit" ?"cursor"),
-    route!(POST "/deployments/{id}/resources" resources::create => "create_resource"),
-    route!(DELETE "/deployments/{id}/resources/{resource_id}" resources::delete => "delete_resource"),
+    route!(GET "/deployments/{id}/resources" resources::list => "list_resources" for Watchers
+        ?"limit" ?"cursor"),
+    route!(POST "/deployments/{id}/resources" resources::create => "create_resource"
+        for Holders(RecordResources)),
+    route!(DELETE "/deployments/{id}/resources/{resource_id}" resources::delete => "delete_resource"
+        for Holders(RecordResources)),
     route!(POST "/deployments/{id}/trial" deployments::extend_trial => "extend_trial" for Admins),
     route!(POST "/deployments/{id}/subscribe" subscriptions::subscribe => "subscribe_deployment"),
     route!(POST "/deployments/{id}/subscription/addons" subscriptions::attach_addon => "attach_addon"),
@@ -103,7 +121,8 @@ pub static ROUTES: &[Route] = &[
         => "withdraw_cancellation"),
     route!(GET "/deployments/{id}/invoices" invoices::list => "list_invoices" ?"limit" ?"cursor"),
     route!(GET "/deployments/{id}/invoices/{number}" invoices::show => "show_invoice"),
-    route!(POST "/deployments/{id}/invoices/{number}/payments" invoices::pay => "record_payment" for Payers),
+    route!(POST "/deployments/{id}/invoices/{number}/payments" invoices::pay => "record_payment"
+        for Holders(RecordPayments)),
     route!(POST "/deployments/{id}/invoices/{number}/void" invoices::void => "void_invoice" for Admins),
     route!(GET "/tenants/{tenant_id}/dunning-policy" tenants::show_dunning_policy => "show_dunning_policy"),
     route!(PUT "/tenants/{tenant_id}/dunning-policy" tenants::put_dunning_policy => "put_dunning_policy" for Admins),

@@ -78,12 +78,15 @@ impl Principal {
         let authority = match claims.get(&names.role).map(String::as_str) {
             Some("platform_admin") => Authority::PlatformAdmin,
             Some("payment_provider") => Authority::PaymentProvider,
+            Some("data_plane") => Authority::DataPlane,
             Some("tenant_user") => Authority::TenantUser,
             Some(_) | None => return Err(forbidden("role_required", "the token names no role known here")),
         };
         let scope = match authority {
-            // A payment provider reports payments of whichever deployment; no other route is for it.
-            Authority::PlatformAdmin | Authority::PaymentProvider | Authority::Billing => Scope::All,
+            // Payments and resources are recorded of whichever deployment; hardly another route is for those who do.
+            Authority::PlatformAdmin | Authority::PaymentProvider | Authority::DataPlane | Authority::Billing => {
+                Scope::All
+            }
             Authority::TenantUser => {
                 let tenant_id = claims.get(&names.tenant).and_then(|text| text.parse().ok());
                 Scope::Tenant(tenant_id.ok_or_else(|| forbidden("tenant_required", "the token names no valid tenant"))?)

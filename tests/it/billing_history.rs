@@ -60,7 +60,8 @@ async fn buy(billing: &Billing, random: &mut Random, id: &str) -> Reply {
                 "plan_code": plan_code, "effective": effective, "proration": proration,
                 "drop_incompatible": random.below(2) == 0,
             });
-            billing.change(id, body).await
+            let token = if random.below(2) == 0 { &billing.admin } else { &billing.user };
+            billing.change_as(token, id, body).await
         }
         _ => billing.cancel(id, effective).await,
     }

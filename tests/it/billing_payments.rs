@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use arcadia_functions::{Audience, ROUTES};
+use arcadia_shared::domain::Authority;
 use chrono::TimeDelta;
 use futures_util::future::{join, join_all};
 use reqwest::Method;
@@ -177,7 +178,7 @@ async fn a_payment_provider_reports_payments_of_any_tenant_and_may_do_nothing_el
     let (billing, id, number) = owing().await;
     let contents = billing.contents().await;
     let mut refused = 0;
-    for route in ROUTES.iter().filter(|route| route.audience != Audience::Payers) {
+    for route in ROUTES.iter().filter(|route| !route.audience.admits(Authority::PaymentProvider)) {
         let full = route.path.replace("{id}", &id).replace("{number}", &number).replace("{tenant_id}", "acme");
         let full = full.replace("{code}", "studio").replace("{resource_id}", &id).replace("{addon_id}", &id);
         let method = Method::from_bytes(route.method.as_str().as_bytes()).unwrap();

@@ -75,9 +75,14 @@ async fn everyone_is_who_the_pool_says() {
         assert_eq!(seen["deployments"].as_array().map(Vec::len), Some(1));
     }
 
+    let id = body["deployment"]["id"].as_str().expect("an id");
+    let plane = machine(&["arcadia/data_plane"]);
+    let database = json!({"kind": "database", "provider_reference": "db-1"});
+    world.post(&format!("/deployments/{id}/resources"), &plane, database.clone()).await.expect(201);
+    world.post(&format!("/deployments/{id}/resources"), &bob, database).await.expect_problem(403, "role_not_permitted");
+
     let till = machine(&["arcadia/payment_provider"]);
     world.get("/deployments", &till).await.expect_problem(403, "role_not_permitted");
-    let id = body["deployment"]["id"].as_str().expect("an id");
     let payment = json!({"reference": "r-1", "amount_cents": 1, "currency": "USD"});
     let path = format!("/deployments/{id}/invoices/20270115100000-5b0c4e8a9d27-USD/payments");
     world.post(&path, &till, payment).await.expect_problem(404, "not_found");
@@ -88,6 +93,7 @@ async fn everyone_is_who_the_pool_says() {
         machine(&[]),
         machine(&["other/platform_admin"]),
         machine(&["arcadia/payment_provider", "arcadia/platform_admin"]),
+        machine(&["arcadia/payment_provider", "arcadia/data_plane"]),
     ] {
         world.get("/plans", &nobody).await.expect_problem(403, "role_required");
     }
@@ -102,7 +108,11 @@ fn the_claims_scopes_and_outputs_are_called_as_the_product_calls_them() {
     for output in ["TokenIssuer", "TokenAudience"] {
         assert!(parameters[output].is_object() && pool["Outputs"][output].is_object(), "{output}");
     }
-    for (client, scope) in [("Operator", "arcadia/platform_admin"), ("Payments", "arcadia/payment_provider")] {
+    for (client, scope) in [
+        ("Operator", "arcadia/platform_admin"),
+        ("Payments", "arcadia/payment_provider"),
+        ("DataPlane", "arcadia/data_plane"),
+    ] {
         assert_eq!(pool["Resources"][client]["Properties"]["AllowedOAuthScopes"], json!([scope]));
     }
     assert_eq!(pool["Resources"]["Users"]["Properties"]["AllowedOAuthFlows"], Value::Null, "users have no scopes");

@@ -206,7 +206,7 @@ async fn prepare(billing: &Billing, ready: Ready, n: usize) -> Target {
     if ready == Equipped {
         for name in ["db-1", "db-2"] {
             let body = json!({"kind": "database", "provider_reference": name});
-            let created = billing.post(&at("/resources"), &billing.user, body).await.expect(201);
+            let created = billing.post(&at("/resources"), &billing.data_plane, body).await.expect(201);
             target.resource_id = id_of(&created["resource"]);
         }
     }

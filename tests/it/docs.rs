@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use arcadia_shared::domain::lifecycle::{INITIAL_STATES, MOVES, Permission};
-use arcadia_shared::domain::{DunningPolicy, LADDER, State};
+use arcadia_shared::domain::{Authority, DunningPolicy, Grant, LADDER, POWERS, State};
 
 use crate::harness::environment;
 use crate::harness::project::ROOT;
@@ -26,6 +26,7 @@ fn map() -> String {
         let who = match step.permission {
             Permission::Tenant => "",
             Permission::TenantOwingNothing => " : tenants only while nothing is owed",
+            Permission::TenantNothingOverdue => " : tenants only while nothing is overdue and no hold is on it",
             Permission::Platform => " : platform only",
         };
         writeln!(lines, "    {} --> {}{who}", step.from, step.to).unwrap();
@@ -34,6 +35,24 @@ fn map() -> String {
         writeln!(lines, "    {last} --> [*]").unwrap();
     }
     lines + "```\n"
+}
+
+/// The table of powers, a column for each role of a token.
+fn powers() -> String {
+    const ROLES: [Authority; 4] =
+        [Authority::TenantUser, Authority::PaymentProvider, Authority::DataPlane, Authority::PlatformAdmin];
+    let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let names = ROLES.map(|role| format!("`{}`", role.as_str()));
+    let mut lines = row(&[&["may".to_owned()][..], &names].concat()) + "|---|---|---|---|---|\n";
+    for power in POWERS {
+        let cells = ROLES.map(|role| match power.grant(role) {
+            Grant::Always => "yes".to_owned(),
+            Grant::Limited(limit) => limit.to_owned(),
+            Grant::Never => "no".to_owned(),
+        });
+        lines += &row(&[&[power.description.to_owned()][..], &cells].concat());
+    }
+    lines
 }
 
 /// The ladder of the default policy as a Mermaid diagram.
@@ -126,6 +145,11 @@ fn the_lifecycles_diagram_is_the_map() {
 #[test]
 fn the_ladders_diagram_is_the_ladder() {
     check("billing.md", "ladder", &ladder());
+}
+
+#[test]
+fn who_may_do_what_is_the_table_of_powers() {
+    check("billing.md", "powers", &powers());
 }
 
 #[test]

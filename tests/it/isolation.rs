@@ -2,6 +2,7 @@
 //! matrix beside it tries on all.
 
 use arcadia_functions::Audience;
+use arcadia_shared::domain::Power;
 use serde_json::{Value, json};
 
 use crate::harness::World;
@@ -23,12 +24,16 @@ async fn what_nobody_has_is_not_found_by_the_platform_either() {
 async fn whom_a_route_is_not_for_is_refused_before_anything_is_read_or_parsed() {
     let world = World::start().await;
     let provider = token("psp", "payment_provider", None);
+    let plane = token("plane", "data_plane", None);
     for row in ROWS {
         let (route, users) = (row.route(), [&world.user, &user("globex")]);
         let (tokens, code) = match row.audience {
-            Audience::Everyone => (vec![&provider], "role_not_permitted"),
-            Audience::Admins => (vec![&provider, users[0], users[1]], "admin_required"),
-            Audience::Payers => (users.to_vec(), "role_not_permitted"),
+            Audience::Everyone => (vec![&provider, &plane], "role_not_permitted"),
+            Audience::Watchers => (vec![&provider], "role_not_permitted"),
+            Audience::Admins => (vec![&provider, &plane, users[0], users[1]], "admin_required"),
+            Audience::Holders(Power::RecordPayments) => (vec![&plane, users[0], users[1]], "role_not_permitted"),
+            Audience::Holders(Power::RecordResources) => (vec![&provider, users[0], users[1]], "role_not_permitted"),
+            Audience::Holders(power) => panic!("who has {power:?}?"),
         };
         for token in tokens {
             // Neither the path nor the query nor the body is of any form that the route knows.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use arcadia_functions::Audience;
+use arcadia_shared::domain::Authority;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, RequestBuilder};
@@ -33,6 +34,7 @@ const COLUMNS: &[(&str, Column)] = &[
     ("another tenant's idempotency key", foreign_key),
     ("a token of one who was platform_admin", demoted),
     ("a token of a payment provider", payment_provider),
+    ("a token of the data plane", data_plane),
     ("a token of no role", no_role),
 ];
 
@@ -89,12 +91,12 @@ impl Case<'_> {
     /// What a user of globex hears who calls the route about what is acme's.
     fn stranger(&self) -> Expected {
         match (self.row.audience, self.row.names) {
-            (Audience::Admins | Audience::Payers, _) => self.wrong_role(),
-            (Audience::Everyone, Names::Nothing) => Expected::AnsweredAs(self.request(&self.own)),
-            (Audience::Everyone, Names::TenantInBody | Names::TenantInQuery) => {
+            (Audience::Admins | Audience::Holders(_), _) => self.wrong_role(),
+            (Audience::Everyone | Audience::Watchers, Names::Nothing) => Expected::AnsweredAs(self.request(&self.own)),
+            (Audience::Everyone | Audience::Watchers, Names::TenantInBody | Names::TenantInQuery) => {
                 Expected::Refused(403, "tenant_not_permitted")
             }
-            (Audience::Everyone, Names::TenantInPath | Names::Deployment | Names::Part) => {
+            (Audience::Everyone | Audience::Watchers, Names::TenantInPath | Names::Deployment | Names::Part) => {
                 Expected::Refused(404, "not_found")
             }
         }
@@ -104,17 +106,23 @@ impl Case<'_> {
     const fn wrong_role(&self) -> Expected {
         match self.row.audience {
             Audience::Admins => Expected::Refused(403, "admin_required"),
-            Audience::Everyone | Audience::Payers => Expected::Refused(403, "role_not_permitted"),
+            Audience::Everyone | Audience::Watchers | Audience::Holders(_) => {
+                Expected::Refused(403, "role_not_permitted")
+            }
         }
     }
 
     /// What a user of globex hears if the route is for users at all.
     fn if_admitted(&self, expected: Expected) -> Expected {
-        if matches!(self.row.audience, Audience::Everyone) { expected } else { self.wrong_role() }
+        if self.is_for_users() { expected } else { self.wrong_role() }
+    }
+
+    const fn is_for_users(&self) -> bool {
+        matches!(self.row.audience, Audience::Everyone | Audience::Watchers)
     }
 
     fn is_read_by_everyone(&self) -> bool {
-        self.row.route().method == Method::GET && self.row.audience == Audience::Everyone
+        self.row.route().method == Method::GET && self.is_for_users()
     }
 
     /// Tries one thing on what is acme's, and, where that would change nothing, on what is globex's own.
@@ -357,10 +365,19 @@ fn demoted(case: &Case) -> Cell {
 }
 
 fn payment_provider(case: &Case) -> Cell {
-    if case.row.audience == Audience::Payers {
-        return Cell::DoesNotApply("payment providers report payments of all tenants");
+    role_of_all_tenants(case, Authority::PaymentProvider, "payment providers record payments of all tenants")
+}
+
+fn data_plane(case: &Case) -> Cell {
+    role_of_all_tenants(case, Authority::DataPlane, "the data plane records resources of all tenants")
+}
+
+/// What a role tries that sees all tenants, on the routes that are not for it.
+fn role_of_all_tenants(case: &Case, role: Authority, purpose: &'static str) -> Cell {
+    if case.row.audience.admits(role) {
+        return Cell::DoesNotApply(purpose);
     }
-    let tokens = [None, Some(ACME)].map(|tenant| token("psp", "payment_provider", tenant));
+    let tokens = [None, Some(ACME)].map(|tenant| token("machine", role.as_str(), tenant));
     let probes = tokens.iter().flat_map(|token| {
         [&case.theirs, &case.own].map(|target| probe("", case.with_token(target, token), case.wrong_role()))
     });

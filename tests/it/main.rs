@@ -43,6 +43,7 @@ mod paging;
 mod periods;
 mod permissions;
 mod plan_changes;
+mod powers;
 mod preconditions;
 mod problem_codes;
 mod program;

@@ -2,6 +2,7 @@
 //! met, the protocol of a commit keeps its word. Two callers and a sweep move one deployment over the real lifecycle
 //! map; all states that this can reach are looked at.
 
+use arcadia_shared::domain::lifecycle::Standing;
 use arcadia_shared::domain::{Authority, Rung, State};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
@@ -167,7 +168,7 @@ impl World {
             self.actors[index].phase = Phase::Acknowledged { by };
             return;
         }
-        let is_allowed = from.move_to(to).is_some_and(|found| found.permission.permits(authority, false));
+        let is_allowed = from.move_to(to).is_some_and(|found| found.permission.permits(authority, Standing::default()));
         self.actors[index].phase = if is_allowed {
             let message = Message { id, version, from, to };
             self.flying.push(message);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use arcadia_functions::{Audience, Route, find_route};
+use arcadia_shared::domain::Power;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -113,7 +114,12 @@ async fn call(
     for (name, value) in open {
         path = path.replace(&format!("{{{name}}}"), made.get(value).map_or(*value, String::as_str));
     }
-    let token = if route.audience == Audience::Everyone { &world.user } else { &world.admin };
+    let token = match route.audience {
+        // Trials are the platform's to grant.
+        Audience::Everyone | Audience::Watchers if example != "trial" => &world.user,
+        Audience::Holders(Power::RecordResources) => &world.data_plane,
+        Audience::Everyone | Audience::Watchers | Audience::Admins | Audience::Holders(_) => &world.admin,
+    };
     let request = world.request(route.method.clone(), &path, token);
     let body = &operation(route)["requestBody"]["content"]["application/json"]["examples"];
     let request = match body {

@@ -77,7 +77,8 @@ async fn halves_of_a_cent_are_rounded_up_once_a_line() {
 #[tokio::test]
 async fn without_proration_the_new_price_counts_from_the_next_period() {
     let (world, id) = half_a_month_in("calendar").await;
-    let changed = world.change(&id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
+    let changed =
+        world.change_as(&world.admin, &id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
     assert_eq!((&changed["lines"], &changed["subscription"]["unbilled_lines"]), (&json!([]), &json!([])));
     let subscription = &changed["subscription"];
     assert_eq!((&subscription["plan_code"], &subscription["current_period_end"]), (&json!("team"), &json!(DECEMBER)));
@@ -97,7 +98,7 @@ async fn without_proration_the_new_price_counts_from_the_next_period() {
         ("team", "prorate", &[-2_475, 2_475]),
     ] {
         let body = json!({"plan_code": plan_code, "proration": proration});
-        let changed = world.change(&id, body).await.expect(200);
+        let changed = world.change_as(&world.admin, &id, body).await.expect(200);
         assert_eq!(cents(&changed["lines"]), expected, "{plan_code} {proration}");
     }
     world.check(&id).await;
@@ -113,8 +114,9 @@ async fn a_change_to_another_interval_gives_back_the_rest_and_begins_a_new_perio
         for proration in ["prorate", "none"] {
             let (world, id) = half_a_month_in(anchor).await;
             let body = json!({"plan_code": "yearly", "proration": proration});
-            let dry = world.change(&id, merged(body.clone(), json!({"dry_run": true}))).await.expect(200);
-            let changed = world.change(&id, body).await.expect(200);
+            let dry = merged(body.clone(), json!({"dry_run": true}));
+            let dry = world.change_as(&world.admin, &id, dry).await.expect(200);
+            let changed = world.change_as(&world.admin, &id, body).await.expect(200);
             assert_eq!(dry["lines"], changed["lines"]);
             let (old, new) = ((HALF, DECEMBER), (HALF, end));
             let mut lines = vec![
@@ -206,7 +208,7 @@ async fn a_change_at_the_periods_end_waits_in_sight_and_can_be_taken_back() {
     assert_eq!((&scheduled["event"]["type"], &scheduled["lines"]), (&json!("plan_change_scheduled"), &json!([])));
     let pending = json!({
         "plan_code": "team", "plan_version": 1, "price_cents": 9_900, "currency": "USD", "interval": "month",
-        "drop_incompatible": false, "requested_at": HALF, "effective_at": DECEMBER,
+        "drop_incompatible": false, "requested_at": HALF, "scheduled_by": "tenant_user", "effective_at": DECEMBER,
     });
     assert_eq!(scheduled["subscription"], merged(before.clone(), json!({"pending_change": pending})));
     let shown = world.show(&id).await;
@@ -286,7 +288,7 @@ async fn what_waits_for_the_next_invoice_has_a_limit_and_beyond_it_nothing_is_wr
     assert_eq!(world.contents().await, before);
     // What costs nothing now is still possible.
     world.change(&id, json!({"plan_code": "team", "effective": "period_end"})).await.expect(200);
-    world.change(&id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
+    world.change_as(&world.admin, &id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
     // And what was attached can be detached, which gives back.
     let detached = world.delete(&format!("{addons}/{first}"), &world.user).await.expect(200);
     assert_eq!(detached["subscription"]["unbilled_lines"], json!([]));
@@ -299,7 +301,7 @@ async fn a_change_without_proration_and_back_charges_nothing_twice() {
     let world = World::start().await;
     world.open_shop().await;
     let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
-    world.change(&id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
+    world.change_as(&world.admin, &id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
     let back = world.change(&id, json!({"plan_code": "studio"})).await.expect(200);
     let sum: i64 = back["lines"].as_array().unwrap().iter().map(|line| line["amount_cents"].as_i64().unwrap()).sum();
     assert_eq!(sum, 0, "{}", back["lines"]);

@@ -123,8 +123,10 @@ async fn lifecycle(case: &mut Refusals) {
     let active = case.created_in("active", State::Active).await;
     let archived = case.created_in("archived", State::Archived).await;
     let resource = json!({"kind": "bucket", "provider_reference": "b"});
+    let plane = case.billing.data_plane.clone();
+    let record = |path: &str| case.billing.request(Method::POST, &format!("{path}/resources"), &plane).json(&resource);
     let cancelled = case.created_in("cancelled", State::Active).await;
-    send(case.post(&format!("{cancelled}/resources"), resource.clone())).await.expect(201);
+    send(record(&cancelled)).await.expect(201);
     send(case.post(&format!("{cancelled}/transition"), json!({"to_state": "cancelled"}))).await.expect(200);
     let to =
         |path: &str, state: &str| case.admin(Method::POST, &format!("{path}/transition"), json!({"to_state": state}));
@@ -141,7 +143,7 @@ async fn lifecycle(case: &mut Refusals) {
         ("deployment_archived", case.call(Method::PATCH, &archived).json(&renamed)),
         ("precondition_failed", case.call(Method::PATCH, &active).header("if-match", "\"99\"").json(&renamed)),
         ("live_resources", to(&cancelled, "archived")),
-        ("too_many_resources", case.post(&format!("/deployments/{full}/resources"), resource)),
+        ("too_many_resources", record(&format!("/deployments/{full}"))),
         ("not_subscribable", case.post(&format!("{cancelled}/subscribe"), json!({"plan_code": "studio"}))),
         (
             "no_trial",
@@ -160,7 +162,10 @@ async fn subscriptions(case: &mut Refusals) {
     billing.sell_addon("gone", json!({"status": "retired"})).await;
     let bare = case.created_in("bare", State::Active).await;
     let (used, live) = (case.subscribed("used", "tryout").await, case.subscribed("live", "studio").await);
-    let waiting = case.created_in("waiting", State::Trial).await;
+    let (waiting, held) =
+        (case.created_in("waiting", State::Trial).await, case.created_in("held", State::Paused).await);
+    billing.patch(&held, &billing.admin, json!({"billing_action_suspended": true})).await.expect(200);
+    billing.sell_plan("risen", &[json!({"price_cents": 1}), json!({"price_cents": 2})]).await;
     let paused = case.subscribed("paused", "studio").await;
     send(case.post(&format!("{paused}/transition"), json!({"to_state": "paused"}))).await.expect(200);
     let crowded =
@@ -172,6 +177,9 @@ async fn subscriptions(case: &mut Refusals) {
         let path = format!("/deployments/{busy}/subscription/addons/{addon}");
         billing.delete(&path, &billing.user).await.expect(200);
     }
+    let agreed = case.subscribed("agreed", "studio").await;
+    let period_end = json!({"effective": "period_end"});
+    send(case.admin(Method::POST, &format!("{agreed}/subscription/cancellation"), period_end)).await.expect(200);
     let subscribe = |path: &str, body: Value| case.post(&format!("{path}/subscribe"), body);
     let plan = |code: &str| json!({"plan_code": code});
     let attach =
@@ -186,6 +194,9 @@ async fn subscriptions(case: &mut Refusals) {
         ("unknown_plan", subscribe(&bare, plan("nothing"))),
         ("unknown_plan_version", subscribe(&bare, json!({"plan_code": "studio", "plan_version": 9}))),
         ("plan_retired", subscribe(&bare, plan("gone"))),
+        ("plan_version_not_permitted", subscribe(&bare, json!({"plan_code": "risen", "plan_version": 1}))),
+        ("scheduled_by_platform", case.call(Method::DELETE, &format!("{agreed}/subscription/cancellation"))),
+        ("deployment_held", case.post(&format!("{held}/transition"), json!({"to_state": "active"}))),
         ("unknown_addon", attach(&live, "nothing")),
         ("addon_retired", attach(&live, "gone")),
         ("currency_mismatch", attach(&live, "euro_seats")),
@@ -215,6 +226,9 @@ async fn invoices(case: &mut Refusals) {
         billing.clock.shift(TimeDelta::days(31));
         billing.sweep().await;
     }
+    let overdue = billing.create_subscribed("overdue", json!({"plan_code": "studio"})).await;
+    billing.transition(&overdue, &billing.user, json!({"to_state": "paused"})).await.expect(200);
+    billing.clock.shift(TimeDelta::days(7));
     let id = billing.create_subscribed("owing", json!({"plan_code": "team"})).await;
     let number = billing.newest(&id).await;
     let void = billing.create_subscribed("void", json!({"plan_code": "studio"})).await;
@@ -239,6 +253,7 @@ async fn invoices(case: &mut Refusals) {
             "invoice_has_payments",
             case.admin(Method::POST, &format!("/deployments/{parted}/invoices/{parts}/void"), json!({})),
         ),
+        ("invoice_overdue", case.post(&format!("/deployments/{overdue}/transition"), json!({"to_state": "active"}))),
         ("too_many_open_invoices", case.post(&format!("{path}/subscription/change"), json!({"plan_code": "yearly"}))),
     ])
     .await;

@@ -140,7 +140,7 @@ async fn changes_of_every_kind_leave_a_history_without_gaps() {
                 2 => world.patch(path, &world.user, json!({"display_name": format!("shop {caller}")})).await,
                 _ => {
                     let body = json!({"kind": "database", "provider_reference": format!("db-{caller}")});
-                    world.post(&format!("{path}/resources"), &world.user, body).await
+                    world.post(&format!("{path}/resources"), &world.data_plane, body).await
                 }
             }
         }

@@ -49,7 +49,7 @@ async fn act(world: &World, random: &mut Random, id: &str) -> Reply {
         7..=8 => {
             let kind = random.pick(&["database", "bucket"]);
             let body = json!({"kind": kind, "provider_reference": format!("{kind}-{}", random.below(100))});
-            world.post(&format!("/deployments/{id}/resources"), token, body).await
+            world.post(&format!("/deployments/{id}/resources"), &world.data_plane, body).await
         }
         _ => {
             let resources = world.collect(&format!("/deployments/{id}/resources"), token, "resources").await;
@@ -57,7 +57,7 @@ async fn act(world: &World, random: &mut Random, id: &str) -> Reply {
                 0 => id.to_owned(),
                 count => id_of(&resources[random.below(count)]),
             };
-            world.delete(&format!("/deployments/{id}/resources/{resource_id}"), token).await
+            world.delete(&format!("/deployments/{id}/resources/{resource_id}"), &world.data_plane).await
         }
     }
 }

@@ -169,7 +169,7 @@ async fn measure(keyed: bool, needed: &mut BTreeMap<String, BTreeSet<(String, St
     world.clock.shift(TimeDelta::seconds(1));
     world.create("older").await;
     let body = json!({"kind": "database", "provider_reference": "db-1"});
-    let created = world.post(&format!("/deployments/{id}/resources"), &world.user, body).await.expect(201);
+    let created = world.post(&format!("/deployments/{id}/resources"), &world.data_plane, body).await.expect(201);
     let archived = world.create_in("archived", State::Archived).await;
     let page = world.get("/deployments?limit=1", &world.user).await.expect(200);
     let cursor = page["next_cursor"].as_str().unwrap();

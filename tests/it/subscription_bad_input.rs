@@ -91,7 +91,7 @@ async fn an_addon_of_another_currency_is_refused_unless_a_change_may_drop_it() {
     for effective in ["immediate", "period_end"] {
         for dry_run in [true, false] {
             let body = json!({"plan_code": "euro", "effective": effective, "proration": "none", "dry_run": dry_run});
-            let problem = world.change(id, body).await.expect_problem(409, "currency_mismatch");
+            let problem = world.change_as(&world.admin, id, body).await.expect_problem(409, "currency_mismatch");
             assert_eq!(problem["addon_code"], "storage_50gb");
         }
     }
@@ -101,7 +101,7 @@ async fn an_addon_of_another_currency_is_refused_unless_a_change_may_drop_it() {
     case.unchanged().await;
 
     let dropped = world.subscription(id).await["addons"][0]["id"].clone();
-    let changed = world.change(id, merged(body, json!({"proration": "none"}))).await.expect(200);
+    let changed = world.change_as(&world.admin, id, merged(body, json!({"proration": "none"}))).await.expect(200);
     assert_eq!(changed["event"]["data"]["dropped_addons"], json!([dropped]));
     assert_eq!((&changed["lines"], &changed["subscription"]["addons"]), (&json!([]), &json!([])));
     assert_eq!(

@@ -67,7 +67,8 @@ async fn act(world: &World, random: &mut Random, id: &str) -> Reply {
                 "plan_code": plan_code, "effective": effective, "proration": random.pick(&["prorate", "none"]),
                 "drop_incompatible": random.below(2) == 0, "dry_run": random.below(5) == 0,
             });
-            world.change(id, body).await
+            let token = if random.below(2) == 0 { &world.admin } else { &world.user };
+            world.change_as(token, id, body).await
         }
         13 => match random.below(3) {
             0 => world.delete(&format!("{path}/subscription/change"), &world.user).await,

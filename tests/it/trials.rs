@@ -123,7 +123,7 @@ async fn only_platform_admin_sets_a_trials_end_and_only_ahead() {
 }
 
 #[tokio::test]
-async fn a_running_trial_is_extended_by_the_platform_and_by_nobody_else() {
+async fn a_running_trial_is_extended_or_shortened_by_the_platform_and_by_nobody_else() {
     let world = shop().await;
     let id = world.create_subscribed("shop", tryout()).await;
     world.cancel(&id, "period_end").await.expect(200);
@@ -131,7 +131,7 @@ async fn a_running_trial_is_extended_by_the_platform_and_by_nobody_else() {
     let later = "2027-02-10T00:00:00Z";
     extend(&world, &id, &world.user, later).await.expect_problem(403, "admin_required");
     for (at, code) in
-        [("2027-01-28T00:00:00Z", "not_later"), (START, "not_later"), ("2200-01-01T00:00:00Z", "too_far_ahead")]
+        [("2027-01-14T00:00:00Z", "not_in_future"), (START, "not_in_future"), ("2200-01-01T00:00:00Z", "too_far_ahead")]
     {
         extend(&world, &id, &world.admin, at).await.expect_fields(&[("/trial_ends_at", code)]);
     }
@@ -151,8 +151,18 @@ async fn a_running_trial_is_extended_by_the_platform_and_by_nobody_else() {
     assert_eq!(world.show(&id).await["deployment"]["next_action_at"], later);
     world.check(&id).await;
 
+    // An earlier end is as good as a later one, as long as it lies ahead.
+    let earlier = "2027-01-20T00:00:00Z";
+    let body = extend(&world, &id, &world.admin, earlier).await.expect(200);
+    assert_eq!(body["event"]["data"]["ends_at"], json!({"from": later, "to": earlier}));
+    for name in ["trial_ends_at", "current_period_end", "cancel_at"] {
+        assert_eq!(body["subscription"][name], earlier, "{name}");
+    }
+    assert_eq!(world.show(&id).await["deployment"]["next_action_at"], earlier);
+    world.check(&id).await;
+
     // At its end it is over, though the clock may not have been there yet.
-    world.set_time(later);
+    world.set_time(earlier);
     let before = world.contents().await;
     extend(&world, &id, &world.admin, "2027-03-01T00:00:00Z").await.expect_problem(409, "no_trial");
     assert_eq!(world.contents().await, before);

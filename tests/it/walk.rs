@@ -127,7 +127,8 @@ async fn a_trial_needs_its_end_and_nothing_else_has_one() {
     let world = World::start().await;
     let end = "2027-02-01T00:00:00Z";
     let create = |state: &str, end: Value| {
-        world.post("/deployments", &world.user, json!({"slug": "shop", "state": state, "trial_ends_at": end}))
+        let body = json!({"tenant_id": ACME, "slug": "shop", "state": state, "trial_ends_at": end});
+        world.post("/deployments", &world.admin, body)
     };
     create("trial", Value::Null).await.expect_fields(&[("/trial_ends_at", "required")]);
     create("trial", NOW.into()).await.expect_fields(&[("/trial_ends_at", "not_in_future")]);

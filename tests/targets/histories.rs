@@ -157,7 +157,7 @@ impl Shop {
             Command::Transition(transition) => Some(transition.to_state),
             _ => None,
         };
-        let allowed = allowed_transitions(&self.aggregate.deployment, self.actor.authority);
+        let allowed = allowed_transitions(&self.aggregate.deployment, self.actor.authority, self.now);
         let decided = decide(&self.aggregate, command, &self.actor, Some(self.policy), self.now);
         if let Some(to) = wished.filter(|to| *to != self.aggregate.deployment.state) {
             let map_forbids =
@@ -336,7 +336,9 @@ fn money(currency: &str) -> Currency {
 }
 
 fn actor(n: usize) -> Actor {
-    let authority = [Authority::PlatformAdmin, Authority::TenantUser, Authority::PaymentProvider][n % 3];
+    let authorities =
+        [Authority::PlatformAdmin, Authority::TenantUser, Authority::PaymentProvider, Authority::DataPlane];
+    let authority = authorities[n % authorities.len()];
     Actor { id: "ada".to_owned(), authority }
 }
 

@@ -1,4 +1,4 @@
-//! `POST /deployments/{id}/trial`: lets a trial that is running end later. For `platform_admin`.
+//! `POST /deployments/{id}/trial`: lets a trial that is running end later or earlier. For `platform_admin`.
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::Command;

@@ -15,7 +15,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         "deployment": deployment_view(&aggregate),
         "subscription": subscription_view(&aggregate),
         "events": events.items,
-        "allowed_transitions": allowed_transitions(deployment, call.principal.actor.authority),
+        "allowed_transitions": allowed_transitions(deployment, call.principal.actor.authority, app.clock.now()),
     });
     Ok(Answer::versioned(body, deployment.version))
 }

@@ -1,7 +1,7 @@
 //! `GET /lifecycle`: the map, and who may make each move.
 
 use arcadia_shared::Error;
-use arcadia_shared::domain::lifecycle::{INITIAL_STATES, Move};
+use arcadia_shared::domain::lifecycle::{INITIAL_STATES, Move, Standing};
 use arcadia_shared::domain::{Authority, State};
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
@@ -21,11 +21,18 @@ pub async fn handle(_: &App, _: &Call) -> Result<Answer, Error> {
 }
 
 fn transition_view(step: &Move) -> Value {
-    let permitted = |owes| Authority::ALL.into_iter().filter(move |a| step.permission.permits(*a, owes));
-    let conditional: Vec<Authority> = permitted(false).filter(|a| !step.permission.permits(*a, true)).collect();
+    let at_ease = Standing::default();
+    let permitted: Vec<Authority> =
+        Authority::ALL.into_iter().filter(|authority| step.permission.permits(*authority, at_ease)).collect();
+    // Those of them whom a deployment that stands otherwise keeps from it.
+    let kept_by = |standing: Standing| -> Vec<Authority> {
+        permitted.iter().copied().filter(|authority| !step.permission.permits(*authority, standing)).collect()
+    };
     json!({
         "to_state": step.to,
-        "permitted": permitted(false).collect::<Vec<_>>(),
-        "only_while_nothing_is_owed": conditional,
+        "permitted": permitted,
+        "only_while_nothing_is_owed": kept_by(Standing { owes: true, ..at_ease }),
+        "only_while_nothing_is_overdue": kept_by(Standing { is_overdue: true, ..at_ease }),
+        "only_while_not_held": kept_by(Standing { is_held: true, ..at_ease }),
     })
 }

@@ -1,4 +1,4 @@
-//! `POST /deployments/{id}/resources`: records a cloud resource of a deployment.
+//! `POST /deployments/{id}/resources`: records a cloud resource of a deployment. For `platform_admin` and `data_plane`.
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::{Command, DeploymentId, Resource, ResourceId};

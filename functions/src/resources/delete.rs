@@ -1,4 +1,5 @@
 //! `DELETE /deployments/{id}/resources/{resource_id}`: marks a cloud resource as deleted. Doing so twice is no error.
+//! For `platform_admin` and `data_plane`.
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::Command;

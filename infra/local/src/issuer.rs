@@ -65,8 +65,10 @@ pub enum Role {
     PlatformAdmin,
     /// A user of one tenant.
     TenantUser,
-    /// Reports payments.
+    /// Records payments.
     PaymentProvider,
+    /// Records cloud resources.
+    DataPlane,
 }
 
 /// Why the issuer's key could not be made, read or used.
@@ -116,6 +118,7 @@ impl Role {
             Self::PlatformAdmin => "platform_admin",
             Self::TenantUser => "tenant_user",
             Self::PaymentProvider => "payment_provider",
+            Self::DataPlane => "data_plane",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Invoices, payments and dunning policies.
 
-use arcadia_shared::domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, PaymentReference};
+use arcadia_shared::domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, PaymentReference, Power};
 use arcadia_shared::http::{DeploymentView, InvoiceView};
 use schemars::JsonSchema;
 use serde_json::json;
@@ -105,7 +105,8 @@ pub fn operations() -> Vec<Operation> {
             "payment_reference_reused",
             "too_many_payments",
             "version_conflict",
-        ]),
+        ])
+        .powers(&[Power::RecordPayments]),
         Operation::new(
             INVOICES,
             "void_invoice",
@@ -116,7 +117,8 @@ pub fn operations() -> Vec<Operation> {
         .optional_body::<VoidInvoiceRequest>(false, [("nothing to say", json!({}))])
         .versioned::<Settled>("The invoice and its deployment as they are now.")
         .if_match()
-        .problems(&["invoice_has_payments", "invoice_not_open", "version_conflict"]),
+        .problems(&["invoice_has_payments", "invoice_not_open", "version_conflict"])
+        .powers(&[Power::Void]),
         Operation::new(
             TENANTS,
             "show_dunning_policy",

@@ -128,6 +128,10 @@ struct MapMove {
     permitted: Vec<Authority>,
     /// Which of them only while the deployment owes nothing.
     only_while_nothing_is_owed: Vec<Authority>,
+    /// Which of them only while no invoice of the deployment is overdue.
+    only_while_nothing_is_overdue: Vec<Authority>,
+    /// Which of them only while no hold, `billing_action_suspended`, is on the deployment.
+    only_while_not_held: Vec<Authority>,
 }
 
 pub fn operations() -> Vec<Operation> {

@@ -1,7 +1,8 @@
 //! Deployments, their history and their cloud resources.
 
 use arcadia_shared::domain::{
-    DisplayName, Event, Notes, ProviderReference, Reason, Resource, ShortCode, Slug, State, TemplateVersion, TenantId,
+    DisplayName, Event, Notes, Power, ProviderReference, Reason, Resource, ShortCode, Slug, State, TemplateVersion,
+    TenantId,
 };
 use arcadia_shared::http::{DeploymentRowView, DeploymentView, SubscriptionView};
 use schemars::JsonSchema;
@@ -24,9 +25,10 @@ struct CreateDeploymentRequest {
     display_name: Option<DisplayName>,
     /// Where it runs; the platform's default region, when left out.
     region: Option<ShortCode>,
-    /// `active`, when left out, or `trial`.
+    /// `active`, when left out, or `trial`, which is for platform_admin.
     state: Option<State>,
-    /// When the trial ends: required with the state `trial`, and only then allowed. Within the next 100 years.
+    /// When the trial ends: required with the state `trial`, and only then allowed. For platform_admin. Within the next
+    /// 100 years.
     trial_ends_at: Option<Moment>,
     /// How it reaches its language model, such as `managed` or `byo_key`.
     llm_mode: Option<ShortCode>,
@@ -75,7 +77,7 @@ struct TransitionRequest {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct ExtendTrialRequest {
-    /// The new end, later than the present one. Within the next 100 years.
+    /// The new end, later or earlier than the present one. In the future, within the next 100 years.
     trial_ends_at: Moment,
 }
 
@@ -132,7 +134,7 @@ struct Extended {
     deployment: DeploymentView<'static>,
     /// Its subscription; null if there never was one.
     subscription: Option<SubscriptionView<'static>>,
-    /// The extension; null if the trial ends then already.
+    /// The change; null if the trial ends then already.
     event: Option<Event>,
 }
 
@@ -191,7 +193,8 @@ fn deployments() -> Vec<Operation> {
         .body::<UpdateDeploymentRequest>([("rename", json!({"display_name": "The new shop", "llm_mode": "byo_key"}))])
         .versioned::<One>("The deployment as it is now.")
         .if_match()
-        .problems(&["deployment_archived", "field_not_permitted", "version_conflict"]),
+        .problems(&["deployment_archived", "field_not_permitted", "version_conflict"])
+        .powers(&[Power::Hold]),
         transition(),
         Operation::new(
             TAG,
@@ -204,13 +207,14 @@ fn deployments() -> Vec<Operation> {
         Operation::new(
             TAG,
             "extend_trial",
-            "Extend a running trial",
-            "Lets the trial of the deployment, or else of its subscription, end later.",
+            "Extend or shorten a running trial",
+            "Lets the trial of the deployment, or else of its subscription, end at another time, later or earlier.",
         )
         .body::<ExtendTrialRequest>([("later", json!({"trial_ends_at": "2027-03-01T00:00:00Z"}))])
         .versioned::<Extended>("The deployment as it is now.")
         .if_match()
-        .problems(&["no_trial", "version_conflict"]),
+        .problems(&["no_trial", "version_conflict"])
+        .powers(&[Power::SetTrial]),
     ]
 }
 
@@ -236,7 +240,8 @@ fn resources() -> Vec<Operation> {
         .created::<OneResource>("The resource as recorded.")
         .link("delete_resource", [("id", "$request.path.id"), ("resource_id", "$response.body#/resource/id")])
         .if_match()
-        .problems(&["deployment_archived", "too_many_resources", "version_conflict"]),
+        .problems(&["deployment_archived", "too_many_resources", "version_conflict"])
+        .powers(&[Power::RecordResources]),
         Operation::new(
             RESOURCES,
             "delete_resource",
@@ -245,7 +250,8 @@ fn resources() -> Vec<Operation> {
         )
         .versioned::<OneResource>("The resource as it is now.")
         .if_match()
-        .problems(&["version_conflict"]),
+        .problems(&["version_conflict"])
+        .powers(&[Power::RecordResources]),
     ]
 }
 
@@ -281,7 +287,8 @@ fn create() -> Operation {
     .link("create_resource", [("id", "$response.body#/deployment/id")])
     .link("extend_trial", [("id", "$response.body#/deployment/id")])
     .link("list_events", [("id", "$response.body#/deployment/id")])
-    .problems(&["invalid_initial_state", "slug_taken", "tenant_not_permitted"])
+    .problems(&["field_not_permitted", "invalid_initial_state", "slug_taken", "tenant_not_permitted"])
+    .powers(&[Power::SetTrial])
 }
 
 fn transition() -> Operation {
@@ -300,11 +307,14 @@ fn transition() -> Operation {
     .versioned::<Moved>("The deployment after the move; in a dry run as it would be, under the version that it has.")
     .if_match()
     .problems(&[
+        "deployment_held",
         "invalid_transition",
+        "invoice_overdue",
         "live_resources",
         "open_invoices",
         "too_many_open_invoices",
         "transition_not_permitted",
         "version_conflict",
     ])
+    .powers(&[Power::Resume, Power::Leave, Power::Reactivate])
 }

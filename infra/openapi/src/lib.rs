@@ -24,6 +24,7 @@ mod subscriptions;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_functions::{Audience, ROUTES, Route};
+use arcadia_shared::domain::{Authority, Grant, Power};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -104,7 +105,7 @@ pub fn document() -> Result<Value, DocumentError> {
                 "scheme": "bearer",
                 "bearerFormat": "JWT",
                 "description": "A token of the platform's identity provider; on a developer's machine, what `cargo run` \
-                    prints. Its claims name the role (`platform_admin`, `payment_provider` or `tenant_user`) and, of a \
+                    prints. Its claims name the role (`platform_admin`, `payment_provider`, `data_plane` or `tenant_user`) and, of a \
                     tenant's user, the tenant.",
             }},
             "headers": parameters::answer_headers(),
@@ -130,7 +131,8 @@ fn info() -> Value {
             those that you do not know.\n\nA refused request is answered with `application/problem+json` and a `code` \
             that never changes. `ETag` is the version of a record; send it as `If-Match` to change only what you have \
             seen. Lists go on at `next_cursor` until it is null.\n\nEvery operation says who may call it: \
-            platform_admin everywhere, a tenant's users within their own tenant. What belongs to another tenant is \
+            platform_admin everywhere, a tenant's users within their own tenant, payment_provider and data_plane what \
+            is theirs to record. `x-powers` is who may do what of it about money. What belongs to another tenant is \
             answered exactly as what does not exist. `x-dynamodb-cost` is what a typical call costs of DynamoDB.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     })
@@ -151,22 +153,21 @@ fn tags() -> Value {
 
 fn describe(route: &Route, operation: Operation, generators: &mut Generators) -> Result<Value, DocumentError> {
     let codes = problem_codes(route, &operation)?;
-    let Operation { handler, tag, summary, description, body, answers, if_match, .. } = operation;
-    let (who, roles) = match route.audience {
-        Audience::Everyone => {
-            ("a tenant's users within their tenant, and `platform_admin`", json!(["tenant_user", "platform_admin"]))
-        }
-        Audience::Admins => ("`platform_admin`", json!(["platform_admin"])),
-        Audience::Payers => ("`payment_provider` and `platform_admin`", json!(["payment_provider", "platform_admin"])),
-    };
+    let Operation { handler, tag, summary, description, body, answers, if_match, powers, .. } = operation;
+    let roles: Vec<Authority> = ROLES.into_iter().filter(|role| route.audience.admits(*role)).collect();
+    let who: Vec<&str> = roles.iter().map(|role| in_words(*role)).collect();
+    let who = and_list(&who);
     let mut described = json!({
         "operationId": handler,
         "tags": [tag],
         "summary": summary,
-        "description": format!("{description}\n\nFor {who}."),
+        "description": format!("{description}\n\nFor {who}.{}", powers_in_words(&powers)),
         "x-audience": roles,
         "parameters": parameters(route, if_match, generators)?,
     });
+    if !powers.is_empty() {
+        described["x-powers"] = powers_as_data(&powers);
+    }
     if let Some(body) = body {
         described["requestBody"] = request_body(body, generators);
     }
@@ -178,6 +179,57 @@ fn describe(route: &Route, operation: Operation, generators: &mut Generators) ->
     responses.extend(failures(&codes)?);
     described["responses"] = Value::Object(responses);
     Ok(described)
+}
+
+/// The roles of tokens, those with the most callers first.
+const ROLES: [Authority; 4] =
+    [Authority::TenantUser, Authority::PaymentProvider, Authority::DataPlane, Authority::PlatformAdmin];
+
+fn in_words(role: Authority) -> &'static str {
+    match role {
+        Authority::TenantUser => "a tenant's users within their tenant",
+        Authority::PaymentProvider => "`payment_provider`",
+        Authority::DataPlane => "`data_plane`",
+        Authority::PlatformAdmin => "`platform_admin`",
+        Authority::Billing => "the clock",
+    }
+}
+
+fn and_list(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{}, and {last}", first.join(", ")),
+    }
+}
+
+/// Who may do what of an operation, from the table of powers.
+fn powers_in_words(powers: &[Power]) -> String {
+    let line = |power: &Power| {
+        let granted = ROLES.into_iter().filter_map(|role| match power.grant(role) {
+            Grant::Always => Some(format!("`{}`", role.as_str())),
+            Grant::Limited(limit) => Some(format!("`{}` ({limit})", role.as_str())),
+            Grant::Never => None,
+        });
+        format!("\n- {}: {}", power.row().description, granted.collect::<Vec<_>>().join(", "))
+    };
+    if powers.is_empty() {
+        return String::new();
+    }
+    format!("\n\nWho may:{}", powers.iter().map(line).collect::<String>())
+}
+
+/// The same, for machines.
+fn powers_as_data(powers: &[Power]) -> Value {
+    let row = |power: &Power| {
+        let granted = ROLES.into_iter().filter_map(|role| match power.grant(role) {
+            Grant::Always => Some((role.as_str().to_owned(), json!("always"))),
+            Grant::Limited(limit) => Some((role.as_str().to_owned(), json!(limit))),
+            Grant::Never => None,
+        });
+        json!({"power": power.row().description, "granted": granted.collect::<Map<_, _>>()})
+    };
+    powers.iter().map(row).collect()
 }
 
 fn parameters(route: &Route, if_match: bool, generators: &mut Generators) -> Result<Vec<Value>, DocumentError> {
@@ -275,7 +327,7 @@ fn problem_codes(route: &Route, operation: &Operation) -> Result<BTreeSet<&'stat
         "internal",
         match route.audience {
             Audience::Admins => "admin_required",
-            Audience::Everyone | Audience::Payers => "role_not_permitted",
+            Audience::Everyone | Audience::Watchers | Audience::Holders(_) => "role_not_permitted",
         },
     ]);
     if operation.uses_store {

@@ -1,5 +1,6 @@
 //! How an operation is described: what stands here in words and types, [`crate::document`] joins with the route.
 
+use arcadia_shared::domain::Power;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ pub struct Operation {
     pub if_match: bool,
     pub uses_store: bool,
     pub problems: Vec<&'static str>,
+    pub powers: Vec<Power>,
 }
 
 /// What a request's body is.
@@ -59,6 +61,7 @@ impl Operation {
             if_match: false,
             uses_store: true,
             problems: Vec::new(),
+            powers: Vec::new(),
         }
     }
 
@@ -111,6 +114,11 @@ impl Operation {
     /// It can fail so, beside what follows from its route, parameters and body.
     pub fn problems(self, codes: &[&'static str]) -> Self {
         Self { problems: codes.to_vec(), ..self }
+    }
+
+    /// It is, or has fields that are, an exercise of these powers.
+    pub fn powers(self, powers: &[Power]) -> Self {
+        Self { powers: powers.to_vec(), ..self }
     }
 
     fn answer<T: JsonSchema>(mut self, status: u16, description: &'static str) -> Self {

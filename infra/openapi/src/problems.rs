@@ -39,9 +39,25 @@ pub const PROBLEMS: &[Problem] = &[
         "There is no valid bearer token. API Gateway answers in words of its own: `{\"message\": \"Unauthorized\"}`.",
     ),
     ("admin_required", 403, "This is for platform_admin."),
-    ("field_not_permitted", 403, "The body has a field that only platform_admin may set."),
+    (
+        "deployment_held",
+        403,
+        "The move exists, but not for this caller while `billing_action_suspended` is on the deployment.",
+    ),
+    ("field_not_permitted", 403, "The body has a field, or a value of one, that only platform_admin may set."),
+    ("invoice_overdue", 403, "The move exists, but not for this caller while an invoice of the deployment is overdue."),
+    (
+        "plan_version_not_permitted",
+        403,
+        "The version is neither the plan's newest nor what the live subscription has. Any other is for platform_admin.",
+    ),
     ("role_not_permitted", 403, "The token's role may not do this."),
     ("role_required", 403, "The token names no role that is known here."),
+    (
+        "scheduled_by_platform",
+        403,
+        "The platform scheduled it, so that only platform_admin takes it back or replaces it.",
+    ),
     ("tenant_not_permitted", 403, "The tenant_id is not the caller's own."),
     ("tenant_required", 403, "The token of a tenant's user names no valid tenant."),
     (
@@ -73,10 +89,19 @@ pub const PROBLEMS: &[Problem] = &[
     ("payload_too_large", 413, "The body is longer than 64 KiB."),
     ("unsupported_media_type", 415, "The body is not sent as application/json."),
     ("addon_retired", 422, "The add-on is not sold any more."),
-    ("currency_change", 422, "An immediate change to another currency needs `proration` `none`."),
+    (
+        "currency_change",
+        422,
+        "An immediate change to another currency needs `proration` `none`, which is for platform_admin. At the end of the \
+         period it needs nothing.",
+    ),
     ("deployment_archived", 422, "An archived deployment never changes."),
     ("invalid_initial_state", 422, "A deployment begins in `active` or `trial`."),
-    ("invalid_transition", 422, "The lifecycle has no such move. `allowed_transitions` names those that it has."),
+    (
+        "invalid_transition",
+        422,
+        "The lifecycle has no such move. `allowed_transitions` names those that this caller can make.",
+    ),
     ("live_resources", 422, "The deployment still has live resources, so it cannot be archived."),
     ("not_subscribable", 422, "Only a deployment that runs can be subscribed."),
     ("overpayment", 422, "The payment is more than is due."),
@@ -163,7 +188,7 @@ fn members(code: &str) -> Value {
             "minItems": 1,
             "items": {"$ref": "#/components/schemas/FieldError"},
         }}),
-        "invalid_transition" | "transition_not_permitted" => json!({
+        "invalid_transition" | "transition_not_permitted" | "invoice_overdue" | "deployment_held" => json!({
             "from": state("The present state."),
             "to": state("The state that was asked for."),
             "allowed_transitions": {

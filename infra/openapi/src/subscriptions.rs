@@ -1,6 +1,6 @@
 //! What a deployment has bought: its subscription, add-ons, changes of plan and cancellation.
 
-use arcadia_shared::domain::{AnchorMode, Effective, Event, Line, MAX_ADDONS, Proration, ShortCode};
+use arcadia_shared::domain::{AnchorMode, Effective, Event, Line, MAX_ADDONS, Power, Proration, ShortCode};
 use arcadia_shared::http::{InvoiceView, SubscriptionAddonView, SubscriptionView};
 use schemars::JsonSchema;
 use serde_json::json;
@@ -17,7 +17,7 @@ const FIRST_INVOICE: [(&str, &str); 2] = [("id", "$request.path.id"), ("number",
 struct SubscribeRequest {
     /// The plan.
     plan_code: ShortCode,
-    /// Which of its versions; the newest, when left out.
+    /// Which of its versions; the newest, when left out. Any other is for platform_admin.
     #[schemars(range(min = 1))]
     plan_version: Option<u32>,
     /// Add-ons by code, each priced in the plan's currency. The same code can stand several times.
@@ -41,12 +41,13 @@ struct AttachAddonRequest {
 struct ChangePlanRequest {
     /// The plan.
     plan_code: ShortCode,
-    /// Which of its versions; the newest, when left out.
+    /// Which of its versions; the newest, when left out. Any other than that and the present one is for platform_admin.
     #[schemars(range(min = 1))]
     plan_version: Option<u32>,
     /// When; `immediate`, when left out.
     effective: Option<Effective>,
-    /// What an immediate change does about the rest of the period; `prorate`, when left out.
+    /// What an immediate change does about the rest of the period; `prorate`, when left out. `none` is for
+    /// platform_admin.
     proration: Option<Proration>,
     /// Drop add-ons of another currency instead of refusing.
     drop_incompatible: Option<bool>,
@@ -121,7 +122,8 @@ pub fn operations() -> Vec<Operation> {
             "too_many_open_invoices",
             "unknown_addon",
             "version_conflict",
-        ]),
+        ])
+        .powers(&[Power::Buy]),
         Operation::new(
             TAG,
             "detach_addon",
@@ -130,7 +132,8 @@ pub fn operations() -> Vec<Operation> {
         )
         .versioned::<One>("The subscription without it.")
         .if_match()
-        .problems(&["not_subscribed", "subscription_paused", "version_conflict"]),
+        .problems(&["not_subscribed", "subscription_paused", "version_conflict"])
+        .powers(&[Power::Buy]),
         change_plan(),
         Operation::new(
             TAG,
@@ -140,7 +143,8 @@ pub fn operations() -> Vec<Operation> {
         )
         .versioned::<One>("The subscription without the change.")
         .if_match()
-        .problems(&["no_pending_change", "not_subscribed", "version_conflict"]),
+        .problems(&["no_pending_change", "not_subscribed", "scheduled_by_platform", "version_conflict"])
+        .powers(&[Power::TakeBack]),
         Operation::new(
             TAG,
             "cancel_subscription",
@@ -152,7 +156,8 @@ pub fn operations() -> Vec<Operation> {
         .versioned::<One>("The subscription as it is now.")
         .link("withdraw_cancellation", [("id", "$request.path.id")])
         .if_match()
-        .problems(&["not_subscribed", "version_conflict"]),
+        .problems(&["not_subscribed", "version_conflict"])
+        .powers(&[Power::Buy]),
         Operation::new(
             TAG,
             "withdraw_cancellation",
@@ -161,7 +166,8 @@ pub fn operations() -> Vec<Operation> {
         )
         .versioned::<One>("The subscription without the cancellation.")
         .if_match()
-        .problems(&["no_pending_cancellation", "not_subscribed", "version_conflict"]),
+        .problems(&["no_pending_cancellation", "not_subscribed", "scheduled_by_platform", "version_conflict"])
+        .powers(&[Power::TakeBack]),
     ]
 }
 
@@ -193,6 +199,7 @@ fn subscribe() -> Operation {
         "field_not_permitted",
         "not_subscribable",
         "plan_retired",
+        "plan_version_not_permitted",
         "too_many_addons",
         "too_many_replaced_addons",
         "trial_used",
@@ -201,6 +208,7 @@ fn subscribe() -> Operation {
         "unknown_plan_version",
         "version_conflict",
     ])
+    .powers(&[Power::Buy, Power::ChooseVersion, Power::SetTrial])
 }
 
 fn change_plan() -> Operation {
@@ -222,8 +230,11 @@ fn change_plan() -> Operation {
     .problems(&[
         "currency_change",
         "currency_mismatch",
+        "field_not_permitted",
         "not_subscribed",
         "plan_retired",
+        "plan_version_not_permitted",
+        "scheduled_by_platform",
         "subscription_paused",
         "too_many_changes",
         "too_many_open_invoices",
@@ -231,4 +242,5 @@ fn change_plan() -> Operation {
         "unknown_plan_version",
         "version_conflict",
     ])
+    .powers(&[Power::Buy, Power::ChooseVersion, Power::SkipProration, Power::TakeBack])
 }

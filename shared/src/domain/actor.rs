@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 pub enum Authority {
     /// An operator: sees all tenants, makes every move of the lifecycle map.
     PlatformAdmin,
-    /// A payment provider's callback: reports payments and nothing else.
+    /// A payment provider's callback: records payments and nothing else.
     PaymentProvider,
+    /// What runs the deployments: records their cloud resources and nothing else.
+    DataPlane,
     /// One of a tenant's own users.
     TenantUser,
     /// The scheduled billing functions.
@@ -19,7 +21,8 @@ pub enum Authority {
 
 impl Authority {
     /// Every authority, in the order of declaration.
-    pub const ALL: [Self; 4] = [Self::PlatformAdmin, Self::PaymentProvider, Self::TenantUser, Self::Billing];
+    pub const ALL: [Self; 5] =
+        [Self::PlatformAdmin, Self::PaymentProvider, Self::DataPlane, Self::TenantUser, Self::Billing];
 
     /// The name in tokens and answers.
     #[must_use]
@@ -27,6 +30,7 @@ impl Authority {
         match self {
             Self::PlatformAdmin => "platform_admin",
             Self::PaymentProvider => "payment_provider",
+            Self::DataPlane => "data_plane",
             Self::TenantUser => "tenant_user",
             Self::Billing => "billing",
         }

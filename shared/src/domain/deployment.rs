@@ -2,7 +2,7 @@
 
 use super::entry::Amount;
 use super::invoice::OpenInvoice;
-use super::lifecycle::State;
+use super::lifecycle::{Standing, State};
 use super::money::Currency;
 use super::policy::DunningPolicy;
 use super::values::{DeploymentId, DisplayName, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
@@ -88,6 +88,12 @@ impl Deployment {
     #[must_use]
     pub fn balance_cents(&self, currency: Currency) -> i64 {
         self.balances.iter().filter(|balance| balance.currency == currency).map(|balance| balance.amount_cents).sum()
+    }
+
+    /// What the permission of a move can depend on, at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        Standing { owes: self.owes(), is_overdue: self.is_overdue(now), is_held: self.billing_action_suspended }
     }
 }
 

@@ -186,7 +186,7 @@ pub enum EventKind {
         /// The subscription as it is since.
         subscription: Subscription,
     },
-    /// Its trial ends later than it would have.
+    /// Its trial ends at another time than it would have, later or earlier.
     TrialExtended {
         /// The old end and the new.
         ends_at: Changed<Timestamp>,

@@ -6,9 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::actor::Authority;
+use super::powers::Grant;
 use super::values::InvalidValue;
 
-use Permission::{Platform, Tenant, TenantOwingNothing};
+use Permission::{Platform, Tenant, TenantNothingOverdue, TenantOwingNothing};
 use State::{Active, Archived, Cancelled, PastDue, Paused, Suspended, Trial};
 
 /// Every move there is. What is not listed does not happen.
@@ -18,13 +19,13 @@ pub const MOVES: &[Move] = &[
     Move::new(Active, Paused, Tenant),
     Move::new(Active, PastDue, Platform),
     Move::new(Active, Cancelled, Tenant),
-    Move::new(Paused, Active, Tenant),
+    Move::new(Paused, Active, TenantNothingOverdue),
     Move::new(Paused, Cancelled, Tenant),
     Move::new(PastDue, Active, Platform),
     Move::new(PastDue, Suspended, Platform),
-    Move::new(PastDue, Cancelled, Platform),
+    Move::new(PastDue, Cancelled, Tenant),
     Move::new(Suspended, Active, Platform),
-    Move::new(Suspended, Cancelled, Platform),
+    Move::new(Suspended, Cancelled, Tenant),
     Move::new(Cancelled, Active, TenantOwingNothing),
     Move::new(Cancelled, Archived, Platform),
 ];
@@ -61,8 +62,34 @@ pub enum Permission {
     Tenant,
     /// The platform, and the tenant's own users while no invoice of the deployment is open.
     TenantOwingNothing,
+    /// The platform, and the tenant's own users while no invoice of the deployment is overdue and no hold is on it.
+    TenantNothingOverdue,
     /// `platform_admin` and the billing functions.
     Platform,
+}
+
+/// What the permission of a move can depend on, of a deployment at a moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether an invoice of it is open or was given up.
+    pub owes: bool,
+    /// Whether an open invoice's due date has come.
+    pub is_overdue: bool,
+    /// Whether an operator stopped the clock from changing its state: `billing_action_suspended`.
+    pub is_held: bool,
+}
+
+/// Why a caller may not make a move that the map has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Barrier {
+    /// The role never makes this move.
+    Role,
+    /// Not while the deployment owes.
+    Owing,
+    /// Not while an invoice of it is overdue.
+    Overdue,
+    /// Not while a hold is on it.
+    Held,
 }
 
 /// One move of the map.
@@ -83,16 +110,42 @@ impl Move {
 }
 
 impl Permission {
-    /// Whether someone with `authority` may make the move, on a deployment that owes money or not.
+    /// Whether someone with `authority` may make the move, on a deployment that stands so.
     #[must_use]
-    pub const fn permits(self, authority: Authority, owes: bool) -> bool {
+    pub const fn permits(self, authority: Authority, standing: Standing) -> bool {
+        self.barrier(authority, standing).is_none()
+    }
+
+    /// What keeps someone with `authority` from making the move, if anything does.
+    #[must_use]
+    pub const fn barrier(self, authority: Authority, standing: Standing) -> Option<Barrier> {
         match authority {
-            Authority::PlatformAdmin | Authority::Billing => true,
-            Authority::PaymentProvider => false,
+            Authority::PlatformAdmin | Authority::Billing => None,
+            Authority::PaymentProvider | Authority::DataPlane => Some(Barrier::Role),
             Authority::TenantUser => match self {
-                Self::Tenant => true,
-                Self::TenantOwingNothing => !owes,
-                Self::Platform => false,
+                Self::Tenant => None,
+                Self::TenantOwingNothing if standing.owes => Some(Barrier::Owing),
+                Self::TenantNothingOverdue if standing.is_overdue => Some(Barrier::Overdue),
+                Self::TenantNothingOverdue if standing.is_held => Some(Barrier::Held),
+                Self::TenantOwingNothing | Self::TenantNothingOverdue => None,
+                Self::Platform => Some(Barrier::Role),
+            },
+        }
+    }
+
+    /// How far someone with `authority` may make the move, in the words of the table of powers.
+    #[must_use]
+    pub const fn grant(self, authority: Authority) -> Grant {
+        match authority {
+            Authority::PlatformAdmin | Authority::Billing => Grant::Always,
+            Authority::PaymentProvider | Authority::DataPlane => Grant::Never,
+            Authority::TenantUser => match self {
+                Self::Tenant => Grant::Always,
+                Self::TenantOwingNothing => Grant::Limited("while the deployment owes nothing"),
+                Self::TenantNothingOverdue => {
+                    Grant::Limited("while no invoice of the deployment is overdue and no hold is on it")
+                }
+                Self::Platform => Grant::Never,
             },
         }
     }
@@ -201,16 +254,40 @@ mod tests {
     }
 
     #[test]
-    fn tenants_neither_enter_nor_leave_dunning_states_by_hand() {
+    fn tenants_neither_enter_dunning_states_by_hand_nor_leave_them_but_by_leaving() {
+        let (at_ease, at_worst) = (Standing::default(), Standing { owes: true, is_overdue: true, is_held: true });
         for m in MOVES {
-            let dunning = [m.from, m.to].iter().any(|s| matches!(s, PastDue | Suspended));
-            let by_tenant = m.permission.permits(Authority::TenantUser, false);
+            let dunning = m.to.is_dunning() || (m.from.is_dunning() && m.to != Cancelled);
+            let by_tenant = m.permission.permits(Authority::TenantUser, at_ease);
             assert_eq!(by_tenant, !dunning && m.to != Archived, "{} -> {}", m.from, m.to);
-            assert!(m.permission.permits(Authority::PlatformAdmin, true));
-            assert!(!m.permission.permits(Authority::PaymentProvider, false));
+            let leaves = m.to == Cancelled;
+            assert!(m.permission.permits(Authority::TenantUser, at_worst) || !leaves, "leaving is always possible");
+            assert!(m.permission.permits(Authority::PlatformAdmin, at_worst));
+            for role in [Authority::PaymentProvider, Authority::DataPlane] {
+                assert_eq!(m.permission.barrier(role, at_ease), Some(Barrier::Role));
+            }
         }
-        let reactivation = Cancelled.move_to(Active).unwrap().permission;
-        assert!(!reactivation.permits(Authority::TenantUser, true), "not while money is owed");
+    }
+
+    #[test]
+    fn tenants_come_back_only_when_nothing_stands_against_it() {
+        let barrier =
+            |from: State, standing| from.move_to(Active).unwrap().permission.barrier(Authority::TenantUser, standing);
+        let at_ease = Standing::default();
+        let (owing, held) = (Standing { owes: true, ..at_ease }, Standing { is_held: true, ..at_ease });
+        let overdue = Standing { owes: true, is_overdue: true, is_held: false };
+        for (from, standing, expected) in [
+            (Cancelled, owing, Some(Barrier::Owing)),
+            (Cancelled, held, None),
+            (Paused, at_ease, None),
+            (Paused, owing, None),
+            (Paused, overdue, Some(Barrier::Overdue)),
+            (Paused, held, Some(Barrier::Held)),
+            (Paused, Standing { is_held: true, ..overdue }, Some(Barrier::Overdue)),
+            (Trial, overdue, None),
+        ] {
+            assert_eq!(barrier(from, standing), expected, "{from}, {standing:?}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod lifecycle;
 mod money;
 mod period;
 mod policy;
+mod powers;
 mod resource;
 mod subscription;
 mod values;
@@ -42,6 +43,7 @@ pub use lifecycle::State;
 pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};
 pub use period::{Anchor, AnchorMode, Interval, Period};
 pub use policy::{DunningPolicy, MAX_POLICY_DAYS};
+pub use powers::{Grant, POWERS, Power, PowerRow};
 pub use resource::Resource;
 pub use subscription::{
     LastNumber, MAX_ADDONS, MAX_CHARGES_IN_PERIOD, PendingChange, PlanTerms, Subscription, SubscriptionAddon,

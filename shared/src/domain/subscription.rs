@@ -6,6 +6,7 @@
 use chrono::{SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
 
+use super::actor::Authority;
 use super::catalog::{Addon, IntervalPrices, PlanVersion};
 use super::charge::{Charge, ChargeId};
 use super::lifecycle::State;
@@ -85,6 +86,8 @@ pub struct Subscription {
     pub trial_ends_at: Option<Timestamp>,
     /// When it will be cancelled.
     pub cancel_at: Option<Timestamp>,
+    /// With what authority that was scheduled.
+    pub cancel_scheduled_by: Option<Authority>,
     /// When it was cancelled, which may have been later than it was to end.
     pub cancelled_at: Option<Timestamp>,
     /// The moment that it ended at for billing.
@@ -143,6 +146,8 @@ pub struct PendingChange {
     pub drop_incompatible: bool,
     /// When it was asked for.
     pub requested_at: Timestamp,
+    /// With what authority. A tenant's users take back or replace what a tenant's user scheduled, and nothing else.
+    pub scheduled_by: Authority,
 }
 
 impl From<&PlanVersion> for PlanTerms {
@@ -210,6 +215,7 @@ impl Subscription {
             last_number: None,
             trial_ends_at,
             cancel_at: None,
+            cancel_scheduled_by: None,
             cancelled_at: None,
             ended_at: None,
             cancelled_with_deployment: false,
@@ -320,6 +326,7 @@ impl Subscription {
         self.ended_at = Some(at);
         self.cancelled_at = Some(now);
         self.cancel_at = None;
+        self.cancel_scheduled_by = None;
         self.pending_change = None;
     }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::Answer;
 use crate::Error;
 use crate::auth::{Principal, Scope};
-use crate::domain::{Authority, Timestamp};
+use crate::domain::Timestamp;
 use crate::store::{IdempotencyRecord, KEPT_FOR, StoreError};
 
 /// The header.
@@ -43,10 +43,7 @@ impl IdempotencyKey {
         }
         let (role, tenant) = match (&principal.scope, principal.actor.authority) {
             (Scope::Tenant(tenant), _) => ("tenant_user", tenant.as_str()),
-            (Scope::All, Authority::PaymentProvider) => ("payment_provider", ""),
-            (Scope::All, Authority::PlatformAdmin | Authority::TenantUser | Authority::Billing) => {
-                ("platform_admin", "")
-            }
+            (Scope::All, authority) => (authority.as_str(), ""),
         };
         let subject = principal.actor.id.as_bytes();
         let id = digest(&[role.as_bytes(), tenant.as_bytes(), subject, key.as_bytes()]);
@@ -100,7 +97,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::domain::Actor;
+    use crate::domain::{Actor, Authority};
 
     fn key(header: &str, sub: &str, tenant: Option<&str>, body: &[u8]) -> Result<Option<IdempotencyKey>, Error> {
         let (scope, authority) = match tenant {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::MAX_BODY_LEN;
 use crate::Error;
+use crate::domain::lifecycle::Barrier;
 use crate::domain::{Rejection, State};
 use crate::error::FieldError;
 use crate::store::StoreError;
@@ -101,8 +102,13 @@ fn rejected(rejection: &Rejection) -> Problem {
         Rejection::InvalidTransition { from, to, allowed } => {
             moves(unprocessable("invalid_transition"), from, to, allowed)
         }
-        Rejection::TransitionNotPermitted { from, to, allowed } => {
-            moves(forbidden("transition_not_permitted"), from, to, allowed)
+        Rejection::TransitionNotPermitted { from, to, barrier, allowed } => {
+            let code = match barrier {
+                Barrier::Role | Barrier::Owing => "transition_not_permitted",
+                Barrier::Overdue => "invoice_overdue",
+                Barrier::Held => "deployment_held",
+            };
+            moves(forbidden(code), from, to, allowed)
         }
         Rejection::LiveResources { count } => unprocessable("live_resources").with("live_resources", count),
         Rejection::OpenInvoices { count } => conflict("open_invoices").with("open_invoices", count),
@@ -113,7 +119,10 @@ fn rejected(rejection: &Rejection) -> Problem {
             let error = FieldError { pointer: format!("/{field}"), code, detail: (*detail).to_owned() };
             fields(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", &[error])
         }
+        Rejection::RoleNotPermitted => forbidden("role_not_permitted"),
         Rejection::FieldNotPermitted { .. } => forbidden("field_not_permitted"),
+        Rejection::PlanVersionNotPermitted { .. } => forbidden("plan_version_not_permitted"),
+        Rejection::ScheduledByPlatform => forbidden("scheduled_by_platform"),
         Rejection::AlreadySubscribed => conflict("already_subscribed"),
         Rejection::NotSubscribed => conflict("not_subscribed"),
         Rejection::SubscriptionPaused => conflict("subscription_paused"),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::domain::{
-    Action, Amount, AnchorMode, Charge, Currency, Deployment, DeploymentId, DisplayName, Interval, IntervalPrices,
-    Invoice, Line, NextAction, OpenInvoice, PendingChange, PlanTerms, ShortCode, Slug, State, Subscription,
-    SubscriptionAddon, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, Template, TemplateVersion, TenantId,
-    Timestamp, sum,
+    Action, Amount, AnchorMode, Authority, Charge, Currency, Deployment, DeploymentId, DisplayName, Interval,
+    IntervalPrices, Invoice, Line, NextAction, OpenInvoice, PendingChange, PlanTerms, ShortCode, Slug, State,
+    Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, Template,
+    TemplateVersion, TenantId, Timestamp, sum,
 };
 use crate::store::SubscriptionSummary;
 
@@ -115,6 +115,8 @@ pub struct SubscriptionView<'a> {
     trial_ends_at: Option<Timestamp>,
     /// When it will be cancelled.
     cancel_at: Option<Timestamp>,
+    /// With what role that was scheduled: what the platform schedules, a tenant does not take back.
+    cancel_scheduled_by: Option<Authority>,
     /// When it was cancelled, which may have been later than it was to end.
     cancelled_at: Option<Timestamp>,
     /// The moment that it ended at for billing.
@@ -174,6 +176,8 @@ pub struct PendingChangeView<'a> {
     drops: Vec<SubscriptionAddonId>,
     /// When it was asked for.
     requested_at: Timestamp,
+    /// With what role: what the platform schedules, a tenant neither takes back nor replaces.
+    scheduled_by: Authority,
     /// When it takes place.
     effective_at: Timestamp,
 }
@@ -275,6 +279,7 @@ impl<'a> SubscriptionView<'a> {
             cancelled_with_deployment: _,
             trial_ends_at,
             cancel_at,
+            cancel_scheduled_by,
             cancelled_at,
             ended_at,
             pending_change,
@@ -300,6 +305,7 @@ impl<'a> SubscriptionView<'a> {
             billed_from: *billed_from,
             trial_ends_at: *trial_ends_at,
             cancel_at: *cancel_at,
+            cancel_scheduled_by: *cancel_scheduled_by,
             cancelled_at: *cancelled_at,
             ended_at: *ended_at,
             pending_change: pending_change
@@ -341,7 +347,7 @@ impl<'a> SubscriptionAddonView<'a> {
 
 impl<'a> PendingChangeView<'a> {
     fn new(pending: &'a PendingChange, effective_at: Timestamp, addons: &[SubscriptionAddon]) -> Self {
-        let PendingChange { terms, drop_incompatible, requested_at } = pending;
+        let PendingChange { terms, drop_incompatible, requested_at, scheduled_by } = pending;
         let PlanTerms { plan_code, plan_version, price_cents, currency, interval } = terms;
         Self {
             plan_code,
@@ -352,6 +358,7 @@ impl<'a> PendingChangeView<'a> {
             drop_incompatible: *drop_incompatible,
             drops: addons.iter().filter(|addon| addon.currency != *currency).map(|addon| addon.id).collect(),
             requested_at: *requested_at,
+            scheduled_by: *scheduled_by,
             effective_at,
         }
     }

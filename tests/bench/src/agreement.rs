@@ -57,6 +57,7 @@ fn requests(id: &str) -> Vec<(Value, &str, Value)> {
         (user(), id, json!({"to_state": "paused", "colour": "red"})),
         (stranger, id, to("paused")),
         (json!({"sub": "bank", "role": "payment_provider"}), id, to("paused")),
+        (json!({"sub": "plane", "role": "data_plane"}), id, to("paused")),
         (json!({"sub": "ada@example.com"}), id, to("paused")),
         (json!({"sub": " ", "role": "platform_admin"}), id, to("paused")),
         (admin(), NOBODY, to("paused")),

@@ -141,7 +141,8 @@ impl<'a> Customer<'a> {
     fn resources(&mut self) -> Operation {
         let id = self.id();
         let known = self.ledger.resources(&id);
-        let role = self.role();
+        // Now and then someone tries whose affair it is not.
+        let role = if self.one_in(10) { self.role() } else { Role::DataPlane };
         if !known.is_empty() && self.one_in(3) {
             let path = format!("/resources/{}", self.random.pick(&known));
             return self.change(What::DeleteResource, Method::DELETE, &path, None, role);

@@ -51,6 +51,7 @@ pub enum Role {
     User,
     Admin,
     Provider,
+    DataPlane,
 }
 
 /// Something that a client wants. Its number makes its caller's name, so that every event tells what it came of.
@@ -163,6 +164,7 @@ impl Operation {
             Role::User => token(&self.actor(), "tenant_user", Some(ACME)),
             Role::Admin => token(&self.actor(), "platform_admin", None),
             Role::Provider => token(&self.actor(), "payment_provider", None),
+            Role::DataPlane => token(&self.actor(), "data_plane", None),
         }
     }
 }

@@ -49,8 +49,10 @@ async fn busy(billing: &Billing) -> String {
         async |end: &str, body: Value, status| billing.post(&format!("{path}{end}"), user, body).await.expect(status);
     billing.patch(&path, user, json!({"display_name": "The shop"})).await.expect(200);
     let resource = json!({"kind": "database", "provider_reference": "db-1", "region": "eu-central-1"});
-    let resource = id_of(&post("/resources", resource, 201).await["resource"]);
-    billing.delete(&format!("{path}/resources/{resource}"), user).await.expect(200);
+    let plane = &billing.data_plane;
+    let added = billing.post(&format!("{path}/resources"), plane, resource).await.expect(201);
+    let resource = id_of(&added["resource"]);
+    billing.delete(&format!("{path}/resources/{resource}"), plane).await.expect(200);
     post("/subscribe", json!({"plan_code": "studio"}), 201).await;
     // An invoice is numbered by the second that it begins to bill, and another one follows.
     billing.clock.shift(TimeDelta::hours(1));

@@ -2,6 +2,7 @@
 //! and on what. A route without a row does not compile.
 
 use arcadia_functions::{Audience, ROUTES, Route};
+use arcadia_shared::domain::Power::{RecordPayments, RecordResources};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::World;
 use super::client::Http;
 use super::shop::merged;
 use super::world::{id_of, token, user};
-use Audience::{Admins, Everyone, Payers};
+use Audience::{Admins, Everyone, Holders, Watchers};
 use Names::{Deployment, Nothing, Part, TenantInBody, TenantInPath, TenantInQuery};
 
 /// An id that nothing has.
@@ -65,13 +66,14 @@ pub struct Target {
 pub static ROWS: &[Row] = &[
     row("list_deployments", Everyone, TenantInQuery).list(Position::Id),
     row("create_deployment", Everyone, TenantInBody).body(r#"{"slug": "intruder", "tenant_id": "{tenant_id}"}"#),
-    row("show_deployment", Everyone, Deployment),
+    row("show_deployment", Watchers, Deployment),
     row("update_deployment", Everyone, Deployment).body(r#"{"display_name": "mine now"}"#),
     row("transition_deployment", Everyone, Deployment).body(r#"{"to_state": "paused"}"#),
     row("list_events", Everyone, Deployment).list(Position::Sequence),
-    row("list_resources", Everyone, Deployment).list(Position::Id),
-    row("create_resource", Everyone, Deployment).body(r#"{"kind": "database", "provider_reference": "db-1"}"#),
-    row("delete_resource", Everyone, Part),
+    row("list_resources", Watchers, Deployment).list(Position::Id),
+    row("create_resource", Holders(RecordResources), Deployment)
+        .body(r#"{"kind": "database", "provider_reference": "db-1"}"#),
+    row("delete_resource", Holders(RecordResources), Part),
     row("extend_trial", Admins, Deployment).body(r#"{"trial_ends_at": "2027-06-01T00:00:00Z"}"#),
     row("subscribe_deployment", Everyone, Deployment).body(r#"{"plan_code": "studio"}"#),
     row("attach_addon", Everyone, Deployment).body(r#"{"addon_code": "storage_50gb"}"#),
@@ -82,7 +84,8 @@ pub static ROWS: &[Row] = &[
     row("withdraw_cancellation", Everyone, Deployment),
     row("list_invoices", Everyone, Deployment).list(Position::InvoiceNumber),
     row("show_invoice", Everyone, Part),
-    row("record_payment", Payers, Part).body(r#"{"reference": "stolen", "amount_cents": 1, "currency": "USD"}"#),
+    row("record_payment", Holders(RecordPayments), Part)
+        .body(r#"{"reference": "stolen", "amount_cents": 1, "currency": "USD"}"#),
     row("void_invoice", Admins, Part),
     row("show_dunning_policy", Everyone, TenantInPath),
     row("put_dunning_policy", Admins, TenantInPath).body(
@@ -179,9 +182,11 @@ impl Row {
     /// A token whose bearer may make the call.
     pub fn rightful(&self, target: &Target) -> String {
         match self.audience {
-            Everyone => user(&target.tenant),
+            Everyone | Watchers => user(&target.tenant),
             Admins => token("ada", "platform_admin", None),
-            Payers => token("psp", "payment_provider", None),
+            Holders(RecordPayments) => token("psp", "payment_provider", None),
+            Holders(RecordResources) => token("plane", "data_plane", None),
+            Holders(power) => panic!("who has {power:?}?"),
         }
     }
 
@@ -210,7 +215,8 @@ impl Row {
         if ["list_resources", "delete_resource"].contains(&self.handler) {
             for reference in ["db-1", "db-2"] {
                 let body = json!({"kind": "database", "provider_reference": format!("{tenant}-{reference}")});
-                target.part = id_of(&world.post(&at("/resources"), &owner, body).await.expect(201)["resource"]);
+                target.part =
+                    id_of(&world.post(&at("/resources"), &world.data_plane, body).await.expect(201)["resource"]);
             }
             return target;
         }

@@ -78,7 +78,12 @@ impl World {
 
     /// Asks for a change of plan as acme's user does.
     pub async fn change(&self, id: &str, body: Value) -> Reply {
-        self.post(&format!("/deployments/{id}/subscription/change"), &self.user, body).await
+        self.change_as(&self.user, id, body).await
+    }
+
+    /// Asks for a change of plan as the bearer of a token does.
+    pub async fn change_as(&self, token: &str, id: &str, body: Value) -> Reply {
+        self.post(&format!("/deployments/{id}/subscription/change"), token, body).await
     }
 
     /// Cancels a subscription as acme's user does.

@@ -51,6 +51,8 @@ pub struct World {
     pub admin: String,
     /// A token of one of acme's users.
     pub user: String,
+    /// `data_plane`'s token.
+    pub data_plane: String,
 }
 
 impl Clock for TestClock {
@@ -103,6 +105,7 @@ impl World {
             app,
             admin: token("ada", "platform_admin", None),
             user: user(ACME),
+            data_plane: token("plane", "data_plane", None),
         }
     }
 

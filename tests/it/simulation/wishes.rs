@@ -95,6 +95,10 @@ impl Wish {
             let actor = Actor { id: "ada".to_owned(), authority: Authority::PlatformAdmin };
             return Principal { actor, scope: Scope::All };
         }
+        if matches!(self, Self::Do(_, Act::AddResource | Act::DeleteResource(_))) && !world.chance(4) {
+            let actor = Actor { id: "plane".to_owned(), authority: Authority::DataPlane };
+            return Principal { actor, scope: Scope::All };
+        }
         let actor = Actor { id: "bob".to_owned(), authority: Authority::TenantUser };
         Principal { actor, scope: Scope::Tenant(tenant_id) }
     }
@@ -138,7 +142,10 @@ impl Act {
             23 => Self::WithdrawPlanChange,
             24 => Self::Cancel(effective),
             25 => Self::WithdrawCancellation,
-            26 => Self::ExtendTrial { to: world.now + TimeDelta::days(20) },
+            26 => {
+                let days = i64::try_from(world.random.below(30)).expect("some days");
+                Self::ExtendTrial { to: world.now + TimeDelta::days(days) }
+            }
             27 => Self::of_invoice(world, id, false).unwrap_or(Self::AddResource),
             _ => Self::of_invoice(world, id, true).unwrap_or(Self::Attach),
         }

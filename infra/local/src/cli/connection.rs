@@ -49,6 +49,8 @@ enum As {
     Admin,
     /// A payment provider
     PaymentProvider,
+    /// What runs the deployments
+    DataPlane,
 }
 
 /// On condition of which version something is changed.
@@ -114,6 +116,7 @@ fn issue(data: &Path, role: Option<As>, tenant: Option<TenantId>) -> Result<Stri
     let (role, sub) = match (role, &tenant) {
         (_, Some(_)) => (Role::TenantUser, "local-user"),
         (Some(As::PaymentProvider), None) => (Role::PaymentProvider, "local-payments"),
+        (Some(As::DataPlane), None) => (Role::DataPlane, "local-data-plane"),
         (Some(As::Admin) | None, None) => (Role::PlatformAdmin, "local-admin"),
     };
     let request = TokenRequest { role, tenant, sub: sub.to_owned(), ttl: TimeDelta::days(TOKEN_DAYS) };

@@ -80,7 +80,7 @@ enum Verb {
         #[command(flatten)]
         paging: Paging,
     },
-    /// Record a cloud resource
+    /// Record a cloud resource (platform_admin, data_plane)
     CreateResource {
         #[command(flatten)]
         which: Which,
@@ -91,7 +91,7 @@ enum Verb {
         #[command(flatten)]
         once: Once,
     },
-    /// Mark a cloud resource as deleted
+    /// Mark a cloud resource as deleted (platform_admin, data_plane)
     DeleteResource {
         #[command(flatten)]
         which: Which,
@@ -100,7 +100,7 @@ enum Verb {
         #[command(flatten)]
         condition: Precondition,
     },
-    /// Let a running trial end later (platform_admin)
+    /// Let a running trial end at another time, later or earlier (platform_admin)
     ExtendTrial {
         #[command(flatten)]
         which: Which,
@@ -217,10 +217,10 @@ struct CreateFields {
     /// Where it runs
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
-    /// active, or trial
+    /// active, or trial (platform_admin)
     #[arg(long, value_parser = states())]
     state: Option<String>,
-    /// When its trial ends
+    /// When its trial ends (platform_admin)
     #[arg(long, value_name = "TIME")]
     trial_ends_at: Option<String>,
     /// How it reaches its language model, such as managed or byo_key
@@ -299,7 +299,7 @@ struct ExtendTrialFields {
 struct SubscribeFields {
     /// The plan
     plan_code: String,
-    /// Which version of it; the newest by default
+    /// Which version of it; the newest by default (platform_admin: any)
     #[arg(long, value_name = "N")]
     plan_version: Option<u32>,
     /// An add-on; can be repeated
@@ -323,13 +323,13 @@ struct AttachAddonFields {
 struct ChangePlanFields {
     /// The new plan
     plan_code: String,
-    /// Which version of it; the newest by default
+    /// Which version of it; the newest by default (platform_admin: any)
     #[arg(long, value_name = "N")]
     plan_version: Option<u32>,
     /// When; immediate by default
     #[arg(long, value_enum)]
     effective: Option<Effective>,
-    /// What about the rest of the period; prorate by default
+    /// What about the rest of the period; prorate by default (none: platform_admin)
     #[arg(long, value_enum)]
     proration: Option<Proration>,
     /// Drop add-ons of another currency rather than refuse

@@ -86,6 +86,7 @@ fn arc(from: usize, to: usize, last: bool, width: usize) -> String {
 fn reason(from: State, to: State) -> String {
     match from.move_to(to).map(|step| step.permission) {
         Some(Permission::TenantOwingNothing) => "if paid up".to_owned(),
+        Some(Permission::TenantNothingOverdue) => "if not overdue or held".to_owned(),
         Some(Permission::Platform | Permission::Tenant) | None => "platform".to_owned(),
     }
 }
@@ -161,5 +162,6 @@ mod tests {
         assert_eq!(picture.matches("you may").count(), 1);
         assert!(picture.contains("platform, clock 2027-02-01"), "{picture}");
         assert!(drawn(State::Cancelled, &[], None).contains("if paid up"));
+        assert!(drawn(State::Paused, &[], None).contains("if not overdue or held"));
     }
 }

@@ -283,6 +283,13 @@ pub fn dunning_policy(body: &Value) -> Text {
     text
 }
 
+/// The lists of a transition that name those who may make it only on a condition, and that condition.
+const CONDITIONS: [(&str, &str); 3] = [
+    ("only_while_nothing_is_owed", "nothing is owed"),
+    ("only_while_nothing_is_overdue", "nothing is overdue"),
+    ("only_while_not_held", "no hold is on it"),
+];
+
 pub fn lifecycle(body: &Value) -> Text {
     let mut text = Text::default();
     for (n, one) in each(&body["states"]).iter().enumerate() {
@@ -294,10 +301,11 @@ pub fn lifecycle(body: &Value) -> Text {
         text.line([state(&one["state"]), plain(&description), cell(DIM, initial)]);
         let rows = each(&one["transitions"]).iter().map(|step| {
             let names = |list: &Value| each(list).iter().map(bare).collect::<Vec<_>>();
-            let conditional = names(&step["only_while_nothing_is_owed"]);
-            let who = names(&step["permitted"])
-                .into_iter()
-                .map(|who| if conditional.contains(&who) { format!("{who} (while nothing is owed)") } else { who });
+            let who = names(&step["permitted"]).into_iter().map(|who| {
+                let conditions = CONDITIONS.iter().filter(|(list, _)| names(&step[*list]).contains(&who));
+                let conditions: Vec<&str> = conditions.map(|(_, condition)| *condition).collect();
+                if conditions.is_empty() { who } else { format!("{who} (while {})", conditions.join(" and ")) }
+            });
             vec![plain("\u{2192}"), state(&step["to_state"]), cell(DIM, &who.collect::<Vec<_>>().join(", "))]
         });
         text.table(2, &rows.collect::<Vec<_>>());

@@ -117,9 +117,12 @@ impl Life {
     }
 
     async fn begin(stage: Arc<Stage>, mut part: Part) -> Result<Self, DemoError> {
-        let (now, user) = (part.born_at, user(&part));
+        let now = part.born_at;
+        let user = user(&part);
         let rng = &mut part.rng;
         let in_trial = part.is_first && rng.u8(0..10) < 8;
+        // Who may try it is the company's decision.
+        let creator = if in_trial { operator() } else { user };
         let templated = rng.bool();
         let command = CreateDeployment {
             id: DeploymentId::new(new_id(rng, now)),
@@ -133,7 +136,7 @@ impl Life {
             template_version: if templated { "1.4.2".parse().ok() } else { None },
             trial_ends_at: in_trial.then(|| now + TimeDelta::days(TRIAL_DAYS)),
         };
-        let created = create(command, &user, now)?;
+        let created = create(command, &creator, now)?;
         let payer = match rng.u8(0..100) {
             0..=81 => Payer::Prompt,
             82..=92 => Payer::Late,
@@ -276,8 +279,8 @@ impl Life {
     fn command(&mut self, deed: Deed, now: Timestamp) -> Option<(Actor, Command)> {
         let user = user(&self.part);
         Some(match deed {
-            Deed::AddResource => (user, self.add_resource(now)?),
-            Deed::DeleteResource(id) => (user, Command::DeleteResource(self.resources.get(&id)?.clone())),
+            Deed::AddResource => (data_plane(), self.add_resource(now)?),
+            Deed::DeleteResource(id) => (data_plane(), Command::DeleteResource(self.resources.get(&id)?.clone())),
             Deed::Subscribe => (user, self.subscribe(now)?),
             Deed::Pay(number, part) => {
                 (actor("card-payments", Authority::PaymentProvider), self.pay(&number, part, now)?)
@@ -367,7 +370,7 @@ impl Life {
                 self.plan(now, 5 * DAY_S..30 * DAY_S, Deed::Release);
                 return Some((operator(), hold(true)));
             }
-            24..=26 => self.add_resource(now)?,
+            24..=26 => return Some((data_plane(), self.add_resource(now)?)),
             _ => return None,
         };
         Some((user, command))
@@ -413,6 +416,10 @@ fn actor(id: &str, authority: Authority) -> Actor {
 
 fn operator() -> Actor {
     actor("lena@support", Authority::PlatformAdmin)
+}
+
+fn data_plane() -> Actor {
+    actor("provisioner", Authority::DataPlane)
 }
 
 fn user(part: &Part) -> Actor {

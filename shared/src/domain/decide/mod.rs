@@ -2,12 +2,13 @@
 //! the new state together with the events that led there, for [`crate::store`] to commit as one.
 //!
 //! Here are the rules of deployments; those of subscriptions are in [`subscriptions`], those of invoices and of the
-//! clock in [`billing`].
+//! clock in [`billing`]. Who may give which command is in [`powers`].
 
 mod billing;
 mod books;
 #[cfg(test)]
 mod cases;
+mod powers;
 mod rejection;
 mod subscriptions;
 #[cfg(test)]
@@ -64,7 +65,7 @@ pub enum Command {
     CancelSubscription(Effective),
     /// Take a scheduled cancellation back.
     WithdrawCancellation,
-    /// Let the trial end later.
+    /// Let the trial that is running end at another time.
     ExtendTrial(Timestamp),
     /// Take note of a payment of an invoice, as it stands now.
     Pay(Invoice, Payment, Currency),
@@ -127,11 +128,12 @@ pub struct UpdateDeployment {
     pub billing_action_suspended: Option<bool>,
 }
 
-/// The states that `authority` can move `deployment` to.
+/// The states that `authority` can move `deployment` to at `now`.
 #[must_use]
-pub fn allowed_transitions(deployment: &Deployment, authority: Authority) -> Vec<State> {
-    let owes = deployment.owes();
-    deployment.state.moves().filter(|m| m.permission.permits(authority, owes)).map(|m| m.to).collect()
+pub fn allowed_transitions(deployment: &Deployment, authority: Authority, now: Timestamp) -> Vec<State> {
+    // As `decide` does, for a clock that runs behind another's.
+    let standing = deployment.standing(now.max(deployment.updated_at));
+    deployment.state.moves().filter(|m| m.permission.permits(authority, standing)).map(|m| m.to).collect()
 }
 
 /// Decides on a new deployment.
@@ -140,6 +142,7 @@ pub fn allowed_transitions(deployment: &Deployment, authority: Authority) -> Vec
 /// A [`Rejection`] if its fields do not go together.
 pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Result<Change, Rejection> {
     let state = command.state.unwrap_or(State::Active);
+    powers::admit_creation(actor, state, command.trial_ends_at)?;
     if !INITIAL_STATES.contains(&state) {
         return Err(Rejection::InvalidInitialState(state));
     }
@@ -202,6 +205,7 @@ pub fn decide(
     // A clock that runs behind another's must not make time in a history run backwards.
     let at = now.max(aggregate.deployment.updated_at);
     let context = Context { aggregate, actor, policy, at };
+    powers::admit(&context, &command)?;
     let is_limited = is_limited(&command);
     let Some(change) = dispatch(&context, command)? else { return Ok(None) };
     let change = billing::end_dunning(&context, change);
@@ -324,12 +328,13 @@ fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Chang
     if from == to {
         return pause_until(context, command);
     }
+    let authority = context.actor.authority;
+    let allowed = || allowed_transitions(deployment, authority, context.at);
     let Some(step) = from.move_to(to) else {
-        return Err(Rejection::InvalidTransition { from, to, allowed: from.targets() });
+        return Err(Rejection::InvalidTransition { from, to, allowed: allowed() });
     };
-    if !step.permission.permits(context.actor.authority, deployment.owes()) {
-        let allowed = allowed_transitions(deployment, context.actor.authority);
-        return Err(Rejection::TransitionNotPermitted { from, to, allowed });
+    if let Some(barrier) = step.permission.barrier(authority, deployment.standing(context.at)) {
+        return Err(Rejection::TransitionNotPermitted { from, to, barrier, allowed: allowed() });
     }
     if to == State::Archived && deployment.live_resources > 0 {
         return Err(Rejection::LiveResources { count: deployment.live_resources });
@@ -365,9 +370,6 @@ fn update(context: &Context<'_>, command: UpdateDeployment) -> Result<Option<Cha
     let deployment = context.deployment();
     let UpdateDeployment { display_name, region, llm_mode, template_code, template_version, billing_action_suspended } =
         command;
-    if billing_action_suspended.is_some() && context.actor.authority != Authority::PlatformAdmin {
-        return Err(Rejection::FieldNotPermitted { field: "billing_action_suspended" });
-    }
     require_not_archived(deployment)?;
     let (code, version) = deployment.template.clone().map(|Template { code, version }| (code, version)).unzip();
     let new_code = template_code.unwrap_or_else(|| code.clone());

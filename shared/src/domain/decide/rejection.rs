@@ -2,7 +2,7 @@
 
 use super::MAX_LIVE_RESOURCES;
 use crate::domain::invoice::MAX_PAYMENTS;
-use crate::domain::lifecycle::State;
+use crate::domain::lifecycle::{Barrier, State};
 use crate::domain::money::Currency;
 use crate::domain::subscription::{MAX_ADDONS, MAX_CHARGES_IN_PERIOD};
 use crate::domain::values::ShortCode;
@@ -17,16 +17,18 @@ pub enum Rejection {
         from: State,
         /// The state that was asked for.
         to: State,
-        /// The states that can be reached instead.
+        /// The states that this caller can reach instead.
         allowed: Vec<State>,
     },
-    /// The map has the move, but not for this caller.
-    #[error("you may not move this deployment from {from} to {to}")]
+    /// The map has the move, but not for this caller, or not now.
+    #[error("you may not move this deployment from {from} to {to}{}", clause(*.barrier))]
     TransitionNotPermitted {
         /// The present state.
         from: State,
         /// The state that was asked for.
         to: State,
+        /// Why not.
+        barrier: Barrier,
         /// The states that this caller can reach.
         allowed: Vec<State>,
     },
@@ -55,12 +57,26 @@ pub enum Rejection {
         /// What is expected instead.
         detail: &'static str,
     },
-    /// Only `platform_admin` may set the field.
+    /// The caller's role may not do this.
+    #[error("the token's role may not do this")]
+    RoleNotPermitted,
+    /// Only `platform_admin` may set the field, or set it to this.
     #[error("only platform_admin may set {field}")]
     FieldNotPermitted {
-        /// Which, by the name it has in requests.
+        /// Which, by the name it has in requests, and to what if others may set it to something else.
         field: &'static str,
     },
+    /// A tenant buys the newest version of a plan, or keeps the one that it has.
+    #[error("version {version} of the plan {plan_code} is not its newest, and not what the live subscription has")]
+    PlanVersionNotPermitted {
+        /// The plan.
+        plan_code: ShortCode,
+        /// The version that was asked for.
+        version: u32,
+    },
+    /// What the platform scheduled is not a tenant's to take back or replace.
+    #[error("the platform scheduled this, and only platform_admin may take it back or replace it")]
+    ScheduledByPlatform,
     /// It has a live subscription.
     #[error("the deployment has a live subscription")]
     AlreadySubscribed,
@@ -166,4 +182,14 @@ pub enum Rejection {
     /// An invoice that was paid in part cannot be taken back.
     #[error("an invoice that was paid in part cannot be voided")]
     InvoiceHasPayments,
+}
+
+/// What a barrier adds to the sentence that refuses a move.
+const fn clause(barrier: Barrier) -> &'static str {
+    match barrier {
+        Barrier::Role => "",
+        Barrier::Owing => " while it owes",
+        Barrier::Overdue => " while an invoice of it is overdue",
+        Barrier::Held => " while a hold is on it",
+    }
 }

@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 
 use super::books::Books;
+use super::powers::stands;
 use super::{Context, Rejection, require_ahead};
-use crate::domain::actor::Authority;
 use crate::domain::aggregate::Change;
 use crate::domain::catalog::{Addon, CatalogStatus, Plan, PlanVersion};
 use crate::domain::charge::Charge;
@@ -113,7 +113,6 @@ pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Cha
     if SubscriptionStatus::of(deployment.state) != SubscriptionStatus::Active {
         return Err(Rejection::NotSubscribable(deployment.state));
     }
-    require_on_sale(&plan)?;
     if addons.len() > MAX_ADDONS {
         return Err(Rejection::TooManyAddons);
     }
@@ -144,9 +143,6 @@ fn trial_end(
     used: bool,
 ) -> Result<Option<Timestamp>, Rejection> {
     if let Some(at) = wished {
-        if context.actor.authority != Authority::PlatformAdmin {
-            return Err(Rejection::FieldNotPermitted { field: "trial_ends_at" });
-        }
         require_ahead("trial_ends_at", at, context.at)?;
         if context.deployment().state == State::Trial {
             let detail = "is only for a deployment that is not in trial itself";
@@ -189,9 +185,8 @@ pub(super) fn detach_addon(context: &Context<'_>, id: SubscriptionAddonId) -> Re
 }
 
 pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<Option<Change>, Rejection> {
-    let ChangePlan { plan, version, effective, proration, drop_incompatible, trial_claimed_by } = command;
+    let ChangePlan { plan: _, version, effective, proration, drop_incompatible, trial_claimed_by } = command;
     let subscription = active_subscription(context)?;
-    require_on_sale(&plan)?;
     let terms = PlanTerms::from(&version);
     if !drop_incompatible {
         for addon in &context.aggregate.addons {
@@ -201,15 +196,21 @@ pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<
     // Without proration nothing is given back of a period, so another interval can begin only after it.
     let waits_for_end = proration == Proration::None && terms.interval != subscription.terms.interval;
     let effective = if waits_for_end && !subscription.in_trial() { Effective::PeriodEnd } else { effective };
-    let pending = subscription.pending_change.as_ref().map(|pending| (&pending.terms, pending.drop_incompatible));
+    let pending = subscription.pending_change.as_ref();
+    let is_same = |known: &PendingChange| known.terms == terms && known.drop_incompatible == drop_incompatible;
     match effective {
-        Effective::PeriodEnd if pending == Some((&terms, drop_incompatible)) => Ok(None),
+        Effective::PeriodEnd
+            if pending.is_some_and(|known| is_same(known) && stands(context.actor, known.scheduled_by)) =>
+        {
+            Ok(None)
+        }
         Effective::PeriodEnd | Effective::Immediate if terms == subscription.terms => {
             Ok(if pending.is_some() { Some(withdraw_plan_change(context)?) } else { None })
         }
         Effective::PeriodEnd => {
-            let pending_change = Some(PendingChange { terms, drop_incompatible, requested_at: context.at });
-            let subscription = Subscription { pending_change, ..subscription };
+            let (requested_at, scheduled_by) = (context.at, context.actor.authority);
+            let pending = PendingChange { terms, drop_incompatible, requested_at, scheduled_by };
+            let subscription = Subscription { pending_change: Some(pending), ..subscription };
             Ok(Some(context.change_by([EventKind::PlanChangeScheduled { subscription }])))
         }
         Effective::Immediate if subscription.in_trial() => {
@@ -306,11 +307,17 @@ pub(super) fn withdraw_plan_change(context: &Context<'_>) -> Result<Change, Reje
 
 pub(super) fn cancel(context: &Context<'_>, effective: Effective) -> Result<Option<Change>, Rejection> {
     let mut subscription = live_subscription(context)?;
+    let is_scheduled = subscription.cancel_at.is_some();
     match effective {
-        Effective::PeriodEnd if subscription.cancel_at.is_some() => Ok(None),
+        Effective::PeriodEnd
+            if is_scheduled && subscription.cancel_scheduled_by.is_none_or(|by| stands(context.actor, by)) =>
+        {
+            Ok(None)
+        }
         // A pause has used the paid period up, or will have by the time it is over.
-        Effective::PeriodEnd if subscription.current_period_end > context.at => {
-            subscription.cancel_at = Some(subscription.current_period_end);
+        Effective::PeriodEnd if is_scheduled || subscription.current_period_end > context.at => {
+            subscription.cancel_at = subscription.cancel_at.or(Some(subscription.current_period_end));
+            subscription.cancel_scheduled_by = Some(context.actor.authority);
             Ok(Some(context.change_by([EventKind::CancellationScheduled { subscription }])))
         }
         Effective::PeriodEnd | Effective::Immediate => Ok(Some(context.change(end(context, subscription, context.at)))),
@@ -329,13 +336,11 @@ pub(super) fn end(context: &Context<'_>, mut subscription: Subscription, at: Tim
 pub(super) fn withdraw_cancellation(context: &Context<'_>) -> Result<Change, Rejection> {
     let mut subscription = live_subscription(context)?;
     subscription.cancel_at.take().ok_or(Rejection::NoPendingCancellation)?;
+    subscription.cancel_scheduled_by = None;
     Ok(context.change_by([EventKind::CancellationWithdrawn { subscription }]))
 }
 
 pub(super) fn extend_trial(context: &Context<'_>, ends_at: Timestamp) -> Result<Option<Change>, Rejection> {
-    if context.actor.authority != Authority::PlatformAdmin {
-        return Err(Rejection::FieldNotPermitted { field: "trial_ends_at" });
-    }
     let deployment = context.deployment();
     let mut subscription = context.aggregate.subscription.clone();
     let trial = subscription.as_mut().filter(|s| s.is_live() && s.in_trial());
@@ -344,9 +349,6 @@ pub(super) fn extend_trial(context: &Context<'_>, ends_at: Timestamp) -> Result<
     let from = current.ok_or(Rejection::NoTrial)?;
     if ends_at == from {
         return Ok(None);
-    }
-    if ends_at < from {
-        return Err(super::invalid("trial_ends_at", "not_later", "must be later than the trial's present end"));
     }
     require_ahead("trial_ends_at", ends_at, context.at)?;
     if let Some(trial) = trial {
@@ -388,11 +390,4 @@ fn require_currency(addon: &SubscriptionAddon, expected: Currency) -> Result<(),
         return Ok(());
     }
     Err(Rejection::CurrencyMismatch { code: addon.code.clone(), currency: addon.currency, expected })
-}
-
-fn require_on_sale(plan: &Plan) -> Result<(), Rejection> {
-    match plan.status {
-        CatalogStatus::Active => Ok(()),
-        CatalogStatus::Retired => Err(Rejection::PlanRetired(plan.code.clone())),
-    }
 }

@@ -33,7 +33,7 @@ enum Step {
     Tick,
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
@@ -41,15 +41,15 @@ fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
-fn admin() -> Actor {
+pub(super) fn admin() -> Actor {
     Actor { id: "ada".to_owned(), authority: Authority::PlatformAdmin }
 }
 
-fn tenant_user() -> Actor {
+pub(super) fn tenant_user() -> Actor {
     Actor { id: "bob".to_owned(), authority: Authority::TenantUser }
 }
 
-fn plan(index: usize) -> Plan {
+pub(super) fn plan(index: usize) -> Plan {
     let (code, price_cents, currency, interval, trial_days) = [
         ("studio", 2_900, "USD", Interval::Month, 0),
         ("team", 9_900, "USD", Interval::Month, 14),
@@ -70,7 +70,7 @@ fn plan(index: usize) -> Plan {
     bare.publish(price_cents, currency.parse().unwrap(), interval, trial_days, now).0
 }
 
-fn addon(index: usize) -> Addon {
+pub(super) fn addon(index: usize) -> Addon {
     let now = at("2026-01-01T00:00:00Z");
     let (code, price_cents, currency) =
         [("storage_50gb", 750, "USD"), ("seats", 1, "USD"), ("euro_seats", 333, "EUR")][index];
@@ -89,7 +89,7 @@ fn addon(index: usize) -> Addon {
     }
 }
 
-fn new_deployment(state: State, now: Timestamp) -> (Aggregate, Vec<Event>) {
+pub(super) fn new_deployment(state: State, now: Timestamp) -> (Aggregate, Vec<Event>) {
     let command = CreateDeployment {
         id: DeploymentId::new(id(1)),
         tenant_id: "acme".parse().unwrap(),
@@ -102,11 +102,11 @@ fn new_deployment(state: State, now: Timestamp) -> (Aggregate, Vec<Event>) {
         template_version: None,
         trial_ends_at: (state == State::Trial).then(|| now + TimeDelta::days(30)),
     };
-    let change = create(command, &tenant_user(), now).unwrap();
+    let change = create(command, &admin(), now).unwrap();
     (change.after, change.events)
 }
 
-fn subscribe(plan: Plan, addons: &[Addon], anchor_mode: AnchorMode) -> Command {
+pub(super) fn subscribe(plan: Plan, addons: &[Addon], anchor_mode: AnchorMode) -> Command {
     Command::Subscribe(Subscribe {
         id: SubscriptionId::new(id(2)),
         version: plan.newest_version.clone().unwrap(),
@@ -122,7 +122,7 @@ fn subscribe(plan: Plan, addons: &[Addon], anchor_mode: AnchorMode) -> Command {
     })
 }
 
-fn change_plan(plan: Plan, effective: Effective, proration: Proration, drop_incompatible: bool) -> Command {
+pub(super) fn change_plan(plan: Plan, effective: Effective, proration: Proration, drop_incompatible: bool) -> Command {
     let version = plan.newest_version.clone().unwrap();
     let trial_claimed_by = None;
     Command::ChangePlan(ChangePlan { plan, version, effective, proration, drop_incompatible, trial_claimed_by })
@@ -376,10 +376,13 @@ fn reactivation_restarts_what_ended_with_the_deployment_and_nothing_else() {
 #[test]
 fn callers_are_told_what_they_may_do() {
     let (aggregate, _) = new_deployment(State::Active, at("2026-11-10T00:00:00Z"));
-    let allowed = |authority| allowed_transitions(&aggregate.deployment, authority);
+    let now = aggregate.deployment.updated_at;
+    let allowed = |authority| allowed_transitions(&aggregate.deployment, authority, now);
     assert_eq!(allowed(Authority::TenantUser), [State::Paused, State::Cancelled]);
     assert_eq!(allowed(Authority::PlatformAdmin), [State::Paused, State::PastDue, State::Cancelled]);
-    assert_eq!(allowed(Authority::PaymentProvider), []);
+    for role in [Authority::PaymentProvider, Authority::DataPlane] {
+        assert_eq!(allowed(role), []);
+    }
 }
 
 #[test]

@@ -18,13 +18,14 @@ const MAX_AHEAD_MS = 36_525 * 86_400_000;
 // connections alive by itself.
 const dynamodb = new DynamoDBClient({ maxAttempts: 3, requestHandler: { connectionTimeout: 2000, requestTimeout: 2000 } });
 
-// Who may make which move: the tenant too, the tenant while it owes nothing, or the platform alone.
+// Who may make which move: the tenant too, the tenant while it owes nothing, the tenant while nothing is overdue and no hold
+// is on the deployment, or the platform alone.
 const MOVES = {
   trial: { active: "tenant", cancelled: "tenant" },
   active: { paused: "tenant", past_due: "platform", cancelled: "tenant" },
-  past_due: { active: "platform", suspended: "platform", cancelled: "platform" },
-  paused: { active: "tenant", cancelled: "tenant" },
-  suspended: { active: "platform", cancelled: "platform" },
+  past_due: { active: "platform", suspended: "platform", cancelled: "tenant" },
+  paused: { active: "tenant_nothing_overdue", cancelled: "tenant" },
+  suspended: { active: "platform", cancelled: "tenant" },
   cancelled: { active: "tenant_owing_nothing", archived: "platform" },
   archived: {},
 };
@@ -142,14 +143,14 @@ function readPrincipal(event) {
     throw new Problem(401, "unauthenticated", "A valid bearer token is required.");
   }
   const role = claims[ROLE_CLAIM];
-  if (!["platform_admin", "payment_provider", "tenant_user"].includes(role)) {
+  if (!["platform_admin", "payment_provider", "data_plane", "tenant_user"].includes(role)) {
     throw new Problem(403, "role_required", "The token names no role known here.");
   }
   const tenant = claims[TENANT_CLAIM];
   if (role === "tenant_user" && !/^[A-Za-z0-9_-]{1,64}$/.test(tenant ?? "")) {
     throw new Problem(403, "tenant_required", "The token names no valid tenant.");
   }
-  if (role === "payment_provider") {
+  if (["payment_provider", "data_plane"].includes(role)) {
     throw new Problem(403, "role_not_permitted", "The token's role may not do this.");
   }
   return { subject, role, tenant };
@@ -177,15 +178,17 @@ async function load(id, { role, tenant }) {
 function checkMove(item, to, role) {
   const from = item.state.S;
   const moves = MOVES[from];
+  // Nothing is owed without invoices.
+  const refused = item.billing_action_suspended.BOOL ? ["platform", "tenant_nothing_overdue"] : ["platform"];
+  const permitted = Object.keys(moves).filter((name) => role === "platform_admin" || !refused.includes(moves[name]));
+  const members = { from, to, allowed_transitions: permitted };
   if (!Object.hasOwn(moves, to)) {
-    const members = { from, to, allowed_transitions: Object.keys(moves) };
     throw new Problem(422, "invalid_transition", `A deployment cannot move from ${from} to ${to}.`, members);
   }
-  // Nothing is owed without invoices.
-  const permitted = Object.keys(moves).filter((name) => role === "platform_admin" || moves[name] !== "platform");
   if (!permitted.includes(to)) {
-    const members = { from, to, allowed_transitions: permitted };
-    throw new Problem(403, "transition_not_permitted", `You may not move this deployment from ${from} to ${to}.`, members);
+    const isHeld = moves[to] !== "platform";
+    const [code, clause] = isHeld ? ["deployment_held", " while a hold is on it"] : ["transition_not_permitted", ""];
+    throw new Problem(403, code, `You may not move this deployment from ${from} to ${to}${clause}.`, members);
   }
   const live = Number(item.live_resources.N);
   if (to === "archived" && live > 0) {

@@ -26,13 +26,14 @@ DUE_SHARDS = int(os.environ["DUE_SHARDS"])
 STATE_SHARDS = 4
 MAX_BODY_LEN = 64 * 1024
 
-# Who may make which move: the tenant too, the tenant while it owes nothing, or the platform alone.
+# Who may make which move: the tenant too, the tenant while it owes nothing, the tenant while nothing is overdue and no hold
+# is on the deployment, or the platform alone.
 MOVES = {
     "trial": {"active": "tenant", "cancelled": "tenant"},
     "active": {"paused": "tenant", "past_due": "platform", "cancelled": "tenant"},
-    "past_due": {"active": "platform", "suspended": "platform", "cancelled": "platform"},
-    "paused": {"active": "tenant", "cancelled": "tenant"},
-    "suspended": {"active": "platform", "cancelled": "platform"},
+    "past_due": {"active": "platform", "suspended": "platform", "cancelled": "tenant"},
+    "paused": {"active": "tenant_nothing_overdue", "cancelled": "tenant"},
+    "suspended": {"active": "platform", "cancelled": "tenant"},
     "cancelled": {"active": "tenant_owing_nothing", "archived": "platform"},
     "archived": {},
 }
@@ -172,12 +173,12 @@ def read_principal(context):
     subject, role = claims.get("sub", ""), claims.get(ROLE_CLAIM)
     if not is_text(subject, 255) or subject.startswith("system:"):
         raise Problem(401, "unauthenticated", "A valid bearer token is required.")
-    if role not in ("platform_admin", "payment_provider", "tenant_user"):
+    if role not in ("platform_admin", "payment_provider", "data_plane", "tenant_user"):
         raise Problem(403, "role_required", "The token names no role known here.")
     tenant = claims.get(TENANT_CLAIM)
     if role == "tenant_user" and not re.fullmatch("[A-Za-z0-9_-]{1,64}", tenant or ""):
         raise Problem(403, "tenant_required", "The token names no valid tenant.")
-    if role == "payment_provider":
+    if role in ("payment_provider", "data_plane"):
         raise Problem(403, "role_not_permitted", "The token's role may not do this.")
     return subject, role, tenant
 
@@ -204,14 +205,19 @@ def check_move(deployment, to, role):
     """Refuses what the map does not have, or not for this caller."""
     moves, source = MOVES[deployment["state"]], deployment["state"]
     state = {"from": source, "to": to}
+    # Nothing is owed without invoices.
+    held = deployment["billing_action_suspended"]
+    refused = ("platform", "tenant_nothing_overdue") if held else ("platform",)
+    permitted = [name for name, permission in moves.items() if role == "platform_admin" or permission not in refused]
     if to not in moves:
         detail = f"A deployment cannot move from {source} to {to}."
-        raise Problem(422, "invalid_transition", detail, **state, allowed_transitions=list(moves))
-    # Nothing is owed without invoices.
-    permitted = [name for name, permission in moves.items() if role == "platform_admin" or permission != "platform"]
+        raise Problem(422, "invalid_transition", detail, **state, allowed_transitions=permitted)
     if to not in permitted:
-        detail = f"You may not move this deployment from {source} to {to}."
-        raise Problem(403, "transition_not_permitted", detail, **state, allowed_transitions=permitted)
+        is_held = moves[to] != "platform"
+        code = "deployment_held" if is_held else "transition_not_permitted"
+        clause = " while a hold is on it" if is_held else ""
+        detail = f"You may not move this deployment from {source} to {to}{clause}."
+        raise Problem(403, code, detail, **state, allowed_transitions=permitted)
     if to == "archived" and deployment["live_resources"] > 0:
         count = int(deployment["live_resources"])
         detail = f"A deployment with live resources cannot be archived; it has {count}."
