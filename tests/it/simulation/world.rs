@@ -27,7 +27,7 @@ const MAX_DELAY: TimeDelta = TimeDelta::minutes(2);
 pub enum Defect {
     /// A writer does not know its own write again.
     ForgetsItsCommit,
-    /// A deployment is written on no condition.
+    /// A deployment and its events are written on no condition.
     NoVersionCondition,
     /// An idempotency record is written over another.
     NoRecordCondition,
