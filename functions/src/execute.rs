@@ -1,12 +1,41 @@
-//! The middle of every handler that changes a deployment: precondition, decide, commit together with the answer.
+//! The middle of every handler that changes a deployment: [`Current::load`] reads it, checks the precondition and takes the
+//! steps of the clock that are due; [`execute`] decides and commits together with the answer. What a handler reads beside
+//! the deployment it reads between the two.
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::{
-    Aggregate, Change, Command, DunningPolicy, Entry, Event, EventKind, Invoice, Line, Resource, decide,
+    Aggregate, Authority, Change, Command, DeploymentId, DunningPolicy, Entry, Event, EventKind, Invoice, Line,
+    Resource, Timestamp, decide,
 };
 use arcadia_shared::http::{Answer, Call, deployment_view, invoice_view, subscription_view};
 use arcadia_shared::runtime::App;
+use arcadia_shared::store::{StoreError, error_chain};
 use serde_json::{Value, json};
+
+use crate::catch_up::{CaughtUp, Outcome, Policies, Steps, catch_up, due_action};
+
+/// A deployment as a command sees it: as a sweep would leave it if it ran now.
+#[derive(Debug)]
+pub struct Current {
+    /// The deployment.
+    pub aggregate: Aggregate,
+    /// The moment that it is brought up to, and decided at.
+    now: Timestamp,
+    /// The version that is stored.
+    version: u64,
+    mode: Mode,
+    /// The tenant's policy, if it was read.
+    policy: Option<DunningPolicy>,
+}
+
+/// What a call wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The command is carried out.
+    CarryOut,
+    /// The answer tells what would follow. Nothing is written, not even under an idempotency key.
+    DryRun,
+}
 
 /// What a command comes to.
 #[derive(Debug)]
@@ -21,6 +50,73 @@ pub struct Executed<'a> {
     pub invoice: Option<&'a Invoice>,
     /// The version that is stored.
     pub version: u64,
+}
+
+impl Current {
+    /// Reads a deployment within the caller's scope, holds it against `If-Match`, and takes the steps of the clock that are
+    /// due. A version that is no longer the one of `If-Match` after them fails as any other; a dry run takes the steps
+    /// in memory, and `If-Match` is about what is stored.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], and [`Error::CatchingUp`] if more is due than a request
+    /// takes. A step that cannot be taken at all fails the request with its own error, unless it is `platform_admin`'s:
+    /// repairs are never barred.
+    pub async fn load(app: &App, call: &Call, id: DeploymentId, mode: Mode) -> Result<Self, Error> {
+        let stored = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
+        let (version, now) = (stored.deployment.version, app.clock.now());
+        call.check_if_match(Some(version))?;
+        if due_action(&stored, now).is_none() {
+            return Ok(Self { aggregate: stored, now, version, mode, policy: None });
+        }
+        let steps = match mode {
+            Mode::CarryOut => Steps::Committed,
+            Mode::DryRun => Steps::InMemory,
+        };
+        // On the heap: hardly any request has steps to take.
+        let caught_up = Box::pin(catch_up(app, &Policies::default(), stored, now, steps)).await;
+        let CaughtUp { aggregate, steps: _, outcome } = caught_up;
+        match outcome {
+            Outcome::UpToDate => {}
+            Outcome::Behind | Outcome::Failed(StoreError::VersionConflict) => return Err(Error::CatchingUp),
+            Outcome::Failed(error) => {
+                let is_for_good = matches!(error, StoreError::Refused(_) | StoreError::Damaged(_));
+                if !(is_for_good && call.principal.actor.authority == Authority::PlatformAdmin) {
+                    return Err(error.into());
+                }
+                let error = error_chain(&error);
+                tracing::error!(deployment_id = %id, error, "a command is decided without the step that is due");
+            }
+        }
+        let version = match mode {
+            Mode::CarryOut => aggregate.deployment.version,
+            Mode::DryRun => version,
+        };
+        call.check_if_match(Some(version))?;
+        Ok(Self { aggregate, now, version, mode, policy: None })
+    }
+
+    /// The same, where the tenant's policy was read with something else.
+    #[must_use]
+    pub fn under(self, policy: DunningPolicy) -> Self {
+        Self { policy: Some(policy), ..self }
+    }
+
+    /// Decides on a command at the moment that the deployment was brought up to. What issues an invoice goes by the
+    /// tenant's policy as it is now: one GetItem, unless it was read.
+    async fn decide(&self, app: &App, call: &Call, command: Command) -> Result<Option<Change>, Error> {
+        let decide = |command, policy| decide(&self.aggregate, command, &call.principal.actor, policy, self.now);
+        let change = decide(command.clone(), self.policy)?;
+        if self.policy.is_some() || !change.as_ref().is_some_and(Change::issues_invoice) {
+            return Ok(change);
+        }
+        let policy = app.store.load_dunning_policy(&self.aggregate.deployment.tenant_id).await?;
+        Ok(decide(command, Some(policy))?)
+    }
+
+    /// What it comes to that nothing needs to change.
+    const fn unchanged(&self) -> Executed<'_> {
+        Executed { after: &self.aggregate, events: &[], resource: None, invoice: None, version: self.version }
+    }
 }
 
 impl Executed<'_> {
@@ -65,66 +161,24 @@ impl Executed<'_> {
     }
 }
 
-/// Decides on a command, and commits what follows together with the answer.
+/// Decides on a command, and commits what follows together with the answer; a dry run only answers.
 pub async fn execute(
     app: &App,
     call: &Call,
-    before: Aggregate,
+    current: Current,
     command: Command,
     answer: impl FnOnce(&Executed<'_>) -> Answer,
 ) -> Result<Answer, Error> {
-    execute_under(app, call, before, command, None, answer).await
-}
-
-/// The same, where the tenant's policy was read already.
-pub async fn execute_under(
-    app: &App,
-    call: &Call,
-    before: Aggregate,
-    command: Command,
-    policy: Option<DunningPolicy>,
-    answer: impl FnOnce(&Executed<'_>) -> Answer,
-) -> Result<Answer, Error> {
-    let version = before.deployment.version;
-    call.check_if_match(Some(version))?;
-    let Some(change) = decided(app, call, &before, command, policy).await? else {
-        return unchanged(app, call, answer(&nothing(&before))).await;
-    };
-    let done = executed(&change, change.after.deployment.version);
-    commit(app, call, &change, answer(&done)).await
-}
-
-/// Decides on a command and tells what would follow. Nothing is written, not even under an idempotency key.
-pub async fn rehearse(
-    app: &App,
-    call: &Call,
-    before: Aggregate,
-    command: Command,
-    policy: Option<DunningPolicy>,
-    answer: impl FnOnce(&Executed<'_>) -> Answer,
-) -> Result<Answer, Error> {
-    let version = before.deployment.version;
-    call.check_if_match(Some(version))?;
-    let change = decided(app, call, &before, command, policy).await?;
-    Ok(answer(&change.as_ref().map_or_else(|| nothing(&before), |change| executed(change, version))))
-}
-
-/// Decides on a command. What issues an invoice goes by the tenant's policy as it is now: one GetItem, unless it was
-/// read.
-async fn decided(
-    app: &App,
-    call: &Call,
-    before: &Aggregate,
-    command: Command,
-    policy: Option<DunningPolicy>,
-) -> Result<Option<Change>, Error> {
-    let (actor, now) = (&call.principal.actor, app.clock.now());
-    let change = decide(before, command.clone(), actor, policy, now)?;
-    if policy.is_some() || !change.as_ref().is_some_and(Change::issues_invoice) {
-        return Ok(change);
+    let change = current.decide(app, call, command).await?;
+    match (change, current.mode) {
+        (None, Mode::CarryOut) => unchanged(app, call, answer(&current.unchanged())).await,
+        (None, Mode::DryRun) => Ok(answer(&current.unchanged())),
+        (Some(change), Mode::CarryOut) => {
+            let done = executed(&change, change.after.deployment.version);
+            commit(app, call, &change, answer(&done)).await
+        }
+        (Some(change), Mode::DryRun) => Ok(answer(&executed(&change, current.version))),
     }
-    let policy = app.store.load_dunning_policy(&before.deployment.tenant_id).await?;
-    Ok(decide(before, command, actor, Some(policy), now)?)
 }
 
 /// Commits a change, and its answer with it if the call has an idempotency key.
@@ -146,8 +200,4 @@ async fn unchanged(app: &App, call: &Call, answer: Answer) -> Result<Answer, Err
 const fn executed(change: &Change, version: u64) -> Executed<'_> {
     let Change { before: _, after, events, resource, resource_read: _, trial_of: _, invoice, invoice_read: _ } = change;
     Executed { after, events: events.as_slice(), resource: resource.as_ref(), invoice: invoice.as_ref(), version }
-}
-
-const fn nothing(before: &Aggregate) -> Executed<'_> {
-    Executed { after: before, events: &[], resource: None, invoice: None, version: before.deployment.version }
 }

@@ -7,7 +7,7 @@ use arcadia_shared::http::{Answer, Call, subscription_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::{Executed, execute_under, rehearse};
+use crate::execute::{Current, Executed, Mode, execute};
 
 struct Body {
     plan_code: ShortCode,
@@ -21,11 +21,12 @@ struct Body {
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let Body { plan_code, plan_version, effective, proration, drop_incompatible, dry_run } = read(call)?;
-    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    let in_trial = aggregate.live_subscription().is_some_and(Subscription::in_trial);
-    let tenant_id = &aggregate.deployment.tenant_id;
+    let mode = if dry_run { Mode::DryRun } else { Mode::CarryOut };
+    let current = Current::load(app, call, id, mode).await?;
+    let in_trial = current.aggregate.live_subscription().is_some_and(Subscription::in_trial);
+    let tenant_id = &current.aggregate.deployment.tenant_id;
     let offer = app.store.load_offer(tenant_id, &plan_code, plan_version, &[], in_trial).await?;
-    let policy = Some(offer.dunning_policy.unwrap_or_default());
+    let current = current.under(offer.dunning_policy.unwrap_or_default());
     let command = Command::ChangePlan(ChangePlan {
         plan: offer.plan.ok_or_else(|| Rejection::UnknownPlan(plan_code.clone()))?,
         version: offer.version.ok_or(Rejection::UnknownPlanVersion { plan_code })?,
@@ -43,10 +44,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         });
         Answer::versioned(body, done.version)
     };
-    if dry_run {
-        return rehearse(app, call, aggregate, command, policy, answer).await;
-    }
-    execute_under(app, call, aggregate, command, policy, answer).await
+    execute(app, call, current, command, answer).await
 }
 
 fn read(call: &Call) -> Result<Body, Error> {
