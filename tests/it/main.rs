@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod any_day;
 mod bad_input;
 mod billing_crash;
 mod billing_history;
@@ -34,6 +35,7 @@ mod idempotency;
 mod isolation;
 mod isolation_matrix;
 mod lifecycle;
+mod local;
 mod metrics;
 mod model;
 mod openapi;
@@ -51,6 +53,7 @@ mod replay;
 mod requests;
 mod resilience;
 mod resources;
+mod security;
 mod simulation;
 mod subscription_bad_input;
 mod subscription_races;
