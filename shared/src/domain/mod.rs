@@ -52,5 +52,6 @@ pub use subscription::{
 pub use values::{
     DeploymentId, DisplayName, InvalidValue, InvoiceNumber, Notes, PaymentReference, ProviderReference, Reason,
     ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp,
+    is_invisible,
 };
 pub use versions::Versions;

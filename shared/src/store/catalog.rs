@@ -12,6 +12,7 @@ use super::queries::Page;
 use super::reread::{Reading, until_whole};
 use super::schema::TENANT_INDEX;
 use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};
+use crate::auth::Scope;
 use crate::domain::{Addon, DeploymentId, DunningPolicy, Plan, PlanVersion, ShortCode, TenantId};
 
 /// What one read finds of what somebody wants to buy.
@@ -203,7 +204,8 @@ impl Store {
         let newest = before.map_or(u32::MAX, |before| before.saturating_sub(1)).min(newest_version(Some(plan)));
         let read = || async {
             let range = keys::plan_versions_before(Some(newest + 1));
-            let (items, more) = self.partition_page(keys::plan_partition(&plan.code), range, limit).await?;
+            let (items, more) =
+                self.partition_page(keys::plan_partition(&plan.code), range, limit, &Scope::All).await?;
             let versions = items.into_iter().map(items::to_plan_version).collect::<Result<Vec<_>, _>>()?;
             if versions.first().map_or(0, |version| version.version) != newest {
                 return Ok(Reading::Torn);

@@ -142,14 +142,14 @@ impl Store {
         id: DeploymentId,
         limit: usize,
     ) -> Result<Option<(Aggregate, Page<Event, u64>)>, StoreError> {
-        let (aggregate, found) = try_join(self.load(scope, id), self.query_events(id, limit, None)).await?;
+        let (aggregate, found) = try_join(self.load(scope, id), self.query_events(scope, id, limit, None)).await?;
         let Some(aggregate) = aggregate else { return Ok(None) };
         let version = aggregate.deployment.version;
         if found.newest() == version && found.is_unbroken() {
             return Ok(Some((aggregate, found.into_page())));
         }
         let read = || async {
-            let found = self.query_events(id, limit, Some(version + 1)).await?;
+            let found = self.query_events(scope, id, limit, Some(version + 1)).await?;
             let is_whole = found.newest() == version && found.is_unbroken();
             Ok(if is_whole { Reading::Whole(found.into_page()) } else { Reading::Torn })
         };
@@ -157,8 +157,8 @@ impl Store {
     }
 
     /// A page of a deployment's events, without a gap and never with half of a commit at its newest end: one Query, since
-    /// every event says whose it is. Only beyond the last of them, one GetItem more tells whether there is such a
-    /// deployment. `None` as for [`Store::load`].
+    /// every event says whose it is. Only if it finds none, one GetItem more tells whether there is such a deployment: beyond
+    /// the last of them, and alike for what is not there and what is another tenant's. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -179,7 +179,7 @@ impl Store {
         limit: usize,
         before: Option<u64>,
     ) -> Result<Reading<Option<Page<Event, u64>>>, StoreError> {
-        let found = self.query_events(id, limit, before).await?;
+        let found = self.query_events(scope, id, limit, before).await?;
         if found.tenant_id.as_ref().is_some_and(|tenant_id| !scope.contains(tenant_id)) {
             return Ok(Reading::Whole(None));
         }
@@ -203,12 +203,13 @@ impl Store {
 
     async fn query_events(
         &self,
+        scope: &Scope,
         id: DeploymentId,
         limit: usize,
         before: Option<u64>,
     ) -> Result<FoundEvents, StoreError> {
         let range = keys::events_before(before);
-        let (items, more) = self.partition_page(keys::partition(id), range, limit).await?;
+        let (items, more) = self.partition_page(keys::partition(id), range, limit, scope).await?;
         let records = items.into_iter().map(items::to_event_record).collect::<Result<Vec<_>, _>>()?;
         let tenant_id = records.first().map(|record| record.tenant_id.clone());
         let events = records.into_iter().map(|record| record.event).collect();
@@ -232,7 +233,7 @@ impl Store {
         limit: usize,
         before: Option<ResourceId>,
     ) -> Result<Option<Page<Resource, ResourceId>>, StoreError> {
-        let history = self.partition_page(keys::partition(id), keys::resources_before(before), limit);
+        let history = self.partition_page(keys::partition(id), keys::resources_before(before), limit, &Scope::All);
         let (is_within, (items, more)) = try_join(self.is_within(scope, id), history).await?;
         if !is_within {
             return Ok(None);
@@ -252,7 +253,7 @@ impl Store {
         limit: usize,
         before: Option<&InvoiceNumber>,
     ) -> Result<Option<Page<Invoice, InvoiceNumber>>, StoreError> {
-        let history = self.partition_page(keys::partition(id), keys::invoices_before(before), limit);
+        let history = self.partition_page(keys::partition(id), keys::invoices_before(before), limit, &Scope::All);
         let (is_within, (items, more)) = try_join(self.is_within(scope, id), history).await?;
         if !is_within {
             return Ok(None);
@@ -415,21 +416,25 @@ impl Store {
         if wanted.is_empty() { Ok(found) } else { Err(StoreError::Unavailable("keys stayed unprocessed".to_owned())) }
     }
 
-    /// One consistent Query of part of a partition, last first, with one item more than `limit`. Of a deployment's
-    /// partition, the caller must drop them unless the deployment is within the scope.
+    /// One consistent Query of part of a partition, last first, with one item more than `limit`. What does not say whose it
+    /// is has to be asked for with [`Scope::All`], and the caller must drop it unless its deployment is within the scope.
     pub(super) async fn partition_page(
         &self,
         partition: String,
         range: RangeInclusive<String>,
         limit: usize,
+        scope: &Scope,
     ) -> Result<(Vec<Item>, bool), StoreError> {
         let (first, last) = range.into_inner();
-        let output = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .scan_index_forward(false)
+        let query = self.client.query().table_name(&self.table).consistent_read(true).scan_index_forward(false);
+        let query = match scope {
+            Scope::All => query,
+            Scope::Tenant(tenant_id) => query
+                .filter_expression("#record.tenant_id = :tenant_id")
+                .expression_attribute_names("#record", "record")
+                .expression_attribute_values(":tenant_id", string(tenant_id.as_str())),
+        };
+        let output = query
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
             .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
             .expression_attribute_values(":pk", string(partition))
