@@ -151,14 +151,14 @@ async fn live_resources_keep_a_cancelled_deployment_from_the_archive() {
     let id = id_of(&billing.create("shop").await);
     let path = format!("/deployments/{id}/resources");
     let body = json!({"kind": "bucket", "provider_reference": "arn:1"});
-    let resource = billing.post(&path, &billing.user, body).await;
+    let resource = billing.post(&path, &billing.data_plane, body).await;
     assert_eq!(resource.status, 201, "{}", resource.text);
     let resource = id_of(&resource.body["resource"]);
     billing.transition(&id, &billing.user, json!({"to_state": "cancelled"})).await.expect(200);
     assert_eq!(billing.next(&id).await.0, "none");
     billing.set_time("2028-06-01T00:00:00Z");
     assert_eq!(billing.sweep().await, Report::default());
-    billing.delete(&format!("{path}/{resource}"), &billing.user).await.expect(200);
+    billing.delete(&format!("{path}/{resource}"), &billing.data_plane).await.expect(200);
     assert_eq!(billing.next(&id).await, ("archive".to_owned(), "2028-02-14T00:00:00Z".to_owned()));
     assert_eq!(billing.sweep().await.steps, 1);
     assert_eq!(billing.state(&id).await, "archived");

@@ -28,7 +28,10 @@ async fn a_cancellation_waits_for_the_periods_end_and_can_be_undone() {
     let path = format!("/deployments/{id}/subscription/cancellation");
     // The period's end is the default.
     let cancelled = world.post(&path, &world.user, json!({})).await.expect(200);
-    assert_eq!(cancelled["subscription"], merged(before.clone(), json!({"cancel_at": PERIOD_END})));
+    assert_eq!(
+        cancelled["subscription"],
+        merged(before.clone(), json!({"cancel_at": PERIOD_END, "cancel_scheduled_by": "tenant_user"}))
+    );
     let shown = world.show(&id).await;
     assert_eq!(shown["subscription"], cancelled["subscription"]);
     assert_eq!(shown["events"][0]["type"], "cancellation_scheduled");

@@ -117,7 +117,7 @@ async fn resources_are_paged() {
     let mut ids = Vec::new();
     for n in 0..RECORDS {
         let body = json!({"kind": "bucket", "provider_reference": format!("b-{n}")});
-        let created = world.post(&path, &world.user, body).await.expect(201);
+        let created = world.post(&path, &world.data_plane, body).await.expect(201);
         ids.insert(0, json!(id_of(&created["resource"])));
         world.clock.shift(TimeDelta::seconds(1));
     }

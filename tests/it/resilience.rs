@@ -111,7 +111,7 @@ async fn a_resource_whose_answer_was_lost_is_added_once() {
     world.dynamodb.plan(WRITE, SDK_ATTEMPTS - 1, Fault::BreakOff);
     let body = json!({"kind": "bucket", "provider_reference": "b"});
     let path = format!("/deployments/{id}/resources");
-    let added = world.post(&path, &world.user, body).await.expect(201);
+    let added = world.post(&path, &world.data_plane, body).await.expect(201);
     check_sent(&world, SDK_ATTEMPTS);
     let listed = world.collect(&path, &world.user, "resources").await;
     assert_eq!(listed, [added["resource"].clone()]);
