@@ -160,6 +160,7 @@ pub fn names() -> Vec<String> {
         COMMITS,
         CONFLICTS,
         RETRIES,
+        TORN_READS,
         INVOICES_OPENED,
         INVOICES_PAID,
         INVOICES_OVERDUE,

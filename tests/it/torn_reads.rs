@@ -85,10 +85,10 @@ async fn a_charge_that_waits_is_not_lost_when_the_next_command_reads_a_mixture()
         let aggregate = billing.check(&id).await;
         assert_eq!(aggregate.addons.len(), 3);
         // 1,000 for 30 of 31 days.
-        let waiting = aggregate.subscription.expect("a subscription").unbilled_lines;
-        let of_backup =
-            waiting.iter().filter(|line| line.code.as_str() == "backup" && line.kind == LineKind::AddonCharge);
-        assert_eq!(of_backup.map(|line| line.amount_cents).collect::<Vec<_>>(), [968], "{old}");
+        let subscription = aggregate.subscription.expect("a subscription");
+        let of_backup = subscription.waiting().filter(|charge| charge.code.as_str() == "backup");
+        assert_eq!(of_backup.map(|charge| charge.amount_cents).collect::<Vec<_>>(), [968], "{old}");
+        billing.settle(&id).await;
         billing.sweep_at("2027-02-01T00:00:00Z").await;
         let invoice = &billing.invoices(&id).await[0];
         assert!(invoice["lines"].as_array().unwrap().iter().any(|line| line["amount_cents"] == 968), "{invoice}");

@@ -169,7 +169,7 @@ pub struct Versioned<T> {
 #[serde(tag = "type", content = "record", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant, reason = "one is made at a time, to be written or taken apart at once")]
 enum Record {
-    Event(EventRecord),
+    Event(StoredEvent),
     Resource(Resource),
     Subscription(Subscription),
     SubscriptionAddon(SubscriptionAddon),
@@ -182,8 +182,15 @@ enum Record {
     DunningPolicy(DunningPolicy),
 }
 
-/// An event, with what a consumer of the table's stream needs beside it.
+/// An event as it is stored; its deployment's id is in its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredEvent {
+    tenant_id: TenantId,
+    event: Event,
+}
+
+/// An event, with what a consumer of the table's stream needs beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
     /// What it happened to.
     pub deployment_id: DeploymentId,
@@ -396,7 +403,7 @@ pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreE
     let Deployment { id: deployment_id, tenant_id, .. } = deployment.clone();
     let event = event.clone();
     let key = keys::event(deployment_id, event.sequence);
-    record(key, None, Record::Event(EventRecord { deployment_id, tenant_id, event }))
+    record(key, None, Record::Event(StoredEvent { tenant_id, event }))
 }
 
 /// Turns a resource into an item.
@@ -510,7 +517,6 @@ macro_rules! part_reader {
 }
 
 reader!(to_event, Record::Event(record) => record.event, Event, "an event");
-reader!(to_event_record, Record::Event(record) => record, EventRecord, "an event");
 reader!(to_resource, Record::Resource(resource) => resource, Resource, "a resource");
 reader!(to_trial_claim, Record::TrialClaim { deployment_id } => deployment_id, DeploymentId, "a trial claim");
 reader!(to_plan, Record::Plan(plan) => plan, Plan, "a plan");
@@ -520,6 +526,20 @@ reader!(to_invoice, Record::Invoice(invoice) => invoice, Invoice, "an invoice");
 reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
 part_reader!(to_subscription, Subscription, Subscription, "a subscription");
 part_reader!(to_subscription_addon, SubscriptionAddon, SubscriptionAddon, "a subscription's add-on");
+
+/// Reads an event, and what it happened to.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_event_record(item: Item) -> Result<EventRecord, StoreError> {
+    let RecordItem { pk, sk, record, .. } = from_item(item)?;
+    match (record, keys::deployment_id(&pk)) {
+        (Record::Event(StoredEvent { tenant_id, event }), Some(deployment_id)) => {
+            Ok(EventRecord { deployment_id, tenant_id, event })
+        }
+        _ => Err(StoreError::Damaged(format!("{pk} {sk} is not an event"))),
+    }
+}
 
 /// Reads a deployment.
 ///

@@ -37,7 +37,7 @@ use world::{Counts, Defect};
 /// How many seeds are run unless `SEEDS` says otherwise.
 const SEEDS: u64 = 10_000;
 /// Within how many seeds a defect has to be found.
-const SEEDS_TO_FIND: u64 = 500;
+const SEEDS_TO_FIND: u64 = 2_000;
 
 /// A store that builds transactions and reaches nothing.
 fn store() -> Store {
