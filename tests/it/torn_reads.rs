@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use arcadia_functions::billing::sweep::Report;
-use arcadia_shared::domain::{Event, LineKind};
+use arcadia_shared::domain::Event;
 use arcadia_shared::http::cursor;
 use arcadia_shared::store::MAX_READS;
 use serde_json::{Value, json};
