@@ -1,10 +1,39 @@
-//! The middle of every handler that changes a deployment: precondition, decide, commit together with the answer.
+//! The middle of every handler that changes a deployment: [`Current::load`] reads it, checks the precondition and takes the
+//! steps of the clock that are due; [`execute`] decides and commits together with the answer. What a handler reads beside
+//! the deployment it reads between the two.
 
 use arcadia_shared::Error;
-use arcadia_shared::domain::{Aggregate, Change, Command, Event, EventKind, Invoice, Resource, decide};
+use arcadia_shared::domain::{
+    Aggregate, Authority, Change, Command, DeploymentId, Event, EventKind, Invoice, Rejection, Resource, Timestamp,
+    decide,
+};
 use arcadia_shared::http::{Answer, Call, deployment_view, invoice_view, subscription_view};
 use arcadia_shared::runtime::App;
+use arcadia_shared::store::{StoreError, error_chain};
 use serde_json::{Value, json};
+
+use crate::catch_up::{CaughtUp, Outcome, Policies, Steps, catch_up, due_action};
+
+/// A deployment as a command sees it: as a sweep would leave it if it ran now.
+#[derive(Debug)]
+pub struct Current {
+    /// The deployment.
+    pub aggregate: Aggregate,
+    /// The moment that it is brought up to, and decided at.
+    now: Timestamp,
+    /// The version that is stored.
+    version: u64,
+    mode: Mode,
+}
+
+/// What a call wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The command is carried out.
+    CarryOut,
+    /// The answer tells what would follow. Nothing is written, not even under an idempotency key.
+    DryRun,
+}
 
 /// What a command comes to.
 #[derive(Debug)]
@@ -19,6 +48,60 @@ pub struct Executed<'a> {
     pub invoice: Option<&'a Invoice>,
     /// The version that is stored.
     pub version: u64,
+}
+
+impl Current {
+    /// Reads a deployment within the caller's scope, holds it against `If-Match`, and takes the steps of the clock that are
+    /// due. A version that is no longer the one of `If-Match` after them fails as any other; a dry run takes the steps
+    /// in memory, and `If-Match` is about what is stored.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], and [`Error::CatchingUp`] if more is due than a request
+    /// takes. A step that cannot be taken at all fails the request with its own error, unless it is `platform_admin`'s:
+    /// repairs are never barred.
+    pub async fn load(app: &App, call: &Call, id: DeploymentId, mode: Mode) -> Result<Self, Error> {
+        let stored = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
+        let (version, now) = (stored.deployment.version, app.clock.now());
+        call.check_if_match(Some(version))?;
+        if due_action(&stored, now).is_none() {
+            return Ok(Self { aggregate: stored, now, version, mode });
+        }
+        let steps = match mode {
+            Mode::CarryOut => Steps::Committed,
+            Mode::DryRun => Steps::InMemory,
+        };
+        // On the heap: hardly any request has steps to take.
+        let caught_up = Box::pin(catch_up(app, &Policies::default(), stored, now, steps)).await;
+        let CaughtUp { aggregate, steps: _, outcome } = caught_up;
+        match outcome {
+            Outcome::UpToDate => {}
+            Outcome::Behind | Outcome::Failed(StoreError::VersionConflict) => return Err(Error::CatchingUp),
+            Outcome::Failed(error) => {
+                let is_for_good = matches!(error, StoreError::Refused(_) | StoreError::Damaged(_));
+                if !(is_for_good && call.principal.actor.authority == Authority::PlatformAdmin) {
+                    return Err(error.into());
+                }
+                let error = error_chain(&error);
+                tracing::error!(deployment_id = %id, error, "a command is decided without the step that is due");
+            }
+        }
+        let version = match mode {
+            Mode::CarryOut => aggregate.deployment.version,
+            Mode::DryRun => version,
+        };
+        call.check_if_match(Some(version))?;
+        Ok(Self { aggregate, now, version, mode })
+    }
+
+    /// Decides on a command at the moment that the deployment was brought up to.
+    fn decide(&self, call: &Call, command: Command) -> Result<Option<Change>, Rejection> {
+        decide(&self.aggregate, command, &call.principal.actor, self.now)
+    }
+
+    /// What it comes to that nothing needs to change.
+    const fn unchanged(&self) -> Executed<'_> {
+        Executed { after: &self.aggregate, events: &[], resource: None, invoice: None, version: self.version }
+    }
 }
 
 impl Executed<'_> {
@@ -48,35 +131,24 @@ impl Executed<'_> {
     }
 }
 
-/// Decides on a command, and commits what follows together with the answer.
+/// Decides on a command, and commits what follows together with the answer; a dry run only answers.
 pub async fn execute(
     app: &App,
     call: &Call,
-    before: Aggregate,
+    current: Current,
     command: Command,
     answer: impl FnOnce(&Executed<'_>) -> Answer,
 ) -> Result<Answer, Error> {
-    let version = before.deployment.version;
-    call.check_if_match(Some(version))?;
-    let Some(change) = decide(&before, command, &call.principal.actor, app.clock.now())? else {
-        return unchanged(app, call, answer(&nothing(&before))).await;
-    };
-    let done = executed(&change, change.after.deployment.version);
-    commit(app, call, &change, answer(&done)).await
-}
-
-/// Decides on a command and tells what would follow. Nothing is written, not even under an idempotency key.
-pub fn rehearse(
-    app: &App,
-    call: &Call,
-    before: Aggregate,
-    command: Command,
-    answer: impl FnOnce(&Executed<'_>) -> Answer,
-) -> Result<Answer, Error> {
-    let version = before.deployment.version;
-    call.check_if_match(Some(version))?;
-    let change = decide(&before, command, &call.principal.actor, app.clock.now())?;
-    Ok(answer(&change.as_ref().map_or_else(|| nothing(&before), |change| executed(change, version))))
+    let change = current.decide(call, command)?;
+    match (change, current.mode) {
+        (None, Mode::CarryOut) => unchanged(app, call, answer(&current.unchanged())).await,
+        (None, Mode::DryRun) => Ok(answer(&current.unchanged())),
+        (Some(change), Mode::CarryOut) => {
+            let done = executed(&change, change.after.deployment.version);
+            commit(app, call, &change, answer(&done)).await
+        }
+        (Some(change), Mode::DryRun) => Ok(answer(&executed(&change, current.version))),
+    }
 }
 
 /// Commits a change, and its answer with it if the call has an idempotency key.
@@ -98,8 +170,4 @@ async fn unchanged(app: &App, call: &Call, answer: Answer) -> Result<Answer, Err
 const fn executed(change: &Change, version: u64) -> Executed<'_> {
     let Change { before: _, after, events, resource, trial_of: _, invoice } = change;
     Executed { after, events: events.as_slice(), resource: resource.as_ref(), invoice: invoice.as_ref(), version }
-}
-
-const fn nothing(before: &Aggregate) -> Executed<'_> {
-    Executed { after: before, events: &[], resource: None, invoice: None, version: before.deployment.version }
 }

@@ -9,6 +9,7 @@ use arcadia_functions::respond;
 use arcadia_functions::traces::{function, respond};
 use arcadia_shared::metrics;
 use arcadia_shared::runtime::{self, App, handler_name, start_logging};
+use arcadia_shared::store::error_chain;
 use lambda_http::{Request, service_fn};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
@@ -56,7 +57,7 @@ async fn main() -> Result<(), Error> {
 async fn publish_events(event: LambdaEvent<Value>) -> Result<Vec<CloudEvent>, Error> {
     publish(&event.payload).map_err(|error| {
         // The pipe keeps no reason with a record that it gives up.
-        tracing::error!(route = "publish_events", error = %error, "events were not published");
+        tracing::error!(route = "publish_events", error = error_chain(&error), "events were not published");
         error.into()
     })
 }

@@ -87,17 +87,26 @@ pub fn problem_response(problem: &Problem, request_id: &str) -> Response<Body> {
     if let Some(seconds) = problem.retry_after_s {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let Some(tag) = problem.current_version.and_then(entity_tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
     response
+}
+
+/// A version as `ETag` names it.
+fn entity_tag(version: u64) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("\"{version}\"")).ok()
 }
 
 fn answer_response(answer: Answer, request_id: &str) -> Response<Body> {
     let Answer { status, body, version, location, replayed } = answer;
     let mut response = json_response("application/json", &body, request_id);
     *response.status_mut() = status;
-    let tag = version.map(|version| format!("\"{version}\""));
-    let replayed = replayed.then(|| "true".to_owned());
+    let location = location.and_then(|location| HeaderValue::try_from(location).ok());
+    let replayed = replayed.then(|| HeaderValue::from_static("true"));
+    let tag = version.and_then(entity_tag);
     for (name, value) in [(header::ETAG, tag), (header::LOCATION, location), (IDEMPOTENT_REPLAYED, replayed)] {
-        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+        if let Some(value) = value {
             response.headers_mut().insert(name, value);
         }
     }

@@ -53,6 +53,9 @@ pub enum Error {
     /// A rule forbids it.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// The clock is further behind with the deployment than one request catches up.
+    #[error("the deployment is several steps of the clock behind")]
+    CatchingUp,
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -82,18 +85,18 @@ impl Error {
     #[must_use]
     pub const fn may_follow_success(&self) -> bool {
         match self {
-            Self::PreconditionFailed { .. } | Self::Rejected(_) => true,
+            Self::PreconditionFailed { .. } | Self::Rejected(_) | Self::CatchingUp => true,
             Self::Store(error) => match error {
                 StoreError::VersionConflict
                 | StoreError::SlugTaken
                 | StoreError::TrialTaken
                 | StoreError::ReferenceTaken
-                | StoreError::CatalogConflict => true,
-                StoreError::Answered(_)
-                | StoreError::KeyInUse
-                | StoreError::Unavailable(_)
+                | StoreError::CatalogConflict
                 | StoreError::Damaged(_)
-                | StoreError::Refused(_) => false,
+                | StoreError::Refused(_) => true,
+                StoreError::Answered(_) | StoreError::KeyInUse | StoreError::Unavailable(_) | StoreError::Denied(_) => {
+                    false
+                }
             },
             Self::Unauthenticated
             | Self::Forbidden { .. }

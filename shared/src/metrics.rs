@@ -39,6 +39,8 @@ pub const INVOICES_PAID: &str = "InvoicesPaid";
 pub const INVOICES_OVERDUE: &str = "InvoicesOverdue";
 /// Steps that sweeps took.
 pub const STEPS: &str = "Steps";
+/// Steps that DynamoDB refuses for good, met by sweeps and by requests.
+pub const STEPS_REFUSED: &str = "StepsRefused";
 /// Deployments that sweeps could not work on and left alone for a while.
 pub const POSTPONED: &str = "Postponed";
 /// Deployments that sweeps got no answer for.
@@ -160,6 +162,7 @@ pub fn names() -> Vec<String> {
         INVOICES_PAID,
         INVOICES_OVERDUE,
         STEPS,
+        STEPS_REFUSED,
         POSTPONED,
         UNANSWERED,
         SWEEP_LAG,

@@ -2,10 +2,12 @@
 //! deployment that it cannot work on.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use arcadia_functions::billing::sweep::{self, Report};
 use arcadia_shared::domain::{Action, DeploymentId, NextAction, State};
+use arcadia_shared::metrics;
 use arcadia_shared::runtime::{App, Clock as _};
 use arcadia_shared::store::items::{Item, string};
 use arcadia_shared::store::keys;
@@ -17,8 +19,9 @@ use tokio::time::Instant;
 use uuid::{Builder, Uuid};
 
 use crate::harness::billing::{Billing, overwrite, text};
+use crate::harness::project::ROOT;
 use crate::harness::world::id_of;
-use crate::harness::{Fault, Random};
+use crate::harness::{Fault, Random, lambda};
 
 const JANUARY: &str = "2027-01-01T00:00:00Z";
 const FEBRUARY: &str = "2027-02-01T00:00:00Z";
@@ -282,6 +285,54 @@ async fn a_damaged_deployment_is_left_alone_for_an_hour_and_holds_nobody_up() {
     let repaired = billing.sweep_anyhow().await;
     assert_eq!(repaired, Report { due: 3, steps: 2, postponed: 1, ..Report::default() });
     check_renewed(&billing, &[damaged[0].clone(), damaged[2].clone()], 1).await;
+}
+
+#[tokio::test]
+async fn a_deployment_whose_step_is_refused_for_good_is_left_alone_for_an_hour_and_holds_nobody_up() {
+    let (billing, ids) = renewing(20).await;
+    billing.dynamodb.plan("TransactWriteItems", 1, Fault::invalid("Put(note=a secret)"));
+    let (report, counted) = metrics::collect(billing.sweep_anyhow()).await;
+    assert_eq!(report, Report { due: 20, steps: 19, postponed: 1, ..Report::default() });
+    let [refused, postponed] = [metrics::STEPS_REFUSED, metrics::POSTPONED].map(|name| counted.get(name));
+    assert_eq!((refused, postponed), (Some(1), Some(1)));
+    assert_eq!(billing.due().await, 0, "it is put off");
+    billing.clock.shift(TimeDelta::hours(1));
+    assert_eq!(billing.sweep().await, Report { due: 1, steps: 1, ..Report::default() });
+    check_renewed(&billing, &ids, 1).await;
+}
+
+#[tokio::test]
+async fn no_line_that_is_logged_holds_what_dynamodb_was_sent() {
+    const SECRET: &str = "Put(note=a secret), ";
+    /// Longer than any line that the product logs.
+    const MAX_LINE_LEN: usize = 1_000;
+    // Long ago, since the binary goes by the machine's clock.
+    let billing = Billing::at("2026-01-01T00:00:00Z").await;
+    let ids = billing.fill(3, "free").await;
+    let call = fs::read_to_string(format!("{ROOT}/infra/events/update_deployment.json")).unwrap();
+    let call: Value = serde_json::from_str(&call.replace("00000000-0000-7000-8000-000000000000", &ids[0])).unwrap();
+    for (handler, event, level) in [("billing_sweep", json!({}), "ERROR"), ("update_deployment", call, "ERROR")] {
+        let fault = Fault::invalid(&SECRET.repeat(10_000));
+        billing.dynamodb.plan("TransactWriteItems", 1, fault);
+        let table = (billing.dynamodb.endpoint.as_str(), billing.app.store.table());
+        let ran = lambda::run(handler, Some(table), &[event]).await;
+        let lines: Vec<String> = ran.logs.iter().map(Value::to_string).collect();
+        let told: Vec<&Value> = ran.logs.iter().filter(|line| line["level"] == level).collect();
+        assert!(!told.is_empty(), "{handler}: {lines:?}");
+        for line in told {
+            let error = line["error"].as_str().expect("a reason");
+            assert!(error.contains("ValidationException"), "{handler}: {line}");
+            assert!(error.contains("length less than or equal to 100"), "{handler}: {line}");
+        }
+        for line in &lines {
+            assert!(line.len() < MAX_LINE_LEN && !line.contains("secret"), "{handler}: {line}");
+            assert!(!line.contains("got no answer"), "{handler}: {line}");
+        }
+        if handler == "billing_sweep" {
+            assert_eq!((&ran.answers[0]["due"], &ran.answers[0]["postponed"]), (&json!(3), &json!(1)), "{ran:?}");
+            assert_eq!(ran.metrics[0]["StepsRefused"], 1, "{ran:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -323,6 +323,42 @@ async fn measure_step(billing: &Billing, target: &Target, name: &str, at: &str) 
     Row { name: format!("sweep: {name}"), cost, keyed: None, reads, writes, complaints }
 }
 
+/// Measures what a step adds to a command that finds it due at `at`, of the one deployment of a world. All else costs what
+/// it does when nothing is due.
+async fn measure_late(billing: &Billing, target: &Target, step: &str, at: &str, n: usize) -> Row {
+    billing.set_time(at);
+    let indexes = Index::all(&billing.describe_table().await);
+    let operation =
+        operations().into_iter().find(|operation| operation.name == "create_resource").expect("it is there");
+    let before = table::typed_items(billing.app.store.table()).await;
+    operation.carry_out(billing, target, n, false).await;
+    let mut exchanges = billing.dynamodb.recorded();
+    let after = table::typed_items(billing.app.store.table()).await;
+    // The deployment is read, the step is taken, and then the command is carried out.
+    let first = exchanges.iter().position(|exchange| exchange.operation == "TransactWriteItems").expect("a step");
+    let mut of_command = exchanges.split_off(first + 1);
+    let of_step = exchanges.split_off(1);
+    of_command.splice(0..0, exchanges);
+    let between = applied(&before, of_step.last().expect("a transaction"));
+    let name = format!("before a command: {step}");
+    let floor = Floor::of(&name, target);
+    let (cost, wrong_step) = judge(&floor, &of_step, (&before, &between), &indexes);
+    let (_, wrong_command) = judge(&Floor::of(operation.name, target), &of_command, (&between, &after), &indexes);
+    let (reads, writes) = (floor.reads(), floor.writes());
+    Row { name, cost, keyed: None, reads, writes, complaints: wrong_step.into_iter().chain(wrong_command).collect() }
+}
+
+/// What a table holds after a transaction that only puts.
+fn applied(items: &Items, transaction: &Exchange) -> Items {
+    let mut items = items.clone();
+    for write in transaction.request["TransactItems"].as_array().expect("writes") {
+        let item = write["Put"]["Item"].clone();
+        let key = ["PK", "SK"].map(|name| item[name]["S"].as_str().expect("a put of an item").to_owned());
+        items.insert(key.into(), item);
+    }
+    items
+}
+
 /// Measures a look at everything when nothing is due: a tick's, and a sweep's of every shard.
 async fn measure_idle(shards: u8) -> Row {
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
@@ -383,6 +419,12 @@ async fn what_the_docs_say_of_costs_is_seen_and_the_least_possible() {
         let target = prepare(&billing, ready, 0).await;
         for (name, at) in taken {
             steps.push(measure_step(&billing, &target, name, at).await);
+        }
+        let billing = Billing::at("2027-01-01T00:00:00Z").await;
+        billing.sell_addon("seats_10", json!({"price_cents": 500, "quantity": 10, "unit": "seats"})).await;
+        let target = prepare(&billing, ready, 0).await;
+        for (n, (name, at)) in taken.iter().enumerate() {
+            steps.push(measure_late(&billing, &target, name, at, n).await);
         }
     }
     for shards in [16, 64] {

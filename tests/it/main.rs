@@ -33,6 +33,7 @@ mod guides;
 mod idempotency;
 mod isolation;
 mod isolation_matrix;
+mod late_clock;
 mod lifecycle;
 mod metrics;
 mod model;

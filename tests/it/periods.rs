@@ -25,6 +25,8 @@ async fn subscribed_at(at: &str, body: Value) -> (World, String) {
 
 /// Pauses the deployment and resumes it at `at`: the period that `at` falls into opens.
 async fn resumed_at(world: &World, id: &str, at: &str) -> Value {
+    // What is overdue cannot be paused.
+    world.settle_open_invoices(id).await;
     world.transition(id, &world.user, json!({"to_state": "paused"})).await.expect(200);
     world.set_time(at);
     world.transition(id, &world.user, json!({"to_state": "active"})).await.expect(200);

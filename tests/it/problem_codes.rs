@@ -267,6 +267,9 @@ async fn troubles(case: &mut Refusals) {
     case.billing.dynamodb.clear();
     send(first).await.expect(200);
     case.refused("idempotency_key_reused", other).await;
+    let path = format!("/deployments/{}", case.billing.fill(1, "free").await.remove(0));
+    case.billing.clock.shift(TimeDelta::days(200));
+    case.refused("catching_up", case.call(Method::PATCH, &path).json(&json!({"display_name": "Late"}))).await;
 }
 
 #[tokio::test]

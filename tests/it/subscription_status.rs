@@ -178,6 +178,8 @@ async fn what_was_cancelled_by_itself_stays_so_when_the_deployment_comes_back() 
     world.open_shop().await;
     let id = subscribed_in(&world, "shop", State::Active).await;
     world.cancel(&id, "immediate").await.expect(200);
+    // What is overdue would become past due by the clock.
+    world.settle_open_invoices(&id).await;
     let ended = world.subscription(&id).await;
     world.clock.shift(TimeDelta::seconds(1));
     for to_state in [State::Cancelled, State::Active, State::Paused, State::Active, State::PastDue] {

@@ -1,33 +1,30 @@
 //! `billing_sweep`: takes every step that is due in a shard. Whatever is delivered twice or interrupted does no harm: a
 //! step is one transaction on condition of the version that it was decided on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::{Action, Aggregate, Deployment, DeploymentId, DunningPolicy, TenantId, Timestamp, step};
+use arcadia_shared::domain::{DeploymentId, Timestamp};
 use arcadia_shared::metrics;
 use arcadia_shared::runtime::App;
-use arcadia_shared::store::{DuePage, DueRow, StoreError, keys};
+use arcadia_shared::store::{DuePage, DueRow, StoreError, error_chain, keys};
 use chrono::TimeDelta;
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 use tokio::time::Instant;
+
+use crate::catch_up::{CaughtUp, Outcome, Policies, Steps, catch_up, due_action};
 
 /// How many deployments are worked on at a time.
 pub const CONCURRENCY: usize = 32;
 /// How many entries of the due index one Query reads: so many that what is worked on meanwhile outlasts the next.
 pub const PAGE: usize = 1_000;
-/// How many steps one deployment may take in one sweep. One that is further behind goes on with the next.
-const MAX_STEPS: usize = 3;
-/// How often a deployment that somebody else changes meanwhile is read again.
-const MAX_CONFLICTS: usize = 3;
 /// For how long a deployment that cannot be worked on is left alone.
 const BACKOFF: TimeDelta = TimeDelta::hours(1);
 /// How long before the time limit no further page is begun.
@@ -50,8 +47,18 @@ pub struct Report {
     pub unfinished: bool,
 }
 
+/// Whose trouble an error is.
+enum Trouble {
+    /// Nobody's: what was due stays due, and is looked at again.
+    Passing,
+    /// The whole stack's, for instance a permission that is missing: no deployment is to wait for it.
+    OfTheStack,
+    /// The deployment's own: it is left alone for a while, so that the sweep does not come to nothing else.
+    OfTheDeployment,
+}
+
 /// What became of one deployment.
-enum Outcome {
+enum Worked {
     Stepped {
         steps: usize,
         behind: bool,
@@ -85,7 +92,7 @@ async fn answer(app: &App, event: &Value, time_left: Duration) -> Result<Value, 
             None => Err(StoreError::Damaged("a message that names no shard".to_owned())),
         };
         if let Err(error) = swept {
-            tracing::error!(error = %error, "a shard was not swept");
+            tracing::error!(error = error_chain(&error), "a shard was not swept");
             failures.push(json!({"itemIdentifier": record.get("messageId")}));
         }
     }
@@ -111,7 +118,7 @@ pub async fn sweep_shards(app: &App, shards: &[u8], stop_at: Instant) -> Result<
         app,
         now: app.clock.now(),
         stop_at,
-        policies: Mutex::default(),
+        policies: Policies::default(),
         met: Mutex::default(),
         unfinished: AtomicBool::new(false),
     };
@@ -145,8 +152,8 @@ struct Sweep<'a> {
     now: Timestamp,
     stop_at: Instant,
     /// The dunning policies that were read.
-    policies: Mutex<HashMap<TenantId, Arc<OnceCell<DunningPolicy>>>>,
-    /// What is still due after a step: its entry has moved, perhaps to a page that is yet to come.
+    policies: Policies,
+    /// What is worked on, and what was still due after a step: its entry has moved, perhaps to a page that is yet to come.
     met: Mutex<HashSet<DeploymentId>>,
     unfinished: AtomicBool,
 }
@@ -162,13 +169,13 @@ impl Sweep<'_> {
         while let Some(outcome) = outcomes.next().await {
             report.due += 1;
             match outcome {
-                Ok(Outcome::Stepped { steps, behind }) => {
+                Ok(Worked::Stepped { steps, behind }) => {
                     report.steps += steps;
                     report.behind += usize::from(behind);
                 }
-                Ok(Outcome::Postponed) => report.postponed += 1,
-                Ok(Outcome::Unanswered) => report.unanswered += 1,
-                Ok(Outcome::Met) => report.due -= 1,
+                Ok(Worked::Postponed) => report.postponed += 1,
+                Ok(Worked::Unanswered) => report.unanswered += 1,
+                Ok(Worked::Met) => report.due -= 1,
                 // Nothing more comes, but what was begun is brought to its end.
                 Err(error) => failure = Some(error),
             }
@@ -199,90 +206,81 @@ impl Sweep<'_> {
     }
 
     /// Works on one deployment so that nothing it does, not even a panic, touches another.
-    async fn work_on(&self, row: DueRow) -> Outcome {
+    async fn work_on(&self, row: DueRow) -> Worked {
+        if !locked(&self.met).insert(row.id) {
+            return Worked::Met;
+        }
         let worked = AssertUnwindSafe(self.catch_up(&row)).catch_unwind().await;
         let error = match worked {
             Ok(Ok(outcome)) => return outcome,
-            // Not this deployment's fault: it stays due.
-            Ok(Err(error @ (StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::VersionConflict))) => {
-                tracing::warn!(deployment_id = %row.id, error = %error, "a deployment got no answer");
-                return self.unanswered(row.id);
-            }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => match Trouble::of(&error) {
+                Trouble::Passing => {
+                    let error = error_chain(&error);
+                    tracing::warn!(deployment_id = %row.id, error, "a deployment got no answer");
+                    return self.unanswered(row.id);
+                }
+                Trouble::OfTheStack => {
+                    let error = error_chain(&error);
+                    tracing::error!(deployment_id = %row.id, error, "the sweep is not permitted its work");
+                    return self.unanswered(row.id);
+                }
+                Trouble::OfTheDeployment => error_chain(&error),
+            },
             Err(_) => "its records contradict each other".to_owned(),
         };
         tracing::error!(deployment_id = %row.id, error, "a deployment cannot be worked on and is left alone for an hour");
         match self.app.store.postpone(&row, self.now + BACKOFF).await {
-            Ok(()) => Outcome::Postponed,
+            Ok(()) => Worked::Postponed,
             Err(error) => {
-                tracing::error!(deployment_id = %row.id, error = %error, "a deployment cannot even be postponed");
+                let error = error_chain(&error);
+                tracing::error!(deployment_id = %row.id, error, "a deployment cannot even be postponed");
                 self.unanswered(row.id)
             }
         }
     }
 
     /// Whatever step was meant, it is still due: the next pass comes back to it.
-    fn unanswered(&self, id: DeploymentId) -> Outcome {
+    fn unanswered(&self, id: DeploymentId) -> Worked {
         locked(&self.met).remove(&id);
-        Outcome::Unanswered
+        Worked::Unanswered
     }
 
-    async fn catch_up(&self, row: &DueRow) -> Result<Outcome, StoreError> {
-        if locked(&self.met).contains(&row.id) {
-            return Ok(Outcome::Met);
-        }
-        let store = &self.app.store;
-        let mut steps = 0;
-        let mut conflicts = 0;
-        let mut climbed = false;
-        let Some(mut aggregate) = store.load(&Scope::All, row.id).await? else {
+    async fn catch_up(&self, row: &DueRow) -> Result<Worked, StoreError> {
+        let Some(aggregate) = self.app.store.load(&Scope::All, row.id).await? else {
             return Err(StoreError::Damaged(format!("{} is due, but is not there", row.id)));
         };
-        while steps < MAX_STEPS {
-            let Some(action) = self.due_action(&aggregate) else { break };
-            // Whoever was held back is not marched up the whole ladder at once.
-            if action.is_dunning() && climbed {
-                return Ok(Outcome::Stepped { steps, behind: false });
-            }
-            let policy = self.policy(&aggregate.deployment, action).await?;
-            let Some(change) = step(&aggregate, policy, self.now) else { break };
-            if self.due_action(&change.after).is_some() {
-                locked(&self.met).insert(row.id);
-            }
-            match store.commit(&change, self.app.new_commit_id(), None).await {
-                Ok(()) => {
-                    steps += 1;
-                    climbed |= action.is_dunning();
-                    aggregate = change.after;
-                }
-                Err(StoreError::VersionConflict) if conflicts < MAX_CONFLICTS => {
-                    conflicts += 1;
-                    let Some(current) = store.load(&Scope::All, row.id).await? else { break };
-                    aggregate = current;
-                }
-                Err(error) => return Err(error),
-            }
+        let caught_up = catch_up(self.app, &self.policies, aggregate, self.now, Steps::Committed).await;
+        let CaughtUp { aggregate, steps, outcome } = caught_up;
+        if steps < 2 && due_action(&aggregate, self.now).is_none() {
+            // Its entry has not moved to where it would be met again.
+            locked(&self.met).remove(&row.id);
         }
-        let behind = self.due_action(&aggregate).is_some();
+        let behind = match outcome {
+            Outcome::UpToDate => false,
+            Outcome::Behind => true,
+            Outcome::Failed(error) => return Err(error),
+        };
         if behind {
             tracing::warn!(deployment_id = %row.id, steps, "a deployment is still behind");
         }
-        Ok(Outcome::Stepped { steps, behind })
+        Ok(Worked::Stepped { steps, behind })
     }
+}
 
-    /// What is due of a deployment.
-    fn due_action(&self, aggregate: &Aggregate) -> Option<Action> {
-        aggregate.next_action().filter(|next| next.at <= self.now).map(|next| next.action)
-    }
-
-    /// The policy that a step goes by: the deployment's copy, or the tenant's own, which is read once a sweep.
-    async fn policy(&self, deployment: &Deployment, action: Action) -> Result<DunningPolicy, StoreError> {
-        if !action.copies_policy() {
-            return Ok(deployment.dunning_policy);
+impl Trouble {
+    const fn of(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::VersionConflict => Self::Passing,
+            StoreError::Denied(_) => Self::OfTheStack,
+            StoreError::Refused(_)
+            | StoreError::Damaged(_)
+            | StoreError::SlugTaken
+            | StoreError::TrialTaken
+            | StoreError::ReferenceTaken
+            | StoreError::CatalogConflict
+            | StoreError::Answered(_)
+            | StoreError::KeyInUse => Self::OfTheDeployment,
         }
-        let tenant_id = &deployment.tenant_id;
-        let policy = Arc::clone(locked(&self.policies).entry(tenant_id.clone()).or_default());
-        policy.get_or_try_init(|| self.app.store.load_dunning_policy(tenant_id)).await.copied()
     }
 }
 

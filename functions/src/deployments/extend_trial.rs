@@ -7,15 +7,15 @@ use arcadia_shared::http::{Answer, Call, deployment_view, subscription_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::execute;
+use crate::execute::{Current, Mode, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let mut fields = call.fields()?;
     let trial_ends_at = fields.required("trial_ends_at", timestamp);
     fields.finish()?;
-    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    execute(app, call, aggregate, Command::ExtendTrial(trial_ends_at?), |done| {
+    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    execute(app, call, current, Command::ExtendTrial(trial_ends_at?), |done| {
         let body = json!({
             "deployment": deployment_view(done.after),
             "subscription": subscription_view(done.after),

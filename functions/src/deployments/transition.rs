@@ -7,22 +7,20 @@ use arcadia_shared::http::{Answer, Call, deployment_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::{Executed, execute, rehearse};
+use crate::execute::{Current, Executed, Mode, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let (transition, dry_run) = read(call)?;
-    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
+    let mode = if dry_run { Mode::DryRun } else { Mode::CarryOut };
+    let current = Current::load(app, call, id, mode).await?;
     let command = Command::Transition(transition);
     let answer = |done: &Executed<'_>| {
         let deployment = deployment_view(done.after);
         let body = json!({"deployment": deployment, "event": done.events.first(), "dry_run": dry_run});
         Answer::versioned(body, done.version)
     };
-    if dry_run {
-        return rehearse(app, call, aggregate, command, answer);
-    }
-    execute(app, call, aggregate, command, answer).await
+    execute(app, call, current, command, answer).await
 }
 
 fn read(call: &Call) -> Result<(Transition, bool), Error> {

@@ -6,13 +6,13 @@ use arcadia_shared::http::fields::{boolean, text};
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 
-use crate::execute::execute;
+use crate::execute::{Current, Mode, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let command = Command::Update(read(call)?);
-    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    execute(app, call, aggregate, command, |done| done.show_deployment()).await
+    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    execute(app, call, current, command, |done| done.show_deployment()).await
 }
 
 fn read(call: &Call) -> Result<UpdateDeployment, Error> {

@@ -7,7 +7,7 @@ use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::execute;
+use crate::execute::{Current, Mode, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let deployment_id: DeploymentId = call.path("id")?;
@@ -16,19 +16,19 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let provider_reference = fields.required("provider_reference", text);
     let region = fields.optional("region", text);
     fields.finish()?;
-    let aggregate = app.store.load(&call.principal.scope, deployment_id).await?.ok_or(Error::NotFound)?;
+    let current = Current::load(app, call, deployment_id, Mode::CarryOut).await?;
     let now = app.clock.now();
     let resource = Resource {
         id: ResourceId::new(app.new_id(now)),
         deployment_id,
         kind: kind?,
         provider_reference: provider_reference?,
-        region: region.unwrap_or_else(|| aggregate.deployment.region.clone()),
+        region: region.unwrap_or_else(|| current.aggregate.deployment.region.clone()),
         created_at: now,
         deleted_at: None,
     };
     let body = json!({"resource": resource});
     let location = format!("/api/v1/deployments/{deployment_id}/resources/{}", resource.id);
     let command = Command::AddResource(resource);
-    execute(app, call, aggregate, command, |done| Answer::created(body, done.version, location)).await
+    execute(app, call, current, command, |done| Answer::created(body, done.version, location)).await
 }

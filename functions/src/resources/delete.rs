@@ -6,14 +6,14 @@ use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::execute;
+use crate::execute::{Current, Mode, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let resource_id = call.path("resource_id")?;
-    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    let resource = app.store.load_resource(&aggregate, resource_id).await?.ok_or(Error::NotFound)?;
-    execute(app, call, aggregate, Command::DeleteResource(resource.clone()), |done| {
+    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    let resource = app.store.load_resource(&current.aggregate, resource_id).await?.ok_or(Error::NotFound)?;
+    execute(app, call, current, Command::DeleteResource(resource.clone()), |done| {
         Answer::versioned(json!({"resource": done.resource.unwrap_or(&resource)}), done.version)
     })
     .await

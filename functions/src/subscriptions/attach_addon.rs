@@ -7,7 +7,7 @@ use arcadia_shared::http::{Answer, Call, subscription_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::execute;
+use crate::execute::{Current, Mode, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
@@ -15,10 +15,10 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code = fields.required("addon_code", text);
     fields.finish()?;
     let code: ShortCode = code?;
-    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
+    let current = Current::load(app, call, id, Mode::CarryOut).await?;
     let addon = app.store.load_addon(&code).await?.ok_or(Rejection::UnknownAddon(code))?;
     let addon_id = SubscriptionAddonId::new(app.new_id(app.clock.now()));
-    execute(app, call, aggregate, Command::AttachAddon(addon_id, addon), |done| {
+    execute(app, call, current, Command::AttachAddon(addon_id, addon), |done| {
         let attached = done.after.addons.iter().find(|addon| addon.id == addon_id);
         let body = json!({"addon": attached, "subscription": subscription_view(done.after)});
         Answer::created(body, done.version, format!("/api/v1/deployments/{id}/subscription/addons/{addon_id}"))

@@ -7,7 +7,7 @@ use arcadia_shared::http::{Answer, Call, subscription_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::{Executed, execute, rehearse};
+use crate::execute::{Current, Executed, Mode, execute};
 
 struct Body {
     plan_code: ShortCode,
@@ -21,7 +21,8 @@ struct Body {
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let Body { plan_code, plan_version, effective, proration, drop_incompatible, dry_run } = read(call)?;
-    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
+    let mode = if dry_run { Mode::DryRun } else { Mode::CarryOut };
+    let current = Current::load(app, call, id, mode).await?;
     let (plan, version) = app.store.load_terms(&plan_code, plan_version).await?;
     let command = Command::ChangePlan(ChangePlan {
         plan: plan.ok_or_else(|| Rejection::UnknownPlan(plan_code.clone()))?,
@@ -40,10 +41,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let body = json!({"subscription": subscription, "lines": lines, "event": event, "dry_run": dry_run});
         Answer::versioned(body, done.version)
     };
-    if dry_run {
-        return rehearse(app, call, aggregate, command, answer);
-    }
-    execute(app, call, aggregate, command, answer).await
+    execute(app, call, current, command, answer).await
 }
 
 fn read(call: &Call) -> Result<Body, Error> {

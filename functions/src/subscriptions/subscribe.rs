@@ -10,7 +10,7 @@ use arcadia_shared::runtime::App;
 use arcadia_shared::store::Offer;
 use serde_json::json;
 
-use crate::execute::execute;
+use crate::execute::{Current, Mode, execute};
 
 struct Body {
     plan_code: ShortCode,
@@ -23,11 +23,11 @@ struct Body {
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let body = read(call)?;
-    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    let tenant_id = &aggregate.deployment.tenant_id;
+    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    let tenant_id = &current.aggregate.deployment.tenant_id;
     let offer = app.store.load_offer(tenant_id, &body.plan_code, body.plan_version, &body.addons).await?;
     let command = Command::Subscribe(command(app, body, offer)?);
-    execute(app, call, aggregate, command, |done| {
+    execute(app, call, current, command, |done| {
         let body = json!({"subscription": subscription_view(done.after), "invoice": done.opened_invoice()});
         Answer::created(body, done.version, format!("/api/v1/deployments/{id}"))
     })

@@ -5,10 +5,10 @@ use arcadia_shared::domain::Command;
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 
-use crate::execute::execute;
+use crate::execute::{Current, Mode, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
-    let aggregate = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
-    execute(app, call, aggregate, Command::WithdrawPlanChange, |done| done.show_subscription()).await
+    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    execute(app, call, current, Command::WithdrawPlanChange, |done| done.show_subscription()).await
 }

@@ -250,8 +250,10 @@ fn failures(codes: &BTreeSet<&'static str>) -> Result<Map<String, Value>, Docume
         let schema =
             if problems.len() == 1 { schemas.next() } else { Some(json!({"oneOf": schemas.collect::<Vec<_>>()})) };
         let mut headers = json!({"x-request-id": {"$ref": "#/components/headers/RequestId"}});
-        if status == 503 {
-            headers["Retry-After"] = json!({"$ref": "#/components/headers/RetryAfter"});
+        match status {
+            412 => headers["ETag"] = json!({"$ref": "#/components/headers/CurrentETag"}),
+            503 => headers["Retry-After"] = json!({"$ref": "#/components/headers/RetryAfter"}),
+            _ => {}
         }
         let failure = json!({
             "description": list.join("\n"),
@@ -280,6 +282,9 @@ fn problem_codes(route: &Route, operation: &Operation) -> Result<BTreeSet<&'stat
     ]);
     if operation.uses_store {
         codes.insert("unavailable");
+    }
+    if route.path.starts_with("/api/v1/deployments/{id}") && route.method != "GET" {
+        codes.insert("catching_up");
     }
     let generator = &mut schema::generator(SchemaSettings::for_deserialize);
     for name in open_parts(route.path) {

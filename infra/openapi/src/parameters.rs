@@ -98,6 +98,10 @@ pub fn answer_headers() -> Value {
             "required": true,
             "schema": {"type": "string", "pattern": "^\"[0-9]+\"$"},
         },
+        "CurrentETag": {
+            "description": "The record's version, if it is there.",
+            "schema": {"type": "string", "pattern": "^\"[0-9]+\"$"},
+        },
         "Location": {
             "description": "Where what was made can be found.",
             "required": true,

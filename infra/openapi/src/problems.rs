@@ -99,6 +99,11 @@ pub const PROBLEMS: &[Problem] = &[
         "Fields of the body are missing, ill-formed or do not go together. `errors` names each.",
     ),
     ("internal", 500, "Something is wrong on our side. It has been logged."),
+    (
+        "catching_up",
+        503,
+        "Several billing steps of the deployment are overdue. Each request takes some of them first; send it again.",
+    ),
     ("unavailable", 503, "The service is short of capacity for a moment. Send the request again."),
 ];
 

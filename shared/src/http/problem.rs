@@ -25,12 +25,14 @@ pub struct Problem {
     pub members: Map<String, Value>,
     /// When to come back, in seconds.
     pub retry_after_s: Option<u32>,
+    /// The version that a record is in which `If-Match` does not name, for `ETag`.
+    pub current_version: Option<u64>,
 }
 
 impl Problem {
     /// A problem with nothing to add.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), members: Map::new(), retry_after_s: None }
+        Self { status, code, detail: detail.into(), members: Map::new(), retry_after_s: None, current_version: None }
     }
 
     /// The body.
@@ -76,14 +78,25 @@ impl From<&Error> for Problem {
                 "payload_too_large",
                 format!("The body must be at most {MAX_BODY_LEN} bytes long."),
             ),
-            Error::PreconditionFailed { current } => Self::new(
-                StatusCode::PRECONDITION_FAILED,
-                "precondition_failed",
-                "The record is not in a version that If-Match names.",
-            )
+            Error::PreconditionFailed { current } => Self {
+                current_version: *current,
+                ..Self::new(
+                    StatusCode::PRECONDITION_FAILED,
+                    "precondition_failed",
+                    "The record is not in a version that If-Match names.",
+                )
+            }
             .with("current_version", current),
             Error::KeyReused => key_reused(),
             Error::Rejected(rejection) => rejected(rejection),
+            Error::CatchingUp => Self {
+                retry_after_s: Some(RETRY_AFTER_S),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "catching_up",
+                    "The deployment is being brought up to date with its billing. Send the request again.",
+                )
+            },
             Error::Store(error) => store(error),
             Error::Internal(_) => internal(),
         }
@@ -181,7 +194,7 @@ fn store(error: &StoreError) -> Problem {
                 "The service is short of capacity for a moment. Send the request again.",
             )
         },
-        StoreError::Damaged(_) | StoreError::Refused(_) => internal(),
+        StoreError::Damaged(_) | StoreError::Refused(_) | StoreError::Denied(_) => internal(),
     }
 }
 

@@ -12,9 +12,10 @@ use aws_sdk_dynamodb::types::{
 };
 use uuid::Uuid;
 
+use super::failure::SHORTAGE_CODES;
 use super::items::{self, DeploymentItem, Item, number, string, to_item};
 use super::keys::{self, Key};
-use super::{IdempotencyRecord, SHORTAGE_CODES, Store, StoreError, idempotency};
+use super::{IdempotencyRecord, Store, StoreError, idempotency};
 use crate::domain::{Aggregate, Change, Deployment, EventKind, InvoiceNumber, InvoiceStatus, Payment, Timestamp};
 use crate::metrics;
 
@@ -319,8 +320,10 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
         tracing::warn!(deployment_id = %change.after.deployment.id, ?codes, "a commit met what should not be there");
         Verdict::Refused(StoreError::VersionConflict)
     } else {
-        let id = change.after.deployment.id;
-        Verdict::Refused(StoreError::Damaged(format!("{id}: commit cancelled with {codes:?}")))
+        let mut codes: Vec<&str> = codes.into_iter().filter(|code| *code != "None").collect();
+        codes.sort_unstable();
+        codes.dedup();
+        Verdict::Refused(StoreError::Refused(format!("the transaction was cancelled with {codes:?}")))
     }
 }
 

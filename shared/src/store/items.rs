@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::failure::without_values;
 use super::keys::{self, Key};
 use super::{CommitId, StoreError};
 use crate::domain::{
@@ -506,7 +507,7 @@ pub fn is(item: &Item, kind: &str) -> bool {
 /// # Errors
 /// [`StoreError::Damaged`] if it cannot be expressed.
 pub fn to_item<T: Serialize>(record: &T) -> Result<Item, StoreError> {
-    serde_dynamo::to_item(record).map_err(|error| StoreError::Damaged(error.to_string()))
+    serde_dynamo::to_item(record).map_err(|error| StoreError::Damaged(without_values(&error.to_string())))
 }
 
 /// Reads any of the stored forms.
@@ -516,7 +517,8 @@ pub fn to_item<T: Serialize>(record: &T) -> Result<Item, StoreError> {
 pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     let name = |attribute| item.get(attribute).and_then(|v| v.as_s().ok()).cloned().unwrap_or_default();
     let key = format!("{} {}", name("PK"), name("SK"));
-    serde_dynamo::from_item(item).map_err(|error| StoreError::Damaged(format!("{key}: {error}")))
+    serde_dynamo::from_item(item)
+        .map_err(|error| StoreError::Damaged(format!("{key}: {}", without_values(&error.to_string()))))
 }
 
 /// A string attribute.

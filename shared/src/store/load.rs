@@ -3,7 +3,7 @@
 use super::items::{self, string};
 use super::{Store, StoreError, keys};
 use crate::auth::Scope;
-use crate::domain::{Aggregate, DeploymentId, Resource, ResourceId};
+use crate::domain::{Aggregate, DeploymentId, Invoice, InvoiceNumber, Resource, ResourceId};
 
 impl Store {
     /// Reads everything that decisions about a deployment rest on: one consistent Query. `None` if there is no such
@@ -36,5 +36,20 @@ impl Store {
         resource_id: ResourceId,
     ) -> Result<Option<Resource>, StoreError> {
         self.get(keys::resource(aggregate.deployment.id, resource_id)).await?.map(items::to_resource).transpose()
+    }
+
+    /// Reads an invoice of a deployment that the caller has loaded, to change it: one consistent GetItem.
+    ///
+    /// The order matters: an invoice that is newer than its deployment cannot be written over, since the commit finds
+    /// the deployment changed. One that is older could, and with it a payment that came in between.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn load_invoice_of(
+        &self,
+        aggregate: &Aggregate,
+        number: &InvoiceNumber,
+    ) -> Result<Option<Invoice>, StoreError> {
+        self.get(keys::invoice(aggregate.deployment.id, number)).await?.map(items::to_invoice).transpose()
     }
 }

@@ -8,6 +8,7 @@
 
 mod catalog;
 mod commit;
+mod failure;
 mod idempotency;
 pub mod items;
 pub mod keys;
@@ -18,13 +19,11 @@ pub mod schema;
 pub mod stream;
 mod sweep;
 
-use std::error::Error as StdError;
-
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 pub use catalog::Offer;
 pub use commit::{CommitId, MAX_ATTEMPTS, Verdict, judge};
+pub use failure::{MAX_ERROR_CHARS, error_chain};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};
 pub use items::{DeploymentRow, SubscriptionSummary};
 pub use queries::{DeploymentFilter, Page};
@@ -68,25 +67,13 @@ pub enum StoreError {
     /// A stored item is not what this code writes.
     #[error("a stored item is damaged: {0}")]
     Damaged(String),
-    /// DynamoDB refused the request itself, for instance for want of a permission.
+    /// DynamoDB refuses this very request for what is in it, now and always; nothing was written.
     #[error("DynamoDB refused the request: {0}")]
     Refused(String),
+    /// DynamoDB refuses us whatever the request is about: a permission, credentials or the table are missing.
+    #[error("DynamoDB does not serve this stack: {0}")]
+    Denied(String),
 }
-
-/// DynamoDB's own words for "later": for the SDK's error codes and for cancellation reasons alike.
-const SHORTAGE_CODES: &[&str] = &[
-    "InternalServerError",
-    "LimitExceededException",
-    "ProvisionedThroughputExceeded",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ServiceUnavailable",
-    "ThrottlingError",
-    "ThrottlingException",
-    // What a write by itself meets on an item that a transaction is writing.
-    "TransactionConflictException",
-    "TransactionInProgressException",
-];
 
 impl Store {
     /// A store on `table`.
@@ -135,37 +122,5 @@ impl Store {
         if let Err(error) = read.await {
             tracing::warn!(error = error_chain(&error), "the connection could not be warmed");
         }
-    }
-}
-
-/// An error and all that caused it, in a line. The SDK's own display of it would print the whole raw response.
-#[must_use]
-pub fn error_chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
-/// Sorts an SDK error into "later" and "never".
-impl<E, R> From<SdkError<E, R>> for StoreError
-where
-    E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    fn from(error: SdkError<E, R>) -> Self {
-        let later = match &error {
-            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
-            SdkError::ServiceError(service) => service.err().code().is_none_or(|code| SHORTAGE_CODES.contains(&code)),
-            _ => false,
-        };
-        let text = error_chain(&error);
-        if later { Self::Unavailable(text) } else { Self::Refused(text) }
     }
 }

@@ -196,7 +196,7 @@ impl Store {
     }
 
     /// Reads one invoice of a deployment to show it: one BatchGetItem of both. `None` as for [`Store::load`], and if there
-    /// is no such invoice. What is to be changed is read by [`Store::load_with_invoice`].
+    /// is no such invoice. What is to be changed is read by [`Store::load_invoice_of`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -215,24 +215,6 @@ impl Store {
             }
         }
         Ok(invoice.filter(|_| is_within))
-    }
-
-    /// Reads a deployment and then one of its invoices. `None` as for [`Store::load`], and if there is no such invoice.
-    ///
-    /// The order matters: an invoice that is newer than its deployment cannot be written over, since the commit finds
-    /// the deployment changed. One that is older could, and with it a payment that came in between.
-    ///
-    /// # Errors
-    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
-    pub async fn load_with_invoice(
-        &self,
-        scope: &Scope,
-        id: DeploymentId,
-        number: &InvoiceNumber,
-    ) -> Result<Option<(Aggregate, Invoice)>, StoreError> {
-        let Some(aggregate) = self.load(scope, id).await? else { return Ok(None) };
-        let Some(item) = self.get(keys::invoice(id, number)).await? else { return Ok(None) };
-        Ok(Some((aggregate, items::to_invoice(item)?)))
     }
 
     async fn find_by_slug(

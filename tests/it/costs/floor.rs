@@ -322,6 +322,10 @@ fn scheduled(name: &str, target: &Target) -> Option<Floor> {
         "mark past due" => reading([found, present(id), policy()]).writing(&[IN_ANOTHER_STATE, EVENT]),
         // Whoever is suspended is not billed.
         "suspend" => reading([found, present(id)]).writing(&[IN_ANOTHER_STATE, SUBSCRIPTION, EVENT]),
+        // Before a command, which reads the deployment anyway, nothing needs to be looked for.
+        "before a command: renew" => reading([policy()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE, EVENT, EVENT]),
+        "before a command: mark past due" => reading([policy()]).writing(&[IN_ANOTHER_STATE, EVENT]),
+        "before a command: suspend" => reading([]).writing(&[IN_ANOTHER_STATE, SUBSCRIPTION, EVENT]),
         "look, nothing being due" => reading([Read("what is due in each shard", entries)]),
         _ => return None,
     })

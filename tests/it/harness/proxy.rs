@@ -225,6 +225,15 @@ impl Fault {
         Self::error(name, &json!({"message": name}))
     }
 
+    /// What DynamoDB answers to a request that breaks one of its rules: it quotes all of it.
+    pub fn invalid(request: &str) -> Self {
+        let message = format!(
+            "1 validation error detected: Value '[{request}]' at 'transactItems' failed to satisfy constraint: Member must \
+             have length less than or equal to 100"
+        );
+        Self::error("ValidationException", &json!({"message": message}))
+    }
+
     /// Whether whoever sent the request takes it for failed.
     fn fails(&self) -> bool {
         !matches!(self, Self::Gather(_) | Self::Delay(_) | Self::ForgetToken | Self::Unprocessed)

@@ -1,5 +1,5 @@
-//! One request in one Lambda function, as `functions/src/execute.rs` and `respond.rs` handle it: read, decide, commit,
-//! and under an idempotency key look what became of it before. Each step is one request to the table.
+//! One request in one Lambda function, as `functions/src/execute.rs` and `respond.rs` handle it: read, take the steps of the
+//! clock that are due, read what goes with it, decide, commit, and under an idempotency key look what became of it before. Each step is one request to the table.
 
 use std::rc::Rc;
 
@@ -13,6 +13,7 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::catch_up::{CatchUp, Outcome, Policies};
 use super::wishes::{ADDON, Act, Found, Wish, creation};
 use super::world::{Defect, Message, SDK_ATTEMPTS, World};
 use super::writer::{Writer, no_answer};
@@ -34,6 +35,9 @@ pub struct Execution {
     /// When its answer was decided on, by the clock of whoever did.
     pub made_at: Timestamp,
     phase: Phase,
+    /// The moment that the deployment was brought up to, once it was read.
+    now: Option<Timestamp>,
+    policies: Policies,
     /// How often the request to the table that is under way was sent without an answer.
     sends: u32,
 }
@@ -41,6 +45,8 @@ pub struct Execution {
 enum Phase {
     /// What is left to be read, the next one last, and what was.
     Reading(Vec<Read>, Box<Found>),
+    /// The clock comes first; then the rest is read.
+    CatchingUp(Box<CatchUp>, Vec<Read>, Box<Found>),
     Committing(Box<Writer>, Answer),
     /// Nothing had to be done, and the answer is kept.
     Keeping(Message, Answer),
@@ -86,13 +92,15 @@ impl Execution {
             }
         };
         let phase = Phase::Reading(reads, Box::default());
-        Self { request: id, machine, commit: None, made_at: world.clock(machine), phase, sends: 0 }
+        let made_at = world.clock(machine);
+        Self { request: id, machine, commit: None, made_at, phase, now: None, policies: Policies::new(), sends: 0 }
     }
 
     /// Goes on by one request to the table; tells the outcome when there is one.
     pub fn advance(&mut self, world: &mut World, request: &Request) -> Option<Result<Answer, Error>> {
         let outcome = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Reading(reads, found) => self.read(world, request, reads, found),
+            Phase::CatchingUp(catch_up, reads, found) => self.catch_up(world, request, catch_up, reads, found),
             Phase::Committing(mut writer, answer) => match writer.advance(world) {
                 None => {
                     self.phase = Phase::Committing(writer, answer);
@@ -138,21 +146,67 @@ impl Execution {
             return self.unanswered();
         }
         self.sends = 0;
-        if let Some(read) = reads.pop() {
+        let read = reads.pop();
+        let is_aggregate = matches!(read, Some(Read::Aggregate(_)));
+        if let Some(read) = read {
             read.carry_out(world, request, &mut found)
         }
-        if !reads.is_empty() {
-            if found.aggregate.is_none() && !matches!(reads.last(), Some(Read::Aggregate(_))) {
-                return Some(Err(Error::NotFound));
-            }
-            self.phase = Phase::Reading(reads, found);
-            return None;
+        if is_aggregate && let Some(aggregate) = found.aggregate.take() {
+            let now = world.clock(self.machine);
+            self.now = Some(now);
+            let catch_up = Box::new(CatchUp::new(aggregate, self.machine, now));
+            return self.catch_up(world, request, catch_up, reads, found);
         }
-        self.decide(world, request, *found)
+        self.go_on(world, request, reads, found)
+    }
+
+    /// Takes the steps of the clock that are due, and then goes on.
+    fn catch_up(
+        &mut self,
+        world: &mut World,
+        request: &Request,
+        mut catch_up: Box<CatchUp>,
+        reads: Vec<Read>,
+        mut found: Box<Found>,
+    ) -> Option<Result<Answer, Error>> {
+        let forgets = world.defect == Some(Defect::LateClock) && catch_up.steps == 0 && world.chance(2);
+        let taken = catch_up.steps;
+        let outcome = if forgets { Some(Outcome::UpToDate) } else { catch_up.advance(world, &mut self.policies) };
+        world.counts.command_steps += (catch_up.steps - taken) as u64;
+        match outcome {
+            None => {
+                self.phase = Phase::CatchingUp(catch_up, reads, found);
+                None
+            }
+            Some(Outcome::UpToDate) => {
+                found.aggregate = Some(catch_up.aggregate);
+                self.go_on(world, request, reads, found)
+            }
+            Some(Outcome::Behind | Outcome::Failed(StoreError::VersionConflict)) => Some(Err(Error::CatchingUp)),
+            Some(Outcome::Failed(error)) => Some(Err(error.into())),
+        }
+    }
+
+    /// Reads what is left to be read, or decides.
+    fn go_on(
+        &mut self,
+        world: &mut World,
+        request: &Request,
+        reads: Vec<Read>,
+        found: Box<Found>,
+    ) -> Option<Result<Answer, Error>> {
+        if reads.is_empty() {
+            return self.decide(world, request, *found);
+        }
+        if found.aggregate.is_none() && !matches!(reads.last(), Some(Read::Aggregate(_))) {
+            return Some(Err(Error::NotFound));
+        }
+        self.phase = Phase::Reading(reads, found);
+        None
     }
 
     fn decide(&mut self, world: &mut World, request: &Request, found: Found) -> Option<Result<Answer, Error>> {
-        let now = world.clock(self.machine);
+        let now = self.now.unwrap_or_else(|| world.clock(self.machine));
         self.made_at = now;
         let actor = &request.principal.actor;
         let before = found.aggregate.clone();

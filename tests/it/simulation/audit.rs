@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use arcadia_shared::domain::{
-    Aggregate, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, Payment,
+    Action, Aggregate, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, Payment,
     PaymentReference, ResourceId, ShortCode, State, Subscription, SubscriptionAddon, SubscriptionAddonId,
     SubscriptionId, SubscriptionStatus, TenantId, Timestamp, lifecycle, replay,
 };
@@ -152,6 +152,7 @@ impl Audit {
             self.check_creation(table, id, &history.aggregate);
         }
         history.check_due(&entry, message);
+        history.check_clock(&before, known, message);
         history.enter(&before, known);
         self.check_purchases(id, &history, &before, known);
         history.check_money(table, id, message);
@@ -222,6 +223,16 @@ impl History {
         let id = self.aggregate.deployment.id;
         let next = self.aggregate.next_action().map(|next| keys::due_index(next, id, 1)).map(|key| (key.pk, key.sk));
         assert_eq!(*entry, next, "the due index");
+    }
+
+    /// Nobody's command rests on a deployment of which a step is due, but for a further rung of the ladder, of which a
+    /// sweep takes one.
+    fn check_clock(&self, before: &Aggregate, known: usize, message: &Message) {
+        let is_command = message.commit.is_some_and(|commit| commit.request.is_some());
+        let Some(first) = self.events.get(known).filter(|_| is_command && known > 0) else { return };
+        let due = before.next_action().filter(|next| next.at <= first.occurred_at);
+        let due = due.filter(|next| !matches!(next.action, Action::Suspend | Action::CancelUnpaid));
+        assert_eq!(due, None, "a command on a late clock, at {}", first.occurred_at);
     }
 
     /// Goes through the events after the first `known`, which one transaction has written.

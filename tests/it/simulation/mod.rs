@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! [`run`] is one life of a small world by a seed; [`api`] handles a request and [`sweep`] is a sweep, one request to
-//! the table at a time; [`writer`] sends a commit by the store's own rules; [`wishes`] are what clients want;
+//! the table at a time; [`catch_up`] takes the due steps for both; [`writer`] sends a commit by the store's own rules; [`wishes`] are what clients want;
 //! [`table`] executes the store's own transactions, with the expressions of [`expression`]; [`world`] is the network
 //! and the time; [`audit`] is what must hold.
 //!
@@ -12,6 +12,7 @@
 
 mod api;
 mod audit;
+mod catch_up;
 mod expression;
 mod run;
 mod sweep;
@@ -90,8 +91,10 @@ fn every_seed_ends_well() {
     if let Some((seed, text)) = failed {
         panic!("to repeat: SEED={seed} cargo test -p arcadia-tests --test it simulation\n{text}");
     }
-    let Counts { commits, sweep_steps, crashes, lost, late, recovered, busy, conflicts, replays, .. } = counts;
-    for count in [commits, sweep_steps, crashes, lost, late, recovered, busy, conflicts, replays] {
+    let Counts {
+        commits, sweep_steps, command_steps, crashes, lost, late, recovered, busy, conflicts, replays, ..
+    } = counts;
+    for count in [commits, sweep_steps, command_steps, crashes, lost, late, recovered, busy, conflicts, replays] {
         assert!(count > 0, "something never happened: {counts:?}");
     }
 }
@@ -108,6 +111,7 @@ fn each_defect_is_found() {
         Defect::NoClaimCondition,
         Defect::NoReplay,
         Defect::ReadsAtOnce,
+        Defect::LateClock,
     ] {
         let (_, failed) = run_seeds(SEEDS_TO_FIND, Some(defect));
         let Some((seed, text)) = failed else { panic!("{defect:?} is not found within {SEEDS_TO_FIND} seeds") };

@@ -212,8 +212,11 @@ impl Run {
     fn refused(&mut self, id: usize, commit: Option<uuid::Uuid>, error: &Error) {
         let sent = &mut self.sent[id];
         match error {
-            Error::Store(StoreError::Unavailable(_) | StoreError::KeyInUse) => return self.send_again(id),
-            Error::Store(StoreError::Damaged(_) | StoreError::Refused(_)) | Error::Internal(_) => {
+            Error::CatchingUp | Error::Store(StoreError::Unavailable(_) | StoreError::KeyInUse) => {
+                return self.send_again(id);
+            }
+            Error::Store(StoreError::Damaged(_) | StoreError::Refused(_) | StoreError::Denied(_))
+            | Error::Internal(_) => {
                 panic!("request {id} met a mistake of ours: {error}")
             }
             _ => {}

@@ -1,22 +1,21 @@
 //! One run of `billing_sweep` over the one shard there is, as `functions/src/billing/sweep.rs` does it, deployment by
 //! deployment. Each step is one request to the table.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
-use arcadia_shared::domain::{Aggregate, DunningPolicy, TenantId, Timestamp, step};
-use arcadia_shared::store::items::{self, string};
+use arcadia_shared::domain::Timestamp;
+use arcadia_shared::store::items::string;
 use arcadia_shared::store::keys::{self, Key};
 use arcadia_shared::store::{DueRow, StoreError};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use chrono::TimeDelta;
 
+use super::catch_up::{CatchUp, Outcome, Policies};
 use super::world::{Message, SDK_ATTEMPTS, World};
-use super::writer::{Writer, no_answer};
+use super::writer::no_answer;
 
 /// As the real ones, but for the page: a second page is to be read at times.
-const MAX_STEPS: usize = 3;
-const MAX_CONFLICTS: usize = 3;
 const BACKOFF: TimeDelta = TimeDelta::hours(1);
 const PAGE: usize = 2;
 const SHARD: u8 = 0;
@@ -28,7 +27,7 @@ pub struct Sweep {
     after: Option<String>,
     more: bool,
     rows: VecDeque<DueRow>,
-    policies: HashMap<TenantId, DunningPolicy>,
+    policies: Policies,
     phase: Phase,
     sends: u32,
     /// The steps that it has taken in all.
@@ -37,24 +36,15 @@ pub struct Sweep {
 
 enum Phase {
     Page,
-    Load(Work),
-    Policy(Work, Box<Aggregate>),
-    Commit(Work, Box<Writer>),
+    Load(DueRow),
+    CatchUp(DueRow, Box<CatchUp>),
     Postpone(Message),
-}
-
-/// What a sweep does for one deployment.
-struct Work {
-    row: DueRow,
-    steps: usize,
-    conflicts: usize,
-    climbed: bool,
 }
 
 impl Sweep {
     pub fn new(world: &World, machine: usize) -> Self {
         let now = world.clock(machine);
-        let (rows, policies) = (VecDeque::new(), HashMap::new());
+        let (rows, policies) = (VecDeque::new(), Policies::new());
         Self { machine, now, after: None, more: true, rows, policies, phase: Phase::Page, sends: 0, steps: 0 }
     }
 
@@ -62,24 +52,15 @@ impl Sweep {
     pub fn advance(&mut self, world: &mut World) -> bool {
         match std::mem::replace(&mut self.phase, Phase::Page) {
             Phase::Page => return self.page(world),
-            Phase::Load(work) => match self.answered(world, |world| world.audit.aggregate(work.row.id).clone()) {
-                None => self.phase = Phase::Load(work),
-                Some(Ok(aggregate)) => self.go_on(world, work, aggregate),
+            Phase::Load(row) => match self.answered(world, |world| world.audit.aggregate(row.id).clone()) {
+                None => self.phase = Phase::Load(row),
+                Some(Ok(aggregate)) => {
+                    let catch_up = CatchUp::new(aggregate, self.machine, self.now);
+                    self.catch_up(world, row, Box::new(catch_up));
+                }
                 Some(Err(_)) => self.next_row(),
             },
-            Phase::Policy(work, aggregate) => {
-                let tenant_id = aggregate.deployment.tenant_id.clone();
-                match self.answered(world, |world| world.table.get(&keys::dunning_policy(&tenant_id)).cloned()) {
-                    None => self.phase = Phase::Policy(work, aggregate),
-                    Some(Ok(item)) => {
-                        let policy = item.map(|item| items::to_dunning_policy(item).expect("a policy"));
-                        self.policies.insert(tenant_id, policy.unwrap_or_default());
-                        self.go_on(world, work, *aggregate);
-                    }
-                    Some(Err(_)) => self.next_row(),
-                }
-            }
-            Phase::Commit(work, writer) => self.commit(world, work, writer),
+            Phase::CatchUp(row, catch_up) => self.catch_up(world, row, catch_up),
             Phase::Postpone(message) => match world.send(&message) {
                 None if self.sends + 1 < SDK_ATTEMPTS => {
                     self.sends += 1;
@@ -128,50 +109,26 @@ impl Sweep {
 
     /// Turns to the next deployment of the page, or to the next page.
     fn next_row(&mut self) {
-        self.phase = self
-            .rows
-            .pop_front()
-            .map_or(Phase::Page, |row| Phase::Load(Work { row, steps: 0, conflicts: 0, climbed: false }));
+        self.phase = self.rows.pop_front().map_or(Phase::Page, Phase::Load);
     }
 
-    /// What comes next for a deployment as it is now.
-    fn go_on(&mut self, world: &mut World, work: Work, aggregate: Aggregate) {
-        let next = aggregate.next_action().filter(|next| next.at <= self.now && work.steps < MAX_STEPS);
-        let Some(next) = next.filter(|next| !(next.action.is_dunning() && work.climbed)) else {
-            return self.next_row();
-        };
-        let Some(policy) = self.policies.get(&aggregate.deployment.tenant_id) else {
-            self.phase = Phase::Policy(work, Box::new(aggregate));
-            return;
-        };
-        let change = step(&aggregate, *policy, self.now);
-        let change = change.unwrap_or_else(|| panic!("{next:?} is due and cannot be done"));
-        let writer = Writer::new(world, self.machine, None, change, None);
-        self.phase = Phase::Commit(work, Box::new(writer));
-    }
-
-    fn commit(&mut self, world: &mut World, mut work: Work, mut writer: Box<Writer>) {
-        match writer.advance(world) {
-            None => self.phase = Phase::Commit(work, writer),
-            Some(Ok(())) => {
-                world.audit.acknowledged(writer.commit.id);
-                world.counts.sweep_steps += 1;
-                self.steps += 1;
-                work.steps += 1;
-                let before = writer.change.before.as_ref().and_then(Aggregate::next_action);
-                work.climbed |= before.is_some_and(|next| next.action.is_dunning());
-                self.go_on(world, work, writer.change.after);
-            }
-            Some(Err(StoreError::VersionConflict)) if work.conflicts < MAX_CONFLICTS => {
-                world.audit.refused(writer.commit.id, world.now);
-                work.conflicts += 1;
-                self.phase = Phase::Load(work);
-            }
-            Some(Err(StoreError::Unavailable(_))) => self.next_row(),
-            Some(Err(error)) => {
+    fn catch_up(&mut self, world: &mut World, row: DueRow, mut catch_up: Box<CatchUp>) {
+        let taken = catch_up.steps;
+        let outcome = catch_up.advance(world, &mut self.policies);
+        let more = catch_up.steps - taken;
+        self.steps += more;
+        world.counts.sweep_steps += more as u64;
+        match outcome {
+            None => self.phase = Phase::CatchUp(row, catch_up),
+            Some(
+                Outcome::UpToDate
+                | Outcome::Behind
+                | Outcome::Failed(StoreError::Unavailable(_) | StoreError::VersionConflict),
+            ) => self.next_row(),
+            Some(Outcome::Failed(error)) => {
                 world.trace(|| format!("  postponed: {error}"));
                 world.counts.postponed += 1;
-                self.phase = Phase::Postpone(postponement(&work.row, self.now + BACKOFF));
+                self.phase = Phase::Postpone(postponement(&row, self.now + BACKOFF));
             }
         }
     }

@@ -27,7 +27,7 @@ const MAX_DELAY: TimeDelta = TimeDelta::minutes(2);
 pub enum Defect {
     /// A writer does not know its own write again.
     ForgetsItsCommit,
-    /// A deployment is written on no condition.
+    /// A deployment and its events are written on no condition.
     NoVersionCondition,
     /// An idempotency record is written over another.
     NoRecordCondition,
@@ -37,6 +37,8 @@ pub enum Defect {
     NoReplay,
     /// An invoice and its deployment are read at once, so that the invoice may be the older.
     ReadsAtOnce,
+    /// A command is decided on a deployment of which a step of the clock is due.
+    LateClock,
 }
 
 /// A write on its way to the table.
@@ -68,6 +70,7 @@ pub struct Counts {
     pub requests: u64,
     pub commits: u64,
     pub sweep_steps: u64,
+    pub command_steps: u64,
     pub crashes: u64,
     pub lost: u64,
     pub late: u64,
@@ -86,6 +89,7 @@ impl Counts {
             requests,
             commits,
             sweep_steps,
+            command_steps,
             crashes,
             lost,
             late,
@@ -100,6 +104,7 @@ impl Counts {
             (&mut self.requests, requests),
             (&mut self.commits, commits),
             (&mut self.sweep_steps, sweep_steps),
+            (&mut self.command_steps, command_steps),
             (&mut self.crashes, crashes),
             (&mut self.lost, lost),
             (&mut self.late, late),

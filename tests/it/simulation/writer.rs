@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use arcadia_shared::domain::Change;
 use arcadia_shared::store::{CommitId, IdempotencyRecord, StoreError, Verdict, judge};
+use aws_sdk_dynamodb::types::Put;
 
 use super::world::{Commit, Defect, Message, SDK_ATTEMPTS, World};
 
@@ -30,14 +31,20 @@ impl Writer {
         let id = world.new_id(world.clock(machine));
         let mut writes = world.store.writes(&change, CommitId::new(id), record).expect("records that can be expressed");
         let is_claimed = change.before.is_none() || change.trial_of.is_some() || pays(&change);
-        let unconditional = match world.defect {
-            Some(Defect::NoVersionCondition) => Some(0),
-            Some(Defect::NoClaimCondition) if is_claimed => Some(1),
-            Some(Defect::NoRecordCondition) if record.is_some() => Some(writes.len() - 1),
-            _ => None,
-        };
-        if let Some(put) = unconditional.and_then(|index| writes[index].put.as_mut()) {
-            put.condition_expression = None;
+        let last = writes.len() - 1;
+        for (index, put) in
+            writes.iter_mut().enumerate().filter_map(|(index, write)| Some((index, write.put.as_mut()?)))
+        {
+            let is_unconditional = match world.defect {
+                // Each of the two conditions finds a stale writer by itself.
+                Some(Defect::NoVersionCondition) => index == 0 || is_event(put),
+                Some(Defect::NoClaimCondition) => is_claimed && index == 1,
+                Some(Defect::NoRecordCondition) => record.is_some() && index == last,
+                _ => false,
+            };
+            if is_unconditional {
+                put.condition_expression = None;
+            }
         }
         let commit = Commit { id, request, decided_at: world.now };
         let message = Message { token: Some(id.to_string()), writes: Rc::new(writes), commit: Some(commit) };
@@ -67,6 +74,10 @@ impl Writer {
         world.counts.conflicts += u64::from(matches!(outcome, Some(Err(StoreError::VersionConflict))));
         outcome
     }
+}
+
+fn is_event(put: &Put) -> bool {
+    put.item.get("SK").and_then(|key| key.as_s().ok()).is_some_and(|key| key.starts_with("EVENT#"))
 }
 
 fn pays(change: &Change) -> bool {
