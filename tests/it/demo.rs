@@ -65,7 +65,7 @@ async fn a_history_balances_and_follows_from_its_seed() {
 #[tokio::test]
 async fn the_program_shows_what_a_demo_wrote_and_a_second_demo_is_refused() {
     let data = Directory::new();
-    let demo = ["demo", "--data", data.path(), "--deployments", "120", "--tenants", "3"];
+    let demo = ["demo", "--data", data.path(), "--deployments", "120", "--tenants", "3", "--until", UNTIL];
     let output = run(&demo);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -74,7 +74,7 @@ async fn the_program_shows_what_a_demo_wrote_and_a_second_demo_is_refused() {
     assert_eq!(second.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&second.stderr).contains("there are deployments already"));
 
-    let running = Running::start(&data, &[]).await;
+    let running = Running::start(&data, &["--clock", UNTIL]).await;
     let list = |more: &[&str]| {
         let all =
             [&["deployments", "list", "--json", "--url", &running.http.base, "--data", data.path()], more].concat();
@@ -96,7 +96,7 @@ async fn the_program_shows_what_a_demo_wrote_and_a_second_demo_is_refused() {
 #[tokio::test]
 async fn a_demo_is_tried_in_memory_and_never_at_aws() {
     let data = Directory::new();
-    let output = run(&["demo", "--in-memory", "--deployments", "3", "--data", data.path()]);
+    let output = run(&["demo", "--in-memory", "--deployments", "3", "--until", UNTIL, "--data", data.path()]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("3 deployments of 1 tenants"));
     assert!(!std::path::Path::new(data.path()).exists());

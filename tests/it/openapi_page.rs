@@ -1,7 +1,7 @@
 //! The promise: the documentation page works in a browser, offline: it shows every operation, tries one out with the
 //! token of its address, remembers the token, asks nobody but its own server for anything, and has nothing to complain of.
 //!
-//! It needs Chromium and its driver, Debian's packages chromium and chromium-driver. What the page looks like is kept as
+//! It needs Chromium and its driver, which `infra/setup` installs. What the page looks like is kept as
 //! `target/tmp/docs-page.png` and `target/tmp/docs-page-operation.png`.
 
 use std::fs;
@@ -20,7 +20,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::harness::project::TEMPORARY;
-use crate::harness::{World, unique};
+use crate::harness::{World, setup, unique};
 
 /// A browser with a profile of its own, and the driver that it hangs on.
 struct Browser {
@@ -31,12 +31,13 @@ struct Browser {
 
 impl Browser {
     async fn start() -> Self {
+        setup::insist_on("browser");
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .kill_on_drop(true)
             .stdout(Stdio::piped())
             .spawn()
-            .expect("chromedriver: install Debian's packages chromium and chromium-driver");
+            .expect("chromedriver");
         let mut lines = BufReader::new(driver.stdout.take().expect("a pipe")).lines();
         let port = loop {
             let line = lines.next_line().await.expect("a line").expect("chromedriver ended before it said its port");

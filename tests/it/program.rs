@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as StdCommand, Output, Stdio};
 use std::sync::OnceLock;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -14,7 +15,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use crate::harness::client::Http;
 use crate::harness::project::{ROOT, TEMPORARY};
 use crate::harness::shop::merged;
-use crate::harness::world::id_of;
+use crate::harness::world::{START, id_of};
 use crate::harness::{dynamodb, unique};
 
 /// The program.
@@ -88,8 +89,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the program and waits until it says where it is.
+    /// Starts the program and waits until it says where it is. No test may depend on the day on which it runs, so the
+    /// program begins at [`START`] unless it is told otherwise.
     pub async fn start(data: &Directory, arguments: &[&str]) -> Self {
+        if arguments.contains(&"--clock") {
+            return Self::start_as_it_is(data, arguments).await;
+        }
+        Self::start_as_it_is(data, &[arguments, &["--clock", START]].concat()).await
+    }
+
+    /// The same with nothing added: on the machine's own clock.
+    async fn start_as_it_is(data: &Directory, arguments: &[&str]) -> Self {
         let mut command = Command::new(program());
         command.args(["--port", "0", "--data"]).arg(&data.0).args(arguments);
         let mut child = command.kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -102,6 +112,22 @@ impl Running {
         let mut stderr = String::new();
         child.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
         panic!("the program ended early: {stderr}");
+    }
+
+    /// Its number among processes.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it still runs")
+    }
+
+    /// The rest of what it says at first.
+    pub async fn banner(&mut self) -> String {
+        const LAST: &str = "/lifecycle -H ";
+        let mut banner = String::new();
+        while !banner.contains(LAST) {
+            banner += &self.lines.next_line().await.unwrap().expect("the rest of the banner");
+            banner.push('\n');
+        }
+        banner
     }
 
     /// Sends a signal and waits for the end; the exit code, and what was still printed.
@@ -118,7 +144,9 @@ impl Running {
     /// Sends a signal and waits for the end; the exit code, what was still printed, and all that was logged.
     pub async fn end(mut self, signal: &str) -> (Option<i32>, String, String) {
         let pid = self.child.id().expect("it still runs").to_string();
-        assert!(StdCommand::new("kill").args([signal, &pid]).status().unwrap().success());
+        // The shell's own: a small machine may have no other.
+        let sent = StdCommand::new("sh").args(["-c", r#"kill "$@""#, "kill", signal, &pid]).status();
+        assert!(sent.unwrap().success());
         let mut stderr = self.child.stderr.take().unwrap();
         let mut printed = String::new();
         let mut logged = String::new();
@@ -139,10 +167,14 @@ pub fn run(arguments: &[&str]) -> Output {
     StdCommand::new(program()).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
+/// A token for a program that begins at [`START`].
 pub fn token(data: &Directory, arguments: &[&str]) -> String {
-    let mut all = vec!["token", "--data", data.0.to_str().unwrap()];
-    all.extend(arguments);
-    let output = run(&all);
+    token_as_it_is(data, &[arguments, &["--clock", START]].concat())
+}
+
+/// The same with nothing added: for a program on the machine's own clock.
+fn token_as_it_is(data: &Directory, arguments: &[&str]) -> String {
+    let output = run(&[&["token", "--data", data.path()], arguments].concat());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -174,6 +206,17 @@ async fn records_survive_a_restart_and_signals_end_it_in_good_order() {
     assert_eq!(listed["deployments"], json!([merged(before["deployment"].clone(), json!({"subscription": null}))]));
     let (code, _) = second.stop("-INT").await;
     assert_eq!(code, Some(0), "after Ctrl-C");
+}
+
+#[tokio::test]
+async fn without_a_clock_of_its_own_it_runs_on_the_machines() {
+    let data = Directory::new();
+    let user = token_as_it_is(&data, &["--role", "tenant_user", "--tenant", "acme"]);
+    let running = Running::start_as_it_is(&data, &[]).await;
+    running.http.post("/deployments", &user, json!({"slug": "shop"})).await.expect(201);
+    let admin = token_as_it_is(&data, &["--role", "platform_admin"]);
+    let clock = running.http.anonymous(Method::GET, "/local/clock").bearer_auth(admin).send().await.unwrap();
+    assert_eq!(clock.status(), 404, "there is none to be moved");
 }
 
 #[tokio::test]

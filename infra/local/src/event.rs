@@ -192,7 +192,6 @@ fn is_text(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use arcadia_shared::runtime::{Clock, RealClock};
     use axum::http::Request;
     use lambda_http::request::RequestContext;
     use lambda_http::{Body, RequestExt};
@@ -212,7 +211,7 @@ mod tests {
         let path_parameters = BTreeMap::from([("id", "a b".to_owned())]);
         let context = Context {
             request_id: "r-1",
-            now: RealClock.now(),
+            now: Timestamp::UNIX_EPOCH,
             source_ip: Ipv4Addr::LOCALHOST.into(),
             route_path: "/things/{id}",
             path_parameters: &path_parameters,

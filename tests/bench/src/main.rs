@@ -25,6 +25,8 @@ mod process;
 mod project;
 mod report;
 mod runtime_api;
+#[path = "../../it/harness/setup.rs"]
+mod setup;
 mod stats;
 mod stub;
 mod sweeps;

@@ -9,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::environment;
-use super::project::{ROOT, TEMPORARY};
+use super::project::TEMPORARY;
+use super::setup;
 
 /// How long DynamoDB Local may take to open its port.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -45,11 +46,7 @@ fn find_or_start() -> Result<Running, String> {
 
 /// Asks the project's own script, which fetches DynamoDB Local on first use.
 fn directory() -> Result<String, String> {
-    let script = format!("{ROOT}/infra/dynamodb-local");
-    let output = Command::new(&script).output().map_err(|error| format!("infra/dynamodb-local: {error}"))?;
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let directory = stdout.lines().last().filter(|_| output.status.success());
-    directory.map(str::to_owned).ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())
+    Ok(setup::script("infra/dynamodb-local", &[])?.trim().to_owned())
 }
 
 fn start(directory: &str) -> Result<Running, String> {

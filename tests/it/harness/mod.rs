@@ -8,7 +8,7 @@
 //! [`random`] makes random but repeatable choices; [`shop`] buys and sells; [`billing`] lets time bill; [`routes`] knows how to call every route; [`forgery`]
 //! makes tokens that nobody should accept; [`raw`] sends what no HTTP client would; [`trap`] is where a program is
 //! killed; [`history`] lets everything happen, [`stream`] reads what the table tells of it; [`lambda`] runs the deployed
-//! binary; [`yaml`] reads the templates.
+//! binary; [`yaml`] reads the templates; [`setup`] has installed what a machine lacks.
 
 pub mod billing;
 pub mod capacity;
@@ -23,6 +23,7 @@ pub mod proxy;
 pub mod random;
 pub mod raw;
 pub mod routes;
+pub mod setup;
 pub mod shop;
 pub mod stream;
 pub mod table;
@@ -31,10 +32,10 @@ pub mod weather;
 pub mod world;
 pub mod yaml;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::process;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-use arcadia_shared::runtime::{Clock as _, RealClock};
 
 pub use client::Reply;
 pub use proxy::Fault;
@@ -44,8 +45,11 @@ pub use world::World;
 /// A text that no other test of this or any other run has.
 pub fn unique() -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
+    static RUN: OnceLock<u64> = OnceLock::new();
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    format!("it-{}-{}-{count}", process::id(), RealClock.now().timestamp_millis())
+    // The hasher's keys are random.
+    let run = RUN.get_or_init(|| RandomState::new().hash_one(process::id()));
+    format!("it-{run:016x}-{count}")
 }
 
 /// An environment variable that steers the tests.

@@ -26,6 +26,8 @@ use super::{dynamodb, table, unique};
 
 /// When every test begins.
 pub const START: &str = "2027-01-15T10:00:00Z";
+/// When what depends on the calendar begins, too: on a month's last day, on a leap day, a second before a year's end.
+pub const STARTS: [&str; 4] = [START, "2027-01-31T10:00:00Z", "2028-02-29T10:00:00Z", "2027-12-31T23:59:59Z"];
 /// Where a deployment runs when its creator does not say.
 pub const DEFAULT_REGION: &str = "eu-central-1";
 /// The tenant that most tests are about.
