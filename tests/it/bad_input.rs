@@ -103,6 +103,16 @@ async fn a_body_of_another_type_is_not_read() {
             let reply = send(request().header("content-type", content_type).body("{}")).await;
             reply.expect_problem(415, "unsupported_media_type");
         }
+        for content_type in ["application/json,application/json", "application/json; charset=utf-8, text/plain"] {
+            let reply = send(request().header("content-type", content_type).body("{}")).await;
+            reply.expect_problem(415, "unsupported_media_type");
+        }
+        let twice = request().header("content-type", "application/json").header("content-type", "text/plain");
+        send(twice.body("{}")).await.expect_problem(415, "unsupported_media_type");
+        for coding in ["gzip", "br", "identity, gzip"] {
+            let coded = request().header("content-type", "application/json").header("content-encoding", coding);
+            send(coded.body(&b"\x1f\x8b\x08\x00"[..])).await.expect_problem(415, "unsupported_media_type");
+        }
         send(request().body("{}")).await.expect_problem(415, "unsupported_media_type");
         send(request()).await.expect_problem(415, "unsupported_media_type");
         for content_type in ["application/json; charset=utf-8", "Application/JSON"] {

@@ -9,9 +9,11 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use arcadia_functions::ROUTES;
+use arcadia_shared::domain::Timestamp;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse as _;
+use chrono::TimeDelta;
 use rcgen::CertifiedKey;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,9 +22,9 @@ use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use crate::harness::project::ROOT;
-use crate::harness::world::id_of;
+use crate::harness::world::{STARTS, id_of};
 use crate::harness::{dynamodb, environment};
-use crate::program::{Directory, Running, program, run};
+use crate::program::{Directory, Running, program, run, token};
 
 /// A program that runs, and the command line that asks it.
 struct Shell {
@@ -95,8 +97,16 @@ impl Shell {
 }
 
 #[tokio::test]
-async fn every_operation_of_the_api_can_be_asked_for() {
-    let shell = Shell::start(&["--log", "json", "--clock", "2027-01-15T10:00:00Z"]).await;
+async fn every_operation_of_the_api_can_be_asked_for_on_any_day() {
+    for start in STARTS {
+        println!("from {start} on");
+        ask_for_everything(start).await;
+    }
+}
+
+async fn ask_for_everything(start: &str) {
+    let shell = Shell::start(&["--log", "json", "--clock", start]).await;
+    let later = |days| (start.parse::<Timestamp>().unwrap() + TimeDelta::days(days)).to_rfc3339();
     let id = shell.open_shop();
     for line in [
         "deployments list",
@@ -107,10 +117,11 @@ async fn every_operation_of_the_api_can_be_asked_for() {
         "deployments transition shop active",
         "deployments events shop",
         "deployments resources shop",
-        "deployments create --tenant-id acme --slug new --state trial --trial-ends-at 2027-02-01T00:00:00Z",
+        &format!("deployments create --tenant-id acme --slug new --state trial --trial-ends-at {}", later(17)),
         "deployments subscribe acme/new studio",
         "plans list",
         "plans put team --name Team",
+        "plans publish team --price-cents 49900 --currency USD --interval half_year",
         "plans publish team --price-cents 9900 --currency USD --interval month",
         "plans show team",
         "deployments change-plan shop team --dry-run",
@@ -130,8 +141,8 @@ async fn every_operation_of_the_api_can_be_asked_for() {
     ] {
         assert_ne!(shell.run(line).ok(), "", "{line} says something");
     }
-    shell.run("deployments extend-trial shop 2027-03-01T00:00:00Z").refused(3, &["(no_trial, 409)"]);
-    shell.run("deployments extend-trial new 2027-03-01T00:00:00Z").ok();
+    shell.run(&format!("deployments extend-trial shop {}", later(45))).refused(3, &["(no_trial, 409)"]);
+    shell.run(&format!("deployments extend-trial new {}", later(45))).ok();
     let shown = shell.run("deployments show shop --json").json();
     let addon = id_of(&shown["subscription"]["addons"][1]);
     shell.run(&format!("deployments detach-addon {id} {addon}")).ok();
@@ -202,11 +213,13 @@ async fn every_kind_of_failure_has_its_exit_code_and_its_words() {
     let data = shell.data.path();
     let said: Said = run(&["plans", "list", "--url", &nowhere, "--data", data]).into();
     said.refused(1, &[&nowhere, "does not answer"]);
-    let said: Said = run(&["deployments", "create", "--slug", "x", "--url", &nowhere, "--data", data]).into();
+    let said: Said = run(&["deployments", "create", "--slug", "x", "--url", &nowhere, "--token", "any"]).into();
     said.refused(1, &["repeat it with --idempotency-key "]);
     let said: Said = run(&["plans", "list", "--data", "/nowhere"]).into();
     said.refused(2, &["there is no issuer in /nowhere"]);
     let said: Said = run(&["plans", "list", "--url", "https://api.example.com", "--data", data]).into();
+    said.refused(2, &["wants a token"]);
+    let said: Said = run(&["plans", "list", "--url", "https://127.0.0.1:1", "--data", data]).into();
     said.refused(2, &["wants a token"]);
     let said: Said =
         run(&["plans", "list", "--url", "https://api.example.com", "--as", "admin", "--data", data]).into();
@@ -293,10 +306,9 @@ async fn a_service_short_of_capacity_is_asked_again_under_the_same_key() {
 async fn people_get_text_scripts_get_json_and_only_terminals_get_colours() {
     let shell = Shell::start(&[]).await;
     let id = shell.open_shop();
-    let token =
-        String::from_utf8(run(&["token", "--role", "platform_admin", "--data", shell.data.path()]).stdout).unwrap();
+    let token = token(&shell.data, &["--role", "platform_admin"]);
     let path = format!("/deployments/{id}");
-    let body = shell.running.http.get(&path, token.trim()).await;
+    let body = shell.running.http.get(&path, &token).await;
     assert_eq!(shell.run(&format!("deployments show {id} --json")).ok().trim_end(), body.text, "as it is");
 
     let listed = shell.run("deployments list").ok();
@@ -408,10 +420,11 @@ async fn an_api_behind_tls_is_asked_if_the_machine_trusts_it() {
     let (port, certificate) = tls_in_front_of(shell.running.http.base.replace("http://", "")).await;
     let trusted = format!("{}/authority.pem", shell.data.path());
     fs::write(&trusted, certificate).unwrap();
+    let admin = token(&shell.data, &["--role", "platform_admin"]);
     let ask = |authority: Option<&str>| -> Said {
         let mut command = Command::new(program());
         command.args(["deployments", "show", "acme/shop", "--data", shell.data.path()]);
-        command.args(["--url", &format!("https://127.0.0.1:{port}")]);
+        command.args(["--url", &format!("https://127.0.0.1:{port}"), "--token", &admin]);
         command.env_remove("ARCADIA_TOKEN").env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
         command.envs(authority.map(|file| ("SSL_CERT_FILE", file)));
         command.stdin(Stdio::null()).output().expect("the program").into()

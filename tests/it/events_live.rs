@@ -156,6 +156,7 @@ async fn the_command_prints_a_line_for_each_event() {
         .arg("--follow")
         .kill_on_drop(true)
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -168,10 +169,12 @@ async fn the_command_prints_a_line_for_each_event() {
     assert_eq!(next().await, Some(json!(format!("{id}/2"))));
     assert_eq!(running.stop("-TERM").await.0, Some(0));
     assert_eq!(next().await, None);
-    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    let ended = child.wait_with_output().await.unwrap();
+    assert_eq!(ended.status.code(), Some(1), "whoever follows is told that nothing more comes");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("has stopped"));
     let output = run(&arguments);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("no arcadia is running on port {port}")));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("127.0.0.1:{port} does not answer")));
 }
 
 #[tokio::test]

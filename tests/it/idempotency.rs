@@ -261,10 +261,13 @@ async fn a_key_belongs_to_its_tenant_and_its_user() {
 async fn a_key_of_another_form_is_refused_before_anything_is_read() {
     let (world, path) = start().await;
     let pause = json!({"to_state": "paused"});
-    for bad in ["", &"x".repeat(256)] {
+    for bad in ["", &"x".repeat(256), "a,b", "a, a", "a,"] {
         let reply = post(&world, &world.user, bad, &path, &pause).await;
         reply.expect_problem(400, "invalid_idempotency_key");
     }
+    // API Gateway, and what stands in for it, join these by a comma.
+    let twice = world.request(Method::POST, &path, &world.user).json(&pause).header(KEY, "a").header(KEY, "a");
+    send(twice).await.expect_problem(400, "invalid_idempotency_key");
     assert_eq!(world.dynamodb.seen(), []);
     let other_method = world.request(Method::GET, "/deployments", &world.user).header(KEY, "");
     send(other_method).await.expect(200);

@@ -110,6 +110,29 @@ async fn what_is_wrong_with_a_call_is_no_news_of_whether_there_is_such_a_deploym
 }
 
 #[tokio::test]
+async fn the_history_of_anothers_deployment_takes_what_that_of_none_takes() {
+    let world = World::start().await;
+    let id = id_of(&world.create("shop").await);
+    for state in ["paused", "active", "paused"] {
+        world.transition(&id, &world.user, json!({"to_state": state})).await.expect(200);
+    }
+    let stranger = user("globex");
+    for query in ["", "?limit=1", "?limit=100"] {
+        let mut taken = Vec::new();
+        for id in [id.as_str(), "019bc104-f980-7c2f-93d1-5b0c4e8a9d27"] {
+            world.dynamodb.record();
+            world.get(&format!("/deployments/{id}/events{query}"), &stranger).await.expect_problem(404, "not_found");
+            let requests = world.dynamodb.recorded();
+            let told: Vec<_> =
+                requests.iter().map(|one| (one.operation.clone(), one.answer["Items"].clone())).collect();
+            taken.push(told);
+        }
+        assert_eq!(taken[0], taken[1], "{query}");
+        assert_eq!(taken[0].iter().map(|(operation, _)| operation.as_str()).collect::<Vec<_>>(), ["Query", "GetItem"]);
+    }
+}
+
+#[tokio::test]
 async fn what_a_tenant_tries_out_uses_up_nobody_elses_trial() {
     let world = World::start().await;
     world.sell_plan("tryout", &[json!({"price_cents": 2_900, "trial_days": 14})]).await;

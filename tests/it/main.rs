@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod any_day;
 mod bad_input;
 mod billing_crash;
 mod billing_history;
@@ -35,6 +36,7 @@ mod isolation;
 mod isolation_matrix;
 mod late_clock;
 mod lifecycle;
+mod local;
 mod metrics;
 mod model;
 mod openapi;
@@ -52,6 +54,7 @@ mod replay;
 mod requests;
 mod resilience;
 mod resources;
+mod security;
 mod simulation;
 mod subscription_bad_input;
 mod subscription_races;

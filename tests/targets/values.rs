@@ -117,7 +117,20 @@ fn number(text: &str) -> bool {
 
 fn is_line(text: &str, max_chars: usize, breaks: &str) -> bool {
     let control = |c: char| matches!(c, '\0'..='\x1f' | '\x7f'..='\u{9f}') && !breaks.contains(c);
-    let blank = text.chars().all(char::is_whitespace);
+    let single = "\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{2800}\u{3164}\u{feff}\u{ffa0}";
+    let ranges = [
+        ('\u{180b}', '\u{180f}'),
+        ('\u{200b}', '\u{200f}'),
+        ('\u{2028}', '\u{202e}'),
+        ('\u{2060}', '\u{206f}'),
+        ('\u{fe00}', '\u{fe0f}'),
+        ('\u{fff0}', '\u{fffb}'),
+        ('\u{1bca0}', '\u{1bca3}'),
+        ('\u{1d173}', '\u{1d17a}'),
+        ('\u{e0000}', '\u{e0fff}'),
+    ];
+    let unseen = |c| single.contains(c) || ranges.iter().any(|(from, to)| (*from..=*to).contains(&c));
+    let blank = text.chars().all(|c| c.is_whitespace() || c.is_control() || unseen(c));
     !blank && !text.contains(control) && (1..=max_chars).contains(&text.chars().count())
 }
 

@@ -12,6 +12,8 @@ use crate::docs;
 pub struct Banner<'a> {
     /// Where the API is, without the path that every route begins with.
     pub url: &'a str,
+    /// What a command needs to find this program, if it is not where such commands look.
+    pub place: &'a str,
     /// Where the records are, in a phrase.
     pub storage: &'a str,
     /// How long the tokens are valid, in hours.
@@ -29,7 +31,7 @@ pub struct Banner<'a> {
 /// No line of a block to be pasted may be a comment: zsh, as macOS sets it up, does not take them.
 impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, storage, token_hours, admin_token, tenant_token, tenant, clock } = self;
+        let Self { url, place, storage, token_hours, admin_token, tenant_token, tenant, clock } = self;
         let (validity, for_clock) = match clock {
             Some(clock) => (format!("{} years by the test clock", token_hours / HOURS_A_YEAR), for_clock(*clock)),
             None => (format!("{token_hours} hours"), String::new()),
@@ -52,7 +54,7 @@ export ARCADIA={url}/api/v1
 export ADMIN_TOKEN={admin_token}
 export TENANT_TOKEN={tenant_token}
 
-To see what happens while it happens, run `cargo run -- events --follow` in one more.
+To see what happens while it happens, run `cargo run -- events --follow{place}` in one more.
 
 Then create a deployment, remember its id, subscribe it to a plan with an add-on, list its invoices, pause it, show it
 with its history, and see which moves there are:

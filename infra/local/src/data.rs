@@ -4,6 +4,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::private;
+
 const DATABASE_FILE: &str = "arcadia.db";
 const LOCK_FILE: &str = "lock";
 
@@ -37,10 +39,15 @@ impl DatabaseLock {
     /// [`DataError::InUse`] if another program has locked it.
     pub fn acquire(dir: &Path) -> Result<Self, DataError> {
         let failed = |source| DataError::File { path: dir.to_owned(), source };
-        fs::create_dir_all(dir).map_err(failed)?;
-        let lock = File::create(dir.join(LOCK_FILE)).map_err(failed)?;
+        private::directory(dir).map_err(failed)?;
+        let lock = private::file(&dir.join(LOCK_FILE)).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: dir.join(DATABASE_FILE), _lock: lock }),
+            Ok(()) => {
+                // The engine gives the files that it makes beside this one the same permissions.
+                let path = dir.join(DATABASE_FILE);
+                private::file(&path).map_err(failed)?;
+                Ok(Self { path, _lock: lock })
+            }
             Err(TryLockError::WouldBlock) => Err(DataError::InUse(dir.to_owned())),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
@@ -56,7 +63,7 @@ impl DatabaseLock {
 /// Whether there are records in `dir`.
 #[must_use]
 pub fn has_database(dir: &Path) -> bool {
-    dir.join(DATABASE_FILE).is_file()
+    fs::metadata(dir.join(DATABASE_FILE)).is_ok_and(|found| found.is_file() && found.len() > 0)
 }
 
 #[cfg(test)]
@@ -71,7 +78,7 @@ mod tests {
         drop(first);
         assert!(DatabaseLock::acquire(&dir).is_ok());
         assert!(!has_database(&dir));
-        fs::write(dir.join(DATABASE_FILE), "").unwrap();
+        fs::write(dir.join(DATABASE_FILE), "records").unwrap();
         assert!(has_database(&dir));
         fs::remove_dir_all(&dir).unwrap();
     }

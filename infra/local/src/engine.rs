@@ -1,23 +1,23 @@
-//! DynamoDB on one machine: an embedded engine behind the real wire protocol, so that the SDK and all that it does is
-//! in the path. Tables and items are in `arcadia_shared::store`.
+//! DynamoDB on one machine: an embedded engine that the SDK and all that it does asks as it would ask DynamoDB, except that
+//! requests stay within the process. Tables and items are in `arcadia_shared::store`.
 
-mod direct;
+mod in_process;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::{fmt, io, thread};
 
 use arcadia_shared::runtime::local_client;
 use aws_sdk_dynamodb::Client;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use dynoxide::Database;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use self::direct::Direct;
+use self::in_process::{Job, Way, execute};
 
-/// How long requests under way may take to end once the engine is told to stop.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// Where requests seem to go. Nothing is looked up or connected to.
+const ENDPOINT: &str = "http://engine.invalid";
 
 /// Where the engine keeps its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,17 +34,27 @@ pub enum Purpose {
     /// To be worked with: what it answered is on the disk.
     Serve,
     /// To be filled with what can be made again from the start: what it answered is on the disk only when it has
-    /// stopped, and transactions go past the wire.
+    /// stopped, and whoever asks does the work.
     Fill,
 }
 
-/// A running engine on a loopback port of its own. It stops when it is dropped, too, but then nobody waits for it.
+/// A running engine. It stops when it is dropped, too, but then nobody waits for it.
 pub struct Engine {
-    endpoint: String,
-    /// The way around the wire, for an engine that is filled.
-    direct: Option<Arc<Database>>,
-    stop: oneshot::Sender<()>,
-    thread: thread::JoinHandle<Result<(), String>>,
+    way: Way,
+    /// What [`Way::Here`] leads to.
+    here: Option<Arc<Database>>,
+    stop: StopOnDrop,
+    thread: thread::JoinHandle<()>,
+}
+
+/// Ends the engine's thread.
+struct StopOnDrop(Sender<Job>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        // If nobody listens, it has ended before.
+        let _ = self.0.send(Job::Stop);
+    }
 }
 
 /// Why there is no engine, or none any more.
@@ -58,7 +68,7 @@ pub enum EngineError {
         /// What was wrong.
         reason: String,
     },
-    /// No port or no thread was to be had.
+    /// No thread was to be had.
     #[error("the database engine cannot start: {0}")]
     Start(#[from] io::Error),
     /// It ended in an error.
@@ -67,60 +77,69 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Starts an engine. It has a thread and a runtime of its own: it works synchronously, and would hold up whatever
-    /// shared them.
+    /// Starts an engine, with a thread of its own.
     ///
     /// # Errors
-    /// [`EngineError`] if the file cannot be opened, or no port or thread is to be had.
+    /// [`EngineError`] if the file cannot be opened, or no thread is to be had.
     pub async fn start(storage: &Storage, purpose: Purpose) -> Result<Self, EngineError> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?.into_std()?;
-        let endpoint = format!("http://{}", listener.local_addr()?);
-        let (stop, stopped) = oneshot::channel();
+        let (jobs, queue) = mpsc::channel();
         let (report, opened) = oneshot::channel();
         let storage = storage.clone();
         let thread = thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| error.to_string())?;
             let database = match open(&storage, purpose) {
                 Ok(database) => database,
-                Err(error) => return report.send(Err(error)).map_err(|_| "nobody waits for it".to_owned()),
+                // If nobody waits for it, nobody needs to know.
+                Err(error) => return drop(report.send(Err(error))),
             };
-            runtime.block_on(run(listener, database, report, stopped))
-            // The runtime ends here, and with it every connection and the last handle on the file.
+            if report.send(Ok(database.clone())).is_ok() {
+                work(&database, &queue);
+            }
+            // What is still waiting is told that the engine has stopped, and the last handle on the file ends.
         })?;
         let database = opened.await.map_err(|_| EngineError::Failed("it ended while it started".to_owned()))??;
-        let direct = (purpose == Purpose::Fill).then(|| Arc::new(database));
-        Ok(Self { endpoint, direct, stop, thread })
-    }
-
-    /// Where it can be reached.
-    #[must_use]
-    pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        let stop = StopOnDrop(jobs.clone());
+        let (here, way) = match purpose {
+            Purpose::Serve => (None, Way::Thread(jobs)),
+            Purpose::Fill => {
+                let (here, way) = in_process::here(database);
+                (Some(here), way)
+            }
+        };
+        Ok(Self { way, here, stop, thread })
     }
 
     /// A client of it.
     #[must_use]
     pub fn client(&self) -> Client {
-        let client = local_client(&self.endpoint);
-        match &self.direct {
-            None => client,
-            Some(database) => Direct::client(database, &client),
-        }
+        let connector = self.connector();
+        let client = http_client_fn(move |_, _| connector.clone());
+        Client::from_conf(local_client(ENDPOINT).config().to_builder().http_client(client).build())
     }
 
-    /// Ends the requests under way, closes the database and stops. The file is free when this returns.
+    /// The way to it, for requests of DynamoDB's protocols.
+    #[must_use]
+    pub fn connector(&self) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.way.clone())
+    }
+
+    /// Ends what was asked before, closes the database and stops. The file is free when this returns.
     ///
     /// # Errors
     /// [`EngineError::Failed`] if the engine had already failed.
     pub async fn stop(self) -> Result<(), EngineError> {
-        let Self { stop, thread, direct, endpoint: _ } = self;
-        drop(direct);
-        // If nobody listens, the engine has ended before, and its thread says how.
-        let _ = stop.send(());
+        let Self { way, here, stop, thread } = self;
+        drop((way, here, stop));
         let joined = tokio::task::spawn_blocking(|| thread.join()).await;
         let ended = joined.map_err(|error| EngineError::Failed(error.to_string()))?;
-        ended.map_err(|_| EngineError::Failed("it panicked".to_owned()))?.map_err(EngineError::Failed)
+        ended.map_err(|_| EngineError::Failed("it panicked".to_owned()))
+    }
+}
+
+/// Does what is asked, one after the other, until it is told to stop.
+fn work(database: &Database, queue: &Receiver<Job>) {
+    while let Ok(Job::Request { request, answer }) = queue.recv() {
+        // Whoever has given up waiting may well have been heard.
+        let _ = answer.send(execute(database, &request));
     }
 }
 
@@ -139,26 +158,6 @@ fn open(storage: &Storage, purpose: Purpose) -> Result<Database, EngineError> {
             }
             Ok(database)
         }
-    }
-}
-
-async fn run(
-    listener: std::net::TcpListener,
-    database: Database,
-    report: oneshot::Sender<Result<Database, EngineError>>,
-    stopped: oneshot::Receiver<()>,
-) -> Result<(), String> {
-    let listener = TcpListener::from_std(listener).map_err(|error| error.to_string())?;
-    report.send(Ok(database.clone())).map_err(|_| "nobody waits for it".to_owned())?;
-    let (stopping, overdue) = oneshot::channel();
-    let shutdown = async {
-        // A dropped engine is to stop as well.
-        let _ = stopped.await;
-        let _ = stopping.send(());
-    };
-    tokio::select! {
-        served = dynoxide::server::serve_with_shutdown(listener, database, shutdown) => served,
-        () = async { let _ = overdue.await; tokio::time::sleep(SHUTDOWN_GRACE).await } => Ok(()),
     }
 }
 
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_engine_to_be_filled_takes_transactions_past_the_wire() {
+    async fn an_engine_to_be_filled_takes_no_note_of_tokens() {
         let file = std::env::temp_dir().join(format!("arcadia-engine-fill-{}.db", std::process::id()));
         let storage = Storage::File(file.clone());
         let engine = Engine::start(&storage, Purpose::Fill).await.unwrap();

@@ -26,6 +26,7 @@ use crate::docs;
 use crate::event::{self, EventError};
 use crate::events_route::{self, Events};
 use crate::issuer::Issuer;
+use crate::proof::{self, Proof};
 use crate::sweeper::TestClock;
 
 /// The longest body that API Gateway takes, in bytes.
@@ -43,6 +44,8 @@ struct Gateway {
     app: App,
     issuer: Arc<Issuer>,
     extras: Extras,
+    /// Where it listens.
+    address: SocketAddr,
 }
 
 /// What the program has beside the product's routes.
@@ -74,6 +77,8 @@ enum Refusal {
     MethodNotAllowed(String),
     /// The path's encoding is broken.
     InvalidPath,
+    /// The challenge cannot be signed.
+    InvalidChallenge,
     /// The body broke off.
     IncompleteBody,
     /// The body did not arrive in time.
@@ -116,7 +121,8 @@ pub async fn serve_with(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let events = extras.events.clone();
-    let router = Router::new().fallback(handle).with_state(Gateway { app, issuer, extras });
+    let address = listener.local_addr()?;
+    let router = Router::new().fallback(handle).with_state(Gateway { app, issuer, extras, address });
     let (stopping, stopped) = oneshot::channel();
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async {
@@ -176,6 +182,9 @@ impl Gateway {
                 Err(Refusal::MethodNotAllowed("GET".to_owned()))
             };
         }
+        if parts.uri.path() == proof::PATH {
+            return self.prove(parts, now);
+        }
         let body = read(body).await?;
         let (target, path_parameters) = self.find(&parts.method, parts.uri.path())?;
         let claims = bearer(&parts.headers).and_then(|token| match self.issuer.verify(token, now) {
@@ -212,6 +221,16 @@ impl Gateway {
             Ok(Err(error)) => Err(crashed(name, &error)),
             Err(error) => Err(crashed(name, &error)),
         }
+    }
+
+    /// Answers whoever asks for a proof that this is the issuer's program.
+    fn prove(&self, parts: &Parts, now: Timestamp) -> Result<Response<Body>, Refusal> {
+        if parts.method != Method::GET {
+            return Err(Refusal::MethodNotAllowed("GET".to_owned()));
+        }
+        let proof = Proof { address: self.address.to_string(), now };
+        let proved = proof::respond(&self.issuer, parts.uri.query().unwrap_or_default(), &proof);
+        proved.map(|response| response.map(into_body)).ok_or(Refusal::InvalidChallenge)
     }
 
     /// Finds what a request is for.
@@ -261,6 +280,10 @@ impl Refusal {
             Self::InvalidPath => {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid_path", "The path must be percent-encoded UTF-8.")
             }
+            Self::InvalidChallenge => {
+                let detail = "The query must have one challenge of 32 to 64 letters, digits, hyphens and underscores.";
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_challenge", detail)
+            }
             Self::IncompleteBody => Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off."),
             Self::SlowBody => {
                 Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body took too long to arrive.")
@@ -288,6 +311,7 @@ impl Refusal {
             Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             Self::RouteNotFound
             | Self::InvalidPath
+            | Self::InvalidChallenge
             | Self::IncompleteBody
             | Self::SlowBody
             | Self::LongBody
@@ -382,13 +406,15 @@ mod clock_tests;
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use arcadia_shared::runtime::{Clock, RealClock, Settings};
+    use arcadia_shared::runtime::{Clock, Settings};
     use arcadia_shared::store::Store;
     use chrono::TimeDelta;
 
     use super::*;
     use crate::issuer::{Role, TokenRequest, claim_names};
     use arcadia_shared::runtime::local_client;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     /// A clock that the gateway can read, and the function then not.
     #[derive(Debug, Default)]
@@ -397,7 +423,7 @@ mod tests {
     impl Clock for BrokenClock {
         fn now(&self) -> Timestamp {
             assert!(!self.0.swap(true, Ordering::SeqCst), "the clock has stopped");
-            RealClock.now()
+            NOW
         }
     }
 
@@ -481,9 +507,10 @@ mod tests {
         let issuer = Issuer::generate().unwrap();
         let (role, ttl) = (Role::PlatformAdmin, TimeDelta::hours(1));
         let request = TokenRequest { role, tenant: None, sub: "ada".to_owned(), ttl };
-        let token = issuer.issue(&request, RealClock.now()).unwrap();
+        let token = issuer.issue(&request, NOW).unwrap();
         let app = App { store, clock: Arc::new(BrokenClock::default()), settings };
-        let gateway = Gateway { app, issuer: Arc::new(issuer), extras: Extras::default() };
+        let gateway =
+            Gateway { app, issuer: Arc::new(issuer), extras: Extras::default(), address: ([127, 0, 0, 1], 9).into() };
         let request = Request::post("/api/v1/deployments")
             .header(header::HOST, "localhost")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))

@@ -20,6 +20,8 @@ use rsa::{RsaPrivateKey, RsaPublicKey};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
+use crate::private;
+
 /// The `iss` claim of every token.
 pub const ISSUER: &str = "https://issuer.arcadia.local";
 /// The `aud` claim of every token.
@@ -73,7 +75,7 @@ pub enum Role {
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
     /// The file system did not do it.
-    #[error("the issuer's key {}: {source}", path.display())]
+    #[error("the issuer's key {} cannot be used: {source}", path.display())]
     File {
         /// The file or directory.
         path: PathBuf,
@@ -143,9 +145,10 @@ impl Issuer {
     pub fn open(dir: &Path) -> Result<Self, IssuerError> {
         let path = dir.join(KEY_FILE);
         let failed = |source| IssuerError::File { path: path.clone(), source };
+        private::check(&path).map_err(failed)?;
         let pem = match fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(dir).map_err(failed)?;
+                private::directory(dir).map_err(failed)?;
                 let pem = RsaPrivateKey::new(&mut OsRng, KEY_BITS).map_err(key_error)?;
                 let pem = pem.to_pkcs8_pem(LineEnding::LF).map_err(key_error)?;
                 write_unless_there(&path, pem.as_bytes()).map_err(failed)?;
@@ -193,6 +196,16 @@ impl Issuer {
     /// # Errors
     /// [`TokenError`] if the token is not one of this issuer's, for this audience, for now.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<HashMap<String, String>, TokenError> {
+        let claims = self.signed_claims(token)?;
+        check(&claims, now.timestamp())?;
+        Ok(claims.into_iter().filter_map(|(name, value)| Some((name, claim_text(&value)?))).collect())
+    }
+
+    /// The claims of what this issuer has signed, whatever they say.
+    ///
+    /// # Errors
+    /// [`TokenError`] if it has not signed it.
+    pub(crate) fn signed_claims(&self, token: &str) -> Result<Map<String, Value>, TokenError> {
         if token.len() > MAX_TOKEN_LEN {
             return Err(TokenError::TooLong);
         }
@@ -213,8 +226,7 @@ impl Issuer {
         // The library would ask the machine's clock, and takes an absent issuer or audience for a right one.
         (signature_only.validate_exp, signature_only.validate_aud) = (false, false);
         let Claims(claims) = jsonwebtoken::decode(token, &self.verifying, &signature_only)?.claims;
-        check(&claims, now.timestamp())?;
-        Ok(claims.into_iter().filter_map(|(name, value)| Some((name, claim_text(&value)?))).collect())
+        Ok(claims)
     }
 
     /// The name of the key, as in the header of its tokens.

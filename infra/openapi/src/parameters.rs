@@ -73,12 +73,13 @@ pub fn request_headers() -> Value {
             "name": "Idempotency-Key",
             "in": "header",
             "description": "A name for this request, made by the caller. A second request of the same name is not carried \
-                out: it gets the first one's answer, with `Idempotent-Replayed: true`.",
+                out: it gets the first one's answer, with `Idempotent-Replayed: true`. It is of printable ASCII characters \
+                without commas, and stands there once.",
             "schema": {
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 255,
-                "pattern": "^[!-~]+$",
+                "pattern": "^[ -+\\--~]+$",
                 "examples": ["6f1d2c3e-order-17"],
             },
         },

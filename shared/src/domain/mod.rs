@@ -42,4 +42,5 @@ pub use subscription::{
 pub use values::{
     DeploymentId, DisplayName, InvalidValue, InvoiceNumber, Notes, PaymentReference, ProviderReference, Reason,
     ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp,
+    is_invisible,
 };

@@ -102,11 +102,15 @@ macro_rules! text_value {
     };
 }
 
-/// A character that is neither a control character nor white space, in what all dialects of patterns have in common.
+/// A character that can be seen, in what all dialects of patterns have in common: they disagree about what lies beyond
+/// U+FFFF, so that the invisible ones there are refused by the code alone.
 #[cfg(feature = "json-schema")]
-macro_rules! not_blank {
+macro_rules! visible {
     () => {
-        r"[^\x00-\x20\x7F-\xA0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]"
+        concat!(
+            r"[^\x00-\x20\x7F-\xA0\xAD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F",
+            r"\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB]"
+        )
     };
 }
 
@@ -182,13 +186,13 @@ macro_rules! id_value {
     };
 }
 
-/// A line that is not blank: what is neither a control character nor white space stands somewhere in it.
+/// A line that is not blank: something in it can be seen.
 #[cfg(feature = "json-schema")]
-const LINE: &str = concat!(r"^[^\x00-\x1F\x7F-\x9F]*", not_blank!(), r"[^\x00-\x1F\x7F-\x9F]*$");
+const LINE: &str = concat!(r"^[^\x00-\x1F\x7F-\x9F]*", visible!(), r"[^\x00-\x1F\x7F-\x9F]*$");
 /// The same, with line breaks and tabs.
 #[cfg(feature = "json-schema")]
 const TEXT: &str =
-    concat!(r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*", not_blank!(), r"[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$");
+    concat!(r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*", visible!(), r"[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$");
 
 id_value! {
     /// Names one deployment. A UUIDv7, so ids sort by the time of creation.
@@ -257,7 +261,7 @@ text_value! {
     /// What people call a deployment.
     DisplayName,
     "invalid_display_name",
-    "must be 1 to 200 characters, not blank, without control characters",
+    "must be 1 to 200 characters, some of them visible, without control characters",
     { up to 200, like "The shop", LINE },
     |text| is_line(text, 200)
 }
@@ -266,7 +270,7 @@ text_value! {
     /// Why something was done, in a line.
     Reason,
     "invalid_reason",
-    "must be 1 to 200 characters, not blank, without control characters",
+    "must be 1 to 200 characters, some of them visible, without control characters",
     { up to 200, like "holidays", LINE },
     |text| is_line(text, 200)
 }
@@ -275,10 +279,10 @@ text_value! {
     /// Remarks on what was done; may run over several lines.
     Notes,
     "invalid_notes",
-    "must be 1 to 2000 characters, not blank, without control characters other than line breaks and tabs",
+    "must be 1 to 2000 characters, some of them visible, without control characters other than line breaks and tabs",
     { up to 2000, like "Back in two weeks.", TEXT },
     |text| {
-        !text.trim().is_empty()
+        text.chars().any(is_visible)
             && text.chars().count() <= 2000
             && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
     }
@@ -288,7 +292,7 @@ text_value! {
     /// What the cloud provider calls a resource, such as an ARN.
     ProviderReference,
     "invalid_provider_reference",
-    "must be 1 to 512 characters, not blank, without control characters",
+    "must be 1 to 512 characters, some of them visible, without control characters",
     { up to 512, like "arn:aws:rds:eu-central-1:123456789012:db:shop", LINE },
     |text| is_line(text, 512)
 }
@@ -333,8 +337,25 @@ impl InvoiceNumber {
     }
 }
 
+/// Whether a character takes up no room, or steers those around it: control characters, and what Unicode calls format
+/// characters, default ignorable, or a filler (Unicode 16.0, `DerivedCoreProperties.txt`). Some of them let a text pass
+/// for another.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn is_visible(c: char) -> bool {
+    !c.is_whitespace() && !is_invisible(c)
+}
+
 fn is_line(text: &str, max_chars: usize) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= max_chars && !text.chars().any(char::is_control)
+    text.chars().any(is_visible) && text.chars().count() <= max_chars && !text.chars().any(char::is_control)
 }
 
 impl Slug {
@@ -384,6 +405,17 @@ mod tests {
             "0192f0c1-2345-7abc-8def-0123456789ag",
         ] {
             assert_eq!(bad.parse::<DeploymentId>().unwrap_err().code, "invalid_id", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_invisible_characters_alone_is_refused() {
+        for c in ["\u{200b}", "\u{202e}", "\u{ad}", "\u{3164}", "\u{feff}", "\u{2800}", "\u{e0041}", "\u{2028}"] {
+            for text in [c.to_owned(), format!(" {c}"), c.repeat(200)] {
+                assert!(text.parse::<DisplayName>().is_err() && text.parse::<Notes>().is_err(), "{text:?}");
+                assert!(text.parse::<Reason>().is_err() && text.parse::<ProviderReference>().is_err(), "{text:?}");
+            }
+            assert!(format!("a{c}").parse::<DisplayName>().is_ok(), "{c:?}: writing systems need some of them");
         }
     }
 

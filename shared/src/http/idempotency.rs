@@ -29,16 +29,19 @@ impl IdempotencyKey {
     /// Reads the key of a POST; other methods can be repeated as they are.
     ///
     /// # Errors
-    /// [`Error::Malformed`] unless it is one key of 1 to [`MAX_KEY_LEN`] visible ASCII characters.
+    /// [`Error::Malformed`] unless it is one key of 1 to [`MAX_KEY_LEN`] printable ASCII characters other than a comma: with
+    /// one, API Gateway joins the values of headers that were sent twice.
     pub fn from_request(request: &Request, principal: &Principal, body: &[u8]) -> Result<Option<Self>, Error> {
         if request.method() != Method::POST {
             return Ok(None);
         }
         let mut given = request.headers().get_all(HEADER).iter();
         let Some(key) = given.next() else { return Ok(None) };
-        let is_visible = key.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte));
-        if given.next().is_some() || !is_visible || !(1..=MAX_KEY_LEN).contains(&key.len()) {
-            let detail = format!("Idempotency-Key must be one key of 1 to {MAX_KEY_LEN} visible ASCII characters");
+        let is_plain = key.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte) && *byte != b',');
+        if given.next().is_some() || !is_plain || !(1..=MAX_KEY_LEN).contains(&key.len()) {
+            let detail = format!(
+                "Idempotency-Key must be one key of 1 to {MAX_KEY_LEN} printable ASCII characters without commas"
+            );
             return Err(Error::malformed("invalid_idempotency_key", detail));
         }
         let (role, tenant) = match (&principal.scope, principal.actor.authority) {
@@ -133,7 +136,7 @@ mod tests {
         for good in ["k", "a b", "~", &"x".repeat(MAX_KEY_LEN)] {
             assert!(key(good, "ada", None, b"").unwrap().is_some(), "{good}");
         }
-        for bad in ["", "\t", "caf\u{e9}", &"x".repeat(MAX_KEY_LEN + 1)] {
+        for bad in ["", "\t", "caf\u{e9}", "a,b", "a, a", ",", &"x".repeat(MAX_KEY_LEN + 1)] {
             let refused = key(bad, "ada", None, b"").unwrap_err();
             assert!(matches!(refused, Error::Malformed { code: "invalid_idempotency_key", .. }), "{bad}");
         }

@@ -71,7 +71,7 @@ impl From<&Error> for Problem {
             Error::UnsupportedMediaType => Self::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
-                "The body must be sent as Content-Type: application/json.",
+                "The body must be sent as Content-Type: application/json, and without a Content-Encoding.",
             ),
             Error::TooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,

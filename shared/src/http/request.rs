@@ -89,9 +89,16 @@ impl Call {
     /// # Errors
     /// [`Error::UnsupportedMediaType`], [`Error::TooLarge`] or [`Error::Malformed`] if there is none to read.
     pub fn fields(&self) -> Result<Fields, Error> {
+        if self.header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        // Two of them, joined by a comma, are none of these.
         let content_type = self.header("content-type").unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !["application/json", "application/merge-patch+json"].iter().any(|t| media_type.eq_ignore_ascii_case(t)) {
+        let (media_type, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
+        let media_type = media_type.trim();
+        if parameters.contains(',')
+            || !["application/json", "application/merge-patch+json"].iter().any(|t| media_type.eq_ignore_ascii_case(t))
+        {
             return Err(Error::UnsupportedMediaType);
         }
         let body = self.body();
@@ -113,7 +120,8 @@ impl Call {
         let invalid = || {
             Error::malformed("invalid_if_match", "If-Match must be * or entity tags as ETag gave them, such as \"3\"")
         };
-        let text = self.header("if-match").ok_or_else(invalid)?.trim();
+        let text = self.header("if-match").ok_or_else(invalid)?;
+        let text = text.trim();
         let failed = Err(Error::PreconditionFailed { current });
         if text == "*" {
             return if current.is_some() { Ok(()) } else { failed };
@@ -142,8 +150,11 @@ impl Call {
         bytes(self.request.body())
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
-        self.request.headers().get(name)?.to_str().ok()
+    /// A header's values as one list: API Gateway joins those of a header that was sent twice by a comma, and so does what
+    /// hands them on one by one. Nothing if there is none, or one is not of ASCII.
+    fn header(&self, name: &str) -> Option<String> {
+        let values = self.request.headers().get_all(name).iter().map(|value| value.to_str().ok());
+        values.collect::<Option<Vec<_>>>().filter(|values| !values.is_empty()).map(|values| values.join(","))
     }
 }
 

@@ -11,6 +11,7 @@ use super::keys::{self, Key};
 use super::queries::Page;
 use super::schema::TENANT_INDEX;
 use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};
+use crate::auth::Scope;
 use crate::domain::{Addon, DeploymentId, DunningPolicy, Plan, PlanVersion, ShortCode, TenantId};
 
 /// What one read finds of what somebody wants to buy.
@@ -210,7 +211,7 @@ impl Store {
         before: Option<u32>,
     ) -> Result<Page<PlanVersion, u32>, StoreError> {
         let range = keys::plan_versions_before(before);
-        let (items, more) = self.partition_page(keys::plan_partition(code), range, limit).await?;
+        let (items, more) = self.partition_page(keys::plan_partition(code), range, limit, &Scope::All).await?;
         let versions = items.into_iter().map(items::to_plan_version).collect::<Result<_, _>>()?;
         Ok(Page::cut(versions, limit, more, |version: &PlanVersion| version.version))
     }

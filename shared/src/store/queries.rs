@@ -106,16 +106,17 @@ impl Store {
         id: DeploymentId,
         limit: usize,
     ) -> Result<Option<(Aggregate, Page<Event, u64>)>, StoreError> {
-        let (aggregate, (page, _)) = try_join(self.load(scope, id), self.events(id, limit, None)).await?;
+        let (aggregate, (page, _)) = try_join(self.load(scope, id), self.events(scope, id, limit, None)).await?;
         let Some(aggregate) = aggregate else { return Ok(None) };
         let version = aggregate.deployment.version;
         let is_of_version = page.items.first().map(|event| event.sequence) == Some(version);
-        let page = if is_of_version { page } else { self.events(id, limit, Some(version + 1)).await?.0 };
+        let page = if is_of_version { page } else { self.events(scope, id, limit, Some(version + 1)).await?.0 };
         Ok(Some((aggregate, page)))
     }
 
-    /// A page of a deployment's events: one Query, since every event says whose it is. Only beyond the last of them, one
-    /// more tells whether there is such a deployment. `None` as for [`Store::load`].
+    /// A page of a deployment's events: one Query, since every event says whose it is. Only if it finds none, a GetItem tells
+    /// whether there is such a deployment: beyond the last of them, and alike for what is not there and what is another
+    /// tenant's. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -126,7 +127,7 @@ impl Store {
         limit: usize,
         before: Option<u64>,
     ) -> Result<Option<Page<Event, u64>>, StoreError> {
-        let (page, tenant_id) = self.events(id, limit, before).await?;
+        let (page, tenant_id) = self.events(scope, id, limit, before).await?;
         let is_within = match tenant_id {
             Some(tenant_id) => scope.contains(&tenant_id),
             None => self.is_within(scope, id).await?,
@@ -134,15 +135,16 @@ impl Store {
         Ok(is_within.then_some(page))
     }
 
-    /// A page of a deployment's events, and whose they are if there are any.
+    /// A page of a deployment's events, and whose they are if there are any. DynamoDB leaves those of other tenants out.
     async fn events(
         &self,
+        scope: &Scope,
         id: DeploymentId,
         limit: usize,
         before: Option<u64>,
     ) -> Result<(Page<Event, u64>, Option<TenantId>), StoreError> {
         let range = keys::events_before(before);
-        let (items, more) = self.partition_page(keys::partition(id), range, limit).await?;
+        let (items, more) = self.partition_page(keys::partition(id), range, limit, scope).await?;
         let records = items.into_iter().map(items::to_event_record).collect::<Result<Vec<_>, _>>()?;
         let tenant_id = records.first().map(|record| record.tenant_id.clone());
         let events = records.into_iter().map(|record| record.event).collect();
@@ -166,7 +168,7 @@ impl Store {
         limit: usize,
         before: Option<ResourceId>,
     ) -> Result<Option<Page<Resource, ResourceId>>, StoreError> {
-        let history = self.partition_page(keys::partition(id), keys::resources_before(before), limit);
+        let history = self.partition_page(keys::partition(id), keys::resources_before(before), limit, &Scope::All);
         let (is_within, (items, more)) = try_join(self.is_within(scope, id), history).await?;
         if !is_within {
             return Ok(None);
@@ -186,7 +188,7 @@ impl Store {
         limit: usize,
         before: Option<&InvoiceNumber>,
     ) -> Result<Option<Page<Invoice, InvoiceNumber>>, StoreError> {
-        let history = self.partition_page(keys::partition(id), keys::invoices_before(before), limit);
+        let history = self.partition_page(keys::partition(id), keys::invoices_before(before), limit, &Scope::All);
         let (is_within, (items, more)) = try_join(self.is_within(scope, id), history).await?;
         if !is_within {
             return Ok(None);
@@ -349,21 +351,25 @@ impl Store {
         if wanted.is_empty() { Ok(found) } else { Err(StoreError::Unavailable("keys stayed unprocessed".to_owned())) }
     }
 
-    /// One consistent Query of part of a partition, last first, with one item more than `limit`. Of a deployment's
-    /// partition, the caller must drop them unless the deployment is within the scope.
+    /// One consistent Query of part of a partition, last first, with one item more than `limit`. What does not say whose it
+    /// is has to be asked for with [`Scope::All`], and the caller must drop it unless its deployment is within the scope.
     pub(super) async fn partition_page(
         &self,
         partition: String,
         range: RangeInclusive<String>,
         limit: usize,
+        scope: &Scope,
     ) -> Result<(Vec<Item>, bool), StoreError> {
         let (first, last) = range.into_inner();
-        let output = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .scan_index_forward(false)
+        let query = self.client.query().table_name(&self.table).consistent_read(true).scan_index_forward(false);
+        let query = match scope {
+            Scope::All => query,
+            Scope::Tenant(tenant_id) => query
+                .filter_expression("#record.tenant_id = :tenant_id")
+                .expression_attribute_names("#record", "record")
+                .expression_attribute_values(":tenant_id", string(tenant_id.as_str())),
+        };
+        let output = query
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
             .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
             .expression_attribute_values(":pk", string(partition))

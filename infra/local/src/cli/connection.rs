@@ -1,23 +1,19 @@
 //! The arguments that every command which asks the API shares: where it is, who asks, and how the answer is printed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use arcadia_shared::domain::TenantId;
-use chrono::{DateTime, TimeDelta};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 use ureq::http::Uri;
 
-use crate::client::{Client, Failure};
-use crate::issuer::{Issuer, KEY_FILE, Role, TokenRequest};
+use super::place::DEFAULT_DATA;
+use crate::client::{Caller, Client, Failure};
+use crate::issuer::Role;
 
 /// Where `arcadia up` listens by default.
 const DEFAULT_URL: &str = "http://127.0.0.1:3000";
-/// How long a token for one command is valid, in days. It never leaves this machine, and the program that it is for may
-/// run on a clock of its own: it must do at any time that such a clock can have.
-const TOKEN_DAYS: i64 = 365 * 8_000;
-
 /// Where the API is, who asks, and how the answer is printed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
@@ -35,7 +31,7 @@ pub struct Connection {
     #[arg(long, value_name = "ID", global = true)]
     tenant: Option<TenantId>,
     /// The directory of the key that signs tokens, for an API on this machine
-    #[arg(long, default_value = ".arcadia", value_name = "DIR", global = true)]
+    #[arg(long, default_value = DEFAULT_DATA, value_name = "DIR", global = true)]
     data: PathBuf,
     /// Print the API's JSON as it is
     #[arg(long, global = true)]
@@ -85,40 +81,31 @@ impl Connection {
     /// A client that asks as these arguments say.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if there is no token.
+    /// [`Failure`] if there is no token, or nobody on this machine to make one for.
     pub fn open(&self) -> Result<Client, Failure> {
-        Ok(Client::new(&self.url, is_local(&self.url), self.token()?, self.json))
-    }
-
-    fn token(&self) -> Result<String, Failure> {
-        match (&self.token, self.role, &self.tenant) {
-            (Some(token), None, None) => Ok(token.clone()),
-            (_, role, tenant) if is_local(&self.url) => issue(&self.data, role, tenant.clone()),
-            (None, None, None) => {
-                Err(Failure::Usage(format!("{} wants a token: give one with --token or ARCADIA_TOKEN", self.url)))
+        let Self { url, token, role, tenant, data, json } = self;
+        match (token, role, tenant) {
+            (Some(token), None, None) => Ok(Client::new(url, is_local(url), token.clone(), *json)),
+            // What is encrypted is not the program itself, which could not prove where it is.
+            _ if is_local(url) && url.starts_with("http:") => {
+                Client::of_own_program(url, data, caller(*role, tenant.clone()), *json)
             }
-            _ => Err(Failure::Usage(format!("--as and --tenant are for an API on this machine, not {}", self.url))),
+            (None, None, None) => {
+                Err(Failure::Usage(format!("{url} wants a token: give one with --token or ARCADIA_TOKEN")))
+            }
+            _ => Err(Failure::Usage(format!("--as and --tenant are for an API on this machine, not {url}"))),
         }
     }
 }
 
-/// A token of the issuer on this machine.
-fn issue(data: &Path, role: Option<As>, tenant: Option<TenantId>) -> Result<String, Failure> {
-    // A key made here would be known to nobody.
-    if !data.join(KEY_FILE).is_file() {
-        return Err(Failure::Usage(format!(
-            "there is no issuer in {}: start arcadia there, name its directory with --data, or give a --token",
-            data.display()
-        )));
-    }
+/// As whom to ask an API on this machine.
+const fn caller(role: Option<As>, tenant: Option<TenantId>) -> Caller {
     let (role, sub) = match (role, &tenant) {
         (_, Some(_)) => (Role::TenantUser, "local-user"),
         (Some(As::PaymentProvider), None) => (Role::PaymentProvider, "local-payments"),
         (Some(As::Admin) | None, None) => (Role::PlatformAdmin, "local-admin"),
     };
-    let request = TokenRequest { role, tenant, sub: sub.to_owned(), ttl: TimeDelta::days(TOKEN_DAYS) };
-    let issued = Issuer::open(data).and_then(|issuer| issuer.issue(&request, DateTime::UNIX_EPOCH));
-    issued.map_err(|error| Failure::Usage(error.to_string()))
+    Caller { role, tenant, sub }
 }
 
 /// The fields of a body: those that were given.
@@ -130,7 +117,7 @@ pub fn body(fields: &impl Serialize) -> Result<Value, Failure> {
     Ok(body)
 }
 
-/// Whether a URL is on this machine: only there does a token of the local issuer mean anything, or is safe.
+/// Whether a URL is on this machine: only there does a token of the local issuer mean anything.
 fn is_local(url: &str) -> bool {
     let uri: Option<Uri> = url.parse().ok();
     let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();

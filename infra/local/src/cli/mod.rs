@@ -1,8 +1,9 @@
 //! The program: what can be asked of it, and how it ends.
 //!
 //! # Layout
-//! A file for each command. `up`, `token`, `events`, `sweep` and `demo` work on this machine; `deployments`, `invoices`,
-//! `plans`, `addons`, `tenants` and `lifecycle` ask the API, wherever that is, by way of `crate::client`;
+//! A file for each command. `up`, `token`, `sweep` and `demo` work on this machine, and `events` asks a program that runs on
+//! it; `deployments`, `invoices`, `plans`, `addons`, `tenants` and `lifecycle` ask the API, wherever that is. Whatever asks
+//! does so by way of `crate::client`;
 //! `connection` and `place` are the arguments that each of the two kinds shares.
 
 mod addons;
@@ -33,7 +34,6 @@ pub(crate) use connection::{Once, Paging, Precondition, body};
 use crate::client::Failure;
 use crate::demo::DemoError;
 use crate::engine::EngineError;
-use crate::follow::FollowError;
 use crate::issuer::IssuerError;
 use crate::records::RecordsError;
 
@@ -119,8 +119,6 @@ enum CliError {
     Issuer(#[from] IssuerError),
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error(transparent)]
-    Follow(#[from] FollowError),
     #[error("the demo cannot be stored: {0}")]
     Demo(#[from] DemoError),
     #[error(transparent)]
@@ -142,7 +140,7 @@ pub fn run() -> ExitCode {
         None => local(up::run(defaults)),
         Some(Command::Up(options)) => local(up::run(options)),
         Some(Command::Token(options)) => local(token::run(&options)),
-        Some(Command::Events(options)) => local(events::run(options)),
+        Some(Command::Events(options)) => Failure::exit(events::run(&options)),
         Some(Command::Sweep(options)) => local(sweep::run(options)),
         Some(Command::Demo(options)) => local(demo::run(options)),
         Some(Command::Completions(options)) => local(completions::run(&options)),

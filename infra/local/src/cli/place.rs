@@ -13,6 +13,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::CliError;
 use crate::clock::moment;
 
+/// The port of the API when nobody says.
+pub const DEFAULT_PORT: u16 = 3000;
+/// The data directory when nobody says.
+pub const DEFAULT_DATA: &str = ".arcadia";
 /// Where a deployment runs when nobody says.
 pub const DEFAULT_REGION: &str = "eu-central-1";
 /// How long the program waits for threads that hang once all else has ended.
@@ -34,7 +38,7 @@ pub struct Place {
 #[derive(Debug, Args)]
 pub struct DataDir {
     /// The directory of the records and of the key that signs tokens
-    #[arg(long = "data", default_value = ".arcadia", value_name = "DIR")]
+    #[arg(long = "data", default_value = DEFAULT_DATA, value_name = "DIR")]
     pub path: PathBuf,
 }
 

@@ -1,5 +1,7 @@
 //! `arcadia plans`: what the API does with the plans of the catalog.
 
+use arcadia_shared::domain::Interval;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
@@ -69,7 +71,7 @@ struct PublishFields {
     #[arg(long, value_name = "CODE")]
     currency: String,
     /// How often it is charged
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = intervals())]
     interval: Interval,
     /// How many days a tenant's first subscription is free
     #[arg(long, value_name = "N")]
@@ -84,12 +86,9 @@ pub enum Status {
     Retired,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Interval {
-    Month,
-    Quarter,
-    Year,
+/// The intervals of the domain, by the names that the API has for them.
+fn intervals() -> impl TypedValueParser<Value = Interval> {
+    PossibleValuesParser::new(Interval::ALL.map(Interval::as_str)).try_map(|name| name.parse::<Interval>())
 }
 
 impl Plans {

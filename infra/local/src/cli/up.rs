@@ -1,6 +1,7 @@
 //! `arcadia up`: in which order the parts start and stop.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::CliError;
-use super::place::{DEFAULT_REGION, Log, Place, clock_moment, run_async};
+use super::place::{DEFAULT_DATA, DEFAULT_PORT, DEFAULT_REGION, Log, Place, clock_moment, run_async};
 use super::token::token_hours;
 use crate::banner::Banner;
 use crate::clock::MovableClock;
@@ -39,7 +40,7 @@ const BANNER_TENANT: &str = "acme";
 #[derive(Debug, Args)]
 pub struct Up {
     /// The port of the API; 0 takes any that is free
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
     #[command(flatten)]
     place: Place,
@@ -109,7 +110,14 @@ async fn up(options: Up) -> Result<(), CliError> {
     if !is_aws {
         demo::fill_catalog(&app).await?;
     }
-    print_banner(&issuer, &app, &url, &records.description, starts_at)?;
+    print_banner(
+        &issuer,
+        &app,
+        &url,
+        &place_of(listener.local_addr()?.port(), &data.path),
+        &records.description,
+        starts_at,
+    )?;
     let sweeper = Arc::new(Sweeper::new(app.clone()));
     let test_clock = movable.map(|movable| Arc::new(TestClock::new(movable, Arc::clone(&sweeper))));
     let extras = Extras { test_clock, events: Some(events_route::Events::new(feed)) };
@@ -154,10 +162,23 @@ impl Ticking {
     }
 }
 
+/// The arguments by which another command finds this program, if it would not look there by itself.
+fn place_of(port: u16, data: &Path) -> String {
+    let mut place = String::new();
+    if port != DEFAULT_PORT {
+        place.push_str(&format!(" --port {port}"));
+    }
+    if data != Path::new(DEFAULT_DATA) {
+        place.push_str(&format!(" --data '{}'", data.display().to_string().replace('\'', r"'\''")));
+    }
+    place
+}
+
 fn print_banner(
     issuer: &Issuer,
     app: &App,
     url: &str,
+    place: &str,
     storage: &str,
     clock: Option<Timestamp>,
 ) -> Result<(), CliError> {
@@ -169,6 +190,7 @@ fn print_banner(
     };
     let banner = Banner {
         url,
+        place,
         storage,
         token_hours,
         admin_token: &token(Role::PlatformAdmin, None, "local-admin")?,

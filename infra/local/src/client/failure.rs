@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::bare_problem;
-use super::text::{ALARM, DIM, styled};
+use super::text::{ALARM, DIM, styled, visible, visible_json};
 
 /// Why a request did not work out.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,20 @@ pub enum Failure {
         /// The key of the request, if it has one.
         key: Option<String>,
     },
+    /// Something listens, but not the program that the token would be for.
+    #[error(
+        "what listens at {url} is not the program of the data directory {data}, so no token was sent to it: name its \
+         own directory with --data, or give a --token"
+    )]
+    Foreign {
+        /// Where.
+        url: String,
+        /// The data directory.
+        data: String,
+    },
+    /// The program has stopped while it was followed.
+    #[error("the program at {0} has stopped: what happens once it runs again is not told here")]
+    Stopped(String),
     /// The API said no.
     #[error("{}", .0.text())]
     Refused(Problem),
@@ -52,8 +66,18 @@ impl Failure {
     pub fn exit(done: Result<(), Self>) -> ExitCode {
         let Err(failure) = done else { return ExitCode::SUCCESS };
         match &failure {
-            Self::Refused(problem) if problem.json => anstream::eprintln!("{}", problem.body),
-            _ => anstream::eprintln!("{} {failure}", styled(ALARM, "error:")),
+            Self::Refused(problem) if problem.json => {
+                anstream::eprintln!("{}", visible_json(&problem.body.to_string()));
+            }
+            // It has put every text of the server's through `visible` itself.
+            Self::Refused(problem) => anstream::eprintln!("{} {}", styled(ALARM, "error:"), problem.text()),
+            Self::Usage(_)
+            | Self::NoSuchSlug(_)
+            | Self::Unreachable { .. }
+            | Self::Foreign { .. }
+            | Self::Stopped(_)
+            | Self::NotUnderstood
+            | Self::Print(_) => anstream::eprintln!("{} {}", styled(ALARM, "error:"), visible(&failure.to_string())),
         }
         if let Self::Unreachable { key: Some(key), .. } = &failure {
             anstream::eprintln!(
@@ -68,7 +92,11 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::NoSuchSlug(_) => 4,
-            Self::Unreachable { .. } | Self::NotUnderstood | Self::Print(_) => 1,
+            Self::Unreachable { .. }
+            | Self::Foreign { .. }
+            | Self::Stopped(_)
+            | Self::NotUnderstood
+            | Self::Print(_) => 1,
             Self::Refused(problem) => match problem.status {
                 400 => 2,
                 409 | 412 | 422 => 3,
@@ -90,7 +118,7 @@ impl Problem {
 
     fn text(&self) -> String {
         let Self { status, body, json: _ } = self;
-        let member = |name: &str| body[name].as_str().unwrap_or_default();
+        let member = |name: &str| visible(body[name].as_str().unwrap_or_default());
         let mut text = format!("{} {}", member("detail"), styled(DIM, &format!("({}, {status})", member("code"))));
         let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         if !errors.is_empty() {
@@ -98,7 +126,7 @@ impl Problem {
             text = format!("the request has mistakes {}", styled(DIM, &format!("({}, {status})", member("code"))));
         }
         for error in errors {
-            let part = |name: &str| error[name].as_str().unwrap_or_default();
+            let part = |name: &str| visible(error[name].as_str().unwrap_or_default());
             let _ = write!(
                 text,
                 "\n  {} {} {}",
@@ -109,7 +137,7 @@ impl Problem {
         }
         for (name, value) in body.as_object().into_iter().flatten() {
             if !["type", "title", "status", "code", "detail", "errors"].contains(&name.as_str()) {
-                let _ = write!(text, "\n  {}: {}", name.replace('_', " "), plain(value));
+                let _ = write!(text, "\n  {}: {}", visible(&name.replace('_', " ")), visible(&plain(value)));
             }
         }
         text

@@ -1,10 +1,13 @@
 //! A client of the API: requests by the name of their route, answers as text for people or as they are.
 //!
 //! # Layout
-//! [`Client`] sends, tries again and prints; [`request`] is what is sent, [`failure`] what is told when it does not
+//! [`Client`] sends, tries again and prints; [`own`] is one of the program on this machine, and [`follow`] prints what
+//! happens there; [`request`] is what is sent, [`failure`] what is told when it does not
 //! work out; [`views`] and [`show`] are answers for people, made of [`text`] and [`picture`].
 
 mod failure;
+mod follow;
+mod own;
 mod picture;
 mod request;
 mod show;
@@ -22,6 +25,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 pub use failure::{Failure, Problem};
+pub use own::Caller;
 pub use request::Request;
 pub use show::deployment as show_deployment;
 pub use text::Text;
@@ -109,7 +113,7 @@ impl Client {
         whole[name] = Value::Array(rows);
         self.print(&whole.to_string(), || view(&whole))?;
         if let Some(cursor) = cursor.filter(|_| !self.json) {
-            anstream::eprintln!("There is more: --all lists everything, --cursor {cursor} the next.");
+            anstream::eprintln!("There is more: --all lists everything, --cursor {} the next.", text::visible(&cursor));
         }
         Ok(())
     }
@@ -184,7 +188,7 @@ impl Client {
 
     fn print(&self, json: &str, text: impl FnOnce() -> Text) -> Result<(), Failure> {
         let mut out = anstream::stdout().lock();
-        let written = if self.json { writeln!(out, "{json}") } else { write!(out, "{}", text()) };
+        let written = if self.json { writeln!(out, "{}", text::visible_json(json)) } else { write!(out, "{}", text()) };
         match written.and_then(|()| out.flush()) {
             // Whoever reads the first lines only has what they want.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
+use arcadia_shared::domain::is_invisible;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
@@ -125,10 +126,36 @@ impl fmt::Display for Cell {
     }
 }
 
-/// A cell in a style. Whatever a tenant may have called something, it cannot steer the terminal.
+/// A text with what cannot be seen written out: whatever a tenant has called something, and whatever a server answers, it
+/// can neither steer the terminal nor pass for something else.
+pub fn visible(text: &str) -> String {
+    let mut seen = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => seen.extend(c.escape_default()),
+            _ if is_invisible(c) => seen.extend(c.escape_unicode()),
+            _ => seen.push(c),
+        }
+    }
+    seen
+}
+
+/// The same for a text of JSON, which stays the same JSON: what cannot be seen can only stand in its strings.
+pub fn visible_json(json: &str) -> String {
+    let mut seen = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_invisible(c) && !matches!(c, '\n' | '\r' | '\t') {
+            seen.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            seen.push(c);
+        }
+    }
+    seen
+}
+
+/// A cell in a style.
 pub fn cell(style: Style, text: &str) -> Cell {
-    let text = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    Cell { text, style, to_the_right: false }
+    Cell { text: visible(text), style, to_the_right: false }
 }
 
 /// A cell without a style.
@@ -225,7 +252,13 @@ mod tests {
 
     #[test]
     fn names_cannot_steer_the_terminal() {
-        assert_eq!(plain("a\u{1b}[31mb\nc").to_string(), "a\u{fffd}[31mb\u{fffd}c");
+        assert_eq!(plain("a\u{1b}[31mb\nc").to_string(), "a\\u{1b}[31mb\\nc");
+        assert_eq!(plain("\u{202e}pohs\u{200b} caf\u{e9}").to_string(), "\\u{202e}pohs\\u{200b} caf\u{e9}");
+        let json = "{\"name\": \"\u{9b}31m\u{202e}\u{e0041}\u{e9}\"}\n";
+        let shown = visible_json(json);
+        assert_eq!(shown, "{\"name\": \"\\u009b31m\\u202e\\udb40\\udc41\u{e9}\"}\n");
+        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(read(&shown), read(json));
     }
 
     #[test]

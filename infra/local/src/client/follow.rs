@@ -1,0 +1,47 @@
+//! What a running program says at `/events`: a CloudEvent a line. The program is asked over HTTP because it has the data
+//! directory to itself.
+
+use std::io::{self, BufRead as _, BufReader, Write};
+
+use ureq::http::{Request as HttpRequest, header};
+
+use super::text::visible_json;
+use super::{Client, Failure, Problem};
+use crate::events_route::PATH;
+
+impl Client {
+    /// Prints the events that are kept, and with `follow` those that happen from then on.
+    ///
+    /// # Errors
+    /// [`Failure`] if the program refuses, or stops while it is followed.
+    pub fn print_events(&self, follow: bool, output: &mut impl Write) -> Result<(), Failure> {
+        let request = HttpRequest::get(format!("{}{PATH}?follow={follow}", self.base))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+            .header("last-event-id", "0")
+            .body(())
+            .map_err(|error| Failure::Usage(format!("the request cannot be made: {error}")))?;
+        // There is no telling how long it takes.
+        let request = self.agent.configure_request(request).timeout_global(None).build();
+        let unreachable =
+            |error: ureq::Error| Failure::Unreachable { url: self.base.clone(), reason: error.to_string(), key: None };
+        let mut response = self.agent.run(request).map_err(unreachable)?;
+        if !response.status().is_success() {
+            let text = response.body_mut().read_to_string().map_err(unreachable)?;
+            return Err(Failure::Refused(Problem::new(response.status().as_u16(), text, self.json)));
+        }
+        let stopped = || Failure::Stopped(self.base.clone());
+        for line in BufReader::new(response.into_body().into_reader()).lines() {
+            let line = line.map_err(|_| stopped())?;
+            if line == "event: gap" {
+                anstream::eprintln!("some events are not kept any more");
+            } else if let Some(event) = line.strip_prefix("data: ").filter(|data| *data != "{}") {
+                match writeln!(output, "{}", visible_json(event)).and_then(|()| output.flush()) {
+                    // Whoever reads the first lines only has what they want.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                    written => written?,
+                }
+            }
+        }
+        if follow { Err(stopped()) } else { Ok(()) }
+    }
+}
