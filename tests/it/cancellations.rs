@@ -185,25 +185,27 @@ async fn a_cancelled_subscription_lets_the_deployment_be_cancelled_and_put_away(
 }
 
 #[tokio::test]
-async fn a_cancellation_at_the_periods_end_follows_the_period() {
+async fn an_agreed_cancellation_keeps_its_day_when_the_plan_changes() {
     let world = World::start().await;
     world.open_shop().await;
     let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
-    world.cancel(&id, "period_end").await.expect(200);
+    let agreed = world.cancel(&id, "period_end").await.expect(200)["subscription"]["cancel_at"].clone();
     world.clock.shift(TimeDelta::seconds(1));
     let changed = world.change(&id, json!({"plan_code": "yearly"})).await.expect(200);
     let subscription = &changed["subscription"];
-    assert!(subscription["cancel_at"].is_null() || subscription["cancel_at"] == subscription["current_period_end"]);
+    assert!(agreed.is_string());
+    assert_eq!(subscription["cancel_at"], agreed);
 }
 
 #[tokio::test]
-async fn a_cancellation_at_the_trials_end_follows_an_early_end() {
+async fn a_cancellation_at_the_trials_end_keeps_its_day_when_the_trial_ends_early() {
     let world = World::start().await;
     world.open_shop().await;
     let id = world.create_in("shop", State::Trial).await;
     world.subscribe(&id, json!({"plan_code": "studio"})).await.expect(201);
-    world.cancel(&id, "period_end").await.expect(200);
+    let agreed = world.cancel(&id, "period_end").await.expect(200)["subscription"]["cancel_at"].clone();
     world.transition(&id, &world.user, json!({"to_state": "active"})).await.expect(200);
     let subscription = world.subscription(&id).await;
-    assert!(subscription["cancel_at"].is_null() || subscription["cancel_at"] == subscription["current_period_end"]);
+    assert!(agreed.is_string());
+    assert_eq!(subscription["cancel_at"], agreed);
 }

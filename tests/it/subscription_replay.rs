@@ -130,7 +130,9 @@ fn check_row(stored: &Aggregate, row: &Value) {
             "status": subscription.status, "current_period_end": subscription.current_period_end,
         })
     });
-    assert_eq!(*row, merged(deployment_view(stored), json!({"subscription": summary})));
+    let mut expected = merged(deployment_view(stored), json!({"subscription": summary}));
+    expected.as_object_mut().expect("a deployment").shift_remove("upcoming");
+    assert_eq!(*row, expected);
 }
 
 /// Insists that the clock finds a deployment when its next step is due, and not at all if it has none.

@@ -55,13 +55,22 @@ async fn the_plans_trial_is_free_and_bills_nothing_that_happens_in_it() {
     let addon_id = world.attach(&id, "storage_50gb").await;
     let path = format!("/deployments/{id}/subscription/addons/{addon_id}");
     world.delete(&path, &world.user).await.expect(200);
-    for plan_code in ["studio", "yearly", "tryout"] {
-        let changed = world.change(&id, json!({"plan_code": plan_code})).await.expect(200);
-        assert_eq!(changed["lines"], json!([]), "{plan_code}");
-        assert_eq!(changed["subscription"]["current_period_end"], TRIAL_END, "{plan_code}");
-    }
     let subscription = world.check(&id).await.subscription.unwrap();
     assert!(subscription.in_trial() && subscription.charges.is_empty());
+
+    // A trial belongs to its plan: that of another counts from the beginning of the subscription, and is had once.
+    world.sell_plan("longer", &[json!({"price_cents": 5_000, "trial_days": 30})]).await;
+    let longer = world.change(&id, json!({"plan_code": "longer"})).await.expect(200);
+    assert_eq!((&longer["lines"], &longer["invoice"]), (&json!([]), &Value::Null));
+    assert_eq!(longer["subscription"]["trial_ends_at"], "2027-02-14T10:00:00Z");
+    // A plan without one, or whose trial is used up, is billed at once.
+    let billed = world.change(&id, json!({"plan_code": "studio"})).await.expect(200);
+    assert_eq!(billed["lines"][0]["amount_cents"], 1_458, "15.58 of 31 days");
+    assert_eq!(billed["invoice"]["total_cents"], 1_458);
+    assert_eq!(billed["subscription"]["billed_from"], "2027-01-16T10:00:00Z");
+    let second = world.create_subscribed("second", json!({"plan_code": "longer"})).await;
+    assert_eq!(world.subscription(&second).await["trial_ends_at"], Value::Null);
+    world.check(&id).await;
 }
 
 #[tokio::test]
