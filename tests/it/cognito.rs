@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::shop::merged;
 use crate::harness::world::{claims, signed};
-use crate::harness::{World, setup, yaml};
+use crate::harness::{World, insist_on, yaml};
 
 /// What runs a trigger: its module is text on the command line, its event comes in and its answer goes out.
 const RUNNER: &str = "import json, sys; module = {}; exec(sys.argv[1], module); \
@@ -26,7 +26,7 @@ fn token(source: &str, request: &Value) -> String {
         "response": {"claimsAndScopeOverrideDetails": null},
     });
     let code = yaml::read("infra/cognito.yaml")["Resources"]["Claims"]["Properties"]["Code"]["ZipFile"].take();
-    setup::insist_on("python");
+    insist_on("python");
     let mut python = Command::new("python3");
     python.args(["-c", RUNNER, code.as_str().expect("the trigger's code")]);
     let mut python = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");

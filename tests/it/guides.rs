@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::project::{ROOT, TEMPORARY};
 use crate::harness::world::{START, STARTS};
-use crate::harness::{setup, unique, yaml};
+use crate::harness::{insist_on, unique, yaml};
 use crate::program::program;
 
 /// How what a block is marked with begins that cannot be run here.
@@ -113,7 +113,7 @@ fn checked(block: &Block) -> String {
 
 /// Runs a script, in which the product's programs begin at `start`; what it printed, if it failed.
 fn run(script: &str, start: &str) -> Result<(), String> {
-    setup::insist_on("curl");
+    insist_on("curl");
     let folder = Path::new(TEMPORARY).join(unique());
     fs::create_dir(&folder).expect("a folder for a guide");
     // Guides are followed in a clone of the project.

@@ -20,7 +20,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::harness::project::TEMPORARY;
-use crate::harness::{World, setup, unique};
+use crate::harness::{World, insist_on, unique};
 
 /// A browser with a profile of its own, and the driver that it hangs on.
 struct Browser {
@@ -31,7 +31,7 @@ struct Browser {
 
 impl Browser {
     async fn start() -> Self {
-        setup::insist_on("browser");
+        insist_on("browser");
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .kill_on_drop(true)

@@ -53,6 +53,16 @@ pub fn unique() -> String {
     format!("it-{run:016x}-{count}")
 }
 
+/// Insists on a component that `infra/setup` knows.
+///
+/// # Panics
+/// If the machine does not have it and it cannot be installed.
+pub fn insist_on(component: &str) {
+    if let Err(why) = setup::script("infra/setup", &[component]) {
+        panic!("the tests need {component}: {why}");
+    }
+}
+
 /// An environment variable that steers the tests.
 #[allow(clippy::disallowed_methods, reason = "the one place of the tests that reads the environment")]
 pub fn environment(name: &str) -> Option<String> {

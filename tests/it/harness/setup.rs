@@ -5,16 +5,6 @@ use std::process::{Command, Stdio};
 
 use super::project::ROOT;
 
-/// Insists on a component that `infra/setup` knows.
-///
-/// # Panics
-/// If the machine does not have it and it cannot be installed.
-pub fn insist_on(component: &str) {
-    if let Err(why) = script("infra/setup", &[component]) {
-        panic!("the tests need {component}: {why}");
-    }
-}
-
 /// Runs one of the project's scripts; what it printed, or what it complained of. That is shown as it comes, too: a test's
 /// own output is held back, and installing takes minutes.
 pub fn script(path: &str, arguments: &[&str]) -> Result<String, String> {
