@@ -88,10 +88,10 @@ impl Shell {
         self.command(line).output().expect("the program").into()
     }
 
-    /// Has what most tests are about: acme's `shop`, on the demo plan.
+    /// Has what most tests are about: acme's `shop`, on the demo plan, in a period that begins now: none ends before a test.
     fn open_shop(&self) -> String {
         let body = self.run("deployments create --tenant-id acme --slug shop --json").json();
-        self.run("deployments subscribe acme/shop studio --addon storage_50gb").ok();
+        self.run("deployments subscribe acme/shop studio --addon storage_50gb --anchor now").ok();
         id_of(&body["deployment"])
     }
 }
