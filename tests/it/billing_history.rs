@@ -1,5 +1,6 @@
 //! The promise: after every commit of whatever history, of callers, payments and the clock, the due index has what is
-//! next, no period is billed twice, and folding the events gives what is stored; and no step of the clock fails.
+//! next, no period is billed twice, the books balance, and folding the events gives what is stored; and no step of the
+//! clock fails.
 
 use std::collections::BTreeMap;
 
@@ -104,13 +105,15 @@ async fn revive(billing: &Billing, id: &str) -> Option<Reply> {
 async fn operate(billing: &Billing, random: &mut Random, id: &str) -> Reply {
     match random.below(3) {
         0 => {
-            let days: Vec<usize> = (0..3).map(|_| random.below(20)).collect();
+            let [terms, past_due, apart] = [random.below(20), random.below(20), 1 + random.below(20)];
             let policy = json!({
-                "payment_terms_days": days[0], "past_due_after_days": days[1],
-                "suspended_after_days": days[1] + days[2], "cancelled_after_days": days[1] + 2 * days[2],
+                "payment_terms_days": terms, "past_due_after_days": past_due,
+                "suspended_after_days": past_due + apart, "cancelled_after_days": past_due + 2 * apart,
                 "archived_after_days": 365,
             });
-            billing.put(&format!("/tenants/{ACME}/dunning-policy"), &billing.admin, policy).await
+            let reply = billing.put(&format!("/tenants/{ACME}/dunning-policy"), &billing.admin, policy).await;
+            assert_eq!(reply.status, 200, "{}", reply.text);
+            reply
         }
         1 => {
             let body = json!({"billing_action_suspended": random.below(3) == 0});

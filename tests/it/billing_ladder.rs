@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::billing::Billing;
 use crate::harness::shop::column;
-use crate::harness::world::{ACME, id_of};
+use crate::harness::world::{ACME, id_of, user};
 
 const BOUGHT: &str = "2027-11-16T00:00:00Z";
 
@@ -35,27 +35,36 @@ async fn set_held(billing: &Billing, id: &str, held: bool) {
 
 /// Insists that what is next is `action` at `at`, and that it happens then and not before.
 async fn expect_step(billing: &Billing, id: &str, action: &str, at: &str) {
+    expect_steps(billing, id, action, at, 1).await;
+}
+
+/// The same if other steps are due with it.
+async fn expect_steps(billing: &Billing, id: &str, action: &str, at: &str, steps: usize) {
     assert_eq!(billing.next(id).await, (action.to_owned(), at.to_owned()));
-    billing.step_at(at).await;
+    billing.steps_at(at, steps).await;
     billing.books(id).await;
 }
 
 #[tokio::test]
 async fn what_stays_unpaid_climbs_the_ladder_step_by_step() {
     let (billing, id) = owing().await;
-    for (action, at, state) in [
-        ("mark_past_due", "2027-11-23T00:00:00Z", "past_due"),
-        ("renew", "2027-12-01T00:00:00Z", "past_due"),
-        ("suspend", "2027-12-07T00:00:00Z", "suspended"),
-        ("cancel_unpaid", "2027-12-23T00:00:00Z", "cancelled"),
-        ("archive", "2028-03-22T00:00:00Z", "archived"),
+    // With the cancellation, the invoice of November is given up; that of December is due on the 8th, and has its own day.
+    for (action, at, steps, state, since) in [
+        ("mark_past_due", "2027-11-23T00:00:00Z", 1, "past_due", "2027-11-23T00:00:00Z"),
+        ("renew", "2027-12-01T00:00:00Z", 1, "past_due", "2027-11-23T00:00:00Z"),
+        ("suspend", "2027-12-07T00:00:00Z", 1, "suspended", "2027-12-07T00:00:00Z"),
+        ("cancel_unpaid", "2027-12-23T00:00:00Z", 2, "cancelled", "2027-12-23T00:00:00Z"),
+        ("give_up", "2028-01-07T00:00:00Z", 1, "cancelled", "2027-12-23T00:00:00Z"),
+        ("archive", "2028-03-22T00:00:00Z", 1, "archived", "2028-03-22T00:00:00Z"),
     ] {
-        expect_step(&billing, &id, action, at).await;
+        expect_steps(&billing, &id, action, at, steps).await;
         assert_eq!(billing.state(&id).await, state);
-        assert_eq!(
-            billing.show(&id).await["deployment"]["state_since"],
-            if action == "renew" { "2027-11-23T00:00:00Z" } else { at }
-        );
+        assert_eq!(billing.show(&id).await["deployment"]["state_since"], since);
+        if action == "cancel_unpaid" {
+            assert_eq!(column(&json!(billing.invoices(&id).await), "status"), ["uncollectible", "open"]);
+            let archived = billing.transition(&id, &billing.admin, json!({"to_state": "archived"})).await;
+            assert_eq!(archived.expect_problem(409, "open_invoices")["open_invoices"], 1);
+        }
         billing.check(&id).await;
     }
     assert_eq!(
@@ -66,6 +75,7 @@ async fn what_stays_unpaid_climbs_the_ladder_step_by_step() {
             "invoice_opened",
             "suspended by system:billing as invoice_unpaid",
             "cancelled by system:billing as invoice_unpaid",
+            "invoices_uncollectible",
             "invoices_uncollectible",
             "archived by system:billing as retention_ended",
         ]
@@ -81,33 +91,84 @@ async fn the_days_are_the_tenants_and_deadlines_that_run_do_not_move() {
     let billing = Billing::at(BOUGHT).await;
     set_policy(&billing, [3, 2, 5, 10, 1]).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
-    // Due on the 19th. A policy of later on counts from the entry into past_due only.
+    // Due on the 19th. What the tenant's policy is later on moves nothing of it, on no rung.
     set_policy(&billing, [30, 3, 6, 11, 2]).await;
     expect_step(&billing, &id, "mark_past_due", "2027-11-21T00:00:00Z").await;
-    set_policy(&billing, [0, 0, 0, 0, 0]).await;
+    set_policy(&billing, [0, 0, 1, 2, 1]).await;
     assert_eq!(billing.sweep().await, Report::default(), "no deadline has moved");
-    expect_step(&billing, &id, "suspend", "2027-11-25T00:00:00Z").await;
-    set_policy(&billing, [365, 365, 365, 365, 365]).await;
-    expect_step(&billing, &id, "cancel_unpaid", "2027-11-30T00:00:00Z").await;
-    expect_step(&billing, &id, "archive", "2027-12-02T00:00:00Z").await;
+    expect_step(&billing, &id, "suspend", "2027-11-24T00:00:00Z").await;
+    set_policy(&billing, [365, 363, 364, 365, 365]).await;
+    expect_steps(&billing, &id, "cancel_unpaid", "2027-11-29T00:00:00Z", 2).await;
+    assert_eq!(column(&json!(billing.invoices(&id).await), "status"), ["uncollectible"]);
+    expect_step(&billing, &id, "archive", "2027-11-30T00:00:00Z").await;
 }
 
 #[tokio::test]
-async fn a_renewal_on_the_ladder_bills_by_the_policy_that_it_was_entered_with() {
+async fn a_renewal_on_the_ladder_takes_the_payment_terms_of_its_moment_and_leaves_the_days_of_the_ladder() {
     let (billing, id) = owing().await;
     billing.step_at("2027-11-23T00:00:00Z").await;
-    set_policy(&billing, [1, 0, 1, 2, 0]).await;
+    set_policy(&billing, [1, 0, 1, 2, 1]).await;
     billing.step_at("2027-12-01T00:00:00Z").await;
-    assert_eq!(billing.invoices(&id).await[1]["due_at"], "2027-12-08T00:00:00Z");
+    assert_eq!(billing.invoices(&id).await[1]["due_at"], "2027-12-02T00:00:00Z");
+    // It is the invoice of November that counts, by the days that were copied with it.
     assert_eq!(billing.next(&id).await, ("suspend".to_owned(), "2027-12-07T00:00:00Z".to_owned()));
     billing.settle(&id).await;
+    assert_eq!(billing.state(&id).await, "active");
+    // With an invoice that is issued while nothing is open, the days are copied too.
     billing.step_at("2028-01-01T00:00:00Z").await;
     assert_eq!(billing.invoices(&id).await[2]["due_at"], "2028-01-02T00:00:00Z");
-    billing.books(&id).await;
+    expect_step(&billing, &id, "mark_past_due", "2028-01-02T00:00:00Z").await;
+    expect_step(&billing, &id, "suspend", "2028-01-03T00:00:00Z").await;
+    expect_steps(&billing, &id, "cancel_unpaid", "2028-01-04T00:00:00Z", 2).await;
+    expect_step(&billing, &id, "archive", "2028-01-05T00:00:00Z").await;
 }
 
 #[tokio::test]
-async fn whoever_is_held_is_billed_but_not_moved_and_then_goes_one_step_a_sweep() {
+async fn whoever_pauses_and_does_not_pay_is_cancelled_in_time_or_resumed_by_the_platform_onto_the_first_rung() {
+    let billing = Billing::at("2027-01-01T00:00:00Z").await;
+    let [left, resumed] = [
+        billing.create_subscribed("left", json!({"plan_code": "studio"})).await,
+        billing.create_subscribed("resumed", json!({"plan_code": "studio"})).await,
+    ];
+    billing.set_time("2027-01-05T00:00:00Z");
+    for id in [&left, &resumed] {
+        let body = json!({"to_state": "paused", "resume_at": "2027-01-20T00:00:00Z"});
+        billing.transition(id, &billing.user, body).await.expect(200);
+        // The pause would end after the due date, the 8th.
+        assert_eq!(billing.next(id).await, ("cancel_unpaid".to_owned(), "2027-02-07T00:00:00Z".to_owned()));
+    }
+    billing.set_time("2027-02-03T00:00:00Z");
+    assert_eq!(billing.sweep().await, Report::default());
+    let active = json!({"to_state": "active"});
+    billing.transition(&left, &billing.user, active.clone()).await.expect_problem(403, "invoice_overdue");
+    billing.transition(&resumed, &billing.admin, active).await.expect(200);
+    // 26 of the 28 days of February.
+    let invoice = billing.invoices(&resumed).await.pop().unwrap();
+    assert_eq!((&invoice["total_cents"], &invoice["due_at"]), (&json!(2_693), &json!("2027-02-10T00:00:00Z")));
+    assert_eq!(billing.sweep().await, Report { due: 1, steps: 1, ..Report::default() });
+    assert_eq!(billing.state(&resumed).await, "past_due");
+    assert_eq!(billing.sweep().await, Report::default(), "the next rung is days away");
+    let upcoming = billing.show(&resumed).await["deployment"]["upcoming"].take();
+    assert_eq!(column(&upcoming, "action"), ["suspend", "renew", "cancel_unpaid"]);
+    assert_eq!(column(&upcoming, "at"), ["2027-02-17T00:00:00Z", "2027-03-01T00:00:00Z", "2027-03-05T00:00:00Z"]);
+
+    expect_steps(&billing, &left, "cancel_unpaid", "2027-02-07T00:00:00Z", 2).await;
+    assert_eq!(billing.state(&left).await, "cancelled");
+    assert_eq!(column(&json!(billing.invoices(&left).await), "status"), ["uncollectible"]);
+    assert_eq!(
+        billing.kinds(&left).await[4..],
+        ["cancelled by system:billing as invoice_unpaid", "invoices_uncollectible"]
+    );
+    expect_step(&billing, &resumed, "suspend", "2027-02-17T00:00:00Z").await;
+    expect_steps(&billing, &resumed, "cancel_unpaid", "2027-03-05T00:00:00Z", 2).await;
+    expect_step(&billing, &resumed, "give_up", "2027-03-12T00:00:00Z").await;
+    for id in [&left, &resumed] {
+        billing.check(id).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_held_is_billed_but_not_moved_and_then_climbs_each_rung_at_its_distance() {
     let (billing, id) = owing().await;
     set_held(&billing, &id, true).await;
     for month in ["2027-12", "2028-01", "2028-02"] {
@@ -117,17 +178,23 @@ async fn whoever_is_held_is_billed_but_not_moved_and_then_goes_one_step_a_sweep(
     billing.set_time("2028-02-20T00:00:00Z");
     assert_eq!(billing.sweep().await, Report::default());
     set_held(&billing, &id, false).await;
-    for state in ["past_due", "suspended", "cancelled"] {
-        assert_eq!(billing.sweep().await, Report { due: 1, steps: 1, ..Report::default() });
-        assert_eq!(billing.state(&id).await, state);
-        billing.books(&id).await;
-    }
-    assert_eq!(billing.sweep().await, Report::default());
+    assert_eq!(billing.sweep().await, Report { due: 1, steps: 1, ..Report::default() });
+    assert_eq!(billing.state(&id).await, "past_due");
+    assert_eq!(billing.sweep().await, Report::default(), "the next rung is fourteen days away");
+    expect_step(&billing, &id, "renew", "2028-03-01T00:00:00Z").await;
+    expect_step(&billing, &id, "suspend", "2028-03-05T00:00:00Z").await;
+    // Sixteen days later. All but the last of five invoices were due at least thirty days ago: one step gives them up.
+    expect_steps(&billing, &id, "cancel_unpaid", "2028-03-21T00:00:00Z", 2).await;
+    assert_eq!(billing.state(&id).await, "cancelled");
+    let statuses = ["uncollectible", "uncollectible", "uncollectible", "uncollectible", "open"];
+    assert_eq!(column(&json!(billing.invoices(&id).await), "status"), statuses);
+    expect_step(&billing, &id, "give_up", "2028-04-07T00:00:00Z").await;
+    assert_eq!(billing.next(&id).await, ("archive".to_owned(), "2028-06-19T00:00:00Z".to_owned()));
     // Held again, it is not archived; a trial and a pause do not end either.
     set_held(&billing, &id, true).await;
     let trial = billing.create_in("trial", State::Trial).await;
     let paused = id_of(&billing.create("paused").await);
-    let body = json!({"to_state": "paused", "resume_at": "2028-02-21T00:00:00Z"});
+    let body = json!({"to_state": "paused", "resume_at": "2028-04-08T00:00:00Z"});
     billing.transition(&paused, &billing.user, body).await.expect(200);
     for id in [&trial, &paused] {
         set_held(&billing, id, true).await;
@@ -269,4 +336,69 @@ async fn whoever_is_far_behind_catches_up_three_steps_a_sweep_and_is_reported() 
     // Each was billed in full when the sweep came, due from then on.
     let invoices = billing.invoices(&id).await;
     assert_eq!(invoices[1]["issued_at"], "2027-08-15T00:00:00Z");
+}
+
+#[tokio::test]
+async fn a_dunning_policy_that_makes_no_sense_is_refused() {
+    let billing = Billing::at(BOUGHT).await;
+    let path = format!("/tenants/{ACME}/dunning-policy");
+    let good = json!({
+        "payment_terms_days": 7, "past_due_after_days": 1, "suspended_after_days": 14, "cancelled_after_days": 30,
+        "archived_after_days": 365,
+    });
+    billing.put(&path, &billing.admin, good.clone()).await.expect(200);
+    let before = billing.contents().await;
+    for (field, value, code) in [
+        ("payment_terms_days", json!(366), "out_of_range"),
+        ("payment_terms_days", json!(-1), "out_of_range"),
+        ("archived_after_days", json!(1.5), "not_an_integer"),
+        ("archived_after_days", json!("90"), "not_an_integer"),
+        ("cancelled_after_days", json!(u64::MAX), "out_of_range"),
+        ("past_due_after_days", json!(null), "not_null"),
+    ] {
+        let mut policy = good.clone();
+        policy[field] = value;
+        let pointer = format!("/{field}");
+        billing.put(&path, &billing.admin, policy).await.expect_fields(&[(pointer.as_str(), code)]);
+    }
+    for name in good.as_object().unwrap().keys() {
+        let mut policy = good.clone();
+        policy.as_object_mut().unwrap().remove(name);
+        let pointer = format!("/{name}");
+        billing.put(&path, &billing.admin, policy).await.expect_fields(&[(pointer.as_str(), "required")]);
+    }
+    for (field, value) in [
+        ("suspended_after_days", 31),
+        ("suspended_after_days", 30),
+        ("suspended_after_days", 1),
+        ("suspended_after_days", 0),
+        ("cancelled_after_days", 14),
+        ("cancelled_after_days", 13),
+    ] {
+        let mut policy = good.clone();
+        policy[field] = value.into();
+        billing.put(&path, &billing.admin, policy).await.expect_fields(&[("/suspended_after_days", "out_of_order")]);
+    }
+    let mut unknown = good.clone();
+    unknown["reminder_after_days"] = 3.into();
+    billing.put(&path, &billing.admin, unknown).await.expect_problem(400, "unknown_field");
+    billing.put(&path, &billing.user, good.clone()).await.expect_problem(403, "admin_required");
+    billing.get(&path, &user("globex")).await.expect_problem(404, "not_found");
+    assert_eq!(billing.contents().await, before);
+    // A day between the rungs is enough, and is needed.
+    let mut close = good.clone();
+    for (name, days) in [
+        ("past_due_after_days", 5),
+        ("suspended_after_days", 6),
+        ("cancelled_after_days", 7),
+        ("archived_after_days", 1),
+    ] {
+        close[name] = days.into();
+    }
+    billing.put(&path, &billing.admin, close).await.expect(200);
+    let before = billing.contents().await;
+    let mut never = good;
+    never["archived_after_days"] = 0.into();
+    billing.put(&path, &billing.admin, never).await.expect_fields(&[("/archived_after_days", "out_of_range")]);
+    assert_eq!(billing.contents().await, before);
 }

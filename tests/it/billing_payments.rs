@@ -1,5 +1,5 @@
 //! The promise: a payment counts once, however often and by however many it is reported, and never for more than is due;
-//! with the last open invoice settled, what was past due or suspended runs again, in the same transaction.
+//! when nothing overdue is left, what was past due or suspended runs again, in the same transaction.
 
 use std::sync::Arc;
 
@@ -335,13 +335,15 @@ async fn the_last_payment_lets_past_due_run_again_in_the_same_transaction() {
 }
 
 #[tokio::test]
-async fn suspended_runs_again_with_the_last_of_two_and_not_with_the_first() {
-    for void in [false, true] {
+async fn suspended_runs_again_when_nothing_overdue_is_left_and_not_before() {
+    for (void, both_overdue) in [(false, true), (true, true), (false, false), (true, false)] {
         let (billing, id, first) = owing().await;
         billing.step_at(PAST_DUE).await;
         billing.step_at(RENEWED).await;
         billing.step_at(SUSPENDED).await;
         let second = billing.newest(&id).await;
+        // The invoice of December is due on the 8th.
+        billing.set_time(if both_overdue { "2027-12-08T00:00:00Z" } else { "2027-12-07T23:59:59Z" });
         let settle = async |number: &str| {
             if void {
                 billing.void(&id, number).await.expect(200)
@@ -353,12 +355,17 @@ async fn suspended_runs_again_with_the_last_of_two_and_not_with_the_first() {
                 billing.pay(&id, number, &format!("p-{number}"), due_cents).await.expect(200)
             }
         };
-        let one = settle(&first).await;
-        assert_eq!(one["deployment"]["state"], "suspended");
+        if both_overdue {
+            assert_eq!(settle(&first).await["deployment"]["state"], "suspended");
+        }
         billing.dynamodb.clear();
-        let both = settle(&second).await;
-        assert_eq!(both["deployment"]["state"], "active");
+        let last = settle(if both_overdue { &second } else { &first }).await;
+        assert_eq!(last["deployment"]["state"], "active");
+        assert_eq!(last["deployment"]["open_invoices"].as_array().unwrap().len(), usize::from(!both_overdue));
         assert_eq!(billing.dynamodb.count("TransactWriteItems"), 1);
+        let next =
+            if both_overdue { ("renew", "2028-01-01T00:00:00Z") } else { ("mark_past_due", "2027-12-08T00:00:00Z") };
+        assert_eq!(billing.next(&id).await, (next.0.to_owned(), next.1.to_owned()));
         let subscription = billing.subscription(&id).await;
         assert_eq!(subscription["status"], "active");
         // The period that was billed before the suspension goes on.
@@ -373,32 +380,78 @@ async fn suspended_runs_again_with_the_last_of_two_and_not_with_the_first() {
 #[tokio::test]
 async fn what_was_given_up_can_be_paid_and_until_it_is_its_tenant_cannot_reactivate() {
     let (billing, id, first) = owing().await;
-    for time in [PAST_DUE, RENEWED, SUSPENDED, CANCELLED] {
+    for time in [PAST_DUE, RENEWED, SUSPENDED] {
         billing.step_at(time).await;
     }
+    billing.steps_at(CANCELLED, 2).await;
     let second = billing.newest(&id).await;
-    let invoices = billing.invoices(&id).await;
-    assert_eq!(column(&json!(invoices), "status"), ["uncollectible", "uncollectible"]);
-    assert_eq!(column(&json!(invoices), "closed_at"), [CANCELLED, CANCELLED]);
-    assert_eq!(billing.show(&id).await["deployment"]["uncollectible_invoices"], 2);
+    let invoices = json!(billing.invoices(&id).await);
+    // That of December was due on the 8th.
+    assert_eq!(column(&invoices, "status"), ["uncollectible", "open"]);
+    assert_eq!(column(&invoices, "closed_at"), [json!(CANCELLED), Value::Null]);
+    expect_given_up(&billing, &id, &[1_450]).await;
     let reactivate = || billing.transition(&id, &billing.user, json!({"to_state": "active"}));
     reactivate().await.expect_problem(403, "transition_not_permitted");
     let refused = billing.pay(&id, &first, "p", 1_451).await.expect_problem(422, "overpayment");
     assert_eq!(refused["due_cents"], 1_450);
-    billing.pay(&id, &first, "p-1", 1_450).await.expect(200);
-    let part = billing.pay(&id, &second, "p-2", 900).await.expect(200);
-    assert_eq!((&part["invoice"]["status"], &part["invoice"]["due_cents"]), (&json!("uncollectible"), &json!(2_000)));
-    assert_eq!(part["deployment"]["uncollectible_invoices"], 1);
+    let part = billing.pay(&id, &first, "p-1", 450).await.expect(200);
+    assert_eq!((&part["invoice"]["status"], &part["invoice"]["due_cents"]), (&json!("uncollectible"), &json!(1_000)));
+    expect_given_up(&billing, &id, &[1_000]).await;
+    billing.pay(&id, &second, "p-2", 2_900).await.expect(200);
     reactivate().await.expect_problem(403, "transition_not_permitted");
-    let paid = billing.pay(&id, &second, "p-3", 2_000).await.expect(200);
+    let paid = billing.pay(&id, &first, "p-3", 1_000).await.expect(200);
     assert_eq!((&paid["invoice"]["status"], &paid["deployment"]["state"]), (&json!("paid"), &json!("cancelled")));
-    assert_eq!(paid["deployment"]["uncollectible_invoices"], 0);
+    expect_given_up(&billing, &id, &[]).await;
     billing.books(&id).await;
     let back = reactivate().await.expect(200);
     assert_eq!(back["deployment"]["state"], "active");
     // December is paid, so nothing is charged again.
     assert_eq!(billing.invoices(&id).await.len(), 2);
     assert_eq!(billing.next(&id).await, ("renew".to_owned(), "2028-01-01T00:00:00Z".to_owned()));
+    billing.books(&id).await;
+    billing.check(&id).await;
+}
+
+/// Insists on what is still due on each invoice that was given up.
+async fn expect_given_up(billing: &Billing, id: &str, due_cents: &[i64]) {
+    let deployment = &billing.show(id).await["deployment"];
+    assert_eq!(deployment["uncollectible_invoices"], due_cents.len());
+    let sum: i64 = due_cents.iter().sum();
+    let due = if sum == 0 { json!([]) } else { json!([{"currency": "USD", "amount_cents": sum}]) };
+    assert_eq!(deployment["uncollectible_due"], due);
+    let invoices = billing.invoices(id).await;
+    let given_up = invoices.iter().filter(|invoice| invoice["status"] == "uncollectible");
+    assert_eq!(given_up.map(|invoice| invoice["due_cents"].clone()).collect::<Vec<_>>(), due_cents);
+}
+
+#[tokio::test]
+async fn each_invoice_is_given_up_at_its_own_date_and_whoever_pays_after_the_period_begins_a_new_one() {
+    let (billing, id, first) = owing().await;
+    for time in [PAST_DUE, RENEWED, SUSPENDED] {
+        billing.step_at(time).await;
+    }
+    billing.steps_at(CANCELLED, 2).await;
+    expect_given_up(&billing, &id, &[1_450]).await;
+    // What is open still can be paid in part; what is left is given up thirty days after its own due date.
+    let second = billing.newest(&id).await;
+    billing.pay(&id, &second, "p-1", 900).await.expect(200);
+    let given_up = "2028-01-07T00:00:00Z";
+    assert_eq!(billing.next(&id).await, ("give_up".to_owned(), given_up.to_owned()));
+    billing.step_at(given_up).await;
+    expect_given_up(&billing, &id, &[1_450, 2_000]).await;
+    assert_eq!(column(&json!(billing.invoices(&id).await), "closed_at"), [CANCELLED, given_up]);
+    let refused = billing.pay(&id, &second, "p-2", 2_001).await.expect_problem(422, "overpayment");
+    assert_eq!(refused["due_cents"], 2_000);
+    billing.pay(&id, &second, "p-2", 2_000).await.expect(200);
+    let reactivate = || billing.transition(&id, &billing.user, json!({"to_state": "active"}));
+    reactivate().await.expect_problem(403, "transition_not_permitted");
+    billing.pay(&id, &first, "p-3", 1_450).await.expect(200);
+    expect_given_up(&billing, &id, &[]).await;
+    reactivate().await.expect(200);
+    // December is over: 25 of the 31 days of January.
+    let invoice = billing.invoices(&id).await.pop().unwrap();
+    assert_eq!((&invoice["billed_from"], &invoice["total_cents"]), (&json!(given_up), &json!(2_339)));
+    assert_eq!(billing.next(&id).await, ("mark_past_due".to_owned(), "2028-01-14T00:00:00Z".to_owned()));
     billing.books(&id).await;
     billing.check(&id).await;
 }

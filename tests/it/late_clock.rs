@@ -390,7 +390,8 @@ async fn a_dry_run_takes_the_steps_in_memory() {
     // Carried out, it comes to the same.
     rename(&billing, &id).await.expect(200);
     let done = send(change(false, version + 3)).await.expect(200);
-    assert_eq!(done["lines"], dry["lines"]);
+    let amounts = |answer: &Value| crate::harness::shop::column(&answer["lines"], "amount_cents");
+    assert_eq!(amounts(&done), amounts(&dry));
 }
 
 #[tokio::test]

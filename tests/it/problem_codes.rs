@@ -228,6 +228,8 @@ async fn invoices(case: &mut Refusals) {
     }
     let overdue = billing.create_subscribed("overdue", json!({"plan_code": "studio"})).await;
     billing.transition(&overdue, &billing.user, json!({"to_state": "paused"})).await.expect(200);
+    let leaver = billing.create_subscribed("leaver", json!({"plan_code": "studio"})).await;
+    billing.transition(&leaver, &billing.user, json!({"to_state": "cancelled"})).await.expect(200);
     billing.clock.shift(TimeDelta::days(7));
     let id = billing.create_subscribed("owing", json!({"plan_code": "team"})).await;
     let number = billing.newest(&id).await;
@@ -254,6 +256,10 @@ async fn invoices(case: &mut Refusals) {
             case.admin(Method::POST, &format!("/deployments/{parted}/invoices/{parts}/void"), json!({})),
         ),
         ("invoice_overdue", case.post(&format!("/deployments/{overdue}/transition"), json!({"to_state": "active"}))),
+        (
+            "open_invoices",
+            case.admin(Method::POST, &format!("/deployments/{leaver}/transition"), json!({"to_state": "archived"})),
+        ),
         ("too_many_open_invoices", case.post(&format!("{path}/subscription/change"), json!({"plan_code": "yearly"}))),
     ])
     .await;

@@ -159,7 +159,8 @@ fn subscription_lines(id: &str) -> Vec<Line> {
         detach((200, CHANGE, 4)),
         detach((404, READ, 0)),
         change(json!({"plan_code": "studio", "plan_version": 1, "dry_run": true}), (200, OFFER, 0)),
-        change(old_version.clone(), (200, BUY, 3)),
+        // The invoice is unpaid: its credit, and an invoice of the new charge with its event.
+        change(old_version.clone(), (200, BUY, 6)),
         change(old_version, (200, OFFER, 0)),
         change(at_period_end.clone(), (200, BUY, 3)),
         change(at_period_end, (200, OFFER, 0)),
@@ -172,16 +173,17 @@ fn subscription_lines(id: &str) -> Vec<Line> {
         withdraw_cancellation((409, READ, 0)),
         transition("paused", (200, CHANGE, 3)),
         transition("active", (200, CHANGE, 3)),
-        // Both add-ons are dropped.
-        change(to_euro, (200, BUY, 5)),
-        cancel("immediate", (200, CHANGE, 3)),
-        cancel("immediate", (409, READ, 0)),
     ];
     lines.extend(payment_lines(id));
     lines.extend([
+        // Both add-ons are dropped, and credited to their invoice.
+        change(to_euro, (200, BUY, 6)),
+        // The invoice of the plan's charge is lowered.
+        cancel("immediate", (200, CHANGE, 4)),
+        cancel("immediate", (409, READ, 0)),
         subscribe("studio", &["storage_50gb"], (201, BUY, 6)),
-        // The deployment, the invoice and the event.
-        void_line(id, (200, CHANGE_INVOICE, 3)),
+        // The deployment, the invoice, the event, and the subscription without its charges.
+        void_line(id, (200, CHANGE_INVOICE, 4)),
         void_line(id, (200, INVOICE, 0)),
         cancel("immediate", (200, CHANGE, 3)),
         extend("2100-01-01T00:00:00Z", (409, READ, 0)),

@@ -76,7 +76,8 @@ async fn a_subscription_copies_its_prices_and_runs_with_the_calendar_month() {
         "id": subscription["id"], "plan_code": "studio", "plan_version": 1, "price_cents": 2_900, "currency": "USD",
         "interval": "month", "recurring_cents": 3_650, "status": "active", "anchor": "calendar", "anchor_at": MONTH.0,
         "anchor_day": 1, "cycle_index": 0, "current_period_start": MONTH.0, "current_period_end": MONTH.1,
-        "billed_from": START, "trial_ends_at": null, "cancel_at": null, "cancel_scheduled_by": null, "cancelled_at": null, "pending_change": null,
+        "billed_from": START, "trial_ends_at": null, "cancel_at": null, "cancel_scheduled_by": null,
+        "cancelled_at": null, "ended_at": null, "pending_change": null,
         "unbilled_lines": [], "created_at": START, "addons": [addon],
     });
     // From 15 January, 10:00, 398 of the month's 744 hours are billed: 1551.34 of 2900, 401.21 of 750.

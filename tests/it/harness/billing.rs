@@ -108,12 +108,17 @@ impl Billing {
 
     /// Insists that nothing is due a millisecond before `at`, and that one step is at `at`; it is taken.
     pub async fn step_at(&self, at: &str) {
+        self.steps_at(at, 1).await;
+    }
+
+    /// The same with several steps of one deployment that are due at `at`.
+    pub async fn steps_at(&self, at: &str, steps: usize) {
         let at: Timestamp = at.parse().expect("a time");
         self.clock.shift(at - chrono::TimeDelta::milliseconds(1) - self.clock.now());
         assert_eq!(self.sweep().await, Report::default(), "nothing is due before {at}");
         self.clock.shift(chrono::TimeDelta::milliseconds(1));
         let report = self.sweep().await;
-        assert_eq!(report, Report { due: 1, steps: 1, ..Report::default() }, "one step is due at {at}");
+        assert_eq!(report, Report { due: 1, steps, ..Report::default() }, "{steps} of one are due at {at}");
     }
 
     /// Has many deployments created and subscribed to a version of `plan_code` for 29.00 USD a month, or for nothing if

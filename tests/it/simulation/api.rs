@@ -73,8 +73,7 @@ impl Execution {
                 let mut reads = vec![Read::Aggregate(*id)];
                 match act {
                     Act::Pay { number, .. } | Act::Void(number) => {
-                        let is_first = world.defect == Some(Defect::ReadsAtOnce) && world.chance(2);
-                        reads.insert(usize::from(is_first), Read::Invoice(keys::invoice(*id, number)));
+                        reads.insert(0, Read::Invoice(keys::invoice(*id, number)));
                     }
                     Act::DeleteResource(resource) => reads.insert(0, Read::Resource(keys::resource(*id, *resource))),
                     Act::Subscribe { plan, .. } | Act::ChangePlan { plan, .. } => {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arcadia_shared::domain::{
-    Action, Aggregate, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, Payment, PaymentReference, ResourceId,
-    ShortCode, State, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, TenantId, Timestamp, audit,
-    follow_invoices, lifecycle, replay,
+    Aggregate, Deployment, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, Payment, PaymentReference,
+    ResourceId, ShortCode, State, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, TenantId, Timestamp,
+    audit, follow_invoices, lifecycle, replay,
 };
 use arcadia_shared::store::items::{self, Item, SlugClaimItem};
 use arcadia_shared::store::{KEPT_FOR, Present, keys};
@@ -227,13 +227,11 @@ impl History {
         assert_eq!(*entry, next, "the due index");
     }
 
-    /// Nobody's command rests on a deployment of which a step is due, but for a further rung of the ladder, of which a
-    /// sweep takes one.
+    /// Nobody's command rests on a deployment of which a step is due.
     fn check_clock(&self, before: &Aggregate, known: usize, message: &Message) {
         let is_command = message.commit.is_some_and(|commit| commit.request.is_some());
         let Some(first) = self.events.get(known).filter(|_| is_command && known > 0) else { return };
         let due = before.next_action().filter(|next| next.at <= first.occurred_at);
-        let due = due.filter(|next| !matches!(next.action, Action::Suspend | Action::CancelUnpaid));
         assert_eq!(due, None, "a command on a late clock, at {}", first.occurred_at);
     }
 
@@ -265,6 +263,7 @@ impl History {
             }
         }
         self.check_dunning(before);
+        events.iter().for_each(|event| check_rung(before, event));
     }
 
     /// A deployment of which nothing is overdue any more runs again at once.
@@ -293,6 +292,27 @@ impl History {
         let audited = audit(id, &self.events).unwrap_or_else(|violation| panic!("{violation}"));
         assert_eq!(audited.invoices, self.invoices);
     }
+}
+
+/// No rung of the ladder is taken before its days after the due date, nor sooner after the one before than they are apart.
+fn check_rung(before: &Aggregate, event: &Event) {
+    let is_rung = event.reason.as_ref().is_some_and(|reason| reason.as_str().starts_with("invoice_"));
+    if !is_rung || event.actor != "system:billing" {
+        return;
+    }
+    let Deployment { dunning_policy: policy, state_since, .. } = &before.deployment;
+    let [past_due, suspended, cancelled] =
+        [policy.past_due_after_days, policy.suspended_after_days, policy.cancelled_after_days].map(i64::from);
+    let (days, apart) = match (event.from_state, event.to_state) {
+        (Some(State::Active), Some(State::PastDue)) => (past_due, 0),
+        (Some(State::PastDue), Some(State::Suspended)) => (suspended, suspended - past_due),
+        (Some(State::Suspended), Some(State::Cancelled)) => (cancelled, cancelled - suspended),
+        (Some(State::Paused), Some(State::Cancelled)) => (cancelled, 0),
+        rung => panic!("{rung:?} is no rung"),
+    };
+    let due_at = before.deployment.oldest_due_at().expect("an open invoice");
+    let earliest = (due_at + TimeDelta::days(days)).max(*state_since + TimeDelta::days(apart));
+    assert!(event.occurred_at >= earliest, "a rung taken early: {event:?}");
 }
 
 /// For how long a key counts at least, whichever clocks it is measured by.

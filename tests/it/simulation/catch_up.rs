@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use arcadia_shared::domain::{Aggregate, DunningPolicy, TenantId, Timestamp, step};
+use arcadia_shared::domain::{Aggregate, Change, DunningPolicy, TenantId, Timestamp, step};
 use arcadia_shared::store::items;
 use arcadia_shared::store::{MAX_READS, StoreError, keys};
 
-use super::world::{SDK_ATTEMPTS, World};
+use super::world::{Defect, SDK_ATTEMPTS, World};
 use super::writer::{Writer, no_answer, stayed_torn};
 
 /// As the real ones.
@@ -102,6 +102,10 @@ impl CatchUp {
 
     fn decide(&mut self, world: &mut World, policies: &Policies) -> Option<Outcome> {
         let at = self.now.max(self.aggregate.deployment.updated_at);
+        if let Some(change) = self.early_rung(world, at) {
+            self.phase = Phase::Commit(Box::new(Writer::new(world, self.machine, None, change, None)));
+            return None;
+        }
         let Some(next) = self.aggregate.next_action().filter(|next| next.at <= at) else {
             return Some(Outcome::UpToDate);
         };
@@ -116,6 +120,23 @@ impl CatchUp {
         let change = change.unwrap_or_else(|| panic!("{next:?} is due and cannot be done"));
         self.phase = Phase::Commit(Box::new(Writer::new(world, self.machine, None, change, None)));
         None
+    }
+
+    /// A defect: a rung of the ladder that is taken as if the tenant's policy were some days shorter.
+    fn early_rung(&self, world: &World, at: Timestamp) -> Option<Change> {
+        const DAYS: u32 = 5;
+        let is_due = |aggregate: &Aggregate| aggregate.next_action().filter(|next| next.at <= at);
+        if world.defect != Some(Defect::EarlyRung) || is_due(&self.aggregate).is_some() {
+            return None;
+        }
+        let mut hurried = self.aggregate.clone();
+        let policy = &mut hurried.deployment.dunning_policy;
+        policy.suspended_after_days = policy.suspended_after_days.saturating_sub(DAYS);
+        policy.cancelled_after_days = policy.cancelled_after_days.saturating_sub(2 * DAYS);
+        is_due(&hurried).filter(|next| next.action.is_dunning())?;
+        let mut change = step(&hurried, None, at).ok().flatten()?;
+        change.after.deployment.dunning_policy = self.aggregate.deployment.dunning_policy;
+        Some(Change { before: Some(self.aggregate.clone()), ..change })
     }
 
     /// Notes that no answer came, and sends the same again unless that was once too often.

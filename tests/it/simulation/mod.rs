@@ -121,10 +121,12 @@ fn each_defect_is_found() {
         Defect::NoRecordCondition,
         Defect::NoClaimCondition,
         Defect::NoReplay,
-        Defect::ReadsAtOnce,
         Defect::NoVersionCheck,
         Defect::NoResourceCondition,
         Defect::LateClock,
+        Defect::CreditOutlivesCharge,
+        Defect::LosesBalance,
+        Defect::EarlyRung,
     ] {
         let (_, failed) = run_seeds(SEEDS_TO_FIND, Some(defect));
         let Some((seed, text)) = failed else { panic!("{defect:?} is not found within {SEEDS_TO_FIND} seeds") };

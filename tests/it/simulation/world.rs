@@ -37,14 +37,18 @@ pub enum Defect {
     NoClaimCondition,
     /// A request under a key is refused without a look at what became of it before.
     NoReplay,
-    /// An invoice and its deployment are read at once, so that the invoice may be the older.
-    ReadsAtOnce,
     /// What a Query found is taken for whole, whichever versions its items are of.
     NoVersionCheck,
     /// A resource is written over another version than was read.
     NoResourceCondition,
     /// A command is decided on a deployment of which a step of the clock is due.
     LateClock,
+    /// The charges of a voided invoice stay on record, so that they can be credited.
+    CreditOutlivesCharge,
+    /// The balance ends with the subscription.
+    LosesBalance,
+    /// A rung of the dunning ladder is taken days before it is due.
+    EarlyRung,
 }
 
 /// A write on its way to the table.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use arcadia_shared::domain::Change;
+use arcadia_shared::domain::{Aggregate, Change, EventKind};
 use arcadia_shared::store::{CommitId, IdempotencyRecord, StoreError, Verdict, judge};
 use aws_sdk_dynamodb::types::Put;
 
@@ -26,9 +26,10 @@ impl Writer {
         world: &mut World,
         machine: usize,
         request: Option<usize>,
-        change: Change,
+        mut change: Change,
         record: Option<&IdempotencyRecord>,
     ) -> Self {
+        spoil(&mut change, world.defect);
         let id = world.new_id(world.clock(machine));
         let mut writes = world.store.writes(&change, CommitId::new(id), record).expect("records that can be expressed");
         let is_claimed = change.before.is_none() || change.trial_of.is_some() || pays(&change);
@@ -80,6 +81,29 @@ impl Writer {
 
 fn is_event(put: &Put) -> bool {
     put.item.get("SK").and_then(|key| key.as_s().ok()).is_some_and(|key| key.starts_with("EVENT#"))
+}
+
+/// Puts a defect of the books into what was decided.
+fn spoil(change: &mut Change, defect: Option<Defect>) {
+    let Some(before) = &change.before else { return };
+    match defect {
+        Some(Defect::CreditOutlivesCharge) => {
+            for event in &mut change.events {
+                if let EventKind::InvoiceVoided { subscription: subscription @ Some(_), .. } = &mut event.kind {
+                    *subscription = None;
+                    change.after.subscription.clone_from(&before.subscription);
+                    change.after.versions.clone_from(&before.versions);
+                }
+            }
+        }
+        Some(Defect::LosesBalance) => {
+            let lives = |aggregate: &Aggregate| aggregate.live_subscription().is_some();
+            if lives(before) && !lives(&change.after) {
+                change.after.deployment.balances.clear();
+            }
+        }
+        _ => {}
+    }
 }
 
 fn pays(change: &Change) -> bool {
