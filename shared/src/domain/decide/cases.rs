@@ -719,3 +719,161 @@ fn n8_every_deadline_that_lies_ahead_is_told() {
     assert_eq!(told, [Action::Renew, Action::Suspend, Action::CancelUnpaid]);
     assert_eq!(life.subscription().status, SubscriptionStatus::Active);
 }
+
+/// What a tenant's user asks for, or somebody who pays for them.
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    Subscribe(usize, usize),
+    Attach(i64),
+    Detach(usize),
+    Change(usize, Effective),
+    WithdrawChange,
+    Cancel(Effective),
+    WithdrawCancellation,
+    Move(State),
+    Pay,
+    Wait,
+}
+
+const PLANS: [&str; 5] = ["studio", "team", "solo", "yearly", "dear"];
+
+impl Life {
+    /// Does what a tenant's user wishes, if no rule is against it.
+    fn wishes(&mut self, wish: Wish, now: Timestamp) {
+        let terms = |index: usize| {
+            let plan = plan(PLANS[index]);
+            (plan.newest_version.clone().unwrap(), plan)
+        };
+        let command = match wish {
+            Wish::Wait => return,
+            Wish::Pay => {
+                for open in self.aggregate.deployment.open_invoices.clone() {
+                    let invoice = self.invoices[&open.number].clone();
+                    let reference = format!("payment-{}", self.new_id()).parse().unwrap();
+                    let payment = Payment { reference, amount_cents: invoice.due_cents(), received_at: now };
+                    let currency = invoice.currency;
+                    self.asks(Authority::PaymentProvider, Command::Pay(invoice, payment, currency), now);
+                }
+                return;
+            }
+            Wish::Subscribe(index, addons) => {
+                let (version, plan) = terms(index);
+                let addons = (0..addons).map(|_| (SubscriptionAddonId::new(self.new_id()), storage())).collect();
+                let id = SubscriptionId::new(self.new_id());
+                let (anchor_mode, trial_ends_at, trial_claimed_by) = (AnchorMode::Now, None, None);
+                Command::Subscribe(Subscribe {
+                    id,
+                    plan,
+                    version,
+                    addons,
+                    anchor_mode,
+                    trial_ends_at,
+                    trial_claimed_by,
+                })
+            }
+            Wish::Attach(price_cents) => {
+                Command::AttachAddon(SubscriptionAddonId::new(self.new_id()), addon(price_cents, "USD"))
+            }
+            Wish::Detach(index) => match self.aggregate.addons.get(index) {
+                Some(addon) => Command::DetachAddon(addon.id),
+                None => return,
+            },
+            Wish::Change(index, effective) => {
+                let (version, plan) = terms(index);
+                let (proration, drop_incompatible, trial_claimed_by) = (Proration::Prorate, false, None);
+                Command::ChangePlan(ChangePlan {
+                    plan,
+                    version,
+                    effective,
+                    proration,
+                    drop_incompatible,
+                    trial_claimed_by,
+                })
+            }
+            Wish::WithdrawChange => Command::WithdrawPlanChange,
+            Wish::Cancel(effective) => Command::CancelSubscription(effective),
+            Wish::WithdrawCancellation => Command::WithdrawCancellation,
+            Wish::Move(to_state) => {
+                Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None })
+            }
+        };
+        self.asks(Authority::TenantUser, command, now);
+    }
+
+    fn asks(&mut self, by: Authority, command: Command, now: Timestamp) {
+        if let Ok(Some(change)) = decide(&self.aggregate, command, &actor(by), Some(self.policy), now) {
+            self.commit(change);
+        }
+    }
+
+    /// The price of what was used, in millionths of a cent: by the millisecond, while the subscription ran, at the
+    /// prices that it had.
+    fn used(&self) -> i128 {
+        let mut aggregate = replay(self.aggregate.deployment.id, &self.events[..1]).unwrap();
+        let mut used = 0;
+        for event in &self.events[1..] {
+            let span = (event.occurred_at - aggregate.deployment.updated_at).num_milliseconds();
+            let running = aggregate.live_subscription().filter(|s| s.status == SubscriptionStatus::Active);
+            if let Some(subscription) = running {
+                let interval = subscription.terms.interval;
+                let addons: i64 = aggregate.addons.iter().map(|addon| addon.price_of(interval)).sum();
+                let period = (subscription.current_period_end - subscription.current_period_start).num_milliseconds();
+                let price = i128::from(subscription.terms.price_cents + addons);
+                used += price * i128::from(span) * 1_000_000 / i128::from(period);
+            }
+            aggregate.apply(event).unwrap();
+        }
+        used
+    }
+
+    /// How many amounts were rounded: each charge and each credit once.
+    fn roundings(&self) -> usize {
+        let lines: usize = self.invoices.values().map(|invoice| invoice.lines.len()).sum();
+        lines + self.events.iter().map(|event| event.entries.len()).sum::<usize>()
+    }
+}
+
+fn wishes() -> impl proptest::strategy::Strategy<Value = Vec<(Wish, i64)>> {
+    use proptest::prelude::*;
+    let effective = || prop::sample::select(vec![Effective::Immediate, Effective::PeriodEnd]);
+    let states = vec![State::Active, State::Paused, State::Cancelled, State::Active];
+    let wish = prop_oneof![
+        4 => (0..PLANS.len(), 0..3_usize).prop_map(|(plan, addons)| Wish::Subscribe(plan, addons)),
+        4 => prop::sample::select(vec![750, 7_777, 1]).prop_map(Wish::Attach),
+        3 => (0..3_usize).prop_map(Wish::Detach),
+        6 => (0..PLANS.len(), effective()).prop_map(|(plan, effective)| Wish::Change(plan, effective)),
+        1 => Just(Wish::WithdrawChange),
+        2 => effective().prop_map(Wish::Cancel),
+        1 => Just(Wish::WithdrawCancellation),
+        5 => prop::sample::select(states).prop_map(Wish::Move),
+        5 => Just(Wish::Pay),
+        2 => Just(Wish::Wait),
+    ];
+    prop::collection::vec((wish, prop_oneof![0..5_000_i64, 0..900_000_000_i64]), 1..50)
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(1_000))]
+
+    /// Four months and more of a tenant's token.
+    #[test]
+    fn a_tenants_own_moves_never_cost_less_than_what_was_used(wishes in wishes()) {
+        let mut life = Life::new("2027-01-31T10:00");
+        let mut now = at("2027-01-31T10:00");
+        for (wish, milliseconds) in wishes {
+            now += chrono::TimeDelta::milliseconds(milliseconds);
+            // The clock is on time: what is used between a boundary and a late sweep is another matter.
+            while let Some(next) = life.aggregate.next_action().filter(|next| next.at <= now) {
+                life.sweep(next.at.max(life.aggregate.deployment.updated_at));
+            }
+            life.wishes(wish, now);
+            let charged = if life.aggregate.subscription.is_some() { i128::from(life.net_cents()) } else { 0 };
+            let slack = 500_000 * life.roundings() as i128;
+            let used = life.used();
+            proptest::prop_assert!(
+                charged * 1_000_000 + slack >= used,
+                "{} millionths of a cent used, {charged} cents charged", used
+            );
+        }
+    }
+}
