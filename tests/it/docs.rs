@@ -25,7 +25,7 @@ fn map() -> String {
     for step in MOVES {
         let who = match step.permission {
             Permission::Tenant => "",
-            Permission::TenantOwingNothing => " : tenants only while nothing is owed",
+            Permission::TenantOwingNothing => " : tenants only while nothing is owed and no hold is on it",
             Permission::TenantNothingOverdue => " : tenants only while nothing is overdue and no hold is on it",
             Permission::Platform => " : platform only",
         };

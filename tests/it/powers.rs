@@ -23,8 +23,8 @@ enum On {
     Nothing,
     /// A deployment that was brought into a state by moves of the map, without a subscription.
     In(State),
-    /// A deployment in `paused` with a hold on it.
-    Held,
+    /// The same with a hold on it.
+    Held(State),
     /// A deployment that is subscribed to `studio` and has paid for it.
     Subscribed,
     /// The same with an open invoice.
@@ -122,7 +122,7 @@ fn deeds(power: Power) -> Vec<Deed> {
         Power::Resume => vec![
             deed(On::In(State::Paused), POST, transition, to(State::Active)),
             beyond(On::Overdue, POST, transition, to(State::Active)),
-            beyond(On::Held, POST, transition, to(State::Active)),
+            beyond(On::Held(State::Paused), POST, transition, to(State::Active)),
         ],
         Power::Leave => vec![
             deed(On::OwingIn(State::PastDue), POST, transition, to(State::Cancelled)),
@@ -131,10 +131,11 @@ fn deeds(power: Power) -> Vec<Deed> {
         Power::Reactivate => vec![
             deed(On::In(State::Cancelled), POST, transition, to(State::Active)),
             beyond(On::OwingIn(State::Cancelled), POST, transition, to(State::Active)),
+            beyond(On::Held(State::Cancelled), POST, transition, to(State::Active)),
         ],
         Power::Hold => vec![
             deed(On::In(State::Active), PATCH, "/deployments/{id}", json!({"billing_action_suspended": true})),
-            deed(On::Held, PATCH, "/deployments/{id}", json!({"billing_action_suspended": false})),
+            deed(On::Held(State::Paused), PATCH, "/deployments/{id}", json!({"billing_action_suspended": false})),
         ],
         Power::RecordResources => vec![
             deed(On::In(State::Active), POST, "/deployments/{id}/resources", database()),
@@ -178,8 +179,8 @@ async fn prepare(billing: &Billing, on: On, slug: &str) -> (String, String) {
     match on {
         On::Nothing => (none(), none()),
         On::In(state) => (billing.create_in(slug, state).await, none()),
-        On::Held => {
-            let id = billing.create_in(slug, State::Paused).await;
+        On::Held(state) => {
+            let id = billing.create_in(slug, state).await;
             hold(billing, &id).await;
             (id, none())
         }
@@ -414,7 +415,7 @@ async fn what_runs_for_a_deployment_is_recorded_by_the_data_plane_alone() {
     billing.delete(&resource, &billing.user).await.expect_problem(403, "role_not_permitted");
     assert_eq!(billing.contents().await, before);
     for token in [&billing.user, &billing.data_plane, &billing.admin] {
-        assert_eq!(billing.collect(&path, token, "resources").await, [added.clone()]);
+        assert_eq!(billing.collect(&path, token, "resources").await, std::slice::from_ref(&added));
         let shown = billing.get(&format!("/deployments/{id}"), token).await.expect(200);
         assert_eq!(shown["deployment"]["live_resources"], 1);
     }
@@ -481,6 +482,10 @@ async fn a_held_deployment_is_resumed_by_the_platform() {
     hold(&billing, &id).await;
     let refused = billing.transition(&id, &billing.user, json!({"to_state": "active"})).await;
     assert_eq!(refused.expect_problem(403, "deployment_held")["allowed_transitions"], json!(["cancelled"]));
+    // Nor is to leave and to come back a way around it.
+    billing.transition(&id, &billing.user, json!({"to_state": "cancelled"})).await.expect(200);
+    let refused = billing.transition(&id, &billing.user, json!({"to_state": "active"})).await;
+    assert_eq!(refused.expect_problem(403, "deployment_held")["allowed_transitions"], json!([]));
     billing.transition(&id, &billing.admin, json!({"to_state": "active"})).await.expect(200);
 }
 

@@ -60,7 +60,7 @@ pub enum State {
 pub enum Permission {
     /// The platform and the tenant's own users.
     Tenant,
-    /// The platform, and the tenant's own users while no invoice of the deployment is open.
+    /// The platform, and the tenant's own users while the deployment owes nothing and no hold is on it.
     TenantOwingNothing,
     /// The platform, and the tenant's own users while no invoice of the deployment is overdue and no hold is on it.
     TenantNothingOverdue,
@@ -126,7 +126,7 @@ impl Permission {
                 Self::Tenant => None,
                 Self::TenantOwingNothing if standing.owes => Some(Barrier::Owing),
                 Self::TenantNothingOverdue if standing.is_overdue => Some(Barrier::Overdue),
-                Self::TenantNothingOverdue if standing.is_held => Some(Barrier::Held),
+                Self::TenantOwingNothing | Self::TenantNothingOverdue if standing.is_held => Some(Barrier::Held),
                 Self::TenantOwingNothing | Self::TenantNothingOverdue => None,
                 Self::Platform => Some(Barrier::Role),
             },
@@ -141,7 +141,7 @@ impl Permission {
             Authority::PaymentProvider | Authority::DataPlane => Grant::Never,
             Authority::TenantUser => match self {
                 Self::Tenant => Grant::Always,
-                Self::TenantOwingNothing => Grant::Limited("while the deployment owes nothing"),
+                Self::TenantOwingNothing => Grant::Limited("while the deployment owes nothing and no hold is on it"),
                 Self::TenantNothingOverdue => {
                     Grant::Limited("while no invoice of the deployment is overdue and no hold is on it")
                 }
@@ -278,7 +278,8 @@ mod tests {
         let overdue = Standing { owes: true, is_overdue: true, is_held: false };
         for (from, standing, expected) in [
             (Cancelled, owing, Some(Barrier::Owing)),
-            (Cancelled, held, None),
+            (Cancelled, at_ease, None),
+            (Cancelled, held, Some(Barrier::Held)),
             (Paused, at_ease, None),
             (Paused, owing, None),
             (Paused, overdue, Some(Barrier::Overdue)),

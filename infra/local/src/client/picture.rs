@@ -85,7 +85,7 @@ fn arc(from: usize, to: usize, last: bool, width: usize) -> String {
 /// Why the caller may not make a move.
 fn reason(from: State, to: State) -> String {
     match from.move_to(to).map(|step| step.permission) {
-        Some(Permission::TenantOwingNothing) => "if paid up".to_owned(),
+        Some(Permission::TenantOwingNothing) => "if paid up, not held".to_owned(),
         Some(Permission::TenantNothingOverdue) => "if not overdue or held".to_owned(),
         Some(Permission::Platform | Permission::Tenant) | None => "platform".to_owned(),
     }

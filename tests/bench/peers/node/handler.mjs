@@ -18,8 +18,8 @@ const MAX_AHEAD_MS = 36_525 * 86_400_000;
 // connections alive by itself.
 const dynamodb = new DynamoDBClient({ maxAttempts: 3, requestHandler: { connectionTimeout: 2000, requestTimeout: 2000 } });
 
-// Who may make which move: the tenant too, the tenant while it owes nothing, the tenant while nothing is overdue and no hold
-// is on the deployment, or the platform alone.
+// Who may make which move: the tenant too, the tenant while it owes nothing or while nothing is overdue, and in both cases no
+// hold is on the deployment, or the platform alone.
 const MOVES = {
   trial: { active: "tenant", cancelled: "tenant" },
   active: { paused: "tenant", past_due: "platform", cancelled: "tenant" },
@@ -179,7 +179,7 @@ function checkMove(item, to, role) {
   const from = item.state.S;
   const moves = MOVES[from];
   // Nothing is owed without invoices.
-  const refused = item.billing_action_suspended.BOOL ? ["platform", "tenant_nothing_overdue"] : ["platform"];
+  const refused = item.billing_action_suspended.BOOL ? ["platform", "tenant_nothing_overdue", "tenant_owing_nothing"] : ["platform"];
   const permitted = Object.keys(moves).filter((name) => role === "platform_admin" || !refused.includes(moves[name]));
   const members = { from, to, allowed_transitions: permitted };
   if (!Object.hasOwn(moves, to)) {

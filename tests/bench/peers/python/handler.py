@@ -26,8 +26,8 @@ DUE_SHARDS = int(os.environ["DUE_SHARDS"])
 STATE_SHARDS = 4
 MAX_BODY_LEN = 64 * 1024
 
-# Who may make which move: the tenant too, the tenant while it owes nothing, the tenant while nothing is overdue and no hold
-# is on the deployment, or the platform alone.
+# Who may make which move: the tenant too, the tenant while it owes nothing or while nothing is overdue, and in both cases no
+# hold is on the deployment, or the platform alone.
 MOVES = {
     "trial": {"active": "tenant", "cancelled": "tenant"},
     "active": {"paused": "tenant", "past_due": "platform", "cancelled": "tenant"},
@@ -207,7 +207,7 @@ def check_move(deployment, to, role):
     state = {"from": source, "to": to}
     # Nothing is owed without invoices.
     held = deployment["billing_action_suspended"]
-    refused = ("platform", "tenant_nothing_overdue") if held else ("platform",)
+    refused = ("platform", "tenant_nothing_overdue", "tenant_owing_nothing") if held else ("platform",)
     permitted = [name for name, permission in moves.items() if role == "platform_admin" or permission not in refused]
     if to not in moves:
         detail = f"A deployment cannot move from {source} to {to}."
