@@ -465,8 +465,8 @@ async fn cases(world: &World) -> Vec<Case<'_>> {
     }
     for (tenant, days) in [(ACME, 1), (GLOBEX, 2)] {
         let policy = json!({
-            "payment_terms_days": days, "past_due_after_days": days, "suspended_after_days": days,
-            "cancelled_after_days": days, "archived_after_days": days,
+            "payment_terms_days": days, "past_due_after_days": days, "suspended_after_days": days + 1,
+            "cancelled_after_days": days + 2, "archived_after_days": days,
         });
         world.put(&format!("/tenants/{tenant}/dunning-policy"), &world.admin, policy).await.expect(200);
     }

@@ -94,8 +94,11 @@ async fn a_tenant_that_owes_does_not_reactivate_by_itself() {
     world.transition(&id, &world.user, json!({"to_state": "active"})).await.expect(200);
 
     // What was given up is owed too.
-    let id = world.create_in("given-up", State::Cancelled).await;
-    world.set_uncollectible_invoices(&id, 1).await;
+    let id = owing("given-up").await;
+    world.clock.shift(chrono::TimeDelta::days(40));
+    let name = json!({"display_name": "Given up"});
+    world.patch(&format!("/deployments/{id}"), &world.admin, name).await.expect(200);
+    assert_eq!(world.show(&id).await["deployment"]["uncollectible_invoices"], 1);
     check_not_reactivated_by_its_tenant(&world, &id).await;
     world.transition(&id, &world.admin, json!({"to_state": "active"})).await.expect(200);
 }

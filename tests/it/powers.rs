@@ -335,7 +335,9 @@ async fn a_dear_plan_is_not_used_at_the_price_of_a_cheap_one() {
     billing.change(&id, json!({"plan_code": "solo", "effective": "period_end"})).await.expect(200);
     let waiting = billing.subscription(&id).await["unbilled_lines"].clone();
     let waiting: i64 = waiting.as_array().unwrap().iter().map(|line| line["amount_cents"].as_i64().unwrap()).sum();
-    assert_eq!(waiting, 9_900 - 900);
+    assert_eq!(waiting, 9_900);
+    let balances = &billing.show(&id).await["deployment"]["balances"];
+    assert_eq!(*balances, json!([{"currency": "USD", "amount_cents": 900}]), "what was paid for the cheap one");
 }
 
 #[tokio::test]

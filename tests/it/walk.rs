@@ -23,14 +23,16 @@ async fn creation_answers_with_the_deployment_and_writes_one_event() {
         "id": id, "tenant_id": ACME, "slug": "shop", "display_name": "shop", "region": DEFAULT_REGION,
         "state": "active", "state_since": NOW, "llm_mode": null, "billing_action_suspended": false,
         "template_code": null, "template_version": null, "trial_ends_at": null, "resume_at": null,
-        "live_resources": 0, "open_invoices": [], "uncollectible_invoices": 0, "next_action": null, "next_action_at": null, "version": 1,
+        "live_resources": 0, "open_invoices": [], "uncollectible_invoices": 0,
+        "uncollectible_due": [], "balances": [], "next_action": null, "next_action_at": null, "upcoming": [],
+        "version": 1,
         "created_at": NOW, "updated_at": NOW,
     });
     assert_eq!(body, json!({"deployment": deployment}));
     let shown = world.get(&format!("/deployments/{id}"), &world.user).await;
     assert_eq!(shown.header("etag"), "\"1\"");
     let event = json!({
-        "sequence": 1, "commit_last": 1, "type": "created", "from_state": null, "to_state": "active", "reason": "created",
+        "sequence": 1, "commit_last": 1, "type": "created", "entries": [], "from_state": null, "to_state": "active", "reason": "created",
         "actor": "bob", "notes": null, "occurred_at": NOW,
         "data": {
             "tenant_id": ACME, "slug": "shop", "display_name": "shop", "region": DEFAULT_REGION, "llm_mode": null,

@@ -349,8 +349,8 @@ fn policy(n: usize, m: usize) -> DunningPolicy {
     DunningPolicy {
         payment_terms_days: first,
         past_due_after_days: first,
-        suspended_after_days: second,
-        cancelled_after_days: second,
-        archived_after_days: first,
+        suspended_after_days: second + 1,
+        cancelled_after_days: second + 2,
+        archived_after_days: first + 1,
     }
 }

@@ -16,7 +16,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let past_due_after_days = days("past_due_after_days");
     let suspended_after_days = days("suspended_after_days");
     let cancelled_after_days = days("cancelled_after_days");
-    let archived_after_days = days("archived_after_days");
+    let archived_after_days = fields.required("archived_after_days", integer(1, MAX_POLICY_DAYS));
     fields.finish()?;
     let policy = DunningPolicy {
         payment_terms_days: payment_terms_days?,
@@ -29,7 +29,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         return Err(Rejection::InvalidField {
             field: "suspended_after_days",
             code: "out_of_order",
-            detail: "must lie between past_due_after_days and cancelled_after_days",
+            detail: "must lie between past_due_after_days and cancelled_after_days, a day from each at least",
         }
         .into());
     }

@@ -36,14 +36,14 @@ struct PutDunningPolicyRequest {
     /// From the due date to `past_due`.
     #[schemars(range(max = MAX_POLICY_DAYS))]
     past_due_after_days: u32,
-    /// From the due date to `suspended`; no fewer than to `past_due`.
+    /// From the due date to `suspended`; more than to `past_due`.
     #[schemars(range(max = MAX_POLICY_DAYS))]
     suspended_after_days: u32,
-    /// From the due date to `cancelled`; no fewer than to `suspended`.
+    /// From the due date to `cancelled`; more than to `suspended`.
     #[schemars(range(max = MAX_POLICY_DAYS))]
     cancelled_after_days: u32,
     /// From `cancelled` to `archived`.
-    #[schemars(range(max = MAX_POLICY_DAYS))]
+    #[schemars(range(min = 1, max = MAX_POLICY_DAYS))]
     archived_after_days: u32,
 }
 

@@ -47,6 +47,7 @@ struct PutAddonRequest {
     #[schemars(range(min = 0, max = MAX_PRICE_CENTS))]
     price_cents: i64,
     /// What it costs each interval of a plan of that interval, in minor units.
+    #[schemars(extend("minProperties" = 1))]
     interval_prices: Option<IntervalPrices>,
     /// The currency of the price.
     currency: Currency,

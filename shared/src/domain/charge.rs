@@ -79,7 +79,6 @@ pub struct Charge {
     /// Its identity.
     pub id: ChargeId,
     /// The attached add-on that it is for; null for the plan.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addon_id: Option<SubscriptionAddonId>,
     /// The code of the plan or add-on.
     pub code: ShortCode,
@@ -88,7 +87,6 @@ pub struct Charge {
     /// What it comes to, in minor units. A credit of a charge that waits lowers this.
     pub amount_cents: i64,
     /// What was credited of it since it is on an invoice, in minor units.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub credited_cents: i64,
     /// The currency of the amounts.
     pub currency: Currency,
@@ -97,13 +95,7 @@ pub struct Charge {
     /// The first moment that it no longer covers.
     pub to: Timestamp,
     /// The invoice that it is on; null while it waits for one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice: Option<InvoiceNumber>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
-pub(super) const fn is_zero(value: &i64) -> bool {
-    *value == 0
 }
 
 impl Charge {

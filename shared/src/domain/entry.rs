@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::charge::is_zero;
 use super::deployment::Deployment;
 use super::invoice::{Line, OpenInvoice};
 use super::money::Currency;
@@ -35,10 +34,8 @@ pub enum Entry {
         /// The invoice that the charge is on; null if the charge was still waiting, and was lowered.
         invoice: Option<InvoiceNumber>,
         /// How much of it lowered what is due on that invoice, in minor units.
-        #[serde(default, skip_serializing_if = "is_zero")]
         lowered_cents: i64,
         /// How much of it had been paid and became balance, in minor units.
-        #[serde(default, skip_serializing_if = "is_zero")]
         returned_cents: i64,
     },
     /// Balance settled an invoice, or a part of it.

@@ -24,7 +24,6 @@ pub struct Event {
     #[serde(flatten)]
     pub kind: EventKind,
     /// What it did to the books besides issuing an invoice: charges that wait, credits, balance used and returned.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<Entry>,
     /// The state that was left; null unless the state changed.
     pub from_state: Option<State>,
@@ -130,7 +129,7 @@ pub enum EventKind {
         subscription: Option<Subscription>,
     },
     /// Balance settled open invoices.
-    BalanceApplied,
+    BalanceApplied {},
     /// Invoices were given up.
     InvoicesUncollectible {
         /// Which.
@@ -211,7 +210,7 @@ impl EventKind {
             Self::InvoiceOpened { .. } => "invoice_opened",
             Self::PaymentReceived { .. } => "payment_received",
             Self::InvoiceVoided { .. } => "invoice_voided",
-            Self::BalanceApplied => "balance_applied",
+            Self::BalanceApplied {} => "balance_applied",
             Self::InvoicesUncollectible { .. } => "invoices_uncollectible",
             Self::AddonAttached { .. } => "addon_attached",
             Self::AddonDetached { .. } => "addon_detached",

@@ -71,16 +71,12 @@ pub struct Subscription {
     /// Since when the current period is billed; none during a trial.
     pub billed_from: Option<Timestamp>,
     /// What it was billed for in the current period, and what waits for an invoice.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charges: Vec<Charge>,
     /// How many charges commands have made since the last boundary, those taken back included.
-    #[serde(default)]
     pub charges_in_period: u32,
     /// Whether charges are invoiced at once until the next boundary, since a credit lowered an unpaid invoice.
-    #[serde(default)]
     pub bills_at_once: bool,
     /// The second and the ordinal of the last invoice's number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_number: Option<LastNumber>,
     /// When its trial ends or ended, if it has one.
     pub trial_ends_at: Option<Timestamp>,
@@ -91,7 +87,6 @@ pub struct Subscription {
     /// When it was cancelled, which may have been later than it was to end.
     pub cancelled_at: Option<Timestamp>,
     /// The moment that it ended at for billing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// Whether it ended because its deployment did, so that it comes back with it.
     pub cancelled_with_deployment: bool,
@@ -124,7 +119,6 @@ pub struct SubscriptionAddon {
     /// Its price then of an interval that has no price of its own, in minor units.
     pub price_cents: i64,
     /// Its prices then that depend on the interval of the plan, in minor units.
-    #[serde(default, skip_serializing_if = "IntervalPrices::is_empty")]
     pub interval_prices: IntervalPrices,
     /// The currency of the price.
     pub currency: Currency,

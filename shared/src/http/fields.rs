@@ -162,6 +162,9 @@ pub fn integer<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Result
 pub fn integers_by(min: i64, max: i64) -> impl Fn(&Value) -> Result<BTreeMap<Interval, i64>, InvalidValue> {
     move |value| {
         let members = value.as_object().ok_or(InvalidValue { code: "not_an_object", detail: "must be an object" })?;
+        if members.is_empty() {
+            return Err(InvalidValue { code: "empty", detail: "must name at least one interval" });
+        }
         let number = integer(min, max);
         members.iter().map(|(name, value)| Ok((name.parse()?, number(value)?))).collect()
     }

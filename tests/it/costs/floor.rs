@@ -257,10 +257,14 @@ fn subscriptions(name: &str, target: &Target) -> Option<Floor> {
             let sold = Read("the add-on as it is sold", record("ADDON#storage_50gb", "#ADDON"));
             reading([present(id), sold]).writing(&[DEPLOYMENT, SUBSCRIPTION, ADDON, EVENT])
         }
-        "detach_addon" => reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, ADDON, EVENT]),
+        // The add-on is on an unpaid invoice, which is lowered.
+        "detach_addon" => reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, ADDON, INVOICE, EVENT]),
         "change_plan" => {
-            let plan = Read("the plan", record("PLAN#team", "#PLAN"));
-            reading([present(id), plan]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT])
+            let keys = [("PLAN#team", "#PLAN"), ("TENANT#acme", "#DUNNING_POLICY")];
+            let keys = keys.map(|(pk, sk)| (pk.to_owned(), sk.to_owned()));
+            let plan = Read("the plan and the tenant's policy", Of::Keys(keys.into(), Consistency::Strong));
+            // The invoice tells what was credited of it.
+            reading([present(id), plan]).writing(&[DEPLOYMENT, SUBSCRIPTION, INVOICE, EVENT])
         }
         "withdraw_plan_change" | "cancel_subscription" | "withdraw_cancellation" => {
             reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT])
@@ -283,7 +287,8 @@ fn invoices(name: &str, target: &Target) -> Option<Floor> {
         "record_payment" => {
             reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, INVOICE, ("payment", &[]), EVENT])
         }
-        "void_invoice" => reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, INVOICE, EVENT]),
+        // What it charged is no longer on the subscription's record.
+        "void_invoice" => reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE, EVENT]),
         "show_dunning_policy" => reading([policy()]),
         "put_dunning_policy" => reading([]).writing(&[("dunning_policy", &[])]),
         _ => return None,
@@ -318,13 +323,12 @@ fn scheduled(name: &str, target: &Target) -> Option<Floor> {
         "renew" => {
             reading([found, present(id), policy()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE, EVENT, EVENT])
         }
-        // The deadlines from here on are those of the policy as it is now; it is copied.
-        "mark past due" => reading([found, present(id), policy()]).writing(&[IN_ANOTHER_STATE, EVENT]),
+        "mark past due" => reading([found, present(id)]).writing(&[IN_ANOTHER_STATE, EVENT]),
         // Whoever is suspended is not billed.
         "suspend" => reading([found, present(id)]).writing(&[IN_ANOTHER_STATE, SUBSCRIPTION, EVENT]),
         // Before a command, which reads the deployment anyway, nothing needs to be looked for.
         "before a command: renew" => reading([policy()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE, EVENT, EVENT]),
-        "before a command: mark past due" => reading([policy()]).writing(&[IN_ANOTHER_STATE, EVENT]),
+        "before a command: mark past due" => reading([]).writing(&[IN_ANOTHER_STATE, EVENT]),
         "before a command: suspend" => reading([]).writing(&[IN_ANOTHER_STATE, SUBSCRIPTION, EVENT]),
         "look, nothing being due" => reading([Read("what is due in each shard", entries)]),
         _ => return None,

@@ -1,5 +1,10 @@
 //! A history in which everything happens that can: at least one event of every type.
 
+use std::collections::HashMap;
+
+use arcadia_shared::store::items::{number, string};
+use arcadia_shared::store::keys;
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -33,11 +38,29 @@ pub async fn everything(billing: &Billing) -> Vec<String> {
     let unpaid = billing.create_subscribed("unpaid", json!({"plan_code": "studio"})).await;
     let body = json!({"slug": "foreign", "tenant_id": "other"});
     let foreign = id_of(&billing.post("/deployments", &billing.admin, body).await.expect(201)["deployment"]);
+    grant(billing, &unpaid).await;
     for _ in 0..60 {
         billing.clock.shift(TimeDelta::days(1));
         billing.sweep().await;
     }
     vec![busy, voided, tried, unpaid, foreign]
+}
+
+/// Writes a cent of balance past the product, as if a commit had not got to all open invoices: the clock goes on with it.
+async fn grant(billing: &Billing, id: &str) {
+    let pk = keys::partition(id.parse().expect("an id"));
+    let cent = HashMap::from([("currency".to_owned(), string("USD")), ("amount_cents".to_owned(), number(1))]);
+    billing
+        .direct
+        .update_item()
+        .table_name(billing.app.store.table())
+        .key("PK", string(pk))
+        .key("SK", string("#DEPLOYMENT"))
+        .update_expression("SET balances = :balances")
+        .expression_attribute_values(":balances", AttributeValue::L(vec![AttributeValue::M(cent)]))
+        .send()
+        .await
+        .expect("an update by the test");
 }
 
 /// A deployment whose owner tries everything.

@@ -89,7 +89,7 @@ pub static ROWS: &[Row] = &[
     row("void_invoice", Admins, Part),
     row("show_dunning_policy", Everyone, TenantInPath),
     row("put_dunning_policy", Admins, TenantInPath).body(
-        r#"{"payment_terms_days": 365, "past_due_after_days": 365, "suspended_after_days": 365,
+        r#"{"payment_terms_days": 365, "past_due_after_days": 363, "suspended_after_days": 364,
             "cancelled_after_days": 365, "archived_after_days": 365}"#,
     ),
     row("list_plans", Everyone, Nothing).list(Position::Code),

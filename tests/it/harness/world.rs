@@ -126,11 +126,6 @@ impl World {
         table::deployments(&self.direct, &self.table).await
     }
 
-    /// Writes down how many invoices of a deployment were given up, past the product, where a sweep does that.
-    pub async fn set_uncollectible_invoices(&self, id: &str, count: u32) {
-        table::set_number(&self.direct, &self.table, id, "uncollectible_invoices", count).await;
-    }
-
     /// Describes the table.
     pub async fn describe_table(&self) -> aws_sdk_dynamodb::types::TableDescription {
         let described = self.direct.describe_table().table_name(&self.table).send().await.expect("a description");

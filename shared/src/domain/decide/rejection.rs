@@ -180,7 +180,7 @@ pub enum Rejection {
     #[error("an invoice can be paid in at most {MAX_PAYMENTS} payments")]
     TooManyPayments,
     /// An invoice that was paid in part cannot be taken back.
-    #[error("an invoice that was paid in part cannot be voided")]
+    #[error("an invoice on which money was received cannot be voided")]
     InvoiceHasPayments,
 }
 
