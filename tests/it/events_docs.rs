@@ -141,6 +141,11 @@ fn schema() -> Value {
             "minimum": 1,
         },
         "type": {"enum": types},
+        "entries": {
+            "description": "What it did to the books besides issuing an invoice.",
+            "type": "array",
+            "items": component("Entry"),
+        },
         "data": {"type": "object"},
         "from_state": or_null("State"),
         "to_state": or_null("State"),
