@@ -168,6 +168,6 @@ async fn unchanged(app: &App, call: &Call, answer: Answer) -> Result<Answer, Err
 }
 
 const fn executed(change: &Change, version: u64) -> Executed<'_> {
-    let Change { before: _, after, events, resource, trial_of: _, invoice } = change;
+    let Change { before: _, after, events, resource, resource_read: _, trial_of: _, invoice } = change;
     Executed { after, events: events.as_slice(), resource: resource.as_ref(), invoice: invoice.as_ref(), version }
 }

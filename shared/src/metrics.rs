@@ -27,6 +27,8 @@ pub const COMMITS: &str = "Commits";
 pub const CONFLICTS: &str = "Conflicts";
 /// Transactions that were sent again.
 pub const RETRIES: &str = "Retries";
+/// Reads that mixed two moments and were repeated.
+pub const TORN_READS: &str = "TornReads";
 /// Moves from one state to another; `.<from>.<to>` follows.
 pub const TRANSITIONS: &str = "Transitions";
 /// Requests that a rule forbade; `.<code>` follows.
@@ -158,6 +160,7 @@ pub fn names() -> Vec<String> {
         COMMITS,
         CONFLICTS,
         RETRIES,
+        TORN_READS,
         INVOICES_OPENED,
         INVOICES_PAID,
         INVOICES_OVERDUE,

@@ -135,6 +135,11 @@ fn schema() -> Value {
         "deployment_id": component("DeploymentId"),
         "tenant_id": component("TenantId"),
         "sequence": {"description": "The event's place in the deployment's history, without gaps.", "type": "integer", "minimum": 1},
+        "commit_last": {
+            "description": "The sequence of the last event of the same commit: those up to it were committed together.",
+            "type": "integer",
+            "minimum": 1,
+        },
         "type": {"enum": types},
         "data": {"type": "object"},
         "from_state": or_null("State"),

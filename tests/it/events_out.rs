@@ -1,4 +1,5 @@
-//! The promise: the pipe puts every event on the bus, once and in order, as the API shows it, and nothing else.
+//! The promise: the pipe puts every event on the bus, once, as the API shows it, and nothing else; whoever goes by
+//! `sequence` has each deployment's history.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -79,7 +80,9 @@ async fn check(endpoint: &'static str) {
     let unique: BTreeSet<String> = published.iter().map(|event| event["id"].to_string()).collect();
     assert_eq!(unique.len(), count);
     for (id, expected) in ids.iter().zip(&expected) {
-        let of_one: Vec<&Value> = published.iter().filter(|event| event["subject"] == **id).collect();
+        // The stream keeps order for one item only.
+        let mut of_one: Vec<&Value> = published.iter().filter(|event| event["subject"] == **id).collect();
+        of_one.sort_by_key(|event| event["sequence"].as_str());
         let data: Vec<&Value> = of_one.iter().map(|event| &event["data"]).collect();
         assert_eq!(data, expected.iter().collect::<Vec<_>>(), "{id}");
         for (n, event) in (1..).zip(of_one) {
@@ -115,7 +118,7 @@ fn check_envelope(event: &Value) {
 }
 
 #[tokio::test]
-async fn every_event_is_published_once_and_in_order_and_nothing_else_is() {
+async fn every_event_is_published_once_and_nothing_else_is() {
     check(dynamodb::endpoint()).await;
 }
 
@@ -168,7 +171,7 @@ async fn the_function_publishes_without_a_table_and_names_what_it_cannot_read() 
 }
 
 #[test]
-fn the_pipe_keeps_order_and_what_it_gives_up() {
+fn the_pipe_takes_one_batch_at_a_time_and_keeps_what_it_gives_up() {
     let pipe = pipe();
     let source = &pipe["SourceParameters"]["DynamoDBStreamParameters"];
     assert_eq!((&source["ParallelizationFactor"], &source["StartingPosition"]), (&json!(1), &json!("TRIM_HORIZON")));

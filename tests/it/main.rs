@@ -63,6 +63,7 @@ mod subscription_requests;
 mod subscription_status;
 mod subscription_walk;
 mod template;
+mod torn_reads;
 mod traces;
 mod trials;
 mod updates;

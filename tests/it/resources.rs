@@ -25,6 +25,7 @@ async fn a_resource_is_added_listed_and_deleted_once() {
     let expected = json!({
         "id": resource_id, "deployment_id": id, "kind": "database", "region": "eu-central-1",
         "provider_reference": "arn:aws:rds:eu-central-1:1:db:größer", "created_at": NOW, "deleted_at": null,
+        "version": 2,
     });
     assert_eq!(resource, expected);
     assert_eq!(world.collect(&path, &world.user, "resources").await, [expected]);

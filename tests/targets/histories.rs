@@ -16,6 +16,7 @@ use arcadia_shared::store::{CommitId, items};
 use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
 
+use super::mixtures;
 use super::script::{self, Step};
 
 /// How many commands of an input are carried out.
@@ -192,6 +193,7 @@ impl Shop {
         }
         assert_eq!(change.before.as_ref(), Some(&self.aggregate));
         assert!(!change.events.is_empty());
+        mixtures::check(&change);
         for event in &change.events {
             self.enter_event(event);
         }
@@ -225,7 +227,7 @@ impl Shop {
     }
 
     fn check(&self) {
-        let Aggregate { deployment, subscription, addons } = &self.aggregate;
+        let Aggregate { deployment, subscription, addons, versions: _ } = &self.aggregate;
         assert_eq!(usize::try_from(deployment.version), Ok(self.events.len()));
         let live = self.resources.iter().filter(|resource| resource.deleted_at.is_none()).count();
         assert_eq!(usize::try_from(deployment.live_resources), Ok(live));
@@ -274,10 +276,6 @@ impl Shop {
         let item = items::DeploymentItem::new(&self.aggregate, 16, CommitId::new(Uuid::nil()));
         let row = items::to_item(&item).and_then(items::to_deployment).expect("a stored deployment");
         assert_eq!((&row.deployment, row.next_action), (deployment, self.aggregate.next_action()));
-        if let Some(subscription) = &self.aggregate.subscription {
-            let item = items::from_subscription(deployment.id, subscription).expect("an item");
-            assert_eq!(items::to_subscription(item).as_ref().ok(), Some(subscription));
-        }
         for event in &self.events {
             let item = items::from_event(deployment, event).expect("an item");
             assert_eq!(items::to_event(item).as_ref().ok(), Some(event));
@@ -339,6 +337,7 @@ impl Shop {
             region: "eu-central-1".parse().expect("a region"),
             created_at: self.now,
             deleted_at: None,
+            version: 0,
         }
     }
 

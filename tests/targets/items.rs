@@ -3,7 +3,7 @@
 //!
 //! An input is an item as JSON. Objects of the one field `N`, `B`, `SS` or `NS` stand for DynamoDB's own types.
 
-use arcadia_shared::domain::{Aggregate, Authority, allowed_transitions};
+use arcadia_shared::domain::{Aggregate, Authority, Versions, allowed_transitions};
 use arcadia_shared::http::{deployment_row_view, deployment_view, invoice_view, subscription_view};
 use arcadia_shared::store::items::{self, Item};
 use arcadia_shared::store::{CommitId, StoreError};
@@ -23,8 +23,10 @@ pub fn run(input: &[u8]) -> bool {
     let tenant_id = "acme".parse().expect("a tenant");
     let read = [
         deployment(&item),
-        same(&item, items::to_subscription, |record| items::from_subscription(id, record)),
-        same(&item, items::to_subscription_addon, |record| items::from_subscription_addon(id, record)),
+        same(&item, items::to_subscription, |part| items::from_subscription(id, &part.record, part.version)),
+        same(&item, items::to_subscription_addon, |part| {
+            items::from_subscription_addon(id, &part.record, part.version)
+        }),
         same(&item, items::to_resource, items::from_resource),
         same(&item, items::to_invoice, items::from_invoice),
         same(&item, items::to_plan, items::from_plan),
@@ -59,7 +61,8 @@ fn deployment(item: &Item) -> bool {
     let Ok(row) = items::to_deployment(item.clone()) else { return false };
     drop(deployment_row_view(&row));
     drop(allowed_transitions(&row.deployment, Authority::TenantUser));
-    let aggregate = Aggregate { deployment: row.deployment, subscription: None, addons: Vec::new() };
+    let aggregate =
+        Aggregate { deployment: row.deployment, subscription: None, addons: Vec::new(), versions: Versions::default() };
     drop(deployment_view(&aggregate));
     drop(subscription_view(&aggregate));
     let written = items::DeploymentItem::new(&aggregate, 16, CommitId::new(Uuid::nil()));

@@ -1,13 +1,14 @@
 //! The fuzz targets: ordinary functions that take any bytes and panic if a promise is broken.
 //!
 //! # Layout
-//! A file for each target; `script` is how those of numbers and of commands are read from text, so that every seed in
+//! A file for each target; `mixtures` is what histories promise of reads, `script` how those of numbers and of commands are read from text, so that every seed in
 //! `fuzz/corpus/` can be read.
 
 pub mod cursors;
 pub mod histories;
 pub mod if_match;
 pub mod items;
+mod mixtures;
 pub mod money;
 pub mod periods;
 pub mod requests;

@@ -10,7 +10,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;
     let page = PageRequest::from_call(call)?;
     let plan = app.store.load_plan(&code).await?.ok_or(Error::NotFound)?;
-    let versions = app.store.list_plan_versions(&code, page.limit, page.position).await?;
+    let versions = app.store.list_plan_versions(&plan, page.limit, page.position).await?;
     let body = json!({"plan": plan, "versions": versions.items, "next_cursor": versions.next.map(cursor)});
     Ok(Answer::versioned(body, plan.revision))
 }

@@ -26,9 +26,13 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         region: region.unwrap_or_else(|| current.aggregate.deployment.region.clone()),
         created_at: now,
         deleted_at: None,
+        // Known when the command is decided on.
+        version: 0,
     };
-    let body = json!({"resource": resource});
     let location = format!("/api/v1/deployments/{deployment_id}/resources/{}", resource.id);
     let command = Command::AddResource(resource);
-    execute(app, call, current, command, |done| Answer::created(body, done.version, location)).await
+    execute(app, call, current, command, |done| {
+        Answer::created(json!({"resource": done.resource}), done.version, location)
+    })
+    .await
 }

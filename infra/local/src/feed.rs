@@ -1,6 +1,9 @@
 //! The events of this run, in place of the table's stream, the pipe and the bus: what the program commits is kept for a
 //! while and can be read from any place on. What an event looks like is decided in `arcadia_functions::events::publish`.
 //!
+//! Of each deployment they are told by their sequence, though transactions are not answered in the order in which they were
+//! carried out: see [`Order`].
+//!
 //! The embedded engine has a stream as well, but never forgets a record and reads all of them again for each it adds.
 
 use std::collections::VecDeque;
@@ -8,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arcadia_functions::events::publish::CloudEvent;
 use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::TenantId;
+use arcadia_shared::domain::{DeploymentId, TenantId};
 use arcadia_shared::runtime::{Clock as _, RealClock};
 use arcadia_shared::store::items::{EventRecord, Item, to_event_record};
 use arcadia_shared::store::keys::EVENT_PREFIX;
@@ -31,6 +34,7 @@ pub const PAGE: usize = 100;
 #[derive(Debug)]
 pub struct Feed {
     kept: Mutex<Kept>,
+    order: Mutex<Order>,
     state: watch::Sender<State>,
 }
 
@@ -73,16 +77,67 @@ struct Kept {
     last: u64,
 }
 
+/// Puts events in order. Whoever commits a deployment's next events has seen the earlier ones, so that their transaction had
+/// been sent before, but its answer may come later. An event waits until no transaction with earlier ones is under way.
+#[derive(Debug, Default)]
+struct Order {
+    under_way: Vec<Begun>,
+    waiting: Vec<EventRecord>,
+    begun: u64,
+}
+
+/// A transaction that is under way.
+#[derive(Debug)]
+struct Begun {
+    number: u64,
+    deployment_id: DeploymentId,
+    /// The sequence of its first event.
+    first: u64,
+}
+
 /// Sees what a client commits.
 #[derive(Debug)]
 struct Tap(Arc<Feed>);
 
-/// The events of a transaction that is under way.
+/// A transaction that is under way, and its events. When it is dropped, it is over, whatever became of it.
 #[derive(Debug)]
-struct UnderWay(Vec<EventRecord>);
+struct UnderWay {
+    feed: Arc<Feed>,
+    number: u64,
+    records: Vec<EventRecord>,
+}
 
 impl Storable for UnderWay {
     type Storer = StoreReplace<Self>;
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.feed.end(self.number, Vec::new());
+    }
+}
+
+impl Order {
+    fn begin(&mut self, first: &EventRecord) -> u64 {
+        self.begun += 1;
+        let (deployment_id, first) = (first.deployment_id, first.event.sequence);
+        self.under_way.push(Begun { number: self.begun, deployment_id, first });
+        self.begun
+    }
+
+    /// Ends a transaction that committed `records`; the events that can be told now.
+    fn end(&mut self, number: u64, records: Vec<EventRecord>) -> Vec<EventRecord> {
+        self.under_way.retain(|begun| begun.number != number);
+        self.waiting.extend(records);
+        let is_early = |record: &mut EventRecord| {
+            let precedes =
+                |begun: &Begun| begun.deployment_id == record.deployment_id && begun.first < record.event.sequence;
+            !self.under_way.iter().any(precedes)
+        };
+        let mut ready: Vec<EventRecord> = self.waiting.extract_if(.., is_early).collect();
+        ready.sort_by_key(|record| record.event.sequence);
+        ready
+    }
 }
 
 impl Feed {
@@ -92,7 +147,7 @@ impl Feed {
         // A later run begins further on than an earlier one got, unless that had a thousand events in a millisecond.
         let last = u64::try_from(RealClock.now().timestamp_micros()).unwrap_or_default();
         let kept = Mutex::new(Kept { entries: VecDeque::new(), len: 0, max_len, last });
-        Arc::new(Self { kept, state: watch::Sender::new(State { last, closed: false }) })
+        Arc::new(Self { kept, order: Mutex::default(), state: watch::Sender::new(State { last, closed: false }) })
     }
 
     /// The same client, whose commits are in the feed.
@@ -123,6 +178,17 @@ impl Feed {
         let position = looked_at.last().map_or(kept.last, |entry| entry.position);
         let entries = looked_at.into_iter().filter(|entry| scope.contains(&entry.tenant_id)).cloned().collect();
         Page { entries, position, gap }
+    }
+
+    fn begin(self: &Arc<Self>, records: Vec<EventRecord>) -> Option<UnderWay> {
+        let number = self.order.lock().unwrap_or_else(PoisonError::into_inner).begin(records.first()?);
+        Some(UnderWay { feed: Arc::clone(self), number, records })
+    }
+
+    fn end(&self, number: u64, records: Vec<EventRecord>) {
+        // Under the lock, so that no later event is told in between.
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        order.end(number, records).into_iter().for_each(|record| self.push(record));
     }
 
     fn push(&self, record: EventRecord) {
@@ -161,8 +227,10 @@ impl Intercept for Tap {
         context: &BeforeSerializationInterceptorContextRef<'_>,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(input) = context.input().downcast_ref::<TransactWriteItemsInput>() {
-            config.interceptor_state().store_put(UnderWay(events(input)));
+        if let Some(input) = context.input().downcast_ref::<TransactWriteItemsInput>()
+            && let Some(under_way) = self.0.begin(events(input))
+        {
+            config.interceptor_state().store_put(under_way);
         }
         Ok(())
     }
@@ -173,10 +241,9 @@ impl Intercept for Tap {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if context.output_or_error().is_some_and(|outcome| outcome.is_ok())
-            && let Some(UnderWay(records)) = config.load::<UnderWay>()
-        {
-            records.iter().cloned().for_each(|record| self.0.push(record));
+        if let Some(UnderWay { number, records, .. }) = config.load::<UnderWay>() {
+            let is_committed = context.output_or_error().is_some_and(|outcome| outcome.is_ok());
+            self.0.end(*number, if is_committed { records.clone() } else { Vec::new() });
         }
         Ok(())
     }
@@ -223,6 +290,40 @@ mod tests {
         for position in [before + 5, before + 6, u64::MAX - 1] {
             assert_eq!(kept(&feed, position, &Scope::All), (vec![], before + 5, false));
         }
+    }
+
+    /// The event of a sequence, as a transaction has it.
+    fn record(slug: &str, sequence: u64) -> EventRecord {
+        let deployment_id = format!("0192f0c1-2345-7abc-8def-00000000000{}", slug.len()).parse().unwrap();
+        let event = serde_json::json!({
+            "sequence": sequence, "commit_last": sequence, "type": "updated", "data": {}, "actor": "bob",
+            "occurred_at": "2027-01-15T10:00:00Z",
+        });
+        EventRecord { deployment_id, tenant_id: "acme".parse().unwrap(), event: serde_json::from_value(event).unwrap() }
+    }
+
+    fn told(feed: &Feed) -> Vec<String> {
+        let entries = feed.after(0, &Scope::All).entries;
+        let id = |entry: &Entry| serde_json::from_str::<serde_json::Value>(&entry.json).unwrap()["id"].clone();
+        entries.iter().map(|entry| id(entry).as_str().unwrap()[35..].to_owned()).collect()
+    }
+
+    #[test]
+    fn events_are_told_by_their_sequence_whichever_transaction_is_answered_first() {
+        let feed = Feed::new(MAX_KEPT_LEN);
+        let commit = |under_way: UnderWay| feed.end(under_way.number, under_way.records.clone());
+        let second = feed.begin(vec![record("a", 2)]).unwrap();
+        let beaten = feed.begin(vec![record("a", 2)]).unwrap();
+        let third = feed.begin(vec![record("a", 3), record("a", 4)]).unwrap();
+        let other = feed.begin(vec![record("bb", 1)]).unwrap();
+        commit(third);
+        commit(other);
+        assert_eq!(told(&feed), ["2/1"], "another deployment's need not wait");
+        commit(second);
+        assert_eq!(told(&feed), ["2/1", "1/2"]);
+        // Whoever lost the race, or was cut off, holds up nothing any longer.
+        drop(beaten);
+        assert_eq!(told(&feed), ["2/1", "1/2", "1/3", "1/4"]);
     }
 
     #[test]

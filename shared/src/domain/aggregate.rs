@@ -12,6 +12,7 @@ use super::policy::DunningPolicy;
 use super::resource::Resource;
 use super::subscription::{Subscription, SubscriptionAddon};
 use super::values::{DeploymentId, InvoiceNumber, ShortCode, SubscriptionAddonId};
+use super::versions::Versions;
 
 /// A deployment as one query reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Aggregate {
     pub subscription: Option<Subscription>,
     /// The add-ons of that subscription, oldest first.
     pub addons: Vec<SubscriptionAddon>,
+    /// The versions of the subscription and of its add-ons.
+    pub versions: Versions,
 }
 
 /// What is to be written, all of it or nothing: whatever differs between `before` and `after`, and what goes with it.
@@ -35,6 +38,8 @@ pub struct Change {
     pub events: Vec<Event>,
     /// A resource as it will be.
     pub resource: Option<Resource>,
+    /// The version of that resource that the decision rests on; `None` for a new one.
+    pub resource_read: Option<u64>,
     /// The plan whose one trial the tenant takes up.
     pub trial_of: Option<ShortCode>,
     /// An invoice that was there before, as it will be. New ones, and those given up, are named by the events.
@@ -98,9 +103,12 @@ impl Aggregate {
         if event.sequence != expected {
             return Err(ReplayError::Gap { expected, found: event.sequence });
         }
+        let (subscription, addons) = (self.subscription.clone(), self.addons.clone());
         self.apply_kind(event).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
         // As the table has them: ids made within one millisecond, or by a clock that runs behind, do not sort as made.
         self.addons.sort_unstable_by_key(|addon| addon.id);
+        let old = (subscription.as_ref(), addons.as_slice());
+        self.versions.record(event.sequence, old, (self.subscription.as_ref(), &self.addons));
         self.deployment.version = event.sequence;
         self.deployment.updated_at = event.occurred_at;
         Ok(())
@@ -239,7 +247,7 @@ fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
         created_at: event.occurred_at,
         updated_at: event.occurred_at,
     };
-    Ok(Aggregate { deployment, subscription: None, addons: Vec::new() })
+    Ok(Aggregate { deployment, subscription: None, addons: Vec::new(), versions: Versions::default() })
 }
 
 fn apply_update(deployment: &mut Deployment, updated: &Updated) {

@@ -17,6 +17,8 @@ use super::values::{
 pub struct Event {
     /// Its place in the deployment's history: 1, 2, 3 and so on without gaps.
     pub sequence: u64,
+    /// The sequence of the last event of the same commit. The events up to it were committed together with this one.
+    pub commit_last: u64,
     /// What happened, as `type` and `data`.
     #[serde(flatten)]
     pub kind: EventKind,

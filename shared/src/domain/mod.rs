@@ -18,6 +18,7 @@ mod policy;
 mod resource;
 mod subscription;
 mod values;
+mod versions;
 
 pub use actor::{Actor, Authority};
 pub use aggregate::{Aggregate, Change, ReplayError, replay};
@@ -44,3 +45,4 @@ pub use values::{
     ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp,
     is_invisible,
 };
+pub use versions::Versions;

@@ -22,4 +22,6 @@ pub struct Resource {
     pub created_at: Timestamp,
     /// When it was deleted; until then it is live.
     pub deleted_at: Option<Timestamp>,
+    /// The sequence of the event that changed it last.
+    pub version: u64,
 }

@@ -147,7 +147,7 @@ fn rejected(rejection: &Rejection) -> Problem {
         Rejection::NoPendingCancellation => conflict("no_pending_cancellation"),
         Rejection::TooManyOpenInvoices => unprocessable("too_many_open_invoices"),
         Rejection::InvoiceNotOpen(status) => conflict("invoice_not_open").with("invoice_status", status),
-        Rejection::InvoiceJustOpened => store(&StoreError::VersionConflict),
+        Rejection::InvoiceJustOpened | Rejection::ResourceJustDeleted => store(&StoreError::VersionConflict),
         Rejection::PaymentCurrency(currency) => unprocessable("payment_currency").with("currency", currency),
         Rejection::Overpayment { due_cents } => unprocessable("overpayment").with("due_cents", due_cents),
         Rejection::PaymentReferenceReused => conflict("payment_reference_reused"),

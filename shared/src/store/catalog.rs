@@ -9,6 +9,7 @@ use super::items::{
 };
 use super::keys::{self, Key};
 use super::queries::Page;
+use super::reread::{Reading, until_whole};
 use super::schema::TENANT_INDEX;
 use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};
 use crate::auth::Scope;
@@ -31,7 +32,8 @@ pub struct Offer {
 
 impl Store {
     /// Reads a plan, a version of it (the newest, if none is named), add-ons, and whether the tenant has had its
-    /// trial of the plan, as they are at one moment each: one consistent BatchGetItem.
+    /// trial of the plan, as they are at one moment each: one consistent BatchGetItem. It is made again if a plan and its
+    /// version are not of one publication.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -42,6 +44,16 @@ impl Store {
         version: Option<u32>,
         addon_codes: &[ShortCode],
     ) -> Result<Offer, StoreError> {
+        until_whole("an offer", || self.read_offer(tenant_id, plan_code, version, addon_codes)).await
+    }
+
+    async fn read_offer(
+        &self,
+        tenant_id: &TenantId,
+        plan_code: &ShortCode,
+        version: Option<u32>,
+        addon_codes: &[ShortCode],
+    ) -> Result<Reading<Offer>, StoreError> {
         let mut wanted: Vec<Key> =
             vec![keys::dunning_policy(tenant_id), keys::plan(plan_code), keys::trial_claim(tenant_id, plan_code)];
         wanted.extend(version.map(|version| keys::plan_version(plan_code, version)));
@@ -65,13 +77,14 @@ impl Store {
                 offer.addons.push(items::to_addon(item)?);
             }
         }
-        if version.is_none() {
-            offer.version = offer.plan.as_ref().and_then(|plan| plan.newest_version.clone());
-        }
-        Ok(offer)
+        Ok(match version_of(offer.plan.as_ref(), version, offer.version.take()) {
+            Reading::Whole(version) => Reading::Whole(Offer { version, ..offer }),
+            Reading::Torn => Reading::Torn,
+        })
     }
 
-    /// Reads a plan and a version of it (the newest, if none is named): one consistent BatchGetItem.
+    /// Reads a plan and a version of it (the newest, if none is named): one consistent BatchGetItem. It is made again if
+    /// they are not of one publication.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -80,6 +93,14 @@ impl Store {
         code: &ShortCode,
         version: Option<u32>,
     ) -> Result<(Option<Plan>, Option<PlanVersion>), StoreError> {
+        until_whole("a plan and its version", || self.read_terms(code, version)).await
+    }
+
+    async fn read_terms(
+        &self,
+        code: &ShortCode,
+        version: Option<u32>,
+    ) -> Result<Reading<(Option<Plan>, Option<PlanVersion>)>, StoreError> {
         let named = version.map(|version| keys::plan_version(code, version));
         let (mut plan, mut found) = (None::<Plan>, None);
         for item in self.get_items([keys::plan(code)].into_iter().chain(named), true).await? {
@@ -89,10 +110,10 @@ impl Store {
                 found = Some(items::to_plan_version(item)?);
             }
         }
-        if version.is_none() {
-            found = plan.as_ref().and_then(|plan| plan.newest_version.clone());
-        }
-        Ok((plan, found))
+        Ok(match version_of(plan.as_ref(), version, found) {
+            Reading::Whole(version) => Reading::Whole((plan, version)),
+            Reading::Torn => Reading::Torn,
+        })
     }
 
     /// Reads a plan.
@@ -200,20 +221,29 @@ impl Store {
         Ok(Page::cut(addons, limit, more, |addon: &Addon| addon.code.clone()))
     }
 
-    /// A page of a plan's versions, newest first: one Query.
+    /// A page of a plan's versions, newest first, as many as `plan` knows of: one Query. It is made again if the newest is
+    /// missing, which was published together with the plan.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
     pub async fn list_plan_versions(
         &self,
-        code: &ShortCode,
+        plan: &Plan,
         limit: usize,
         before: Option<u32>,
     ) -> Result<Page<PlanVersion, u32>, StoreError> {
-        let range = keys::plan_versions_before(before);
-        let (items, more) = self.partition_page(keys::plan_partition(code), range, limit, &Scope::All).await?;
-        let versions = items.into_iter().map(items::to_plan_version).collect::<Result<_, _>>()?;
-        Ok(Page::cut(versions, limit, more, |version: &PlanVersion| version.version))
+        let newest = before.map_or(u32::MAX, |before| before.saturating_sub(1)).min(newest_version(Some(plan)));
+        let read = || async {
+            let range = keys::plan_versions_before(Some(newest + 1));
+            let (items, more) =
+                self.partition_page(keys::plan_partition(&plan.code), range, limit, &Scope::All).await?;
+            let versions = items.into_iter().map(items::to_plan_version).collect::<Result<Vec<_>, _>>()?;
+            if versions.first().map_or(0, |version| version.version) != newest {
+                return Ok(Reading::Torn);
+            }
+            Ok(Reading::Whole(Page::cut(versions, limit, more, |version: &PlanVersion| version.version)))
+        };
+        until_whole("a page of a plan's versions", read).await
     }
 
     async fn catalog_page(
@@ -265,5 +295,21 @@ impl Store {
     pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         Ok(request.key("PK", string(key.pk)).key("SK", string(key.sk)).send().await?.item)
+    }
+}
+
+/// The newest version of a plan; 0 if it has none.
+fn newest_version(plan: Option<&Plan>) -> u32 {
+    plan.and_then(|plan| plan.newest_version.as_ref()).map_or(0, |version| version.version)
+}
+
+/// The version that is asked for: the newest, or the one that is `named`, of which `found` was read. A plan and its
+/// versions are published together and versions stay, so a version is there if and only if it is not newer than the plan's
+/// newest.
+fn version_of(plan: Option<&Plan>, named: Option<u32>, found: Option<PlanVersion>) -> Reading<Option<PlanVersion>> {
+    match named {
+        None => Reading::Whole(plan.and_then(|plan| plan.newest_version.clone())),
+        Some(named) if found.is_some() == (named <= newest_version(plan)) => Reading::Whole(found),
+        Some(_) => Reading::Torn,
     }
 }

@@ -16,7 +16,9 @@ use super::failure::SHORTAGE_CODES;
 use super::items::{self, DeploymentItem, Item, number, string, to_item};
 use super::keys::{self, Key};
 use super::{IdempotencyRecord, Store, StoreError, idempotency};
-use crate::domain::{Aggregate, Change, Deployment, EventKind, InvoiceNumber, InvoiceStatus, Payment, Timestamp};
+use crate::domain::{
+    Aggregate, Change, Deployment, EventKind, InvoiceNumber, InvoiceStatus, Payment, Timestamp, Versions,
+};
 use crate::metrics;
 
 /// How often a commit is sent before the caller is told to come back later.
@@ -153,8 +155,8 @@ impl Store {
         commit_id: CommitId,
         record: Option<&IdempotencyRecord>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let Change { before, after, events, resource, trial_of, invoice } = change;
-        let Aggregate { deployment, subscription, addons } = after;
+        let Change { before, after, events, resource, resource_read, trial_of, invoice } = change;
+        let Aggregate { deployment, subscription, addons, versions } = after;
         let id = deployment.id;
         let item = to_item(&DeploymentItem::new(after, self.due_shards, commit_id))?;
         let mut puts = Vec::with_capacity(3 + events.len());
@@ -186,16 +188,22 @@ impl Store {
             puts.push(self.put(items::from_invoice(invoice)?));
         }
         if let Some(resource) = resource {
-            puts.push(self.put(items::from_resource(resource)?));
+            puts.push(self.put_version(items::from_resource(resource)?, *resource_read));
         }
-        // Of the subscription and its add-ons, only what differs is written.
-        let (old_subscription, old_addons) =
-            before.as_ref().map_or((None, [].as_slice()), |b| (b.subscription.as_ref(), b.addons.as_slice()));
-        if let Some(subscription) = subscription.as_ref().filter(|new| Some(*new) != old_subscription) {
-            puts.push(self.put(items::from_subscription(id, subscription)?));
+        // Of the subscription and its add-ons, only those are written whose version is another.
+        let none = Versions::default();
+        let old = before.as_ref().map_or(&none, |before| &before.versions);
+        if let Some((subscription, version)) = subscription.as_ref().zip(versions.subscription)
+            && versions.subscription != old.subscription
+        {
+            puts.push(self.put(items::from_subscription(id, subscription, version)?));
         }
-        for addon in addons.iter().filter(|addon| !old_addons.contains(addon)) {
-            puts.push(self.put_new(items::from_subscription_addon(id, addon)?));
+        for addon in addons {
+            let (was, is) = (old.addons.get(&addon.id), versions.addons.get(&addon.id));
+            if let Some(version) = is.filter(|_| is != was) {
+                let item = items::from_subscription_addon(id, addon, *version)?;
+                puts.push(if was.is_some() { self.put(item) } else { self.put_new(item) });
+            }
         }
         let mut writes = Vec::with_capacity(puts.len());
         for put in puts {
@@ -205,8 +213,8 @@ impl Store {
         for number in given_up {
             writes.push(self.give_up(keys::invoice(id, number), deployment.updated_at)?);
         }
-        for addon in old_addons.iter().filter(|old| !addons.iter().any(|addon| addon.id == old.id)) {
-            writes.push(self.delete(keys::subscription_addon(id, addon.id))?);
+        for addon_id in old.addons.keys().filter(|id| !versions.addons.contains_key(id)) {
+            writes.push(self.delete(keys::subscription_addon(id, *addon_id))?);
         }
         writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
         Ok(writes)
@@ -254,6 +262,18 @@ impl Store {
 
     fn put(&self, item: Item) -> PutBuilder {
         Put::builder().table_name(&self.table).set_item(Some(item))
+    }
+
+    /// Puts a record of the deployment's over the version of it that was read, or where none was.
+    fn put_version(&self, item: Item, read: Option<u64>) -> PutBuilder {
+        match read {
+            None => self.put_new(item),
+            Some(version) => self
+                .put(item)
+                .condition_expression("#record.version = :version")
+                .expression_attribute_names("#record", "record")
+                .expression_attribute_values(":version", number(version)),
+        }
     }
 
     fn put_new(&self, item: Item) -> PutBuilder {

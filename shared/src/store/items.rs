@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::without_values;
 use super::keys::{self, Key};
+use super::present::manifest;
 use super::{CommitId, StoreError};
 use crate::domain::{
     Action, Addon, Aggregate, Deployment, DeploymentId, DisplayName, DunningPolicy, Event, Invoice, InvoiceNumber,
@@ -70,6 +71,9 @@ pub struct DeploymentItem {
     next_action_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     subscription: Option<SubscriptionSummary>,
+    /// A digest of the versions of the subscription and its add-ons, by which a read that mixes two moments is found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) manifest: Option<u64>,
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -141,8 +145,19 @@ struct RecordItem<T> {
     gsi1_pk: Option<String>,
     #[serde(rename = "GSI1SK", default, skip_serializing_if = "Option::is_none")]
     gsi1_sk: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
     #[serde(flatten)]
     record: T,
+}
+
+/// A part of a deployment's present state, with its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The sequence of the event that changed it last.
+    pub version: u64,
+    /// The part.
+    pub record: T,
 }
 
 /// The records that are stored as they are. The name of a variant is the item's `type`.
@@ -150,7 +165,7 @@ struct RecordItem<T> {
 #[serde(tag = "type", content = "record", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant, reason = "one is made at a time, to be written or taken apart at once")]
 enum Record {
-    Event(EventRecord),
+    Event(StoredEvent),
     Resource(Resource),
     Subscription(Subscription),
     SubscriptionAddon(SubscriptionAddon),
@@ -163,8 +178,15 @@ enum Record {
     DunningPolicy(DunningPolicy),
 }
 
-/// An event, with what a consumer of the table's stream needs beside it.
+/// An event as it is stored; its deployment's id is in its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredEvent {
+    tenant_id: TenantId,
+    event: Event,
+}
+
+/// An event, with what a consumer of the table's stream needs beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
     /// What it happened to.
     pub deployment_id: DeploymentId,
@@ -267,6 +289,7 @@ impl DeploymentItem {
             next_action: next.map(|next| next.action),
             next_action_at: next.map(|next| next.at),
             subscription: aggregate.subscription.as_ref().map(SubscriptionSummary::from),
+            manifest: manifest(&aggregate.versions),
             version,
             created_at,
             updated_at,
@@ -307,6 +330,7 @@ impl From<DeploymentItem> for DeploymentRow {
             next_action,
             next_action_at,
             subscription,
+            manifest: _,
             version,
             created_at,
             updated_at,
@@ -350,7 +374,13 @@ pub fn slug_claim(deployment: &Deployment) -> SlugClaimItem {
 fn record(key: Key, index: Option<Key>, record: Record) -> Result<Item, StoreError> {
     let Key { pk, sk } = key;
     let (gsi1_pk, gsi1_sk) = index.map(|key| (key.pk, key.sk)).unzip();
-    to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, record })
+    to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, version: None, record })
+}
+
+/// Puts a part of a deployment's present state under its key.
+fn part(key: Key, version: u64, record: Record) -> Result<Item, StoreError> {
+    let Key { pk, sk } = key;
+    to_item(&RecordItem { pk, sk, gsi1_pk: None, gsi1_sk: None, version: Some(version), record })
 }
 
 /// Turns an event of `deployment` into an item.
@@ -361,7 +391,7 @@ pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreE
     let Deployment { id: deployment_id, tenant_id, .. } = deployment.clone();
     let event = event.clone();
     let key = keys::event(deployment_id, event.sequence);
-    record(key, None, Record::Event(EventRecord { deployment_id, tenant_id, event }))
+    record(key, None, Record::Event(StoredEvent { tenant_id, event }))
 }
 
 /// Turns a resource into an item.
@@ -372,20 +402,20 @@ pub fn from_resource(resource: &Resource) -> Result<Item, StoreError> {
     record(keys::resource(resource.deployment_id, resource.id), None, Record::Resource(resource.clone()))
 }
 
-/// Turns a subscription into an item.
+/// Turns a subscription, as changed by the event `version`, into an item.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if it cannot be expressed.
-pub fn from_subscription(id: DeploymentId, subscription: &Subscription) -> Result<Item, StoreError> {
-    record(keys::subscription(id), None, Record::Subscription(subscription.clone()))
+pub fn from_subscription(id: DeploymentId, subscription: &Subscription, version: u64) -> Result<Item, StoreError> {
+    part(keys::subscription(id), version, Record::Subscription(subscription.clone()))
 }
 
-/// Turns an add-on of a subscription into an item.
+/// Turns an add-on of a subscription, as changed by the event `version`, into an item.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if it cannot be expressed.
-pub fn from_subscription_addon(id: DeploymentId, addon: &SubscriptionAddon) -> Result<Item, StoreError> {
-    record(keys::subscription_addon(id, addon.id), None, Record::SubscriptionAddon(addon.clone()))
+pub fn from_subscription_addon(id: DeploymentId, addon: &SubscriptionAddon, version: u64) -> Result<Item, StoreError> {
+    part(keys::subscription_addon(id, addon.id), version, Record::SubscriptionAddon(addon.clone()))
 }
 
 /// The mark that a deployment's tenant has had its trial of a plan.
@@ -459,17 +489,45 @@ macro_rules! reader {
     };
 }
 
+/// Declares the function that reads a part of one kind.
+macro_rules! part_reader {
+    ($name:ident, $kind:ident, $type:ty, $what:literal) => {
+        #[doc = concat!("Reads ", $what, ".\n\n# Errors\n[`StoreError::Damaged`] if the item is none.")]
+        pub fn $name(item: Item) -> Result<Versioned<$type>, StoreError> {
+            match from_item(item)? {
+                RecordItem { version: Some(version), record: Record::$kind(record), .. } => {
+                    Ok(Versioned { version, record })
+                }
+                RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is not {}", $what))),
+            }
+        }
+    };
+}
+
 reader!(to_event, Record::Event(record) => record.event, Event, "an event");
-reader!(to_event_record, Record::Event(record) => record, EventRecord, "an event");
 reader!(to_resource, Record::Resource(resource) => resource, Resource, "a resource");
-reader!(to_subscription, Record::Subscription(subscription) => subscription, Subscription, "a subscription");
-reader!(to_subscription_addon, Record::SubscriptionAddon(addon) => addon, SubscriptionAddon, "a subscription's add-on");
 reader!(to_trial_claim, Record::TrialClaim { deployment_id } => deployment_id, DeploymentId, "a trial claim");
 reader!(to_plan, Record::Plan(plan) => plan, Plan, "a plan");
 reader!(to_plan_version, Record::PlanVersion(version) => version, PlanVersion, "a plan version");
 reader!(to_addon, Record::Addon(addon) => addon, Addon, "an add-on of the catalog");
 reader!(to_invoice, Record::Invoice(invoice) => invoice, Invoice, "an invoice");
 reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
+part_reader!(to_subscription, Subscription, Subscription, "a subscription");
+part_reader!(to_subscription_addon, SubscriptionAddon, SubscriptionAddon, "a subscription's add-on");
+
+/// Reads an event, and what it happened to.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_event_record(item: Item) -> Result<EventRecord, StoreError> {
+    let RecordItem { pk, sk, record, .. } = from_item(item)?;
+    match (record, keys::deployment_id(&pk)) {
+        (Record::Event(StoredEvent { tenant_id, event }), Some(deployment_id)) => {
+            Ok(EventRecord { deployment_id, tenant_id, event })
+        }
+        _ => Err(StoreError::Damaged(format!("{pk} {sk} is not an event"))),
+    }
+}
 
 /// Reads a deployment.
 ///
@@ -477,23 +535,6 @@ reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolic
 /// [`StoreError::Damaged`] if the item is none.
 pub fn to_deployment(item: Item) -> Result<DeploymentRow, StoreError> {
     from_item::<DeploymentItem>(item).map(DeploymentRow::from)
-}
-
-/// Puts the items of a deployment's present state together; `None` if the deployment itself is not among them.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if one of them is something else.
-pub fn to_aggregate(items: Vec<Item>) -> Result<Option<Aggregate>, StoreError> {
-    let (mut deployment, mut subscription, mut addons) = (None, None, Vec::new());
-    for item in items {
-        match item.get("type").and_then(|v| v.as_s().ok()).map(String::as_str) {
-            Some(DEPLOYMENT_TYPE) => deployment = Some(to_deployment(item)?.deployment),
-            Some(SUBSCRIPTION_TYPE) => subscription = Some(to_subscription(item)?),
-            Some(SUBSCRIPTION_ADDON_TYPE) => addons.push(to_subscription_addon(item)?),
-            unknown => return Err(StoreError::Damaged(format!("a deployment holds an item of type {unknown:?}"))),
-        }
-    }
-    Ok(deployment.map(|deployment| Aggregate { deployment, subscription, addons }))
 }
 
 /// Whether an item is of a type.

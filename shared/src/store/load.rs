@@ -1,17 +1,23 @@
 //! Reading one deployment.
 
 use super::items::{self, string};
-use super::{Store, StoreError, keys};
+use super::reread::{Reading, until_whole};
+use super::{Present, Store, StoreError, keys};
 use crate::auth::Scope;
 use crate::domain::{Aggregate, DeploymentId, Invoice, InvoiceNumber, Resource, ResourceId};
 
 impl Store {
-    /// Reads everything that decisions about a deployment rest on: one consistent Query. `None` if there is no such
-    /// deployment within `scope`, whoever else may have it.
+    /// Reads everything that decisions about a deployment rest on, all of one version: one consistent Query, and another
+    /// one each time that it mixes versions. `None` if there is no such deployment within `scope`, whoever else may have
+    /// it.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
     pub async fn load(&self, scope: &Scope, id: DeploymentId) -> Result<Option<Aggregate>, StoreError> {
+        until_whole("the present state", || self.read_present(scope, id)).await
+    }
+
+    async fn read_present(&self, scope: &Scope, id: DeploymentId) -> Result<Reading<Option<Aggregate>>, StoreError> {
         let output = self
             .client
             .query()
@@ -22,8 +28,14 @@ impl Store {
             .expression_attribute_values(":present", string(keys::PRESENT))
             .send()
             .await?;
-        let aggregate = items::to_aggregate(output.items.unwrap_or_default())?;
-        Ok(aggregate.filter(|aggregate| scope.contains(&aggregate.deployment.tenant_id)))
+        let is_within = |aggregate: &Aggregate| scope.contains(&aggregate.deployment.tenant_id);
+        Ok(match Present::of(output.items.unwrap_or_default())? {
+            Present::Absent => Reading::Whole(None),
+            Present::Whole(aggregate) => Reading::Whole(Some(aggregate).filter(is_within)),
+            // Whose it is never changes, and another tenant is told nothing of it.
+            Present::Torn(Some(aggregate)) if !is_within(&aggregate) => Reading::Whole(None),
+            Present::Torn(_) => Reading::Torn,
+        })
     }
 
     /// Reads one resource of a deployment that the caller has loaded: one consistent GetItem.

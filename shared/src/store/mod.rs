@@ -14,7 +14,9 @@ pub mod items;
 pub mod keys;
 mod load;
 mod policies;
+mod present;
 mod queries;
+mod reread;
 pub mod schema;
 pub mod stream;
 mod sweep;
@@ -26,7 +28,9 @@ pub use commit::{CommitId, MAX_ATTEMPTS, Verdict, judge};
 pub use failure::{MAX_ERROR_CHARS, error_chain};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};
 pub use items::{DeploymentRow, SubscriptionSummary};
+pub use present::{Present, manifest};
 pub use queries::{DeploymentFilter, Page};
+pub use reread::MAX_READS;
 pub use sweep::{DuePage, DueRow};
 
 /// The table, and the client to reach it with.

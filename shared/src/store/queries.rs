@@ -11,6 +11,7 @@ use futures_util::future::{try_join, try_join_all};
 
 use super::items::{self, DeploymentRow, Item, SlugClaimItem, SubscriptionSummary, string};
 use super::keys::{self, Key, STATE_SHARDS};
+use super::reread::{Reading, until_whole};
 use super::schema::{STATE_INDEX, TENANT_INDEX};
 use super::{Store, StoreError};
 use crate::auth::Scope;
@@ -45,6 +46,39 @@ pub struct DeploymentFilter {
     pub state: Option<State>,
     /// Only those of this slug.
     pub slug: Option<Slug>,
+}
+
+/// What a Query of events found, newest first.
+struct FoundEvents {
+    /// One more than the limit, if there is one.
+    events: Vec<Event>,
+    /// How many make a page.
+    limit: usize,
+    /// Whether the Query ended before the limit, though there may be more.
+    more: bool,
+}
+
+impl FoundEvents {
+    /// The sequence of the newest; 0 if there is none.
+    fn newest(&self) -> u64 {
+        self.events.first().map_or(0, |event| event.sequence)
+    }
+
+    /// Whether the newest is the last of its commit.
+    fn ends_with_its_commit(&self) -> bool {
+        self.events.first().is_none_or(|event| event.sequence == event.commit_last)
+    }
+
+    /// Whether each event is followed by the one before it, down to the first unless there is more.
+    fn is_unbroken(&self) -> bool {
+        let reaches_first = !self.more && self.events.len() <= self.limit;
+        self.events.windows(2).all(|pair| pair[0].sequence == pair[1].sequence + 1)
+            && self.events.last().is_none_or(|oldest| oldest.sequence == 1 || !reaches_first)
+    }
+
+    fn into_page(self) -> Page<Event, u64> {
+        Page::cut(self.events, self.limit, self.more, |event: &Event| event.sequence)
+    }
 }
 
 impl<T, P> Page<T, P> {
@@ -95,8 +129,8 @@ impl Store {
         }
     }
 
-    /// Reads a deployment with its newest events, in two requests at once. Both are of one moment: what was committed
-    /// between the two is left out, or read again. `None` as for [`Store::load`].
+    /// Reads a deployment with its newest events, in two requests at once. Both are of one version: what was committed
+    /// between the two is left out, and what is missing is read again. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -106,16 +140,23 @@ impl Store {
         id: DeploymentId,
         limit: usize,
     ) -> Result<Option<(Aggregate, Page<Event, u64>)>, StoreError> {
-        let (aggregate, (page, _)) = try_join(self.load(scope, id), self.events(scope, id, limit, None)).await?;
+        let (aggregate, found) = try_join(self.load(scope, id), self.query_events(scope, id, limit, None)).await?;
         let Some(aggregate) = aggregate else { return Ok(None) };
         let version = aggregate.deployment.version;
-        let is_of_version = page.items.first().map(|event| event.sequence) == Some(version);
-        let page = if is_of_version { page } else { self.events(scope, id, limit, Some(version + 1)).await?.0 };
-        Ok(Some((aggregate, page)))
+        if found.newest() == version && found.is_unbroken() {
+            return Ok(Some((aggregate, found.into_page())));
+        }
+        let read = || async {
+            let found = self.query_events(scope, id, limit, Some(version + 1)).await?;
+            let is_whole = found.newest() == version && found.is_unbroken();
+            Ok(if is_whole { Reading::Whole(found.into_page()) } else { Reading::Torn })
+        };
+        Ok(Some((aggregate, until_whole("a page of events", read).await?)))
     }
 
-    /// A page of a deployment's events: one Query, since every event says whose it is. Only if it finds none, a GetItem tells
-    /// whether there is such a deployment: beyond the last of them, and alike for what is not there and what is another
+    /// A page of a deployment's events, without a gap and never with half of a commit at its newest end: one Query, since
+    /// every event says whose it is. Only if it finds none, or not what it should, a GetItem tells whether there is such a
+    /// deployment and in which version: beyond the last of them, and alike for what is not there and what is another
     /// tenant's. `None` as for [`Store::load`].
     ///
     /// # Errors
@@ -127,28 +168,48 @@ impl Store {
         limit: usize,
         before: Option<u64>,
     ) -> Result<Option<Page<Event, u64>>, StoreError> {
-        let (page, tenant_id) = self.events(scope, id, limit, before).await?;
-        let is_within = match tenant_id {
-            Some(tenant_id) => scope.contains(&tenant_id),
-            None => self.is_within(scope, id).await?,
-        };
-        Ok(is_within.then_some(page))
+        until_whole("a page of events", || self.read_events(scope, id, limit, before)).await
     }
 
-    /// A page of a deployment's events, and whose they are if there are any. DynamoDB leaves those of other tenants out.
-    async fn events(
+    async fn read_events(
         &self,
         scope: &Scope,
         id: DeploymentId,
         limit: usize,
         before: Option<u64>,
-    ) -> Result<(Page<Event, u64>, Option<TenantId>), StoreError> {
+    ) -> Result<Reading<Option<Page<Event, u64>>>, StoreError> {
+        let found = self.query_events(scope, id, limit, before).await?;
+        let newest = found.newest();
+        let begins_well = match before {
+            Some(before) if newest + 1 == before && newest > 0 => true,
+            None if newest > 0 => found.ends_with_its_commit(),
+            // Nothing, or less than there should be before the position, unless that lies beyond the newest event.
+            None | Some(_) => {
+                let row = self.get(keys::deployment(id)).await?.map(items::to_deployment).transpose()?;
+                let Some(row) = row.filter(|row| scope.contains(&row.deployment.tenant_id)) else {
+                    return Ok(Reading::Whole(None));
+                };
+                let version = row.deployment.version;
+                newest == before.map_or(version, |before| version.min(before.saturating_sub(1)))
+            }
+        };
+        let is_whole = begins_well && found.is_unbroken();
+        Ok(if is_whole { Reading::Whole(Some(found.into_page())) } else { Reading::Torn })
+    }
+
+    /// Queries events. DynamoDB leaves those of other tenants out.
+    async fn query_events(
+        &self,
+        scope: &Scope,
+        id: DeploymentId,
+        limit: usize,
+        before: Option<u64>,
+    ) -> Result<FoundEvents, StoreError> {
         let range = keys::events_before(before);
         let (items, more) = self.partition_page(keys::partition(id), range, limit, scope).await?;
         let records = items.into_iter().map(items::to_event_record).collect::<Result<Vec<_>, _>>()?;
-        let tenant_id = records.first().map(|record| record.tenant_id.clone());
         let events = records.into_iter().map(|record| record.event).collect();
-        Ok((Page::cut(events, limit, more, |event: &Event| event.sequence), tenant_id))
+        Ok(FoundEvents { events, limit, more })
     }
 
     /// Whether there is such a deployment within the scope: one consistent GetItem.

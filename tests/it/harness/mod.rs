@@ -27,6 +27,7 @@ pub mod setup;
 pub mod shop;
 pub mod stream;
 pub mod table;
+pub mod tears;
 pub mod trap;
 pub mod weather;
 pub mod world;

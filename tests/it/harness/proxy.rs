@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, Notify};
 
+use super::tears::{self, Memory, Stale};
 use super::weather::{Kind, Weather, halves};
 
 const TARGET: &str = "x-amz-target";
@@ -87,6 +88,8 @@ pub enum Fault {
     ResetAfter,
     /// DynamoDB reads half of the keys and names the others as unprocessed.
     Unprocessed,
+    /// DynamoDB reads some items as they were before a transaction. Only a request that asks for one of them is torn.
+    Torn(Vec<Stale>),
 }
 
 #[derive(Debug)]
@@ -98,6 +101,8 @@ struct Shared {
     record: Mutex<Option<Vec<Exchange>>>,
     faults: Mutex<Vec<Planned>>,
     weather: Mutex<Option<Weather>>,
+    /// What transactions have written over, while somebody wants to know.
+    memory: Mutex<Option<Memory>>,
     /// How often the last attempt at something went wrong, so that nobody tries again.
     exhausted: Mutex<usize>,
     /// How often each transaction was cancelled, by its token.
@@ -133,6 +138,7 @@ impl Proxy {
             record: Mutex::default(),
             faults: Mutex::default(),
             weather: Mutex::default(),
+            memory: Mutex::default(),
             exhausted: Mutex::default(),
             cancelled: Mutex::default(),
             late: Mutex::default(),
@@ -161,8 +167,25 @@ impl Proxy {
         lock(&self.state.seen).clear();
     }
 
+    /// Remembers from now on what transactions write over.
+    pub fn remember(&self) {
+        lock(&self.state.memory).get_or_insert_default();
+    }
+
+    /// Items of a deployment as they were before its last transaction: those that it changed and whose sort keys are among
+    /// `sort_keys`, or begin as one of them that ends in `#`.
+    pub fn stale(&self, pk: &str, sort_keys: &[&str]) -> Vec<Stale> {
+        let memory = lock(&self.state.memory);
+        let stale = memory.as_ref().expect("a memory").stale(pk, sort_keys);
+        assert!(!stale.is_empty(), "the last transaction in {pk} changed none of {sort_keys:?}");
+        stale
+    }
+
     /// Lets requests go wrong by themselves from now on.
     pub fn begin(&self, weather: Weather) {
+        if weather.tears() {
+            self.remember();
+        }
         *lock(&self.state.weather) = Some(weather);
     }
 
@@ -236,7 +259,7 @@ impl Fault {
 
     /// Whether whoever sent the request takes it for failed.
     fn fails(&self) -> bool {
-        !matches!(self, Self::Gather(_) | Self::Delay(_) | Self::ForgetToken | Self::Unprocessed)
+        !matches!(self, Self::Gather(_) | Self::Delay(_) | Self::ForgetToken | Self::Unprocessed | Self::Torn(_))
     }
 
     fn error(name: &str, body: &Value) -> Self {
@@ -275,9 +298,19 @@ async fn handle(state: Arc<Shared>, reset: &Notify, request: Request<Incoming>) 
     let fails = fault.as_ref().is_some_and(Fault::fails);
     let is_last = state.is_last(&seen, fault.as_ref(), text(SDK_REQUEST));
     let mut attempt = Attempt { state: Arc::clone(&state), is_last, failed: true };
-    let response = state.meet(fault, reset, headers, seen.body).await;
+    let response = state.meet(fault, reset, headers, seen).await;
     attempt.failed = fails;
     response
+}
+
+impl Planned {
+    fn is_for(&self, seen: &Seen) -> bool {
+        let can_happen = match &self.fault {
+            Fault::Torn(stale) => stale.iter().any(|stale| stale.is_asked_for(seen)),
+            _ => true,
+        };
+        self.operation == seen.operation && self.times > 0 && can_happen
+    }
 }
 
 impl Shared {
@@ -285,13 +318,16 @@ impl Shared {
     fn next_fault(&self, seen: &mut Seen) -> Option<Fault> {
         let planned = {
             let mut faults = lock(&self.faults);
-            let planned = faults.iter_mut().find(|planned| planned.operation == seen.operation && planned.times > 0);
+            let planned = faults.iter_mut().find(|planned| planned.is_for(seen));
             planned.map(|planned| {
                 planned.times -= 1;
                 planned.fault.clone()
             })
         };
-        planned.or_else(|| lock(&self.weather).as_mut()?.befall(seen))
+        planned.or_else(|| {
+            let memory = lock(&self.memory);
+            lock(&self.weather).as_mut()?.befall(seen, memory.as_ref())
+        })
     }
 
     /// Whether nobody tries again after this attempt, if it fails. `sdk_request` is what the SDK says of it, such as
@@ -315,13 +351,8 @@ impl Shared {
     }
 
     /// Answers a request, with what happens to it.
-    async fn meet(
-        self: &Arc<Self>,
-        fault: Option<Fault>,
-        reset: &Notify,
-        headers: HeaderMap,
-        mut request: Value,
-    ) -> Response {
+    async fn meet(self: &Arc<Self>, fault: Option<Fault>, reset: &Notify, headers: HeaderMap, seen: Seen) -> Response {
+        let mut request = seen.body.clone();
         let forward = |request: &Value| self.forward(headers.clone(), request.to_string().into());
         match fault {
             None => {}
@@ -369,18 +400,41 @@ impl Shared {
                 body["UnprocessedKeys"] = unread;
                 return answer(status, Body::from(body.to_string()));
             }
+            Some(Fault::Torn(stale)) => {
+                let (status, body) = forward(&request).await;
+                return answer(status, Body::from(tears::tear(&seen, &body, &stale)));
+            }
         }
         let (status, body) = forward(&request).await;
         answer(status, Body::from(body))
+    }
+
+    /// The items that a transaction is about to write over, if they are to be remembered.
+    async fn found_by(&self, headers: &HeaderMap, request: &Bytes) -> Option<(Value, Vec<Value>)> {
+        if lock(&self.memory).is_none() || operation(headers) != "TransactWriteItems" {
+            return None;
+        }
+        let request: Value = serde_json::from_slice(request).expect("a request");
+        let mut headers = headers.clone();
+        headers.insert(TARGET, header::HeaderValue::from_static("DynamoDB_20120810.BatchGetItem"));
+        let read = self.client.post(self.upstream).headers(headers).body(tears::read_of(&request).to_string());
+        let answer = read.send().await.expect("DynamoDB Local answers").bytes().await.expect("an answer in full");
+        let answer: Value = serde_json::from_slice(&answer).expect("DynamoDB speaks JSON");
+        let tables = answer["Responses"].as_object().expect("what was found").values();
+        Some((request, tables.filter_map(Value::as_array).flatten().cloned().collect()))
     }
 
     async fn forward(&self, mut headers: HeaderMap, body: Bytes) -> (StatusCode, Bytes) {
         headers.remove(header::HOST);
         headers.remove(header::CONTENT_LENGTH);
         let (operation, request) = (operation(&headers), body.clone());
+        let found = self.found_by(&headers, &body).await;
         let sent = self.client.post(self.upstream).headers(headers).body(body).send().await;
         let received = sent.expect("DynamoDB Local answers");
         let (status, answer) = (received.status(), received.bytes().await.expect("DynamoDB Local answers in full"));
+        if let Some((request, found)) = found.filter(|_| status.is_success()) {
+            lock(&self.memory).get_or_insert_default().note(&request, &found);
+        }
         if let Some(record) = lock(&self.record).as_mut() {
             let json = |bytes: &Bytes| serde_json::from_slice(bytes).expect("DynamoDB speaks JSON");
             record.push(Exchange { operation, request: json(&request), answer: json(&answer) });

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::proxy::Seen;
+use super::tears::Memory;
 use super::{Fault, Random};
 
 /// Rates are in so many.
@@ -43,6 +44,8 @@ pub enum Kind {
     Forgotten,
     /// Some of the keys stay unread.
     Unprocessed,
+    /// Of the items that a transaction has written some are read as before it and some as after it.
+    Torn,
 }
 
 /// The weather of one table.
@@ -56,7 +59,7 @@ pub struct Weather {
 
 impl Kind {
     /// The fault that a request meets; none if this cannot happen to it.
-    fn fault(self, request: &Seen, random: &mut Random) -> Option<Fault> {
+    fn fault(self, request: &Seen, memory: Option<&Memory>, random: &mut Random) -> Option<Fault> {
         const SHORTAGES: [&str; 3] =
             ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"];
         let items = request.body["TransactItems"].as_array().map(Vec::len);
@@ -88,6 +91,7 @@ impl Kind {
                 let keys = tables.values().filter_map(|table| table["Keys"].as_array()).map(Vec::len);
                 (keys.sum::<usize>() > 1).then_some(Fault::Unprocessed)?
             }
+            Self::Torn => Fault::Torn(memory?.some(request, random)?),
         };
         Some(fault)
     }
@@ -100,14 +104,14 @@ impl Weather {
     }
 
     /// What happens to a request, if anything. One whose token was lost comes under another.
-    pub fn befall(&mut self, request: &mut Seen) -> Option<Fault> {
+    pub fn befall(&mut self, request: &mut Seen, memory: Option<&Memory>) -> Option<Fault> {
         if token(request).is_some_and(|token| self.forgotten.contains(token)) {
             request.body["ClientRequestToken"] = super::unique().into();
         }
         let mut chance = self.random.below(OF);
         for (kind, rate) in &self.rates {
             if chance < *rate {
-                let fault = kind.fault(request, &mut self.random)?;
+                let fault = kind.fault(request, memory, &mut self.random)?;
                 *self.injected.entry(*kind).or_default() += 1;
                 if *kind == Kind::Forgotten {
                     self.forgotten.extend(token(request).map(str::to_owned));
@@ -117,6 +121,11 @@ impl Weather {
             chance -= rate;
         }
         None
+    }
+
+    /// Whether reads are torn in it.
+    pub fn tears(&self) -> bool {
+        self.rates.iter().any(|(kind, _)| *kind == Kind::Torn)
     }
 
     /// How often each kind has happened.

@@ -8,7 +8,7 @@ use arcadia_shared::auth::Principal;
 use arcadia_shared::domain::{Aggregate, Change, DeploymentId, ShortCode, Timestamp, create, decide};
 use arcadia_shared::http::{Answer, IdempotencyKey, deployment_view};
 use arcadia_shared::store::items;
-use arcadia_shared::store::{IdempotencyRecord, KEPT_FOR, StoreError, keys};
+use arcadia_shared::store::{IdempotencyRecord, KEPT_FOR, MAX_READS, StoreError, keys};
 use chrono::DateTime;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::catch_up::{CatchUp, Outcome, Policies};
 use super::wishes::{ADDON, Act, Found, Wish, creation};
 use super::world::{Defect, Message, SDK_ATTEMPTS, World};
-use super::writer::{Writer, no_answer};
+use super::writer::{Writer, no_answer, stayed_torn};
 
 /// A request that a client has sent, however often.
 pub struct Request {
@@ -40,6 +40,8 @@ pub struct Execution {
     policies: Policies,
     /// How often the request to the table that is under way was sent without an answer.
     sends: u32,
+    /// How often what it reads was torn.
+    torn: u32,
 }
 
 enum Phase {
@@ -92,8 +94,8 @@ impl Execution {
             }
         };
         let phase = Phase::Reading(reads, Box::default());
-        let made_at = world.clock(machine);
-        Self { request: id, machine, commit: None, made_at, phase, now: None, policies: Policies::new(), sends: 0 }
+        let (made_at, policies) = (world.clock(machine), Policies::new());
+        Self { request: id, machine, commit: None, made_at, phase, now: None, policies, sends: 0, torn: 0 }
     }
 
     /// Goes on by one request to the table; tells the outcome when there is one.
@@ -148,8 +150,13 @@ impl Execution {
         self.sends = 0;
         let read = reads.pop();
         let is_aggregate = matches!(read, Some(Read::Aggregate(_)));
-        if let Some(read) = read {
-            read.carry_out(world, request, &mut found)
+        if let Some(read) = read
+            && let Err(read) = read.carry_out(world, request, &mut found)
+        {
+            self.torn += 1;
+            reads.push(read);
+            self.phase = Phase::Reading(reads, found);
+            return (self.torn == MAX_READS).then(|| Err(stayed_torn().into()));
         }
         if is_aggregate && let Some(aggregate) = found.aggregate.take() {
             let now = world.clock(self.machine);
@@ -279,24 +286,25 @@ impl Execution {
 }
 
 impl Read {
-    fn carry_out(self, world: &World, request: &Request, found: &mut Found) {
-        let table = &world.table;
+    /// Reads; fails with itself if what it found was torn.
+    fn carry_out(self, world: &mut World, request: &Request, found: &mut Found) -> Result<(), Self> {
         match self {
             Self::Aggregate(id) => {
-                // What is stored was read with the store's own reader when it was written.
-                let aggregate = Some(world.audit.aggregate(id).clone());
+                let aggregate = Some(world.read_present(id).ok_or(self)?);
                 found.aggregate = aggregate.filter(|a| request.principal.scope.contains(&a.deployment.tenant_id));
             }
             Self::Invoice(key) => {
-                found.invoice = table.get(&key).map(|item| items::to_invoice(item.clone()).expect("an invoice"));
+                let item = world.table.get(&key).cloned();
+                found.invoice = item.map(|item| items::to_invoice(item).expect("an invoice"));
             }
             Self::Resource(key) => {
-                found.resource = table.get(&key).map(|item| items::to_resource(item.clone()).expect("a resource"));
+                found.resource = world.read(&key).map(|item| items::to_resource(item).expect("a resource"));
             }
             Self::Offer(plan) => {
+                let table = &world.table;
                 let addon = table.get(&keys::addon(&ADDON.parse().expect("a code")));
                 found.offer.addons.extend(addon.map(|item| items::to_addon(item.clone()).expect("an add-on")));
-                let (Some(plan), Some(aggregate)) = (plan, &found.aggregate) else { return };
+                let (Some(plan), Some(aggregate)) = (plan, &found.aggregate) else { return Ok(()) };
                 let tenant_id = &aggregate.deployment.tenant_id;
                 let offer = &mut found.offer;
                 offer.plan = table.get(&keys::plan(&plan)).map(|item| items::to_plan(item.clone()).expect("a plan"));
@@ -307,6 +315,7 @@ impl Read {
                 offer.dunning_policy = policy.map(|item| items::to_dunning_policy(item.clone()).expect("a policy"));
             }
         }
+        Ok(())
     }
 }
 

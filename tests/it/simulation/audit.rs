@@ -1,7 +1,7 @@
 //! What must hold whenever the table has changed, kept a second time from the events alone; and what clients may rely
 //! on once they are answered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arcadia_shared::domain::{
     Action, Aggregate, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, Payment,
@@ -9,7 +9,7 @@ use arcadia_shared::domain::{
     SubscriptionId, SubscriptionStatus, TenantId, Timestamp, lifecycle, replay,
 };
 use arcadia_shared::store::items::{self, Item, SlugClaimItem};
-use arcadia_shared::store::{KEPT_FOR, keys};
+use arcadia_shared::store::{KEPT_FOR, Present, keys};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -23,6 +23,8 @@ struct History {
     invoices: BTreeMap<InvoiceNumber, Invoice>,
     payments: BTreeMap<PaymentReference, (InvoiceNumber, Payment)>,
     resource: Option<ResourceId>,
+    /// The resources that were deleted.
+    deleted: HashSet<ResourceId>,
     /// Until when each subscription is billed.
     billed_until: HashMap<SubscriptionId, Timestamp>,
     /// Where in the due index a sweep has put it off to, until its next change.
@@ -71,6 +73,14 @@ impl Audit {
     /// The resource that a deployment got last.
     pub fn resource(&self, id: DeploymentId) -> Option<ResourceId> {
         self.histories[&id].resource
+    }
+
+    /// The resource that was deleted by a deployment's last event, if that deleted one.
+    pub fn just_deleted(&self, id: DeploymentId) -> Option<ResourceId> {
+        match self.histories[&id].events.last()?.kind {
+            EventKind::ResourceDeleted { resource_id, .. } => Some(resource_id),
+            _ => None,
+        }
     }
 
     /// How many events there are.
@@ -134,7 +144,9 @@ impl Audit {
         let stored: Vec<Item> =
             table.query(&keys::partition(id), keys::PRESENT).map(|(_, item)| item.clone()).collect();
         let entry = due_entry(table.get(&keys::deployment(id)).expect("the deployment"));
-        let aggregate = items::to_aggregate(stored).expect("readable items").expect("a deployment");
+        let Present::Whole(aggregate) = Present::of(stored).expect("readable items") else {
+            panic!("{id} is stored in parts of different versions")
+        };
         let mut history = self.histories.remove(&id).unwrap_or_else(|| History::new(aggregate.clone()));
         let known = history.events.len();
         for (_, sk) in keys_of(&message.writes) {
@@ -178,7 +190,7 @@ impl Audit {
 
     /// One trial for each tenant and plan; what was bought keeps its price.
     fn check_purchases(&mut self, id: DeploymentId, history: &History, before: &Aggregate, known: usize) {
-        let Aggregate { deployment, subscription, addons } = &history.aggregate;
+        let Aggregate { deployment, subscription, addons, versions: _ } = &history.aggregate;
         for event in &history.events[known..] {
             if let EventKind::Subscribed { subscription, .. } = &event.kind
                 && subscription.trial_ends_at.is_some()
@@ -208,6 +220,7 @@ impl History {
             invoices: BTreeMap::new(),
             payments: BTreeMap::new(),
             resource: None,
+            deleted: HashSet::new(),
             billed_until: HashMap::new(),
             postponed: None,
         }
@@ -275,6 +288,9 @@ impl History {
                     }
                 }
                 EventKind::ResourceAdded { resource_id, .. } => self.resource = Some(*resource_id),
+                EventKind::ResourceDeleted { resource_id, .. } => {
+                    assert!(self.deleted.insert(*resource_id), "a resource was deleted twice");
+                }
                 _ => {}
             }
         }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use arcadia_shared::domain::{Aggregate, DunningPolicy, TenantId, Timestamp, step};
 use arcadia_shared::store::items;
-use arcadia_shared::store::{StoreError, keys};
+use arcadia_shared::store::{MAX_READS, StoreError, keys};
 
 use super::world::{SDK_ATTEMPTS, World};
-use super::writer::{Writer, no_answer};
+use super::writer::{Writer, no_answer, stayed_torn};
 
 /// As the real ones.
 const MAX_STEPS: usize = 3;
@@ -30,6 +30,8 @@ pub struct CatchUp {
     phase: Phase,
     /// How often the read that is under way was sent without an answer.
     sends: u32,
+    /// How often what it reads was torn.
+    torn: u32,
 }
 
 enum Phase {
@@ -50,7 +52,8 @@ pub enum Outcome {
 
 impl CatchUp {
     pub fn new(aggregate: Aggregate, machine: usize, now: Timestamp) -> Self {
-        Self { aggregate, machine, now, steps: 0, conflicts: 0, climbed: false, phase: Phase::Deciding, sends: 0 }
+        let phase = Phase::Deciding;
+        Self { aggregate, machine, now, steps: 0, conflicts: 0, climbed: false, phase, sends: 0, torn: 0 }
     }
 
     /// Goes on by at most one request to the table; tells the outcome when there is one.
@@ -88,7 +91,14 @@ impl CatchUp {
                     return self.unanswered(Phase::Again);
                 }
                 self.sends = 0;
-                self.aggregate = world.audit.aggregate(self.aggregate.deployment.id).clone();
+                match world.read_present(self.aggregate.deployment.id) {
+                    Some(aggregate) => self.aggregate = aggregate,
+                    None if self.torn + 1 == MAX_READS => return Some(Outcome::Failed(stayed_torn())),
+                    None => {
+                        self.torn += 1;
+                        self.phase = Phase::Again;
+                    }
+                }
             }
         }
         None

@@ -92,9 +92,20 @@ fn every_seed_ends_well() {
         panic!("to repeat: SEED={seed} cargo test -p arcadia-tests --test it simulation\n{text}");
     }
     let Counts {
-        commits, sweep_steps, command_steps, crashes, lost, late, recovered, busy, conflicts, replays, ..
+        commits,
+        sweep_steps,
+        command_steps,
+        crashes,
+        lost,
+        torn,
+        late,
+        recovered,
+        busy,
+        conflicts,
+        replays,
+        ..
     } = counts;
-    for count in [commits, sweep_steps, command_steps, crashes, lost, late, recovered, busy, conflicts, replays] {
+    for count in [commits, sweep_steps, command_steps, crashes, lost, torn, late, recovered, busy, conflicts, replays] {
         assert!(count > 0, "something never happened: {counts:?}");
     }
 }
@@ -112,6 +123,8 @@ fn each_defect_is_found() {
         Defect::NoReplay,
         Defect::ReadsAtOnce,
         Defect::LateClock,
+        Defect::NoVersionCheck,
+        Defect::NoResourceCondition,
     ] {
         let (_, failed) = run_seeds(SEEDS_TO_FIND, Some(defect));
         let Some((seed, text)) = failed else { panic!("{defect:?} is not found within {SEEDS_TO_FIND} seeds") };

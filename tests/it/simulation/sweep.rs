@@ -7,7 +7,7 @@ use std::rc::Rc;
 use arcadia_shared::domain::Timestamp;
 use arcadia_shared::store::items::string;
 use arcadia_shared::store::keys::{self, Key};
-use arcadia_shared::store::{DueRow, StoreError};
+use arcadia_shared::store::{DueRow, MAX_READS, StoreError};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use chrono::TimeDelta;
 
@@ -36,7 +36,8 @@ pub struct Sweep {
 
 enum Phase {
     Page,
-    Load(DueRow),
+    /// And how often what it reads was torn.
+    Load(DueRow, u32),
     CatchUp(DueRow, Box<CatchUp>),
     Postpone(Message),
 }
@@ -52,13 +53,14 @@ impl Sweep {
     pub fn advance(&mut self, world: &mut World) -> bool {
         match std::mem::replace(&mut self.phase, Phase::Page) {
             Phase::Page => return self.page(world),
-            Phase::Load(row) => match self.answered(world, |world| world.audit.aggregate(row.id).clone()) {
-                None => self.phase = Phase::Load(row),
-                Some(Ok(aggregate)) => {
+            Phase::Load(row, torn) => match self.answered(world, |world| world.read_present(row.id)) {
+                None => self.phase = Phase::Load(row, torn),
+                Some(Ok(Some(aggregate))) => {
                     let catch_up = CatchUp::new(aggregate, self.machine, self.now);
                     self.catch_up(world, row, Box::new(catch_up));
                 }
-                Some(Err(_)) => self.next_row(),
+                Some(Ok(None)) if torn + 1 < MAX_READS => self.phase = Phase::Load(row, torn + 1),
+                Some(Ok(None) | Err(_)) => self.next_row(),
             },
             Phase::CatchUp(row, catch_up) => self.catch_up(world, row, catch_up),
             Phase::Postpone(message) => match world.send(&message) {
@@ -75,7 +77,7 @@ impl Sweep {
         false
     }
 
-    fn answered<T>(&mut self, world: &mut World, read: impl FnOnce(&World) -> T) -> Option<Result<T, StoreError>> {
+    fn answered<T>(&mut self, world: &mut World, read: impl FnOnce(&mut World) -> T) -> Option<Result<T, StoreError>> {
         if world.is_answered() {
             self.sends = 0;
             return Some(Ok(read(world)));
@@ -109,7 +111,7 @@ impl Sweep {
 
     /// Turns to the next deployment of the page, or to the next page.
     fn next_row(&mut self) {
-        self.phase = self.rows.pop_front().map_or(Phase::Page, Phase::Load);
+        self.phase = self.rows.pop_front().map_or(Phase::Page, |row| Phase::Load(row, 0));
     }
 
     fn catch_up(&mut self, world: &mut World, row: DueRow, mut catch_up: Box<CatchUp>) {

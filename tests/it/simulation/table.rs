@@ -1,5 +1,5 @@
 //! The table, in memory: it executes the very transactions that the store builds, all of it or nothing, and forgets and
-//! remembers as DynamoDB does.
+//! remembers as DynamoDB does. A read beside a transaction can find some items as before and some as after it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::{
 use chrono::TimeDelta;
 
 use super::expression::Terms;
+use crate::harness::Random;
 
 /// For how long a repetition of a request token is recognised.
 pub const TOKEN_MEMORY: TimeDelta = TimeDelta::minutes(10);
@@ -38,6 +39,8 @@ type DueEntry = Option<(String, String)>;
 #[derive(Default)]
 pub struct Table {
     partitions: BTreeMap<String, BTreeMap<String, Item>>,
+    /// What the last transaction in each partition has written over.
+    before: HashMap<String, BTreeMap<String, Option<Item>>>,
     tokens: HashMap<String, (Timestamp, Rc<Vec<TransactWriteItem>>)>,
     /// The due index as readers see it, and what has not arrived there yet.
     due: BTreeMap<(String, String), DeploymentId>,
@@ -96,6 +99,7 @@ impl Table {
         if reasons.iter().any(|reason| reason.code() != Some("None")) {
             return Outcome::Cancelled(reasons);
         }
+        self.remember(&parts);
         for write in writes.iter() {
             self.write(write);
         }
@@ -103,6 +107,44 @@ impl Table {
             self.tokens.insert(token.to_owned(), (now, Rc::clone(writes)));
         }
         Outcome::Written
+    }
+
+    /// Keeps what a transaction is about to write over.
+    fn remember(&mut self, parts: &[Write<'_>]) {
+        let mut before: HashMap<String, BTreeMap<String, Option<Item>>> = HashMap::new();
+        for Write { key: (pk, sk), .. } in parts {
+            let found = self.partitions.get(*pk).and_then(|items| items.get(*sk)).cloned();
+            before.entry((*pk).to_owned()).or_default().insert((*sk).to_owned(), found);
+        }
+        self.before.extend(before);
+    }
+
+    /// An item as it was before the last transaction in its partition, if that wrote it.
+    pub fn stale(&self, key: &Key) -> Option<Option<&Item>> {
+        Some(self.before.get(&key.pk)?.get(&key.sk)?.as_ref())
+    }
+
+    /// The present state of a deployment as a Query beside its last transaction may find it: at least one of the items that
+    /// this changed as before it, and at least one as after it. `None` if it changed only one.
+    pub fn torn(&self, id: DeploymentId, random: &mut Random) -> Option<Vec<Item>> {
+        let pk = keys::partition(id);
+        let mut items: BTreeMap<&String, &Item> = self.query(&pk, keys::PRESENT).collect();
+        let written = self.before.get(&pk)?.iter().filter(|(sk, _)| sk.starts_with(keys::PRESENT));
+        let mut changed: Vec<(&String, &Option<Item>)> =
+            written.filter(|(sk, before)| items.get(sk).copied() != before.as_ref()).collect();
+        if changed.len() < 2 {
+            return None;
+        }
+        changed.swap_remove(random.below(changed.len()));
+        let first = changed.swap_remove(random.below(changed.len()));
+        changed.retain(|_| random.below(2) == 0);
+        for (sk, before) in changed.into_iter().chain([first]) {
+            match before {
+                Some(item) => items.insert(sk, item),
+                None => items.remove(sk),
+            };
+        }
+        Some(items.into_values().cloned().collect())
     }
 
     fn judge(&self, write: &Write<'_>, is_busy: bool) -> CancellationReason {

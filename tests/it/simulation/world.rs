@@ -3,8 +3,10 @@
 
 use std::rc::Rc;
 
-use arcadia_shared::domain::Timestamp;
-use arcadia_shared::store::Store;
+use arcadia_shared::domain::{Aggregate, DeploymentId, Timestamp};
+use arcadia_shared::store::items::Item;
+use arcadia_shared::store::keys::Key;
+use arcadia_shared::store::{Present, Store};
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 use chrono::{DateTime, SubsecRound, TimeDelta};
 use uuid::Uuid;
@@ -39,6 +41,10 @@ pub enum Defect {
     ReadsAtOnce,
     /// A command is decided on a deployment of which a step of the clock is due.
     LateClock,
+    /// What a Query found is taken for whole, whichever versions its items are of.
+    NoVersionCheck,
+    /// A resource is written over another version than was read.
+    NoResourceCondition,
 }
 
 /// A write on its way to the table.
@@ -73,6 +79,7 @@ pub struct Counts {
     pub command_steps: u64,
     pub crashes: u64,
     pub lost: u64,
+    pub torn: u64,
     pub late: u64,
     pub recovered: u64,
     pub busy: u64,
@@ -92,6 +99,7 @@ impl Counts {
             command_steps,
             crashes,
             lost,
+            torn,
             late,
             recovered,
             busy,
@@ -107,6 +115,7 @@ impl Counts {
             (&mut self.command_steps, command_steps),
             (&mut self.crashes, crashes),
             (&mut self.lost, lost),
+            (&mut self.torn, torn),
             (&mut self.late, late),
             (&mut self.recovered, recovered),
             (&mut self.busy, busy),
@@ -203,6 +212,31 @@ impl World {
         let lost = !self.is_calm && self.chance(30);
         self.counts.lost += u64::from(lost);
         !lost
+    }
+
+    /// Reads a deployment's present state as `Store::load` does, once; `None` if that was torn.
+    pub fn read_present(&mut self, id: DeploymentId) -> Option<Aggregate> {
+        let is_beside_a_transaction = !self.is_calm && self.chance(6);
+        let torn = is_beside_a_transaction.then(|| self.table.torn(id, &mut self.random)).flatten();
+        // What is stored was read with the store's own reader when it was written.
+        let Some(items) = torn else { return Some(self.audit.aggregate(id).clone()) };
+        self.counts.torn += 1;
+        self.trace(|| "  a read is torn".to_owned());
+        match Present::of(items).expect("readable items") {
+            Present::Whole(aggregate) => Some(aggregate),
+            Present::Torn(found) if self.defect == Some(Defect::NoVersionCheck) => found,
+            Present::Torn(_) | Present::Absent => None,
+        }
+    }
+
+    /// Reads an item by itself, which a transaction may be writing.
+    pub fn read(&mut self, key: &Key) -> Option<Item> {
+        let is_beside_a_transaction = !self.is_calm && self.chance(3);
+        if is_beside_a_transaction && let Some(stale) = self.table.stale(key) {
+            self.counts.torn += 1;
+            return stale.cloned();
+        }
+        self.table.get(key).cloned()
     }
 
     /// Sends a write. `None` if no answer comes back: it may never arrive, arrive late, or have been carried out.

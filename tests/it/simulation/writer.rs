@@ -6,6 +6,7 @@ use arcadia_shared::domain::Change;
 use arcadia_shared::store::{CommitId, IdempotencyRecord, StoreError, Verdict, judge};
 use aws_sdk_dynamodb::types::Put;
 
+use super::table::key_of;
 use super::world::{Commit, Defect, Message, SDK_ATTEMPTS, World};
 
 /// A commit under way.
@@ -40,6 +41,7 @@ impl Writer {
                 Some(Defect::NoVersionCondition) => index == 0 || is_event(put),
                 Some(Defect::NoClaimCondition) => is_claimed && index == 1,
                 Some(Defect::NoRecordCondition) => record.is_some() && index == last,
+                Some(Defect::NoResourceCondition) => key_of(&put.item).1.starts_with("RESOURCE#"),
                 _ => false,
             };
             if is_unconditional {
@@ -88,4 +90,9 @@ fn pays(change: &Change) -> bool {
 /// What the SDK says when it has sent often enough.
 pub fn no_answer() -> StoreError {
     StoreError::Unavailable("no answer".to_owned())
+}
+
+/// What the store says when it has read often enough.
+pub fn stayed_torn() -> StoreError {
+    StoreError::Unavailable("torn each time".to_owned())
 }

@@ -201,7 +201,7 @@ impl Life {
             }
             attempt += 1;
         }
-        let Change { before: _, after, events, resource, trial_of: _, invoice } = change;
+        let Change { before: _, after, events, resource, resource_read: _, trial_of: _, invoice } = change;
         self.tally.commits += 1;
         self.tally.events += events.len() as u64;
         self.aggregate = after;
@@ -298,6 +298,7 @@ impl Life {
             region: self.aggregate.deployment.region.clone(),
             created_at: now,
             deleted_at: None,
+            version: 0,
         }))
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Moved {
 
 /// The events of a move: the change of state, with the subscription following, and the invoices that this opens.
 pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
-    let Aggregate { deployment, subscription: old, addons } = context.aggregate;
+    let Aggregate { deployment, subscription: old, addons, versions: _ } = context.aggregate;
     let Moved { to, reason, notes, resume_at, effective_at, dunning_policy } = moved;
     let policy = dunning_policy.unwrap_or(deployment.dunning_policy);
     let mut subscription = old.clone();

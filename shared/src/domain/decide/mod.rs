@@ -147,6 +147,7 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
     require_both(command.template_code.as_ref(), command.template_version.as_ref())?;
     let created = Event {
         sequence: 1,
+        commit_last: 1,
         from_state: None,
         to_state: Some(state),
         reason: "created".parse().ok(),
@@ -166,7 +167,15 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
     };
     let events = vec![created];
     match replay(command.id, &events) {
-        Ok(after) => Ok(Change { before: None, after, events, resource: None, trial_of: None, invoice: None }),
+        Ok(after) => Ok(Change {
+            before: None,
+            after,
+            events,
+            resource: None,
+            resource_read: None,
+            trial_of: None,
+            invoice: None,
+        }),
         Err(error) => unreachable!("a creation is a history of one event: {error}"),
     }
 }
@@ -188,7 +197,7 @@ pub fn decide(
         Command::Transition(command) => transition(&context, command),
         Command::Update(command) => update(&context, command),
         Command::AddResource(resource) => add_resource(&context, resource).map(Some),
-        Command::DeleteResource(resource) => Ok(delete_resource(&context, resource)),
+        Command::DeleteResource(resource) => delete_resource(&context, resource),
         Command::Subscribe(command) => subscriptions::subscribe(&context, command).map(Some),
         Command::AttachAddon(id, addon) => subscriptions::attach_addon(&context, id, &addon).map(Some),
         Command::DetachAddon(id) => subscriptions::detach_addon(&context, id).map(Some),
@@ -217,6 +226,7 @@ impl Context<'_> {
     fn event(&self, kind: EventKind) -> Event {
         Event {
             sequence: self.deployment().version + 1,
+            commit_last: self.deployment().version + 1,
             kind,
             from_state: None,
             to_state: None,
@@ -230,14 +240,16 @@ impl Context<'_> {
     /// The change that events make, in order; they are numbered here.
     fn change(&self, mut events: Vec<Event>) -> Change {
         let mut after = self.aggregate.clone();
+        let commit_last = after.deployment.version + events.len() as u64;
         for event in &mut events {
             event.sequence = after.deployment.version + 1;
+            event.commit_last = commit_last;
             if let Err(error) = after.apply(event) {
                 unreachable!("an event made from a deployment follows from it: {error}");
             }
         }
         let before = Some(self.aggregate.clone());
-        Change { before, after, events, resource: None, trial_of: None, invoice: None }
+        Change { before, after, events, resource: None, resource_read: None, trial_of: None, invoice: None }
     }
 
     fn change_by(&self, kinds: impl IntoIterator<Item = EventKind>) -> Change {
@@ -305,16 +317,23 @@ fn add_resource(context: &Context<'_>, resource: Resource) -> Result<Change, Rej
         return Err(Rejection::TooManyResources);
     }
     let kind = EventKind::ResourceAdded { resource_id: resource.id, kind: resource.kind.clone() };
-    Ok(Change { resource: Some(resource), ..context.change_by([kind]) })
+    let change = context.change_by([kind]);
+    let added = Resource { version: change.after.deployment.version, ..resource };
+    Ok(Change { resource: Some(added), ..change })
 }
 
-fn delete_resource(context: &Context<'_>, resource: Resource) -> Option<Change> {
+fn delete_resource(context: &Context<'_>, resource: Resource) -> Result<Option<Change>, Rejection> {
     if resource.deleted_at.is_some() {
-        return None;
+        return Ok(None);
+    }
+    // A resource is read by itself, and can be older than its deployment.
+    if context.deployment().live_resources == 0 {
+        return Err(Rejection::ResourceJustDeleted);
     }
     let kind = EventKind::ResourceDeleted { resource_id: resource.id, kind: resource.kind.clone() };
-    let deleted = Resource { deleted_at: Some(context.at), ..resource };
-    Some(Change { resource: Some(deleted), ..context.change_by([kind]) })
+    let change = context.change_by([kind]);
+    let deleted = Resource { deleted_at: Some(context.at), version: change.after.deployment.version, ..resource };
+    Ok(Some(Change { resource: Some(deleted), resource_read: Some(resource.version), ..change }))
 }
 
 fn require_not_archived(deployment: &Deployment) -> Result<(), Rejection> {

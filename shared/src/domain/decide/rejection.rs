@@ -139,6 +139,9 @@ pub enum Rejection {
     /// The invoice was opened after the deployment was read.
     #[error("the invoice was opened at the same moment")]
     InvoiceJustOpened,
+    /// The resource was read as it was before it was deleted.
+    #[error("the resource has just been deleted")]
+    ResourceJustDeleted,
     /// The payment is of another currency than the invoice.
     #[error("the invoice is in {0}")]
     PaymentCurrency(Currency),

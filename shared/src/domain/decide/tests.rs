@@ -230,12 +230,12 @@ fn check_stored_forms(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) 
     let row = items::to_deployment(item).unwrap();
     prop_assert_eq!((&row.deployment, row.next_action), (deployment, aggregate.next_action()));
     if let Some(subscription) = &aggregate.subscription {
-        let item = items::from_subscription(id, subscription).unwrap();
-        prop_assert_eq!(&items::to_subscription(item).unwrap(), subscription);
+        let item = items::from_subscription(id, subscription, 1).unwrap();
+        prop_assert_eq!(&items::to_subscription(item).unwrap().record, subscription);
     }
     for addon in &aggregate.addons {
-        let item = items::from_subscription_addon(id, addon).unwrap();
-        prop_assert_eq!(&items::to_subscription_addon(item).unwrap(), addon);
+        let item = items::from_subscription_addon(id, addon, 1).unwrap();
+        prop_assert_eq!(&items::to_subscription_addon(item).unwrap().record, addon);
     }
     if let Some(event) = events.last() {
         prop_assert_eq!(&items::to_event(items::from_event(deployment, event).unwrap()).unwrap(), event);
