@@ -211,7 +211,6 @@ impl Store {
         let range = keys::events_before(before);
         let (items, more) = self.partition_page(keys::partition(id), range, limit, scope).await?;
         let records = items.into_iter().map(items::to_event_record).collect::<Result<Vec<_>, _>>()?;
-        let tenant_id = records.first().map(|record| record.tenant_id.clone());
         let events = records.into_iter().map(|record| record.event).collect();
         Ok(FoundEvents { events, limit, more, tenant_id })
     }

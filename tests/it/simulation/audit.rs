@@ -73,6 +73,14 @@ impl Audit {
         self.histories[&id].resource
     }
 
+    /// The resource that was deleted by a deployment's last event, if that deleted one.
+    pub fn just_deleted(&self, id: DeploymentId) -> Option<ResourceId> {
+        match self.histories[&id].events.last()?.kind {
+            EventKind::ResourceDeleted { resource_id, .. } => Some(resource_id),
+            _ => None,
+        }
+    }
+
     /// How many events there are.
     pub fn event_count(&self) -> usize {
         self.histories.values().map(|history| history.events.len()).sum()

@@ -114,6 +114,12 @@ impl Act {
             let addons = world.random.below(3);
             return Self::Subscribe { plan, addons, anchor_mode, trial_days: world.chance(5).then_some(9) };
         }
+        // Some delete twice.
+        if let Some(resource) = world.audit.just_deleted(id)
+            && world.chance(2)
+        {
+            return Self::DeleteResource(resource);
+        }
         match world.random.below(40) {
             0..=5 => {
                 let targets = aggregate.deployment.state.targets();
