@@ -56,8 +56,6 @@ struct FoundEvents {
     limit: usize,
     /// Whether the Query ended before the limit, though there may be more.
     more: bool,
-    /// Whose they are, if there are any.
-    tenant_id: Option<TenantId>,
 }
 
 impl FoundEvents {
@@ -157,8 +155,9 @@ impl Store {
     }
 
     /// A page of a deployment's events, without a gap and never with half of a commit at its newest end: one Query, since
-    /// every event says whose it is. Only if it finds none, one GetItem more tells whether there is such a deployment: beyond
-    /// the last of them, and alike for what is not there and what is another tenant's. `None` as for [`Store::load`].
+    /// every event says whose it is. Only if it finds none, or not what it should, a GetItem tells whether there is such a
+    /// deployment and in which version: beyond the last of them, and alike for what is not there and what is another
+    /// tenant's. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -180,9 +179,6 @@ impl Store {
         before: Option<u64>,
     ) -> Result<Reading<Option<Page<Event, u64>>>, StoreError> {
         let found = self.query_events(scope, id, limit, before).await?;
-        if found.tenant_id.as_ref().is_some_and(|tenant_id| !scope.contains(tenant_id)) {
-            return Ok(Reading::Whole(None));
-        }
         let newest = found.newest();
         let begins_well = match before {
             Some(before) if newest + 1 == before && newest > 0 => true,
@@ -201,6 +197,7 @@ impl Store {
         Ok(if is_whole { Reading::Whole(Some(found.into_page())) } else { Reading::Torn })
     }
 
+    /// Queries events. DynamoDB leaves those of other tenants out.
     async fn query_events(
         &self,
         scope: &Scope,
@@ -212,7 +209,7 @@ impl Store {
         let (items, more) = self.partition_page(keys::partition(id), range, limit, scope).await?;
         let records = items.into_iter().map(items::to_event_record).collect::<Result<Vec<_>, _>>()?;
         let events = records.into_iter().map(|record| record.event).collect();
-        Ok(FoundEvents { events, limit, more, tenant_id })
+        Ok(FoundEvents { events, limit, more })
     }
 
     /// Whether there is such a deployment within the scope: one consistent GetItem.

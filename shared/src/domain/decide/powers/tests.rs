@@ -12,7 +12,6 @@ use crate::domain::aggregate::{Aggregate, Change};
 use crate::domain::event::EventKind;
 use crate::domain::lifecycle::Standing;
 use crate::domain::period::{AnchorMode, Interval};
-use crate::domain::policy::DunningPolicy;
 use crate::domain::values::SubscriptionAddonId;
 
 /// What is asked for, by whom, and how long after what was before.
