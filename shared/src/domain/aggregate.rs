@@ -196,7 +196,7 @@ impl Aggregate {
                     self.subscription.clone_from(subscription);
                 }
             }
-            EventKind::BalanceApplied {} => {}
+            EventKind::BalanceApplied { .. } => {}
             EventKind::InvoicesUncollectible { numbers } => {
                 for number in numbers {
                     let index = deployment.open_invoices.iter().position(|open| open.number == *number)?;

@@ -312,7 +312,7 @@ pub fn follow_invoices(invoices: &mut BTreeMap<InvoiceNumber, Invoice>, event: &
         | EventKind::Subscribed { .. }
         | EventKind::TrialEnded { .. }
         | EventKind::Renewed { .. }
-        | EventKind::BalanceApplied {}
+        | EventKind::BalanceApplied { .. }
         | EventKind::AddonAttached { .. }
         | EventKind::AddonDetached { .. }
         | EventKind::PlanChanged { .. }

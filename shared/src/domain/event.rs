@@ -129,7 +129,10 @@ pub enum EventKind {
         subscription: Option<Subscription>,
     },
     /// Balance settled open invoices.
-    BalanceApplied {},
+    BalanceApplied {
+        /// The invoices.
+        numbers: Vec<InvoiceNumber>,
+    },
     /// Invoices were given up.
     InvoicesUncollectible {
         /// Which.
@@ -210,7 +213,7 @@ impl EventKind {
             Self::InvoiceOpened { .. } => "invoice_opened",
             Self::PaymentReceived { .. } => "payment_received",
             Self::InvoiceVoided { .. } => "invoice_voided",
-            Self::BalanceApplied {} => "balance_applied",
+            Self::BalanceApplied { .. } => "balance_applied",
             Self::InvoicesUncollectible { .. } => "invoices_uncollectible",
             Self::AddonAttached { .. } => "addon_attached",
             Self::AddonDetached { .. } => "addon_detached",

@@ -201,7 +201,8 @@ fn events_of(context: &Context<'_>, action: Action, due_at: Timestamp) -> Result
 fn apply_balance(context: &Context<'_>) -> Vec<Event> {
     let mut books = Books::new(context);
     books.settle();
-    books.finish(context.event(EventKind::BalanceApplied {}))
+    let numbers = books.settled();
+    books.finish(context.event(EventKind::BalanceApplied { numbers }))
 }
 
 /// Gives the open invoices up that are long enough overdue, the oldest first.

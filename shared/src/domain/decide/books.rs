@@ -10,7 +10,7 @@ use crate::domain::invoice::{Invoice, InvoiceStatus, Line};
 use crate::domain::money::{Currency, sum};
 use crate::domain::policy::DunningPolicy;
 use crate::domain::subscription::{MAX_CHARGES_IN_PERIOD, Subscription, SubscriptionAddon, end_of_second};
-use crate::domain::values::Timestamp;
+use crate::domain::values::{InvoiceNumber, Timestamp};
 
 /// The most open invoices that balance settles in one commit. The clock goes on with what is left.
 pub const MAX_SETTLED_INVOICES: usize = 25;
@@ -228,6 +228,15 @@ impl<'a> Books<'a> {
                 self.enter(Entry::BalanceUsed { number, amount_cents, currency });
             }
         }
+    }
+
+    /// The invoices that balance settled, or a part of which.
+    pub(super) fn settled(&self) -> Vec<InvoiceNumber> {
+        let settled = |entry: &Entry| match entry {
+            Entry::BalanceUsed { number, .. } => Some(number.clone()),
+            Entry::Charged { .. } | Entry::Credited { .. } | Entry::BalanceReturned { .. } => None,
+        };
+        self.entries.iter().filter_map(settled).collect()
     }
 
     /// The events that a decision comes to: `main`, with the entries, and the invoices.
