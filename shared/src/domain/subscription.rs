@@ -119,6 +119,10 @@ pub struct SubscriptionAddon {
     /// Its price then of an interval that has no price of its own, in minor units.
     pub price_cents: i64,
     /// Its prices then that depend on the interval of the plan, in minor units.
+    #[cfg_attr(
+        feature = "json-schema",
+        schemars(extend("propertyNames" = {"enum": ["month", "quarter", "half_year", "year"]}))
+    )]
     pub interval_prices: IntervalPrices,
     /// The currency of the price.
     pub currency: Currency,
