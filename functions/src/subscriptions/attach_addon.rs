@@ -20,8 +20,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let addon_id = SubscriptionAddonId::new(app.new_id(app.clock.now()));
     execute(app, call, current, Command::AttachAddon(addon_id, addon), |done| {
         let subscription = subscription_view(done.after);
-        let addons = subscription["addons"].as_array().into_iter().flatten();
-        let attached = addons.cloned().find(|addon| addon["id"] == json!(addon_id));
+        let mut addons = subscription["addons"].as_array().into_iter().flatten();
+        let attached = addons.find(|addon| addon["id"] == json!(addon_id)).cloned();
         let body = json!({"addon": attached, "subscription": subscription});
         Answer::created(body, done.version, format!("/api/v1/deployments/{id}/subscription/addons/{addon_id}"))
     })
