@@ -40,9 +40,6 @@ const PLANS: [(&str, i64, &str, Interval, u32); 7] = [
 const ADDONS: [(&str, i64, &str); 4] =
     [("storage", 750, "USD"), ("euro_seats", 333, "EUR"), ("gold", MAX_PRICE_CENTS, "USD"), ("free", 0, "EUR")];
 
-/// What is known of amounts: by subscription, currency, and whether of the plan or of an add-on, what was charged less what
-/// was given back.
-
 /// A deployment, its history, and the books, kept from the events alone.
 struct Shop {
     now: Timestamp,

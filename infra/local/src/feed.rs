@@ -2,7 +2,7 @@
 //! while and can be read from any place on. What an event looks like is decided in `arcadia_functions::events::publish`.
 //!
 //! Of each deployment they are told by their sequence, though transactions are not answered in the order in which they were
-//! carried out: see [`Order`].
+//! carried out: see `Order`.
 //!
 //! The embedded engine has a stream as well, but never forgets a record and reads all of them again for each it adds.
 

@@ -235,11 +235,12 @@ impl World {
 
     /// Reads an item by itself, which a transaction may be writing.
     pub fn read(&mut self, key: &Key) -> Option<Item> {
-        if !self.is_calm && self.chance(3) {
-            if let Some(stale) = self.table.stale(key) {
-                self.counts.torn += 1;
-                return stale.cloned();
-            }
+        if !self.is_calm
+            && self.chance(3)
+            && let Some(stale) = self.table.stale(key)
+        {
+            self.counts.torn += 1;
+            return stale.cloned();
         }
         self.table.get(key).cloned()
     }
