@@ -158,9 +158,7 @@ async fn ask_for_everything(start: &str) {
         "invoices pay {id} {number} --reference p-1 --amount-cents {cents} --currency USD --as payment-provider"
     );
     assert!(shell.run(&pay).ok().contains("is paid"), "the id itself, since a provider cannot list");
-    shell
-        .run(&format!("invoices void shop {number}"))
-        .refused(3, &["(invoice_has_payments, 409)", "invoice status: paid"]);
+    shell.run(&format!("invoices void shop {number}")).refused(3, &["(invoice_has_payments, 409)"]);
 
     let (code, _, logged) = shell.running.end("-TERM").await;
     assert_eq!(code, Some(0));

@@ -70,7 +70,7 @@ async fn a_subscription_copies_its_prices_and_runs_with_the_calendar_month() {
     let subscription = &body["subscription"];
     let addon = json!({
         "id": subscription["addons"][0]["id"], "code": "storage_50gb", "name": "Storage", "price_cents": 750,
-        "currency": "USD", "quantity": 50, "unit": "GB", "attached_at": START,
+        "interval_prices": {}, "currency": "USD", "quantity": 50, "unit": "GB", "attached_at": START,
     });
     let expected = json!({
         "id": subscription["id"], "plan_code": "studio", "plan_version": 1, "price_cents": 2_900, "currency": "USD",

@@ -65,8 +65,9 @@ async fn the_plans_trial_is_free_and_bills_nothing_that_happens_in_it() {
     assert_eq!(longer["subscription"]["trial_ends_at"], "2027-02-14T10:00:00Z");
     // A plan without one, or whose trial is used up, is billed at once.
     let billed = world.change(&id, json!({"plan_code": "studio"})).await.expect(200);
-    assert_eq!(billed["lines"][0]["amount_cents"], 1_458, "15.58 of 31 days");
-    assert_eq!(billed["invoice"]["total_cents"], 1_458);
+    assert_eq!(billed["lines"][0]["amount_cents"], 1_458, "15.58 of 31 days: {billed}");
+    assert_eq!(billed["lines"][1]["amount_cents"], 377, "its add-on as well: {billed}");
+    assert_eq!(billed["invoice"]["total_cents"], 1_835);
     assert_eq!(billed["subscription"]["billed_from"], "2027-01-16T10:00:00Z");
     let second = world.create_subscribed("second", json!({"plan_code": "longer"})).await;
     assert_eq!(world.subscription(&second).await["trial_ends_at"], Value::Null);

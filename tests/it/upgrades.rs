@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
 use crate::harness::billing::Billing;
-use crate::harness::history::{BEGINNING, everything};
+use crate::harness::history::{BEGINNING, FORGED, everything};
 
 /// What no release has.
 const ADDED: &str = "added_later";
@@ -20,9 +20,12 @@ async fn told(billing: &Billing, id: &str) -> Vec<Value> {
     told
 }
 
-/// Adds to the item, and to every map in it.
+/// Whose members are not attributes of a record but what it is about: prices by interval.
+const KEYED: &str = "interval_prices";
+
+/// Adds to the item, and to every record in it.
 fn add(item: &mut Item) {
-    for value in item.values_mut() {
+    for (_, value) in item.iter_mut().filter(|(name, _)| *name != KEYED) {
         add_within(value);
     }
     item.insert(ADDED.to_owned(), string("?"));
@@ -49,7 +52,9 @@ async fn what_a_later_release_added_to_a_record_is_not_noticed() {
             items += 1;
         }
         assert_eq!(told(&billing, &id).await, before);
-        billing.books(&id).await;
+        if before[0]["deployment"]["slug"] != FORGED {
+            billing.books(&id).await;
+        }
     }
     println!("{items} items were added to");
     assert!(items > 30);

@@ -83,7 +83,7 @@ async fn a_move_of_the_map_is_made_with_its_event() {
     let event = json!({
         "sequence": 2, "commit_last": 2, "type": "state_changed", "from_state": "active", "to_state": "paused", "reason": "holidays",
         "actor": "bob", "notes": "two\nlines", "occurred_at": "2027-01-15T10:01:30Z",
-        "data": {"resume_at": resume_at, "subscription": null, "dunning_policy": null},
+        "data": {"resume_at": resume_at, "subscription": null}, "entries": [],
     });
     assert_eq!(body["event"], event);
     let shown = world.get(&format!("/deployments/{id}"), &world.user).await.expect(200);

@@ -296,8 +296,8 @@ mod tests {
     fn record(slug: &str, sequence: u64) -> EventRecord {
         let deployment_id = format!("0192f0c1-2345-7abc-8def-00000000000{}", slug.len()).parse().unwrap();
         let event = serde_json::json!({
-            "sequence": sequence, "commit_last": sequence, "type": "updated", "data": {}, "actor": "bob",
-            "occurred_at": "2027-01-15T10:00:00Z",
+            "sequence": sequence, "commit_last": sequence, "type": "updated", "data": {}, "entries": [],
+            "actor": "bob", "occurred_at": "2027-01-15T10:00:00Z",
         });
         EventRecord { deployment_id, tenant_id: "acme".parse().unwrap(), event: serde_json::from_value(event).unwrap() }
     }

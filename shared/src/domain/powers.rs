@@ -1,5 +1,5 @@
 //! The table of powers: who may do what about money, as data, in this one place. `GET /lifecycle`, the documentation
-//! and the OpenAPI document tell it from here, and [`super::decide`] asks it before anything else.
+//! and the OpenAPI document tell it from here, and [`super::decide()`] asks it before anything else.
 //!
 //! Powers that are moves stand in the lifecycle's map; the table only names them. What the clock does by itself is no
 //! caller's power: it carries out what is due.

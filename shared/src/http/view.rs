@@ -144,7 +144,6 @@ pub struct SubscriptionAddonView<'a> {
     /// What it costs each interval of the present plan, in minor units.
     price_cents: i64,
     /// The prices that were copied with it and depend on the interval of the plan, in minor units.
-    #[serde(skip_serializing_if = "IntervalPrices::is_empty")]
     interval_prices: &'a IntervalPrices,
     /// The currency of the prices.
     currency: Currency,

@@ -118,7 +118,8 @@ impl What {
     pub const fn events(self) -> &'static [&'static str] {
         match self {
             Self::Create => &["created"],
-            Self::Transition => &["state_changed"],
+            // Who pauses what is paused moves the end of the pause.
+            Self::Transition => &["state_changed", "updated"],
             Self::Update => &["updated"],
             Self::AddResource => &["resource_added"],
             Self::DeleteResource => &["resource_deleted"],

@@ -26,10 +26,7 @@ pub fn lifecycle(text: &mut Text, present: State, allowed: &[State], next: Optio
         let may = allowed.contains(to);
         let clock = next.filter(|next| target(next.action) == Some(*to));
         let style = if may { GOOD } else { DIM };
-        let label = match (may, clock) {
-            (true, _) => cell(GOOD, "you may"),
-            (false, _) => cell(DIM, &reason(present, *to)),
-        };
+        let label = if may { cell(GOOD, "you may") } else { cell(DIM, reason(present, *to, clock.is_some())) };
         let mut cells = vec![cell(style, &arc(from, centre(*to), n + 1 == moves.len(), right)), label];
         if let Some(next) = clock {
             cells.push(cell(WAITING, &format!(", clock {}", next.at)));
@@ -82,12 +79,13 @@ fn arc(from: usize, to: usize, last: bool, width: usize) -> String {
         .collect()
 }
 
-/// Why the caller may not make a move.
-fn reason(from: State, to: State) -> String {
+/// Why the caller may not make a move; in short where the clock's date stands behind it.
+fn reason(from: State, to: State, is_short: bool) -> &'static str {
     match from.move_to(to).map(|step| step.permission) {
-        Some(Permission::TenantOwingNothing) => "if paid up, not held".to_owned(),
-        Some(Permission::TenantNothingOverdue) => "if not overdue or held".to_owned(),
-        Some(Permission::Platform | Permission::Tenant) | None => "platform".to_owned(),
+        Some(Permission::TenantOwingNothing | Permission::TenantNothingOverdue) if is_short => "not now",
+        Some(Permission::TenantOwingNothing) => "if paid up, not held",
+        Some(Permission::TenantNothingOverdue) => "if not overdue or held",
+        Some(Permission::Platform | Permission::Tenant) | None => "platform",
     }
 }
 

@@ -160,13 +160,13 @@ async fn whoever_was_held_back_climbs_the_ladder_as_slowly_as_when_deployed() {
     world.admin(Method::PATCH, &path, json!({"billing_action_suspended": true})).await;
     world.leap_to("2027-02-10T00:00:00Z").await;
     world.admin(Method::PATCH, &path, json!({"billing_action_suspended": false})).await;
-    world.leap_to("2027-02-11T00:00:00Z").await;
+    world.leap_to("2027-03-13T00:00:00Z").await;
     let shown = world.admin(Method::GET, &path, Value::Null).await;
     assert_eq!(shown["deployment"]["state"], "cancelled");
     let moved = shown["events"].as_array().unwrap().iter().filter(|event| event["type"] == "state_changed");
     let mut at: Vec<_> = moved.map(|event| event["occurred_at"].as_str().unwrap()[..16].to_owned()).collect();
     at.reverse();
-    assert_eq!(at, ["2027-02-10T00:00", "2027-02-10T00:05", "2027-02-10T00:10"]);
+    assert_eq!(at, ["2027-02-10T00:00", "2027-02-24T00:00", "2027-03-12T00:00"]);
     world.engine.stop().await.unwrap();
 }
 
@@ -204,7 +204,7 @@ async fn sweeping_until_done_catches_up_with_all_that_was_missed() {
     assert!(report.steps > 0 && !report.unfinished && report.behind == 0, "{report:?}");
     assert_eq!(sweep_until_done(&late, stop_at).await.unwrap().due, 0);
     let shown = world.admin(Method::GET, &path, Value::Null).await;
-    assert_eq!(shown["deployment"]["state"], "cancelled", "its ninety days began only now");
+    assert_eq!(shown["deployment"]["state"], "past_due", "its fourteen days began only now");
     world.engine.stop().await.unwrap();
 }
 
