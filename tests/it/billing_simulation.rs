@@ -1,17 +1,20 @@
 //! The promise: two years of 1,000 deployments are billed exactly once and without gaps, by an account that is kept
 //! here a second time, from the events alone and with arithmetic of its own; and nothing acts before its time.
 
-use std::collections::{BTreeMap, HashMap};
+mod account;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arcadia_shared::domain::{
     Actor, Addon, Aggregate, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command, CreateDeployment,
     Currency, DeploymentId, DunningPolicy, Effective, Event, Interval, IntervalPrices, Invoice, InvoiceNumber, Payment,
-    Plan, Proration, State, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, audit, create,
-    decide, follow_invoices, replay, step,
+    Plan, Proration, State, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment,
+    audit, create, decide, follow_invoices, replay, step,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use self::account::Account;
 use crate::harness::Random;
 
 const DEPLOYMENTS: u128 = 1_000;
@@ -27,6 +30,8 @@ struct Life {
     policy: DunningPolicy,
     next_id: u128,
     pays: bool,
+    /// The changes of plan that were made without proration, by their events.
+    unprorated: HashSet<u64>,
 }
 
 fn at(text: &str) -> Timestamp {
@@ -95,7 +100,7 @@ impl Life {
         let policy = DunningPolicy::default();
         let pays = random.below(10) > 0;
         let (aggregate, events) = (change.after, change.events);
-        Self { aggregate, events, invoices: BTreeMap::new(), policy, next_id: n << 64, pays }
+        Self { aggregate, events, invoices: BTreeMap::new(), policy, next_id: n << 64, pays, unprorated: HashSet::new() }
     }
 
     fn new_id(&mut self) -> Uuid {
@@ -112,15 +117,17 @@ impl Life {
         self.aggregate = change.after;
     }
 
-    fn sweep(&mut self, now: Timestamp) {
-        for _ in 0..MAX_STEPS {
+    fn sweep(&mut self, now: Timestamp, max_steps: usize) {
+        for _ in 0..max_steps {
             let Some(change) = step(&self.aggregate, Some(self.policy), now).expect("no limit is near") else { return };
             self.commit(change);
         }
     }
 
-    /// Something that somebody does, or tries to.
+    /// Something that somebody does, or tries to. As with every request, the clock comes first.
     fn act(&mut self, random: &mut Random, plans: &[Plan], now: Timestamp) {
+        self.sweep(now, DAYS);
+        let mut is_unprorated = false;
         let command = match random.below(100) {
             0..=1 => self.transition(State::Paused, (random.below(2) == 0).then(|| now + TimeDelta::days(40))),
             2..=4 => self.transition(State::Active, None),
@@ -149,11 +156,13 @@ impl Life {
             },
             26..=29 => {
                 let plan = random.pick(plans).clone();
+                let proration = *random.pick(&[Proration::Prorate, Proration::Prorate, Proration::None]);
+                is_unprorated = proration == Proration::None;
                 Command::ChangePlan(ChangePlan {
                     version: plan.newest_version.clone().expect("a version"),
                     plan,
                     effective: *random.pick(&[Effective::Immediate, Effective::PeriodEnd]),
-                    proration: *random.pick(&[Proration::Prorate, Proration::Prorate, Proration::None]),
+                    proration,
                     drop_incompatible: false,
                     trial_claimed_by: None,
                 })
@@ -164,7 +173,16 @@ impl Life {
                 self.policy.suspended_after_days = *random.pick(&[7, 14, 20]);
                 return;
             }
-            33..=70 if self.pays || random.below(20) == 0 => {
+            33..=34 => {
+                let nth = random.below(self.invoices.len().max(1));
+                let Some(invoice) = self.invoices.values().nth(nth) else { return };
+                Command::Void(invoice.clone())
+            }
+            35 => {
+                let held = Some(!self.aggregate.deployment.billing_action_suspended);
+                Command::Update(UpdateDeployment { billing_action_suspended: held, ..UpdateDeployment::default() })
+            }
+            36..=70 if self.pays || random.below(20) == 0 => {
                 let Some(open) = self.aggregate.deployment.open_invoices.first() else { return };
                 let invoice = self.invoices[&open.number].clone();
                 let part = if random.below(3) == 0 { 2 } else { 1 };
@@ -176,6 +194,9 @@ impl Life {
             _ => return,
         };
         if let Ok(Some(change)) = decide(&self.aggregate, command, &admin(), Some(self.policy), now) {
+            if is_unprorated {
+                self.unprorated.extend(change.events.iter().map(|event| event.sequence));
+            }
             self.commit(change);
         }
     }
@@ -200,7 +221,7 @@ fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
             life.act(&mut random, &plans, now);
             // Now and then the sweep does not come for a while.
             if random.below(8) > 0 {
-                life.sweep(now);
+                life.sweep(now, MAX_STEPS);
             }
         }
         assert_eq!(replay(life.aggregate.deployment.id, &life.events).as_ref(), Ok(&life.aggregate));
@@ -208,6 +229,7 @@ fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
         let audited =
             audit(life.aggregate.deployment.id, &life.events).unwrap_or_else(|violation| panic!("{violation}"));
         assert_eq!(audited.invoices, life.invoices);
+        Account::check(&life.events, &life.unprorated);
         let issued: i64 = life.invoices.values().map(|invoice| invoice.total_cents).sum();
         invoices += life.invoices.len();
         steps += life.events.iter().filter(|event| event.actor == "system:billing").count();

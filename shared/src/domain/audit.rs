@@ -48,8 +48,15 @@ pub struct Audit {
     waiting: BTreeMap<ChargeId, Line>,
     /// How many invoices balance has settled in the present commit.
     settled: usize,
-    /// The time that each standing charge for the plan covers.
-    covered: BTreeMap<ChargeId, (Timestamp, Timestamp)>,
+    /// What each standing charge for the plan covers.
+    covered: BTreeMap<ChargeId, Covered>,
+}
+
+/// A charge for the plan, and until when it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Covered {
+    line: Line,
+    to: Timestamp,
 }
 
 /// A law that a history breaks.
@@ -183,24 +190,22 @@ impl Audit {
         Ok(())
     }
 
-    /// Notes what time a charge for the plan covers. What a second has begun of is charged on both sides of a change.
+    /// Notes what time a charge for the plan covers.
     fn cover(&mut self, sequence: u64, line: &Line) -> Result<(), Violation> {
         if line.kind != LineKind::PlanCharge || line.amount_cents == 0 {
             return Ok(());
         }
-        let second = TimeDelta::seconds(1);
-        let twice = self.covered.iter().find(|(_, (from, to))| *from + second < line.to && line.from + second < *to);
-        if let Some((charge, _)) = twice {
-            return Err(Violation::ChargedTwice { sequence, charge: *charge });
+        if let Some(charge) = self.covered.values().find(|covered| covered.is_charged_again_by(line)) {
+            return Err(Violation::ChargedTwice { sequence, charge: charge.line.charge });
         }
-        self.covered.insert(line.charge, (line.from, line.to));
+        self.covered.insert(line.charge, Covered { to: line.to, line: line.clone() });
         Ok(())
     }
 
     /// Notes that a credit ends what its charge covers.
     fn uncover(&mut self, credit: &Line) {
-        if let Some((_, to)) = self.covered.get_mut(&credit.charge) {
-            *to = credit.from;
+        if let Some(covered) = self.covered.get_mut(&credit.charge) {
+            covered.to = credit.from;
         }
     }
 
@@ -369,6 +374,17 @@ impl Totals {
     pub const fn balance(&self) -> bool {
         self.charged_cents - self.credited_cents
             == self.received_cents + self.open_cents + self.given_up_cents + self.waiting_cents - self.balance_cents
+    }
+}
+
+impl Covered {
+    /// Whether another charge covers a part of the same time that is worth something. What a second has begun of is
+    /// charged on both sides of a change, and a credit that comes to nothing is not written down.
+    fn is_charged_again_by(&self, line: &Line) -> bool {
+        let shared = self.to.min(line.to) - self.line.from.max(line.from);
+        let whole = self.line.to - self.line.from;
+        shared > TimeDelta::seconds(1)
+            && i128::from(self.line.amount_cents) * i128::from(shared.num_seconds()) >= i128::from(whole.num_seconds())
     }
 }
 

@@ -1,0 +1,225 @@
+//! An account of a deployment that is kept a second time: from what its events say was bought, paused and ended, and never
+//! from the charges and credits that the product records. What those come to is compared with it to the cent.
+
+use std::collections::{BTreeMap, HashSet};
+
+use arcadia_shared::domain::{
+    DunningPolicy, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, State, Subscription,
+    SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, Timestamp, follow_invoices,
+};
+use chrono::{Datelike, NaiveDate, TimeDelta};
+
+/// What is to be paid for a time: for the plan, or for an add-on.
+struct Span {
+    addon: Option<SubscriptionAddonId>,
+    price: i64,
+    period: (Timestamp, Timestamp),
+    from: Timestamp,
+    to: Timestamp,
+    cents: i64,
+    invoice: Option<InvoiceNumber>,
+    is_void: bool,
+}
+
+/// The account; everything in it is in one currency.
+#[derive(Default)]
+pub struct Account {
+    subscription: Option<Subscription>,
+    addons: Vec<SubscriptionAddon>,
+    spans: Vec<Span>,
+    invoices: BTreeMap<InvoiceNumber, Invoice>,
+    policy: DunningPolicy,
+    state_since: Option<Timestamp>,
+}
+
+/// `price * part / whole`, rounded half up, the schoolbook way.
+fn share(price: i64, from: Timestamp, to: Timestamp, (start, end): (Timestamp, Timestamp)) -> i64 {
+    let seconds = |from: Timestamp, to: Timestamp| i128::from(to.timestamp() - from.timestamp());
+    let (numerator, whole) = (i128::from(price) * seconds(from, to).max(0), seconds(start, end));
+    let (cents, rest) = (numerator / whole, numerator % whole);
+    i64::try_from(if rest * 2 >= whole { cents + 1 } else { cents }).expect("a share of a price")
+}
+
+/// Boundary `index` of a subscription, from the calendar alone.
+fn boundary(subscription: &Subscription, index: u32) -> Timestamp {
+    let anchor = subscription.anchor.anchor_at;
+    let months = anchor.year() * 12
+        + i32::try_from(anchor.month0() + index * subscription.terms.interval.months()).expect("months");
+    let (year, month) = (months.div_euclid(12), u32::try_from(months.rem_euclid(12)).expect("a month") + 1);
+    let date = (1..=subscription.anchor.anchor_day).rev().find_map(|day| NaiveDate::from_ymd_opt(year, month, day));
+    date.expect("a day").and_time(anchor.time()).and_utc()
+}
+
+impl Account {
+    /// Enters a whole history. `unprorated` has the changes of plan that were asked for without proration.
+    pub fn check(events: &[Event], unprorated: &HashSet<u64>) {
+        let mut account = Self::default();
+        for event in events {
+            account.enter(event, unprorated.contains(&event.sequence));
+            if event.sequence == event.commit_last {
+                account.compare(event);
+            }
+        }
+    }
+
+    fn enter(&mut self, event: &Event, is_unprorated: bool) {
+        let now = event.occurred_at;
+        let is_clock = event.actor == "system:billing";
+        follow_invoices(&mut self.invoices, event).expect("what an event names was issued");
+        match &event.kind {
+            EventKind::StateChanged { subscription, .. } => {
+                self.check_ladder(event, is_clock);
+                self.state_since = Some(now);
+                if let Some(subscription) = subscription {
+                    self.follow(subscription, false);
+                }
+            }
+            EventKind::Subscribed { subscription, addons, dunning_policy } => {
+                self.policy = *dunning_policy;
+                self.addons.clone_from(addons);
+                self.follow(subscription, false);
+            }
+            EventKind::Renewed { subscription } => {
+                assert!(now >= subscription.current_period_start, "renewed before its time: {event:?}");
+                self.follow(subscription, true);
+            }
+            EventKind::TrialEnded { subscription } => {
+                assert!(subscription.trial_ends_at.is_some_and(|end| now >= end), "ended before its time: {event:?}");
+                self.follow(subscription, false);
+            }
+            EventKind::AddonAttached { addon, subscription } => {
+                self.addons.push(addon.clone());
+                self.follow(subscription, false);
+                if subscription.billed_from.is_some() {
+                    self.open(subscription, Some(addon), now);
+                }
+            }
+            EventKind::AddonDetached { addon, subscription } => {
+                self.addons.retain(|other| other.id != addon.id);
+                self.close(now, |span| span.addon == Some(addon.id));
+                self.follow(subscription, false);
+            }
+            EventKind::PlanChanged { from, to, dropped_addons, subscription } => {
+                assert!(dropped_addons.is_empty(), "there is one currency");
+                let was_billed = self.subscription.as_ref().is_some_and(|old| old.billed_from.is_some());
+                if is_clock || is_unprorated || !was_billed {
+                    self.follow(subscription, is_clock && was_billed && subscription.status == SubscriptionStatus::Active);
+                } else if from.interval == to.interval {
+                    self.close(now, |span| span.addon.is_none());
+                    self.follow(subscription, false);
+                    self.open(subscription, None, now);
+                } else {
+                    self.close(now, |_| true);
+                    self.follow(subscription, false);
+                }
+            }
+            EventKind::SubscriptionCancelled { subscription } => {
+                self.close(subscription.ended_at.expect("an end"), |_| true);
+                self.follow(subscription, false);
+            }
+            EventKind::PlanChangeScheduled { subscription }
+            | EventKind::PlanChangeWithdrawn { subscription }
+            | EventKind::CancellationScheduled { subscription }
+            | EventKind::CancellationWithdrawn { subscription } => self.follow(subscription, false),
+            EventKind::TrialExtended { subscription, .. } => self.subscription.clone_from(subscription),
+            EventKind::InvoiceOpened { invoice, dunning_policy } => {
+                self.policy = dunning_policy.unwrap_or(self.policy);
+                self.invoice(invoice);
+            }
+            EventKind::InvoiceVoided { number, .. } => {
+                for span in self.spans.iter_mut().filter(|span| span.invoice.as_ref() == Some(number)) {
+                    span.is_void = true;
+                }
+            }
+            EventKind::PaymentReceived { .. }
+            | EventKind::BalanceApplied { .. }
+            | EventKind::InvoicesUncollectible { .. }
+            | EventKind::Created { .. }
+            | EventKind::Updated(_)
+            | EventKind::ResourceAdded { .. }
+            | EventKind::ResourceDeleted { .. } => {}
+        }
+    }
+
+    /// A subscription that runs and is past its trial is to be paid for: if the time until now is used up, a period opens.
+    /// `goes_on`: without a gap after the period before.
+    fn follow(&mut self, new: &Subscription, goes_on: bool) {
+        let paid_to = self.spans.iter().filter(|span| span.addon.is_none()).map(|span| span.to).max();
+        if let Some(billed_from) = new.billed_from.filter(|_| new.status == SubscriptionStatus::Active)
+            && paid_to.is_none_or(|to| to <= billed_from)
+        {
+            assert!(!goes_on || paid_to == Some(billed_from), "a gap after {paid_to:?}: {new:?}");
+            assert_eq!(boundary(new, new.cycle_index), new.current_period_start, "a boundary that drifted");
+            assert_eq!(boundary(new, new.cycle_index + 1), new.current_period_end, "a boundary that drifted");
+            self.open(new, None, billed_from);
+            for addon in self.addons.clone() {
+                self.open(new, Some(&addon), billed_from);
+            }
+        }
+        self.subscription = Some(new.clone());
+    }
+
+    fn open(&mut self, subscription: &Subscription, addon: Option<&SubscriptionAddon>, from: Timestamp) {
+        let period = (subscription.current_period_start, subscription.current_period_end);
+        let price = addon.map_or(subscription.terms.price_cents, |addon| addon.price_cents);
+        let cents = share(price, from, period.1, period);
+        let addon = addon.map(|addon| addon.id);
+        self.spans.push(Span { addon, price, period, from, to: period.1, cents, invoice: None, is_void: false });
+    }
+
+    /// What lies beyond `at` is not to be paid for.
+    fn close(&mut self, at: Timestamp, which: impl Fn(&Span) -> bool) {
+        for span in self.spans.iter_mut().filter(|span| span.to > at && which(span)) {
+            span.cents -= share(span.price, at.max(span.from), span.to, span.period).min(span.cents);
+            span.to = at.max(span.from);
+        }
+    }
+
+    fn invoice(&mut self, invoice: &Invoice) {
+        assert_eq!(
+            invoice.due_at,
+            invoice.issued_at + TimeDelta::days(i64::from(self.policy.payment_terms_days)),
+            "{invoice:?}"
+        );
+        for line in invoice.lines.iter().filter(|line| line.amount_cents > 0) {
+            let is_it = |span: &Span| {
+                span.invoice.is_none() && span.addon.is_none() == (line.kind == LineKind::PlanCharge) && is_of(span, line)
+            };
+            let span = self.spans.iter_mut().find(|span| is_it(span));
+            span.unwrap_or_else(|| panic!("nobody bought {line:?}")).invoice = Some(invoice.number.clone());
+        }
+    }
+
+    /// The clock moves nobody down the ladder before the oldest open invoice is that late, nor two rungs at once.
+    fn check_ladder(&self, event: &Event, is_clock: bool) {
+        let policy = self.policy;
+        let (days, apart) = match event.to_state {
+            Some(State::PastDue) => (policy.past_due_after_days, 0),
+            Some(State::Suspended) => {
+                (policy.suspended_after_days, policy.suspended_after_days - policy.past_due_after_days)
+            }
+            Some(State::Cancelled) if is_clock && event.from_state == Some(State::Suspended) => {
+                (policy.cancelled_after_days, policy.cancelled_after_days - policy.suspended_after_days)
+            }
+            _ => return,
+        };
+        let late = |at: Timestamp, days: u32| event.occurred_at >= at + TimeDelta::days(i64::from(days));
+        let open = self.invoices.values().filter(|invoice| invoice.status == InvoiceStatus::Open);
+        assert!(open.map(|invoice| invoice.due_at).min().is_some_and(|due| late(due, days)), "too soon: {event:?}");
+        assert!(apart == 0 || self.state_since.is_some_and(|since| late(since, apart)), "two rungs at once: {event:?}");
+    }
+
+    fn compare(&self, event: &Event) {
+        let to_pay: i64 = self.spans.iter().filter(|span| !span.is_void).map(|span| span.cents).sum();
+        let standing = self.invoices.values().filter(|invoice| invoice.status != InvoiceStatus::Void);
+        let invoiced: i64 = standing.map(|invoice| invoice.total_cents - invoice.credited_cents).sum();
+        let waiting = self.subscription.iter().flat_map(Subscription::waiting);
+        let waiting: i64 = waiting.map(|charge| charge.amount_cents).sum();
+        assert_eq!(invoiced + waiting, to_pay, "after event {}: {event:?}", event.sequence);
+    }
+}
+
+/// Whether a line is for the time of a span, and for what is left of it.
+fn is_of(span: &Span, line: &Line) -> bool {
+    (span.from, span.cents) == (line.from, line.amount_cents)
+}
