@@ -9,6 +9,7 @@
 mod harness;
 
 mod any_day;
+mod audit_command;
 mod bad_input;
 mod billing_crash;
 mod billing_history;

@@ -310,7 +310,14 @@ impl Subscription {
             }
             (SubscriptionStatus::Active, SubscriptionStatus::Paused) => self.status = SubscriptionStatus::Paused,
             (SubscriptionStatus::Active | SubscriptionStatus::Paused, SubscriptionStatus::Cancelled) => {
+                // To cancel and reactivate is no way to take back what the platform scheduled.
+                let is_platforms = |by: Authority| by == Authority::PlatformAdmin;
+                let pending_change = self.pending_change.take().filter(|pending| is_platforms(pending.scheduled_by));
+                let scheduled_by = self.cancel_scheduled_by.filter(|by| is_platforms(*by));
+                let cancel_at = self.cancel_at.filter(|_| scheduled_by.is_some());
                 self.cancel(at, now);
+                self.pending_change = pending_change;
+                (self.cancel_at, self.cancel_scheduled_by) = (cancel_at, scheduled_by);
                 self.cancelled_with_deployment = true;
             }
             (SubscriptionStatus::Paused, SubscriptionStatus::Paused)
@@ -330,8 +337,7 @@ impl Subscription {
 
     /// After a pause: time that is paid for goes on; else the anchored period that `at` falls into opens.
     fn resume(&mut self, at: Timestamp) {
-        let ends = self.cancel_at.is_some_and(|cancel_at| cancel_at <= at);
-        if at < self.current_period_end || ends {
+        if at < self.current_period_end || self.is_to_end_by(at) {
             return;
         }
         if self.in_trial() { self.begin_billing(at) } else { self.open_period_at(at) }
@@ -340,9 +346,13 @@ impl Subscription {
     /// After a cancellation: time that is paid for, or a trial, goes on, so that nothing is charged twice; else periods
     /// begin anew at `at`.
     fn restart(&mut self, at: Timestamp) {
-        if at >= self.current_period_end {
+        if at >= self.current_period_end && !self.is_to_end_by(at) {
             self.begin_billing(at);
         }
+    }
+
+    fn is_to_end_by(&self, at: Timestamp) -> bool {
+        self.cancel_at.is_some_and(|cancel_at| cancel_at <= at)
     }
 
     /// The part of a price that the rest of the current period from `at` on comes to.

@@ -43,8 +43,8 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
     if let (Some(old), Some(new)) = (old, &mut subscription) {
         let mut kept = addons.clone();
         new.follow(deployment.state, to, effective_at, context.at);
-        if old.in_trial() && !new.in_trial() {
-            // What was scheduled for the end of the trial comes first: the period that begins is of the new terms.
+        if old.billed_from != new.billed_from {
+            // What was scheduled for the end of what was before comes first: the period that begins is of the new terms.
             let mut tried = old.clone();
             if let Some(changed) = take_pending(&mut tried, &mut kept) {
                 events.push(context.event(changed));

@@ -327,6 +327,29 @@ fn m6_balance_survives_cancellation_and_reactivation() {
 }
 
 #[test]
+fn what_the_platform_scheduled_outlives_a_cancellation_and_a_reactivation() {
+    for back in ["2027-01-20", "2027-02-20"] {
+        let mut life = Life::new("2027-01-01");
+        life.subscribes("studio", &[], "2027-01-01");
+        life.pays("2027-01-01");
+        life.changes("dear", Effective::PeriodEnd, Proration::Prorate, "2027-01-05");
+        life.moves(State::Cancelled, "2027-01-10");
+        life.moves(State::Active, back);
+        life.live_until("2027-02-21");
+        assert_eq!(life.subscription().terms.plan_code.as_str(), "dear", "{back}");
+
+        let mut life = Life::new("2027-01-01");
+        life.subscribes("studio", &[], "2027-01-01");
+        life.pays("2027-01-01");
+        life.does(Command::CancelSubscription(Effective::PeriodEnd), "2027-01-05");
+        life.moves(State::Cancelled, "2027-01-10");
+        life.moves(State::Active, back);
+        life.live_until("2027-02-21");
+        assert_eq!((life.aggregate.live_subscription(), life.due()), (None, vec![]), "{back}");
+    }
+}
+
+#[test]
 fn m7_days_already_paid_are_not_charged_again() {
     let mut life = Life::new("2027-01-01");
     life.subscribes("studio", &[], "2027-01-01");
