@@ -14,6 +14,8 @@ use tokio::sync::OnceCell;
 
 /// How many steps of one deployment one sweep or one request takes. One that is further behind goes on with the next.
 pub const MAX_STEPS: usize = 3;
+/// How many of them a dry run takes: it writes nothing, so it cannot go on where the one before stopped.
+pub const MAX_STEPS_IN_MEMORY: usize = 1_000;
 /// How often a deployment that somebody else changes meanwhile is read again.
 pub const MAX_CONFLICTS: usize = 3;
 
@@ -24,6 +26,15 @@ pub enum Steps {
     Committed,
     /// They are decided one upon the other; nothing is written.
     InMemory,
+}
+
+impl Steps {
+    const fn most(self) -> usize {
+        match self {
+            Self::Committed => MAX_STEPS,
+            Self::InMemory => MAX_STEPS_IN_MEMORY,
+        }
+    }
 }
 
 /// A deployment after the steps that could be taken.
@@ -66,8 +77,7 @@ impl Policies {
     }
 }
 
-/// Takes the steps of a deployment that are due at `now`, at most [`MAX_STEPS`]. When
-/// somebody else changes the deployment meanwhile, it is read again, at most [`MAX_CONFLICTS`] times; then the outcome
+/// Takes the steps of a deployment that are due at `now`, at most [`MAX_STEPS`], or [`MAX_STEPS_IN_MEMORY`]. When somebody else changes the deployment meanwhile, it is read again, at most [`MAX_CONFLICTS`] times; then the outcome
 /// is [`StoreError::VersionConflict`].
 pub async fn catch_up(app: &App, policies: &Policies, aggregate: Aggregate, now: Timestamp, steps: Steps) -> CaughtUp {
     let mut caught_up = CaughtUp { aggregate, steps: 0, outcome: Outcome::UpToDate };
@@ -100,7 +110,7 @@ impl CaughtUp {
     ) -> Result<Outcome, StoreError> {
         let mut conflicts = 0;
         while let Some(action) = due_action(&self.aggregate, now) {
-            if self.steps == MAX_STEPS {
+            if self.steps == steps.most() {
                 return Ok(Outcome::Behind);
             }
             let change = decide_step(&app.store, policies, &self.aggregate, action, now).await?;

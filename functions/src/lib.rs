@@ -18,6 +18,7 @@ mod plans;
 mod resources;
 mod respond;
 mod routes;
+mod schedule;
 mod subscriptions;
 mod tenants;
 #[cfg(feature = "traces")]

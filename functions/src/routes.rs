@@ -8,7 +8,7 @@ use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use lambda_http::http::Method;
 
-use crate::{addons, deployments, events, invoices, lifecycle, plans, resources, subscriptions, tenants};
+use crate::{addons, deployments, events, invoices, lifecycle, plans, resources, schedule, subscriptions, tenants};
 
 /// What a handler's call comes to.
 type Outcome<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
@@ -102,7 +102,8 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/deployments/{id}" deployments::show => "show_deployment" for Watchers),
     route!(PATCH "/deployments/{id}" deployments::update => "update_deployment"),
     route!(POST "/deployments/{id}/transition" deployments::transition => "transition_deployment"),
-    route!(GET "/deployments/{id}/events" events::list => "list_events" ?"limit" ?"cursor"),
+    route!(GET "/deployments/{id}/events" events::list => "list_events"
+        ?"order" ?"after" ?"limit" ?"cursor"),
     route!(GET "/deployments/{id}/resources" resources::list => "list_resources" for Watchers
         ?"limit" ?"cursor"),
     route!(POST "/deployments/{id}/resources" resources::create => "create_resource"
@@ -124,6 +125,9 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/deployments/{id}/invoices/{number}/payments" invoices::pay => "record_payment"
         for Holders(RecordPayments)),
     route!(POST "/deployments/{id}/invoices/{number}/void" invoices::void => "void_invoice" for Admins),
+    route!(GET "/schedule" schedule => "list_schedule"
+        ?"tenant_id" ?"action" ?"before" ?"limit" ?"cursor"),
+    route!(GET "/tenants/{tenant_id}/account" tenants::show_account => "show_account"),
     route!(GET "/tenants/{tenant_id}/dunning-policy" tenants::show_dunning_policy => "show_dunning_policy"),
     route!(PUT "/tenants/{tenant_id}/dunning-policy" tenants::put_dunning_policy => "put_dunning_policy" for Admins),
     route!(GET "/plans" plans::list => "list_plans" ?"limit" ?"cursor"),

@@ -56,6 +56,9 @@ pub enum Error {
     /// The clock is further behind with the deployment than one request catches up.
     #[error("the deployment is several steps of the clock behind")]
     CatchingUp,
+    /// The tenant has more deployments than one request adds up.
+    #[error("the tenant has too many deployments for one request")]
+    TooManyDeployments,
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -106,6 +109,7 @@ impl Error {
             | Self::InvalidFields(_)
             | Self::UnsupportedMediaType
             | Self::TooLarge
+            | Self::TooManyDeployments
             | Self::KeyReused
             | Self::Internal(_) => false,
         }

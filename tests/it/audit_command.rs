@@ -38,7 +38,10 @@ async fn an_audit_adds_up_the_books_and_names_what_was_written_past_the_product(
     let expected = json!({"deployments": 2, "events": 6, "invoices": 2, "totals": [sums(5_800)], "violations": []});
     assert_eq!(report, expected);
     let (code, out, _) = audit(&["acme/blog", "--json"]);
-    assert_eq!((code, serde_json::from_str::<Value>(&out).expect("JSON")["totals"].clone()), (Some(0), json!([sums(2_900)])));
+    assert_eq!(
+        (code, serde_json::from_str::<Value>(&out).expect("JSON")["totals"].clone()),
+        (Some(0), json!([sums(2_900)]))
+    );
 
     let listed = running.http.get(&format!("/deployments/{}/invoices", ids[0]), &admin).await.expect(200);
     let invoice = listed["invoices"][0]["number"].as_str().expect("a number").to_owned();

@@ -229,7 +229,7 @@ async fn a_query_is_read_strictly() {
     let case = Case::start().await;
     let own = |rest: &str| format!("/deployments/{{id}}{rest}");
     let mut queries: Vec<(String, &str)> = Vec::new();
-    for list in ["/deployments".to_owned(), own("/events"), own("/resources")] {
+    for list in ["/deployments".to_owned(), "/schedule".to_owned(), own("/events"), own("/resources")] {
         for limit in ["0", "101", "-1", "abc", "", "1.0", "1e1", "%201", "99999999999999999999", "0x10"] {
             queries.push((format!("{list}?limit={limit}"), "invalid_limit"));
         }
@@ -249,6 +249,18 @@ async fn a_query_is_read_strictly() {
     let long = "a".repeat(64);
     for slug in ["", "Shop", "my%23shop", "my%2Fshop", "b%C3%BCcher", "-a", "a-", "a_b", "%00", &long] {
         queries.push((format!("/deployments?slug={slug}"), "invalid_slug"));
+    }
+    for order in ["", "up", "ASC", "asc,desc"] {
+        queries.push((own(&format!("/events?order={order}")), "invalid_order"));
+    }
+    for after in ["", "-1", "1.5", "x", "99999999999999999999999"] {
+        queries.push((own(&format!("/events?after={after}")), "invalid_number"));
+    }
+    for before in ["", "tomorrow", "2027-02-30T00:00:00Z", "1969-01-01T00:00:00Z"] {
+        queries.push((format!("/schedule?before={before}"), "invalid_timestamp"));
+    }
+    for action in ["", "Renew", "renew,resume", "sleep"] {
+        queries.push((format!("/schedule?action={action}"), "invalid_action"));
     }
     for tenant in ["", "a%23b", "a/b", "a%20b", "%C3%A4", &"a".repeat(65)] {
         queries.push((format!("/deployments?tenant_id={tenant}"), "invalid_tenant_id"));

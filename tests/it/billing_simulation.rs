@@ -100,7 +100,15 @@ impl Life {
         let policy = DunningPolicy::default();
         let pays = random.below(10) > 0;
         let (aggregate, events) = (change.after, change.events);
-        Self { aggregate, events, invoices: BTreeMap::new(), policy, next_id: n << 64, pays, unprorated: HashSet::new() }
+        Self {
+            aggregate,
+            events,
+            invoices: BTreeMap::new(),
+            policy,
+            next_id: n << 64,
+            pays,
+            unprorated: HashSet::new(),
+        }
     }
 
     fn new_id(&mut self) -> Uuid {

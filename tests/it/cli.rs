@@ -116,6 +116,7 @@ async fn ask_for_everything(start: &str) {
         "deployments transition shop active --dry-run",
         "deployments transition shop active",
         "deployments events shop",
+        "deployments events shop --oldest-first --after 1",
         "deployments resources shop",
         &format!("deployments create --tenant-id acme --slug new --state trial --trial-ends-at {}", later(17)),
         "deployments subscribe acme/new studio",
@@ -134,6 +135,9 @@ async fn ask_for_everything(start: &str) {
         "addons put seats --name Seats --price-cents 100 --currency USD --quantity 5 --unit seats",
         "addons show seats",
         "invoices list shop",
+        "schedule",
+        "schedule --action renew --tenant-id acme --before 2100-01-01T00:00:00Z",
+        "tenants account acme",
         "tenants dunning-policy show acme",
         "tenants dunning-policy set acme --payment-terms-days 3 --past-due-after-days 1 --suspended-after-days 2 \
          --cancelled-after-days 3 --archived-after-days 4",

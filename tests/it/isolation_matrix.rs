@@ -288,6 +288,7 @@ fn positions(theirs: &Target) -> Vec<(String, &'static [Position])> {
     vec![
         // The catalog is everyone's, and any text of this form is a place between two codes.
         (id.clone(), &[Position::Id, Position::Code]),
+        (format!("2027-01-15T10:00:00.000Z#{id}"), &[Position::Due]),
         (MISSING.to_owned(), &[Position::Id, Position::Code]),
         (number.clone(), &[Position::InvoiceNumber]),
         ("4000000000".to_owned(), &[Position::Sequence, Position::Code]),

@@ -56,6 +56,7 @@ mod replay;
 mod requests;
 mod resilience;
 mod resources;
+mod schedule;
 mod security;
 mod simulation;
 mod subscription_bad_input;

@@ -59,6 +59,8 @@ const STEPS: &[Step] = &[
     ("cancel_subscription", "at_the_end", SHOP),
     ("withdraw_cancellation", "example", SHOP),
     ("list_invoices", "example", SHOP),
+    ("list_schedule", "example", &[]),
+    ("show_account", "example", ACME),
     ("show_invoice", "example", &[("id", "shop"), ("number", "invoice")]),
     ("record_payment", "in_part", &[("id", "shop"), ("number", "invoice")]),
     ("void_invoice", "nothing_to_say", &[("id", "mistake"), ("number", "mistaken_invoice")]),

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_shared::domain::{MAX_CHARGES_IN_PERIOD, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, State};
+use arcadia_shared::store::MAX_SUMMED_DEPLOYMENTS;
 use chrono::TimeDelta;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
@@ -89,6 +90,10 @@ async fn requests(case: &mut Refusals) {
         ("invalid_invoice_number", case.get(&format!("{shop}/invoices/1"))),
         ("invalid_limit", case.get("/plans?limit=0")),
         ("invalid_cursor", case.get("/plans?cursor=!")),
+        ("invalid_action", case.get("/schedule?action=sleep")),
+        ("invalid_timestamp", case.get("/schedule?before=tomorrow")),
+        ("invalid_order", case.get(&format!("{shop}/events?order=up"))),
+        ("invalid_number", case.get(&format!("{shop}/events?after=-1"))),
         ("invalid_slug", case.get("/deployments?slug=My%20shop")),
         ("invalid_state", case.get("/deployments?state=running")),
         ("invalid_tenant_id", case.admin(Method::GET, "/tenants/a%23b/dunning-policy", json!({}))),
@@ -151,6 +156,8 @@ async fn lifecycle(case: &mut Refusals) {
         ),
     ])
     .await;
+    table::crowd(&case.billing.direct, case.billing.app.store.table(), &full, MAX_SUMMED_DEPLOYMENTS).await;
+    case.refused("too_many_deployments", case.get("/tenants/acme/account")).await;
 }
 
 /// What cannot be bought.

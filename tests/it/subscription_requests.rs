@@ -78,6 +78,8 @@ fn policy_lines() -> Vec<Line> {
         call("put_dunning_policy", Method::PUT, path, body, outcome)
     };
     vec![
+        get("show_account", "/tenants/acme/account", READ),
+        get("list_schedule", "/schedule?tenant_id=acme", READ),
         get("show_dunning_policy", path, LOOK_UP),
         put(15, (422, &[], 0)),
         put(-1, (422, &[], 0)),

@@ -26,7 +26,8 @@ pub fn run(input: &[u8]) -> bool {
         read |= check(limit, &wrapped, |id: DeploymentId| keys::deployments_before(Some(id)));
         read |= check(limit, &wrapped, |id: ResourceId| keys::resources_before(Some(id)));
         read |= check(limit, &wrapped, |number: InvoiceNumber| keys::invoices_before(Some(&number)));
-        read |= check(limit, &wrapped, |sequence: u64| keys::events_before(Some(sequence)));
+        read |= check(limit, &wrapped, |sequence: u64| keys::events_between(0, Some(sequence)));
+        read |= check(limit, &wrapped, |entry: keys::DueEntry| keys::due_between(Some(entry), None));
         read |= check(limit, &wrapped, |version: u32| keys::plan_versions_before(Some(version)));
         // Of plans and add-ons, whose list goes on after the code.
         read |= check(limit, &wrapped, |code: ShortCode| code.to_string()..="~".to_owned());

@@ -1,4 +1,5 @@
-//! Tenants: their dunning policies.
+//! Tenants: their accounts and their dunning policies.
 
 pub mod put_dunning_policy;
+pub mod show_account;
 pub mod show_dunning_policy;

@@ -1,7 +1,7 @@
 //! Invoices, payments and dunning policies.
 
 use arcadia_shared::domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, PaymentReference, Power};
-use arcadia_shared::http::{DeploymentView, InvoiceView};
+use arcadia_shared::http::{AccountView, DeploymentView, InvoiceView, ScheduleEntryView};
 use schemars::JsonSchema;
 use serde_json::json;
 
@@ -74,6 +74,19 @@ struct Policy {
     dunning_policy: DunningPolicy,
 }
 
+#[derive(JsonSchema)]
+#[schemars(rename = "ScheduleList")]
+struct Schedule {
+    schedule: Vec<ScheduleEntryView<'static>>,
+    next_cursor: NextCursor,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "AccountAnswer")]
+struct Account {
+    account: AccountView<'static>,
+}
+
 pub fn operations() -> Vec<Operation> {
     vec![
         Operation::new(
@@ -119,6 +132,25 @@ pub fn operations() -> Vec<Operation> {
         .if_match()
         .problems(&["invoice_has_payments", "invoice_not_open", "version_conflict"])
         .powers(&[Power::Void]),
+        Operation::new(
+            TENANTS,
+            "list_schedule",
+            "List what the clock will do",
+            "The next step of each deployment, the earliest first; a deployment's `upcoming` has all that lie ahead of it. \
+             A tenant's users see their own tenant's; platform_admin sees all, or those of `tenant_id`. Of one tenant \
+             it is read from the list of its deployments, of 10,000 at most.",
+        )
+        .ok::<Schedule>("A page of steps.")
+        .problems(&["tenant_not_permitted", "too_many_deployments"]),
+        Operation::new(
+            TENANTS,
+            "show_account",
+            "Show all that a tenant has and owes",
+            "Added up from its deployments as they are stored, of 10,000 at most: how many are in each state, what is open \
+             and overdue, what stands to its credit, and the next invoices.",
+        )
+        .ok::<Account>("The account.")
+        .problems(&["too_many_deployments"]),
         Operation::new(
             TENANTS,
             "show_dunning_policy",

@@ -200,8 +200,8 @@ fn deployments() -> Vec<Operation> {
             TAG,
             "list_events",
             "List a deployment's history",
-            "Everything that ever happened to it, newest first. Events are numbered without gaps; the deployment's \
-             present state follows from them.",
+            "Everything that ever happened to it, newest first, or with `order=asc` oldest first. Events are numbered \
+             without gaps; the deployment's present state follows from them.",
         )
         .ok::<Events>("A page of events."),
         Operation::new(

@@ -1,11 +1,13 @@
 //! What stands in paths, queries and headers.
 
 use arcadia_shared::domain::{
-    DeploymentId, InvoiceNumber, ResourceId, ShortCode, Slug, State, SubscriptionAddonId, TenantId,
+    Action, DeploymentId, InvoiceNumber, ResourceId, ShortCode, Slug, State, SubscriptionAddonId, TenantId,
 };
 use arcadia_shared::http::{DEFAULT_LIMIT, MAX_LIMIT};
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
+
+use crate::schema::Moment;
 
 /// A parameter, and what is answered when it is not of its form.
 pub struct Parameter {
@@ -52,6 +54,20 @@ pub fn query_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Pa
             "invalid_tenant_id",
         ),
         "state" => ("Only those in this state.", json!(generator.subschema_for::<State>()), "invalid_state"),
+        "order" => (
+            "`desc`: the newest first; `asc`: the oldest first.",
+            json!({"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
+            "invalid_order",
+        ),
+        "after" => (
+            "Only what comes after this sequence.",
+            json!({"type": "integer", "minimum": 0, "maximum": u64::MAX, "default": 0}),
+            "invalid_number",
+        ),
+        "before" => {
+            ("Only what is due before this moment.", json!(generator.subschema_for::<Moment>()), "invalid_timestamp")
+        }
+        "action" => ("Only this step.", json!(generator.subschema_for::<Action>()), "invalid_action"),
         "slug" => ("Only those of this slug.", json!(generator.subschema_for::<Slug>()), "invalid_slug"),
         _ => return None,
     };

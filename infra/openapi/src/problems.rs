@@ -9,6 +9,7 @@ pub type Problem = (&'static str, u16, &'static str);
 pub const PROBLEMS: &[Problem] = &[
     ("idempotency_key_in_use", 409, "A request with this Idempotency-Key is under way. Send it again later."),
     ("idempotency_key_reused", 422, "The Idempotency-Key came with another request before."),
+    ("invalid_action", 400, "The parameter action names no step of the clock."),
     ("invalid_code", 400, "A code in the path is not of its form."),
     ("invalid_cursor", 400, "The cursor is no `next_cursor` of this list."),
     (
@@ -26,9 +27,12 @@ pub const PROBLEMS: &[Problem] = &[
         400,
         "The path is no percent-encoded UTF-8. Told by the local program; API Gateway has words of its own.",
     ),
+    ("invalid_number", 400, "A parameter is no whole number, 0 or more."),
+    ("invalid_order", 400, "The parameter order is neither asc nor desc."),
     ("invalid_slug", 400, "The parameter slug is not of its form."),
     ("invalid_state", 400, "The parameter state names no state."),
     ("invalid_tenant_id", 400, "A tenant's id in the path or query is not of its form."),
+    ("invalid_timestamp", 400, "A parameter is no RFC 3339 time of the years 1970 to 9999."),
     ("malformed_json", 400, "The body is not one JSON object, or a field stands in it twice."),
     ("repeated_parameter", 400, "A query parameter stands twice."),
     ("unknown_field", 400, "The body has fields that the request does not have. `errors` names each."),
@@ -109,6 +113,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("plan_retired", 422, "The plan is not sold any more."),
     ("too_many_addons", 422, "A subscription can have at most 50 add-ons."),
     ("too_many_changes", 422, "Changes can make at most 200 charges within one period."),
+    ("too_many_deployments", 422, "The tenant has more than the 10,000 deployments that one request adds up."),
     ("too_many_payments", 422, "An invoice can be paid in at most 50 payments."),
     (
         "too_many_replaced_addons",

@@ -1,5 +1,7 @@
 //! The clock: what happens to a deployment when time passes, and when.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
@@ -7,7 +9,7 @@ use super::deployment::Deployment;
 use super::lifecycle::State;
 use super::policy::{DunningPolicy, days_after};
 use super::subscription::{Subscription, SubscriptionStatus};
-use super::values::Timestamp;
+use super::values::{InvalidValue, Timestamp};
 
 /// A step that the clock takes by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,10 +41,55 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every step, in the order in which those of one moment are taken.
+    pub const ALL: [Self; 11] = [
+        Self::CancelSubscription,
+        Self::EndTrial,
+        Self::Resume,
+        Self::ApplyBalance,
+        Self::MarkPastDue,
+        Self::Suspend,
+        Self::CancelUnpaid,
+        Self::ChangePlan,
+        Self::Renew,
+        Self::GiveUp,
+        Self::Archive,
+    ];
+
+    /// The name on the wire and in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CancelSubscription => "cancel_subscription",
+            Self::EndTrial => "end_trial",
+            Self::Resume => "resume",
+            Self::ApplyBalance => "apply_balance",
+            Self::MarkPastDue => "mark_past_due",
+            Self::Suspend => "suspend",
+            Self::CancelUnpaid => "cancel_unpaid",
+            Self::ChangePlan => "change_plan",
+            Self::Renew => "renew",
+            Self::GiveUp => "give_up",
+            Self::Archive => "archive",
+        }
+    }
+
     /// Whether it is a step of the dunning ladder, of which the clock takes at most one a sweep.
     #[must_use]
     pub fn is_dunning(self) -> bool {
         LADDER.iter().any(|rung| rung.action == self)
+    }
+}
+
+impl FromStr for Action {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text).ok_or(InvalidValue {
+            code: "invalid_action",
+            detail: "must be one of cancel_subscription, end_trial, resume, apply_balance, mark_past_due, suspend, \
+                     cancel_unpaid, change_plan, renew, give_up, archive",
+        })
     }
 }
 
@@ -144,6 +191,22 @@ pub fn upcoming(aggregate: &Aggregate) -> Vec<NextAction> {
         since = rung.at(policy, due_at, since);
         state = rung.to;
         steps.push(NextAction { action: rung.action, at: since });
+    }
+    if let Some(subscription) = aggregate.subscription.as_ref().filter(|s| s.is_live()) {
+        if subscription.in_trial() && subscription.pending_change.is_some() {
+            // It happens with the end of the trial.
+            steps.extend(
+                trial_end(&aggregate.deployment, Some(subscription))
+                    .map(|at| NextAction { action: Action::ChangePlan, at }),
+            );
+        }
+        // What would happen to a subscription once it has ended does not happen.
+        let of_subscription = |action| match action {
+            Action::Renew | Action::ChangePlan => true,
+            Action::EndTrial => aggregate.deployment.state != State::Trial,
+            _ => false,
+        };
+        steps.retain(|next| !of_subscription(next.action) || subscription.cancel_at.is_none_or(|end| next.at < end));
     }
     steps.sort_unstable_by_key(|next| (next.at, next.action));
     steps

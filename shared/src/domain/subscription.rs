@@ -10,7 +10,7 @@ use super::actor::Authority;
 use super::catalog::{Addon, IntervalPrices, PlanVersion};
 use super::charge::{Charge, ChargeId};
 use super::lifecycle::State;
-use super::money::{Currency, prorate};
+use super::money::{Currency, prorate, sum};
 use super::period::{Anchor, AnchorMode, Interval, Period};
 use super::values::{DisplayName, InvoiceNumber, ShortCode, SubscriptionAddonId, SubscriptionId, Timestamp};
 
@@ -157,6 +157,15 @@ impl From<&PlanVersion> for PlanTerms {
             currency: version.currency,
             interval: version.interval,
         }
+    }
+}
+
+impl PlanTerms {
+    /// What a plan and add-ons cost each interval, in minor units: those of its currency, since others are dropped with it.
+    #[must_use]
+    pub fn recurring_cents(&self, addons: &[SubscriptionAddon]) -> Option<i64> {
+        let addons = addons.iter().filter(|addon| addon.currency == self.currency);
+        sum(std::iter::once(self.price_cents).chain(addons.map(|addon| addon.price_of(self.interval))))
     }
 }
 

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Call;
 use crate::Error;
+use crate::domain::InvalidValue;
 
 /// How many records a page has when the caller does not say.
 pub const DEFAULT_LIMIT: usize = 50;
@@ -20,6 +21,27 @@ pub struct PageRequest<P> {
     pub limit: usize,
     /// Only records that follow this one in the list.
     pub position: Option<P>,
+}
+
+/// Which end of a list comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The oldest.
+    Ascending,
+    /// The newest.
+    Descending,
+}
+
+impl FromStr for Order {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "asc" => Ok(Self::Ascending),
+            "desc" => Ok(Self::Descending),
+            _ => Err(InvalidValue { code: "invalid_order", detail: "must be asc or desc" }),
+        }
+    }
 }
 
 impl<P: FromStr> PageRequest<P> {

@@ -3,11 +3,13 @@
 use std::str::FromStr;
 
 use lambda_http::{Body, Request, RequestExt};
+use serde_json::Value;
 
+use super::fields::timestamp;
 use super::{Fields, IdempotencyKey};
 use crate::Error;
 use crate::auth::Principal;
-use crate::domain::InvalidValue;
+use crate::domain::{InvalidValue, Timestamp};
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY_LEN: usize = 64 * 1024;
@@ -62,6 +64,31 @@ impl Call {
         let parse = |text: &str| {
             text.parse()
                 .map_err(|e: InvalidValue| Error::malformed(e.code, format!("the parameter {name} {}", e.detail)))
+        };
+        self.parameter(name).map(parse).transpose()
+    }
+
+    /// A parameter of the query that is a whole number.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with the code `invalid_number`.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, Error> {
+        let parse = |text: &str| {
+            text.parse().map_err(|_| {
+                Error::malformed("invalid_number", format!("the parameter {name} must be a whole number, 0 or more"))
+            })
+        };
+        self.parameter(name).map(parse).transpose()
+    }
+
+    /// A parameter of the query that is a time.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with the code `invalid_timestamp`.
+    pub fn time(&self, name: &str) -> Result<Option<Timestamp>, Error> {
+        let parse = |text: &str| {
+            timestamp(&Value::from(text))
+                .map_err(|e| Error::malformed(e.code, format!("the parameter {name} {}", e.detail)))
         };
         self.parameter(name).map(parse).transpose()
     }

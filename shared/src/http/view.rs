@@ -8,7 +8,7 @@ use crate::domain::{
     Action, Amount, AnchorMode, Authority, Charge, Currency, Deployment, DeploymentId, DisplayName, Interval,
     IntervalPrices, Invoice, Line, NextAction, OpenInvoice, PendingChange, PlanTerms, ShortCode, Slug, State,
     Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, Template,
-    TemplateVersion, TenantId, Timestamp, sum,
+    TemplateVersion, TenantId, Timestamp,
 };
 use crate::store::SubscriptionSummary;
 
@@ -263,7 +263,7 @@ impl<'a> SubscriptionView<'a> {
     pub(super) fn new(subscription: &'a Subscription, addons: &'a [SubscriptionAddon]) -> Self {
         let Subscription {
             id,
-            terms: PlanTerms { plan_code, plan_version, price_cents, currency, interval },
+            terms,
             status,
             anchor_mode,
             anchor,
@@ -284,8 +284,7 @@ impl<'a> SubscriptionView<'a> {
             pending_change,
             created_at,
         } = subscription;
-        let addon_prices = addons.iter().map(|addon| addon.price_of(*interval));
-        let recurring_cents = sum(std::iter::once(*price_cents).chain(addon_prices));
+        let PlanTerms { plan_code, plan_version, price_cents, currency, interval } = terms;
         Self {
             id: *id,
             plan_code,
@@ -293,7 +292,7 @@ impl<'a> SubscriptionView<'a> {
             price_cents: *price_cents,
             currency: *currency,
             interval: *interval,
-            recurring_cents,
+            recurring_cents: terms.recurring_cents(addons),
             status: *status,
             anchor: *anchor_mode,
             anchor_at: anchor.anchor_at,

@@ -11,9 +11,9 @@ use super::keys::{self, Key};
 use super::present::manifest;
 use super::{CommitId, StoreError};
 use crate::domain::{
-    Action, Addon, Aggregate, Amount, Deployment, DeploymentId, DisplayName, DunningPolicy, Event, Invoice,
-    InvoiceNumber, NextAction, OpenInvoice, Payment, Plan, PlanVersion, Resource, ShortCode, Slug, State, Subscription,
-    SubscriptionAddon, SubscriptionStatus, Template, TemplateVersion, TenantId, Timestamp,
+    Action, Addon, Aggregate, Amount, Currency, Deployment, DeploymentId, DisplayName, DunningPolicy, Event, Interval,
+    Invoice, InvoiceNumber, NextAction, OpenInvoice, Payment, PendingChange, Plan, PlanVersion, Resource, ShortCode,
+    Slug, State, Subscription, SubscriptionAddon, SubscriptionStatus, Template, TemplateVersion, TenantId, Timestamp,
 };
 
 /// An item as the SDK has it.
@@ -106,18 +106,50 @@ pub struct SubscriptionSummary {
     pub plan_version: u32,
     /// Whether it is billed.
     pub status: SubscriptionStatus,
-    /// The first moment after the current period.
+    /// How often it is charged.
+    pub interval: Interval,
+    /// What the plan and all add-ons cost each interval, in minor units.
+    pub recurring_cents: Option<i64>,
+    /// The currency of that.
+    pub currency: Currency,
+    /// The first moment after the current period, or after the trial.
     pub current_period_end: Timestamp,
+    /// When it ends, if that is scheduled.
+    pub cancel_at: Option<Timestamp>,
+    /// What it costs each interval once a scheduled change of plan has taken place; null if none is scheduled.
+    pub pending: Option<Amount>,
 }
 
-impl From<&Subscription> for SubscriptionSummary {
-    fn from(subscription: &Subscription) -> Self {
+impl SubscriptionSummary {
+    /// What is told of a subscription and its add-ons.
+    #[must_use]
+    pub fn new(subscription: &Subscription, addons: &[SubscriptionAddon]) -> Self {
+        let terms = &subscription.terms;
+        let amount = |pending: &PendingChange| {
+            let amount_cents = pending.terms.recurring_cents(addons)?;
+            Some(Amount { currency: pending.terms.currency, amount_cents })
+        };
         Self {
-            plan_code: subscription.terms.plan_code.clone(),
-            plan_version: subscription.terms.plan_version,
+            plan_code: terms.plan_code.clone(),
+            plan_version: terms.plan_version,
             status: subscription.status,
+            interval: terms.interval,
+            recurring_cents: terms.recurring_cents(addons),
+            currency: terms.currency,
             current_period_end: subscription.current_period_end,
+            cancel_at: subscription.cancel_at,
+            pending: subscription.pending_change.as_ref().and_then(amount),
         }
+    }
+
+    /// When the next period is invoiced and what it comes to, as things stand; `None` if none is to come.
+    #[must_use]
+    pub fn next_invoice(&self) -> Option<(Timestamp, Amount)> {
+        let at = self.current_period_end;
+        let goes_on = self.status == SubscriptionStatus::Active && self.cancel_at.is_none_or(|end| end > at);
+        let (currency, recurring_cents) = (self.currency, self.recurring_cents);
+        let present = || Some(Amount { currency, amount_cents: recurring_cents? });
+        self.pending.clone().or_else(present).filter(|_| goes_on).map(|amount| (at, amount))
     }
 }
 
@@ -296,7 +328,7 @@ impl DeploymentItem {
             dunning_policy,
             next_action: next.map(|next| next.action),
             next_action_at: next.map(|next| next.at),
-            subscription: aggregate.subscription.as_ref().map(SubscriptionSummary::from),
+            subscription: aggregate.subscription.as_ref().map(|s| SubscriptionSummary::new(s, &aggregate.addons)),
             manifest: manifest(&aggregate.versions),
             version,
             created_at,

@@ -3,7 +3,9 @@
 //! Sort keys that begin with `#` are a deployment's present state and are read whole by one Query; history stands
 //! under plain ones. No part of a key can contain `#` itself, except the tokens written here.
 
+use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use uuid::Uuid;
 
@@ -166,11 +168,13 @@ pub fn nobody() -> Key {
     Key { pk: "NOBODY".to_owned(), sk: PRESENT.to_owned() }
 }
 
-/// The sort keys of events before `before`, or of all.
+/// The sort keys of events after one and before another, or of all after it.
 #[must_use]
-pub fn events_before(before: Option<u64>) -> RangeInclusive<String> {
+pub fn events_between(after: u64, before: Option<u64>) -> RangeInclusive<String> {
     let last = before.map_or(u64::MAX, |sequence| sequence.saturating_sub(1));
-    event_sort_key(0)..=event_sort_key(last)
+    let range = event_sort_key(after.saturating_add(1))..=event_sort_key(last);
+    // DynamoDB refuses a range that is upside down; there is no event 0.
+    if range.is_empty() { event_sort_key(0)..=event_sort_key(0) } else { range }
 }
 
 /// The sort keys of resources older than `before`, or of all.
@@ -202,6 +206,41 @@ pub fn state_index(state: State, id: DeploymentId) -> Key {
 #[must_use]
 pub fn due_index(next: NextAction, id: DeploymentId, shards: u8) -> Key {
     Key { pk: due_partition(shard(id, shards)), sk: due_sort_key(next.at, id) }
+}
+
+/// A place in the due index: a deployment and when it is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueEntry {
+    /// When it is due.
+    pub at: Timestamp,
+    /// The deployment.
+    pub id: DeploymentId,
+}
+
+impl fmt::Display for DueEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&due_sort_key(self.at, self.id))
+    }
+}
+
+impl FromStr for DueEntry {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at, id) = text.split_once('#').ok_or(())?;
+        let entry = Self { at: at.parse().map_err(|_| ())?, id: id.parse().map_err(|_| ())? };
+        if entry.to_string() == text { Ok(entry) } else { Err(()) }
+    }
+}
+
+/// The sort keys of what is due after an entry and before a moment, or of all.
+#[must_use]
+pub fn due_between(after: Option<DueEntry>, before: Option<Timestamp>) -> RangeInclusive<String> {
+    let first = after.map_or_else(|| "0".to_owned(), |entry| format!("{entry}!"));
+    // No deployment has the least of all ids.
+    let last = before.map_or_else(|| "~".to_owned(), |at| due_sort_key(at, DeploymentId::new(Uuid::nil())));
+    // DynamoDB refuses a range that is upside down.
+    if first > last { last.clone()..=last } else { first..=last }
 }
 
 /// The sort key of a deployment that is due at `at`. A time of fixed width sorts as text as it does as time.
@@ -338,7 +377,7 @@ mod tests {
 
     #[test]
     fn ranges_end_just_before_the_position() {
-        let events = events_before(Some(10));
+        let events = events_between(0, Some(10));
         assert!(events.contains(&event_sort_key(9)) && !events.contains(&event_sort_key(10)));
         let number: InvoiceNumber = "20270101000000-0123456789ab-USD".parse().unwrap();
         let invoices = invoices_before(Some(&number));
@@ -353,7 +392,7 @@ mod tests {
             assert_eq!(invoices.contains(&format!("INVOICE#{text}")), within, "{text}");
             assert!(invoices_before(None).contains(&format!("INVOICE#{text}")), "{text}");
         }
-        assert!(events_before(None).contains(&event_sort_key(9_999_999_999)));
+        assert!(events_between(0, None).contains(&event_sort_key(9_999_999_999)));
         let id: DeploymentId = "0192f0c1-2345-7abc-8def-000000000000".parse().unwrap();
         let older: DeploymentId = "0192f0c1-2345-7abc-8dee-ffffffffffff".parse().unwrap();
         let range = deployments_before(Some(id));

@@ -18,6 +18,7 @@ mod policies;
 mod present;
 mod queries;
 mod reread;
+mod schedule;
 pub mod schema;
 pub mod stream;
 mod sweep;
@@ -30,8 +31,9 @@ pub use failure::{MAX_ERROR_CHARS, error_chain};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};
 pub use items::{DeploymentRow, SubscriptionSummary};
 pub use present::{Present, manifest};
-pub use queries::{DeploymentFilter, Page};
+pub use queries::{DeploymentFilter, EventRange, Page};
 pub use reread::MAX_READS;
+pub use schedule::{MAX_SUMMED_DEPLOYMENTS, ScheduleFilter};
 pub use sweep::{DuePage, DueRow};
 
 /// The table, and the client to reach it with.

@@ -48,7 +48,30 @@ pub struct DeploymentFilter {
     pub slug: Option<Slug>,
 }
 
-/// What a Query of events found, newest first.
+/// Which events to list, and from which end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EventRange {
+    /// Whether the oldest come first.
+    pub oldest_first: bool,
+    /// Only those after this sequence.
+    pub after: u64,
+    /// Only those before this sequence.
+    pub before: Option<u64>,
+}
+
+/// A part of a partition, and from which end it is read; from the last, if nothing else is said.
+pub(super) struct Part {
+    keys: RangeInclusive<String>,
+    oldest_first: bool,
+}
+
+impl From<RangeInclusive<String>> for Part {
+    fn from(keys: RangeInclusive<String>) -> Self {
+        Self { keys, oldest_first: false }
+    }
+}
+
+/// What a Query of events found, in the order that was asked for.
 struct FoundEvents {
     /// One more than the limit, if there is one.
     events: Vec<Event>,
@@ -56,12 +79,20 @@ struct FoundEvents {
     limit: usize,
     /// Whether the Query ended before the limit, though there may be more.
     more: bool,
+    range: EventRange,
 }
 
 impl FoundEvents {
-    /// The sequence of the newest; 0 if there is none.
+    /// The sequence of the newest of a list that has the newest first; 0 if there is none.
     fn newest(&self) -> u64 {
         self.events.first().map_or(0, |event| event.sequence)
+    }
+
+    /// Whether it begins at its range's older end, and ends with a commit unless there is more.
+    fn begins_oldest_and_ends_well(&self) -> bool {
+        let is_all = !self.more && self.events.len() <= self.limit;
+        self.events.first().is_some_and(|event| event.sequence == self.range.after + 1)
+            && self.events.last().is_none_or(|event| !is_all || event.sequence == event.commit_last)
     }
 
     /// Whether the newest is the last of its commit.
@@ -69,11 +100,14 @@ impl FoundEvents {
         self.events.first().is_none_or(|event| event.sequence == event.commit_last)
     }
 
-    /// Whether each event is followed by the one before it, down to the first unless there is more.
+    /// Whether no event is missing between two, nor at the older end unless there is more.
     fn is_unbroken(&self) -> bool {
-        let reaches_first = !self.more && self.events.len() <= self.limit;
+        if self.range.oldest_first {
+            return self.events.windows(2).all(|pair| pair[1].sequence == pair[0].sequence + 1);
+        }
+        let reaches_oldest = !self.more && self.events.len() <= self.limit;
         self.events.windows(2).all(|pair| pair[0].sequence == pair[1].sequence + 1)
-            && self.events.last().is_none_or(|oldest| oldest.sequence == 1 || !reaches_first)
+            && self.events.last().is_none_or(|oldest| oldest.sequence == self.range.after + 1 || !reaches_oldest)
     }
 
     fn into_page(self) -> Page<Event, u64> {
@@ -140,14 +174,16 @@ impl Store {
         id: DeploymentId,
         limit: usize,
     ) -> Result<Option<(Aggregate, Page<Event, u64>)>, StoreError> {
-        let (aggregate, found) = try_join(self.load(scope, id), self.query_events(scope, id, limit, None)).await?;
+        let newest = EventRange::default();
+        let (aggregate, found) = try_join(self.load(scope, id), self.query_events(scope, id, limit, newest)).await?;
         let Some(aggregate) = aggregate else { return Ok(None) };
         let version = aggregate.deployment.version;
         if found.newest() == version && found.is_unbroken() {
             return Ok(Some((aggregate, found.into_page())));
         }
         let read = || async {
-            let found = self.query_events(scope, id, limit, Some(version + 1)).await?;
+            let range = EventRange { before: Some(version + 1), ..newest };
+            let found = self.query_events(scope, id, limit, range).await?;
             let is_whole = found.newest() == version && found.is_unbroken();
             Ok(if is_whole { Reading::Whole(found.into_page()) } else { Reading::Torn })
         };
@@ -166,9 +202,9 @@ impl Store {
         scope: &Scope,
         id: DeploymentId,
         limit: usize,
-        before: Option<u64>,
+        range: EventRange,
     ) -> Result<Option<Page<Event, u64>>, StoreError> {
-        until_whole("a page of events", || self.read_events(scope, id, limit, before)).await
+        until_whole("a page of events", || self.read_events(scope, id, limit, range)).await
     }
 
     async fn read_events(
@@ -176,11 +212,12 @@ impl Store {
         scope: &Scope,
         id: DeploymentId,
         limit: usize,
-        before: Option<u64>,
+        range: EventRange,
     ) -> Result<Reading<Option<Page<Event, u64>>>, StoreError> {
-        let found = self.query_events(scope, id, limit, before).await?;
+        let found = self.query_events(scope, id, limit, range).await?;
         let newest = found.newest();
-        let begins_well = match before {
+        let begins_well = match range.before {
+            _ if range.oldest_first && newest > 0 => found.begins_oldest_and_ends_well(),
             Some(before) if newest + 1 == before && newest > 0 => true,
             None if newest > 0 => found.ends_with_its_commit(),
             // Nothing, or less than there should be before the position, unless that lies beyond the newest event.
@@ -190,7 +227,8 @@ impl Store {
                     return Ok(Reading::Whole(None));
                 };
                 let version = row.deployment.version;
-                newest == before.map_or(version, |before| version.min(before.saturating_sub(1)))
+                let expected = range.before.map_or(version, |before| version.min(before.saturating_sub(1)));
+                newest == if expected > range.after { expected } else { 0 }
             }
         };
         let is_whole = begins_well && found.is_unbroken();
@@ -203,13 +241,13 @@ impl Store {
         scope: &Scope,
         id: DeploymentId,
         limit: usize,
-        before: Option<u64>,
+        range: EventRange,
     ) -> Result<FoundEvents, StoreError> {
-        let range = keys::events_before(before);
-        let (items, more) = self.partition_page(keys::partition(id), range, limit, scope).await?;
+        let page = Part { keys: keys::events_between(range.after, range.before), oldest_first: range.oldest_first };
+        let (items, more) = self.partition_page(keys::partition(id), page, limit, scope).await?;
         let records = items.into_iter().map(items::to_event_record).collect::<Result<Vec<_>, _>>()?;
         let events = records.into_iter().map(|record| record.event).collect();
-        Ok(FoundEvents { events, limit, more })
+        Ok(FoundEvents { events, limit, more, range })
     }
 
     /// Whether there is such a deployment within the scope: one consistent GetItem.
@@ -290,7 +328,7 @@ impl Store {
         let claim: SlugClaimItem = items::from_item(item)?;
         let found = self.load(scope, claim.deployment_id).await?;
         Ok(found.map(|aggregate| DeploymentRow {
-            subscription: aggregate.subscription.as_ref().map(SubscriptionSummary::from),
+            subscription: aggregate.subscription.as_ref().map(|s| SubscriptionSummary::new(s, &aggregate.addons)),
             next_action: aggregate.next_action(),
             deployment: aggregate.deployment,
         }))
@@ -350,7 +388,7 @@ impl Store {
     }
 
     /// One Query of an index, newest first: the items, and the id up to which it read if it did not reach the end.
-    async fn index_page(
+    pub(super) async fn index_page(
         &self,
         index: &str,
         partition: &str,
@@ -412,17 +450,18 @@ impl Store {
         if wanted.is_empty() { Ok(found) } else { Err(StoreError::Unavailable("keys stayed unprocessed".to_owned())) }
     }
 
-    /// One consistent Query of part of a partition, last first, with one item more than `limit`. What does not say whose it
+    /// One consistent Query of part of a partition, with one item more than `limit`. What does not say whose it
     /// is has to be asked for with [`Scope::All`], and the caller must drop it unless its deployment is within the scope.
     pub(super) async fn partition_page(
         &self,
         partition: String,
-        range: RangeInclusive<String>,
+        part: impl Into<Part>,
         limit: usize,
         scope: &Scope,
     ) -> Result<(Vec<Item>, bool), StoreError> {
-        let (first, last) = range.into_inner();
-        let query = self.client.query().table_name(&self.table).consistent_read(true).scan_index_forward(false);
+        let Part { keys, oldest_first } = part.into();
+        let (first, last) = keys.into_inner();
+        let query = self.client.query().table_name(&self.table).consistent_read(true).scan_index_forward(oldest_first);
         let query = match scope {
             Scope::All => query,
             Scope::Tenant(tenant_id) => query

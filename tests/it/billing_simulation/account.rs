@@ -103,7 +103,10 @@ impl Account {
                 assert!(dropped_addons.is_empty(), "there is one currency");
                 let was_billed = self.subscription.as_ref().is_some_and(|old| old.billed_from.is_some());
                 if is_clock || is_unprorated || !was_billed {
-                    self.follow(subscription, is_clock && was_billed && subscription.status == SubscriptionStatus::Active);
+                    self.follow(
+                        subscription,
+                        is_clock && was_billed && subscription.status == SubscriptionStatus::Active,
+                    );
                 } else if from.interval == to.interval {
                     self.close(now, |span| span.addon.is_none());
                     self.follow(subscription, false);
@@ -183,7 +186,9 @@ impl Account {
         );
         for line in invoice.lines.iter().filter(|line| line.amount_cents > 0) {
             let is_it = |span: &Span| {
-                span.invoice.is_none() && span.addon.is_none() == (line.kind == LineKind::PlanCharge) && is_of(span, line)
+                span.invoice.is_none()
+                    && span.addon.is_none() == (line.kind == LineKind::PlanCharge)
+                    && is_of(span, line)
             };
             let span = self.spans.iter_mut().find(|span| is_it(span));
             span.unwrap_or_else(|| panic!("nobody bought {line:?}")).invoice = Some(invoice.number.clone());

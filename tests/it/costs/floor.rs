@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use arcadia_shared::domain::State;
-use arcadia_shared::store::keys::STATE_SHARDS;
+use arcadia_shared::store::keys::{DEFAULT_DUE_SHARDS, STATE_SHARDS, due_partition};
 use arcadia_shared::store::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
 use serde_json::Value;
 
@@ -197,6 +197,13 @@ fn lists(name: &str, target: &Target) -> Option<Floor> {
         "list_deployments, everyone's active" => {
             reading([Read("a page of every shard of the state", states(&[State::Active])), listed()])
         }
+        "list_schedule" => reading([Read("the tenant's deployments", tenants("TENANT#lister"))]),
+        "list_schedule, everyone's" => {
+            let partitions = (0..DEFAULT_DUE_SHARDS).map(due_partition).collect();
+            let due = Of::Entries { index: DUE_INDEX, partitions, until: END.to_owned() };
+            reading([Read("a page of every shard of the due index", due), listed()])
+        }
+        "show_account" => reading([Read("the tenant's deployments", tenants("TENANT#acme"))]),
         "show_deployment" => reading([present(id), history("a page of its events", id, "EVENT#")]),
         // Each event says whose it is.
         "list_events" => reading([history("a page of its events", id, "EVENT#")]),

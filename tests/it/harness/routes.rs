@@ -52,6 +52,8 @@ pub enum Position {
     Sequence,
     InvoiceNumber,
     Code,
+    /// A moment and an id.
+    Due,
 }
 
 /// What a call is about.
@@ -87,6 +89,8 @@ pub static ROWS: &[Row] = &[
     row("record_payment", Holders(RecordPayments), Part)
         .body(r#"{"reference": "stolen", "amount_cents": 1, "currency": "USD"}"#),
     row("void_invoice", Admins, Part),
+    row("list_schedule", Everyone, TenantInQuery).list(Position::Due),
+    row("show_account", Everyone, TenantInPath),
     row("show_dunning_policy", Everyone, TenantInPath),
     row("put_dunning_policy", Admins, TenantInPath).body(
         r#"{"payment_terms_days": 365, "past_due_after_days": 363, "suspended_after_days": 364,

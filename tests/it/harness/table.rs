@@ -1,18 +1,20 @@
 //! A look into a table past the product. Only tests may Scan.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, RandomState};
 
-use arcadia_shared::domain::Deployment;
+use arcadia_shared::domain::{Deployment, DeploymentId};
 use arcadia_shared::store::items::{Item, number, string, to_deployment};
 use arcadia_shared::store::keys;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use serde_json::{Value, json};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// All that a table holds, by key; two are equal when their tables are.
 pub type Contents = BTreeMap<(String, String), Value>;
@@ -88,6 +90,33 @@ pub async fn deployments(client: &Client, table: &str) -> Vec<Deployment> {
     let items = scan(client, table).await.into_iter();
     let deployments = items.filter(|item| item["SK"].as_s().is_ok_and(|sk| sk == "#DEPLOYMENT"));
     deployments.map(|item| to_deployment(item).expect("a stored deployment").deployment).collect()
+}
+
+/// Writes `count` more deployments past the product, each the copy of one under an id of its own.
+pub async fn crowd(client: &Client, table: &str, id: &str, count: usize) {
+    let key = keys::deployment(id.parse().expect("an id"));
+    let get = client.get_item().table_name(table).key("PK", string(key.pk)).key("SK", string(key.sk));
+    let original = get.send().await.expect("a read by the test").item.expect("a deployment");
+    let copies: Vec<WriteRequest> = (0..count)
+        .map(|n| {
+            let id =
+                DeploymentId::new(Uuid::from_u64_pair(RandomState::new().hash_one(n), RandomState::new().hash_one(n)));
+            let key = keys::deployment(id);
+            let mut copy = original.clone();
+            for (name, text) in
+                [("PK", key.pk), ("id", id.to_string()), ("GSI1SK", id.to_string()), ("GSI2SK", id.to_string())]
+            {
+                copy.insert(name.to_owned(), string(text));
+            }
+            let put = PutRequest::builder().set_item(Some(copy)).build().expect("a request");
+            WriteRequest::builder().put_request(put).build()
+        })
+        .collect();
+    for some in copies.chunks(25) {
+        let written =
+            client.batch_write_item().request_items(table, some.to_vec()).send().await.expect("a write by the test");
+        assert!(written.unprocessed_items.unwrap_or_default().is_empty());
+    }
 }
 
 /// Changes a number of a stored deployment.

@@ -70,6 +70,12 @@ enum Verb {
     Events {
         #[command(flatten)]
         which: Which,
+        /// The oldest first
+        #[arg(long)]
+        oldest_first: bool,
+        /// Only what comes after this sequence
+        #[arg(long, value_name = "SEQUENCE")]
+        after: Option<u64>,
         #[command(flatten)]
         paging: Paging,
     },
@@ -415,8 +421,11 @@ impl Deployments {
                 let request = which.to(client, "transition_deployment", &[])?.body(fields)?.on(condition).once(once);
                 client.tell(&request, views::deployment)
             }
-            Verb::Events { which, paging } => {
-                client.list(&which.to(client, "list_events", &[])?, "events", paging, views::events)
+            Verb::Events { which, oldest_first, after, paging } => {
+                let request =
+                    which.to(client, "list_events", &[])?.query("after", after.map(|after| after.to_string()));
+                let request = request.query("order", oldest_first.then(|| "asc".to_owned()));
+                client.list(&request, "events", paging, views::events)
             }
             Verb::Resources { which, paging } => {
                 client.list(&which.to(client, "list_resources", &[])?, "resources", paging, views::resources)

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! A file for each command. `up`, `token`, `sweep` and `demo` work on this machine, and `events` asks a program that runs on
-//! it; `deployments`, `invoices`, `plans`, `addons`, `tenants` and `lifecycle` ask the API, wherever that is. Whatever asks
+//! it; `deployments`, `invoices`, `plans`, `addons`, `tenants`, `schedule` and `lifecycle` ask the API, wherever that is. Whatever asks
 //! does so by way of `crate::client`;
 //! `connection` and `place` are the arguments that each of the two kinds shares.
 
@@ -17,6 +17,7 @@ mod invoices;
 mod lifecycle;
 mod place;
 mod plans;
+mod schedule;
 mod sweep;
 mod tenants;
 mod token;
@@ -81,7 +82,10 @@ enum Command {
     /// Add-ons of the catalog
     #[command(after_help = EXIT_CODES)]
     Addons(addons::Addons),
-    /// Tenants: their dunning policies
+    /// What the clock will do next with each deployment, the earliest first
+    #[command(after_help = EXIT_CODES)]
+    Schedule(schedule::Schedule),
+    /// Tenants: their accounts and their dunning policies
     #[command(after_help = EXIT_CODES)]
     Tenants(tenants::Tenants),
     /// Check that the books of deployments hold at every moment of their histories
@@ -152,6 +156,7 @@ pub fn run() -> ExitCode {
         Some(Command::Invoices(options)) => Failure::exit(options.run()),
         Some(Command::Plans(options)) => Failure::exit(options.run()),
         Some(Command::Addons(options)) => Failure::exit(options.run()),
+        Some(Command::Schedule(options)) => Failure::exit(options.run()),
         Some(Command::Tenants(options)) => Failure::exit(options.run()),
         Some(Command::Audit(options)) => Failure::exit(options.run()),
         Some(Command::Lifecycle(options)) => Failure::exit(options.run()),

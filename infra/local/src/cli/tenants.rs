@@ -16,6 +16,12 @@ pub struct Tenants {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
+    /// Show all that a tenant has and owes
+    Account {
+        /// The tenant
+        #[arg(value_name = "TENANT")]
+        tenant_id: String,
+    },
     /// Payment terms and dunning, in days
     #[command(subcommand)]
     DunningPolicy(Verb),
@@ -62,7 +68,13 @@ impl Tenants {
     /// Runs the command.
     pub fn run(&self) -> Result<(), Failure> {
         let client = &self.connection.open()?;
-        let Noun::DunningPolicy(verb) = &self.noun;
+        let verb = match &self.noun {
+            Noun::DunningPolicy(verb) => verb,
+            Noun::Account { tenant_id } => {
+                let request = Request::to("show_account", &[("tenant_id", tenant_id)])?;
+                return client.tell(&request, views::account);
+            }
+        };
         let request = match verb {
             Verb::Show { tenant_id } => Request::to("show_dunning_policy", &[("tenant_id", tenant_id)])?,
             Verb::Set { tenant_id, fields } => {

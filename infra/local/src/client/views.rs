@@ -124,7 +124,7 @@ pub fn subscription(body: &Value) -> Text {
     if one.is_null() {
         text.line([plain("no subscription")]);
     } else {
-        let (currency, interval) = (&one["currency"], bare(&one["interval"]));
+        let (currency, interval) = (&one["currency"], bare(&one["interval"]).replace('_', " "));
         text.line([
             cell(BOLD, &bare(&one["plan_code"])),
             plain(&format!(" v{} is ", one["plan_version"])),
@@ -224,6 +224,37 @@ fn version_row(version: &Value) -> Vec<Cell> {
     ]
 }
 
+pub fn schedule(body: &Value) -> Text {
+    list(&["due", "step", "deployment", "state", "about"], &body["schedule"], |one| {
+        vec![
+            plain(&moment(&one["at"])),
+            cell(BOLD, &bare(&one["action"])),
+            plain(&name_of(one)),
+            state(&one["state"]),
+            plain(&money(&one["amount_cents"], &one["currency"])).right(),
+        ]
+    })
+}
+
+pub fn account(body: &Value) -> Text {
+    let (one, mut text) = (&body["account"], Text::default());
+    let counts = one["deployments"].as_object().into_iter().flatten();
+    let counts: Vec<String> = counts.map(|(state, count)| format!("{count} {state}")).collect();
+    let counts = if counts.is_empty() { "no deployments".to_owned() } else { counts.join(", ") };
+    text.line([cell(BOLD, &bare(&one["tenant_id"])), plain(&format!(" has {counts}"))]);
+    let amounts = each(&one["amounts"]).iter().map(|amount| {
+        let of = |name: &str| plain(&money(&amount[name], &amount["currency"])).right();
+        ["open_cents", "overdue_cents", "uncollectible_cents", "balance_cents"].map(of).to_vec()
+    });
+    text.list(&["open", "overdue", "given up", "balance"], amounts.collect());
+    let upcoming = each(&one["upcoming_invoices"]).iter().map(|invoice| {
+        let amount = money(&invoice["amount_cents"], &invoice["currency"]);
+        vec![plain(&moment(&invoice["at"])), plain(&bare(&invoice["slug"])), plain(&amount).right()]
+    });
+    text.list(&["next invoice", "deployment", "about"], upcoming.collect());
+    text
+}
+
 pub fn plans(body: &Value) -> Text {
     list(&["plan", "name", "status", "newest", "price", "interval", "trial", "published"], &body["plans"], |one| {
         let mut row = vec![cell(BOLD, &bare(&one["code"])), field(&one["name"]), state(&one["status"])];
@@ -246,7 +277,8 @@ pub fn plan(body: &Value) -> Text {
 
 pub fn plan_version(body: &Value) -> Text {
     let (one, mut text) = (&body["plan_version"], Text::default());
-    let price = format!("{} a {}", money(&one["price_cents"], &one["currency"]), bare(&one["interval"]));
+    let price =
+        format!("{} a {}", money(&one["price_cents"], &one["currency"]), bare(&one["interval"]).replace('_', " "));
     text.line([cell(BOLD, &bare(&one["plan_code"])), plain(&format!(" v{} is published: {price}", one["version"]))]);
     text
 }

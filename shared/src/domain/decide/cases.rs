@@ -743,6 +743,25 @@ fn n8_every_deadline_that_lies_ahead_is_told() {
     assert_eq!(life.subscription().status, SubscriptionStatus::Active);
 }
 
+#[test]
+fn what_would_come_after_an_agreed_end_is_not_told_as_ahead() {
+    let told = |life: &Life| upcoming(&life.aggregate).into_iter().map(|next| next.action).collect::<Vec<_>>();
+    let mut life = Life::new("2027-01-01");
+    life.subscribes("studio", &[], "2027-01-01");
+    life.pays("2027-01-01");
+    life.changes("team", Effective::PeriodEnd, Proration::Prorate, "2027-01-05");
+    assert_eq!(told(&life), [Action::ChangePlan]);
+    life.does(Command::CancelSubscription(Effective::PeriodEnd), "2027-01-06");
+    assert_eq!(told(&life), [Action::CancelSubscription]);
+    life.does(Command::WithdrawCancellation, "2027-01-07");
+    assert_eq!(told(&life), [Action::ChangePlan]);
+    // A year instead, which was opened beyond the agreed end.
+    life.does(Command::WithdrawPlanChange, "2027-01-08");
+    life.does(Command::CancelSubscription(Effective::PeriodEnd), "2027-01-08");
+    life.changes_now("yearly", "2027-01-09");
+    assert!(!told(&life).contains(&Action::Renew), "{:?}", told(&life));
+}
+
 /// What a tenant's user asks for, or somebody who pays for them.
 #[derive(Debug, Clone, Copy)]
 enum Wish {

@@ -1,0 +1,33 @@
+//! `arcadia schedule`: what the clock will do.
+
+use clap::Args;
+
+use super::connection::{Connection, Paging};
+use crate::client::{Failure, Request, views};
+
+#[derive(Debug, Args)]
+pub struct Schedule {
+    /// Only what is due before this moment, as in 2027-02-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    before: Option<String>,
+    /// Only this step, as in renew or suspend
+    #[arg(long)]
+    action: Option<String>,
+    /// Only this tenant's
+    #[arg(long)]
+    tenant_id: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Schedule {
+    /// Runs the command.
+    pub fn run(&self) -> Result<(), Failure> {
+        let Self { before, action, tenant_id, paging, connection } = self;
+        let request = Request::to("list_schedule", &[])?.query("before", before.clone());
+        let request = request.query("action", action.clone()).query("tenant_id", tenant_id.clone());
+        connection.open()?.list(&request, "schedule", paging, views::schedule)
+    }
+}
