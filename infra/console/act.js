@@ -33,7 +33,7 @@ import { html, useSay } from './ui.js';
  * @property {boolean} [danger]
  * @property {Field[]} [fields]
  * @property {(values: Values) => Command} command throws an Error with a sentence if the values make none
- * @property {(answer: any) => Child} [outcome] shows a dry run's answer; without it the API has none of this command
+ * @property {(answer: any, before: Fields) => Child} [outcome] shows a dry run's answer; without it the API has none of this command
  * @property {(values: Values) => Child} [preview] what can be said without asking
  * @property {Snapshot} [seen] the record that the page shows
  * @property {() => Promise<Snapshot>} [read] the record as it is now
@@ -42,7 +42,15 @@ import { html, useSay } from './ui.js';
 
 const DRY_RUN_DELAY_MS = 250;
 
-/** Keeps the dialog of a page. @returns {[(action: Action) => void, (after: (answer: any) => void) => Child]} */
+/** An `Idempotency-Key`. `crypto.randomUUID` is missing on pages of plain http. */
+function freshKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * Keeps the dialog of a page. `after` gets the command's answer, and null when the dialog was left after a conflict.
+ * @returns {[(action: Action) => void, (after: (answer: any) => void) => Child]}
+ */
 export function useAction() {
   const [action, set] = useState(/** @type {Action | null} */ (null));
   return [set, (after) => action && html`<${Dialog} key=${action.title} action=${action} after=${after} close=${() => set(null)} />`];
@@ -61,10 +69,16 @@ function Dialog({ action, after, close }) {
   const [problem, setProblem] = useState(/** @type {Error | null} */ (null));
   const [meanwhile, setMeanwhile] = useState(/** @type {Array<{ name: string, was: string, is: string }> | null} */ (null));
   const [sending, setSending] = useState(false);
+  const sent = useRef(false);
   // One key for one command: sent again after a lost answer it is carried out once.
   const key = useRef({ of: '', key: '' });
   const shown = fields.filter((field) => field.when?.(values) ?? true);
   const decisive = JSON.stringify([shown.filter((field) => !field.remark).map((field) => values[field.name]), seen?.version]);
+
+  const leave = () => {
+    close();
+    if (seen?.version !== action.seen?.version) after(null);
+  };
 
   useEffect(() => {
     dialog.current?.showModal();
@@ -112,8 +126,9 @@ function Dialog({ action, after, close }) {
     try {
       const { method, path, body } = action.command(values);
       const of = JSON.stringify([method, path, body, seen?.version]);
-      if (key.current.of !== of) key.current = { of, key: crypto.randomUUID() };
+      if (key.current.of !== of) key.current = { of, key: freshKey() };
       const answer = await send(method, path, { body, version: seen?.version, ...(method === 'POST' ? { key: key.current.key } : {}) });
+      sent.current = true;
       dialog.current?.close();
       close();
       say(action.done);
@@ -130,7 +145,7 @@ function Dialog({ action, after, close }) {
   };
 
   return html`
-    <dialog ref=${dialog} aria-labelledby=${id} onClose=${close}>
+    <dialog ref=${dialog} aria-labelledby=${id} onClose=${() => { if (!sent.current) leave(); }}>
       <form ref=${form} onSubmit=${carryOut}>
         <h2 id=${id}>${action.title}</h2>
         ${action.what && html`<p>${action.what}</p>`}
@@ -139,11 +154,11 @@ function Dialog({ action, after, close }) {
         ${action.outcome && html`
           <section class="dry" aria-live="polite" aria-busy=${run.running}>
             <h3>Dry run</h3>
-            ${run.answer ? action.outcome(run.answer) : html`<p class="muted">${run.running ? 'Asking the API what would happen\u2026' : run.incomplete ? 'Fill in the fields to see what would happen.' : 'It would be refused.'}</p>`}
+            ${run.answer ? action.outcome(run.answer, seen?.fields ?? {}) : html`<p class="muted">${run.running ? 'Asking the API what would happen\u2026' : run.incomplete ? 'Fill in the fields to see what would happen.' : 'It would be refused.'}</p>`}
           </section>`}
         ${problem && html`<${Refusal} problem=${problem} meanwhile=${meanwhile} />`}
         <footer>
-          <button type="button" onClick=${() => { dialog.current?.close(); close(); }}>Back</button>
+          <button type="button" onClick=${() => dialog.current?.close()}>Back</button>
           <button type="submit" class=${action.danger ? 'danger' : 'primary'} disabled=${sending || Boolean(action.outcome && !run.answer)}>
             ${sending ? 'Sending\u2026' : problem instanceof Problem && problem.passing ? 'Send again' : action.verb}
           </button>

@@ -16,16 +16,16 @@ const NARROW = '(max-width: 720px)';
 /** @type {Layout} */
 const WIDE = {
   width: 840,
-  height: 236,
-  places: { trial: [56, 118], active: [216, 118], past_due: [376, 44], suspended: [536, 44], paused: [376, 150], cancelled: [640, 118], archived: [784, 118] },
-  bends: { 'trial>cancelled': 190, 'suspended>active': 110, 'active>cancelled': 10, 'cancelled>active': 10, 'paused>cancelled': -14 },
+  height: 214,
+  places: { trial: [52, 108], active: [212, 108], past_due: [372, 42], suspended: [532, 42], paused: [420, 158], cancelled: [640, 108], archived: [788, 108] },
+  bends: { 'trial>cancelled': -190, 'suspended>active': -92 },
 };
 /** @type {Layout} */
 const TALL = {
   width: 340,
   height: 420,
-  places: { trial: [170, 24], active: [170, 104], past_due: [74, 190], suspended: [74, 276], paused: [252, 190], cancelled: [170, 340], archived: [170, 400] },
-  bends: { 'trial>cancelled': -300, 'suspended>active': -150, 'active>cancelled': -8, 'cancelled>active': -8 },
+  places: { trial: [182, 22], active: [182, 100], past_due: [86, 182], suspended: [86, 262], paused: [270, 182], cancelled: [182, 336], archived: [182, 396] },
+  bends: { 'trial>cancelled': 292, 'suspended>active': 106 },
 };
 
 function useNarrow() {

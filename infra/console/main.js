@@ -96,6 +96,9 @@ function useTestClock(config, session) {
   useEffect(() => {
     if (config.issuer === null && session.admin) api.get('/local/clock').then(() => set(true), () => set(false));
   }, [session]);
+  // The time that is shown follows every answer.
+  const [, turn] = useState(0);
+  useEffect(() => api.watchLog(() => turn((count) => count + 1)), []);
   return is;
 }
 

@@ -185,10 +185,11 @@ export function More({ list, one, many = one + 's', auto = true }) {
  */
 export function Trouble({ error, retry }) {
   const code = error instanceof api.Problem ? error.code : 'unexpected';
+  const hopeless = error instanceof api.Problem && !error.passing;
   return html`
     <div class="box bad" role="alert">
       <p>${error.message} <code>${code}</code></p>
-      ${retry && html`<button type="button" class="small" onClick=${retry}>Try again</button>`}
+      ${retry && !hopeless && html`<button type="button" class="small" onClick=${retry}>Try again</button>`}
     </div>`;
 }
 
@@ -255,7 +256,7 @@ export function Filter({ label, name, value = '', options, type = 'search', plac
     <label class="filter"><span>${label}</span>
       ${options
         ? html`<select value=${value} onChange=${changed}>${options.map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
-        : html`<input type=${type} value=${value} placeholder=${placeholder} autocomplete="off" spellcheck="false" onChange=${changed} />`}
+        : html`<input type=${type} value=${value} placeholder=${placeholder} autocomplete="off" spellcheck="false" onChange=${changed} onInput=${(/** @type {Event} */ event) => { if (/** @type {HTMLInputElement} */ (event.target).value === '') changed(event); }} />`}
     </label>`;
 }
 

@@ -22,7 +22,7 @@ export function Catalog({ session }) {
   const addons = /** @type {import('../ui.js').Paged<Addon>} */ (usePages('/addons', 'addons', { limit: 100 }));
   const [act, dialog] = useAction();
   return html`
-    <${Page} title="Catalog" actions=${session.admin && html`<button type="button" onClick=${() => act(newPlan())}>New plan</button><button type="button" onClick=${() => act(putAddon(null))}>New add-on</button>`}>
+    <${Page} title="Catalog" actions=${session.admin && html`<button type="button" onClick=${() => act(newPlan(plans.items))}>New plan</button><button type="button" onClick=${() => act(putAddon(null))}>New add-on</button>`}>
       <section aria-labelledby="plans">
         <h2 id="plans">Plans</h2>
         ${plans.items.length > 0 && html`
@@ -67,10 +67,10 @@ function PlanRows({ plan, admin, act }) {
         <td class="num">${newest ? html`<${Money} cents=${newest.price_cents} currency=${newest.currency} /><span class="sub">${per(newest.interval)}</span>` : html`<span class="muted">not published</span>`}</td>
         <td class="w">${newest?.trial_days ? counted(newest.trial_days, 'day') : html`<span class="muted">\u2013</span>`}</td>
         <td class="w"><${When} at=${newest?.published_at} bare=${true} /></td>
-        ${admin && html`<td class="num w">${buttons}</td>`}
+        ${admin && html`<td class="num w nowrap">${buttons}</td>`}
       </tr>
       ${open && html`<${Versions} plan=${plan} admin=${admin} />`}
-      ${admin && html`<tr class="n"><td colspan="3">${buttons}</td></tr>`}
+      ${admin && html`<tr class="n buttons"><td colspan="3"><div class="actions">${buttons}</div></td></tr>`}
     </tbody>`;
 }
 
@@ -155,8 +155,8 @@ const addonFields = (addon) => ({ Name: addon.name, Status: addon.status, Price:
 /** @type {import('../act.js').Field} */
 const STATUS = { name: 'status', label: 'Status', type: 'select', options: [['active', 'on sale'], ['retired', 'retired: nobody can buy it any more, who has it keeps it']] };
 
-/** @returns {Action} */
-function newPlan() {
+/** @param {Plan[]} plans a code that is taken would rename its plan @returns {Action} */
+function newPlan(plans) {
   return {
     title: 'New plan',
     verb: 'Create',
@@ -165,7 +165,10 @@ function newPlan() {
       { name: 'code', label: 'Code', required: true, pattern: CODE, hint: 'Its identity, for good: lower case letters, digits and underscores.' },
       { name: 'name', label: 'Name', required: true },
     ],
-    command: ({ code = '', name }) => ({ method: 'PUT', path: `/plans/${encodeURIComponent(code)}`, body: { name } }),
+    command: ({ code = '', name }) => {
+      if (plans.some((plan) => plan.code === code)) throw new Error(`There is a plan ${code} already.`);
+      return { method: 'PUT', path: `/plans/${encodeURIComponent(code)}`, body: { name } };
+    },
     done: 'The plan is created.',
   };
 }

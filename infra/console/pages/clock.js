@@ -2,7 +2,7 @@
 
 import { useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
-import { counted, moment, relative, rfc3339 } from '../format.js';
+import { action, counted, moment, relative, rfc3339 } from '../format.js';
 import { Empty, Facts, html, Loading, Page, Show, Trouble, useLoad, useSay } from '../ui.js';
 import { Row } from './schedule.js';
 
@@ -11,19 +11,20 @@ import { Row } from './schedule.js';
 /** @typedef {{ from: string, now: string, sweep: Sweep }} Leapt */
 
 const DAY_S = 86_400;
-const SHOWN = 20;
+const PAGE = 100;
+const SHOWN = 15;
 
 /** @param {import('../main.js').PageProps} props */
 export function Clock({ session }) {
   const read = async () => {
     const [{ now }, { schedule, next_cursor }] = await Promise.all([
       /** @type {Promise<{ now: string }>} */ (api.get('/local/clock')),
-      /** @type {Promise<{ schedule: Scheduled[], next_cursor: string | null }>} */ (api.get('/schedule', { limit: SHOWN })),
+      /** @type {Promise<{ schedule: Scheduled[], next_cursor: string | null }>} */ (api.get('/schedule', { limit: PAGE })),
     ]);
-    return { now, schedule, more: next_cursor !== null };
+    return { now, schedule, more: next_cursor !== null || schedule.length > SHOWN };
   };
   const state = useLoad('clock', read);
-  const [leapt, setLeapt] = useState(/** @type {Leapt | null} */ (null));
+  const [leapt, setLeapt] = useState(/** @type {Leapt & { fell: Scheduled[] } | null} */ (null));
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [running, setRunning] = useState(false);
   const say = useSay();
@@ -33,7 +34,7 @@ export function Clock({ session }) {
     setError(null);
     try {
       const answer = /** @type {Leapt} */ (await api.send('POST', '/local/clock', { body }));
-      setLeapt(answer);
+      setLeapt({ ...answer, fell: (state.data?.schedule ?? []).filter(({ at }) => Date.parse(at) <= Date.parse(answer.now)) });
       say(`It is ${moment(answer.now)} now; ${counted(answer.sweep.steps, 'step')} taken.`);
       await state.reload();
     } catch (failure) {
@@ -67,7 +68,7 @@ export function Clock({ session }) {
           ${schedule.length === 0 ? html`<${Empty}>Nothing is scheduled.<//>` : html`
             <table class="rows">
               <thead><tr><th scope="col" class="time">Time</th><th scope="col">Step</th><th scope="col">Deployment</th><th scope="col" class="num">Amount</th></tr></thead>
-              <tbody>${schedule.map((entry, index) => html`
+              <tbody>${schedule.slice(0, SHOWN).map((entry, index) => html`
                 ${entry.at.slice(0, 10) !== schedule[index - 1]?.at.slice(0, 10) && html`<tr class="group"><th scope="rowgroup" colspan="4">${moment(entry.at).split(',')[0]} <span class="rel">${relative(entry.at, new Date(now))}</span></th></tr>`}
                 <${Row} entry=${entry} admin=${session.admin} />`)}
               </tbody>
@@ -87,8 +88,9 @@ function next(now, at) {
   return { now: rfc3339(new Date(Math.max(Date.parse(at), Date.parse(now)) + 1_000)) };
 }
 
-/** @param {{ leapt: Leapt }} props */
-function Report({ leapt: { from, now, sweep } }) {
+/** @param {{ leapt: Leapt & { fell: Scheduled[] } }} props */
+function Report({ leapt: { from, now, sweep, fell } }) {
+  const names = [...new Set(fell.map((entry) => entry.action))];
   return html`
     <section aria-labelledby="did" aria-live="polite">
       <h2 id="did">What the sweep did</h2>
@@ -100,6 +102,7 @@ function Report({ leapt: { from, now, sweep } }) {
         ['Still behind', String(sweep.behind)],
         ['Postponed', String(sweep.postponed)],
         ['Without an answer', String(sweep.unanswered)],
+        names.length > 0 ? ['Of what was scheduled', names.map((name) => `${action(name)} ${fell.filter((entry) => entry.action === name).length}`).join(', ')] : null,
         sweep.unfinished ? ['Unfinished', 'It stopped at its limit. Advance again.'] : null,
       ]} />
     </section>`;

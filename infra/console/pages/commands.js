@@ -2,7 +2,7 @@
 
 import { Changes } from '../act.js';
 import { deploymentFields, differences, recordFields, subscriptionFields } from '../fields.js';
-import { amount, money, move, period, rfc3339, sums } from '../format.js';
+import { money, move, period, rfc3339, sums } from '../format.js';
 import { Chip, html, Money } from '../ui.js';
 import { entry } from './history.js';
 
@@ -25,7 +25,7 @@ const filled = (body) => Object.fromEntries(Object.entries(body).filter(([, valu
  * @param {import('../shapes.d.ts').State} to
  * @returns {Action}
  */
-export function transition({ deployment, subscription }, to) {
+export function transition({ deployment }, to) {
   const name = move(deployment.state, to);
   return {
     title: `${name}: ${deployment.slug}`,
@@ -37,11 +37,10 @@ export function transition({ deployment, subscription }, to) {
       { name: 'notes', label: 'Notes', remark: true, maxlength: 2_000 },
     ],
     command: ({ reason, notes, resume_at }) => ({ method: 'POST', path: `/deployments/${deployment.id}/transition`, body: filled({ to_state: to, reason, notes, resume_at: utc(resume_at) }) }),
-    outcome: (/** @type {import('../shapes.d.ts').TransitionAnswer} */ { deployment: after, event }) => {
-      const before = { ...deploymentFields(deployment), ...subscriptionFields(subscription) };
+    outcome: (/** @type {import('../shapes.d.ts').TransitionAnswer} */ { deployment: after, event }, before) => {
       const record = event?.type === 'state_changed' ? event.data.subscription : null;
       return html`
-        <p class="move"><${Chip} state=${deployment.state} /> <span aria-hidden="true">\u2192</span><span class="hidden">to</span> <${Chip} state=${after.state} /></p>
+        <p class="move"><${Chip} state=${(before['State'] ?? '').replaceAll(' ', '_')} /> <span aria-hidden="true">\u2192</span><span class="hidden">to</span> <${Chip} state=${after.state} /></p>
         <${Changes} of=${differences(before, { ...deploymentFields(after), ...recordFields(record) }).filter((each) => each.name !== 'State')} />
         <${Entries} of=${event?.entries ?? []} />`;
     },
@@ -59,7 +58,7 @@ export function Lines({ lines }) {
   return html`
     <table class="lines">
       <thead><tr><th scope="col">Line</th><th scope="col">For</th><th scope="col" class="num">Amount</th></tr></thead>
-      <tbody>${lines.map((line) => html`<tr><th scope="row">${line.code} <span class="muted">${line.kind.endsWith('credit') ? 'credit' : 'charge'}</span></th><td>${period(line.from, line.to)}</td><td class="num">${amount(line.amount_cents, line.currency)}</td></tr>`)}</tbody>
+      <tbody>${lines.map((line) => html`<tr><th scope="row">${line.code} <span class="muted">${line.kind.endsWith('credit') ? 'credit' : 'charge'}</span></th><td>${period(line.from, line.to)}</td><td class="num"><${Money} cents=${line.amount_cents} currency=${line.currency} /></td></tr>`)}</tbody>
       <tfoot>${sums(lines, (line) => line.amount_cents, (line) => line.currency).map((sum) => html`<tr class="strong"><th scope="row">Sum</th><td></td><td class="num"><${Money} cents=${sum.amount_cents} currency=${sum.currency} /></td></tr>`)}</tfoot>
     </table>`;
 }
@@ -219,10 +218,10 @@ export function changePlan({ deployment, subscription }, { plans }, admin) {
       path: `/deployments/${deployment.id}/subscription/change`,
       body: filled({ plan_code, effective, proration: effective === 'immediate' && proration === 'none' ? proration : undefined, drop_incompatible: drop_incompatible ? true : undefined }),
     }),
-    outcome: (/** @type {import('../shapes.d.ts').ChangePlanAnswer} */ { subscription: after, lines, invoice, event }) => html`
+    outcome: (/** @type {import('../shapes.d.ts').ChangePlanAnswer} */ { subscription: after, lines, invoice, event }, before) => html`
       ${lines.length > 0 ? html`<${Lines} lines=${lines} />` : html`<p>Nothing is charged or credited now.</p>`}
       ${invoice ? html`<p>An invoice over <b>${money(invoice.total_cents, invoice.currency)}</b> is issued at once; ${money(invoice.due_cents, invoice.currency)} of it are due.</p>` : lines.some((line) => line.amount_cents > 0) && html`<p>The charge waits for the next invoice.</p>`}
-      <${Changes} of=${differences(subscriptionFields(subscription), subscriptionFields(after))} />
+      <${Changes} of=${differences(before, subscriptionFields(after))} />
       <${Entries} of=${(event?.entries ?? []).filter((each) => each.entry !== 'charged')} />`,
     done: 'The plan is changed.',
   };

@@ -4,7 +4,7 @@ import { useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
 import { useAction } from '../act.js';
 import { deploymentFields, owed, subscriptionFields } from '../fields.js';
-import { action, sentence } from '../format.js';
+import { action, relative, sentence } from '../format.js';
 import { LifecycleMap } from '../lifecycle.js';
 import { Chip, Empty, Facts, html, Moneys, More, Page, Show, useLoad, usePages, When } from '../ui.js';
 import * as commands from './commands.js';
@@ -58,11 +58,17 @@ function Actions({ data, admin, act }) {
 function Body({ data, admin, act, lifecycle, invoices }) {
   const { deployment, allowed_transitions: allowed } = data;
   return html`
+    <${Facts} of=${[
+      ['Name', deployment.display_name],
+      ['Owed', html`<${Moneys} amounts=${owed(deployment)} />`],
+      ['Balance', html`<${Moneys} amounts=${deployment.balances} />`],
+      ['Next by itself', deployment.next_action ? html`${sentence(action(deployment.next_action))}, <${When} at=${deployment.next_action_at} />` : 'nothing'],
+    ]} />
     <section class="card where" aria-labelledby="where">
       <h2 id="where">Where it stands</h2>
       <${Show} of=${lifecycle}>${(/** @type {import('../shapes.d.ts').Lifecycle} */ map) => html`
         <${LifecycleMap} lifecycle=${map} at=${deployment.state} allowed=${allowed} />
-        <p class="muted">${map.states.find(({ state }) => state === deployment.state)?.description} Since <${When} at=${deployment.state_since} time=${true} />.</p>`}
+        <p class="muted">${map.states.find(({ state }) => state === deployment.state)?.description} Since <${When} at=${deployment.state_since} time=${true} bare=${true} /> (${relative(deployment.state_since, api.now())}).</p>`}
       <//>
       <div class="actions">
         ${allowed.map((to) => html`<button type="button" class=${['cancelled', 'archived'].includes(to) ? 'danger' : ''} onClick=${() => act(commands.transition(data, to))}>${commands.moveName(deployment.state, to)}</button>`)}
@@ -89,11 +95,8 @@ function Body({ data, admin, act, lifecycle, invoices }) {
         <section aria-labelledby="facts">
           <h2 id="facts">Facts</h2>
           <${Facts} of=${[
-            ['Name', deployment.display_name],
             admin && ['Tenant', html`<a href=${`#/deployments?tenant_id=${encodeURIComponent(deployment.tenant_id)}`}>${deployment.tenant_id}</a>`],
             ['Region', deployment.region],
-            ['Owed', html`<${Moneys} amounts=${owed(deployment)} />`],
-            ['Balance', html`<${Moneys} amounts=${deployment.balances} />`],
             deployment.uncollectible_invoices > 0 && ['Given up', html`${deployment.uncollectible_invoices}, <${Moneys} amounts=${deployment.uncollectible_due} />`],
             deployment.trial_ends_at ? ['Trial ends', html`<${When} at=${deployment.trial_ends_at} />`] : null,
             deployment.resume_at ? ['Resumes', html`<${When} at=${deployment.resume_at} />`] : null,

@@ -41,7 +41,7 @@ function Entry({ event }) {
       <time datetime=${event.occurred_at} title=${`Event ${event.sequence}`}>${moment(event.occurred_at)}</time>
       <div>
         <p>${describe(event)}${moved && html` <span class="nowrap"><${Chip} state=${event.from_state} /> \u2192 <${Chip} state=${event.to_state} /></span>`}</p>
-        ${event.reason && event.reason !== 'created' && html`<p class="muted">Reason: ${event.reason}</p>`}
+        ${event.reason && event.reason !== 'created' && html`<p class="muted">Reason: ${/^[a-z_]+$/.test(event.reason) ? words(event.reason) : event.reason}</p>`}
         ${event.notes && html`<p class="notes">${event.notes}</p>`}
         ${event.entries.length > 0 && html`<ul class="entries">${event.entries.map((each) => html`<li>${entry(each)}</li>`)}</ul>`}
       </div>

@@ -55,10 +55,10 @@ function Body({ invoice, deployment, admin }) {
     ]} />
     <section aria-labelledby="lines">
       <h2 id="lines">Lines</h2>
-      <table class="rows">
+      <table class="rows paper">
         <thead><tr><th scope="col">Charge</th><th scope="col" class="w">For</th><th scope="col" class="num">Amount</th></tr></thead>
         <tbody>
-          ${invoice.lines.map((line) => html`<tr><th scope="row">${line.code} <span class="muted">${kind(line.kind)}</span><span class="sub n">${period(line.from, line.to)}</span></th><td class="w">${period(line.from, line.to)}</td><td class="num">${amount(line.amount_cents, currency)}</td></tr>`)}
+          ${invoice.lines.map((line) => html`<tr><th scope="row">${line.code} <span class="muted">${kind(line.kind)}</span><span class="sub n">${period(line.from, line.to)}</span></th><td class="w">${period(line.from, line.to)}</td><td class="num"><${Money} cents=${line.amount_cents} currency=${currency} /></td></tr>`)}
         </tbody>
         <tfoot>
           <${Sum} name="Total" cents=${invoice.total_cents} currency=${currency} />
@@ -72,7 +72,7 @@ function Body({ invoice, deployment, admin }) {
     <section aria-labelledby="payments">
       <h2 id="payments">Payments</h2>
       ${invoice.payments.length === 0 ? html`<${Empty}>No payment was recorded.<//>` : html`
-        <table class="rows">
+        <table class="rows paper">
           <thead><tr><th scope="col">Reference</th><th scope="col">Received</th><th scope="col" class="num">Amount</th></tr></thead>
           <tbody>${invoice.payments.map((each) => html`<tr><th scope="row">${each.reference}</th><td><${When} at=${each.received_at} time=${true} bare=${true} /></td><td class="num"><${Money} cents=${each.amount_cents} currency=${currency} /></td></tr>`)}</tbody>
         </table>`}
@@ -80,7 +80,7 @@ function Body({ invoice, deployment, admin }) {
     ${invoice.credits.length > 0 && html`
       <section aria-labelledby="credits">
         <h2 id="credits">Credits</h2>
-        <table class="rows">
+        <table class="rows paper">
           <thead><tr><th scope="col">Charge</th><th scope="col">Credited</th><th scope="col" class="num">Amount</th><th scope="col" class="num w">Became balance</th></tr></thead>
           <tbody>${invoice.credits.map((each) => html`<tr><th scope="row">${invoice.lines.find((line) => line.charge === each.charge)?.code ?? each.charge}</th><td><${When} at=${each.credited_at} time=${true} bare=${true} /></td><td class="num"><${Money} cents=${each.amount_cents} currency=${currency} /></td><td class="num w"><${Money} cents=${each.returned_cents} currency=${currency} /></td></tr>`)}</tbody>
         </table>

@@ -37,12 +37,12 @@ export function Invoices({ session, query }) {
     <//>`;
 }
 
-/** @param {{ invoices: Array<import('../shapes.d.ts').Invoice & { tenant_id?: string, slug?: string }>, named?: boolean, admin?: boolean, busy?: boolean }} props */
+/** @param {{ invoices: Array<import('../shapes.d.ts').Invoice & { tenant_id?: string, slug?: string }>, named?: boolean, admin?: boolean, busy?: boolean }} props `named`: with their deployments */
 export function InvoiceTable({ invoices, named = false, admin = false, busy = false }) {
   return html`
     <table class="rows click" aria-busy=${busy}>
       <thead><tr>
-        <th scope="col">Invoice</th>${named && html`<th scope="col" class="w">Deployment</th>`}<th scope="col">Status</th><th scope="col" class="w">Period</th>
+        ${named && html`<th scope="col" class="w">Deployment</th>`}<th scope="col">Invoice</th>${named && html`<th scope="col" class="w">Period</th>`}<th scope="col">Status</th>
         <th scope="col" class="w">Due date</th><th scope="col" class="num w">Total</th><th scope="col" class="num">Amount due</th>
       </tr></thead>
       <tbody>${invoices.map((invoice) => {
@@ -50,11 +50,11 @@ export function InvoiceTable({ invoices, named = false, admin = false, busy = fa
         const name = html`${admin && html`<span class="muted">${invoice.tenant_id}/</span>`}${invoice.slug}`;
         return html`
           <tr key=${invoice.number} onClick=${opens(path)}>
-            <th scope="row"><a href=${href(path)}>${invoice.number}</a>${named && html`<span class="sub n">${name}</span>`}</th>
-            ${named && html`<td class="w"><a href=${href(`deployments/${invoice.deployment_id}`)}>${name}</a></td>`}
+            ${named && html`<td class="w"><a class="plain" href=${href(`deployments/${invoice.deployment_id}`)}>${name}</a></td>`}
+            <th scope="row"><a class="number" href=${href(path)}>${invoice.number}</a>${named ? html`<span class="sub n">${name}</span>` : html`<span class="sub">${period(invoice.billed_from, invoice.billed_to)}</span>`}</th>
+            ${named && html`<td class="w nowrap">${period(invoice.billed_from, invoice.billed_to)}</td>`}
             <td><${Status} invoice=${invoice} /></td>
-            <td class="w">${period(invoice.billed_from, invoice.billed_to)}</td>
-            <td class="w"><${When} at=${invoice.due_at} bare=${invoice.status !== 'open'} /></td>
+            <td class="w"><${When} at=${invoice.due_at} bare=${!named || invoice.status !== 'open'} /></td>
             <td class="num w"><${Money} cents=${invoice.total_cents} currency=${invoice.currency} /></td>
             <td class="num">${invoice.due_cents ? html`<${Money} cents=${invoice.due_cents} currency=${invoice.currency} />` : html`<span class="muted">\u2013</span>`}</td>
           </tr>`;

@@ -29,6 +29,7 @@ export function Schedule({ session, query }) {
         <${Filter} label="Step" name="action" value=${name} options=${[['', 'Any'], ...ACTION_NAMES.map((each) => [each, action(each)])]} />
         ${session.admin && html`<${Filter} label="Tenant" name="tenant_id" value=${tenant_id} placeholder="acme" />`}
       <//>
+      ${list.items.some((entry) => entry.action === 'renew') && html`<p class="muted small">The amount of a renewal is its recurring price, an estimate.</p>`}
       ${list.items.length > 0 && html`
         <table class="rows click" aria-busy=${list.loading}>
           <thead><tr><th scope="col" class="time">Time</th><th scope="col">Step</th><th scope="col">Deployment</th><th scope="col" class="num">Amount</th></tr></thead>
@@ -50,7 +51,7 @@ export function Row({ entry, admin }) {
       <td class="time"><${Time} at=${entry.at} /></td>
       <td>${sentence(action(entry.action))}</td>
       <th scope="row"><a href=${href(path)}>${admin && html`<span class="muted">${entry.tenant_id}/</span>`}${entry.slug}</a></th>
-      <td class="num">${entry.amount_cents !== null && entry.currency ? html`<${Money} cents=${entry.amount_cents} currency=${entry.currency} />${entry.action === 'renew' && html`<span class="sub">estimate</span>`}` : html`<span class="muted">\u2013</span>`}</td>
+      <td class="num">${entry.amount_cents !== null && entry.currency ? html`${entry.action === 'renew' && html`<span class="muted">about </span>`}<${Money} cents=${entry.amount_cents} currency=${entry.currency} />` : html`<span class="muted">\u2013</span>`}</td>
     </tr>`;
 }
 

@@ -37,7 +37,7 @@ export function Subscription({ data, admin, act }) {
           ${live && html`
             <button type="button" onClick=${() => withCatalog((catalog) => commands.changePlan(data, catalog, admin))}>Change the plan</button>
             ${subscription.cancel_at
-              ? html`<button type="button" onClick=${() => act(commands.withdrawCancellation(deployment))}>Take the cancellation back</button>`
+              ? (admin || subscription.cancel_scheduled_by !== 'platform_admin') && html`<button type="button" onClick=${() => act(commands.withdrawCancellation(deployment))}>Take the cancellation back</button>`
               : html`<button type="button" class="danger" onClick=${() => act(commands.cancelSubscription(deployment, subscription))}>Cancel the subscription</button>`}`}
         </div>
       </div>
@@ -54,7 +54,7 @@ export function Subscription({ data, admin, act }) {
         ${subscription.pending_change && html`
           <div class="box">
             <p>Changes to <b>${subscription.pending_change.plan_code} v${subscription.pending_change.plan_version}</b>, ${money(subscription.pending_change.price_cents, subscription.pending_change.currency)} ${per(subscription.pending_change.interval)}, on ${moment(subscription.pending_change.effective_at)}; scheduled by ${words(subscription.pending_change.scheduled_by)}.</p>
-            <button type="button" class="small" onClick=${() => act(commands.withdrawChange(deployment))}>Take it back</button>
+            ${(admin || subscription.pending_change.scheduled_by !== 'platform_admin') && html`<button type="button" class="small" onClick=${() => act(commands.withdrawChange(deployment))}>Take it back</button>`}
           </div>`}
         <div class="head"><h3>Add-ons</h3>${live && html`<button type="button" class="small" onClick=${() => withCatalog((catalog) => commands.attach(deployment, subscription, catalog))}>Attach an add-on</button>`}</div>
         ${subscription.addons.length === 0 ? html`<p class="muted">None.</p>` : html`

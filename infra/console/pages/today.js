@@ -34,6 +34,7 @@ export function Today({ session }) {
       </section>
       <section aria-labelledby="states">
         <h2 id="states">Deployments by state</h2>
+        <p class="lead muted">Choose a state to see its deployments. Dashed: moves that only the clock or the platform makes.</p>
         <${Show} of=${lifecycle}>${(/** @type {import('../shapes.d.ts').Lifecycle} */ map) => html`<div class="card"><${LifecycleMap} lifecycle=${map} links=${true} /></div>`}<//>
       </section>
     <//>`;
@@ -66,7 +67,7 @@ function Overdue({ invoices, more, admin }) {
       <tbody>${invoices.slice(0, SHOWN).map((invoice) => html`
         <tr>
           <th scope="row"><a href=${href(`deployments/${invoice.deployment_id}`)}>${admin && html`<span class="muted">${invoice.tenant_id}/</span>`}${invoice.slug}</a></th>
-          <td class="w"><a href=${href(`deployments/${invoice.deployment_id}/invoices/${invoice.number}`)}>${invoice.number}</a></td>
+          <td class="w"><a class="number" href=${href(`deployments/${invoice.deployment_id}/invoices/${invoice.number}`)}>${invoice.number}</a></td>
           <td><${When} at=${invoice.due_at} /></td>
           <td class="num"><${Money} cents=${invoice.due_cents} currency=${invoice.currency} /></td>
         </tr>`)}
