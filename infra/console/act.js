@@ -1,0 +1,213 @@
+//! A command in a dialog: its fields, its dry run where the API has one, then the command itself with `If-Match` and an
+//! `Idempotency-Key`. A conflict is shown as what changed meanwhile.
+
+import { useEffect, useId, useRef, useState } from './vendor/hooks.js';
+import { Problem, send } from './api.js';
+import { differences } from './fields.js';
+import { html, useSay } from './ui.js';
+
+/** @typedef {import('./vendor/preact.js').Child} Child */
+/** @typedef {import('./fields.js').Fields} Fields */
+/** @typedef {Record<string, string>} Values all fields as text; a checkbox is 'yes' or '' */
+/** @typedef {{ version: number, fields: Fields }} Snapshot */
+/** @typedef {{ method: string, path: string, body?: Record<string, unknown> }} Command */
+/**
+ * @typedef {object} Field
+ * @property {string} name
+ * @property {string} label
+ * @property {'text' | 'select' | 'checkbox' | 'datetime-local' | 'number'} [type]
+ * @property {Array<[string, string]>} [options]
+ * @property {string} [value]
+ * @property {string} [hint]
+ * @property {boolean} [required]
+ * @property {string} [pattern]
+ * @property {number} [maxlength]
+ * @property {boolean} [remark] changes nothing of the outcome, so the dry run stands
+ * @property {(values: Values) => boolean} [when] shown only then
+ */
+/**
+ * @typedef {object} Action
+ * @property {string} title
+ * @property {string} verb what the button that carries it out says
+ * @property {Child} [what] what it does, in a sentence
+ * @property {boolean} [danger]
+ * @property {Field[]} [fields]
+ * @property {(values: Values) => Command} command throws an Error with a sentence if the values make none
+ * @property {(answer: any, before: Fields) => Child} [outcome] shows a dry run's answer; without it the API has none of this command
+ * @property {(values: Values) => Child} [preview] what can be said without asking
+ * @property {Snapshot} [seen] the record that the page shows
+ * @property {() => Promise<Snapshot>} [read] the record as it is now
+ * @property {string} done said when it is done
+ */
+
+const DRY_RUN_DELAY_MS = 250;
+
+/** An `Idempotency-Key`. `crypto.randomUUID` is missing on pages of plain http. */
+function freshKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * Keeps the dialog of a page. `after` gets the command's answer, and null when the dialog was left after a conflict.
+ * @returns {[(action: Action) => void, (after: (answer: any) => void) => Child]}
+ */
+export function useAction() {
+  const [action, set] = useState(/** @type {Action | null} */ (null));
+  return [set, (after) => action && html`<${Dialog} key=${action.title} action=${action} after=${after} close=${() => set(null)} />`];
+}
+
+/** @param {{ action: Action, after: (answer: any) => void, close: () => void }} props */
+function Dialog({ action, after, close }) {
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const form = useRef(/** @type {HTMLFormElement | null} */ (null));
+  const id = useId();
+  const say = useSay();
+  const fields = action.fields ?? [];
+  const [values, setValues] = useState(() => /** @type {Values} */ (Object.fromEntries(fields.map((field) => [field.name, field.value ?? '']))));
+  const [seen, setSeen] = useState(action.seen ?? null);
+  const [run, setRun] = useState({ answer: /** @type {any} */ (null), running: Boolean(action.outcome), incomplete: false });
+  const [problem, setProblem] = useState(/** @type {Error | null} */ (null));
+  const [meanwhile, setMeanwhile] = useState(/** @type {Array<{ name: string, was: string, is: string }> | null} */ (null));
+  const [sending, setSending] = useState(false);
+  const sent = useRef(false);
+  // One key for one command: sent again after a lost answer it is carried out once.
+  const key = useRef({ of: '', key: '' });
+  const shown = fields.filter((field) => field.when?.(values) ?? true);
+  const decisive = JSON.stringify([shown.filter((field) => !field.remark).map((field) => values[field.name]), seen?.version]);
+
+  const leave = () => {
+    close();
+    if (seen?.version !== action.seen?.version) after(null);
+  };
+
+  useEffect(() => {
+    dialog.current?.showModal();
+    return () => dialog.current?.close();
+  }, []);
+
+  /** @param {Error} error */
+  const refused = async (error) => {
+    setProblem(error);
+    if (!(error instanceof Problem && error.conflict && action.read && seen)) return;
+    const now = await action.read().catch(() => null);
+    if (!now) return;
+    if (now.version !== seen.version) setMeanwhile(differences(seen.fields, now.fields));
+    setSeen(now);
+  };
+
+  useEffect(() => {
+    if (!action.outcome) return;
+    let stale = false;
+    setRun({ answer: null, running: true, incomplete: false });
+    const timer = setTimeout(async () => {
+      if (!form.current?.checkValidity()) return setRun({ answer: null, running: false, incomplete: true });
+      try {
+        const { method, path, body } = action.command(values);
+        const answer = await send(method, path, { body: { ...body, dry_run: true }, version: seen?.version });
+        if (stale) return;
+        setRun({ answer, running: false, incomplete: false });
+        // A conflict stays on the screen until the command is sent.
+        setProblem((was) => (was instanceof Problem && was.conflict && meanwhile ? was : null));
+      } catch (error) {
+        if (stale) return;
+        setRun({ answer: null, running: false, incomplete: false });
+        await refused(/** @type {Error} */ (error));
+      }
+    }, DRY_RUN_DELAY_MS);
+    return () => { stale = true; clearTimeout(timer); };
+  }, [decisive]);
+
+  const carryOut = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (sending) return;
+    setSending(true);
+    setProblem(null);
+    setMeanwhile(null);
+    try {
+      const { method, path, body } = action.command(values);
+      const of = JSON.stringify([method, path, body, seen?.version]);
+      if (key.current.of !== of) key.current = { of, key: freshKey() };
+      const answer = await send(method, path, { body, version: seen?.version, ...(method === 'POST' ? { key: key.current.key } : {}) });
+      sent.current = true;
+      dialog.current?.close();
+      close();
+      say(action.done);
+      after(answer);
+    } catch (error) {
+      setSending(false);
+      await refused(/** @type {Error} */ (error));
+    }
+  };
+
+  const change = (/** @type {Field} */ field) => (/** @type {Event} */ event) => {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    setValues({ ...values, [field.name]: field.type === 'checkbox' ? (input.checked ? 'yes' : '') : input.value });
+  };
+
+  return html`
+    <dialog ref=${dialog} aria-labelledby=${id} onClose=${() => { if (!sent.current) leave(); }}>
+      <form ref=${form} onSubmit=${carryOut}>
+        <h2 id=${id}>${action.title}</h2>
+        ${action.what && html`<p>${action.what}</p>`}
+        ${shown.map((field) => html`<${Input} key=${field.name} field=${field} value=${values[field.name] ?? ''} change=${change(field)} />`)}
+        ${action.preview?.(values)}
+        ${action.outcome && html`
+          <section class="dry" aria-live="polite" aria-busy=${run.running}>
+            <h3>Dry run</h3>
+            ${run.answer ? action.outcome(run.answer, seen?.fields ?? {}) : html`<p class="muted">${run.running ? 'Asking the API what would happen\u2026' : run.incomplete ? 'Fill in the fields to see what would happen.' : 'It would be refused.'}</p>`}
+          </section>`}
+        ${problem && html`<${Refusal} problem=${problem} meanwhile=${meanwhile} />`}
+        <footer>
+          <button type="button" onClick=${() => dialog.current?.close()}>Back</button>
+          <button type="submit" class=${action.danger ? 'danger' : 'primary'} disabled=${sending || Boolean(action.outcome && !run.answer)}>
+            ${sending ? 'Sending\u2026' : problem instanceof Problem && problem.passing ? 'Send again' : action.verb}
+          </button>
+        </footer>
+      </form>
+    </dialog>`;
+}
+
+/** @param {{ problem: Error, meanwhile: Array<{ name: string, was: string, is: string }> | null }} props */
+function Refusal({ problem, meanwhile }) {
+  const errors = problem instanceof Problem ? /** @type {Array<{ pointer: string, detail: string }>} */ (problem.body['errors'] ?? []) : [];
+  return html`
+    <div class="box bad" role="alert">
+      <p>${problem.message} ${problem instanceof Problem && html`<code>${problem.code}</code>`}</p>
+      ${errors.length > 0 && html`<ul>${errors.map((each) => html`<li><code>${each.pointer}</code> ${each.detail}</li>`)}</ul>`}
+      ${problem instanceof Problem && problem.passing && html`<p>Sending it again is safe: the command is carried out once.</p>`}
+      ${meanwhile && (meanwhile.length > 0
+        ? html`<p>Changed meanwhile:</p><${Changes} of=${meanwhile} />`
+        : html`<p>The record has a new version; nothing that is shown here changed.</p>`)}
+    </div>`;
+}
+
+/**
+ * Fields before and after.
+ * @param {{ of: Array<{ name: string, was: string, is: string }> }} props
+ */
+export function Changes({ of }) {
+  if (of.length === 0) return html`<p class="muted">Nothing changes.</p>`;
+  return html`
+    <table class="changes">
+      <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
+      <tbody>${of.map(({ name, was, is }) => html`<tr><th scope="row">${name}</th><td class="muted">${was}</td><td>${is}</td></tr>`)}</tbody>
+    </table>`;
+}
+
+/** @param {{ field: Field, value: string, change: (event: Event) => void }} props */
+function Input({ field, value, change }) {
+  const id = useId();
+  const hint = field.hint ? `${id}-hint` : undefined;
+  const type = field.type ?? 'text';
+  if (type === 'checkbox') {
+    return html`<label class="check"><input type="checkbox" checked=${value === 'yes'} onChange=${change} /> ${field.label}</label>`;
+  }
+  return html`
+    <div class="field">
+      <label for=${id}>${field.label}${!field.required && type !== 'select' && html` <span class="muted">optional</span>`}</label>
+      ${type === 'select'
+        ? html`<select id=${id} aria-describedby=${hint} value=${value} onChange=${change}>${(field.options ?? []).map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
+        : html`<input id=${id} aria-describedby=${hint} type=${type} value=${value} required=${field.required} pattern=${field.pattern} maxlength=${field.maxlength} min=${type === 'number' ? 0 : undefined} autocomplete="off" onInput=${change} />`}
+      ${field.hint && html`<small id=${hint} class="muted">${field.hint}</small>`}
+    </div>`;
+}

@@ -1,0 +1,141 @@
+//! One deployment: where it stands, what comes by itself, its subscription, invoices, resources and history.
+
+import { useState } from '../vendor/hooks.js';
+import * as api from '../api.js';
+import { useAction } from '../act.js';
+import { deploymentFields, owed, subscriptionFields } from '../fields.js';
+import { action, relative, sentence } from '../format.js';
+import { LifecycleMap } from '../lifecycle.js';
+import { Chip, Empty, Facts, html, Moneys, More, Page, Show, useLoad, usePages, When } from '../ui.js';
+import * as commands from './commands.js';
+import { History } from './history.js';
+import { InvoiceTable } from './invoices.js';
+import { Subscription } from './subscription.js';
+import { clock } from './today.js';
+
+/** @typedef {import('../shapes.d.ts').DeploymentDetails} Details */
+/** @typedef {import('../shapes.d.ts').Invoice} Invoice */
+/** @typedef {import('../shapes.d.ts').Resource} Resource */
+/** @typedef {(action: import('../act.js').Action) => void} Act */
+
+/** @param {Details} details @returns {import('../act.js').Snapshot} */
+export function snapshot({ deployment, subscription }) {
+  return { version: deployment.version, fields: { ...deploymentFields(deployment), ...subscriptionFields(subscription) } };
+}
+
+/** @param {import('../main.js').PageProps} props */
+export function Deployment({ session, params }) {
+  const { id = '' } = params;
+  const read = () => /** @type {Promise<Details>} */ (api.get(`/deployments/${id}`));
+  const details = useLoad(id, read);
+  const lifecycle = useLoad('lifecycle', clock);
+  const invoices = /** @type {import('../ui.js').Paged<Invoice>} */ (usePages(`/deployments/${id}/invoices`, 'invoices', { limit: 12 }));
+  const [open, dialog] = useAction();
+  const act = (/** @type {import('../act.js').Action} */ chosen) => open({ ...chosen, seen: snapshot(/** @type {Details} */ (details.data)), read: () => read().then(snapshot) });
+  const data = details.data;
+  const deployment = data?.deployment;
+  return html`
+    <${Page} title=${deployment ? (session.admin ? `${deployment.tenant_id}/${deployment.slug}` : deployment.slug) : 'Deployment'}
+      head=${deployment && html`<${Chip} state=${deployment.state} />${deployment.billing_action_suspended && html` <span class="chip held">held</span>`}`}
+      actions=${data && html`<${Actions} data=${data} admin=${session.admin} act=${act} />`}>
+      <${Show} of=${details}>${(/** @type {Details} */ shown) => html`
+        <${Body} data=${shown} admin=${session.admin} act=${act} lifecycle=${lifecycle} invoices=${invoices} />`}
+      <//>
+    <//>
+    ${dialog(() => { void details.reload(); invoices.reload(); })}`;
+}
+
+/** @param {{ data: Details, admin: boolean, act: Act }} props */
+function Actions({ data, admin, act }) {
+  const { deployment } = data;
+  return html`
+    ${admin && html`<button type="button" onClick=${() => act(commands.hold(deployment))}>${deployment.billing_action_suspended ? 'Clear the hold' : 'Hold'}</button>`}
+    ${admin && deployment.state === 'trial' && html`<button type="button" onClick=${() => act(commands.extendTrial(deployment))}>Move the trial's end</button>`}
+    ${deployment.state !== 'archived' && html`<button type="button" onClick=${() => act(commands.edit(deployment))}>Edit</button>`}`;
+}
+
+/** @param {{ data: Details, admin: boolean, act: Act, lifecycle: import('../ui.js').Loaded<import('../shapes.d.ts').Lifecycle>, invoices: import('../ui.js').Paged<Invoice> }} props */
+function Body({ data, admin, act, lifecycle, invoices }) {
+  const { deployment, allowed_transitions: allowed } = data;
+  return html`
+    <${Facts} of=${[
+      ['Name', deployment.display_name],
+      ['Owed', html`<${Moneys} amounts=${owed(deployment)} />`],
+      ['Balance', html`<${Moneys} amounts=${deployment.balances} />`],
+      ['Next by itself', deployment.next_action ? html`${sentence(action(deployment.next_action))}, <${When} at=${deployment.next_action_at} />` : 'nothing'],
+    ]} />
+    <section class="card where" aria-labelledby="where">
+      <h2 id="where">Where it stands</h2>
+      <${Show} of=${lifecycle}>${(/** @type {import('../shapes.d.ts').Lifecycle} */ map) => html`
+        <${LifecycleMap} lifecycle=${map} at=${deployment.state} allowed=${allowed} />
+        <p class="muted">${map.states.find(({ state }) => state === deployment.state)?.description} Since <${When} at=${deployment.state_since} time=${true} bare=${true} /> (${relative(deployment.state_since, api.now())}).</p>`}
+      <//>
+      <div class="actions">
+        ${allowed.map((to) => html`<button type="button" class=${['cancelled', 'archived'].includes(to) ? 'danger' : ''} onClick=${() => act(commands.transition(data, to))}>${commands.moveName(deployment.state, to)}</button>`)}
+        ${allowed.length === 0 && html`<p class="muted">You can make no move from here.</p>`}
+      </div>
+    </section>
+    <div class="columns">
+      <div>
+        <${Subscription} data=${data} admin=${admin} act=${act} />
+        <section aria-labelledby="invoices">
+          <h2 id="invoices">Invoices</h2>
+          ${invoices.items.length > 0 && html`<${InvoiceTable} invoices=${invoices.items} />`}
+          ${!invoices.loading && !invoices.error && invoices.items.length === 0 ? html`<${Empty}>No invoice was issued yet.<//>` : html`<${More} list=${invoices} one="invoice" auto=${false} />`}
+        </section>
+      </div>
+      <div>
+        <section aria-labelledby="upcoming">
+          <h2 id="upcoming">Comes by itself</h2>
+          ${deployment.billing_action_suspended && html`<p class="muted">The hold stops every change of state by the clock; renewals and invoices go on.</p>`}
+          ${(deployment.upcoming ?? []).length === 0
+            ? html`<${Empty}>Nothing is scheduled.<//>`
+            : html`<ol class="steps">${deployment.upcoming?.map((step) => html`<li><b>${sentence(action(step.action))}</b><${When} at=${step.at} time=${true} /></li>`)}</ol>`}
+        </section>
+        <section aria-labelledby="facts">
+          <h2 id="facts">Facts</h2>
+          <${Facts} of=${[
+            admin && ['Tenant', html`<a href=${`#/deployments?tenant_id=${encodeURIComponent(deployment.tenant_id)}`}>${deployment.tenant_id}</a>`],
+            ['Region', deployment.region],
+            deployment.uncollectible_invoices > 0 && ['Given up', html`${deployment.uncollectible_invoices}, <${Moneys} amounts=${deployment.uncollectible_due} />`],
+            deployment.trial_ends_at ? ['Trial ends', html`<${When} at=${deployment.trial_ends_at} />`] : null,
+            deployment.resume_at ? ['Resumes', html`<${When} at=${deployment.resume_at} />`] : null,
+            deployment.template_code ? ['Template', `${deployment.template_code} ${deployment.template_version ?? ''}`] : null,
+            deployment.llm_mode ? ['Language model', deployment.llm_mode] : null,
+            ['Created', html`<${When} at=${deployment.created_at} />`],
+            ['Version', String(deployment.version)],
+            ['Id', html`<code>${deployment.id}</code>`],
+          ]} />
+        </section>
+        <${Resources} deployment=${deployment} admin=${admin} act=${act} />
+      </div>
+    </div>
+    <${History} key=${deployment.version} id=${deployment.id} first=${data.events} />`;
+}
+
+/** Loaded when opened: most visits do not need them. @param {{ deployment: import('../shapes.d.ts').Deployment, admin: boolean, act: Act }} props */
+function Resources({ deployment, admin, act }) {
+  const [open, setOpen] = useState(false);
+  const list = /** @type {import('../ui.js').Paged<Resource>} */ (usePages(`/deployments/${deployment.id}/resources`, 'resources', { limit: 50 }, !open));
+  return html`
+    <section aria-labelledby="resources">
+      <h2 id="resources">Resources <span class="muted">${deployment.live_resources} live</span></h2>
+      <details key=${deployment.version} onToggle=${(/** @type {Event} */ event) => setOpen(/** @type {HTMLDetailsElement} */ (event.currentTarget).open)}>
+        <summary>Show all that were recorded</summary>
+        ${open && html`
+          ${list.items.length > 0 && html`
+            <table class="rows tight">
+              <thead><tr><th scope="col">Kind</th><th scope="col">Reference</th>${admin && html`<td></td>`}</tr></thead>
+              <tbody>${list.items.map((each) => html`
+                <tr><th scope="row">${each.kind}<span class="sub">${each.region}</span></th>
+                  <td class="break">${each.provider_reference}${each.deleted_at && html`<span class="sub">deleted <${When} at=${each.deleted_at} /></span>`}</td>
+                  ${admin && html`<td class="num">${!each.deleted_at && html`<button type="button" class="small" aria-label=${`Mark ${each.provider_reference} as deleted`} onClick=${() => act(commands.deleteResource(deployment, each))}>Deleted</button>`}</td>`}
+                </tr>`)}
+              </tbody>
+            </table>`}
+          ${!list.loading && !list.error && list.items.length === 0 ? html`<${Empty}>No resource was recorded.<//>` : html`<${More} list=${list} one="resource" auto=${false} />`}`}
+      </details>
+      ${admin && deployment.state !== 'archived' && html`<p><button type="button" class="small" onClick=${() => act(commands.recordResource(deployment))}>Record a resource</button></p>`}
+    </section>`;
+}
+
