@@ -5,6 +5,7 @@ use std::fmt;
 use arcadia_shared::domain::Timestamp;
 use chrono::SecondsFormat;
 
+use crate::console;
 use crate::docs;
 
 /// What there is to say.
@@ -36,12 +37,16 @@ impl fmt::Display for Banner<'_> {
             Some(clock) => (format!("{} years by the test clock", token_hours / HOURS_A_YEAR), for_clock(*clock)),
             None => (format!("{token_hours} hours"), String::new()),
         };
-        let docs = docs::PATH;
+        let (docs, console) = (docs::PATH, console::PATH);
         write!(
             f,
             r#"
 Arcadia Cloud is running at {url}
 Records are kept {storage}. Ctrl-C stops it.
+
+The console, signed in as a platform_admin, and as a user of the tenant {tenant}:
+{url}{console}#token={admin_token}
+{url}{console}#token={tenant_token}
 
 Every operation, to read about and to try as a platform_admin, is on this page:
 {url}{docs}#token={admin_token}

@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::clock_route;
+use crate::console;
 use crate::docs;
 use crate::event::{self, EventError};
 use crate::events_route::{self, Events};
@@ -175,11 +176,12 @@ impl Gateway {
         request_id: &str,
         now: Timestamp,
     ) -> Result<Response<Body>, Refusal> {
-        if let Some(page) = docs::find(parts.uri.path()) {
-            return if parts.method == Method::GET {
-                Ok(page.map(into_body))
-            } else {
-                Err(Refusal::MethodNotAllowed("GET".to_owned()))
+        let path = parts.uri.path();
+        if let Some(page) = docs::find(path).or_else(|| console::find(path)) {
+            return match parts.method {
+                // The server leaves the body away by itself.
+                Method::GET | Method::HEAD => Ok(page.map(into_body)),
+                _ => Err(Refusal::MethodNotAllowed("GET, HEAD".to_owned())),
             };
         }
         if parts.uri.path() == proof::PATH {

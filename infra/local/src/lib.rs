@@ -19,6 +19,7 @@ pub mod cli;
 mod client;
 pub mod clock;
 mod clock_route;
+mod console;
 mod data;
 mod demo;
 mod docs;
