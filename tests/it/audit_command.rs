@@ -48,7 +48,9 @@ async fn an_audit_adds_up_the_books_and_names_what_was_written_past_the_product(
     let key = keys::invoice(ids[0].parse().expect("an id"), &invoice.parse().expect("a number"));
     let update = client(dynamodb::endpoint()).update_item().table_name(&table);
     let update = update.key("PK", string(key.pk)).key("SK", string(key.sk));
-    let update = update.update_expression("SET paid_cents = :cents").expression_attribute_values(":cents", number(1));
+    let update = update.update_expression("SET #record.paid_cents = :cents");
+    let update = update.expression_attribute_names("#record", "record");
+    let update = update.expression_attribute_values(":cents", number(1));
     update.send().await.expect("an update by the test");
     let (code, out, err) = audit(&[]);
     assert_eq!(code, Some(1), "{out}{err}");

@@ -3,7 +3,7 @@
 use arcadia_shared::Error;
 use arcadia_shared::domain::{Command, Rejection, ShortCode, SubscriptionAddonId};
 use arcadia_shared::http::fields::text;
-use arcadia_shared::http::{Answer, Call, subscription_view};
+use arcadia_shared::http::{Answer, Call, SubscriptionAddonView, subscription_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
@@ -19,10 +19,9 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let addon = app.store.load_addon(&code).await?.ok_or(Rejection::UnknownAddon(code))?;
     let addon_id = SubscriptionAddonId::new(app.new_id(app.clock.now()));
     execute(app, call, current, Command::AttachAddon(addon_id, addon), |done| {
-        let subscription = subscription_view(done.after);
-        let mut addons = subscription["addons"].as_array().into_iter().flatten();
-        let attached = addons.find(|addon| addon["id"] == json!(addon_id)).cloned();
-        let body = json!({"addon": attached, "subscription": subscription});
+        let attached = done.after.addons.iter().find(|addon| addon.id == addon_id).zip(done.after.subscription.as_ref());
+        let attached = attached.map(|(addon, to)| SubscriptionAddonView::new(addon, to.terms.interval));
+        let body = json!({"addon": attached, "subscription": subscription_view(done.after)});
         Answer::created(body, done.version, format!("/api/v1/deployments/{id}/subscription/addons/{addon_id}"))
     })
     .await

@@ -5,6 +5,7 @@ use arcadia_shared::domain::{ChangePlan, Command, Effective, Proration, Rejectio
 use arcadia_shared::http::fields::{boolean, integer, text};
 use arcadia_shared::http::{Answer, Call, subscription_view};
 use arcadia_shared::runtime::App;
+use arcadia_shared::store::Wanted;
 use serde_json::json;
 
 use crate::execute::{Current, Executed, Mode, execute};
@@ -23,9 +24,10 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let Body { plan_code, plan_version, effective, proration, drop_incompatible, dry_run } = read(call)?;
     let mode = if dry_run { Mode::DryRun } else { Mode::CarryOut };
     let current = Current::load(app, call, id, mode).await?;
-    let in_trial = current.aggregate.live_subscription().is_some_and(Subscription::in_trial);
+    let with_trial = current.aggregate.live_subscription().is_some_and(Subscription::in_trial);
     let tenant_id = &current.aggregate.deployment.tenant_id;
-    let offer = app.store.load_offer(tenant_id, &plan_code, plan_version, &[], in_trial).await?;
+    let wanted = Wanted { tenant_id, plan_code: &plan_code, version: plan_version, addon_codes: &[], with_trial };
+    let offer = app.store.load_offer(wanted).await?;
     let current = current.under(offer.dunning_policy.unwrap_or_default());
     let command = Command::ChangePlan(ChangePlan {
         plan: offer.plan.ok_or_else(|| Rejection::UnknownPlan(plan_code.clone()))?,

@@ -7,7 +7,7 @@ use arcadia_shared::domain::{
 use arcadia_shared::http::fields::{integer, list, text, timestamp};
 use arcadia_shared::http::{Answer, Call, subscription_view};
 use arcadia_shared::runtime::App;
-use arcadia_shared::store::Offer;
+use arcadia_shared::store::{Offer, Wanted};
 use serde_json::json;
 
 use crate::execute::{Current, Mode, execute};
@@ -25,7 +25,9 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let body = read(call)?;
     let current = Current::load(app, call, id, Mode::CarryOut).await?;
     let tenant_id = &current.aggregate.deployment.tenant_id;
-    let offer = app.store.load_offer(tenant_id, &body.plan_code, body.plan_version, &body.addons, true).await?;
+    let (plan_code, addon_codes) = (&body.plan_code, &body.addons);
+    let wanted = Wanted { tenant_id, plan_code, version: body.plan_version, addon_codes, with_trial: true };
+    let offer = app.store.load_offer(wanted).await?;
     let current = current.under(offer.dunning_policy.unwrap_or_default());
     let command = Command::Subscribe(command(app, body, offer)?);
     execute(app, call, current, command, |done| {

@@ -317,7 +317,9 @@ impl<'a> SubscriptionView<'a> {
 }
 
 impl<'a> SubscriptionAddonView<'a> {
-    fn new(addon: &'a SubscriptionAddon, interval: Interval) -> Self {
+    /// The view of an add-on of a plan of that interval.
+    #[must_use]
+    pub fn new(addon: &'a SubscriptionAddon, interval: Interval) -> Self {
         let SubscriptionAddon {
             id,
             code,

@@ -15,6 +15,21 @@ use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};
 use crate::auth::Scope;
 use crate::domain::{Addon, DeploymentId, DunningPolicy, Plan, PlanVersion, ShortCode, TenantId};
 
+/// What somebody wants to buy.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Who.
+    pub tenant_id: &'a TenantId,
+    /// The plan.
+    pub plan_code: &'a ShortCode,
+    /// Which of its versions; the newest, if none is named.
+    pub version: Option<u32>,
+    /// Add-ons.
+    pub addon_codes: &'a [ShortCode],
+    /// Whether it matters if the tenant has had its trial of the plan.
+    pub with_trial: bool,
+}
+
 /// What one read finds of what somebody wants to buy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Offer {
@@ -31,31 +46,16 @@ pub struct Offer {
 }
 
 impl Store {
-    /// Reads a plan, a version of it (the newest, if none is named), add-ons, the tenant's policy, and if `with_trial`
-    /// whether the tenant has had its trial of the plan, as they are at one moment each: one consistent BatchGetItem. It
-    /// is made again if a plan and its version are not of one publication.
+    /// Reads what is wanted and the tenant's policy, as they are at one moment each: one consistent BatchGetItem. It is made again if a plan and its version are not of one publication.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
-    pub async fn load_offer(
-        &self,
-        tenant_id: &TenantId,
-        plan_code: &ShortCode,
-        version: Option<u32>,
-        addon_codes: &[ShortCode],
-        with_trial: bool,
-    ) -> Result<Offer, StoreError> {
-        until_whole("an offer", || self.read_offer(tenant_id, plan_code, version, addon_codes, with_trial)).await
+    pub async fn load_offer(&self, wanted: Wanted<'_>) -> Result<Offer, StoreError> {
+        until_whole("an offer", || self.read_offer(wanted)).await
     }
 
-    async fn read_offer(
-        &self,
-        tenant_id: &TenantId,
-        plan_code: &ShortCode,
-        version: Option<u32>,
-        addon_codes: &[ShortCode],
-        with_trial: bool,
-    ) -> Result<Reading<Offer>, StoreError> {
+    async fn read_offer(&self, wanted: Wanted<'_>) -> Result<Reading<Offer>, StoreError> {
+        let Wanted { tenant_id, plan_code, version, addon_codes, with_trial } = wanted;
         let mut wanted: Vec<Key> = vec![keys::dunning_policy(tenant_id), keys::plan(plan_code)];
         wanted.extend(with_trial.then(|| keys::trial_claim(tenant_id, plan_code)));
         wanted.extend(version.map(|version| keys::plan_version(plan_code, version)));

@@ -25,7 +25,7 @@ mod sweep;
 
 use aws_sdk_dynamodb::Client;
 
-pub use catalog::Offer;
+pub use catalog::{Offer, Wanted};
 pub use commit::{CommitId, MAX_ATTEMPTS, Verdict, judge};
 pub use failure::{MAX_ERROR_CHARS, error_chain};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};

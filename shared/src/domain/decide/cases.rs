@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use uuid::Uuid;
 
+use super::fixtures::{actor, at, new_deployment, priced_addon, priced_plan};
 use super::*;
 use crate::domain::{
     Action, AnchorMode, CatalogStatus, Interval, IntervalPrices, InvoiceNumber, InvoiceStatus, Plan, SubscriptionId,
@@ -21,15 +22,6 @@ struct Life {
     ids: u128,
 }
 
-fn at(text: &str) -> Timestamp {
-    let text = if text.contains('T') { format!("{text}:00Z") } else { format!("{text}T00:00:00Z") };
-    DateTime::parse_from_rfc3339(&text).unwrap().to_utc()
-}
-
-fn actor(authority: Authority) -> Actor {
-    Actor { id: "ada".to_owned(), authority }
-}
-
 fn plan(code: &str) -> Plan {
     let (price_cents, currency, interval, trial_days) = match code {
         "studio" => (2_900, "USD", Interval::Month, 0),
@@ -41,34 +33,11 @@ fn plan(code: &str) -> Plan {
         "tried" => (2_900, "USD", Interval::Month, 14),
         _ => panic!("{code}"),
     };
-    let now = at("2026-01-01");
-    let bare = Plan {
-        code: code.parse().unwrap(),
-        name: code.parse().unwrap(),
-        status: CatalogStatus::Active,
-        newest_version: None,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    };
-    bare.publish(price_cents, currency.parse().unwrap(), interval, trial_days, now).0
+    priced_plan(code, price_cents, currency, interval, trial_days)
 }
 
 fn addon(price_cents: i64, currency: &str) -> Addon {
-    let now = at("2026-01-01");
-    Addon {
-        code: "storage_50gb".parse().unwrap(),
-        name: "Storage".parse().unwrap(),
-        price_cents,
-        interval_prices: IntervalPrices::new(),
-        currency: currency.parse().unwrap(),
-        quantity: 50,
-        unit: "GB".parse().unwrap(),
-        status: CatalogStatus::Active,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    }
+    priced_addon("storage_50gb", price_cents, currency, IntervalPrices::new())
 }
 
 fn storage() -> Addon {
@@ -81,18 +50,7 @@ impl Life {
     }
 
     fn create(state: State, trial_ends_at: Option<&str>, now: &str) -> Self {
-        let command = CreateDeployment {
-            id: DeploymentId::new(Uuid::from_u128(1)),
-            tenant_id: "acme".parse().unwrap(),
-            slug: "shop".parse().unwrap(),
-            display_name: None,
-            region: "eu".parse().unwrap(),
-            state: Some(state),
-            llm_mode: None,
-            template_code: None,
-            template_version: None,
-            trial_ends_at: trial_ends_at.map(at),
-        };
+        let command = new_deployment(state, trial_ends_at.map(at));
         let change = create(command, &actor(Authority::PlatformAdmin), at(now)).unwrap();
         let (invoices, policy) = (BTreeMap::new(), DunningPolicy::default());
         Self { aggregate: change.after, events: change.events, invoices, policy, ids: 100 }

@@ -8,6 +8,8 @@ mod billing;
 mod books;
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod fixtures;
 mod powers;
 mod rejection;
 mod subscriptions;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+pub(super) use super::fixtures::at;
+use super::fixtures::{actor, priced_addon, priced_plan};
 use super::*;
 use crate::domain::invoice::LineKind;
 use crate::domain::{
@@ -33,16 +35,12 @@ enum Step {
     Tick,
 }
 
-pub(super) fn at(text: &str) -> Timestamp {
-    DateTime::parse_from_rfc3339(text).unwrap().to_utc()
-}
-
 fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
 pub(super) fn admin() -> Actor {
-    Actor { id: "ada".to_owned(), authority: Authority::PlatformAdmin }
+    actor(Authority::PlatformAdmin)
 }
 
 pub(super) fn tenant_user() -> Actor {
@@ -57,52 +55,18 @@ pub(super) fn plan(index: usize) -> Plan {
         ("euro", 2_700, "EUR", Interval::Month, 0),
         ("dear", MAX_PRICE_CENTS, "USD", Interval::Quarter, 0),
     ][index];
-    let now = at("2026-01-01T00:00:00Z");
-    let bare = Plan {
-        code: code.parse().unwrap(),
-        name: code.parse().unwrap(),
-        status: CatalogStatus::Active,
-        newest_version: None,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    };
-    bare.publish(price_cents, currency.parse().unwrap(), interval, trial_days, now).0
+    priced_plan(code, price_cents, currency, interval, trial_days)
 }
 
 pub(super) fn addon(index: usize) -> Addon {
-    let now = at("2026-01-01T00:00:00Z");
     let (code, price_cents, currency) =
         [("storage_50gb", 750, "USD"), ("seats", 1, "USD"), ("euro_seats", 333, "EUR")][index];
-    Addon {
-        code: code.parse().unwrap(),
-        name: code.parse().unwrap(),
-        price_cents,
-        interval_prices: IntervalPrices::from([(Interval::Quarter, 2_000)]),
-        currency: currency.parse().unwrap(),
-        quantity: 50,
-        unit: "GB".parse().unwrap(),
-        status: CatalogStatus::Active,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    }
+    priced_addon(code, price_cents, currency, IntervalPrices::from([(Interval::Quarter, 2_000)]))
 }
 
 pub(super) fn new_deployment(state: State, now: Timestamp) -> (Aggregate, Vec<Event>) {
-    let command = CreateDeployment {
-        id: DeploymentId::new(id(1)),
-        tenant_id: "acme".parse().unwrap(),
-        slug: "shop".parse().unwrap(),
-        display_name: None,
-        region: "eu-central-1".parse().unwrap(),
-        state: Some(state),
-        llm_mode: None,
-        template_code: None,
-        template_version: None,
-        trial_ends_at: (state == State::Trial).then(|| now + TimeDelta::days(30)),
-    };
-    let change = create(command, &admin(), now).unwrap();
+    let trial_ends_at = (state == State::Trial).then(|| now + TimeDelta::days(30));
+    let change = create(fixtures::new_deployment(state, trial_ends_at), &admin(), now).unwrap();
     (change.after, change.events)
 }
 
