@@ -176,20 +176,20 @@ function Refusal({ problem, meanwhile }) {
       ${errors.length > 0 && html`<ul>${errors.map((each) => html`<li><code>${each.pointer}</code> ${each.detail}</li>`)}</ul>`}
       ${problem instanceof Problem && problem.passing && html`<p>Sending it again is safe: the command is carried out once.</p>`}
       ${meanwhile && (meanwhile.length > 0
-        ? html`<p>Changed meanwhile:</p><${Changes} of=${meanwhile} />`
+        ? html`<p>Changed meanwhile:</p><${Changes} of=${meanwhile} was="You saw" is="Now" />`
         : html`<p>The record has a new version; nothing that is shown here changed.</p>`)}
     </div>`;
 }
 
 /**
  * Fields before and after.
- * @param {{ of: Array<{ name: string, was: string, is: string }> }} props
+ * @param {{ of: Array<{ name: string, was: string, is: string }>, was?: string, is?: string }} props
  */
-export function Changes({ of }) {
+export function Changes({ of, was: before = 'Before', is: after = 'After' }) {
   if (of.length === 0) return html`<p class="muted">Nothing changes.</p>`;
   return html`
     <table class="changes">
-      <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
+      <thead><tr><th scope="col">Field</th><th scope="col">${before}</th><th scope="col">${after}</th></tr></thead>
       <tbody>${of.map(({ name, was, is }) => html`<tr><th scope="row">${name}</th><td class="muted">${was}</td><td>${is}</td></tr>`)}</tbody>
     </table>`;
 }

@@ -165,7 +165,7 @@ const MOVES = { active: 'Activate', paused: 'Pause', past_due: 'Mark past due', 
  * @param {string} to
  */
 export function move(from, to) {
-  if (to === 'active') return { paused: 'Resume', cancelled: 'Reactivate', trial: 'End the trial now' }[from] ?? 'Return to active';
+  if (to === 'active') return { paused: 'Resume', cancelled: 'Reactivate', trial: 'Activate' }[from] ?? 'Return to active';
   return MOVES[to] ?? words(to);
 }
 

@@ -24,8 +24,8 @@ const WIDE = {
 const TALL = {
   width: 340,
   height: 420,
-  places: { trial: [182, 22], active: [182, 100], past_due: [86, 182], suspended: [86, 262], paused: [270, 182], cancelled: [182, 336], archived: [182, 396] },
-  bends: { 'trial>cancelled': 292, 'suspended>active': 106 },
+  places: { trial: [162, 22], active: [162, 100], past_due: [70, 182], suspended: [70, 262], paused: [254, 182], cancelled: [162, 336], archived: [162, 396] },
+  bends: { 'trial>cancelled': 320, 'suspended>active': 96 },
 };
 
 function useNarrow() {

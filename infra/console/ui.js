@@ -13,6 +13,7 @@ import { go, setQuery } from './router.js';
 export const html = htm.bind(h);
 
 const TITLE = 'Arcadia Cloud';
+let navigated = false;
 
 /**
  * A page: its title in the heading and the tab, its content, and the requests that it made.
@@ -21,7 +22,12 @@ const TITLE = 'Arcadia Cloud';
 export function Page({ title, head, actions, children }) {
   const heading = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => { document.title = `${title} \u00b7 ${TITLE}`; }, [title]);
-  useLayoutEffect(() => { heading.current?.focus({ preventScroll: true }); scrollTo(0, 0); }, []);
+  useLayoutEffect(() => {
+    // Not on the first page: there the skip link comes first.
+    if (navigated) heading.current?.focus({ preventScroll: true });
+    navigated = true;
+    scrollTo(0, 0);
+  }, []);
   return html`
     <header class="page">
       <div class="title"><h1 tabindex="-1" ref=${heading}>${title}</h1>${head}</div>

@@ -28,7 +28,7 @@ const filled = (body) => Object.fromEntries(Object.entries(body).filter(([, valu
 export function transition({ deployment }, to) {
   const name = move(deployment.state, to);
   return {
-    title: `${name}: ${deployment.slug}`,
+    title: `${name} ${deployment.slug}`,
     verb: name,
     danger: to === 'cancelled' || to === 'archived',
     fields: [
@@ -202,7 +202,8 @@ export function detach(deployment, addon) {
 
 /** @param {Details} details @param {Catalog} catalog @param {boolean} admin @returns {Action} */
 export function changePlan({ deployment, subscription }, { plans }, admin) {
-  const onSale = plans.filter((plan) => plan.status === 'active' && plan.newest_version);
+  const fits = (/** @type {Catalog['plans'][number]} */ plan) => Number(plan.newest_version?.currency === subscription?.currency);
+  const onSale = plans.filter((plan) => plan.status === 'active' && plan.newest_version).sort((one, two) => fits(two) - fits(one));
   const other = onSale.find((plan) => plan.code !== subscription?.plan_code) ?? onSale[0];
   return {
     title: `Change the plan of ${deployment.slug}`,

@@ -110,7 +110,7 @@ export function payment(id, invoice) {
     ],
     preview: ({ amount: text = '' }) => {
       const cents = parseMoney(text, currency);
-      return cents === null ? null : html`<p class="muted" role="status">${cents > due_cents ? 'More than is due.' : `${money(due_cents - cents, currency)} stay due${cents === due_cents ? ': the invoice is paid' : ''}.`}</p>`;
+      return cents === null ? null : html`<p class="muted" role="status">${cents > due_cents ? 'More than is due.' : cents === due_cents ? 'Nothing stays due: the invoice is paid.' : `${money(due_cents - cents, currency)} stay due.`}</p>`;
     },
     command: ({ reference, amount: text = '' }) => {
       const amount_cents = parseMoney(text, currency);
