@@ -157,7 +157,7 @@ export function action(name) {
 }
 
 /** @type {Record<string, string>} */
-const MOVES = { active: 'Activate', paused: 'Pause', past_due: 'Mark past due', suspended: 'Suspend', cancelled: 'Cancel', archived: 'Archive' };
+const MOVES = { active: 'Activate', paused: 'Pause', past_due: 'Mark past due', suspended: 'Suspend', cancelled: 'Cancel deployment', archived: 'Archive' };
 
 /**
  * The name of a move: `Pause`; back to `active` it is named by where it begins.

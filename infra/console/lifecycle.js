@@ -1,5 +1,6 @@
 //! The lifecycle as a drawing. States and moves are those of GET /lifecycle; only their places on paper are known here.
 
+import * as api from './api.js';
 import { useEffect, useState } from './vendor/hooks.js';
 import { html } from './ui.js';
 import { words } from './format.js';
@@ -16,16 +17,16 @@ const NARROW = '(max-width: 720px)';
 /** @type {Layout} */
 const WIDE = {
   width: 840,
-  height: 214,
-  places: { trial: [52, 108], active: [212, 108], past_due: [372, 42], suspended: [532, 42], paused: [420, 158], cancelled: [640, 108], archived: [788, 108] },
-  bends: { 'trial>cancelled': -190, 'suspended>active': -92 },
+  height: 220,
+  places: { trial: [52, 112], active: [212, 112], past_due: [372, 46], suspended: [532, 46], paused: [420, 162], cancelled: [640, 112], archived: [788, 112] },
+  bends: { 'trial>cancelled': -190, 'suspended>active': -128 },
 };
 /** @type {Layout} */
 const TALL = {
   width: 340,
   height: 420,
   places: { trial: [162, 22], active: [162, 100], past_due: [70, 182], suspended: [70, 262], paused: [254, 182], cancelled: [162, 336], archived: [162, 396] },
-  bends: { 'trial>cancelled': 320, 'suspended>active': 96 },
+  bends: { 'trial>cancelled': 288, 'suspended>active': 96 },
 };
 
 function useNarrow() {
@@ -37,6 +38,18 @@ function useNarrow() {
     return () => query.removeEventListener('change', changed);
   }, []);
   return narrow;
+}
+
+/** @type {Promise<Lifecycle> | null} */
+let asked = null;
+
+/** Asks once: the lifecycle does not change while the console is open. The answer also sets the clock that `api.now` goes by. */
+export function loadLifecycle() {
+  asked ??= /** @type {Promise<Lifecycle>} */ (api.get('/lifecycle')).catch((error) => {
+    asked = null;
+    throw error;
+  });
+  return asked;
 }
 
 /**

@@ -1,36 +1,37 @@
 //! Starts the console: signs in, draws the frame and the page of the address.
 
 import { render } from './vendor/preact.js';
-import { useEffect, useState } from './vendor/hooks.js';
+import { useEffect, useErrorBoundary, useState } from './vendor/hooks.js';
 import * as api from './api.js';
 import { moment } from './format.js';
-import { href, match, useRoute } from './router.js';
+import { href, match, route, useRoute } from './router.js';
 import { configuration, sessionOf, signInReturned, signOut, tokenOfLink } from './session.js';
-import { html, Page, Said, Empty } from './ui.js';
+import { Empty, html, Loading, Page, Said } from './ui.js';
 import { SignIn } from './pages/signin.js';
-import { Today } from './pages/today.js';
-import { Deployments } from './pages/deployments.js';
-import { Deployment } from './pages/deployment.js';
-import { Invoices } from './pages/invoices.js';
-import { Invoice } from './pages/invoice.js';
-import { Catalog } from './pages/catalog.js';
-import { Schedule } from './pages/schedule.js';
-import { Clock } from './pages/clock.js';
 
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {{ session: Session, query: Record<string, string>, params: Record<string, string> }} PageProps */
 
-/** Pattern, page, and the entry of the navigation that it belongs to. @type {Array<[string, (props: any) => unknown, string]>} */
+/** Pattern, page, and the entry of the navigation that it belongs to. @type {Array<[string, () => Promise<unknown>, string]>} */
 const PAGES = [
-  ['', Today, ''],
-  ['deployments', Deployments, 'deployments'],
-  ['deployments/:id', Deployment, 'deployments'],
-  ['deployments/:id/invoices/:number', Invoice, 'invoices'],
-  ['invoices', Invoices, 'invoices'],
-  ['catalog', Catalog, 'catalog'],
-  ['schedule', Schedule, 'schedule'],
-  ['clock', Clock, 'clock'],
+  ['', () => import('./pages/today.js').then(({ Today }) => Today), ''],
+  ['deployments', () => import('./pages/deployments.js').then(({ Deployments }) => Deployments), 'deployments'],
+  ['deployments/:id', () => import('./pages/deployment.js').then(({ Deployment }) => Deployment), 'deployments'],
+  ['deployments/:id/invoices/:number', () => import('./pages/invoice.js').then(({ Invoice }) => Invoice), 'invoices'],
+  ['invoices', () => import('./pages/invoices.js').then(({ Invoices }) => Invoices), 'invoices'],
+  ['catalog', () => import('./pages/catalog.js').then(({ Catalog }) => Catalog), 'catalog'],
+  ['schedule', () => import('./pages/schedule.js').then(({ Schedule }) => Schedule), 'schedule'],
+  ['clock', () => import('./pages/clock.js').then(({ Clock }) => Clock), 'clock'],
 ];
+
+/** @param {string} path */
+function find(path) {
+  for (const [pattern, load, nav] of PAGES) {
+    const params = match(pattern, path);
+    if (params) return { load, nav, params };
+  }
+  return null;
+}
 
 /** @type {Array<[string, string]>} */
 const NAVIGATION = [['', 'Today'], ['deployments', 'Deployments'], ['invoices', 'Invoices'], ['schedule', 'Schedule'], ['catalog', 'Catalog']];
@@ -58,7 +59,7 @@ function Console({ config, first, error }) {
 function Frame({ config, session }) {
   const { path, query } = useRoute();
   const testClock = useTestClock(config, session);
-  const found = PAGES.map(([pattern, page, nav]) => ({ page, nav, params: match(pattern, path) })).find(({ params }) => params !== null);
+  const found = find(path);
   const navigation = testClock ? [...NAVIGATION, /** @type {[string, string]} */ (['clock', 'Clock'])] : NAVIGATION;
   return html`
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => { event.preventDefault(); document.querySelector('h1')?.focus(); }}>Skip to the content</a>
@@ -73,17 +74,22 @@ function Frame({ config, session }) {
         </div>
       </header>
       <main id="main">
-        ${found ? html`<${Fresh} key=${path} page=${found.page} session=${session} query=${query} params=${found.params} />` : html`<${Page} title="Not found"><${Empty}>There is no such page. <a href=${href('')}>Go to Today</a>.<//><//>`}
+        ${found ? html`<${Fresh} key=${path} load=${found.load} session=${session} query=${query} params=${found.params} />` : html`<${Page} title="Not found"><${Empty}>There is no such page. <a href=${href('')}>Go to Today</a>.<//><//>`}
         <p class="foot muted">All times are UTC.</p>
       </main>
     </div>
     <${Said} />`;
 }
 
-/** A page with a log of its own. @param {PageProps & { page: unknown }} props */
-function Fresh({ page, ...rest }) {
+/** A page, loaded when it is first needed, with a log of its own. @param {PageProps & { load: () => Promise<unknown> }} props */
+function Fresh({ load, ...rest }) {
+  const [state, set] = useState({ page: /** @type {unknown} */ (null), failed: false });
   useState(() => api.forget());
-  return html`<${page} ...${rest} />`;
+  useEffect(() => { load().then((page) => set({ page, failed: false }), () => set({ page: null, failed: true })); }, []);
+  const [broken] = useErrorBoundary((error) => console.error(error));
+  if (broken) return html`<${Page} title="Error"><${Empty}>This page cannot show what the API answered. <a href="">Reload the console</a>.<//><//>`;
+  if (state.page) return html`<${state.page} ...${rest} />`;
+  return state.failed ? html`<${Empty}>This page could not be loaded. <a href="">Reload the console</a>.<//>` : html`<${Loading} />`;
 }
 
 /**
@@ -105,6 +111,8 @@ function useTestClock(config, session) {
 async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById('app'));
   const linked = tokenOfLink();
+  // The page's module comes while the configuration does.
+  if (linked) void find(route().path)?.load().catch(() => {});
   try {
     const config = await configuration();
     const returned = await signInReturned(config).then((token) => ({ token, error: '' }), (/** @type {Error} */ error) => ({ token: null, error: error.message }));

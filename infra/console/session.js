@@ -21,7 +21,7 @@ export function tokenOfLink() {
   const match = /^#token=([^&]+)$/.exec(location.hash);
   if (!match) return null;
   history.replaceState(null, '', location.pathname);
-  return decodeURIComponent(match[1] ?? '');
+  return match[1] ?? '';
 }
 
 /**

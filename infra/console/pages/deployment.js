@@ -5,13 +5,12 @@ import * as api from '../api.js';
 import { useAction } from '../act.js';
 import { deploymentFields, owed, subscriptionFields } from '../fields.js';
 import { action, relative, sentence } from '../format.js';
-import { LifecycleMap } from '../lifecycle.js';
+import { LifecycleMap, loadLifecycle } from '../lifecycle.js';
 import { Chip, Empty, Facts, html, Moneys, More, Page, Show, useLoad, usePages, When } from '../ui.js';
 import * as commands from './commands.js';
 import { History } from './history.js';
 import { InvoiceTable } from './invoices.js';
 import { Subscription } from './subscription.js';
-import { clock } from './today.js';
 
 /** @typedef {import('../shapes.d.ts').DeploymentDetails} Details */
 /** @typedef {import('../shapes.d.ts').Invoice} Invoice */
@@ -28,7 +27,7 @@ export function Deployment({ session, params }) {
   const { id = '' } = params;
   const read = () => /** @type {Promise<Details>} */ (api.get(`/deployments/${id}`));
   const details = useLoad(id, read);
-  const lifecycle = useLoad('lifecycle', clock);
+  const lifecycle = useLoad('lifecycle', loadLifecycle);
   const invoices = /** @type {import('../ui.js').Paged<Invoice>} */ (usePages(`/deployments/${id}/invoices`, 'invoices', { limit: 12 }));
   const [open, dialog] = useAction();
   const act = (/** @type {import('../act.js').Action} */ chosen) => open({ ...chosen, seen: snapshot(/** @type {Details} */ (details.data)), read: () => read().then(snapshot) });

@@ -2,7 +2,7 @@
 
 import * as api from '../api.js';
 import { action, counted, moneys, rfc3339, sentence, sums } from '../format.js';
-import { LifecycleMap } from '../lifecycle.js';
+import { LifecycleMap, loadLifecycle } from '../lifecycle.js';
 import { href } from '../router.js';
 import { Empty, html, Money, Page, Show, useLoad, When } from '../ui.js';
 
@@ -20,8 +20,8 @@ const AGES = [['to 30 days', 30], ['31 to 60', 60], ['61 to 90', 90], ['older', 
 export function Today({ session }) {
   const overdue = useLoad('overdue', () => /** @type {Promise<{ invoices: ListedInvoice[], next_cursor: string | null }>} */ (api.get('/invoices', { status: 'overdue', limit: PAGE })));
   // The answer before this one set the clock; the first request of all goes by the browser's.
-  const schedule = useLoad('schedule', () => /** @type {Promise<{ schedule: Scheduled[], next_cursor: string | null }>} */ (clock().then(() => api.get('/schedule', { before: rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + 7 * DAY_MS)), limit: PAGE }))));
-  const lifecycle = useLoad('lifecycle', clock);
+  const schedule = useLoad('schedule', () => /** @type {Promise<{ schedule: Scheduled[], next_cursor: string | null }>} */ (loadLifecycle().then(() => api.get('/schedule', { before: rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + 7 * DAY_MS)), limit: PAGE }))));
+  const lifecycle = useLoad('lifecycle', loadLifecycle);
   return html`
     <${Page} title="Today">
       <section aria-labelledby="needs">
@@ -38,14 +38,6 @@ export function Today({ session }) {
         <${Show} of=${lifecycle}>${(/** @type {import('../shapes.d.ts').Lifecycle} */ map) => html`<div class="card"><${LifecycleMap} lifecycle=${map} links=${true} /></div>`}<//>
       </section>
     <//>`;
-}
-
-/** @type {Promise<import('../shapes.d.ts').Lifecycle> | null} */
-let asked = null;
-/** The lifecycle never changes while a page is open; its answer also sets the clock. */
-export function clock() {
-  asked ??= /** @type {Promise<import('../shapes.d.ts').Lifecycle>} */ (api.get('/lifecycle')).catch((error) => { asked = null; throw error; });
-  return asked;
 }
 
 /** @param {{ invoices: ListedInvoice[], more: boolean, admin: boolean }} props */
