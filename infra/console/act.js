@@ -135,6 +135,8 @@ function Dialog({ action, after, close }) {
       after(answer);
     } catch (error) {
       setSending(false);
+      // A refusal is an answer: what is sent next is another command.
+      if (!(error instanceof Problem && error.passing)) key.current = { of: '', key: '' };
       await refused(/** @type {Error} */ (error));
     }
   };

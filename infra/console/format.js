@@ -84,12 +84,13 @@ export function moment(at) {
 }
 
 /**
- * A half-open period by its days: `1 Jan 2027 – 1 Feb 2027`.
+ * A half-open period by its days: `1 Jan – 1 Feb 2027`.
  * @param {string} from
  * @param {string} to
  */
 export function period(from, to) {
-  return `${day(from)} \u2013 ${day(to)}`;
+  const begins = from.slice(0, 4) === to.slice(0, 4) ? day(from).replace(/ \d{4}$/, '') : day(from);
+  return `${begins} \u2013 ${day(to)}`;
 }
 
 const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'always' });

@@ -6,7 +6,7 @@ import * as api from './api.js';
 import { moment } from './format.js';
 import { href, match, route, useRoute } from './router.js';
 import { configuration, sessionOf, signInReturned, signOut, tokenOfLink } from './session.js';
-import { Empty, html, Loading, Page, Said } from './ui.js';
+import { Empty, html, Loading, Page, Said, Trouble } from './ui.js';
 import { SignIn } from './pages/signin.js';
 
 /** @typedef {import('./session.js').Session} Session */
@@ -59,6 +59,8 @@ function Console({ config, first, error }) {
 function Frame({ config, session }) {
   const { path, query } = useRoute();
   const testClock = useTestClock(config, session);
+  const [turn, setTurn] = useState(0);
+  const readAgain = () => setTurn(turn + 1);
   const found = find(path);
   const navigation = testClock ? [...NAVIGATION, /** @type {[string, string]} */ (['clock', 'Clock'])] : NAVIGATION;
   return html`
@@ -74,8 +76,8 @@ function Frame({ config, session }) {
         </div>
       </header>
       <main id="main">
-        ${found ? html`<${Fresh} key=${path} load=${found.load} session=${session} query=${query} params=${found.params} />` : html`<${Page} title="Not found"><${Empty}>There is no such page. <a href=${href('')}>Go to Today</a>.<//><//>`}
-        <p class="foot muted">All times are UTC.</p>
+        ${found ? html`<${Fresh} key=${`${path} ${turn}`} load=${found.load} session=${session} query=${query} params=${found.params} />` : html`<${Page} title="Not found"><${Empty}>There is no such page. <a href=${href('')}>Go to Today</a>.<//><//>`}
+        <p class="foot muted">All times are UTC. <button type="button" class="link" onClick=${readAgain}>Read this page again</button></p>
       </main>
     </div>
     <${Said} />`;
@@ -85,11 +87,12 @@ function Frame({ config, session }) {
 function Fresh({ load, ...rest }) {
   const [state, set] = useState({ page: /** @type {unknown} */ (null), failed: false });
   useState(() => api.forget());
-  useEffect(() => { load().then((page) => set({ page, failed: false }), () => set({ page: null, failed: true })); }, []);
+  const open = () => void load().then((page) => set({ page, failed: false }), () => set({ page: null, failed: true }));
+  useEffect(open, []);
   const [broken] = useErrorBoundary((error) => console.error(error));
-  if (broken) return html`<${Page} title="Error"><${Empty}>This page cannot show what the API answered. <a href="">Reload the console</a>.<//><//>`;
+  if (broken) return html`<${Page} title="Error"><${Empty}>This page cannot show what the API answered.<//><//>`;
   if (state.page) return html`<${state.page} ...${rest} />`;
-  return state.failed ? html`<${Empty}>This page could not be loaded. <a href="">Reload the console</a>.<//>` : html`<${Loading} />`;
+  return state.failed ? html`<${Page} title="Error"><${Trouble} error=${new Error('This page could not be loaded. Check the connection, then try again.')} retry=${open} /><//>` : html`<${Loading} />`;
 }
 
 /**

@@ -142,6 +142,14 @@ function addonPrice(addon, interval) {
   return addon.interval_prices?.[interval ?? ''] ?? addon.price_cents;
 }
 
+/** The platform alone may sell an earlier version. @param {boolean} admin @returns {import('../act.js').Field[]} */
+function versionField(admin) {
+  return admin ? [{ name: 'plan_version', label: 'Version', type: 'number', hint: 'Left out, the newest.' }] : [];
+}
+
+/** @param {string | undefined} text */
+const number = (text) => (text ? Number(text) : undefined);
+
 /** @param {Deployment} deployment @param {Catalog} catalog @param {boolean} admin @returns {Action} */
 export function subscribe(deployment, { plans, addons }, admin) {
   const onSale = plans.filter((plan) => plan.status === 'active' && plan.newest_version);
@@ -153,20 +161,21 @@ export function subscribe(deployment, { plans, addons }, admin) {
     verb: 'Subscribe',
     fields: [
       { name: 'plan_code', label: 'Plan', type: 'select', options: onSale.map(offer), value: onSale[0]?.code ?? '' },
+      ...versionField(admin),
       ...addons.map((addon) => /** @type {import('../act.js').Field} */ ({ name: `addon:${addon.code}`, label: `${addon.name}, ${money(addon.price_cents, addon.currency)}`, type: 'checkbox', when: (values) => fits(values).includes(addon) })),
       { name: 'anchor', label: 'Periods begin', type: 'select', options: [['calendar', 'on the first of the month; this one is billed in part'], ['now', 'now']], value: 'calendar' },
       ...(admin ? [{ name: 'trial_ends_at', label: 'Trial until (UTC)', type: /** @type {const} */ ('datetime-local') }] : []),
     ],
     preview: (values) => {
       const terms = version(values['plan_code']);
-      if (!terms) return null;
+      if (!terms || values['plan_version']) return null;
       const cents = terms.price_cents + chosen(values).reduce((sum, addon) => sum + addonPrice(addon, terms.interval), 0);
       return html`<p role="status"><b>${money(cents, terms.currency)}</b> a ${terms.interval.replace('_', ' ')}. <span class="muted">The API has no dry run of a subscription: the first invoice shows what the present period comes to.</span></p>`;
     },
     command: (values) => ({
       method: 'POST',
       path: `/deployments/${deployment.id}/subscribe`,
-      body: filled({ plan_code: values['plan_code'], addons: chosen(values).map((addon) => addon.code), anchor: values['anchor'], trial_ends_at: utc(values['trial_ends_at']) }),
+      body: filled({ plan_code: values['plan_code'], plan_version: number(values['plan_version']), addons: chosen(values).map((addon) => addon.code), anchor: values['anchor'], trial_ends_at: utc(values['trial_ends_at']) }),
     }),
     done: 'Subscribed.',
   };
@@ -210,14 +219,15 @@ export function changePlan({ deployment, subscription }, { plans }, admin) {
     verb: 'Change the plan',
     fields: [
       { name: 'plan_code', label: 'Plan', type: 'select', options: onSale.map(offer), value: other?.code ?? '' },
+      ...versionField(admin),
       { name: 'effective', label: 'When', type: 'select', options: [['immediate', 'at once'], ['period_end', 'at the end of the period']], value: 'immediate' },
       ...(admin ? [{ name: 'proration', label: 'Proration', type: /** @type {const} */ ('select'), options: /** @type {Array<[string, string]>} */ ([['prorate', 'by the second'], ['none', 'none: the new price counts from the next period on']]), value: 'prorate', when: (/** @type {import('../act.js').Values} */ values) => values['effective'] === 'immediate' }] : []),
       { name: 'drop_incompatible', label: 'Drop add-ons of another currency', type: 'checkbox' },
     ],
-    command: ({ plan_code, effective, proration, drop_incompatible }) => ({
+    command: ({ plan_code, plan_version, effective, proration, drop_incompatible }) => ({
       method: 'POST',
       path: `/deployments/${deployment.id}/subscription/change`,
-      body: filled({ plan_code, effective, proration: effective === 'immediate' && proration === 'none' ? proration : undefined, drop_incompatible: drop_incompatible ? true : undefined }),
+      body: filled({ plan_code, plan_version: number(plan_version), effective, proration: effective === 'immediate' && proration === 'none' ? proration : undefined, drop_incompatible: drop_incompatible ? true : undefined }),
     }),
     outcome: (/** @type {import('../shapes.d.ts').ChangePlanAnswer} */ { subscription: after, lines, invoice, event }, before) => html`
       ${lines.length > 0 ? html`<${Lines} lines=${lines} />` : html`<p>Nothing is charged or credited now.</p>`}

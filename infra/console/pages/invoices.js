@@ -50,11 +50,11 @@ export function InvoiceTable({ invoices, named = false, admin = false, busy = fa
         const name = html`${admin && html`<span class="muted">${invoice.tenant_id}/</span>`}${invoice.slug}`;
         return html`
           <tr key=${invoice.number} onClick=${opens(path)}>
-            ${named && html`<td class="w nowrap"><a class="plain" href=${href(`deployments/${invoice.deployment_id}`)}>${name}</a></td>`}
+            ${named && html`<td class="w"><a class="plain" href=${href(`deployments/${invoice.deployment_id}`)}>${name}</a></td>`}
             <th scope="row"><a class="number" href=${href(path)}>${invoice.number}</a>${named ? html`<span class="sub n">${name}</span>` : html`<span class="sub">${period(invoice.billed_from, invoice.billed_to)}</span>`}</th>
             ${named && html`<td class="w nowrap">${period(invoice.billed_from, invoice.billed_to)}</td>`}
             <td><${Status} invoice=${invoice} /></td>
-            <td class="w"><${When} at=${invoice.due_at} bare=${true} /></td>
+            <td class="w nowrap"><${When} at=${invoice.due_at} bare=${true} /></td>
             <td class="num w"><${Money} cents=${invoice.total_cents} currency=${invoice.currency} /></td>
             <td class="num">${invoice.due_cents ? html`<${Money} cents=${invoice.due_cents} currency=${invoice.currency} />` : html`<span class="muted">\u2013</span>`}</td>
           </tr>`;

@@ -49,10 +49,13 @@ function Overdue({ invoices, more, admin }) {
     const least = index === 0 ? -1 : (AGES[index - 1]?.[1] ?? 0);
     return { name, invoices: invoices.filter((invoice) => days(invoice) > least && days(invoice) <= most) };
   });
+  const owed = moneys(sums(invoices, (each) => each.due_cents, (each) => each.currency));
   return html`
-    <p class="lead"><b>${more ? 'More than ' : ''}${counted(invoices.length, 'invoice')}</b> overdue in ${counted(new Set(invoices.map((each) => each.deployment_id)).size, 'deployment')}: ${moneys(sums(invoices, (each) => each.due_cents, (each) => each.currency))}.</p>
+    <p class="lead">${more
+      ? html`<b>More than ${counted(invoices.length, 'invoice')}</b> are overdue. The ${invoices.length} that are longest overdue come to ${owed}.`
+      : html`<b>${counted(invoices.length, 'invoice')}</b> overdue in ${counted(new Set(invoices.map((each) => each.deployment_id)).size, 'deployment')}: ${owed}.`}</p>
     <div class="ages">
-      <${Bars} of=${ages.map((age) => ({ name: age.name, count: age.invoices.length, text: moneys(sums(age.invoices, (each) => each.due_cents, (each) => each.currency)) }))} />
+      <${Bars} caption=${more ? `The first ${invoices.length} by age` : 'Overdue by age'} of=${ages.map((age) => ({ name: age.name, count: age.invoices.length, text: moneys(sums(age.invoices, (each) => each.due_cents, (each) => each.currency)) }))} />
     </div>
     <table class="rows">
       <thead><tr><th scope="col">Deployment</th><th scope="col" class="w">Invoice</th><th scope="col">Due</th><th scope="col" class="num">Amount due</th></tr></thead>
@@ -70,13 +73,13 @@ function Overdue({ invoices, more, admin }) {
 
 /**
  * Counts as bars, each with its name and its text.
- * @param {{ of: Array<{ name: string, count: number, text: string }> }} props
+ * @param {{ caption: string, of: Array<{ name: string, count: number, text: string }> }} props
  */
-function Bars({ of }) {
+function Bars({ caption, of }) {
   const most = Math.max(1, ...of.map(({ count }) => count));
   return html`
     <table class="bars">
-      <caption>Overdue by age</caption>
+      <caption>${caption}</caption>
       <thead class="hidden"><tr><th scope="col">Age</th><th scope="col">Invoices</th><th scope="col">Amount due</th></tr></thead>
       <tbody>${of.map(({ name, count, text }) => html`
         <tr><th scope="row">${name}</th>
