@@ -190,11 +190,11 @@ export function More({ list, one, many = one + 's', auto = true }) {
  * @param {{ error: Error, retry?: () => void }} props
  */
 export function Trouble({ error, retry }) {
-  const code = error instanceof api.Problem ? error.code : 'unexpected';
+  const code = error instanceof api.Problem ? error.code : null;
   const hopeless = error instanceof api.Problem && !error.passing;
   return html`
     <div class="box bad" role="alert">
-      <p>${error.message} <code>${code}</code></p>
+      <p>${error.message} ${code && html`<code>${code}</code>`}</p>
       ${retry && !hopeless && html`<button type="button" class="small" onClick=${retry}>Try again</button>`}
     </div>`;
 }

@@ -79,7 +79,7 @@ function Body({ data, admin, act, lifecycle, invoices }) {
         <${Subscription} data=${data} admin=${admin} act=${act} />
         <section aria-labelledby="invoices">
           <h2 id="invoices">Invoices</h2>
-          ${invoices.items.length > 0 && html`<${InvoiceTable} invoices=${invoices.items} />`}
+          ${invoices.items.length > 0 && html`<${InvoiceTable} invoices=${invoices.items} act=${admin ? act : undefined} />`}
           ${!invoices.loading && !invoices.error && invoices.items.length === 0 ? html`<${Empty}>No invoice was issued yet.<//>` : html`<${More} list=${invoices} one="invoice" auto=${false} />`}
         </section>
       </div>

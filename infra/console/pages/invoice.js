@@ -3,9 +3,10 @@
 import * as api from '../api.js';
 import { useAction } from '../act.js';
 import { deploymentFields, invoiceFields } from '../fields.js';
-import { amount, money, parseMoney, period } from '../format.js';
+import { period } from '../format.js';
 import { href } from '../router.js';
 import { Empty, Facts, html, Money, Page, Show, useLoad, When } from '../ui.js';
+import { payable, payment, voidable, voiding } from './invoice_commands.js';
 import { Status } from './invoices.js';
 
 /** @typedef {import('../shapes.d.ts').Invoice} InvoiceType */
@@ -26,16 +27,14 @@ export function Invoice({ session, params }) {
   const both = useLoad(`${id}/${number}`, read);
   const [act, dialog] = useAction();
   const invoice = both.data?.invoice;
-  const payable = invoice && ['open', 'uncollectible'].includes(invoice.status) && invoice.due_cents > 0;
-  const voidable = invoice && invoice.status !== 'void' && invoice.payments.length === 0;
   const snapshot = (/** @type {Both} */ now) => ({ version: now.deployment.version, fields: { ...deploymentFields(now.deployment), ...invoiceFields(now.invoice) } });
   const common = () => ({ seen: snapshot(/** @type {Both} */ (both.data)), read: () => read().then(snapshot) });
   return html`
     <${Page} title=${`Invoice ${number}`}
       head=${invoice && html`<${Status} invoice=${invoice} />`}
       actions=${session.admin && invoice && html`
-        ${payable && html`<button type="button" class="primary" onClick=${() => act({ ...payment(id, invoice), ...common() })}>Record a payment</button>`}
-        ${voidable && html`<button type="button" class="danger" onClick=${() => act({ ...voiding(id, invoice), ...common() })}>Void</button>`}`}>
+        ${payable(invoice) && html`<button type="button" class="primary" onClick=${() => act({ ...payment(id, invoice), ...common() })}>Record a payment</button>`}
+        ${voidable(invoice) && html`<button type="button" class="danger" onClick=${() => act({ ...voiding(id, invoice), ...common() })}>Void</button>`}`}>
       <${Show} of=${both}>${(/** @type {Both} */ data) => html`<${Body} ...${data} admin=${session.admin} />`}<//>
     <//>
     ${dialog(() => void both.reload())}`;
@@ -95,40 +94,4 @@ function Sum({ name, cents, currency, strong = false }) {
 /** @param {string} name */
 function kind(name) {
   return { plan_charge: 'plan', addon_charge: 'add-on', plan_credit: 'plan, credit', addon_credit: 'add-on, credit' }[name] ?? name;
-}
-
-/** @param {string} id @param {InvoiceType} invoice @returns {import('../act.js').Action} */
-export function payment(id, invoice) {
-  const { number, currency, due_cents } = invoice;
-  return {
-    title: 'Record a payment',
-    verb: 'Record',
-    what: `${money(due_cents, currency)} are due on ${number}. Less can be recorded, more is refused. The same reference is the same payment, however often it is recorded.`,
-    fields: [
-      { name: 'reference', label: 'Reference', required: true, maxlength: 255, hint: 'As the bank or the payment provider names it.' },
-      { name: 'amount', label: `Amount in ${currency}`, required: true, value: amount(due_cents, currency) },
-    ],
-    preview: ({ amount: text = '' }) => {
-      const cents = parseMoney(text, currency);
-      return cents === null ? null : html`<p class="muted" role="status">${cents > due_cents ? 'More than is due.' : cents === due_cents ? 'Nothing stays due: the invoice is paid.' : `${money(due_cents - cents, currency)} stay due.`}</p>`;
-    },
-    command: ({ reference, amount: text = '' }) => {
-      const amount_cents = parseMoney(text, currency);
-      if (amount_cents === null) throw new Error(`Write the amount like ${amount(due_cents, currency)}.`);
-      return { method: 'POST', path: `/deployments/${id}/invoices/${number}/payments`, body: { reference, amount_cents, currency } };
-    },
-    done: 'The payment is recorded.',
-  };
-}
-
-/** @param {string} id @param {InvoiceType} invoice @returns {import('../act.js').Action} */
-export function voiding(id, invoice) {
-  return {
-    title: 'Void the invoice',
-    verb: 'Void',
-    danger: true,
-    what: `Takes ${invoice.number} over ${money(invoice.total_cents, invoice.currency)} back, as if it had never been issued: nothing of it is due, nothing of it is credited later${invoice.balance_cents ? ', and the balance that settled it comes back' : ''}. This cannot be undone.`,
-    command: () => ({ method: 'POST', path: `/deployments/${id}/invoices/${invoice.number}/void`, body: {} }),
-    done: 'The invoice is void.',
-  };
 }

@@ -4,6 +4,7 @@ import { now } from '../api.js';
 import { period, words } from '../format.js';
 import { href } from '../router.js';
 import { Chip, Empty, Filter, Filters, html, Money, More, opens, Page, usePages, When } from '../ui.js';
+import { payable, payment, voidable, voiding } from './invoice_commands.js';
 
 /** @typedef {import('../api.js').ListedInvoice} ListedInvoice */
 
@@ -37,8 +38,9 @@ export function Invoices({ session, query }) {
     <//>`;
 }
 
-/** @param {{ invoices: Array<import('../shapes.d.ts').Invoice & { tenant_id?: string, slug?: string }>, named?: boolean, admin?: boolean, busy?: boolean }} props `named`: with their deployments */
-export function InvoiceTable({ invoices, named = false, admin = false, busy = false }) {
+/** @param {{ invoices: Array<import('../shapes.d.ts').Invoice & { tenant_id?: string, slug?: string }>, named?: boolean, admin?: boolean, busy?: boolean, act?: (action: import('../act.js').Action) => void }} props
+ *   `named`: with their deployments; `act`: with what the platform can do to them */
+export function InvoiceTable({ invoices, named = false, admin = false, busy = false, act }) {
   return html`
     <table class="rows click" aria-busy=${busy}>
       <thead><tr>
@@ -56,11 +58,21 @@ export function InvoiceTable({ invoices, named = false, admin = false, busy = fa
             <td><${Status} invoice=${invoice} /></td>
             <td class="w nowrap"><${When} at=${invoice.due_at} bare=${true} /></td>
             <td class="num w"><${Money} cents=${invoice.total_cents} currency=${invoice.currency} /></td>
-            <td class="num">${invoice.due_cents ? html`<${Money} cents=${invoice.due_cents} currency=${invoice.currency} />` : html`<span class="muted">\u2013</span>`}</td>
+            <td class="num">${invoice.due_cents ? html`<${Money} cents=${invoice.due_cents} currency=${invoice.currency} />` : html`<span class="muted">\u2013</span>`}${act && html`<${Buttons} invoice=${invoice} act=${act} />`}</td>
           </tr>`;
       })}
       </tbody>
     </table>`;
+}
+
+/** @param {{ invoice: import('../shapes.d.ts').Invoice, act: (action: import('../act.js').Action) => void }} props */
+function Buttons({ invoice, act }) {
+  const id = invoice.deployment_id;
+  return html`
+    <span class="sub">
+      ${payable(invoice) && html`<button type="button" class="link" aria-label=${`Record a payment on ${invoice.number}`} onClick=${() => act(payment(id, invoice))}>Record a payment</button>`}
+      ${voidable(invoice) && invoice.status === 'open' && html`<br /><button type="button" class="link" aria-label=${`Void ${invoice.number}`} onClick=${() => act(voiding(id, invoice))}>Void</button>`}
+    </span>`;
 }
 
 /** @param {{ invoice: import('../shapes.d.ts').Invoice }} props */
