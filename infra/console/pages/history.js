@@ -7,7 +7,8 @@ import { Chip, html, Trouble } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Event} Event_ */
 
-const PAGE = 50;
+// More than come with the deployment, so that the first page read has new ones.
+const PAGE = 100;
 
 /** @param {{ id: string, first: Event_[] }} props the first events come with the deployment */
 export function History({ id, first }) {
