@@ -5,7 +5,9 @@
 
 // ISO 4217's minor units where they are not two. `Intl` is no source: it follows CLDR, which differs (IQD, LAK).
 const DIGITS = new Map([
-  ...'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF'.split(' ').map((code) => /** @type {const} */ ([code, 0])),
+  ...'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF'
+    .split(' ')
+    .map((code) => /** @type {const} */ ([code, 0])),
   ...'BHD IQD JOD KWD LYD OMR TND'.split(' ').map((code) => /** @type {const} */ ([code, 3])),
 ]);
 
@@ -95,7 +97,13 @@ export function period(from, to) {
 
 const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'always' });
 /** @type {Array<[Intl.RelativeTimeFormatUnit, number]>} */
-const UNITS = [['year', 31_557_600], ['month', 2_629_800], ['day', 86_400], ['hour', 3_600], ['minute', 60]];
+const UNITS = [
+  ['year', 31_557_600],
+  ['month', 2_629_800],
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+];
 
 /**
  * @param {string | Date} at
@@ -158,7 +166,14 @@ export function action(name) {
 }
 
 /** @type {Record<string, string>} */
-const MOVES = { active: 'Activate', paused: 'Pause', past_due: 'Mark past due', suspended: 'Suspend', cancelled: 'Cancel deployment', archived: 'Archive' };
+const MOVES = {
+  active: 'Activate',
+  paused: 'Pause',
+  past_due: 'Mark past due',
+  suspended: 'Suspend',
+  cancelled: 'Cancel deployment',
+  archived: 'Archive',
+};
 
 /**
  * The name of a move: `Pause`; back to `active` it is named by where it begins.
@@ -166,7 +181,8 @@ const MOVES = { active: 'Activate', paused: 'Pause', past_due: 'Mark past due', 
  * @param {string} to
  */
 export function move(from, to) {
-  if (to === 'active') return { paused: 'Resume', cancelled: 'Reactivate', trial: 'Activate' }[from] ?? 'Return to active';
+  if (to === 'active')
+    return { paused: 'Resume', cancelled: 'Reactivate', trial: 'Activate' }[from] ?? 'Return to active';
   return MOVES[to] ?? words(to);
 }
 

@@ -34,17 +34,24 @@ function find(path) {
 }
 
 /** @type {Array<[string, string]>} */
-const NAVIGATION = [['', 'Today'], ['deployments', 'Deployments'], ['invoices', 'Invoices'], ['schedule', 'Schedule'], ['catalog', 'Catalog']];
+const NAVIGATION = [
+  ['', 'Today'],
+  ['deployments', 'Deployments'],
+  ['invoices', 'Invoices'],
+  ['schedule', 'Schedule'],
+  ['catalog', 'Catalog'],
+];
 
 /** @param {{ config: import('./session.js').Config, first: Session | null, error: string }} props */
 function Console({ config, first, error }) {
   const [session, setSession] = useState(first);
   const [notice, setNotice] = useState(error);
   // Before any page asks anything.
-  if (session) api.authenticate(session.token, () => {
-    setSession(null);
-    setNotice('The API does not take this token: it has expired, or another issuer signed it. Sign in again.');
-  });
+  if (session)
+    api.authenticate(session.token, () => {
+      setSession(null);
+      setNotice('The API does not take this token: it has expired, or another issuer signed it. Sign in again.');
+    });
   /** @param {string} token */
   const enter = (token) => {
     const next = sessionOf(token, config);
@@ -64,7 +71,10 @@ function Frame({ config, session }) {
   const found = find(path);
   const navigation = testClock ? [...NAVIGATION, /** @type {[string, string]} */ (['clock', 'Clock'])] : NAVIGATION;
   return html`
-    <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => { event.preventDefault(); document.querySelector('h1')?.focus(); }}>Skip to the content</a>
+    <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => {
+      event.preventDefault();
+      document.querySelector('h1')?.focus();
+    }}>Skip to the content</a>
     <div class="frame">
       <header class="side">
         <a class="brand" href=${href('')}><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 14 V8 a6 6 0 0 1 12 0 V14 H10.5 V8 a2.5 2.5 0 0 0 -5 0 V14 z" /></svg>Arcadia Cloud</a>
@@ -87,12 +97,18 @@ function Frame({ config, session }) {
 function Fresh({ load, ...rest }) {
   const [state, set] = useState({ page: /** @type {unknown} */ (null), failed: false });
   useState(() => api.forget());
-  const open = () => void load().then((page) => set({ page, failed: false }), () => set({ page: null, failed: true }));
+  const open = () =>
+    void load().then(
+      (page) => set({ page, failed: false }),
+      () => set({ page: null, failed: true }),
+    );
   useEffect(open, []);
   const [broken] = useErrorBoundary((error) => console.error(error));
   if (broken) return html`<${Page} title="Error"><${Empty}>This page cannot show what the API answered.<//><//>`;
   if (state.page) return html`<${state.page} ...${rest} />`;
-  return state.failed ? html`<${Page} title="Error"><${Trouble} error=${new Error('This page could not be loaded. Check the connection, then try again.')} retry=${open} /><//>` : html`<${Loading} />`;
+  return state.failed
+    ? html`<${Page} title="Error"><${Trouble} error=${new Error('This page could not be loaded. Check the connection, then try again.')} retry=${open} /><//>`
+    : html`<${Loading} />`;
 }
 
 /**
@@ -103,7 +119,11 @@ function Fresh({ load, ...rest }) {
 function useTestClock(config, session) {
   const [is, set] = useState(false);
   useEffect(() => {
-    if (config.issuer === null && session.admin) api.get('/local/clock').then(() => set(true), () => set(false));
+    if (config.issuer === null && session.admin)
+      api.get('/local/clock').then(
+        () => set(true),
+        () => set(false),
+      );
   }, [session]);
   // The time that is shown follows every answer.
   const [, turn] = useState(0);
@@ -115,10 +135,16 @@ async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById('app'));
   const linked = tokenOfLink();
   // The page's module comes while the configuration does.
-  if (linked) void find(route().path)?.load().catch(() => {});
+  if (linked)
+    void find(route().path)
+      ?.load()
+      .catch(() => {});
   try {
     const config = await configuration();
-    const returned = await signInReturned(config).then((token) => ({ token, error: '' }), (/** @type {Error} */ error) => ({ token: null, error: error.message }));
+    const returned = await signInReturned(config).then(
+      (token) => ({ token, error: '' }),
+      (/** @type {Error} */ error) => ({ token: null, error: error.message }),
+    );
     const token = linked ?? returned.token;
     const session = token ? sessionOf(token, config) : null;
     const error = returned.error || (token && !session ? 'The link has no valid token.' : '');

@@ -23,17 +23,29 @@ export function payment(id, invoice) {
     verb: 'Record',
     what: `${money(due_cents, currency)} are due on ${number}. Less can be recorded, more is refused. The same reference is the same payment, however often it is recorded.`,
     fields: [
-      { name: 'reference', label: 'Reference', required: true, maxlength: 255, hint: 'As the bank or the payment provider names it.' },
+      {
+        name: 'reference',
+        label: 'Reference',
+        required: true,
+        maxlength: 255,
+        hint: 'As the bank or the payment provider names it.',
+      },
       { name: 'amount', label: `Amount in ${currency}`, required: true, value: amount(due_cents, currency) },
     ],
     preview: ({ amount: text = '' }) => {
       const cents = parseMoney(text, currency);
-      return cents === null ? null : html`<p class="muted" role="status">${cents > due_cents ? 'More than is due.' : cents === due_cents ? 'Nothing stays due: the invoice is paid.' : `${money(due_cents - cents, currency)} stay due.`}</p>`;
+      return cents === null
+        ? null
+        : html`<p class="muted" role="status">${cents > due_cents ? 'More than is due.' : cents === due_cents ? 'Nothing stays due: the invoice is paid.' : `${money(due_cents - cents, currency)} stay due.`}</p>`;
     },
     command: ({ reference, amount: text = '' }) => {
       const amount_cents = parseMoney(text, currency);
       if (amount_cents === null) throw new Error(`Write the amount like ${amount(due_cents, currency)}.`);
-      return { method: 'POST', path: `/deployments/${id}/invoices/${number}/payments`, body: { reference, amount_cents, currency } };
+      return {
+        method: 'POST',
+        path: `/deployments/${id}/invoices/${number}/payments`,
+        body: { reference, amount_cents, currency },
+      };
     },
     done: 'The payment is recorded.',
   };

@@ -3,7 +3,7 @@
 import { now } from '../api.js';
 import { period, words } from '../format.js';
 import { href } from '../router.js';
-import { Chip, Empty, Filter, Filters, html, Money, More, opens, Page, usePages, When } from '../ui.js';
+import { Chip, Filter, Filters, html, Money, More, opens, Page, usePages, When } from '../ui.js';
 import { payable, payment, voidable, voiding } from './invoice_commands.js';
 
 /** @typedef {import('../api.js').ListedInvoice} ListedInvoice */
@@ -18,9 +18,16 @@ const beginning = (date) => (date ? `${date}T00:00:00Z` : '');
 /** @param {import('../main.js').PageProps} props */
 export function Invoices({ session, query }) {
   const { status, tenant_id, issued_from, issued_to, due_before } = query;
-  const list = /** @type {import('../ui.js').Paged<ListedInvoice>} */ (usePages('/invoices', 'invoices', {
-    status: status ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', issued_from: beginning(issued_from), issued_to: beginning(issued_to), due_before: beginning(due_before), limit: PAGE,
-  }));
+  const list = /** @type {import('../ui.js').Paged<ListedInvoice>} */ (
+    usePages('/invoices', 'invoices', {
+      status: status ?? '',
+      tenant_id: session.admin ? (tenant_id ?? '') : '',
+      issued_from: beginning(issued_from),
+      issued_to: beginning(issued_to),
+      due_before: beginning(due_before),
+      limit: PAGE,
+    })
+  );
   const any = NAMES.some((name) => query[name]);
   return html`
     <${Page} title="Invoices">
@@ -32,9 +39,7 @@ export function Invoices({ session, query }) {
         <${Filter} label="Due before" name="due_before" value=${due_before} type="date" />
       <//>
       ${list.items.length > 0 && html`<${InvoiceTable} invoices=${list.items} admin=${session.admin} named=${true} busy=${list.loading} />`}
-      ${!list.loading && !list.error && list.items.length === 0
-        ? html`<${Empty}>${any ? 'No invoice matches these filters.' : 'There are no invoices yet.'}<//>`
-        : html`<${More} list=${list} one="invoice" />`}
+      <${More} list=${list} one="invoice" empty=${any ? 'No invoice matches these filters.' : 'There are no invoices yet.'} />
     <//>`;
 }
 
