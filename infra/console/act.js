@@ -53,7 +53,11 @@ function freshKey() {
  */
 export function useAction() {
   const [action, set] = useState(/** @type {Action | null} */ (null));
-  return [set, (after) => action && html`<${Dialog} key=${action.title} action=${action} after=${after} close=${() => set(null)} />`];
+  return [
+    set,
+    (after) =>
+      action && html`<${Dialog} key=${action.title} action=${action} after=${after} close=${() => set(null)} />`,
+  ];
 }
 
 /** @param {{ action: Action, after: (answer: any) => void, close: () => void }} props */
@@ -63,17 +67,28 @@ function Dialog({ action, after, close }) {
   const id = useId();
   const say = useSay();
   const fields = action.fields ?? [];
-  const [values, setValues] = useState(() => /** @type {Values} */ (Object.fromEntries(fields.map((field) => [field.name, field.value ?? '']))));
+  const [values, setValues] = useState(
+    () => /** @type {Values} */ (Object.fromEntries(fields.map((field) => [field.name, field.value ?? '']))),
+  );
   const [seen, setSeen] = useState(action.seen ?? null);
-  const [run, setRun] = useState({ answer: /** @type {any} */ (null), running: Boolean(action.outcome), incomplete: false });
+  const [run, setRun] = useState({
+    answer: /** @type {any} */ (null),
+    running: Boolean(action.outcome),
+    incomplete: false,
+  });
   const [problem, setProblem] = useState(/** @type {Error | null} */ (null));
-  const [meanwhile, setMeanwhile] = useState(/** @type {Array<{ name: string, was: string, is: string }> | null} */ (null));
+  const [meanwhile, setMeanwhile] = useState(
+    /** @type {Array<{ name: string, was: string, is: string }> | null} */ (null),
+  );
   const [sending, setSending] = useState(false);
   const sent = useRef(false);
   // One key for one command: sent again after a lost answer it is carried out once.
   const key = useRef({ of: '', key: '' });
   const shown = fields.filter((field) => field.when?.(values) ?? true);
-  const decisive = JSON.stringify([shown.filter((field) => !field.remark).map((field) => values[field.name]), seen?.version]);
+  const decisive = JSON.stringify([
+    shown.filter((field) => !field.remark).map((field) => values[field.name]),
+    seen?.version,
+  ]);
 
   const leave = () => {
     close();
@@ -114,7 +129,10 @@ function Dialog({ action, after, close }) {
         await refused(/** @type {Error} */ (error));
       }
     }, DRY_RUN_DELAY_MS);
-    return () => { stale = true; clearTimeout(timer); };
+    return () => {
+      stale = true;
+      clearTimeout(timer);
+    };
   }, [decisive]);
 
   const carryOut = async (/** @type {Event} */ event) => {
@@ -127,7 +145,11 @@ function Dialog({ action, after, close }) {
       const { method, path, body } = action.command(values);
       const of = JSON.stringify([method, path, body, seen?.version]);
       if (key.current.of !== of) key.current = { of, key: freshKey() };
-      const answer = await send(method, path, { body, version: seen?.version, ...(method === 'POST' ? { key: key.current.key } : {}) });
+      const answer = await send(method, path, {
+        body,
+        version: seen?.version,
+        ...(method === 'POST' ? { key: key.current.key } : {}),
+      });
       sent.current = true;
       dialog.current?.close();
       close();
@@ -135,6 +157,8 @@ function Dialog({ action, after, close }) {
       after(answer);
     } catch (error) {
       setSending(false);
+      // A refusal is an answer: what is sent next is another command.
+      if (!(error instanceof Problem && error.passing)) key.current = { of: '', key: '' };
       await refused(/** @type {Error} */ (error));
     }
   };
@@ -145,17 +169,22 @@ function Dialog({ action, after, close }) {
   };
 
   return html`
-    <dialog ref=${dialog} aria-labelledby=${id} onClose=${() => { if (!sent.current) leave(); }}>
+    <dialog ref=${dialog} aria-labelledby=${id} onClose=${() => {
+      if (!sent.current) leave();
+    }}>
       <form ref=${form} onSubmit=${carryOut}>
         <h2 id=${id}>${action.title}</h2>
         ${action.what && html`<p>${action.what}</p>`}
         ${shown.map((field) => html`<${Input} key=${field.name} field=${field} value=${values[field.name] ?? ''} change=${change(field)} />`)}
         ${action.preview?.(values)}
-        ${action.outcome && html`
+        ${
+          action.outcome &&
+          html`
           <section class="dry" aria-live="polite" aria-busy=${run.running}>
             <h3>Dry run</h3>
             ${run.answer ? action.outcome(run.answer, seen?.fields ?? {}) : html`<p class="muted">${run.running ? 'Asking the API what would happen\u2026' : run.incomplete ? 'Fill in the fields to see what would happen.' : 'It would be refused.'}</p>`}
-          </section>`}
+          </section>`
+        }
         ${problem && html`<${Refusal} problem=${problem} meanwhile=${meanwhile} />`}
         <footer>
           <button type="button" onClick=${() => dialog.current?.close()}>Back</button>
@@ -169,28 +198,39 @@ function Dialog({ action, after, close }) {
 
 /** @param {{ problem: Error, meanwhile: Array<{ name: string, was: string, is: string }> | null }} props */
 function Refusal({ problem, meanwhile }) {
-  const errors = problem instanceof Problem ? /** @type {Array<{ pointer: string, detail: string }>} */ (problem.body['errors'] ?? []) : [];
+  const errors =
+    problem instanceof Problem
+      ? /** @type {Array<{ pointer: string, detail: string }>} */ (problem.body['errors'] ?? [])
+      : [];
   return html`
     <div class="box bad" role="alert">
       <p>${problem.message} ${problem instanceof Problem && html`<code>${problem.code}</code>`}</p>
       ${errors.length > 0 && html`<ul>${errors.map((each) => html`<li><code>${each.pointer}</code> ${each.detail}</li>`)}</ul>`}
       ${problem instanceof Problem && problem.passing && html`<p>Sending it again is safe: the command is carried out once.</p>`}
-      ${meanwhile && (meanwhile.length > 0
-        ? html`<p>Changed meanwhile:</p><${Changes} of=${meanwhile} />`
-        : html`<p>The record has a new version; nothing that is shown here changed.</p>`)}
+      ${
+        meanwhile &&
+        (meanwhile.length > 0
+          ? html`<p>Changed meanwhile:</p><${Changes} of=${meanwhile} was="You saw" is="Now" />`
+          : html`<p>The record has a new version; nothing that is shown here changed.</p>`)
+      }
     </div>`;
 }
 
 /**
  * Fields before and after.
- * @param {{ of: Array<{ name: string, was: string, is: string }> }} props
+ * @param {{ of: Array<{ name: string, was: string, is: string }>, was?: string, is?: string }} props
  */
-export function Changes({ of }) {
+export function Changes({ of, was: before = 'Before', is: after = 'After' }) {
   if (of.length === 0) return html`<p class="muted">Nothing changes.</p>`;
   return html`
     <table class="changes">
-      <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
-      <tbody>${of.map(({ name, was, is }) => html`<tr><th scope="row">${name}</th><td class="muted">${was}</td><td>${is}</td></tr>`)}</tbody>
+      <thead><tr><th scope="col">Field</th><th scope="col">${before}</th><th scope="col">${after}</th></tr></thead>
+      <tbody>${of.map(
+        ({ name, was, is }) => html`<tr>
+          <th scope="row">${name}</th>
+          <td class="muted">${was}</td>
+          <td>${is}</td></tr>`,
+      )}</tbody>
     </table>`;
 }
 
@@ -205,9 +245,11 @@ function Input({ field, value, change }) {
   return html`
     <div class="field">
       <label for=${id}>${field.label}${!field.required && type !== 'select' && html` <span class="muted">optional</span>`}</label>
-      ${type === 'select'
-        ? html`<select id=${id} aria-describedby=${hint} value=${value} onChange=${change}>${(field.options ?? []).map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
-        : html`<input id=${id} aria-describedby=${hint} type=${type} value=${value} required=${field.required} pattern=${field.pattern} maxlength=${field.maxlength} min=${type === 'number' ? 0 : undefined} autocomplete="off" onInput=${change} />`}
+      ${
+        type === 'select'
+          ? html`<select id=${id} aria-describedby=${hint} value=${value} onChange=${change}>${(field.options ?? []).map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
+          : html`<input id=${id} aria-describedby=${hint} type=${type} value=${value} required=${field.required} pattern=${field.pattern} maxlength=${field.maxlength} min=${type === 'number' ? 0 : undefined} autocomplete="off" onInput=${change} />`
+      }
       ${field.hint && html`<small id=${hint} class="muted">${field.hint}</small>`}
     </div>`;
 }

@@ -83,7 +83,12 @@ function remember(sent) {
  */
 export function curl(sent) {
   const quote = (/** @type {string} */ text) => `'${text.replaceAll("'", "'\\''")}'`;
-  const parts = ['curl', ...(sent.method === 'GET' ? [] : ['-X', sent.method]), quote(location.origin + sent.url), '-H "Authorization: Bearer $TOKEN"'];
+  const parts = [
+    'curl',
+    ...(sent.method === 'GET' ? [] : ['-X', sent.method]),
+    quote(location.origin + sent.url),
+    '-H "Authorization: Bearer $TOKEN"',
+  ];
   for (const [name, value] of Object.entries(sent.headers)) parts.push('-H', quote(`${name}: ${value}`));
   if (sent.body !== null) parts.push('-d', quote(sent.body));
   return parts.join(' ');
@@ -99,7 +104,8 @@ export function curl(sent) {
  */
 export async function send(method, path, { query = {}, body, version, key, signal } = {}) {
   const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== null && value !== undefined && value !== '') search.set(name, String(value));
+  for (const [name, value] of Object.entries(query))
+    if (value !== null && value !== undefined && value !== '') search.set(name, String(value));
   const url = (path.startsWith('/local') ? path : BASE + path) + (search.size ? '?' + search : '');
   /** @type {Record<string, string>} */
   const headers = {};
@@ -155,6 +161,9 @@ function problem(response, answer) {
   if (answer !== null && typeof answer === 'object' && typeof answer.code === 'string') {
     return new Problem(response.status, answer.code, answer.detail ?? answer.title, answer);
   }
-  const detail = response.status === 404 ? 'This API does not have that route yet.' : `Unexpected response (${response.status}): this does not look like an Arcadia API.`;
+  const detail =
+    response.status === 404
+      ? 'This API does not have that route yet.'
+      : `Unexpected response (${response.status}): this does not look like an Arcadia API.`;
   return new Problem(response.status, 'unexpected_response', detail);
 }

@@ -15,7 +15,14 @@ const moments = (at) => (at ? moment(at) : NONE);
 
 /** @param {Deployment} deployment */
 export function owed(deployment) {
-  return sums([...deployment.open_invoices.map(({ due_cents, currency }) => ({ amount_cents: due_cents, currency })), ...deployment.uncollectible_due], (each) => each.amount_cents, (each) => each.currency);
+  return sums(
+    [
+      ...deployment.open_invoices.map(({ due_cents, currency }) => ({ amount_cents: due_cents, currency })),
+      ...deployment.uncollectible_due,
+    ],
+    (each) => each.amount_cents,
+    (each) => each.currency,
+  );
 }
 
 /** @param {Deployment} deployment @returns {Fields} */
@@ -28,7 +35,9 @@ export function deploymentFields(deployment) {
     'Open invoices': String(deployment.open_invoices.length),
     Owed: moneys(owed(deployment)),
     Balance: moneys(deployment.balances),
-    'Next by itself': deployment.next_action ? `${action(deployment.next_action)}, ${moments(deployment.next_action_at)}` : 'nothing',
+    'Next by itself': deployment.next_action
+      ? `${action(deployment.next_action)}, ${moments(deployment.next_action_at)}`
+      : 'nothing',
     'Trial ends': moments(deployment.trial_ends_at),
     Resumes: moments(deployment.resume_at),
     'Live resources': String(deployment.live_resources),
@@ -45,9 +54,17 @@ export function subscriptionFields(subscription) {
     Price: recurring_cents === null ? NONE : `${money(recurring_cents, currency)} ${per(interval)}`,
     Period: period(subscription.current_period_start, subscription.current_period_end),
     'Add-ons': subscription.addons.map((addon) => addon.name).join(', ') || NONE,
-    'Waiting for the next invoice': moneys(sums(subscription.unbilled_lines, (line) => line.amount_cents, (line) => line.currency)),
+    'Waiting for the next invoice': moneys(
+      sums(
+        subscription.unbilled_lines,
+        (line) => line.amount_cents,
+        (line) => line.currency,
+      ),
+    ),
     'Subscription ends': moments(subscription.cancel_at),
-    'Plan changes to': pending ? `${pending.plan_code} v${pending.plan_version}, ${moments(pending.effective_at)}` : NONE,
+    'Plan changes to': pending
+      ? `${pending.plan_code} v${pending.plan_version}, ${moments(pending.effective_at)}`
+      : NONE,
   };
 }
 
@@ -79,6 +96,12 @@ export function invoiceFields(invoice) {
 export function differences(before, after) {
   return Object.entries(after).flatMap(([name, is]) => {
     const was = before[name];
-    return was === undefined ? (before['Subscription'] === NONE ? [{ name, was: NONE, is }] : []) : was === is ? [] : [{ name, was, is }];
+    return was === undefined
+      ? before['Subscription'] === NONE
+        ? [{ name, was: NONE, is }]
+        : []
+      : was === is
+        ? []
+        : [{ name, was, is }];
   });
 }

@@ -5,7 +5,9 @@
 
 // ISO 4217's minor units where they are not two. `Intl` is no source: it follows CLDR, which differs (IQD, LAK).
 const DIGITS = new Map([
-  ...'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF'.split(' ').map((code) => /** @type {const} */ ([code, 0])),
+  ...'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF'
+    .split(' ')
+    .map((code) => /** @type {const} */ ([code, 0])),
   ...'BHD IQD JOD KWD LYD OMR TND'.split(' ').map((code) => /** @type {const} */ ([code, 3])),
 ]);
 
@@ -84,17 +86,24 @@ export function moment(at) {
 }
 
 /**
- * A half-open period by its days: `1 Jan 2027 – 1 Feb 2027`.
+ * A half-open period by its days: `1 Jan – 1 Feb 2027`.
  * @param {string} from
  * @param {string} to
  */
 export function period(from, to) {
-  return `${day(from)} \u2013 ${day(to)}`;
+  const begins = from.slice(0, 4) === to.slice(0, 4) ? day(from).replace(/ \d{4}$/, '') : day(from);
+  return `${begins} \u2013 ${day(to)}`;
 }
 
 const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'always' });
 /** @type {Array<[Intl.RelativeTimeFormatUnit, number]>} */
-const UNITS = [['year', 31_557_600], ['month', 2_629_800], ['day', 86_400], ['hour', 3_600], ['minute', 60]];
+const UNITS = [
+  ['year', 31_557_600],
+  ['month', 2_629_800],
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+];
 
 /**
  * @param {string | Date} at
@@ -157,7 +166,14 @@ export function action(name) {
 }
 
 /** @type {Record<string, string>} */
-const MOVES = { active: 'Activate', paused: 'Pause', past_due: 'Mark past due', suspended: 'Suspend', cancelled: 'Cancel', archived: 'Archive' };
+const MOVES = {
+  active: 'Activate',
+  paused: 'Pause',
+  past_due: 'Mark past due',
+  suspended: 'Suspend',
+  cancelled: 'Cancel deployment',
+  archived: 'Archive',
+};
 
 /**
  * The name of a move: `Pause`; back to `active` it is named by where it begins.
@@ -165,7 +181,8 @@ const MOVES = { active: 'Activate', paused: 'Pause', past_due: 'Mark past due', 
  * @param {string} to
  */
 export function move(from, to) {
-  if (to === 'active') return { paused: 'Resume', cancelled: 'Reactivate', trial: 'End the trial now' }[from] ?? 'Return to active';
+  if (to === 'active')
+    return { paused: 'Resume', cancelled: 'Reactivate', trial: 'Activate' }[from] ?? 'Return to active';
   return MOVES[to] ?? words(to);
 }
 

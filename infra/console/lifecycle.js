@@ -1,5 +1,6 @@
 //! The lifecycle as a drawing. States and moves are those of GET /lifecycle; only their places on paper are known here.
 
+import * as api from './api.js';
 import { useEffect, useState } from './vendor/hooks.js';
 import { html } from './ui.js';
 import { words } from './format.js';
@@ -16,16 +17,32 @@ const NARROW = '(max-width: 720px)';
 /** @type {Layout} */
 const WIDE = {
   width: 840,
-  height: 214,
-  places: { trial: [52, 108], active: [212, 108], past_due: [372, 42], suspended: [532, 42], paused: [420, 158], cancelled: [640, 108], archived: [788, 108] },
-  bends: { 'trial>cancelled': -190, 'suspended>active': -92 },
+  height: 220,
+  places: {
+    trial: [52, 112],
+    active: [212, 112],
+    past_due: [372, 46],
+    suspended: [532, 46],
+    paused: [420, 162],
+    cancelled: [640, 112],
+    archived: [788, 112],
+  },
+  bends: { 'trial>cancelled': -190, 'suspended>active': -128 },
 };
 /** @type {Layout} */
 const TALL = {
   width: 340,
   height: 420,
-  places: { trial: [182, 22], active: [182, 100], past_due: [86, 182], suspended: [86, 262], paused: [270, 182], cancelled: [182, 336], archived: [182, 396] },
-  bends: { 'trial>cancelled': 292, 'suspended>active': 106 },
+  places: {
+    trial: [162, 22],
+    active: [162, 100],
+    past_due: [70, 182],
+    suspended: [70, 262],
+    paused: [254, 182],
+    cancelled: [162, 336],
+    archived: [162, 396],
+  },
+  bends: { 'trial>cancelled': 288, 'suspended>active': 96 },
 };
 
 function useNarrow() {
@@ -39,6 +56,18 @@ function useNarrow() {
   return narrow;
 }
 
+/** @type {Promise<Lifecycle> | null} */
+let asked = null;
+
+/** Asks once: the lifecycle does not change while the console is open. The answer also sets the clock that `api.now` goes by. */
+export function loadLifecycle() {
+  asked ??= /** @type {Promise<Lifecycle>} */ (api.get('/lifecycle')).catch((error) => {
+    asked = null;
+    throw error;
+  });
+  return asked;
+}
+
 /**
  * @param {{ lifecycle: Lifecycle, at?: string, allowed?: string[], links?: boolean, counts?: Record<string, number> }} props
  *   `at`: the state to mark; `allowed`: the moves out of it that the caller can make
@@ -46,15 +75,23 @@ function useNarrow() {
 export function LifecycleMap({ lifecycle, at, allowed = [], links = false, counts }) {
   const layout = useNarrow() ? TALL : WIDE;
   const states = lifecycle.states.filter(({ state }) => layout.places[state]);
-  const edges = states.flatMap(({ state, transitions }) => transitions.map((move) => ({ from: /** @type {string} */ (state), to: /** @type {string} */ (move.to_state), by: move.permitted })));
+  const edges = states.flatMap(({ state, transitions }) =>
+    transitions.map((move) => ({
+      from: /** @type {string} */ (state),
+      to: /** @type {string} */ (move.to_state),
+      by: move.permitted,
+    })),
+  );
   const label = at
     ? `The lifecycle. The deployment is ${words(at)}; you can move it to: ${allowed.map(words).join(', ') || 'no other state'}.`
     : 'The lifecycle. Each state leads to its deployments.';
   return html`
     <svg class="map" viewBox="0 0 ${layout.width} ${layout.height}" role=${links ? 'group' : 'img'} aria-label=${label}>
       <defs>
-        ${['', ' on'].map((kind) => html`
-          <marker id=${'arrow' + kind.trim()} class=${'head' + kind} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 0.5 L8 4 L0 7.5 z" /></marker>`)}
+        ${['', ' on'].map(
+          (kind) => html`
+          <marker id=${'arrow' + kind.trim()} class=${'head' + kind} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 0.5 L8 4 L0 7.5 z" /></marker>`,
+        )}
       </defs>
       ${edges.map(({ from, to, by }) => {
         const on = from === at && allowed.includes(to);
@@ -87,7 +124,10 @@ function curve(layout, from, to) {
   const [nx, ny] = [(by - ay) / length, -(bx - ax) / length];
   const bend = layout.bends[`${from}>${to}`] ?? 0;
   const side = 7;
-  const middle = /** @type {[number, number]} */ ([(ax + bx) / 2 + nx * (side + bend), (ay + by) / 2 + ny * (side + bend)]);
+  const middle = /** @type {[number, number]} */ ([
+    (ax + bx) / 2 + nx * (side + bend),
+    (ay + by) / 2 + ny * (side + bend),
+  ]);
   const shift = bend && Math.abs(bend) > 60 ? 0 : side;
   const start = border([ax + nx * shift, ay + ny * shift], [ax, ay], middle, 1);
   const end = border([bx + nx * shift, by + ny * shift], [bx, by], middle, 4);
@@ -103,8 +143,12 @@ function curve(layout, from, to) {
  */
 function border(inside, center, toward, gap) {
   const [dx, dy] = [toward[0] - inside[0], toward[1] - inside[1]];
-  const reach = (/** @type {number} */ d, /** @type {number} */ at, /** @type {number} */ middle, /** @type {number} */ half) =>
-    d === 0 ? Infinity : (middle + Math.sign(d) * (half + gap) - at) / d;
+  const reach = (
+    /** @type {number} */ d,
+    /** @type {number} */ at,
+    /** @type {number} */ middle,
+    /** @type {number} */ half,
+  ) => (d === 0 ? Infinity : (middle + Math.sign(d) * (half + gap) - at) / d);
   const t = Math.min(reach(dx, inside[0], center[0], NODE_W / 2), reach(dy, inside[1], center[1], NODE_H / 2));
   return `${(inside[0] + dx * t).toFixed(1)} ${(inside[1] + dy * t).toFixed(1)}`;
 }

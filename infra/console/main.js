@@ -1,49 +1,57 @@
 //! Starts the console: signs in, draws the frame and the page of the address.
 
 import { render } from './vendor/preact.js';
-import { useEffect, useState } from './vendor/hooks.js';
+import { useEffect, useErrorBoundary, useState } from './vendor/hooks.js';
 import * as api from './api.js';
 import { moment } from './format.js';
-import { href, match, useRoute } from './router.js';
+import { href, match, route, useRoute } from './router.js';
 import { configuration, sessionOf, signInReturned, signOut, tokenOfLink } from './session.js';
-import { html, Page, Said, Empty } from './ui.js';
+import { Empty, html, Loading, Page, Said, Trouble } from './ui.js';
 import { SignIn } from './pages/signin.js';
-import { Today } from './pages/today.js';
-import { Deployments } from './pages/deployments.js';
-import { Deployment } from './pages/deployment.js';
-import { Invoices } from './pages/invoices.js';
-import { Invoice } from './pages/invoice.js';
-import { Catalog } from './pages/catalog.js';
-import { Schedule } from './pages/schedule.js';
-import { Clock } from './pages/clock.js';
 
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {{ session: Session, query: Record<string, string>, params: Record<string, string> }} PageProps */
 
-/** Pattern, page, and the entry of the navigation that it belongs to. @type {Array<[string, (props: any) => unknown, string]>} */
+/** Pattern, page, and the entry of the navigation that it belongs to. @type {Array<[string, () => Promise<unknown>, string]>} */
 const PAGES = [
-  ['', Today, ''],
-  ['deployments', Deployments, 'deployments'],
-  ['deployments/:id', Deployment, 'deployments'],
-  ['deployments/:id/invoices/:number', Invoice, 'invoices'],
-  ['invoices', Invoices, 'invoices'],
-  ['catalog', Catalog, 'catalog'],
-  ['schedule', Schedule, 'schedule'],
-  ['clock', Clock, 'clock'],
+  ['', () => import('./pages/today.js').then(({ Today }) => Today), ''],
+  ['deployments', () => import('./pages/deployments.js').then(({ Deployments }) => Deployments), 'deployments'],
+  ['deployments/:id', () => import('./pages/deployment.js').then(({ Deployment }) => Deployment), 'deployments'],
+  ['deployments/:id/invoices/:number', () => import('./pages/invoice.js').then(({ Invoice }) => Invoice), 'invoices'],
+  ['invoices', () => import('./pages/invoices.js').then(({ Invoices }) => Invoices), 'invoices'],
+  ['catalog', () => import('./pages/catalog.js').then(({ Catalog }) => Catalog), 'catalog'],
+  ['schedule', () => import('./pages/schedule.js').then(({ Schedule }) => Schedule), 'schedule'],
+  ['clock', () => import('./pages/clock.js').then(({ Clock }) => Clock), 'clock'],
 ];
 
+/** @param {string} path */
+function find(path) {
+  for (const [pattern, load, nav] of PAGES) {
+    const params = match(pattern, path);
+    if (params) return { load, nav, params };
+  }
+  return null;
+}
+
 /** @type {Array<[string, string]>} */
-const NAVIGATION = [['', 'Today'], ['deployments', 'Deployments'], ['invoices', 'Invoices'], ['schedule', 'Schedule'], ['catalog', 'Catalog']];
+const NAVIGATION = [
+  ['', 'Today'],
+  ['deployments', 'Deployments'],
+  ['invoices', 'Invoices'],
+  ['schedule', 'Schedule'],
+  ['catalog', 'Catalog'],
+];
 
 /** @param {{ config: import('./session.js').Config, first: Session | null, error: string }} props */
 function Console({ config, first, error }) {
   const [session, setSession] = useState(first);
   const [notice, setNotice] = useState(error);
   // Before any page asks anything.
-  if (session) api.authenticate(session.token, () => {
-    setSession(null);
-    setNotice('The API does not take this token: it has expired, or another issuer signed it. Sign in again.');
-  });
+  if (session)
+    api.authenticate(session.token, () => {
+      setSession(null);
+      setNotice('The API does not take this token: it has expired, or another issuer signed it. Sign in again.');
+    });
   /** @param {string} token */
   const enter = (token) => {
     const next = sessionOf(token, config);
@@ -58,10 +66,15 @@ function Console({ config, first, error }) {
 function Frame({ config, session }) {
   const { path, query } = useRoute();
   const testClock = useTestClock(config, session);
-  const found = PAGES.map(([pattern, page, nav]) => ({ page, nav, params: match(pattern, path) })).find(({ params }) => params !== null);
+  const [turn, setTurn] = useState(0);
+  const readAgain = () => setTurn(turn + 1);
+  const found = find(path);
   const navigation = testClock ? [...NAVIGATION, /** @type {[string, string]} */ (['clock', 'Clock'])] : NAVIGATION;
   return html`
-    <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => { event.preventDefault(); document.querySelector('h1')?.focus(); }}>Skip to the content</a>
+    <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => {
+      event.preventDefault();
+      document.querySelector('h1')?.focus();
+    }}>Skip to the content</a>
     <div class="frame">
       <header class="side">
         <a class="brand" href=${href('')}><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 14 V8 a6 6 0 0 1 12 0 V14 H10.5 V8 a2.5 2.5 0 0 0 -5 0 V14 z" /></svg>Arcadia Cloud</a>
@@ -73,17 +86,29 @@ function Frame({ config, session }) {
         </div>
       </header>
       <main id="main">
-        ${found ? html`<${Fresh} key=${path} page=${found.page} session=${session} query=${query} params=${found.params} />` : html`<${Page} title="Not found"><${Empty}>There is no such page. <a href=${href('')}>Go to Today</a>.<//><//>`}
-        <p class="foot muted">All times are UTC.</p>
+        ${found ? html`<${Fresh} key=${`${path} ${turn}`} load=${found.load} session=${session} query=${query} params=${found.params} />` : html`<${Page} title="Not found"><${Empty}>There is no such page. <a href=${href('')}>Go to Today</a>.<//><//>`}
+        <p class="foot muted">All times are UTC. <button type="button" class="link" onClick=${readAgain}>Read this page again</button></p>
       </main>
     </div>
     <${Said} />`;
 }
 
-/** A page with a log of its own. @param {PageProps & { page: unknown }} props */
-function Fresh({ page, ...rest }) {
+/** A page, loaded when it is first needed, with a log of its own. @param {PageProps & { load: () => Promise<unknown> }} props */
+function Fresh({ load, ...rest }) {
+  const [state, set] = useState({ page: /** @type {unknown} */ (null), failed: false });
   useState(() => api.forget());
-  return html`<${page} ...${rest} />`;
+  const open = () =>
+    void load().then(
+      (page) => set({ page, failed: false }),
+      () => set({ page: null, failed: true }),
+    );
+  useEffect(open, []);
+  const [broken] = useErrorBoundary((error) => console.error(error));
+  if (broken) return html`<${Page} title="Error"><${Empty}>This page cannot show what the API answered.<//><//>`;
+  if (state.page) return html`<${state.page} ...${rest} />`;
+  return state.failed
+    ? html`<${Page} title="Error"><${Trouble} error=${new Error('This page could not be loaded. Check the connection, then try again.')} retry=${open} /><//>`
+    : html`<${Loading} />`;
 }
 
 /**
@@ -94,7 +119,11 @@ function Fresh({ page, ...rest }) {
 function useTestClock(config, session) {
   const [is, set] = useState(false);
   useEffect(() => {
-    if (config.issuer === null && session.admin) api.get('/local/clock').then(() => set(true), () => set(false));
+    if (config.issuer === null && session.admin)
+      api.get('/local/clock').then(
+        () => set(true),
+        () => set(false),
+      );
   }, [session]);
   // The time that is shown follows every answer.
   const [, turn] = useState(0);
@@ -105,9 +134,17 @@ function useTestClock(config, session) {
 async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById('app'));
   const linked = tokenOfLink();
+  // The page's module comes while the configuration does.
+  if (linked)
+    void find(route().path)
+      ?.load()
+      .catch(() => {});
   try {
     const config = await configuration();
-    const returned = await signInReturned(config).then((token) => ({ token, error: '' }), (/** @type {Error} */ error) => ({ token: null, error: error.message }));
+    const returned = await signInReturned(config).then(
+      (token) => ({ token, error: '' }),
+      (/** @type {Error} */ error) => ({ token: null, error: error.message }),
+    );
     const token = linked ?? returned.token;
     const session = token ? sessionOf(token, config) : null;
     const error = returned.error || (token && !session ? 'The link has no valid token.' : '');

@@ -47,7 +47,8 @@ export function useRoute() {
 }
 
 /**
- * The parameters of a path, by a pattern such as `deployments/:id`, or null if it does not match.
+ * The parameters of a path, by a pattern such as `deployments/:id`, or null if it does not match. They stay encoded, as
+ * the API's paths take them.
  * @param {string} pattern
  * @param {string} path
  * @returns {Record<string, string> | null}
@@ -60,7 +61,7 @@ export function match(pattern, path) {
   const params = {};
   for (const [index, name] of names.entries()) {
     const part = parts[index] ?? '';
-    if (name.startsWith(':') && part !== '') params[name.slice(1)] = decodeURIComponent(part);
+    if (name.startsWith(':') && part !== '') params[name.slice(1)] = part;
     else if (name !== part) return null;
   }
   return params;

@@ -21,7 +21,7 @@ export function tokenOfLink() {
   const match = /^#token=([^&]+)$/.exec(location.hash);
   if (!match) return null;
   history.replaceState(null, '', location.pathname);
-  return decodeURIComponent(match[1] ?? '');
+  return match[1] ?? '';
 }
 
 /**
@@ -34,7 +34,13 @@ export function sessionOf(token, config) {
   if (!claims) return null;
   const role = String(claims[config.claims?.role ?? 'role'] ?? '');
   const tenant = claims[config.claims?.tenant ?? 'tenant_id'];
-  return { token: token.trim(), subject: String(claims['sub'] ?? ''), role, tenant: tenant ? String(tenant) : null, admin: role === 'platform_admin' };
+  return {
+    token: token.trim(),
+    subject: String(claims['sub'] ?? ''),
+    role,
+    tenant: tenant ? String(tenant) : null,
+    admin: role === 'platform_admin',
+  };
 }
 
 /**
@@ -54,7 +60,9 @@ function claimsOf(token) {
 
 /** @param {string} issuer @returns {Promise<Discovery>} */
 async function discover(issuer) {
-  const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { credentials: 'omit' });
+  const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, {
+    credentials: 'omit',
+  });
   if (!response.ok) throw new Error(`The issuer's configuration could not be read (${response.status}).`);
   /** @type {Discovery} */
   const found = await response.json();
@@ -64,7 +72,10 @@ async function discover(issuer) {
 
 /** @param {Uint8Array} bytes */
 function base64url(bytes) {
-  return btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '');
 }
 
 function random() {
@@ -91,7 +102,8 @@ export async function signIn(config) {
     nonce: pending.nonce,
     code_challenge: base64url(new Uint8Array(digest)),
     code_challenge_method: 'S256',
-  })) url.searchParams.set(name, value);
+  }))
+    url.searchParams.set(name, value);
   location.assign(url);
 }
 
@@ -107,8 +119,10 @@ export async function signInReturned(config) {
   const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? 'null');
   sessionStorage.removeItem(PENDING);
   history.replaceState(null, '', location.pathname + (pending?.hash ?? ''));
-  if (!pending || query.get('state') !== pending.state) throw new Error('This sign-in was not begun here, or it was begun twice. Sign in again.');
-  if (query.has('error')) throw new Error(`The issuer refused the sign-in: ${query.get('error_description') ?? query.get('error')}.`);
+  if (!pending || query.get('state') !== pending.state)
+    throw new Error('This sign-in was not begun here, or it was begun twice. Sign in again.');
+  if (query.has('error'))
+    throw new Error(`The issuer refused the sign-in: ${query.get('error_description') ?? query.get('error')}.`);
   const { token_endpoint } = await discover(config.issuer);
   const response = await fetch(token_endpoint, {
     method: 'POST',
@@ -124,7 +138,8 @@ export async function signInReturned(config) {
   });
   if (!response.ok) throw new Error(`The issuer did not give a token (${response.status}). Sign in again.`);
   const tokens = await response.json();
-  if (tokens.id_token && claimsOf(tokens.id_token)?.['nonce'] !== pending.nonce) throw new Error('The issuer answered another sign-in than this one. Sign in again.');
+  if (tokens.id_token && claimsOf(tokens.id_token)?.['nonce'] !== pending.nonce)
+    throw new Error('The issuer answered another sign-in than this one. Sign in again.');
   return tokens.access_token;
 }
 

@@ -5,7 +5,7 @@ import { h } from './vendor/preact.js';
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from './vendor/hooks.js';
 import htm from './vendor/htm.js';
 import * as api from './api.js';
-import { amount, day, moment, relative, words } from './format.js';
+import { amount, counted, day, moment, relative, words } from './format.js';
 import { go, setQuery } from './router.js';
 
 /** @typedef {import('./vendor/preact.js').Child} Child */
@@ -13,6 +13,7 @@ import { go, setQuery } from './router.js';
 export const html = htm.bind(h);
 
 const TITLE = 'Arcadia Cloud';
+let navigated = false;
 
 /**
  * A page: its title in the heading and the tab, its content, and the requests that it made.
@@ -20,8 +21,15 @@ const TITLE = 'Arcadia Cloud';
  */
 export function Page({ title, head, actions, children }) {
   const heading = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => { document.title = `${title} \u00b7 ${TITLE}`; }, [title]);
-  useLayoutEffect(() => { heading.current?.focus({ preventScroll: true }); scrollTo(0, 0); }, []);
+  useEffect(() => {
+    document.title = `${title} \u00b7 ${TITLE}`;
+  }, [title]);
+  useLayoutEffect(() => {
+    // Not on the first page: there the skip link comes first.
+    if (navigated) heading.current?.focus({ preventScroll: true });
+    navigated = true;
+    scrollTo(0, 0);
+  }, []);
   return html`
     <header class="page">
       <div class="title"><h1 tabindex="-1" ref=${heading}>${title}</h1>${head}</div>
@@ -51,12 +59,14 @@ function Requests() {
     <details class="requests">
       <summary>Requests <span class="muted">${sent.length}</span></summary>
       <p class="muted">What this page asked the API, as commands. Set TOKEN first.</p>
-      <ol>${sent.map((each) => html`
+      <ol>${sent.map(
+        (each) => html`
         <li>
           <span class="sent"><b>${each.method}</b> ${each.url} <span class="muted">${each.status ?? 'no answer'}, ${each.ms} ms</span></span>
           <code tabindex="0" role="group" aria-label=${`curl for ${each.method} ${each.url}`}>${api.curl(each)}</code>
           <button type="button" class="small" aria-label=${`Copy ${each.method} ${each.url}`} onClick=${(/** @type {MouseEvent} */ event) => copy(each, event)}>Copy</button>
-        </li>`)}
+        </li>`,
+      )}
       </ol>
     </details>`;
 }
@@ -95,7 +105,11 @@ export function Said() {
  * @returns {Loaded<T>}
  */
 export function useLoad(key, load) {
-  const [state, set] = useState({ data: /** @type {T | null} */ (null), error: /** @type {Error | null} */ (null), loading: true });
+  const [state, set] = useState({
+    data: /** @type {T | null} */ (null),
+    error: /** @type {Error | null} */ (null),
+    loading: true,
+  });
   const turn = useRef(0);
   const run = async () => {
     const mine = ++turn.current;
@@ -109,7 +123,9 @@ export function useLoad(key, load) {
   };
   useEffect(() => {
     void run();
-    return () => { turn.current++; };
+    return () => {
+      turn.current++;
+    };
   }, [key]);
   return { ...state, reload: run };
 }
@@ -129,7 +145,12 @@ export function useLoad(key, load) {
  * @returns {Paged<T>}
  */
 export function usePages(path, member, query, idle = false) {
-  const first = { items: /** @type {T[]} */ ([]), cursor: /** @type {string | null} */ (null), loading: true, error: /** @type {Error | null} */ (null) };
+  const first = {
+    items: /** @type {T[]} */ ([]),
+    cursor: /** @type {string | null} */ (null),
+    loading: true,
+    error: /** @type {Error | null} */ (null),
+  };
   const [state, set] = useState(first);
   const turn = useRef(0);
   const key = JSON.stringify([path, query, idle]);
@@ -138,42 +159,53 @@ export function usePages(path, member, query, idle = false) {
     set((was) => ({ ...was, loading: true, error: null }));
     try {
       const answer = /** @type {any} */ (await api.get(path, { ...query, cursor }));
-      if (mine === turn.current) set({ items: [...before, ...answer[member]], cursor: answer.next_cursor, loading: false, error: null });
+      if (mine === turn.current)
+        set({ items: [...before, ...answer[member]], cursor: answer.next_cursor, loading: false, error: null });
     } catch (error) {
       if (mine === turn.current) set({ items: before, cursor, loading: false, error: /** @type {Error} */ (error) });
     }
   };
   useEffect(() => {
     if (!idle) void page([], null);
-    return () => { turn.current++; };
+    return () => {
+      turn.current++;
+    };
   }, [key]);
   return {
     items: state.items,
     more: state.cursor !== null,
     error: state.error,
     loading: state.loading,
-    loadMore: () => { if (!state.loading) void page(state.items, state.cursor); },
+    loadMore: () => {
+      if (!state.loading) void page(state.items, state.cursor);
+    },
     reload: () => void page([], null),
   };
 }
 
 /**
  * The end of a list: loads on when it comes into view, and says how much there is.
- * @param {{ list: Paged<any>, one: string, many?: string, auto?: boolean }} props
+ * @param {{ list: Paged<any>, one: string, empty: string, auto?: boolean }} props `empty`: what to say when there is none
  */
-export function More({ list, one, many = one + 's', auto = true }) {
+export function More({ list, one, empty, auto = true }) {
   const end = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
     if (!end.current || !auto || !list.more || list.loading || list.error) return;
-    const observer = new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) list.loadMore(); }, { rootMargin: '400px' });
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (entries.some((entry) => entry.isIntersecting)) list.loadMore();
+      },
+      { rootMargin: '400px' },
+    );
     observer.observe(end.current);
     return () => observer.disconnect();
   });
   if (list.error && list.items.length === 0) return html`<${Trouble} error=${list.error} retry=${list.reload} />`;
   const count = list.items.length;
+  if (count === 0 && !list.loading) return html`<${Empty}>${empty}<//>`;
   return html`
     <p class="more" ref=${end} role="status">
-      ${list.loading ? (count ? `${count} shown, loading more\u2026` : 'Loading\u2026') : `${count === 1 ? `1 ${one}` : `${count} ${many}`}${list.more ? ' shown' : ''}`}
+      ${list.loading ? (count ? `${count} shown, loading more\u2026` : 'Loading\u2026') : `${counted(count, one)}${list.more ? ' shown' : ''}`}
       ${list.more && !list.loading && html` <button type="button" class="small" onClick=${list.loadMore}>Load more</button>`}
     </p>
     ${list.error && html`<${Trouble} error=${list.error} retry=${list.loadMore} />`}`;
@@ -184,11 +216,11 @@ export function More({ list, one, many = one + 's', auto = true }) {
  * @param {{ error: Error, retry?: () => void }} props
  */
 export function Trouble({ error, retry }) {
-  const code = error instanceof api.Problem ? error.code : 'unexpected';
+  const code = error instanceof api.Problem ? error.code : null;
   const hopeless = error instanceof api.Problem && !error.passing;
   return html`
     <div class="box bad" role="alert">
-      <p>${error.message} <code>${code}</code></p>
+      <p>${error.message} ${code && html`<code>${code}</code>`}</p>
       ${retry && !hopeless && html`<button type="button" class="small" onClick=${retry}>Try again</button>`}
     </div>`;
 }
@@ -199,7 +231,8 @@ export function Trouble({ error, retry }) {
  * @param {{ of: Loaded<T>, children: (data: T) => Child }} props
  */
 export function Show({ of, children }) {
-  if (of.data === null) return of.error ? html`<${Trouble} error=${of.error} retry=${of.reload} />` : html`<${Loading} />`;
+  if (of.data === null)
+    return of.error ? html`<${Trouble} error=${of.error} retry=${of.reload} />` : html`<${Loading} />`;
   return html`${of.error && html`<${Trouble} error=${of.error} retry=${of.reload} />`}${children(of.data)}`;
 }
 
@@ -226,7 +259,10 @@ export function Money({ cents, currency }) {
 export function Moneys({ amounts }) {
   const some = amounts.filter((each) => each.amount_cents !== 0);
   if (some.length === 0) return html`<span class="muted">\u2013</span>`;
-  return some.map((each, index) => html`${index > 0 && html`<br />`}<${Money} cents=${each.amount_cents} currency=${each.currency} />`);
+  return some.map(
+    (each, index) =>
+      html`${index > 0 && html`<br />`}<${Money} cents=${each.amount_cents} currency=${each.currency} />`,
+  );
 }
 
 /**
@@ -251,12 +287,19 @@ export function Facts({ of }) {
  * @param {{ label: string, name: string, value: string | undefined, options?: Array<[string, string]>, type?: string, placeholder?: string }} props
  */
 export function Filter({ label, name, value = '', options, type = 'search', placeholder }) {
-  const changed = (/** @type {Event} */ event) => setQuery({ [name]: /** @type {HTMLInputElement} */ (event.target).value.trim() });
+  const changed = (/** @type {Event} */ event) =>
+    setQuery({ [name]: /** @type {HTMLInputElement} */ (event.target).value.trim() });
   return html`
     <label class="filter"><span>${label}</span>
-      ${options
-        ? html`<select value=${value} onChange=${changed}>${options.map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
-        : html`<input type=${type} value=${value} placeholder=${placeholder} autocomplete="off" spellcheck="false" onChange=${changed} onInput=${(/** @type {Event} */ event) => { if (/** @type {HTMLInputElement} */ (event.target).value === '') changed(event); }} />`}
+      ${
+        options
+          ? html`<select value=${value} onChange=${changed}>${options.map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
+          : html`<input type=${type} value=${value} placeholder=${placeholder} autocomplete="off" spellcheck="false" onChange=${changed} onInput=${(
+              /** @type {Event} */ event,
+            ) => {
+              if (/** @type {HTMLInputElement} */ (event.target).value === '') changed(event);
+            }} />`
+      }
     </label>`;
 }
 

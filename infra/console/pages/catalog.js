@@ -5,7 +5,7 @@ import * as api from '../api.js';
 import { Changes, useAction } from '../act.js';
 import { differences } from '../fields.js';
 import { amount, counted, money, parseMoney, per, words } from '../format.js';
-import { Chip, Empty, html, Money, More, Page, usePages, When } from '../ui.js';
+import { Chip, html, Money, More, Page, usePages, When } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Plan} Plan */
 /** @typedef {import('../shapes.d.ts').Addon} Addon */
@@ -13,7 +13,12 @@ import { Chip, Empty, html, Money, More, Page, usePages, When } from '../ui.js';
 /** @typedef {import('../act.js').Action} Action */
 
 /** @type {Array<[string, string]>} */
-const INTERVALS = [['month', 'month'], ['quarter', 'quarter'], ['half_year', 'half year'], ['year', 'year']];
+const INTERVALS = [
+  ['month', 'month'],
+  ['quarter', 'quarter'],
+  ['half_year', 'half year'],
+  ['year', 'year'],
+];
 const CODE = '[a-z0-9_]+';
 
 /** @param {import('../main.js').PageProps} props */
@@ -25,38 +30,60 @@ export function Catalog({ session }) {
     <${Page} title="Catalog" actions=${session.admin && html`<button type="button" onClick=${() => act(newPlan(plans.items))}>New plan</button><button type="button" onClick=${() => act(putAddon(null))}>New add-on</button>`}>
       <section aria-labelledby="plans">
         <h2 id="plans">Plans</h2>
-        ${plans.items.length > 0 && html`
+        ${
+          plans.items.length > 0 &&
+          html`
           <table class="rows plans">
-            <thead><tr><th scope="col">Plan</th><th scope="col">Status</th><th scope="col" class="num">Newest price</th><th scope="col" class="w">Trial</th><th scope="col" class="w">Published</th>${session.admin && html`<td class="w"></td>`}</tr></thead>
+            <thead><tr>
+                <th scope="col">Plan</th>
+                <th scope="col">Status</th>
+                <th scope="col" class="num">Newest price</th>
+                <th scope="col" class="w">Trial</th>
+                <th scope="col" class="w">Published</th>${session.admin && html`<td class="w"></td>`}</tr></thead>
             ${plans.items.map((plan) => html`<${PlanRows} key=${`${plan.code} ${plan.revision}`} plan=${plan} admin=${session.admin} act=${act} />`)}
-          </table>`}
-        ${!plans.loading && !plans.error && plans.items.length === 0 ? html`<${Empty}>No plan was published yet.<//>` : html`<${More} list=${plans} one="plan" />`}
+          </table>`
+        }
+        <${More} list=${plans} one="plan" empty="No plan was published yet." />
       </section>
       <section aria-labelledby="addons">
         <h2 id="addons">Add-ons</h2>
-        ${addons.items.length > 0 && html`
+        ${
+          addons.items.length > 0 &&
+          html`
           <table class="rows">
-            <thead><tr><th scope="col">Add-on</th><th scope="col">Status</th><th scope="col" class="num">Price of an interval</th><th scope="col" class="w">Grants</th>${session.admin && html`<td></td>`}</tr></thead>
-            <tbody>${addons.items.map((addon) => html`
+            <thead><tr>
+                <th scope="col">Add-on</th>
+                <th scope="col">Status</th>
+                <th scope="col" class="num">Price of an interval</th>
+                <th scope="col" class="w">Grants</th>${session.admin && html`<td></td>`}</tr></thead>
+            <tbody>${addons.items.map(
+              (addon) => html`
               <tr><th scope="row">${addon.name}<span class="sub">${addon.code}</span></th>
                 <td><${Chip} state=${addon.status === 'active' ? 'on_sale' : 'retired'} /></td>
                 <td class="num"><${Money} cents=${addon.price_cents} currency=${addon.currency} />${Object.entries(addon.interval_prices ?? {}).map(([interval, cents]) => html`<span class="sub">${amount(cents, addon.currency)} ${per(interval)}</span>`)}</td>
                 <td class="w">${addon.quantity.toLocaleString('en')} ${addon.unit}</td>
                 ${session.admin && html`<td class="num"><button type="button" class="small" aria-label=${`Edit ${addon.name}`} onClick=${() => act(putAddon(addon))}>Edit</button></td>`}
-              </tr>`)}
+              </tr>`,
+            )}
             </tbody>
-          </table>`}
-        ${!addons.loading && !addons.error && addons.items.length === 0 ? html`<${Empty}>There are no add-ons yet.<//>` : html`<${More} list=${addons} one="add-on" />`}
+          </table>`
+        }
+        <${More} list=${addons} one="add-on" empty="There are no add-ons yet." />
       </section>
     <//>
-    ${dialog(() => { plans.reload(); addons.reload(); })}`;
+    ${dialog(() => {
+      plans.reload();
+      addons.reload();
+    })}`;
 }
 
 /** @param {{ plan: Plan, admin: boolean, act: (action: Action) => void }} props */
 function PlanRows({ plan, admin, act }) {
   const newest = plan.newest_version;
   const [open, setOpen] = useState(false);
-  const buttons = admin && html`
+  const buttons =
+    admin &&
+    html`
     <button type="button" class="small" aria-label=${`Publish a version of ${plan.name}`} onClick=${() => act(publish(plan))}>Publish</button>
     <button type="button" class="small" aria-label=${`Edit ${plan.name}`} onClick=${() => act(editPlan(plan))}>Edit</button>`;
   return html`
@@ -76,21 +103,31 @@ function PlanRows({ plan, admin, act }) {
 
 /** @param {{ plan: Plan, admin: boolean }} props */
 function Versions({ plan, admin }) {
-  const list = /** @type {import('../ui.js').Paged<PlanVersion>} */ (usePages(`/plans/${plan.code}`, 'versions', { limit: 50 }));
+  const list = /** @type {import('../ui.js').Paged<PlanVersion>} */ (
+    usePages(`/plans/${plan.code}`, 'versions', { limit: 50 })
+  );
   return html`
-    ${list.items.map((each) => html`
+    ${list.items.map(
+      (each) => html`
       <tr class="version">
         <th scope="row">version ${each.version}</th><td></td>
         <td class="num"><${Money} cents=${each.price_cents} currency=${each.currency} /><span class="sub">${per(each.interval)}</span></td>
         <td class="w">${each.trial_days ? counted(each.trial_days, 'day') : html`<span class="muted">\u2013</span>`}</td>
         <td class="w"><${When} at=${each.published_at} bare=${true} /></td>${admin && html`<td class="w"></td>`}
-      </tr>`)}
-    ${(list.loading || list.more || list.error) && html`<tr class="version"><td colspan="6"><${More} list=${list} one="version" auto=${false} /></td></tr>`}`;
+      </tr>`,
+    )}
+    ${(list.loading || list.more || list.error) && html`<tr class="version"><td colspan="6"><${More} list=${list} one="version" empty="" auto=${false} /></td></tr>`}`;
 }
 
 /** @param {{ price_cents: number, currency: string, interval: string, trial_days: number } | null} terms */
 function termFields(terms) {
-  return terms ? { Price: money(terms.price_cents, terms.currency), Interval: words(terms.interval), Trial: counted(terms.trial_days, 'day') } : { Price: 'none', Interval: 'none', Trial: 'none' };
+  return terms
+    ? {
+        Price: money(terms.price_cents, terms.currency),
+        Interval: words(terms.interval),
+        Trial: counted(terms.trial_days, 'day'),
+      }
+    : { Price: 'none', Interval: 'none', Trial: 'none' };
 }
 
 /** @param {string} text @param {string} currency */
@@ -115,10 +152,28 @@ function publish(plan) {
     verb: `Publish version ${version}`,
     what: 'A version is for good: it can be followed by another, never changed. It moves nobody: who has an earlier one keeps it, new subscriptions get this one.',
     fields: [
-      { name: 'price', label: 'Price', required: true, value: newest ? amount(newest.price_cents, newest.currency) : '' },
-      { name: 'currency', label: 'Currency', required: true, pattern: '[A-Z]{3}', maxlength: 3, value: newest?.currency ?? 'USD' },
+      {
+        name: 'price',
+        label: 'Price',
+        required: true,
+        value: newest ? amount(newest.price_cents, newest.currency) : '',
+      },
+      {
+        name: 'currency',
+        label: 'Currency',
+        required: true,
+        pattern: '[A-Z]{3}',
+        maxlength: 3,
+        value: newest?.currency ?? 'USD',
+      },
       { name: 'interval', label: 'Interval', type: 'select', options: INTERVALS, value: newest?.interval ?? 'month' },
-      { name: 'trial_days', label: 'Days of trial', type: 'number', required: true, value: String(newest?.trial_days ?? 0) },
+      {
+        name: 'trial_days',
+        label: 'Days of trial',
+        type: 'number',
+        required: true,
+        value: String(newest?.trial_days ?? 0),
+      },
     ],
     preview: (values) => {
       try {
@@ -147,13 +202,31 @@ function current(path, member, record, fields) {
 }
 
 /** @param {Plan} plan @returns {import('../fields.js').Fields} */
-const planFields = (plan) => ({ Name: plan.name, Status: plan.status, 'Newest version': String(plan.newest_version?.version ?? 'none'), ...termFields(plan.newest_version) });
+const planFields = (plan) => ({
+  Name: plan.name,
+  Status: plan.status,
+  'Newest version': String(plan.newest_version?.version ?? 'none'),
+  ...termFields(plan.newest_version),
+});
 
 /** @param {Addon} addon @returns {import('../fields.js').Fields} */
-const addonFields = (addon) => ({ Name: addon.name, Status: addon.status, Price: money(addon.price_cents, addon.currency), Grants: `${addon.quantity} ${addon.unit}` });
+const addonFields = (addon) => ({
+  Name: addon.name,
+  Status: addon.status,
+  Price: money(addon.price_cents, addon.currency),
+  Grants: `${addon.quantity} ${addon.unit}`,
+});
 
 /** @type {import('../act.js').Field} */
-const STATUS = { name: 'status', label: 'Status', type: 'select', options: [['active', 'on sale'], ['retired', 'retired: nobody can buy it any more, who has it keeps it']] };
+const STATUS = {
+  name: 'status',
+  label: 'Status',
+  type: 'select',
+  options: [
+    ['active', 'on sale'],
+    ['retired', 'retired: nobody can buy it any more, who has it keeps it'],
+  ],
+};
 
 /** @param {Plan[]} plans a code that is taken would rename its plan @returns {Action} */
 function newPlan(plans) {
@@ -162,7 +235,13 @@ function newPlan(plans) {
     verb: 'Create',
     what: 'It can be bought once a version of it is published.',
     fields: [
-      { name: 'code', label: 'Code', required: true, pattern: CODE, hint: 'Its identity, for good: lower case letters, digits and underscores.' },
+      {
+        name: 'code',
+        label: 'Code',
+        required: true,
+        pattern: CODE,
+        hint: 'Its identity, for good: lower case letters, digits and underscores.',
+      },
       { name: 'name', label: 'Name', required: true },
     ],
     command: ({ code = '', name }) => {
@@ -178,7 +257,10 @@ function editPlan(plan) {
   return {
     title: `Edit ${plan.name}`,
     verb: 'Save',
-    fields: [{ name: 'name', label: 'Name', required: true, value: plan.name }, { ...STATUS, value: plan.status }],
+    fields: [
+      { name: 'name', label: 'Name', required: true, value: plan.name },
+      { ...STATUS, value: plan.status },
+    ],
     command: ({ name, status }) => ({ method: 'PUT', path: `/plans/${plan.code}`, body: { name, status } }),
     ...current(`/plans/${plan.code}`, 'plan', plan, planFields),
     done: 'Saved.',
@@ -192,11 +274,40 @@ function putAddon(addon) {
     verb: addon ? 'Save' : 'Create',
     what: 'Its price is copied onto a subscription when it is attached: a new price touches nobody who has it.',
     fields: [
-      ...(addon ? [] : [{ name: 'code', label: 'Code', required: true, pattern: CODE, hint: 'Its identity, for good: lower case letters, digits and underscores.' }]),
+      ...(addon
+        ? []
+        : [
+            {
+              name: 'code',
+              label: 'Code',
+              required: true,
+              pattern: CODE,
+              hint: 'Its identity, for good: lower case letters, digits and underscores.',
+            },
+          ]),
       { name: 'name', label: 'Name', required: true, value: addon?.name ?? '' },
-      { name: 'price', label: 'Price of an interval', required: true, value: addon ? amount(addon.price_cents, addon.currency) : '' },
-      { name: 'currency', label: 'Currency', required: true, pattern: '[A-Z]{3}', maxlength: 3, value: addon?.currency ?? 'USD' },
-      ...INTERVALS.slice(1).map(([interval, name]) => ({ name: interval, label: `Another price of a ${name}`, value: addon?.interval_prices?.[interval] === undefined ? '' : amount(addon.interval_prices[interval] ?? 0, addon.currency) })),
+      {
+        name: 'price',
+        label: 'Price of an interval',
+        required: true,
+        value: addon ? amount(addon.price_cents, addon.currency) : '',
+      },
+      {
+        name: 'currency',
+        label: 'Currency',
+        required: true,
+        pattern: '[A-Z]{3}',
+        maxlength: 3,
+        value: addon?.currency ?? 'USD',
+      },
+      ...INTERVALS.slice(1).map(([interval, name]) => ({
+        name: interval,
+        label: `Another price of a ${name}`,
+        value:
+          addon?.interval_prices?.[interval] === undefined
+            ? ''
+            : amount(addon.interval_prices[interval] ?? 0, addon.currency),
+      })),
       { name: 'quantity', label: 'Quantity', type: 'number', required: true, value: String(addon?.quantity ?? 1) },
       { name: 'unit', label: 'Unit', required: true, value: addon?.unit ?? '', hint: 'Such as GB or seats.' },
       ...(addon ? [{ ...STATUS, value: addon.status }] : []),
@@ -205,8 +316,18 @@ function putAddon(addon) {
       method: 'PUT',
       path: `/addons/${encodeURIComponent(code)}`,
       body: {
-        name, currency, unit, quantity: Number(quantity), price_cents: price(values['price'] ?? '', currency), ...(status ? { status } : {}),
-        interval_prices: Object.fromEntries([...Object.entries(addon?.interval_prices ?? {}).filter(([interval]) => interval === 'month'), ...INTERVALS.slice(1).flatMap(([interval]) => (values[interval] ? [[interval, price(values[interval], currency)]] : []))]),
+        name,
+        currency,
+        unit,
+        quantity: Number(quantity),
+        price_cents: price(values['price'] ?? '', currency),
+        ...(status ? { status } : {}),
+        interval_prices: Object.fromEntries([
+          ...Object.entries(addon?.interval_prices ?? {}).filter(([interval]) => interval === 'month'),
+          ...INTERVALS.slice(1).flatMap(([interval]) =>
+            values[interval] ? [[interval, price(values[interval], currency)]] : [],
+          ),
+        ]),
       },
     }),
     ...(addon ? current(`/addons/${addon.code}`, 'addon', addon, addonFields) : {}),

@@ -19,7 +19,9 @@ export function Clock({ session }) {
   const read = async () => {
     const [{ now }, { schedule, next_cursor }] = await Promise.all([
       /** @type {Promise<{ now: string }>} */ (api.get('/local/clock')),
-      /** @type {Promise<{ schedule: Scheduled[], next_cursor: string | null }>} */ (api.get('/schedule', { limit: PAGE })),
+      /** @type {Promise<{ schedule: Scheduled[], next_cursor: string | null }>} */ (
+        api.get('/schedule', { limit: PAGE })
+      ),
     ]);
     return { now, schedule, more: next_cursor !== null || schedule.length > SHOWN };
   };
@@ -34,7 +36,10 @@ export function Clock({ session }) {
     setError(null);
     try {
       const answer = /** @type {Leapt} */ (await api.send('POST', '/local/clock', { body }));
-      setLeapt({ ...answer, fell: (state.data?.schedule ?? []).filter(({ at }) => Date.parse(at) <= Date.parse(answer.now)) });
+      setLeapt({
+        ...answer,
+        fell: (state.data?.schedule ?? []).filter(({ at }) => Date.parse(at) <= Date.parse(answer.now)),
+      });
       say(`It is ${moment(answer.now)} now; ${counted(answer.sweep.steps, 'step')} taken.`);
       await state.reload();
     } catch (failure) {
@@ -51,7 +56,9 @@ export function Clock({ session }) {
   return html`
     <${Page} title="Clock">
       <p class="lead">The test clock of this local program. Everything that is due on the way happens at its own moment. It cannot be turned back.</p>
-      <${Show} of=${state}>${(/** @type {{ now: string, schedule: Scheduled[], more: boolean }} */ { now, schedule, more }) => html`
+      <${Show} of=${state}>${(
+        /** @type {{ now: string, schedule: Scheduled[], more: boolean }} */ { now, schedule, more },
+      ) => html`
         <div class="card clock">
           <p class="now"><time datetime=${now}>${moment(now)}</time> <span class="muted">UTC</span></p>
           <div class="actions">
@@ -65,15 +72,29 @@ export function Clock({ session }) {
         ${leapt && html`<${Report} leapt=${leapt} />`}
         <section aria-labelledby="next">
           <h2 id="next">Next</h2>
-          ${schedule.length === 0 ? html`<${Empty}>Nothing is scheduled.<//>` : html`
+          ${
+            schedule.length === 0
+              ? html`<${Empty}>Nothing is scheduled.<//>`
+              : html`
             <table class="rows">
-              <thead><tr><th scope="col" class="time">Time</th><th scope="col">Step</th><th scope="col">Deployment</th><th scope="col" class="num">Amount</th></tr></thead>
-              <tbody>${schedule.slice(0, SHOWN).map((entry, index) => html`
-                ${entry.at.slice(0, 10) !== schedule[index - 1]?.at.slice(0, 10) && html`<tr class="group"><th scope="rowgroup" colspan="4">${moment(entry.at).split(',')[0]} <span class="rel">${relative(entry.at, new Date(now))}</span></th></tr>`}
-                <${Row} entry=${entry} admin=${session.admin} />`)}
+              <thead><tr>
+                  <th scope="col" class="time">Time</th>
+                  <th scope="col">Step</th>
+                  <th scope="col">Deployment</th>
+                  <th scope="col" class="num">Amount</th></tr></thead>
+              <tbody>${schedule.slice(0, SHOWN).map(
+                (entry, index) => html`
+                ${
+                  entry.at.slice(0, 10) !== schedule[index - 1]?.at.slice(0, 10) &&
+                  html`<tr class="group">
+                    <th scope="rowgroup" colspan="4">${moment(entry.at).split(',')[0]} <span class="rel">${relative(entry.at, new Date(now))}</span></th></tr>`
+                }
+                <${Row} entry=${entry} admin=${session.admin} />`,
+              )}
               </tbody>
             </table>
-            ${more && html`<p class="more"><a href="#/schedule">The whole schedule</a></p>`}`}
+            ${more && html`<p class="more"><a href="#/schedule">The whole schedule</a></p>`}`
+          }
         </section>`}
       <//>
     <//>`;
@@ -102,7 +123,12 @@ function Report({ leapt: { from, now, sweep, fell } }) {
         ['Still behind', String(sweep.behind)],
         ['Postponed', String(sweep.postponed)],
         ['Without an answer', String(sweep.unanswered)],
-        names.length > 0 ? ['Of what was scheduled', names.map((name) => `${action(name)} ${fell.filter((entry) => entry.action === name).length}`).join(', ')] : null,
+        names.length > 0
+          ? [
+              'Of what was scheduled',
+              names.map((name) => `${action(name)} ${fell.filter((entry) => entry.action === name).length}`).join(', '),
+            ]
+          : null,
         sweep.unfinished ? ['Unfinished', 'It stopped at its limit. Advance again.'] : null,
       ]} />
     </section>`;

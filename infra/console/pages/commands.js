@@ -18,7 +18,8 @@ export const moveName = move;
 const utc = (value) => (value ? rfc3339(new Date(value + 'Z')) : undefined);
 
 /** @param {Record<string, unknown>} body without the fields that were left empty */
-const filled = (body) => Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined && value !== ''));
+const filled = (body) =>
+  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined && value !== ''));
 
 /**
  * @param {Details} details
@@ -28,15 +29,21 @@ const filled = (body) => Object.fromEntries(Object.entries(body).filter(([, valu
 export function transition({ deployment }, to) {
   const name = move(deployment.state, to);
   return {
-    title: `${name}: ${deployment.slug}`,
+    title: `${name} ${deployment.slug}`,
     verb: name,
     danger: to === 'cancelled' || to === 'archived',
     fields: [
-      ...(to === 'paused' ? [{ name: 'resume_at', label: 'Resume by itself at (UTC)', type: /** @type {const} */ ('datetime-local') }] : []),
+      ...(to === 'paused'
+        ? [{ name: 'resume_at', label: 'Resume by itself at (UTC)', type: /** @type {const} */ ('datetime-local') }]
+        : []),
       { name: 'reason', label: 'Reason', remark: true, maxlength: 200 },
       { name: 'notes', label: 'Notes', remark: true, maxlength: 2_000 },
     ],
-    command: ({ reason, notes, resume_at }) => ({ method: 'POST', path: `/deployments/${deployment.id}/transition`, body: filled({ to_state: to, reason, notes, resume_at: utc(resume_at) }) }),
+    command: ({ reason, notes, resume_at }) => ({
+      method: 'POST',
+      path: `/deployments/${deployment.id}/transition`,
+      body: filled({ to_state: to, reason, notes, resume_at: utc(resume_at) }),
+    }),
     outcome: (/** @type {import('../shapes.d.ts').TransitionAnswer} */ { deployment: after, event }, before) => {
       const record = event?.type === 'state_changed' ? event.data.subscription : null;
       return html`
@@ -50,7 +57,10 @@ export function transition({ deployment }, to) {
 
 /** @param {{ of: import('../shapes.d.ts').Entry[] }} props */
 function Entries({ of }) {
-  return of.length > 0 && html`<h4>In the books</h4><ul class="entries">${of.map((each) => html`<li>${entry(each)}</li>`)}</ul>`;
+  return (
+    of.length > 0 &&
+    html`<h4>In the books</h4><ul class="entries">${of.map((each) => html`<li>${entry(each)}</li>`)}</ul>`
+  );
 }
 
 /** @param {{ lines: Line[] }} props */
@@ -58,8 +68,23 @@ export function Lines({ lines }) {
   return html`
     <table class="lines">
       <thead><tr><th scope="col">Line</th><th scope="col">For</th><th scope="col" class="num">Amount</th></tr></thead>
-      <tbody>${lines.map((line) => html`<tr><th scope="row">${line.code} <span class="muted">${line.kind.endsWith('credit') ? 'credit' : 'charge'}</span></th><td>${period(line.from, line.to)}</td><td class="num"><${Money} cents=${line.amount_cents} currency=${line.currency} /></td></tr>`)}</tbody>
-      <tfoot>${sums(lines, (line) => line.amount_cents, (line) => line.currency).map((sum) => html`<tr class="strong"><th scope="row">Sum</th><td></td><td class="num"><${Money} cents=${sum.amount_cents} currency=${sum.currency} /></td></tr>`)}</tfoot>
+      <tbody>${lines.map(
+        (line) => html`<tr>
+          <th scope="row">${line.code} <span class="muted">${line.kind.endsWith('credit') ? 'credit' : 'charge'}</span></th>
+          <td>${period(line.from, line.to)}</td>
+          <td class="num"><${Money} cents=${line.amount_cents} currency=${line.currency} /></td></tr>`,
+      )}</tbody>
+      <tfoot>${sums(
+        lines,
+        (line) => line.amount_cents,
+        (line) => line.currency,
+      ).map(
+        (sum) =>
+          html`<tr class="strong">
+              <th scope="row">Sum</th>
+              <td></td>
+              <td class="num"><${Money} cents=${sum.amount_cents} currency=${sum.currency} /></td></tr>`,
+      )}</tfoot>
     </table>`;
 }
 
@@ -86,7 +111,11 @@ export function hold(deployment) {
     what: held
       ? 'The clock changes its state again. What the hold delayed counts from now.'
       : 'Until the hold is cleared, the clock does not change its state and gives up no invoice. Renewals and invoices go on.',
-    command: () => ({ method: 'PATCH', path: `/deployments/${deployment.id}`, body: { billing_action_suspended: !held } }),
+    command: () => ({
+      method: 'PATCH',
+      path: `/deployments/${deployment.id}`,
+      body: { billing_action_suspended: !held },
+    }),
     done: held ? 'The hold is cleared.' : 'It is held.',
   };
 }
@@ -97,8 +126,20 @@ export function extendTrial(deployment) {
     title: `Move the end of the trial of ${deployment.slug}`,
     verb: 'Move',
     what: 'A later moment extends the trial, an earlier one shortens it.',
-    fields: [{ name: 'trial_ends_at', label: 'Ends at (UTC)', type: 'datetime-local', required: true, value: (deployment.trial_ends_at ?? '').slice(0, 16) }],
-    command: ({ trial_ends_at }) => ({ method: 'POST', path: `/deployments/${deployment.id}/trial`, body: { trial_ends_at: utc(trial_ends_at) } }),
+    fields: [
+      {
+        name: 'trial_ends_at',
+        label: 'Ends at (UTC)',
+        type: 'datetime-local',
+        required: true,
+        value: (deployment.trial_ends_at ?? '').slice(0, 16),
+      },
+    ],
+    command: ({ trial_ends_at }) => ({
+      method: 'POST',
+      path: `/deployments/${deployment.id}/trial`,
+      body: { trial_ends_at: utc(trial_ends_at) },
+    }),
     done: 'The end of the trial is moved.',
   };
 }
@@ -134,7 +175,12 @@ export function deleteResource(deployment, resource) {
 
 /** @param {Catalog['plans'][number]} plan @returns {[string, string]} */
 function offer({ code, name, newest_version: newest }) {
-  return [code, newest ? `${name}: ${money(newest.price_cents, newest.currency)} a ${newest.interval.replace('_', ' ')}${newest.trial_days ? `, ${newest.trial_days} days free` : ''}` : name];
+  return [
+    code,
+    newest
+      ? `${name}: ${money(newest.price_cents, newest.currency)} a ${newest.interval.replace('_', ' ')}${newest.trial_days ? `, ${newest.trial_days} days free` : ''}`
+      : name,
+  ];
 }
 
 /** @param {Catalog['addons'][number]} addon @param {string | undefined} interval */
@@ -142,31 +188,69 @@ function addonPrice(addon, interval) {
   return addon.interval_prices?.[interval ?? ''] ?? addon.price_cents;
 }
 
+/** The platform alone may sell an earlier version. @param {boolean} admin @returns {import('../act.js').Field[]} */
+function versionField(admin) {
+  return admin ? [{ name: 'plan_version', label: 'Version', type: 'number', hint: 'Left out, the newest.' }] : [];
+}
+
+/** @param {string | undefined} text */
+const number = (text) => (text ? Number(text) : undefined);
+
 /** @param {Deployment} deployment @param {Catalog} catalog @param {boolean} admin @returns {Action} */
 export function subscribe(deployment, { plans, addons }, admin) {
   const onSale = plans.filter((plan) => plan.status === 'active' && plan.newest_version);
-  const version = (/** @type {string | undefined} */ code) => onSale.find((plan) => plan.code === code)?.newest_version ?? null;
-  const fits = (/** @type {import('../act.js').Values} */ values) => addons.filter((addon) => addon.status === 'active' && addon.currency === version(values['plan_code'])?.currency);
-  const chosen = (/** @type {import('../act.js').Values} */ values) => fits(values).filter((addon) => values[`addon:${addon.code}`]);
+  const version = (/** @type {string | undefined} */ code) =>
+    onSale.find((plan) => plan.code === code)?.newest_version ?? null;
+  const fits = (/** @type {import('../act.js').Values} */ values) =>
+    addons.filter((addon) => addon.status === 'active' && addon.currency === version(values['plan_code'])?.currency);
+  const chosen = (/** @type {import('../act.js').Values} */ values) =>
+    fits(values).filter((addon) => values[`addon:${addon.code}`]);
   return {
     title: `Subscribe ${deployment.slug}`,
     verb: 'Subscribe',
     fields: [
       { name: 'plan_code', label: 'Plan', type: 'select', options: onSale.map(offer), value: onSale[0]?.code ?? '' },
-      ...addons.map((addon) => /** @type {import('../act.js').Field} */ ({ name: `addon:${addon.code}`, label: `${addon.name}, ${money(addon.price_cents, addon.currency)}`, type: 'checkbox', when: (values) => fits(values).includes(addon) })),
-      { name: 'anchor', label: 'Periods begin', type: 'select', options: [['calendar', 'on the first of the month; this one is billed in part'], ['now', 'now']], value: 'calendar' },
-      ...(admin ? [{ name: 'trial_ends_at', label: 'Trial until (UTC)', type: /** @type {const} */ ('datetime-local') }] : []),
+      ...versionField(admin),
+      ...addons.map(
+        (addon) =>
+          /** @type {import('../act.js').Field} */ ({
+            name: `addon:${addon.code}`,
+            label: `${addon.name}, ${money(addon.price_cents, addon.currency)}`,
+            type: 'checkbox',
+            when: (values) => fits(values).includes(addon),
+          }),
+      ),
+      {
+        name: 'anchor',
+        label: 'Periods begin',
+        type: 'select',
+        options: [
+          ['calendar', 'on the first of the month; this one is billed in part'],
+          ['now', 'now'],
+        ],
+        value: 'calendar',
+      },
+      ...(admin
+        ? [{ name: 'trial_ends_at', label: 'Trial until (UTC)', type: /** @type {const} */ ('datetime-local') }]
+        : []),
     ],
     preview: (values) => {
       const terms = version(values['plan_code']);
-      if (!terms) return null;
-      const cents = terms.price_cents + chosen(values).reduce((sum, addon) => sum + addonPrice(addon, terms.interval), 0);
+      if (!terms || values['plan_version']) return null;
+      const cents =
+        terms.price_cents + chosen(values).reduce((sum, addon) => sum + addonPrice(addon, terms.interval), 0);
       return html`<p role="status"><b>${money(cents, terms.currency)}</b> a ${terms.interval.replace('_', ' ')}. <span class="muted">The API has no dry run of a subscription: the first invoice shows what the present period comes to.</span></p>`;
     },
     command: (values) => ({
       method: 'POST',
       path: `/deployments/${deployment.id}/subscribe`,
-      body: filled({ plan_code: values['plan_code'], addons: chosen(values).map((addon) => addon.code), anchor: values['anchor'], trial_ends_at: utc(values['trial_ends_at']) }),
+      body: filled({
+        plan_code: values['plan_code'],
+        plan_version: number(values['plan_version']),
+        addons: chosen(values).map((addon) => addon.code),
+        anchor: values['anchor'],
+        trial_ends_at: utc(values['trial_ends_at']),
+      }),
     }),
     done: 'Subscribed.',
   };
@@ -178,8 +262,22 @@ export function attach(deployment, subscription, { addons }) {
   return {
     title: 'Attach an add-on',
     verb: 'Attach',
-    what: fitting.length > 0 ? 'The rest of this period is charged by the second, on the next invoice. The price is kept, whatever the catalog says later.' : `No add-on on sale is priced in ${subscription.currency}.`,
-    fields: [{ name: 'addon_code', label: 'Add-on', type: 'select', value: fitting[0]?.code ?? '', options: fitting.map((addon) => [addon.code, `${addon.name}: ${money(addonPrice(addon, subscription.interval), addon.currency)} a ${subscription.interval.replace('_', ' ')}`]) }],
+    what:
+      fitting.length > 0
+        ? 'The rest of this period is charged by the second, on the next invoice. The price is kept, whatever the catalog says later.'
+        : `No add-on on sale is priced in ${subscription.currency}.`,
+    fields: [
+      {
+        name: 'addon_code',
+        label: 'Add-on',
+        type: 'select',
+        value: fitting[0]?.code ?? '',
+        options: fitting.map((addon) => [
+          addon.code,
+          `${addon.name}: ${money(addonPrice(addon, subscription.interval), addon.currency)} a ${subscription.interval.replace('_', ' ')}`,
+        ]),
+      },
+    ],
     command: ({ addon_code }) => {
       if (!addon_code) throw new Error('There is no add-on to attach.');
       return { method: 'POST', path: `/deployments/${deployment.id}/subscription/addons`, body: { addon_code } };
@@ -202,23 +300,60 @@ export function detach(deployment, addon) {
 
 /** @param {Details} details @param {Catalog} catalog @param {boolean} admin @returns {Action} */
 export function changePlan({ deployment, subscription }, { plans }, admin) {
-  const onSale = plans.filter((plan) => plan.status === 'active' && plan.newest_version);
+  const fits = (/** @type {Catalog['plans'][number]} */ plan) =>
+    Number(plan.newest_version?.currency === subscription?.currency);
+  const onSale = plans
+    .filter((plan) => plan.status === 'active' && plan.newest_version)
+    .sort((one, two) => fits(two) - fits(one));
   const other = onSale.find((plan) => plan.code !== subscription?.plan_code) ?? onSale[0];
   return {
     title: `Change the plan of ${deployment.slug}`,
     verb: 'Change the plan',
     fields: [
       { name: 'plan_code', label: 'Plan', type: 'select', options: onSale.map(offer), value: other?.code ?? '' },
-      { name: 'effective', label: 'When', type: 'select', options: [['immediate', 'at once'], ['period_end', 'at the end of the period']], value: 'immediate' },
-      ...(admin ? [{ name: 'proration', label: 'Proration', type: /** @type {const} */ ('select'), options: /** @type {Array<[string, string]>} */ ([['prorate', 'by the second'], ['none', 'none: the new price counts from the next period on']]), value: 'prorate', when: (/** @type {import('../act.js').Values} */ values) => values['effective'] === 'immediate' }] : []),
+      ...versionField(admin),
+      {
+        name: 'effective',
+        label: 'When',
+        type: 'select',
+        options: [
+          ['immediate', 'at once'],
+          ['period_end', 'at the end of the period'],
+        ],
+        value: 'immediate',
+      },
+      ...(admin
+        ? [
+            {
+              name: 'proration',
+              label: 'Proration',
+              type: /** @type {const} */ ('select'),
+              options: /** @type {Array<[string, string]>} */ ([
+                ['prorate', 'by the second'],
+                ['none', 'none: the new price counts from the next period on'],
+              ]),
+              value: 'prorate',
+              when: (/** @type {import('../act.js').Values} */ values) => values['effective'] === 'immediate',
+            },
+          ]
+        : []),
       { name: 'drop_incompatible', label: 'Drop add-ons of another currency', type: 'checkbox' },
     ],
-    command: ({ plan_code, effective, proration, drop_incompatible }) => ({
+    command: ({ plan_code, plan_version, effective, proration, drop_incompatible }) => ({
       method: 'POST',
       path: `/deployments/${deployment.id}/subscription/change`,
-      body: filled({ plan_code, effective, proration: effective === 'immediate' && proration === 'none' ? proration : undefined, drop_incompatible: drop_incompatible ? true : undefined }),
+      body: filled({
+        plan_code,
+        plan_version: number(plan_version),
+        effective,
+        proration: effective === 'immediate' && proration === 'none' ? proration : undefined,
+        drop_incompatible: drop_incompatible ? true : undefined,
+      }),
     }),
-    outcome: (/** @type {import('../shapes.d.ts').ChangePlanAnswer} */ { subscription: after, lines, invoice, event }, before) => html`
+    outcome: (
+      /** @type {import('../shapes.d.ts').ChangePlanAnswer} */ { subscription: after, lines, invoice, event },
+      before,
+    ) => html`
       ${lines.length > 0 ? html`<${Lines} lines=${lines} />` : html`<p>Nothing is charged or credited now.</p>`}
       ${invoice ? html`<p>An invoice over <b>${money(invoice.total_cents, invoice.currency)}</b> is issued at once; ${money(invoice.due_cents, invoice.currency)} of it are due.</p>` : lines.some((line) => line.amount_cents > 0) && html`<p>The charge waits for the next invoice.</p>`}
       <${Changes} of=${differences(before, subscriptionFields(after))} />
@@ -240,14 +375,32 @@ export function withdrawChange(deployment) {
 
 /** @param {Deployment} deployment @param {Subscription} subscription @returns {Action} */
 export function cancelSubscription(deployment, subscription) {
-  const end = subscription.trial_ends_at && !subscription.billed_from ? subscription.trial_ends_at : subscription.current_period_end;
+  const end =
+    subscription.trial_ends_at && !subscription.billed_from
+      ? subscription.trial_ends_at
+      : subscription.current_period_end;
   return {
     title: `Cancel the subscription of ${deployment.slug}`,
     verb: 'Cancel the subscription',
     danger: true,
     what: 'The deployment stays as it is.',
-    fields: [{ name: 'effective', label: 'When', type: 'select', value: 'period_end', options: [['period_end', `at the end of the period, ${end.slice(0, 10)}`], ['immediate', 'at once: the charges of the rest of the period are credited']] }],
-    command: ({ effective }) => ({ method: 'POST', path: `/deployments/${deployment.id}/subscription/cancellation`, body: { effective } }),
+    fields: [
+      {
+        name: 'effective',
+        label: 'When',
+        type: 'select',
+        value: 'period_end',
+        options: [
+          ['period_end', `at the end of the period, ${end.slice(0, 10)}`],
+          ['immediate', 'at once: the charges of the rest of the period are credited'],
+        ],
+      },
+    ],
+    command: ({ effective }) => ({
+      method: 'POST',
+      path: `/deployments/${deployment.id}/subscription/cancellation`,
+      body: { effective },
+    }),
     done: 'The subscription is cancelled.',
   };
 }

@@ -5,13 +5,12 @@ import * as api from '../api.js';
 import { useAction } from '../act.js';
 import { deploymentFields, owed, subscriptionFields } from '../fields.js';
 import { action, relative, sentence } from '../format.js';
-import { LifecycleMap } from '../lifecycle.js';
+import { LifecycleMap, loadLifecycle } from '../lifecycle.js';
 import { Chip, Empty, Facts, html, Moneys, More, Page, Show, useLoad, usePages, When } from '../ui.js';
 import * as commands from './commands.js';
 import { History } from './history.js';
 import { InvoiceTable } from './invoices.js';
 import { Subscription } from './subscription.js';
-import { clock } from './today.js';
 
 /** @typedef {import('../shapes.d.ts').DeploymentDetails} Details */
 /** @typedef {import('../shapes.d.ts').Invoice} Invoice */
@@ -20,7 +19,10 @@ import { clock } from './today.js';
 
 /** @param {Details} details @returns {import('../act.js').Snapshot} */
 export function snapshot({ deployment, subscription }) {
-  return { version: deployment.version, fields: { ...deploymentFields(deployment), ...subscriptionFields(subscription) } };
+  return {
+    version: deployment.version,
+    fields: { ...deploymentFields(deployment), ...subscriptionFields(subscription) },
+  };
 }
 
 /** @param {import('../main.js').PageProps} props */
@@ -28,10 +30,13 @@ export function Deployment({ session, params }) {
   const { id = '' } = params;
   const read = () => /** @type {Promise<Details>} */ (api.get(`/deployments/${id}`));
   const details = useLoad(id, read);
-  const lifecycle = useLoad('lifecycle', clock);
-  const invoices = /** @type {import('../ui.js').Paged<Invoice>} */ (usePages(`/deployments/${id}/invoices`, 'invoices', { limit: 12 }));
+  const lifecycle = useLoad('lifecycle', loadLifecycle);
+  const invoices = /** @type {import('../ui.js').Paged<Invoice>} */ (
+    usePages(`/deployments/${id}/invoices`, 'invoices', { limit: 12 })
+  );
   const [open, dialog] = useAction();
-  const act = (/** @type {import('../act.js').Action} */ chosen) => open({ ...chosen, seen: snapshot(/** @type {Details} */ (details.data)), read: () => read().then(snapshot) });
+  const act = (/** @type {import('../act.js').Action} */ chosen) =>
+    open({ ...chosen, seen: snapshot(/** @type {Details} */ (details.data)), read: () => read().then(snapshot) });
   const data = details.data;
   const deployment = data?.deployment;
   return html`
@@ -42,7 +47,10 @@ export function Deployment({ session, params }) {
         <${Body} data=${shown} admin=${session.admin} act=${act} lifecycle=${lifecycle} invoices=${invoices} />`}
       <//>
     <//>
-    ${dialog(() => { void details.reload(); invoices.reload(); })}`;
+    ${dialog(() => {
+      void details.reload();
+      invoices.reload();
+    })}`;
 }
 
 /** @param {{ data: Details, admin: boolean, act: Act }} props */
@@ -62,7 +70,12 @@ function Body({ data, admin, act, lifecycle, invoices }) {
       ['Name', deployment.display_name],
       ['Owed', html`<${Moneys} amounts=${owed(deployment)} />`],
       ['Balance', html`<${Moneys} amounts=${deployment.balances} />`],
-      ['Next by itself', deployment.next_action ? html`${sentence(action(deployment.next_action))}, <${When} at=${deployment.next_action_at} />` : 'nothing'],
+      [
+        'Next by itself',
+        deployment.next_action
+          ? html`${sentence(action(deployment.next_action))}, <${When} at=${deployment.next_action_at} />`
+          : 'nothing',
+      ],
     ]} />
     <section class="card where" aria-labelledby="where">
       <h2 id="where">Where it stands</h2>
@@ -80,27 +93,37 @@ function Body({ data, admin, act, lifecycle, invoices }) {
         <${Subscription} data=${data} admin=${admin} act=${act} />
         <section aria-labelledby="invoices">
           <h2 id="invoices">Invoices</h2>
-          ${invoices.items.length > 0 && html`<${InvoiceTable} invoices=${invoices.items} />`}
-          ${!invoices.loading && !invoices.error && invoices.items.length === 0 ? html`<${Empty}>No invoice was issued yet.<//>` : html`<${More} list=${invoices} one="invoice" auto=${false} />`}
+          ${invoices.items.length > 0 && html`<${InvoiceTable} invoices=${invoices.items} act=${admin ? act : undefined} />`}
+          <${More} list=${invoices} one="invoice" auto=${false} empty="No invoice was issued yet." />
         </section>
       </div>
       <div>
         <section aria-labelledby="upcoming">
           <h2 id="upcoming">Comes by itself</h2>
           ${deployment.billing_action_suspended && html`<p class="muted">The hold stops every change of state by the clock; renewals and invoices go on.</p>`}
-          ${(deployment.upcoming ?? []).length === 0
-            ? html`<${Empty}>Nothing is scheduled.<//>`
-            : html`<ol class="steps">${deployment.upcoming?.map((step) => html`<li><b>${sentence(action(step.action))}</b><${When} at=${step.at} time=${true} /></li>`)}</ol>`}
+          ${
+            (deployment.upcoming ?? []).length === 0
+              ? html`<${Empty}>Nothing is scheduled.<//>`
+              : html`<ol class="steps">${deployment.upcoming?.map((step) => html`<li><b>${sentence(action(step.action))}</b><${When} at=${step.at} time=${true} /></li>`)}</ol>`
+          }
         </section>
         <section aria-labelledby="facts">
           <h2 id="facts">Facts</h2>
           <${Facts} of=${[
-            admin && ['Tenant', html`<a href=${`#/deployments?tenant_id=${encodeURIComponent(deployment.tenant_id)}`}>${deployment.tenant_id}</a>`],
+            admin && [
+              'Tenant',
+              html`<a href=${`#/deployments?tenant_id=${encodeURIComponent(deployment.tenant_id)}`}>${deployment.tenant_id}</a>`,
+            ],
             ['Region', deployment.region],
-            deployment.uncollectible_invoices > 0 && ['Given up', html`${deployment.uncollectible_invoices}, <${Moneys} amounts=${deployment.uncollectible_due} />`],
+            deployment.uncollectible_invoices > 0 && [
+              'Given up',
+              html`${deployment.uncollectible_invoices}, <${Moneys} amounts=${deployment.uncollectible_due} />`,
+            ],
             deployment.trial_ends_at ? ['Trial ends', html`<${When} at=${deployment.trial_ends_at} />`] : null,
             deployment.resume_at ? ['Resumes', html`<${When} at=${deployment.resume_at} />`] : null,
-            deployment.template_code ? ['Template', `${deployment.template_code} ${deployment.template_version ?? ''}`] : null,
+            deployment.template_code
+              ? ['Template', `${deployment.template_code} ${deployment.template_version ?? ''}`]
+              : null,
             deployment.llm_mode ? ['Language model', deployment.llm_mode] : null,
             ['Created', html`<${When} at=${deployment.created_at} />`],
             ['Version', String(deployment.version)],
@@ -116,26 +139,35 @@ function Body({ data, admin, act, lifecycle, invoices }) {
 /** Loaded when opened: most visits do not need them. @param {{ deployment: import('../shapes.d.ts').Deployment, admin: boolean, act: Act }} props */
 function Resources({ deployment, admin, act }) {
   const [open, setOpen] = useState(false);
-  const list = /** @type {import('../ui.js').Paged<Resource>} */ (usePages(`/deployments/${deployment.id}/resources`, 'resources', { limit: 50 }, !open));
+  const list = /** @type {import('../ui.js').Paged<Resource>} */ (
+    usePages(`/deployments/${deployment.id}/resources`, 'resources', { limit: 50 }, !open)
+  );
   return html`
     <section aria-labelledby="resources">
       <h2 id="resources">Resources <span class="muted">${deployment.live_resources} live</span></h2>
       <details key=${deployment.version} onToggle=${(/** @type {Event} */ event) => setOpen(/** @type {HTMLDetailsElement} */ (event.currentTarget).open)}>
         <summary>Show all that were recorded</summary>
-        ${open && html`
-          ${list.items.length > 0 && html`
+        ${
+          open &&
+          html`
+          ${
+            list.items.length > 0 &&
+            html`
             <table class="rows tight">
               <thead><tr><th scope="col">Kind</th><th scope="col">Reference</th>${admin && html`<td></td>`}</tr></thead>
-              <tbody>${list.items.map((each) => html`
+              <tbody>${list.items.map(
+                (each) => html`
                 <tr><th scope="row">${each.kind}<span class="sub">${each.region}</span></th>
                   <td class="break">${each.provider_reference}${each.deleted_at && html`<span class="sub">deleted <${When} at=${each.deleted_at} /></span>`}</td>
                   ${admin && html`<td class="num">${!each.deleted_at && html`<button type="button" class="small" aria-label=${`Mark ${each.provider_reference} as deleted`} onClick=${() => act(commands.deleteResource(deployment, each))}>Deleted</button>`}</td>`}
-                </tr>`)}
+                </tr>`,
+              )}
               </tbody>
-            </table>`}
-          ${!list.loading && !list.error && list.items.length === 0 ? html`<${Empty}>No resource was recorded.<//>` : html`<${More} list=${list} one="resource" auto=${false} />`}`}
+            </table>`
+          }
+          <${More} list=${list} one="resource" auto=${false} empty="No resource was recorded." />`
+        }
       </details>
       ${admin && deployment.state !== 'archived' && html`<p><button type="button" class="small" onClick=${() => act(commands.recordResource(deployment))}>Record a resource</button></p>`}
     </section>`;
 }
-

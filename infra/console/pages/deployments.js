@@ -4,7 +4,7 @@ import { action, rfc3339, sentence, words } from '../format.js';
 import { owed } from '../fields.js';
 import { useAction } from '../act.js';
 import { go, href } from '../router.js';
-import { Chip, Empty, Filter, Filters, html, Moneys, More, opens, Page, usePages, When } from '../ui.js';
+import { Chip, Filter, Filters, html, Moneys, More, opens, Page, usePages, When } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').DeploymentRow} DeploymentRow */
 
@@ -14,7 +14,14 @@ const PAGE = 50;
 /** @param {import('../main.js').PageProps} props */
 export function Deployments({ session, query }) {
   const { state, slug, tenant_id } = query;
-  const list = /** @type {import('../ui.js').Paged<DeploymentRow>} */ (usePages('/deployments', 'deployments', { state: state ?? '', slug: slug ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', limit: PAGE }));
+  const list = /** @type {import('../ui.js').Paged<DeploymentRow>} */ (
+    usePages('/deployments', 'deployments', {
+      state: state ?? '',
+      slug: slug ?? '',
+      tenant_id: session.admin ? (tenant_id ?? '') : '',
+      limit: PAGE,
+    })
+  );
   const any = Boolean(state || slug || tenant_id);
   const [act, dialog] = useAction();
   return html`
@@ -24,17 +31,20 @@ export function Deployments({ session, query }) {
         ${session.admin && html`<${Filter} label="Tenant" name="tenant_id" value=${tenant_id} placeholder="acme" />`}
         <${Filter} label="Slug" name="slug" value=${slug} placeholder="shop" />
       <//>
-      ${list.items.length > 0 && html`
+      ${
+        list.items.length > 0 &&
+        html`
         <table class="rows click" aria-busy=${list.loading}>
           <thead><tr>
             <th scope="col">Deployment</th><th scope="col">State</th><th scope="col" class="w">Plan</th>
-            <th scope="col" class="num">Owed</th><th scope="col" class="num w">Balance</th><th scope="col" class="w">Next by itself</th>
+            <th scope="col" class="num">Owed</th>
+                <th scope="col" class="num w">Balance</th>
+                <th scope="col" class="w">Next by itself</th>
           </tr></thead>
           <tbody>${list.items.map((row) => html`<${Row} key=${row.id} row=${row} admin=${session.admin} />`)}</tbody>
-        </table>`}
-      ${!list.loading && !list.error && list.items.length === 0
-        ? html`<${Empty}>${any ? 'No deployment matches these filters.' : 'There are no deployments yet.'}<//>`
-        : html`<${More} list=${list} one="deployment" />`}
+        </table>`
+      }
+      <${More} list=${list} one="deployment" empty=${any ? 'No deployment matches these filters.' : 'There are no deployments yet.'} />
     <//>
     ${dialog(({ deployment }) => go(`deployments/${deployment.id}`))}`;
 }
@@ -66,10 +76,25 @@ function creation(admin, tenant) {
     what: 'Slug and tenant are for good; the rest can be changed later.',
     fields: [
       ...(admin ? [{ name: 'tenant_id', label: 'Tenant', required: true, value: tenant ?? '' }] : []),
-      { name: 'slug', label: 'Slug', required: true, pattern: '[a-z0-9\\-]+', hint: 'Its name in URLs: lower case letters, digits and hyphens.' },
+      {
+        name: 'slug',
+        label: 'Slug',
+        required: true,
+        pattern: '[a-z0-9\\-]+',
+        hint: 'Its name in URLs: lower case letters, digits and hyphens.',
+      },
       { name: 'display_name', label: 'Name' },
       { name: 'region', label: 'Region' },
-      ...(admin ? [{ name: 'trial_ends_at', label: 'Trial until (UTC)', type: /** @type {const} */ ('datetime-local'), hint: 'Left out, it begins as active.' }] : []),
+      ...(admin
+        ? [
+            {
+              name: 'trial_ends_at',
+              label: 'Trial until (UTC)',
+              type: /** @type {const} */ ('datetime-local'),
+              hint: 'Left out, it begins as active.',
+            },
+          ]
+        : []),
     ],
     command: ({ trial_ends_at, ...values }) => ({
       method: 'POST',

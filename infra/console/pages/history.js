@@ -7,19 +7,32 @@ import { Chip, html, Trouble } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Event} Event_ */
 
-const PAGE = 50;
+// More than come with the deployment, so that the first page read has new ones.
+const PAGE = 100;
 
 /** @param {{ id: string, first: Event_[] }} props the first events come with the deployment */
 export function History({ id, first }) {
-  const [state, set] = useState({ events: first, cursor: /** @type {string | null} */ (null), loading: false, error: /** @type {Error | null} */ (null) });
+  const [state, set] = useState({
+    events: first,
+    cursor: /** @type {string | null} */ (null),
+    loading: false,
+    error: /** @type {Error | null} */ (null),
+  });
   const more = (state.events.at(-1)?.sequence ?? 1) > 1;
   const load = async () => {
     set({ ...state, loading: true, error: null });
     try {
       // The events that came with the deployment have no cursor; the first page is read once more.
-      const answer = /** @type {{ events: Event_[], next_cursor: string | null }} */ (await api.get(`/deployments/${id}/events`, { limit: PAGE, cursor: state.cursor }));
+      const answer = /** @type {{ events: Event_[], next_cursor: string | null }} */ (
+        await api.get(`/deployments/${id}/events`, { limit: PAGE, cursor: state.cursor })
+      );
       const last = state.events.at(-1)?.sequence ?? Infinity;
-      set({ events: [...state.events, ...answer.events.filter((event) => event.sequence < last)], cursor: answer.next_cursor, loading: false, error: null });
+      set({
+        events: [...state.events, ...answer.events.filter((event) => event.sequence < last)],
+        cursor: answer.next_cursor,
+        loading: false,
+        error: null,
+      });
     } catch (error) {
       set({ ...state, loading: false, error: /** @type {Error} */ (error) });
     }
@@ -52,14 +65,26 @@ function Entry({ event }) {
 /** An entry in the books, as a sentence. @param {import('../shapes.d.ts').Entry} each */
 export function entry(each) {
   switch (each.entry) {
-    case 'charged': return `${money(each.line.amount_cents, each.line.currency)} charged for ${each.line.code}, ${period(each.line.from, each.line.to)}`;
+    case 'charged':
+      return `${money(each.line.amount_cents, each.line.currency)} charged for ${each.line.code}, ${period(each.line.from, each.line.to)}`;
     case 'credited': {
-      const { line: { currency, code, amount_cents }, lowered_cents, returned_cents } = each;
-      const became = [returned_cents ? `${money(returned_cents, currency)} became balance` : '', lowered_cents ? `${money(lowered_cents, currency)} less is due` : ''].filter(Boolean).join(', ');
+      const {
+        line: { currency, code, amount_cents },
+        lowered_cents,
+        returned_cents,
+      } = each;
+      const became = [
+        returned_cents ? `${money(returned_cents, currency)} became balance` : '',
+        lowered_cents ? `${money(lowered_cents, currency)} less is due` : '',
+      ]
+        .filter(Boolean)
+        .join(', ');
       return `${money(Math.abs(amount_cents), currency)} credited of ${code}${became ? `: ${became}` : ''}`;
     }
-    case 'balance_used': return `${money(each.amount_cents, each.currency)} of balance settled ${each.number}`;
-    case 'balance_returned': return `${money(each.amount_cents, each.currency)} of balance came back from ${each.number}`;
+    case 'balance_used':
+      return `${money(each.amount_cents, each.currency)} of balance settled ${each.number}`;
+    case 'balance_returned':
+      return `${money(each.amount_cents, each.currency)} of balance came back from ${each.number}`;
   }
 }
 
@@ -69,35 +94,63 @@ const terms = ({ terms: { plan_code, plan_version } }) => `${plan_code} v${plan_
 /** @param {Event_} event @returns {string} */
 function describe({ type, data }) {
   switch (type) {
-    case 'created': return data.trial_ends_at ? `Created in trial until ${moment(data.trial_ends_at)}` : 'Created';
-    case 'state_changed': return data.resume_at ? `Paused until ${moment(data.resume_at)}` : 'State changed';
-    case 'updated': return `Changed: ${Object.entries(data).map(([name, change]) => updated(name, change)).join('; ')}`;
-    case 'resource_added': return `Resource recorded: ${data.kind}`;
-    case 'resource_deleted': return `Resource deleted: ${data.kind}`;
-    case 'subscribed': return `Subscribed to ${terms(data.subscription)}${data.addons.length ? ` with ${data.addons.map((addon) => addon.name).join(', ')}` : ''}`;
-    case 'trial_ended': return 'The trial ended';
-    case 'renewed': return `Renewed for ${period(data.subscription.current_period_start, data.subscription.current_period_end)}`;
-    case 'invoice_opened': return `Invoice ${data.invoice.number} issued: ${money(data.invoice.total_cents, data.invoice.currency)}, due ${moment(data.invoice.due_at)}`;
-    case 'payment_received': return `Payment ${data.payment.reference} on ${data.number}: ${paid(data)}`;
-    case 'invoice_voided': return `Invoice ${data.number} voided`;
-    case 'balance_applied': return `Balance settled ${data.numbers.join(', ')}`;
-    case 'invoices_uncollectible': return `Given up: ${data.numbers.join(', ')}`;
-    case 'addon_attached': return `${data.addon.name} attached`;
-    case 'addon_detached': return `${data.addon.name} detached`;
-    case 'plan_changed': return `Plan changed from ${data.from.plan_code} v${data.from.plan_version} to ${data.to.plan_code} v${data.to.plan_version}`;
-    case 'plan_change_scheduled': return `Change of plan scheduled${data.subscription.pending_change ? `: ${data.subscription.pending_change.terms.plan_code} v${data.subscription.pending_change.terms.plan_version} on ${moment(data.subscription.current_period_end)}` : ''}`;
-    case 'plan_change_withdrawn': return 'Scheduled change of plan taken back';
-    case 'cancellation_scheduled': return `Subscription ends on ${moment(data.subscription.cancel_at ?? data.subscription.current_period_end)}`;
-    case 'cancellation_withdrawn': return 'Scheduled cancellation taken back';
-    case 'subscription_cancelled': return 'Subscription ended';
-    case 'trial_extended': return `End of the trial moved from ${moment(data.ends_at.from)} to ${moment(data.ends_at.to)}`;
+    case 'created':
+      return data.trial_ends_at ? `Created in trial until ${moment(data.trial_ends_at)}` : 'Created';
+    case 'state_changed':
+      return data.resume_at ? `Paused until ${moment(data.resume_at)}` : 'State changed';
+    case 'updated':
+      return `Changed: ${Object.entries(data)
+        .map(([name, change]) => updated(name, change))
+        .join('; ')}`;
+    case 'resource_added':
+      return `Resource recorded: ${data.kind}`;
+    case 'resource_deleted':
+      return `Resource deleted: ${data.kind}`;
+    case 'subscribed':
+      return `Subscribed to ${terms(data.subscription)}${data.addons.length ? ` with ${data.addons.map((addon) => addon.name).join(', ')}` : ''}`;
+    case 'trial_ended':
+      return 'The trial ended';
+    case 'renewed':
+      return `Renewed for ${period(data.subscription.current_period_start, data.subscription.current_period_end)}`;
+    case 'invoice_opened':
+      return `Invoice ${data.invoice.number} issued: ${money(data.invoice.total_cents, data.invoice.currency)}, due ${moment(data.invoice.due_at)}`;
+    case 'payment_received':
+      return `Payment ${data.payment.reference} on ${data.number}: ${paid(data)}`;
+    case 'invoice_voided':
+      return `Invoice ${data.number} voided`;
+    case 'balance_applied':
+      return `Balance settled ${data.numbers.join(', ')}`;
+    case 'invoices_uncollectible':
+      return `Given up: ${data.numbers.join(', ')}`;
+    case 'addon_attached':
+      return `${data.addon.name} attached`;
+    case 'addon_detached':
+      return `${data.addon.name} detached`;
+    case 'plan_changed':
+      return `Plan changed from ${data.from.plan_code} v${data.from.plan_version} to ${data.to.plan_code} v${data.to.plan_version}`;
+    case 'plan_change_scheduled':
+      return `Change of plan scheduled${data.subscription.pending_change ? `: ${data.subscription.pending_change.terms.plan_code} v${data.subscription.pending_change.terms.plan_version} on ${moment(data.subscription.current_period_end)}` : ''}`;
+    case 'plan_change_withdrawn':
+      return 'Scheduled change of plan taken back';
+    case 'cancellation_scheduled':
+      return `Subscription ends on ${moment(data.subscription.cancel_at ?? data.subscription.current_period_end)}`;
+    case 'cancellation_withdrawn':
+      return 'Scheduled cancellation taken back';
+    case 'subscription_cancelled':
+      return 'Subscription ended';
+    case 'trial_extended':
+      return `End of the trial moved from ${moment(data.ends_at.from)} to ${moment(data.ends_at.to)}`;
   }
 }
 
 /** The currency of a payment is its invoice's: the number ends in it. @param {{ number: string, payment: import('../shapes.d.ts').Payment, due_cents: number }} data */
 function paid({ number, payment, due_cents }) {
   const currency = /-([A-Z]{3})(?:-\d+)?$/.exec(number)?.[1] ?? '';
-  const [got] = sums([payment], (each) => each.amount_cents, () => currency);
+  const [got] = sums(
+    [payment],
+    (each) => each.amount_cents,
+    () => currency,
+  );
   return `${moneys(got ? [got] : [])}${due_cents ? `, ${money(due_cents, currency)} still due` : ''}`;
 }
 

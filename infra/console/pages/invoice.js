@@ -3,9 +3,10 @@
 import * as api from '../api.js';
 import { useAction } from '../act.js';
 import { deploymentFields, invoiceFields } from '../fields.js';
-import { amount, money, parseMoney, period } from '../format.js';
+import { period } from '../format.js';
 import { href } from '../router.js';
 import { Empty, Facts, html, Money, Page, Show, useLoad, When } from '../ui.js';
+import { payable, payment, voidable, voiding } from './invoice_commands.js';
 import { Status } from './invoices.js';
 
 /** @typedef {import('../shapes.d.ts').Invoice} InvoiceType */
@@ -26,16 +27,21 @@ export function Invoice({ session, params }) {
   const both = useLoad(`${id}/${number}`, read);
   const [act, dialog] = useAction();
   const invoice = both.data?.invoice;
-  const payable = invoice && ['open', 'uncollectible'].includes(invoice.status) && invoice.due_cents > 0;
-  const voidable = invoice && invoice.status !== 'void' && invoice.payments.length === 0;
-  const snapshot = (/** @type {Both} */ now) => ({ version: now.deployment.version, fields: { ...deploymentFields(now.deployment), ...invoiceFields(now.invoice) } });
+  const snapshot = (/** @type {Both} */ now) => ({
+    version: now.deployment.version,
+    fields: { ...deploymentFields(now.deployment), ...invoiceFields(now.invoice) },
+  });
   const common = () => ({ seen: snapshot(/** @type {Both} */ (both.data)), read: () => read().then(snapshot) });
   return html`
     <${Page} title=${`Invoice ${number}`}
       head=${invoice && html`<${Status} invoice=${invoice} />`}
-      actions=${session.admin && invoice && html`
-        ${payable && html`<button type="button" class="primary" onClick=${() => act({ ...payment(id, invoice), ...common() })}>Record a payment</button>`}
-        ${voidable && html`<button type="button" class="danger" onClick=${() => act({ ...voiding(id, invoice), ...common() })}>Void</button>`}`}>
+      actions=${
+        session.admin &&
+        invoice &&
+        html`
+        ${payable(invoice) && html`<button type="button" class="primary" onClick=${() => act({ ...payment(id, invoice), ...common() })}>Record a payment</button>`}
+        ${voidable(invoice) && html`<button type="button" class="danger" onClick=${() => act({ ...voiding(id, invoice), ...common() })}>Void</button>`}`
+      }>
       <${Show} of=${both}>${(/** @type {Both} */ data) => html`<${Body} ...${data} admin=${session.admin} />`}<//>
     <//>
     ${dialog(() => void both.reload())}`;
@@ -47,7 +53,10 @@ function Body({ invoice, deployment, admin }) {
   const credited = invoice.credited_cents - invoice.returned_cents;
   return html`
     <${Facts} of=${[
-      ['Deployment', html`<a href=${href(`deployments/${deployment.id}`)}>${admin && html`<span class="muted">${deployment.tenant_id}/</span>`}${deployment.slug}</a>`],
+      [
+        'Deployment',
+        html`<a href=${href(`deployments/${deployment.id}`)}>${admin && html`<span class="muted">${deployment.tenant_id}/</span>`}${deployment.slug}</a>`,
+      ],
       ['Bills', period(invoice.billed_from, invoice.billed_to)],
       ['Issued', html`<${When} at=${invoice.issued_at} time=${true} bare=${true} />`],
       ['Due', html`<${When} at=${invoice.due_at} time=${true} bare=${invoice.status !== 'open'} />`],
@@ -56,9 +65,17 @@ function Body({ invoice, deployment, admin }) {
     <section aria-labelledby="lines">
       <h2 id="lines">Lines</h2>
       <table class="rows paper">
-        <thead><tr><th scope="col">Charge</th><th scope="col" class="w">For</th><th scope="col" class="num">Amount</th></tr></thead>
+        <thead><tr>
+            <th scope="col">Charge</th>
+            <th scope="col" class="w">For</th>
+            <th scope="col" class="num">Amount</th></tr></thead>
         <tbody>
-          ${invoice.lines.map((line) => html`<tr><th scope="row">${line.code} <span class="muted">${kind(line.kind)}</span><span class="sub n">${period(line.from, line.to)}</span></th><td class="w">${period(line.from, line.to)}</td><td class="num"><${Money} cents=${line.amount_cents} currency=${currency} /></td></tr>`)}
+          ${invoice.lines.map(
+            (line) => html`<tr>
+              <th scope="row">${line.code} <span class="muted">${kind(line.kind)}</span><span class="sub n">${period(line.from, line.to)}</span></th>
+              <td class="w">${period(line.from, line.to)}</td>
+              <td class="num"><${Money} cents=${line.amount_cents} currency=${currency} /></td></tr>`,
+          )}
         </tbody>
         <tfoot>
           <${Sum} name="Total" cents=${invoice.total_cents} currency=${currency} />
@@ -71,64 +88,60 @@ function Body({ invoice, deployment, admin }) {
     </section>
     <section aria-labelledby="payments">
       <h2 id="payments">Payments</h2>
-      ${invoice.payments.length === 0 ? html`<${Empty}>No payment was recorded.<//>` : html`
+      ${
+        invoice.payments.length === 0
+          ? html`<${Empty}>No payment was recorded.<//>`
+          : html`
         <table class="rows paper">
-          <thead><tr><th scope="col">Reference</th><th scope="col">Received</th><th scope="col" class="num">Amount</th></tr></thead>
-          <tbody>${invoice.payments.map((each) => html`<tr><th scope="row">${each.reference}</th><td><${When} at=${each.received_at} time=${true} bare=${true} /></td><td class="num"><${Money} cents=${each.amount_cents} currency=${currency} /></td></tr>`)}</tbody>
-        </table>`}
+          <thead><tr>
+              <th scope="col">Reference</th>
+              <th scope="col">Received</th>
+              <th scope="col" class="num">Amount</th></tr></thead>
+          <tbody>${invoice.payments.map(
+            (each) => html`<tr>
+              <th scope="row">${each.reference}</th>
+              <td><${When} at=${each.received_at} time=${true} bare=${true} /></td>
+              <td class="num"><${Money} cents=${each.amount_cents} currency=${currency} /></td></tr>`,
+          )}</tbody>
+        </table>`
+      }
     </section>
-    ${invoice.credits.length > 0 && html`
+    ${
+      invoice.credits.length > 0 &&
+      html`
       <section aria-labelledby="credits">
         <h2 id="credits">Credits</h2>
         <table class="rows paper">
-          <thead><tr><th scope="col">Charge</th><th scope="col">Credited</th><th scope="col" class="num">Amount</th><th scope="col" class="num w">Became balance</th></tr></thead>
-          <tbody>${invoice.credits.map((each) => html`<tr><th scope="row">${invoice.lines.find((line) => line.charge === each.charge)?.code ?? each.charge}</th><td><${When} at=${each.credited_at} time=${true} bare=${true} /></td><td class="num"><${Money} cents=${each.amount_cents} currency=${currency} /></td><td class="num w"><${Money} cents=${each.returned_cents} currency=${currency} /></td></tr>`)}</tbody>
+          <thead><tr>
+              <th scope="col">Charge</th>
+              <th scope="col">Credited</th>
+              <th scope="col" class="num">Amount</th>
+              <th scope="col" class="num w">Became balance</th></tr></thead>
+          <tbody>${invoice.credits.map(
+            (each) => html`<tr>
+              <th scope="row">${invoice.lines.find((line) => line.charge === each.charge)?.code ?? each.charge}</th>
+              <td><${When} at=${each.credited_at} time=${true} bare=${true} /></td>
+              <td class="num"><${Money} cents=${each.amount_cents} currency=${currency} /></td>
+              <td class="num w"><${Money} cents=${each.returned_cents} currency=${currency} /></td></tr>`,
+          )}</tbody>
         </table>
-      </section>`}`;
+      </section>`
+    }`;
 }
 
 /** @param {{ name: string, cents: number, currency: string, strong?: boolean }} props */
 function Sum({ name, cents, currency, strong = false }) {
-  return html`<tr class=${strong ? 'strong' : ''}><th scope="row">${name}</th><td class="w"></td><td class="num"><${Money} cents=${cents} currency=${currency} /></td></tr>`;
+  return html`<tr class=${strong ? 'strong' : ''}>
+      <th scope="row">${name}</th>
+      <td class="w"></td>
+      <td class="num"><${Money} cents=${cents} currency=${currency} /></td></tr>`;
 }
 
 /** @param {string} name */
 function kind(name) {
-  return { plan_charge: 'plan', addon_charge: 'add-on', plan_credit: 'plan, credit', addon_credit: 'add-on, credit' }[name] ?? name;
-}
-
-/** @param {string} id @param {InvoiceType} invoice @returns {import('../act.js').Action} */
-export function payment(id, invoice) {
-  const { number, currency, due_cents } = invoice;
-  return {
-    title: 'Record a payment',
-    verb: 'Record',
-    what: `${money(due_cents, currency)} are due on ${number}. Less can be recorded, more is refused. The same reference is the same payment, however often it is recorded.`,
-    fields: [
-      { name: 'reference', label: 'Reference', required: true, maxlength: 255, hint: 'As the bank or the payment provider names it.' },
-      { name: 'amount', label: `Amount in ${currency}`, required: true, value: amount(due_cents, currency) },
-    ],
-    preview: ({ amount: text = '' }) => {
-      const cents = parseMoney(text, currency);
-      return cents === null ? null : html`<p class="muted" role="status">${cents > due_cents ? 'More than is due.' : `${money(due_cents - cents, currency)} stay due${cents === due_cents ? ': the invoice is paid' : ''}.`}</p>`;
-    },
-    command: ({ reference, amount: text = '' }) => {
-      const amount_cents = parseMoney(text, currency);
-      if (amount_cents === null) throw new Error(`Write the amount like ${amount(due_cents, currency)}.`);
-      return { method: 'POST', path: `/deployments/${id}/invoices/${number}/payments`, body: { reference, amount_cents, currency } };
-    },
-    done: 'The payment is recorded.',
-  };
-}
-
-/** @param {string} id @param {InvoiceType} invoice @returns {import('../act.js').Action} */
-export function voiding(id, invoice) {
-  return {
-    title: 'Void the invoice',
-    verb: 'Void',
-    danger: true,
-    what: `Takes ${invoice.number} over ${money(invoice.total_cents, invoice.currency)} back, as if it had never been issued: nothing of it is due, nothing of it is credited later${invoice.balance_cents ? ', and the balance that settled it comes back' : ''}. This cannot be undone.`,
-    command: () => ({ method: 'POST', path: `/deployments/${id}/invoices/${invoice.number}/void`, body: {} }),
-    done: 'The invoice is void.',
-  };
+  return (
+    { plan_charge: 'plan', addon_charge: 'add-on', plan_credit: 'plan, credit', addon_credit: 'add-on, credit' }[
+      name
+    ] ?? name
+  );
 }

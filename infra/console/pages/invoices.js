@@ -3,7 +3,8 @@
 import { now } from '../api.js';
 import { period, words } from '../format.js';
 import { href } from '../router.js';
-import { Chip, Empty, Filter, Filters, html, Money, More, opens, Page, usePages, When } from '../ui.js';
+import { Chip, Filter, Filters, html, Money, More, opens, Page, usePages, When } from '../ui.js';
+import { payable, payment, voidable, voiding } from './invoice_commands.js';
 
 /** @typedef {import('../api.js').ListedInvoice} ListedInvoice */
 
@@ -17,9 +18,16 @@ const beginning = (date) => (date ? `${date}T00:00:00Z` : '');
 /** @param {import('../main.js').PageProps} props */
 export function Invoices({ session, query }) {
   const { status, tenant_id, issued_from, issued_to, due_before } = query;
-  const list = /** @type {import('../ui.js').Paged<ListedInvoice>} */ (usePages('/invoices', 'invoices', {
-    status: status ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', issued_from: beginning(issued_from), issued_to: beginning(issued_to), due_before: beginning(due_before), limit: PAGE,
-  }));
+  const list = /** @type {import('../ui.js').Paged<ListedInvoice>} */ (
+    usePages('/invoices', 'invoices', {
+      status: status ?? '',
+      tenant_id: session.admin ? (tenant_id ?? '') : '',
+      issued_from: beginning(issued_from),
+      issued_to: beginning(issued_to),
+      due_before: beginning(due_before),
+      limit: PAGE,
+    })
+  );
   const any = NAMES.some((name) => query[name]);
   return html`
     <${Page} title="Invoices">
@@ -31,14 +39,13 @@ export function Invoices({ session, query }) {
         <${Filter} label="Due before" name="due_before" value=${due_before} type="date" />
       <//>
       ${list.items.length > 0 && html`<${InvoiceTable} invoices=${list.items} admin=${session.admin} named=${true} busy=${list.loading} />`}
-      ${!list.loading && !list.error && list.items.length === 0
-        ? html`<${Empty}>${any ? 'No invoice matches these filters.' : 'There are no invoices yet.'}<//>`
-        : html`<${More} list=${list} one="invoice" />`}
+      <${More} list=${list} one="invoice" empty=${any ? 'No invoice matches these filters.' : 'There are no invoices yet.'} />
     <//>`;
 }
 
-/** @param {{ invoices: Array<import('../shapes.d.ts').Invoice & { tenant_id?: string, slug?: string }>, named?: boolean, admin?: boolean, busy?: boolean }} props `named`: with their deployments */
-export function InvoiceTable({ invoices, named = false, admin = false, busy = false }) {
+/** @param {{ invoices: Array<import('../shapes.d.ts').Invoice & { tenant_id?: string, slug?: string }>, named?: boolean, admin?: boolean, busy?: boolean, act?: (action: import('../act.js').Action) => void }} props
+ *   `named`: with their deployments; `act`: with what the platform can do to them */
+export function InvoiceTable({ invoices, named = false, admin = false, busy = false, act }) {
   return html`
     <table class="rows click" aria-busy=${busy}>
       <thead><tr>
@@ -54,13 +61,23 @@ export function InvoiceTable({ invoices, named = false, admin = false, busy = fa
             <th scope="row"><a class="number" href=${href(path)}>${invoice.number}</a>${named ? html`<span class="sub n">${name}</span>` : html`<span class="sub">${period(invoice.billed_from, invoice.billed_to)}</span>`}</th>
             ${named && html`<td class="w nowrap">${period(invoice.billed_from, invoice.billed_to)}</td>`}
             <td><${Status} invoice=${invoice} /></td>
-            <td class="w"><${When} at=${invoice.due_at} bare=${!named || invoice.status !== 'open'} /></td>
+            <td class="w nowrap"><${When} at=${invoice.due_at} bare=${true} /></td>
             <td class="num w"><${Money} cents=${invoice.total_cents} currency=${invoice.currency} /></td>
-            <td class="num">${invoice.due_cents ? html`<${Money} cents=${invoice.due_cents} currency=${invoice.currency} />` : html`<span class="muted">\u2013</span>`}</td>
+            <td class="num">${invoice.due_cents ? html`<${Money} cents=${invoice.due_cents} currency=${invoice.currency} />` : html`<span class="muted">\u2013</span>`}${act && html`<${Buttons} invoice=${invoice} act=${act} />`}</td>
           </tr>`;
       })}
       </tbody>
     </table>`;
+}
+
+/** @param {{ invoice: import('../shapes.d.ts').Invoice, act: (action: import('../act.js').Action) => void }} props */
+function Buttons({ invoice, act }) {
+  const id = invoice.deployment_id;
+  return html`
+    <span class="sub">
+      ${payable(invoice) && html`<button type="button" class="link" aria-label=${`Record a payment on ${invoice.number}`} onClick=${() => act(payment(id, invoice))}>Record a payment</button>`}
+      ${voidable(invoice) && invoice.status === 'open' && html`<br /><button type="button" class="link" aria-label=${`Void ${invoice.number}`} onClick=${() => act(voiding(id, invoice))}>Void</button>`}
+    </span>`;
 }
 
 /** @param {{ invoice: import('../shapes.d.ts').Invoice }} props */

@@ -2,9 +2,9 @@
 
 import * as api from '../api.js';
 import { ACTION_NAMES, action, day, rfc3339, sentence } from '../format.js';
+import { loadLifecycle } from '../lifecycle.js';
 import { href } from '../router.js';
-import { Empty, Filter, Filters, html, Money, More, opens, Page, useLoad, usePages } from '../ui.js';
-import { clock } from './today.js';
+import { Filter, Filters, html, Money, More, opens, Page, useLoad, usePages } from '../ui.js';
 
 /** @typedef {import('../api.js').Scheduled} Scheduled */
 
@@ -15,31 +15,56 @@ const PAGE = 100;
 export function Schedule({ session, query }) {
   const { days, action: name, tenant_id } = query;
   // The first answer of the API sets the clock that `before` goes by.
-  const ready = useLoad('clock', clock);
+  const ready = useLoad('clock', loadLifecycle);
   // To the hour, so that the same view asks the same.
-  const before = days && ready.data ? rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + Number(days) * 24 * HOUR_MS)) : '';
-  const list = /** @type {import('../ui.js').Paged<Scheduled>} */ (usePages('/schedule', 'schedule', { before, action: name ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', limit: PAGE }, Boolean(days) && ready.loading));
+  const before =
+    days && ready.data
+      ? rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + Number(days) * 24 * HOUR_MS))
+      : '';
+  const list = /** @type {import('../ui.js').Paged<Scheduled>} */ (
+    usePages(
+      '/schedule',
+      'schedule',
+      { before, action: name ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', limit: PAGE },
+      Boolean(days) && ready.loading,
+    )
+  );
   const any = Boolean(days || name || tenant_id);
   const dates = [...new Set(list.items.map(({ at }) => day(at)))];
   return html`
     <${Page} title="Schedule">
       <p class="lead">The first step that the clock will take with each deployment. All further steps are on the deployment's page.</p>
       <${Filters} any=${any} names=${['days', 'action', 'tenant_id']}>
-        <${Filter} label="Within" name="days" value=${days} options=${[['', 'Any time'], ['1', '24 hours'], ['7', '7 days'], ['30', '30 days'], ['90', '90 days']]} />
+        <${Filter} label="Within" name="days" value=${days} options=${[
+          ['', 'Any time'],
+          ['1', '24 hours'],
+          ['7', '7 days'],
+          ['30', '30 days'],
+          ['90', '90 days'],
+        ]} />
         <${Filter} label="Step" name="action" value=${name} options=${[['', 'Any'], ...ACTION_NAMES.map((each) => [each, action(each)])]} />
         ${session.admin && html`<${Filter} label="Tenant" name="tenant_id" value=${tenant_id} placeholder="acme" />`}
       <//>
-      ${list.items.some((entry) => entry.action === 'renew') && html`<p class="muted small">The amount of a renewal is its recurring price, an estimate.</p>`}
-      ${list.items.length > 0 && html`
+      ${list.items.some((entry) => entry.action === 'renew') && html`<p class="muted small">≈ The amount of a renewal is its recurring price, an estimate.</p>`}
+      ${
+        list.items.length > 0 &&
+        html`
         <table class="rows click" aria-busy=${list.loading}>
-          <thead><tr><th scope="col" class="time">Time</th><th scope="col">Step</th><th scope="col">Deployment</th><th scope="col" class="num">Amount</th></tr></thead>
-          ${dates.map((date) => html`
+          <thead><tr>
+              <th scope="col" class="time">Time</th>
+              <th scope="col">Step</th>
+              <th scope="col">Deployment</th>
+              <th scope="col" class="num">Amount</th></tr></thead>
+          ${dates.map(
+            (date) => html`
             <tbody key=${date}>
               <tr class="group"><th scope="rowgroup" colspan="4">${date}</th></tr>
               ${list.items.filter(({ at }) => day(at) === date).map((entry) => html`<${Row} entry=${entry} admin=${session.admin} />`)}
-            </tbody>`)}
-        </table>`}
-      ${!list.loading && !list.error && list.items.length === 0 ? html`<${Empty}>Nothing is scheduled${any ? ' that matches these filters' : ''}.<//>` : html`<${More} list=${list} one="step" />`}
+            </tbody>`,
+          )}
+        </table>`
+      }
+      <${More} list=${list} one="step" empty=${`Nothing is scheduled${any ? ' that matches these filters' : ''}.`} />
     <//>`;
 }
 
@@ -51,7 +76,7 @@ export function Row({ entry, admin }) {
       <td class="time"><${Time} at=${entry.at} /></td>
       <td>${sentence(action(entry.action))}</td>
       <th scope="row"><a href=${href(path)}>${admin && html`<span class="muted">${entry.tenant_id}/</span>`}${entry.slug}</a></th>
-      <td class="num">${entry.amount_cents !== null && entry.currency ? html`${entry.action === 'renew' && html`<span class="muted">about </span>`}<${Money} cents=${entry.amount_cents} currency=${entry.currency} />` : html`<span class="muted">\u2013</span>`}</td>
+      <td class="num nowrap">${entry.amount_cents !== null && entry.currency ? html`${entry.action === 'renew' && html`<span class="muted" title="estimate">≈ </span>`}<${Money} cents=${entry.amount_cents} currency=${entry.currency} />` : html`<span class="muted">\u2013</span>`}</td>
     </tr>`;
 }
 
@@ -59,4 +84,3 @@ export function Row({ entry, admin }) {
 function Time({ at }) {
   return html`<time datetime=${at}>${at.slice(11, 16)}</time>`;
 }
-

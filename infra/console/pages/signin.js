@@ -19,16 +19,21 @@ export function SignIn({ config, notice, enter }) {
     <main class="signin">
       <h1 tabindex="-1" ref=${heading}>Arcadia Cloud</h1>
       ${said && html`<div class="box bad" role="alert"><p>${said}</p></div>`}
-      ${config.issuer
-        ? html`<p>You sign in at <b>${new URL(config.issuer).host}</b> and come back here.</p><button type="button" class="primary" onClick=${leave}>Sign in</button>`
-        : html`
-          <form onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); enter(token); }}>
+      ${
+        config.issuer
+          ? html`<p>You sign in at <b>${new URL(config.issuer).host}</b> and come back here.</p><button type="button" class="primary" onClick=${leave}>Sign in</button>`
+          : html`
+          <form onSubmit=${(/** @type {Event} */ event) => {
+            event.preventDefault();
+            enter(token);
+          }}>
             <div class="field">
               <label for="token">Access token</label>
               <textarea id="token" rows="5" required spellcheck="false" autocomplete="off" aria-describedby="token-hint" value=${token} onInput=${(/** @type {Event} */ event) => setToken(/** @type {HTMLTextAreaElement} */ (event.target).value)}></textarea>
               <small id="token-hint" class="muted">Paste what <code>arcadia token</code> prints, or open the link that <code>arcadia up</code> prints first. It is kept in memory until you close or reload this page.</small>
             </div>
             <button type="submit" class="primary">Sign in</button>
-          </form>`}
+          </form>`
+      }
     </main>`;
 }

@@ -34,40 +34,73 @@ export function Subscription({ data, admin, act }) {
         <h2 id="subscription">Subscription ${subscription && html`<${Chip} state=${subscription.status === 'cancelled' ? 'ended' : subscription.status} />`}</h2>
         <div class="actions">
           ${subscribable && html`<button type="button" class="primary" onClick=${() => withCatalog((catalog) => commands.subscribe(deployment, catalog, admin))}>Subscribe</button>`}
-          ${live && html`
+          ${
+            live &&
+            html`
             <button type="button" onClick=${() => withCatalog((catalog) => commands.changePlan(data, catalog, admin))}>Change the plan</button>
-            ${subscription.cancel_at
-              ? (admin || subscription.cancel_scheduled_by !== 'platform_admin') && html`<button type="button" onClick=${() => act(commands.withdrawCancellation(deployment))}>Take the cancellation back</button>`
-              : html`<button type="button" class="danger" onClick=${() => act(commands.cancelSubscription(deployment, subscription))}>Cancel the subscription</button>`}`}
+            ${
+              subscription.cancel_at
+                ? (admin || subscription.cancel_scheduled_by !== 'platform_admin') &&
+                  html`<button type="button" onClick=${() => act(commands.withdrawCancellation(deployment))}>Take the cancellation back</button>`
+                : html`<button type="button" class="danger" onClick=${() => act(commands.cancelSubscription(deployment, subscription))}>Cancel the subscription</button>`
+            }`
+          }
         </div>
       </div>
       ${error && html`<${Trouble} error=${error} />`}
-      ${!subscription ? html`<${Empty}>There is no subscription.${!subscribable && ' It can be subscribed while it is in trial, active or past due.'}<//>` : html`
+      ${
+        !subscription
+          ? html`<${Empty}>There is no subscription.${!subscribable && ' It can be subscribed while it is in trial, active or past due.'}<//>`
+          : html`
         <${Facts} of=${[
           ['Plan', html`<a href=${href('catalog')}>${subscription.plan_code}</a> v${subscription.plan_version}`],
-          ['Price', subscription.recurring_cents === null ? null : `${money(subscription.recurring_cents, subscription.currency)} ${per(subscription.interval)}`],
+          [
+            'Price',
+            subscription.recurring_cents === null
+              ? null
+              : `${money(subscription.recurring_cents, subscription.currency)} ${per(subscription.interval)}`,
+          ],
           ['Period', period(subscription.current_period_start, subscription.current_period_end)],
           subscription.trial_ends_at ? ['Trial until', html`<${When} at=${subscription.trial_ends_at} />`] : null,
-          subscription.cancel_at ? ['Ends', html`<${When} at=${subscription.cancel_at} /> <span class="muted">scheduled by ${words(subscription.cancel_scheduled_by ?? '')}</span>`] : null,
+          subscription.cancel_at
+            ? [
+                'Ends',
+                html`<${When} at=${subscription.cancel_at} /> <span class="muted">scheduled by ${words(subscription.cancel_scheduled_by ?? '')}</span>`,
+              ]
+            : null,
           subscription.ended_at ? ['Ended', html`<${When} at=${subscription.ended_at} />`] : null,
         ]} />
-        ${subscription.pending_change && html`
+        ${
+          subscription.pending_change &&
+          html`
           <div class="box">
             <p>Changes to <b>${subscription.pending_change.plan_code} v${subscription.pending_change.plan_version}</b>, ${money(subscription.pending_change.price_cents, subscription.pending_change.currency)} ${per(subscription.pending_change.interval)}, on ${moment(subscription.pending_change.effective_at)}; scheduled by ${words(subscription.pending_change.scheduled_by)}.</p>
             ${(admin || subscription.pending_change.scheduled_by !== 'platform_admin') && html`<button type="button" class="small" onClick=${() => act(commands.withdrawChange(deployment))}>Take it back</button>`}
-          </div>`}
+          </div>`
+        }
         <div class="head"><h3>Add-ons</h3>${live && html`<button type="button" class="small" onClick=${() => withCatalog((catalog) => commands.attach(deployment, subscription, catalog))}>Attach an add-on</button>`}</div>
-        ${subscription.addons.length === 0 ? html`<p class="muted">None.</p>` : html`
+        ${
+          subscription.addons.length === 0
+            ? html`<p class="muted">None.</p>`
+            : html`
           <table class="rows">
-            <thead class="hidden"><tr><th scope="col">Add-on</th><th scope="col">Attached</th><th scope="col">Price</th><td></td></tr></thead>
-            <tbody>${subscription.addons.map((addon) => html`
+            <thead class="hidden"><tr>
+                <th scope="col">Add-on</th>
+                <th scope="col">Attached</th>
+                <th scope="col">Price</th>
+                <td></td></tr></thead>
+            <tbody>${subscription.addons.map(
+              (addon) => html`
               <tr><th scope="row">${addon.name}<span class="sub">${addon.quantity.toLocaleString('en')} ${addon.unit}</span></th>
                 <td class="w"><span class="muted">since</span> <${When} at=${addon.attached_at} bare=${true} /></td>
                 <td class="num"><${Money} cents=${addon.interval_prices[subscription.interval] ?? addon.price_cents} currency=${addon.currency} /></td>
                 <td class="num">${live && html`<button type="button" class="small" aria-label=${`Detach ${addon.name}`} onClick=${() => act(commands.detach(deployment, addon))}>Detach</button>`}</td>
-              </tr>`)}
+              </tr>`,
+            )}
             </tbody>
-          </table>`}
-        ${subscription.unbilled_lines.length > 0 && html`<h3>Waiting for the next invoice</h3><${commands.Lines} lines=${subscription.unbilled_lines} />`}`}
+          </table>`
+        }
+        ${subscription.unbilled_lines.length > 0 && html`<h3>Waiting for the next invoice</h3><${commands.Lines} lines=${subscription.unbilled_lines} />`}`
+      }
     </section>`;
 }

@@ -2,7 +2,7 @@
 
 import * as api from '../api.js';
 import { action, counted, moneys, rfc3339, sentence, sums } from '../format.js';
-import { LifecycleMap } from '../lifecycle.js';
+import { LifecycleMap, loadLifecycle } from '../lifecycle.js';
 import { href } from '../router.js';
 import { Empty, html, Money, Page, Show, useLoad, When } from '../ui.js';
 
@@ -14,14 +14,36 @@ const DAY_MS = 24 * HOUR_MS;
 const PAGE = 100;
 const SHOWN = 10;
 /** Ages of what is overdue, in days, as GET /tenants/{id}/account has them. @type {Array<[string, number]>} */
-const AGES = [['to 30 days', 30], ['31 to 60', 60], ['61 to 90', 90], ['older', Infinity]];
+const AGES = [
+  ['to 30 days', 30],
+  ['31 to 60', 60],
+  ['61 to 90', 90],
+  ['older', Infinity],
+];
 
 /** @param {import('../main.js').PageProps} props */
 export function Today({ session }) {
-  const overdue = useLoad('overdue', () => /** @type {Promise<{ invoices: ListedInvoice[], next_cursor: string | null }>} */ (api.get('/invoices', { status: 'overdue', limit: PAGE })));
+  const overdue = useLoad(
+    'overdue',
+    () =>
+      /** @type {Promise<{ invoices: ListedInvoice[], next_cursor: string | null }>} */ (
+        api.get('/invoices', { status: 'overdue', limit: PAGE })
+      ),
+  );
   // The answer before this one set the clock; the first request of all goes by the browser's.
-  const schedule = useLoad('schedule', () => /** @type {Promise<{ schedule: Scheduled[], next_cursor: string | null }>} */ (clock().then(() => api.get('/schedule', { before: rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + 7 * DAY_MS)), limit: PAGE }))));
-  const lifecycle = useLoad('lifecycle', clock);
+  const schedule = useLoad(
+    'schedule',
+    () =>
+      /** @type {Promise<{ schedule: Scheduled[], next_cursor: string | null }>} */ (
+        loadLifecycle().then(() =>
+          api.get('/schedule', {
+            before: rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + 7 * DAY_MS)),
+            limit: PAGE,
+          }),
+        )
+      ),
+  );
+  const lifecycle = useLoad('lifecycle', loadLifecycle);
   return html`
     <${Page} title="Today">
       <section aria-labelledby="needs">
@@ -40,14 +62,6 @@ export function Today({ session }) {
     <//>`;
 }
 
-/** @type {Promise<import('../shapes.d.ts').Lifecycle> | null} */
-let asked = null;
-/** The lifecycle never changes while a page is open; its answer also sets the clock. */
-export function clock() {
-  asked ??= /** @type {Promise<import('../shapes.d.ts').Lifecycle>} */ (api.get('/lifecycle')).catch((error) => { asked = null; throw error; });
-  return asked;
-}
-
 /** @param {{ invoices: ListedInvoice[], more: boolean, admin: boolean }} props */
 function Overdue({ invoices, more, admin }) {
   if (invoices.length === 0) return html`<${Empty}>No invoice is overdue.<//>`;
@@ -57,20 +71,47 @@ function Overdue({ invoices, more, admin }) {
     const least = index === 0 ? -1 : (AGES[index - 1]?.[1] ?? 0);
     return { name, invoices: invoices.filter((invoice) => days(invoice) > least && days(invoice) <= most) };
   });
+  const owed = moneys(
+    sums(
+      invoices,
+      (each) => each.due_cents,
+      (each) => each.currency,
+    ),
+  );
   return html`
-    <p class="lead"><b>${more ? 'More than ' : ''}${counted(invoices.length, 'invoice')}</b> overdue in ${counted(new Set(invoices.map((each) => each.deployment_id)).size, 'deployment')}: ${moneys(sums(invoices, (each) => each.due_cents, (each) => each.currency))}.</p>
+    <p class="lead">${
+      more
+        ? html`<b>More than ${counted(invoices.length, 'invoice')}</b> are overdue. The ${invoices.length} that are longest overdue come to ${owed}.`
+        : html`<b>${counted(invoices.length, 'invoice')}</b> overdue in ${counted(new Set(invoices.map((each) => each.deployment_id)).size, 'deployment')}: ${owed}.`
+    }</p>
     <div class="ages">
-      <${Bars} of=${ages.map((age) => ({ name: age.name, count: age.invoices.length, text: moneys(sums(age.invoices, (each) => each.due_cents, (each) => each.currency)) }))} />
+      <${Bars} caption=${more ? `The first ${invoices.length} by age` : 'Overdue by age'} of=${ages.map((age) => ({
+        name: age.name,
+        count: age.invoices.length,
+        text: moneys(
+          sums(
+            age.invoices,
+            (each) => each.due_cents,
+            (each) => each.currency,
+          ),
+        ),
+      }))} />
     </div>
     <table class="rows">
-      <thead><tr><th scope="col">Deployment</th><th scope="col" class="w">Invoice</th><th scope="col">Due</th><th scope="col" class="num">Amount due</th></tr></thead>
-      <tbody>${invoices.slice(0, SHOWN).map((invoice) => html`
+      <thead><tr>
+          <th scope="col">Deployment</th>
+          <th scope="col" class="w">Invoice</th>
+          <th scope="col">Due</th>
+          <th scope="col" class="num">Amount due</th></tr></thead>
+      <tbody>${invoices.slice(0, SHOWN).map(
+        (invoice) => html`
         <tr>
           <th scope="row"><a href=${href(`deployments/${invoice.deployment_id}`)}>${admin && html`<span class="muted">${invoice.tenant_id}/</span>`}${invoice.slug}</a></th>
           <td class="w"><a class="number" href=${href(`deployments/${invoice.deployment_id}/invoices/${invoice.number}`)}>${invoice.number}</a></td>
           <td><${When} at=${invoice.due_at} /></td>
           <td class="num"><${Money} cents=${invoice.due_cents} currency=${invoice.currency} /></td>
-        </tr>`)}
+        </tr>`,
+      )}
       </tbody>
     </table>
     ${invoices.length > SHOWN && html`<p class="more"><a href=${href('invoices', { status: 'overdue' })}>All overdue invoices</a></p>`}`;
@@ -78,18 +119,20 @@ function Overdue({ invoices, more, admin }) {
 
 /**
  * Counts as bars, each with its name and its text.
- * @param {{ of: Array<{ name: string, count: number, text: string }> }} props
+ * @param {{ caption: string, of: Array<{ name: string, count: number, text: string }> }} props
  */
-function Bars({ of }) {
+function Bars({ caption, of }) {
   const most = Math.max(1, ...of.map(({ count }) => count));
   return html`
     <table class="bars">
-      <caption>Overdue by age</caption>
+      <caption>${caption}</caption>
       <thead class="hidden"><tr><th scope="col">Age</th><th scope="col">Invoices</th><th scope="col">Amount due</th></tr></thead>
-      <tbody>${of.map(({ name, count, text }) => html`
+      <tbody>${of.map(
+        ({ name, count, text }) => html`
         <tr><th scope="row">${name}</th>
           <td><svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width=${(100 * count) / most} height="10" /></svg><span>${count}</span></td>
-          <td>${count ? text : ''}</td></tr>`)}
+          <td>${count ? text : ''}</td></tr>`,
+      )}
       </tbody>
     </table>`;
 }
@@ -103,17 +146,33 @@ function Ahead({ schedule, more }) {
   const names = [...new Set(schedule.map((each) => each.action))];
   const cell = (/** @type {Scheduled[]} */ entries, /** @type {boolean} */ partial) => {
     const with_amount = entries.filter((each) => each.amount_cents && each.currency);
-    return html`${entries.length}${partial ? ' or more' : ''} ${with_amount.length > 0 && html`<span class="sub">${moneys(sums(with_amount, (each) => each.amount_cents ?? 0, (each) => each.currency ?? ''))}</span>`}`;
+    return html`${entries.length}${partial ? ' or more' : ''} ${
+      with_amount.length > 0 &&
+      html`<span class="sub">${moneys(
+        sums(
+          with_amount,
+          (each) => each.amount_cents ?? 0,
+          (each) => each.currency ?? '',
+        ),
+      )}</span>`
+    }`;
   };
   return html`
     <table class="rows">
-      <thead><tr><th scope="col">Step</th><th scope="col">Next 24 hours</th><th scope="col">Next 7 days</th><th scope="col" class="w">First</th></tr></thead>
+      <thead><tr>
+          <th scope="col">Step</th>
+          <th scope="col">Next 24 hours</th>
+          <th scope="col">Next 7 days</th>
+          <th scope="col" class="w">First</th></tr></thead>
       <tbody>${names.map((name) => {
         const all = schedule.filter((each) => each.action === name);
         return html`
           <tr>
             <th scope="row"><a href=${href('schedule', { action: name, days: '7' })}>${sentence(action(name))}</a></th>
-            <td>${cell(all.filter((each) => Date.parse(each.at) < tomorrow), more && last < tomorrow)}</td>
+            <td>${cell(
+              all.filter((each) => Date.parse(each.at) < tomorrow),
+              more && last < tomorrow,
+            )}</td>
             <td>${cell(all, more)}</td>
             <td class="w"><${When} at=${all[0]?.at} /></td>
           </tr>`;

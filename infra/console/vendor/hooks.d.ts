@@ -5,4 +5,5 @@ export function useLayoutEffect(effect: () => void | (() => void), inputs?: read
 export function useRef<T>(initial: T): { current: T };
 export function useMemo<T>(make: () => T, inputs: readonly unknown[]): T;
 export function useCallback<T extends (...args: never[]) => unknown>(callback: T, inputs: readonly unknown[]): T;
+export function useErrorBoundary(caught?: (error: unknown) => void): [unknown, () => void];
 export function useId(): string;
