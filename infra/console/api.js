@@ -1,7 +1,7 @@
 //! The client of the API: one function that sends a request, the clock that the API goes by, and the log from which each
 //! page shows its requests. The access token lives here, in memory, and nowhere else.
 
-/** @typedef {import('./shapes.d.ts').Invoice & { tenant_id: string, slug: string }} ListedInvoice */
+/** What is open of a deployment. @typedef {import('./shapes.d.ts').OpenInvoice & { deployment_id: string, tenant_id: string, slug: string }} Owed */
 /** @typedef {{ deployment_id: string, tenant_id: string, slug: string, action: string, at: string, amount_cents: number | null, currency: string | null, estimate?: boolean }} Scheduled */
 /** @typedef {{ method: string, url: string, headers: Record<string, string>, body: string | null, status: number | null, ms: number }} Sent */
 /** @typedef {{ query?: Record<string, string | number | null | undefined>, body?: unknown, version?: number | null, key?: string, signal?: AbortSignal }} Options */

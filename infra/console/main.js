@@ -17,8 +17,7 @@ const PAGES = [
   ['', () => import('./pages/today.js').then(({ Today }) => Today), ''],
   ['deployments', () => import('./pages/deployments.js').then(({ Deployments }) => Deployments), 'deployments'],
   ['deployments/:id', () => import('./pages/deployment.js').then(({ Deployment }) => Deployment), 'deployments'],
-  ['deployments/:id/invoices/:number', () => import('./pages/invoice.js').then(({ Invoice }) => Invoice), 'invoices'],
-  ['invoices', () => import('./pages/invoices.js').then(({ Invoices }) => Invoices), 'invoices'],
+  ['deployments/:id/invoices/:number', () => import('./pages/invoice.js').then(({ Invoice }) => Invoice), 'deployments'],
   ['catalog', () => import('./pages/catalog.js').then(({ Catalog }) => Catalog), 'catalog'],
   ['schedule', () => import('./pages/schedule.js').then(({ Schedule }) => Schedule), 'schedule'],
   ['clock', () => import('./pages/clock.js').then(({ Clock }) => Clock), 'clock'],
@@ -37,7 +36,6 @@ function find(path) {
 const NAVIGATION = [
   ['', 'Today'],
   ['deployments', 'Deployments'],
-  ['invoices', 'Invoices'],
   ['schedule', 'Schedule'],
   ['catalog', 'Catalog'],
 ];

@@ -109,6 +109,9 @@ fn operations() -> Vec<Operation> {
         op("list_deployments, by slug", Nothing, "?tenant_id=lister&slug=listed-0", none()),
         op("list_deployments, everyone's", Nothing, "", none()),
         op("list_deployments, everyone's active", Nothing, "?state=active", none()),
+        // Before there are others that are due.
+        op("list_schedule", Nothing, "?tenant_id=lister", none()),
+        op("list_schedule, everyone's", Nothing, "", none()),
         op("create_deployment", Nothing, "", json!({"tenant_id": "acme", "slug": "made-{n}"})),
         op("show_deployment", Paid, "", none()),
         op("update_deployment", Paid, "", json!({"display_name": "The shop"})),
@@ -134,8 +137,6 @@ fn operations() -> Vec<Operation> {
             json!({"reference": "transfer-{n}", "amount_cents": "{due_cents}", "currency": "USD"}),
         ),
         op("void_invoice", Subscribed, "", none()),
-        op("list_schedule", Nothing, "?tenant_id=lister", none()),
-        op("list_schedule, everyone's", Nothing, "", none()),
         op("show_account", Nothing, "", none()),
         op("show_dunning_policy", Nothing, "", none()),
         op("put_dunning_policy", Nothing, "", policy),

@@ -19,7 +19,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let addon = app.store.load_addon(&code).await?.ok_or(Rejection::UnknownAddon(code))?;
     let addon_id = SubscriptionAddonId::new(app.new_id(app.clock.now()));
     execute(app, call, current, Command::AttachAddon(addon_id, addon), |done| {
-        let attached = done.after.addons.iter().find(|addon| addon.id == addon_id).zip(done.after.subscription.as_ref());
+        let attached =
+            done.after.addons.iter().find(|addon| addon.id == addon_id).zip(done.after.subscription.as_ref());
         let attached = attached.map(|(addon, to)| SubscriptionAddonView::new(addon, to.terms.interval));
         let body = json!({"addon": attached, "subscription": subscription_view(done.after)});
         Answer::created(body, done.version, format!("/api/v1/deployments/{id}/subscription/addons/{addon_id}"))

@@ -9,7 +9,7 @@ import { LifecycleMap, loadLifecycle } from '../lifecycle.js';
 import { Chip, Empty, Facts, html, Moneys, More, Page, Show, useLoad, usePages, When } from '../ui.js';
 import * as commands from './commands.js';
 import { History } from './history.js';
-import { InvoiceTable } from './invoices.js';
+import { InvoiceTable } from './invoice_table.js';
 import { Subscription } from './subscription.js';
 
 /** @typedef {import('../shapes.d.ts').DeploymentDetails} Details */

@@ -7,7 +7,7 @@ import { period } from '../format.js';
 import { href } from '../router.js';
 import { Empty, Facts, html, Money, Page, Show, useLoad, When } from '../ui.js';
 import { payable, payment, voidable, voiding } from './invoice_commands.js';
-import { Status } from './invoices.js';
+import { Status } from './invoice_table.js';
 
 /** @typedef {import('../shapes.d.ts').Invoice} InvoiceType */
 /** @typedef {import('../shapes.d.ts').Deployment} DeploymentType */

@@ -1,18 +1,21 @@
 //! What needs a person, and what happens by itself.
 
 import * as api from '../api.js';
-import { action, counted, moneys, rfc3339, sentence, sums } from '../format.js';
+import { action, counted, moneys, rfc3339, sentence, sums, words } from '../format.js';
 import { LifecycleMap, loadLifecycle } from '../lifecycle.js';
 import { href } from '../router.js';
 import { Empty, html, Money, Page, Show, useLoad, When } from '../ui.js';
 
-/** @typedef {import('../api.js').ListedInvoice} ListedInvoice */
+/** @typedef {import('../api.js').Owed} Owed */
+/** @typedef {{ invoices: Owed[], more: boolean }} WhatIsOverdue */
 /** @typedef {import('../api.js').Scheduled} Scheduled */
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const PAGE = 100;
 const SHOWN = 10;
+/** Where deployments are that owe what is overdue. */
+const STATES = ['past_due', 'suspended', 'paused'];
 /** Ages of what is overdue, in days, as GET /tenants/{id}/account has them. @type {Array<[string, number]>} */
 const AGES = [
   ['to 30 days', 30],
@@ -23,13 +26,7 @@ const AGES = [
 
 /** @param {import('../main.js').PageProps} props */
 export function Today({ session }) {
-  const overdue = useLoad(
-    'overdue',
-    () =>
-      /** @type {Promise<{ invoices: ListedInvoice[], next_cursor: string | null }>} */ (
-        api.get('/invoices', { status: 'overdue', limit: PAGE })
-      ),
-  );
+  const overdue = useLoad('overdue', loadOverdue);
   // The answer before this one set the clock; the first request of all goes by the browser's.
   const schedule = useLoad(
     'schedule',
@@ -48,7 +45,7 @@ export function Today({ session }) {
     <${Page} title="Today">
       <section aria-labelledby="needs">
         <h2 id="needs">${session.admin ? 'Needs a person' : 'Overdue'}</h2>
-        <${Show} of=${overdue}>${(/** @type {{ invoices: ListedInvoice[], next_cursor: string | null }} */ { invoices, next_cursor }) => html`<${Overdue} invoices=${invoices} more=${next_cursor !== null} admin=${session.admin} />`}<//>
+        <${Show} of=${overdue}>${(/** @type {WhatIsOverdue} */ { invoices, more }) => html`<${Overdue} invoices=${invoices} more=${more} admin=${session.admin} />`}<//>
       </section>
       <section aria-labelledby="itself">
         <h2 id="itself">Happens by itself</h2>
@@ -62,11 +59,33 @@ export function Today({ session }) {
     <//>`;
 }
 
-/** @param {{ invoices: ListedInvoice[], more: boolean, admin: boolean }} props */
-function Overdue({ invoices, more, admin }) {
-  if (invoices.length === 0) return html`<${Empty}>No invoice is overdue.<//>`;
+/**
+ * What is overdue of deployments that the clock has stopped or warned, the longest overdue first.
+ * @returns {Promise<WhatIsOverdue>}
+ */
+async function loadOverdue() {
+  const pages = await Promise.all(
+    STATES.map(
+      (state) =>
+        /** @type {Promise<{ deployments: import('../shapes.d.ts').DeploymentRow[], next_cursor: string | null }>} */ (
+          api.get('/deployments', { state, limit: PAGE })
+        ),
+    ),
+  );
   const now = api.now().getTime();
-  const days = (/** @type {ListedInvoice} */ invoice) => Math.floor((now - Date.parse(invoice.due_at)) / DAY_MS);
+  const invoices = pages
+    .flatMap((page) => page.deployments)
+    .flatMap(({ id, tenant_id, slug, open_invoices }) => open_invoices.map((open) => ({ ...open, deployment_id: id, tenant_id, slug })))
+    .filter((open) => Date.parse(open.due_at) <= now)
+    .sort((one, other) => Date.parse(one.due_at) - Date.parse(other.due_at));
+  return { invoices, more: pages.some((page) => page.next_cursor !== null) };
+}
+
+/** @param {{ invoices: Owed[], more: boolean, admin: boolean }} props */
+function Overdue({ invoices, more, admin }) {
+  if (invoices.length === 0) return html`<${Empty}>Nothing is overdue of deployments that are past due, suspended or paused.<//>`;
+  const now = api.now().getTime();
+  const days = (/** @type {Owed} */ invoice) => Math.floor((now - Date.parse(invoice.due_at)) / DAY_MS);
   const ages = AGES.map(([name, most], index) => {
     const least = index === 0 ? -1 : (AGES[index - 1]?.[1] ?? 0);
     return { name, invoices: invoices.filter((invoice) => days(invoice) > least && days(invoice) <= most) };
@@ -81,7 +100,7 @@ function Overdue({ invoices, more, admin }) {
   return html`
     <p class="lead">${
       more
-        ? html`<b>More than ${counted(invoices.length, 'invoice')}</b> are overdue. The ${invoices.length} that are longest overdue come to ${owed}.`
+        ? html`<b>More than ${counted(invoices.length, 'invoice')}</b> are overdue. ${invoices.length} of them come to ${owed}.`
         : html`<b>${counted(invoices.length, 'invoice')}</b> overdue in ${counted(new Set(invoices.map((each) => each.deployment_id)).size, 'deployment')}: ${owed}.`
     }</p>
     <div class="ages">
@@ -114,7 +133,7 @@ function Overdue({ invoices, more, admin }) {
       )}
       </tbody>
     </table>
-    ${invoices.length > SHOWN && html`<p class="more"><a href=${href('invoices', { status: 'overdue' })}>All overdue invoices</a></p>`}`;
+    <p class="more">Deployments: ${STATES.map((state, index) => html`${index > 0 && ', '}<a href=${href('deployments', { state })}>${words(state)}</a>`)}</p>`;
 }
 
 /**

@@ -153,7 +153,7 @@ async fn handle(
     let now = gateway.app.clock.now();
     let request_id = gateway.app.new_id(now).to_string();
     let (parts, body) = request.into_parts();
-    match gateway.answer(&parts, body, peer.ip(), &request_id, now).await {
+    let mut response = match gateway.answer(&parts, body, peer.ip(), &request_id, now).await {
         Ok(response) => response,
         Err(refusal) => {
             let problem = refusal.problem();
@@ -164,7 +164,12 @@ async fn handle(
             response.headers_mut().extend(refusal.header());
             response.map(into_body)
         }
+    };
+    // By the clock that decided, which need not be the machine's.
+    if let Ok(date) = HeaderValue::from_str(&now.format("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
+        response.headers_mut().insert(header::DATE, date);
     }
+    response
 }
 
 impl Gateway {

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::DateTime;
 use uuid::Uuid;
 
 use super::fixtures::{actor, at, new_deployment, priced_addon, priced_plan};
 use super::*;
 use crate::domain::{
-    Action, AnchorMode, CatalogStatus, Interval, IntervalPrices, InvoiceNumber, InvoiceStatus, Plan, SubscriptionId,
+    Action, AnchorMode, Interval, IntervalPrices, InvoiceNumber, InvoiceStatus, Plan, SubscriptionId,
     SubscriptionStatus, audit, next_action, upcoming,
 };
 

@@ -4,7 +4,8 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::domain::{
-    Actor, Addon, Authority, CatalogStatus, CreateDeployment, DeploymentId, Interval, IntervalPrices, Plan, State, Timestamp,
+    Actor, Addon, Authority, CatalogStatus, CreateDeployment, DeploymentId, Interval, IntervalPrices, Plan, State,
+    Timestamp,
 };
 
 /// A time, as in `2027-01-31`, `2027-01-31T10:00` or in full.

@@ -11,7 +11,7 @@ use super::fixtures::{actor, priced_addon, priced_plan};
 use super::*;
 use crate::domain::invoice::LineKind;
 use crate::domain::{
-    AnchorMode, CatalogStatus, Currency, DunningPolicy, Interval, IntervalPrices, InvoiceNumber, MAX_PRICE_CENTS, Plan,
+    AnchorMode, Currency, DunningPolicy, Interval, IntervalPrices, InvoiceNumber, MAX_PRICE_CENTS, Plan,
     SubscriptionId, SubscriptionStatus, allowed_transitions, audit, sum,
 };
 use crate::domain::{Entry, OpenInvoice};
