@@ -8,9 +8,10 @@
 //! [`random`] makes random but repeatable choices; [`shop`] buys and sells; [`billing`] lets time bill; [`routes`] knows how to call every route; [`forgery`]
 //! makes tokens that nobody should accept; [`raw`] sends what no HTTP client would; [`trap`] is where a program is
 //! killed; [`history`] lets everything happen, [`stream`] reads what the table tells of it; [`lambda`] runs the deployed
-//! binary; [`yaml`] reads the templates; [`setup`] has installed what a machine lacks.
+//! binary; [`browser`] is Chromium; [`yaml`] reads the templates; [`setup`] has installed what a machine lacks.
 
 pub mod billing;
+pub mod browser;
 pub mod capacity;
 pub mod client;
 pub mod contract;
