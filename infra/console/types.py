@@ -43,7 +43,8 @@ def of_kind(kind, schema):
 
 def object_of(schema):
     required = schema.get("required", [])
-    members = (f"{name}{'' if name in required else '?'}: {of(each)}" for name, each in schema["properties"].items())
+    quoted = {name: name if name.isidentifier() else json.dumps(name) for name in schema["properties"]}
+    members = (f"{quoted[name]}{'' if name in required else '?'}: {of(each)}" for name, each in schema["properties"].items())
     return "{ " + "; ".join(members) + " }"
 
 

@@ -65,11 +65,11 @@ async fn walk(world: &World, browser: &Browser, id: &str, foreign: &str) {
         .patch(&format!("/deployments/{id}"), &world.user, json!({"display_name": "Renamed meanwhile"}))
         .await
         .expect(200);
-    browser.click("dialog[open] button[type=submit]").await;
+    browser.click("dialog[open] button[type=submit]:enabled").await;
     find(browser, "dialog//*", "Renamed meanwhile").await;
     browser.screenshot("console-conflict.png").await;
     assert_eq!(world.show(id).await["deployment"]["state"], "active");
-    browser.click("dialog[open] button[type=submit]").await;
+    browser.click("dialog[open] button[type=submit]:enabled").await;
     find(browser, "button", "Resume").await;
     assert_eq!(world.show(id).await["deployment"]["state"], "paused");
     browser.screenshot("console-deployment.png").await;

@@ -14,6 +14,7 @@ export function Subscription({ data, admin, act }) {
   const { deployment, subscription } = data;
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const live = subscription && subscription.status !== 'cancelled';
+  const runs = subscription?.status === 'active';
   const subscribable = !live && ['trial', 'active', 'past_due'].includes(deployment.state);
   /** The catalog is asked for when a command needs it. @param {(catalog: commands.Catalog) => import('../act.js').Action} make */
   const withCatalog = async (make) => {
@@ -37,7 +38,7 @@ export function Subscription({ data, admin, act }) {
           ${
             live &&
             html`
-            <button type="button" onClick=${() => withCatalog((catalog) => commands.changePlan(data, catalog, admin))}>Change the plan</button>
+            ${runs && html`<button type="button" onClick=${() => withCatalog((catalog) => commands.changePlan(data, catalog, admin))}>Change the plan</button>`}
             ${
               subscription.cancel_at
                 ? (admin || subscription.cancel_scheduled_by !== 'platform_admin') &&
@@ -62,7 +63,7 @@ export function Subscription({ data, admin, act }) {
           ],
           ['Period', period(subscription.current_period_start, subscription.current_period_end)],
           subscription.trial_ends_at ? ['Trial until', html`<${When} at=${subscription.trial_ends_at} />`] : null,
-          subscription.cancel_at
+          live && subscription.cancel_at
             ? [
                 'Ends',
                 html`<${When} at=${subscription.cancel_at} /> <span class="muted">scheduled by ${words(subscription.cancel_scheduled_by ?? '')}</span>`,
@@ -71,6 +72,7 @@ export function Subscription({ data, admin, act }) {
           subscription.ended_at ? ['Ended', html`<${When} at=${subscription.ended_at} />`] : null,
         ]} />
         ${
+          live &&
           subscription.pending_change &&
           html`
           <div class="box">
@@ -78,7 +80,7 @@ export function Subscription({ data, admin, act }) {
             ${(admin || subscription.pending_change.scheduled_by !== 'platform_admin') && html`<button type="button" class="small" onClick=${() => act(commands.withdrawChange(deployment))}>Take it back</button>`}
           </div>`
         }
-        <div class="head"><h3>Add-ons</h3>${live && html`<button type="button" class="small" onClick=${() => withCatalog((catalog) => commands.attach(deployment, subscription, catalog))}>Attach an add-on</button>`}</div>
+        <div class="head"><h3>Add-ons</h3>${runs && html`<button type="button" class="small" onClick=${() => withCatalog((catalog) => commands.attach(deployment, subscription, catalog))}>Attach an add-on</button>`}</div>
         ${
           subscription.addons.length === 0
             ? html`<p class="muted">None.</p>`
@@ -94,7 +96,7 @@ export function Subscription({ data, admin, act }) {
               <tr><th scope="row">${addon.name}<span class="sub">${addon.quantity.toLocaleString('en')} ${addon.unit}</span></th>
                 <td class="w"><span class="muted">since</span> <${When} at=${addon.attached_at} bare=${true} /></td>
                 <td class="num"><${Money} cents=${addon.interval_prices[subscription.interval] ?? addon.price_cents} currency=${addon.currency} /></td>
-                <td class="num">${live && html`<button type="button" class="small" aria-label=${`Detach ${addon.name}`} onClick=${() => act(commands.detach(deployment, addon))}>Detach</button>`}</td>
+                <td class="num">${runs && html`<button type="button" class="small" aria-label=${`Detach ${addon.name}`} onClick=${() => act(commands.detach(deployment, addon))}>Detach</button>`}</td>
               </tr>`,
             )}
             </tbody>
