@@ -825,10 +825,11 @@ impl Life {
         used
     }
 
-    /// How many amounts were rounded: each charge and each credit once.
+    /// How many amounts were rounded: each charge and each credit once. One that comes to nothing is not written down, so
+    /// each event that could have made one counts too.
     fn roundings(&self) -> usize {
         let lines: usize = self.invoices.values().map(|invoice| invoice.lines.len()).sum();
-        lines + self.events.iter().map(|event| event.entries.len()).sum::<usize>()
+        lines + self.events.iter().map(|event| 1 + event.entries.len()).sum::<usize>()
     }
 }
 
