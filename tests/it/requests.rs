@@ -96,7 +96,7 @@ pub fn call(
 }
 
 /// Queries of `count` partitions of an index, and the deployments that were found.
-fn merged(count: usize) -> Vec<&'static str> {
+pub fn merged(count: usize) -> Vec<&'static str> {
     let mut costs = vec!["BatchGetItem"];
     costs.extend(vec!["Query"; count]);
     costs

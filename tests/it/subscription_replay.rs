@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use arcadia_shared::domain::{Aggregate, State};
+use arcadia_shared::domain::{Aggregate, PlanTerms, State};
 use arcadia_shared::http::deployment_view;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -124,10 +124,18 @@ async fn folding_the_events_of_any_purchases_gives_what_is_stored() {
 
 /// Compares what lists tell of a deployment with what is stored of it.
 fn check_row(stored: &Aggregate, row: &Value) {
+    let cents = |terms: &PlanTerms| {
+        let addons = stored.addons.iter().filter(|addon| addon.currency == terms.currency);
+        terms.price_cents + addons.map(|addon| addon.price_of(terms.interval)).sum::<i64>()
+    };
     let summary = stored.subscription.as_ref().map(|subscription| {
+        let PlanTerms { plan_code, plan_version, currency, interval, price_cents: _ } = &subscription.terms;
+        let pending = subscription.pending_change.as_ref().map(|pending| &pending.terms);
         json!({
-            "plan_code": subscription.terms.plan_code, "plan_version": subscription.terms.plan_version,
-            "status": subscription.status, "current_period_end": subscription.current_period_end,
+            "plan_code": plan_code, "plan_version": plan_version, "status": subscription.status, "interval": interval,
+            "recurring_cents": cents(&subscription.terms), "currency": currency,
+            "current_period_end": subscription.current_period_end, "cancel_at": subscription.cancel_at,
+            "pending": pending.map(|terms| json!({"currency": terms.currency, "amount_cents": cents(terms)})),
         })
     });
     let mut expected = merged(deployment_view(stored), json!({"subscription": summary}));

@@ -120,8 +120,10 @@ async fn a_subscription_copies_its_prices_and_runs_with_the_calendar_month() {
     for (path, token) in [("/deployments", &world.user), ("/deployments", &world.admin)] {
         let listed = world.collect(path, token, "deployments").await;
         let [row] = &listed[..] else { panic!("{listed:?}") };
-        let summary =
-            json!({"plan_code": "studio", "plan_version": 1, "status": "active", "current_period_end": MONTH.1});
+        let summary = json!({
+            "plan_code": "studio", "plan_version": 1, "status": "active", "interval": "month", "recurring_cents": 3_650,
+            "currency": "USD", "current_period_end": MONTH.1, "cancel_at": null, "pending": null,
+        });
         assert_eq!((&row["subscription"], &row["tenant_id"]), (&summary, &json!(ACME)));
         assert_eq!((&row["next_action"], &row["next_action_at"]), (&json!("mark_past_due"), &json!(DUE)));
         assert_eq!(row["open_invoices"], json!([open]));

@@ -54,6 +54,8 @@ impl Present {
     }
 }
 
+const FIRST_BIT: u64 = 1 << (u64::BITS - 1);
+
 /// A digest of the versions of the parts that belong to a deployment, of fixed size; `None` if there are none. Versions
 /// only grow, so a part of another moment, missing or left over, gives another digest.
 #[must_use]
@@ -70,5 +72,6 @@ pub fn manifest(versions: &Versions) -> Option<u64> {
         hasher.update(version.to_be_bytes());
     }
     let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = hasher.finalize().into();
-    Some(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    // DynamoDB bills a number by its digits: with its first bit set, it has as many bytes whatever the digest.
+    Some(u64::from_be_bytes([a, b, c, d, e, f, g, h]) | FIRST_BIT)
 }
