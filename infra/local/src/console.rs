@@ -1,10 +1,11 @@
 //! `/console/`: the console's files. They are the same for everyone and hold nothing secret: what they show they ask of the
 //! API, with the token that the console was opened with.
 
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::Body;
 use serde_json::json;
 
+use crate::docs::page;
 use crate::issuer::claim_names;
 
 /// Where the console is.
@@ -45,16 +46,7 @@ pub fn find(path: &str) -> Option<Response<Body>> {
         let (name, text) = FILES.iter().find(|(file, _)| *file == name)?;
         (content_type(name), Body::from(*text))
     };
-    let mut headers = HeaderMap::new();
-    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-    set(header::CONTENT_TYPE, content_type);
-    set(header::CACHE_CONTROL, "no-cache");
-    set(header::CONTENT_SECURITY_POLICY, POLICY);
-    set(header::REFERRER_POLICY, "no-referrer");
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    let mut response = Response::new(body);
-    *response.headers_mut() = headers;
-    Some(response)
+    Some(page(content_type, POLICY, body))
 }
 
 /// How the console signs in: the local program has no issuer to send anyone to, so its links bring a token.
