@@ -1,4 +1,4 @@
-// Written by types.py from docs/openapi.json.
+// Written by shapes.py from docs/openapi.json.
 export type Account = { tenant_id: TenantId; deployments: Record<string, number>; amounts: Array<AccountAmounts>; upcoming_invoices: Array<UpcomingInvoice> };
 export type AccountAmounts = { currency: Currency; open_cents: number; overdue_cents: number; overdue_by_age: OverdueByAge; uncollectible_cents: number; balance_cents: number };
 export type AccountAnswer = { account: Account };

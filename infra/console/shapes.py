@@ -50,11 +50,11 @@ def object_of(schema):
 
 def main():
     schemas = json.loads(DOCUMENT.read_text())["components"]["schemas"]
-    lines = ["// Written by types.py from docs/openapi.json."]
+    lines = ["// Written by shapes.py from docs/openapi.json."]
     lines += [f"export type {name} = {of(schema)};" for name, schema in schemas.items() if re.fullmatch(r"\w+", name)]
     text = "\n".join(lines) + "\n"
     if sys.argv[1:] == ["--check"]:
-        sys.exit(None if TYPES.read_text() == text else "shapes.d.ts is out of date: run infra/console/types.py")
+        sys.exit(None if TYPES.read_text() == text else "shapes.d.ts is out of date: run infra/console/shapes.py")
     TYPES.write_text(text)
 
 
