@@ -198,6 +198,6 @@ async fn unchanged(app: &App, call: &Call, answer: Answer) -> Result<Answer, Err
 }
 
 const fn executed(change: &Change, version: u64) -> Executed<'_> {
-    let Change { before: _, after, events, resource, resource_read: _, trial_of: _, invoice, invoice_read: _ } = change;
+    let Change { after, events, resource, invoice, .. } = change;
     Executed { after, events: events.as_slice(), resource: resource.as_ref(), invoice: invoice.as_ref(), version }
 }

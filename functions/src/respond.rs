@@ -3,7 +3,7 @@
 use arcadia_shared::Error;
 use arcadia_shared::auth::Principal;
 use arcadia_shared::http::problem::Problem;
-use arcadia_shared::http::{Answer, Call};
+use arcadia_shared::http::{Answer, Call, Csv};
 use arcadia_shared::metrics;
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::{StoreError, error_chain};
@@ -99,13 +99,19 @@ fn entity_tag(version: u64) -> Option<HeaderValue> {
 }
 
 fn answer_response(answer: Answer, request_id: &str) -> Response<Body> {
-    let Answer { status, body, version, location, replayed } = answer;
-    let mut response = json_response("application/json", &body, request_id);
+    let Answer { status, body, version, location, replayed, csv } = answer;
+    let (mut response, next) = match csv {
+        Some(Csv { text, next }) => (text_response("text/csv; charset=utf-8; header=present", text, request_id), next),
+        None => (json_response("application/json", &body, request_id), None),
+    };
     *response.status_mut() = status;
+    let link = next.and_then(|next| HeaderValue::try_from(format!("<{next}>; rel=\"next\"")).ok());
     let location = location.and_then(|location| HeaderValue::try_from(location).ok());
     let replayed = replayed.then(|| HeaderValue::from_static("true"));
     let tag = version.and_then(entity_tag);
-    for (name, value) in [(header::ETAG, tag), (header::LOCATION, location), (IDEMPOTENT_REPLAYED, replayed)] {
+    let headers =
+        [(header::ETAG, tag), (header::LOCATION, location), (header::LINK, link), (IDEMPOTENT_REPLAYED, replayed)];
+    for (name, value) in headers {
         if let Some(value) = value {
             response.headers_mut().insert(name, value);
         }
@@ -114,7 +120,11 @@ fn answer_response(answer: Answer, request_id: &str) -> Response<Body> {
 }
 
 fn json_response(content_type: &'static str, body: &Value, request_id: &str) -> Response<Body> {
-    let mut response = Response::new(Body::Text(body.to_string()));
+    text_response(content_type, body.to_string(), request_id)
+}
+
+fn text_response(content_type: &'static str, text: String, request_id: &str) -> Response<Body> {
+    let mut response = Response::new(Body::Text(text));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -97,7 +97,8 @@ macro_rules! route {
 /// Every route there is.
 pub static ROUTES: &[Route] = &[
     route!(GET "/deployments" deployments::list => "list_deployments"
-        ?"tenant_id" ?"state" ?"slug" ?"limit" ?"cursor"),
+        ?"tenant_id" ?"state" ?"slug" ?"region" ?"subscribed" ?"plan_code" ?"plan_version"
+        ?"limit" ?"cursor"),
     route!(POST "/deployments" deployments::create => "create_deployment"),
     route!(GET "/deployments/{id}" deployments::show => "show_deployment" for Watchers),
     route!(PATCH "/deployments/{id}" deployments::update => "update_deployment"),
@@ -125,8 +126,11 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/deployments/{id}/invoices/{number}/payments" invoices::pay => "record_payment"
         for Holders(RecordPayments)),
     route!(POST "/deployments/{id}/invoices/{number}/void" invoices::void => "void_invoice" for Admins),
+    route!(GET "/invoices" invoices::find => "find_invoices"
+        ?"tenant_id" ?"deployment_id" ?"status" ?"due_before" ?"issued_from" ?"issued_to" ?"limit" ?"cursor"),
     route!(GET "/schedule" schedule => "list_schedule"
         ?"tenant_id" ?"action" ?"before" ?"limit" ?"cursor"),
+    route!(GET "/tenants" tenants::list => "list_tenants" for Admins ?"limit" ?"cursor"),
     route!(GET "/tenants/{tenant_id}/account" tenants::show_account => "show_account"),
     route!(GET "/tenants/{tenant_id}/dunning-policy" tenants::show_dunning_policy => "show_dunning_policy"),
     route!(PUT "/tenants/{tenant_id}/dunning-policy" tenants::put_dunning_policy => "put_dunning_policy" for Admins),

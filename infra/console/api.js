@@ -1,7 +1,7 @@
 //! The client of the API: one function that sends a request, the clock that the API goes by, and the log from which each
 //! page shows its requests. The access token lives here, in memory, and nowhere else.
 
-/** What is open of a deployment. @typedef {import('./shapes.d.ts').OpenInvoice & { deployment_id: string, tenant_id: string, slug: string }} Owed */
+/** @typedef {import('./shapes.d.ts').InvoiceRow} Owed */
 /** @typedef {{ deployment_id: string, tenant_id: string, slug: string, action: string, at: string, amount_cents: number | null, currency: string | null, estimate?: boolean }} Scheduled */
 /** @typedef {{ method: string, url: string, headers: Record<string, string>, body: string | null, status: number | null, ms: number }} Sent */
 /** @typedef {{ query?: Record<string, string | number | null | undefined>, body?: unknown, version?: number | null, key?: string, signal?: AbortSignal }} Options */
@@ -102,7 +102,19 @@ export function curl(sent) {
  * @param {Options} [options]
  * @returns {Promise<T>}
  */
-export async function send(method, path, { query = {}, body, version, key, signal } = {}) {
+export async function send(method, path, options) {
+  const { response, answer } = await exchange(method, path, options);
+  if (answer === null) throw problem(response, answer);
+  return answer;
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Options & { accept?: string }} [options]
+ * @returns {Promise<{ response: Response, answer: any }>}
+ */
+async function exchange(method, path, { query = {}, body, version, key, signal, accept } = {}) {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query))
     if (value !== null && value !== undefined && value !== '') search.set(name, String(value));
@@ -112,6 +124,7 @@ export async function send(method, path, { query = {}, body, version, key, signa
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (version !== undefined && version !== null) headers['If-Match'] = `"${version}"`;
   if (key) headers['Idempotency-Key'] = key;
+  if (accept) headers['Accept'] = accept;
   /** @type {Sent} */
   const sent = { method, url, headers, body: body === undefined ? null : JSON.stringify(body), status: null, ms: 0 };
   const began = performance.now();
@@ -128,8 +141,8 @@ export async function send(method, path, { query = {}, body, version, key, signa
     sent.status = response.status;
     const date = Date.parse(response.headers.get('Date') ?? '');
     if (!Number.isNaN(date)) skew_ms = Math.abs(date - Date.now()) < 2_000 ? 0 : date - Date.now();
-    const answer = await response.json().catch(() => null);
-    if (response.ok && answer !== null) return answer;
+    const answer = response.ok && accept ? await response.text() : await response.json().catch(() => null);
+    if (response.ok) return { response, answer };
     throw problem(response, answer);
   } catch (error) {
     if (error instanceof Problem) {
@@ -151,6 +164,30 @@ export async function send(method, path, { query = {}, body, version, key, signa
  */
 export function get(path, query) {
   return send('GET', path, { query });
+}
+
+/**
+ * A list as comma-separated values, page by page: at most about `most` rows.
+ * @param {string} path
+ * @param {Options['query']} query
+ * @param {number} most
+ * @returns {Promise<string>}
+ */
+export async function csv(path, query, most) {
+  let text = '';
+  /** @type {string | null} */
+  let cursor = null;
+  let rows = 0;
+  do {
+    const page = await exchange('GET', path, { query: { ...query, limit: 100, cursor }, accept: 'text/csv' });
+    const lines = /** @type {string} */ (page.answer).split('\r\n');
+    // Each page begins with the names of the columns.
+    text += (text === '' ? lines : lines.slice(1)).join('\r\n');
+    rows += lines.length - 2;
+    const next = /<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel="next"/.exec(page.response.headers.get('Link') ?? '');
+    cursor = next?.[1] ?? null;
+  } while (cursor && rows < most);
+  return text;
 }
 
 /**

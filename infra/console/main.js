@@ -18,6 +18,9 @@ const PAGES = [
   ['deployments', () => import('./pages/deployments.js').then(({ Deployments }) => Deployments), 'deployments'],
   ['deployments/:id', () => import('./pages/deployment.js').then(({ Deployment }) => Deployment), 'deployments'],
   ['deployments/:id/invoices/:number', () => import('./pages/invoice.js').then(({ Invoice }) => Invoice), 'deployments'],
+  ['invoices', () => import('./pages/invoices.js').then(({ Invoices }) => Invoices), 'invoices'],
+  ['tenants', () => import('./pages/tenants.js').then(({ Tenants }) => Tenants), 'tenants'],
+  ['tenants/:tenant_id', () => import('./pages/tenant.js').then(({ Tenant }) => Tenant), 'tenants'],
   ['catalog', () => import('./pages/catalog.js').then(({ Catalog }) => Catalog), 'catalog'],
   ['schedule', () => import('./pages/schedule.js').then(({ Schedule }) => Schedule), 'schedule'],
   ['clock', () => import('./pages/clock.js').then(({ Clock }) => Clock), 'clock'],
@@ -32,13 +35,23 @@ function find(path) {
   return null;
 }
 
-/** @type {Array<[string, string]>} */
-const NAVIGATION = [
-  ['', 'Today'],
-  ['deployments', 'Deployments'],
-  ['schedule', 'Schedule'],
-  ['catalog', 'Catalog'],
-];
+/**
+ * Addresses, and the entry's own and its name.
+ * @param {Session} session
+ * @param {boolean} testClock
+ * @returns {Array<[string, string, string]>}
+ */
+function navigation(session, testClock) {
+  return [
+    ['', '', 'Today'],
+    ['deployments', 'deployments', 'Deployments'],
+    ['invoices', 'invoices', 'Invoices'],
+    session.admin ? ['tenants', 'tenants', 'Tenants'] : [`tenants/${session.tenant}`, 'tenants', 'Account'],
+    ['schedule', 'schedule', 'Schedule'],
+    ['catalog', 'catalog', 'Catalog'],
+    ...(testClock ? [/** @type {[string, string, string]} */ (['clock', 'clock', 'Clock'])] : []),
+  ];
+}
 
 /** @param {{ config: import('./session.js').Config, first: Session | null, error: string }} props */
 function Console({ config, first, error }) {
@@ -67,7 +80,6 @@ function Frame({ config, session }) {
   const [turn, setTurn] = useState(0);
   const readAgain = () => setTurn(turn + 1);
   const found = find(path);
-  const navigation = testClock ? [...NAVIGATION, /** @type {[string, string]} */ (['clock', 'Clock'])] : NAVIGATION;
   return html`
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => {
       event.preventDefault();
@@ -76,7 +88,7 @@ function Frame({ config, session }) {
     <div class="frame">
       <header class="side">
         <a class="brand" href=${href('')}><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 14 V8 a6 6 0 0 1 12 0 V14 H10.5 V8 a2.5 2.5 0 0 0 -5 0 V14 z" /></svg>Arcadia Cloud</a>
-        <nav aria-label="Pages"><ul>${navigation.map(([to, name]) => html`<li><a href=${href(to)} aria-current=${found?.nav === to ? 'page' : undefined}>${name}</a></li>`)}</ul></nav>
+        <nav aria-label="Pages"><ul>${navigation(session, testClock).map(([to, nav, name]) => html`<li><a href=${href(to)} aria-current=${found?.nav === nav ? 'page' : undefined}>${name}</a></li>`)}</ul></nav>
         <div class="who">
           ${testClock && html`<p class="at">Test clock<br /><time datetime=${api.now().toISOString()}>${moment(api.now())}</time></p>`}
           <p><b>${session.tenant ?? session.subject}</b><br /><span class="muted">${session.role.replaceAll('_', ' ') || 'no role'}</span></p>

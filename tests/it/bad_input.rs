@@ -229,7 +229,9 @@ async fn a_query_is_read_strictly() {
     let case = Case::start().await;
     let own = |rest: &str| format!("/deployments/{{id}}{rest}");
     let mut queries: Vec<(String, &str)> = Vec::new();
-    for list in ["/deployments".to_owned(), "/schedule".to_owned(), own("/events"), own("/resources")] {
+    for list in
+        ["/deployments".to_owned(), "/schedule".to_owned(), "/invoices".to_owned(), own("/events"), own("/resources")]
+    {
         for limit in ["0", "101", "-1", "abc", "", "1.0", "1e1", "%201", "99999999999999999999", "0x10"] {
             queries.push((format!("{list}?limit={limit}"), "invalid_limit"));
         }
@@ -257,10 +259,24 @@ async fn a_query_is_read_strictly() {
         queries.push((own(&format!("/events?after={after}")), "invalid_number"));
     }
     for before in ["", "tomorrow", "2027-02-30T00:00:00Z", "1969-01-01T00:00:00Z"] {
-        queries.push((format!("/schedule?before={before}"), "invalid_timestamp"));
+        for parameter in ["/schedule?before", "/invoices?due_before", "/invoices?issued_from", "/invoices?issued_to"] {
+            queries.push((format!("{parameter}={before}"), "invalid_timestamp"));
+        }
     }
     for action in ["", "Renew", "renew,resume", "sleep"] {
         queries.push((format!("/schedule?action={action}"), "invalid_action"));
+    }
+    for status in ["", "Open", "late", "open,paid", "past_due"] {
+        queries.push((format!("/invoices?status={status}"), "invalid_status"));
+    }
+    for id in ["", "shop", "0192f0c1"] {
+        queries.push((format!("/invoices?deployment_id={id}"), "invalid_id"));
+    }
+    for subscribed in ["", "yes", "1", "TRUE"] {
+        queries.push((format!("/deployments?subscribed={subscribed}"), "invalid_boolean"));
+    }
+    for region in ["", "EU", "eu%23", "-"] {
+        queries.push((format!("/deployments?region={region}"), "invalid_code"));
     }
     for tenant in ["", "a%23b", "a/b", "a%20b", "%C3%A4", &"a".repeat(65)] {
         queries.push((format!("/deployments?tenant_id={tenant}"), "invalid_tenant_id"));

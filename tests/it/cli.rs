@@ -123,7 +123,7 @@ async fn ask_for_everything(start: &str) {
         "plans list",
         "plans put team --name Team",
         "plans publish team --price-cents 49900 --currency USD --interval half_year",
-        "plans publish team --price-cents 9900 --currency USD --interval month",
+        "plans publish team --price 99USD --interval month",
         "plans show team",
         "deployments change-plan shop team --dry-run",
         "deployments change-plan shop team --effective period_end",
@@ -135,8 +135,15 @@ async fn ask_for_everything(start: &str) {
         "addons put seats --name Seats --price-cents 100 --currency USD --quantity 5 --unit seats",
         "addons show seats",
         "invoices list shop",
+        "invoices list",
+        "invoices list --overdue",
+        "invoices list shop --status open --issued-from -30d --due-before 30d",
+        "invoices list --tenant-id acme --csv --limit 1",
+        "deployments list --region eu-central --subscribed true --plan studio --plan-version 1",
+        "schedule --before 40d",
         "schedule",
         "schedule --action renew --tenant-id acme --before 2100-01-01T00:00:00Z",
+        "tenants list",
         "tenants account acme",
         "tenants dunning-policy show acme",
         "tenants dunning-policy set acme --payment-terms-days 3 --past-due-after-days 1 --suspended-after-days 2 \
@@ -158,11 +165,11 @@ async fn ask_for_everything(start: &str) {
     let number = invoice["number"].as_str().unwrap();
     shell.run(&format!("invoices show shop {number}")).ok();
     let cents = invoice["due_cents"].as_i64().unwrap();
-    let pay = format!(
-        "invoices pay {id} {number} --reference p-1 --amount-cents {cents} --currency USD --as payment-provider"
-    );
+    let dollars = format!("{}.{:02}", cents / 100, cents % 100);
+    let pay = format!("invoices pay {id} {number} --reference p-1 --amount {dollars}USD --as payment-provider");
     assert!(shell.run(&pay).ok().contains("is paid"), "the id itself, since a provider cannot list");
-    shell.run(&format!("invoices void shop {number}")).refused(3, &["(invoice_has_payments, 409)"]);
+    shell.run(&format!("invoices void shop {number}")).refused(2, &["cannot be undone: say --yes"]);
+    shell.run(&format!("invoices void shop {number} --yes")).refused(3, &["(invoice_has_payments, 409)"]);
 
     let (code, _, logged) = shell.running.end("-TERM").await;
     assert_eq!(code, Some(0));
@@ -176,7 +183,8 @@ async fn ask_for_everything(start: &str) {
 async fn every_kind_of_failure_has_its_exit_code_and_its_words() {
     let shell = Shell::start(&[]).await;
     shell.open_shop();
-    shell.run("deployments transition shop archived").refused(
+    shell.run("deployments transition shop archived").refused(2, &["shop is archived for good", "say --yes"]);
+    shell.run("deployments transition shop archived --yes").refused(
         3,
         &[
             "(invalid_transition, 422)",
@@ -208,6 +216,11 @@ async fn every_kind_of_failure_has_its_exit_code_and_its_words() {
         "deployments update shop --llm-mode managed --clear llm_mode",
         "deployments transition shop paused --if-match now",
         "lifecycle --as admin --tenant acme",
+        "plans publish studio --price 9.999USD --interval month",
+        "plans publish studio --price-cents 999 --interval month",
+        "plans publish studio --price 9USD --currency USD --interval month",
+        "invoices list --overdue --status paid",
+        "invoices list --csv --json",
     ] {
         let said = shell.run(misuse);
         assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{misuse}: {said:?}");

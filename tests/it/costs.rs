@@ -27,6 +27,9 @@ use crate::harness::table;
 use crate::harness::world::{id_of, user};
 use floor::Floor;
 
+/// Whose the deployments are: ids and slugs are as long as they typically get.
+pub const TENANT: &str = "0192f0c1-2345-7abc-8def-00000000acme";
+
 /// What a keyed request writes beside what it is for.
 const RECORD: &[floor::Write] = &[("idempotency", &[])];
 /// How many deployments the tenant has whose list is asked for.
@@ -72,8 +75,9 @@ pub struct Target {
     number: String,
     addon_id: String,
     resource_id: String,
-    /// The keys of the deployments that are listed.
+    /// The keys of the deployments that are listed, and of their invoices.
     listed: Vec<(String, String)>,
+    billed: Vec<(String, String)>,
     /// The partitions of the due index that are looked into, and the last sort key of what is due.
     due: Vec<String>,
     until: String,
@@ -109,10 +113,27 @@ fn operations() -> Vec<Operation> {
         op("list_deployments, by slug", Nothing, "?tenant_id=lister&slug=listed-0", none()),
         op("list_deployments, everyone's", Nothing, "", none()),
         op("list_deployments, everyone's active", Nothing, "?state=active", none()),
-        // Before there are others that are due.
+        op("list_deployments, everyone's of a plan", Nothing, "?plan_code=studio", none()),
+        // Before there are others.
+        op("find_invoices", Nothing, "?tenant_id=lister", none()),
+        op("find_invoices, a tenant's overdue", Nothing, "?tenant_id=lister&status=overdue", none()),
+        op("find_invoices, everyone's", Nothing, "", none()),
+        op("find_invoices, everyone's overdue", Nothing, "?status=overdue", none()),
         op("list_schedule", Nothing, "?tenant_id=lister", none()),
         op("list_schedule, everyone's", Nothing, "", none()),
-        op("create_deployment", Nothing, "", json!({"tenant_id": "acme", "slug": "made-{n}"})),
+        op("list_tenants", Nothing, "", none()),
+        op(
+            "create_deployment",
+            Bare,
+            "",
+            json!({"tenant_id": TENANT, "slug": "made-with-a-name-that-has-a-length-00{n}"}),
+        ),
+        op(
+            "create_deployment, a tenant's first",
+            Nothing,
+            "",
+            json!({"tenant_id": "0192f0c1-2345-7abc-8def-00000first{n}", "slug": "made-with-a-name-that-has-a-length-00{n}"}),
+        ),
         op("show_deployment", Paid, "", none()),
         op("update_deployment", Paid, "", json!({"display_name": "The shop"})),
         op("transition_deployment", Paid, "", json!({"to_state": "paused", "reason": "holidays"})),
@@ -157,19 +178,22 @@ fn bought() -> Value {
 }
 
 /// A world in which another tenant has deployments to list. No deployment is due in it by chance.
-async fn begin(at: &str) -> (Billing, Vec<(String, String)>) {
+async fn begin(at: &str) -> (Billing, Target) {
     let billing = Billing::at(at).await;
     billing.sell_addon("seats_10", json!({"price_cents": 500, "quantity": 10, "unit": "seats"})).await;
-    let mut listed = Vec::new();
+    let mut lists = Target::default();
     for n in 0..LISTED {
         let owner = user("lister");
         let created = billing.post("/deployments", &owner, json!({"slug": format!("listed-{n}")})).await.expect(201);
         let id = id_of(&created["deployment"]);
-        billing.post(&format!("/deployments/{id}/subscribe"), &owner, bought()).await.expect(201);
+        let subscribed = billing.post(&format!("/deployments/{id}/subscribe"), &owner, bought()).await.expect(201);
+        let number = subscribed["invoice"]["number"].as_str().expect("a number");
         billing.settle(&id).await;
-        listed.push((format!("DEPLOYMENT#{id}"), "#DEPLOYMENT".to_owned()));
+        let part = |sk: &str| (format!("DEPLOYMENT#{id}"), sk.to_owned());
+        lists.listed.push(part("#DEPLOYMENT"));
+        lists.billed.push(part(&format!("INVOICE#{number}")));
     }
-    (billing, listed)
+    (billing, lists)
 }
 
 /// Has ready what an operation is carried out on.
@@ -180,8 +204,8 @@ async fn prepare(billing: &Billing, ready: Ready, n: usize) -> Target {
         return target;
     }
     // A tenant has one trial of a plan.
-    let tenant = if ready == InTrial { format!("t{n:03}") } else { "acme".to_owned() };
-    let mut body = json!({"tenant_id": tenant, "slug": format!("shop-{n:03}")});
+    let tenant = if ready == InTrial { format!("0192f0c1-2345-7abc-8def-{n:012}") } else { TENANT.to_owned() };
+    let mut body = json!({"tenant_id": tenant, "slug": format!("shop-{n:035}")});
     if ready == InTrial {
         body["state"] = "trial".into();
         body["trial_ends_at"] = billing.clock.ahead(TimeDelta::days(14)).into();
@@ -202,10 +226,11 @@ async fn prepare(billing: &Billing, ready: Ready, n: usize) -> Target {
     billing.settle(&target.id).await;
     if ready == Changing {
         let later = json!({"plan_code": "team", "effective": "period_end"});
-        billing.change(&target.id, later).await.expect(200);
+        billing.change_as(&user(&tenant), &target.id, later).await.expect(200);
     }
     if ready == Cancelling {
-        billing.cancel(&target.id, "period_end").await.expect(200);
+        let later = json!({"effective": "period_end"});
+        billing.post(&at("/subscription/cancellation"), &user(&tenant), later).await.expect(200);
     }
     if ready == Equipped {
         for name in ["db-1", "db-2"] {
@@ -232,7 +257,7 @@ impl Operation {
             ("{number}", target.number.as_str()),
             ("{addon_id}", target.addon_id.as_str()),
             ("{resource_id}", target.resource_id.as_str()),
-            ("{tenant_id}", "acme"),
+            ("{tenant_id}", TENANT),
             ("{code}", code),
         ] {
             path = path.replace(part, value);
@@ -270,13 +295,7 @@ fn judge(
 }
 
 /// Measures an operation, without an idempotency key and, if it can have one, with one.
-async fn measure(
-    billing: &Billing,
-    indexes: &[Index],
-    listed: &[(String, String)],
-    operation: &Operation,
-    n: usize,
-) -> Row {
+async fn measure(billing: &Billing, indexes: &[Index], lists: &Target, operation: &Operation, n: usize) -> Row {
     let keys: &[bool] = match find_route(operation.handler()).map(|route| &route.method) {
         Some(&Method::POST) => &[false, true],
         _ => &[false],
@@ -286,9 +305,9 @@ async fn measure(
     for (attempt, keyed) in keys.iter().enumerate() {
         let n = 2 * n + attempt;
         let mut target = prepare(billing, operation.ready, n).await;
-        listed.clone_into(&mut target.listed);
+        (target.listed, target.billed) = (lists.listed.clone(), lists.billed.clone());
         if operation.name == "list_deployments, by slug" {
-            target.id = listed[0].0.trim_start_matches("DEPLOYMENT#").to_owned();
+            target.id = lists.listed[0].0.trim_start_matches("DEPLOYMENT#").to_owned();
         }
         billing.clock.shift(TimeDelta::seconds(1));
         let floor = Floor::of(operation.name, &target);
@@ -401,11 +420,11 @@ fn nowhere() -> aws_sdk_sqs::Client {
 
 #[tokio::test]
 async fn what_the_docs_say_of_costs_is_seen_and_the_least_possible() {
-    let (billing, listed) = begin("2027-01-15T10:00:00Z").await;
+    let (billing, lists) = begin("2027-01-15T10:00:00Z").await;
     let indexes = Index::all(&billing.describe_table().await);
     let mut rows = Vec::new();
     for (n, operation) in operations().iter().enumerate() {
-        rows.push(measure(&billing, &indexes, &listed, operation, n).await);
+        rows.push(measure(&billing, &indexes, &lists, operation, n).await);
     }
     let typical = prepare(&billing, Ready::Equipped, 999).await;
     let items = table::typed_items(billing.app.store.table()).await;

@@ -11,6 +11,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::harness::client::send;
+use crate::harness::cursors;
 use crate::harness::routes::{MISSING, Names, Position, ROWS, Row, Target};
 use crate::harness::shop::merged;
 use crate::harness::table::Contents;
@@ -204,6 +205,7 @@ fn tenant_in_body(case: &Case) -> Cell {
 fn tenant_in_query(case: &Case) -> Cell {
     let narrowed = match case.row.handler {
         "list_schedule" => "tenant_id=acme&action=renew",
+        "find_invoices" => "tenant_id=acme&status=open",
         _ => "tenant_id=acme&slug=acme-show-deployment",
     };
     let queries: &[(&str, u16, &str)] = match case.row.names {
@@ -271,9 +273,11 @@ fn foreign_cursor(case: &Case) -> Cell {
     let (own, theirs) = match case.row.list {
         // What is everyone's is one list, on whose pages everyone is.
         Some(_) if case.row.names == Names::Nothing => {
-            (Expected::PageOf(case.request(&case.own)), Expected::PageOf(case.request(&case.own)))
+            let page = || case.if_admitted(Expected::PageOf(case.request(&case.own)));
+            (page(), page())
         }
-        Some(_) => (Expected::PageOf(case.request(&case.own)), case.stranger()),
+        // A cursor is of the list that it was made for, with its filters.
+        Some(_) => (Expected::Refused(400, "invalid_cursor"), case.stranger()),
         None => {
             let unknown = || case.if_admitted(Expected::Refused(400, "unknown_parameter"));
             (unknown(), unknown())
@@ -295,6 +299,7 @@ fn positions(theirs: &Target) -> Vec<(String, &'static [Position])> {
         (format!("2027-01-15T10:00:00.000Z#{id}"), &[Position::Due]),
         (MISSING.to_owned(), &[Position::Id, Position::Code]),
         (number.clone(), &[Position::InvoiceNumber]),
+        (format!("20270115100000#{number}"), &[Position::Issued]),
         ("4000000000".to_owned(), &[Position::Sequence, Position::Code]),
         ("18446744073709551616".to_owned(), &[Position::Code]),
         ("studio".to_owned(), &[Position::Code]),
@@ -322,18 +327,19 @@ fn forged_cursor(case: &Case) -> Cell {
     };
     let mut probes = Vec::new();
     for (position, read_by) in positions(&case.theirs) {
-        let expected = if read_by.contains(&list) {
+        let expected = case.if_admitted(if read_by.contains(&list) {
             Expected::PageOf(case.request(&case.own))
         } else {
             Expected::Refused(400, "invalid_cursor")
-        };
-        let request = case.with_query(&case.own, &format!("cursor={}", URL_SAFE_NO_PAD.encode(&position)));
+        });
+        let cursor = cursors::forged(&case.row.path_for(&case.own), &position);
+        let request = case.with_query(&case.own, &format!("cursor={cursor}"));
         probes.push(probe(&position, request, expected));
     }
     let padded = format!("{}==", URL_SAFE_NO_PAD.encode(&case.theirs.id));
     for cursor in [case.theirs.id.as_str(), &padded, "!", "%00"] {
         let request = case.with_query(&case.own, &format!("cursor={cursor}"));
-        probes.push(probe(cursor, request, Expected::Refused(400, "invalid_cursor")));
+        probes.push(probe(cursor, request, case.if_admitted(Expected::Refused(400, "invalid_cursor"))));
     }
     Cell::Probes(probes)
 }
@@ -482,8 +488,8 @@ async fn cases(world: &World) -> Vec<Case<'_>> {
     let of_deployments = cursor_of(&ROWS[0], &cases[0].theirs).await;
     for case in &mut cases {
         case.cursor = match case.row.list {
-            Some(_) => cursor_of(case.row, &case.theirs).await,
-            None => of_deployments.clone(),
+            Some(_) if case.is_for_users() => cursor_of(case.row, &case.theirs).await,
+            Some(_) | None => of_deployments.clone(),
         };
     }
     // Where a case has none of its own, forged cursors name a deployment and an invoice of acme's nevertheless.

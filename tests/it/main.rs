@@ -34,6 +34,7 @@ mod forgeries;
 mod fuzz;
 mod guides;
 mod idempotency;
+mod invoices_across;
 mod isolation;
 mod isolation_matrix;
 mod late_clock;

@@ -141,3 +141,68 @@ async fn a_record_that_comes_or_changes_between_two_pages_spoils_neither() {
     assert_eq!(found, ids[2..]);
     assert_eq!(second["next_cursor"], Value::Null);
 }
+
+#[tokio::test]
+async fn deployments_are_found_by_region_plan_and_subscription() {
+    let world = World::start().await;
+    world.open_shop().await;
+    world.publish("studio", json!({"price_cents": 3_100})).await.expect(201);
+    let mut all: Vec<Value> = Vec::new();
+    for n in 0..RECORDS {
+        let tenant = if n % 3 == 0 { "globex" } else { "acme" };
+        let region = if n % 2 == 0 { "eu-north" } else { "us-east" };
+        let body = json!({"tenant_id": tenant, "slug": format!("shop-{n}"), "region": region});
+        let id = id_of(&world.post("/deployments", &world.admin, body).await.expect(201)["deployment"]);
+        let mut record = json!({"id": id, "tenant_id": tenant, "region": region, "plan": null, "version": null});
+        // Of the others one was never subscribed, and one is so no longer.
+        let plan = [None, Some(("studio", 1)), Some(("studio", 2)), Some(("team", 1))][n % 4];
+        if let Some((plan, version)) = plan {
+            let body = json!({"plan_code": plan, "plan_version": version});
+            world.post(&format!("/deployments/{id}/subscribe"), &world.admin, body).await.expect(201);
+            (record["plan"], record["version"]) = (plan.into(), version.into());
+        }
+        if n == 5 {
+            let path = format!("/deployments/{id}/subscription/cancellation");
+            world.post(&path, &world.admin, json!({"effective": "immediate"})).await.expect(200);
+            (record["plan"], record["version"]) = (Value::Null, Value::Null);
+        }
+        all.insert(0, record);
+        world.clock.shift(TimeDelta::seconds(1));
+    }
+    // Who changes the plan is found under the new one.
+    let changed = all[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/deployments/{changed}/subscription/change");
+    world.post(&path, &world.admin, json!({"plan_code": "team"})).await.expect(200);
+    (all[0]["plan"], all[0]["version"]) = ("team".into(), 1.into());
+    for (query, wanted) in [
+        ("region=eu-north", &(|one: &Value| one["region"] == "eu-north") as &dyn Fn(&Value) -> bool),
+        ("subscribed=true", &|one| !one["plan"].is_null()),
+        ("subscribed=false", &|one| one["plan"].is_null()),
+        ("plan_code=studio&plan_version=1", &|one| one["plan"] == "studio" && one["version"] == 1),
+        ("plan_code=studio&plan_version=2", &|one| one["plan"] == "studio" && one["version"] == 2),
+        ("plan_code=studio&plan_version=3", &|_| false),
+        ("plan_code=studio&plan_version=18446744073709551615", &|_| false),
+        ("plan_code=team", &|one| one["plan"] == "team"),
+        ("plan_code=team&region=us-east&subscribed=true", &|one| one["plan"] == "team" && one["region"] == "us-east"),
+        ("plan_code=nobodys", &|_| false),
+        ("state=active&region=us-east", &|one| one["region"] == "us-east"),
+    ] {
+        let ids = |of_acme: bool| -> Vec<Value> {
+            let those = all.iter().filter(|one| wanted(one) && (!of_acme || one["tenant_id"] == "acme"));
+            those.map(|one| one["id"].clone()).collect()
+        };
+        let path = format!("/deployments?{query}");
+        check(&world, &path, &world.user, "deployments", "id", &ids(true)).await;
+        check(&world, &format!("{path}&tenant_id=acme"), &world.admin, "deployments", "id", &ids(true)).await;
+        check(&world, &path, &world.admin, "deployments", "id", &ids(false)).await;
+    }
+    // Everyone's of a plan come by its version.
+    let newest_version_first = |one: &Value| std::cmp::Reverse(one["version"].as_u64());
+    let mut of_studio: Vec<Value> = all.iter().filter(|one| one["plan"] == "studio").cloned().collect();
+    of_studio.sort_by_key(newest_version_first);
+    let ids: Vec<Value> = of_studio.iter().map(|one| one["id"].clone()).collect();
+    assert!(ids.len() >= 2, "several versions: {of_studio:?}");
+    check(&world, "/deployments?plan_code=studio", &world.admin, "deployments", "id", &ids).await;
+    let refused = world.get("/deployments?plan_version=1", &world.admin).await;
+    refused.expect_problem(400, "plan_code_required");
+}

@@ -115,8 +115,8 @@ fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line>
     };
     vec![
         get("show_lifecycle", "/lifecycle", &[]),
-        create(json!({"tenant_id": "acme", "slug": "other"}), (201, &["TransactWriteItems"], 3)),
-        create(json!({"tenant_id": "acme", "slug": "other"}), (409, &["TransactWriteItems"], 3)),
+        create(json!({"tenant_id": "acme", "slug": "other"}), (201, &["GetItem", "TransactWriteItems"], 3)),
+        create(json!({"tenant_id": "acme", "slug": "other"}), (409, &["GetItem", "TransactWriteItems"], 3)),
         create(json!({"tenant_id": "acme", "slug": "Other"}), (422, &[], 0)),
         get("show_deployment", at(""), READ_TWO),
         get("list_events", at("/events"), READ),
@@ -128,7 +128,8 @@ fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line>
         get("list_deployments", "/deployments?tenant_id=acme&limit=1", READ),
         get("list_deployments", format!("/deployments?tenant_id=acme&limit=1&cursor={cursor}"), READ),
         get("list_deployments", "/deployments?tenant_id=acme&state=active", READ),
-        get("list_deployments", "/deployments?tenant_id=acme&state=active&limit=1", READ),
+        // Whether there is more of that state, a further page of rows tells.
+        get("list_deployments", "/deployments?tenant_id=acme&state=active&limit=1", &["Query", "Query"]),
         get("list_deployments", "/deployments?tenant_id=acme&slug=shop", &["GetItem", "Query"]),
         get("list_deployments", "/deployments?tenant_id=acme&slug=nobody", &["GetItem"]),
         get("list_deployments", "/deployments?slug=shop", &merged(1)),
@@ -176,7 +177,7 @@ async fn measure(keyed: bool, needed: &mut BTreeMap<String, BTreeSet<(String, St
     let body = json!({"kind": "database", "provider_reference": "db-1"});
     let created = world.post(&format!("/deployments/{id}/resources"), &world.data_plane, body).await.expect(201);
     let archived = world.create_in("archived", State::Archived).await;
-    let page = world.get("/deployments?limit=1", &world.user).await.expect(200);
+    let page = world.get("/deployments?tenant_id=acme&limit=1", &world.admin).await.expect(200);
     let cursor = page["next_cursor"].as_str().unwrap();
     let mut lines = lines(&id, &id_of(&created["resource"]), &archived, cursor);
     // The last of those leaves it paused.

@@ -4,8 +4,9 @@
 //! An input is an item as JSON. Objects of the one field `N`, `B`, `SS` or `NS` stand for DynamoDB's own types.
 
 use arcadia_shared::domain::{Aggregate, Authority, Versions, allowed_transitions};
-use arcadia_shared::http::{deployment_row_view, deployment_view, invoice_view, subscription_view};
+use arcadia_shared::http::{deployment_row_view, deployment_view, invoice_row_view, subscription_view};
 use arcadia_shared::store::items::{self, Item};
+use arcadia_shared::store::keys::DEFAULT_DUE_SHARDS;
 use arcadia_shared::store::{CommitId, StoreError};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -28,7 +29,7 @@ pub fn run(input: &[u8]) -> bool {
             items::from_subscription_addon(id, &part.record, part.version)
         }),
         same(&item, items::to_resource, items::from_resource),
-        same(&item, items::to_invoice, items::from_invoice),
+        same(&item, items::to_invoice, |row| items::from_invoice(row, DEFAULT_DUE_SHARDS)),
         same(&item, items::to_plan, items::from_plan),
         same(&item, items::to_plan_version, items::from_plan_version),
         same(&item, items::to_addon, items::from_addon),
@@ -38,8 +39,8 @@ pub fn run(input: &[u8]) -> bool {
         items::to_trial_claim(item.clone()).is_ok(),
         items::from_item::<items::SlugClaimItem>(item.clone()).is_ok(),
     ];
-    if let Ok(invoice) = items::to_invoice(item) {
-        drop(invoice_view(&invoice));
+    if let Ok(row) = items::to_invoice(item) {
+        drop(invoice_row_view(&row));
     }
     assert!(read.iter().filter(|read| **read).count() <= 1, "an item is of one kind");
     read.contains(&true)

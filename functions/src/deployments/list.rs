@@ -1,19 +1,41 @@
-//! `GET /deployments`: lists deployments, newest first.
+//! `GET /deployments`: lists deployments, newest first; those of a plan by its version, newest first.
 
 use arcadia_shared::Error;
-use arcadia_shared::http::{Answer, Call, PageRequest, cursor, deployment_row_view};
+use arcadia_shared::domain::ShortCode;
+use arcadia_shared::http::{Answer, Call, PageRequest, deployment_row_view};
 use arcadia_shared::runtime::App;
-use arcadia_shared::store::DeploymentFilter;
+use arcadia_shared::store::{DeploymentFilter, DeploymentRow};
 use serde_json::{Value, json};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
-    let page = PageRequest::from_call(call)?;
+    let plan_code: Option<ShortCode> = call.parsed_parameter("plan_code")?;
+    let plan_version = call.number("plan_version")?;
+    if plan_version.is_some() && plan_code.is_none() {
+        return Err(Error::malformed("plan_code_required", "the parameter plan_version needs plan_code"));
+    }
+    // No plan has a version beyond what fits.
+    let plan_version = plan_version.map(|version| u32::try_from(version).unwrap_or(u32::MAX));
     let filter = DeploymentFilter {
         tenant_id: call.principal.tenant_or(call.parsed_parameter("tenant_id")?)?,
         state: call.parsed_parameter("state")?,
         slug: call.parsed_parameter("slug")?,
+        region: call.parsed_parameter("region")?,
+        subscribed: call.boolean("subscribed")?,
+        plan: plan_code.map(|code| (code, plan_version)),
     };
-    let found = app.store.list_deployments(&call.principal.scope, &filter, page.limit, page.position).await?;
-    let deployments: Vec<Value> = found.items.iter().map(deployment_row_view).collect();
-    Ok(Answer::ok(json!({"deployments": deployments, "next_cursor": found.next.map(cursor)})))
+    let (rows, next_cursor): (Vec<DeploymentRow>, _) = match &filter {
+        DeploymentFilter { tenant_id: None, slug: None, plan: Some((code, _)), .. } => {
+            let page = PageRequest::from_call(call)?;
+            let found = app.store.list_of_plan(code, &filter, page.limit, page.position).await?;
+            (found.items, page.cursor(found.next))
+        }
+        _ => {
+            let page = PageRequest::from_call(call)?;
+            let scope = &call.principal.scope;
+            let found = app.store.list_deployments(scope, &filter, page.limit, page.position).await?;
+            (found.items, page.cursor(found.next))
+        }
+    };
+    let deployments: Vec<Value> = rows.iter().map(deployment_row_view).collect();
+    Ok(Answer::ok(json!({"deployments": deployments, "next_cursor": next_cursor})))
 }

@@ -2,7 +2,7 @@
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::InvoiceNumber;
-use arcadia_shared::http::{Answer, Call, PageRequest, cursor, invoice_view};
+use arcadia_shared::http::{Answer, Call, PageRequest, invoice_view};
 use arcadia_shared::runtime::App;
 use serde_json::{Value, json};
 
@@ -13,5 +13,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let found = app.store.list_invoices(&call.principal.scope, id, page.limit, position).await?;
     let invoices = found.ok_or(Error::NotFound)?;
     let views: Vec<Value> = invoices.items.iter().map(invoice_view).collect();
-    Ok(Answer::ok(json!({"invoices": views, "next_cursor": invoices.next.map(cursor)})))
+    Ok(Answer::ok(json!({"invoices": views, "next_cursor": page.cursor(invoices.next)})))
 }

@@ -2,7 +2,7 @@
 
 use arcadia_shared::Error;
 use arcadia_shared::domain::ShortCode;
-use arcadia_shared::http::{Answer, Call, PageRequest, cursor};
+use arcadia_shared::http::{Answer, Call, PageRequest};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
@@ -11,6 +11,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page = PageRequest::from_call(call)?;
     let plan = app.store.load_plan(&code).await?.ok_or(Error::NotFound)?;
     let versions = app.store.list_plan_versions(&plan, page.limit, page.position).await?;
-    let body = json!({"plan": plan, "versions": versions.items, "next_cursor": versions.next.map(cursor)});
+    let body = json!({"plan": plan, "versions": versions.items, "next_cursor": page.cursor(versions.next)});
     Ok(Answer::versioned(body, plan.revision))
 }

@@ -13,22 +13,32 @@ const PAGE = 50;
 
 /** @param {import('../main.js').PageProps} props */
 export function Deployments({ session, query }) {
-  const { state, slug, tenant_id } = query;
+  const { state, slug, tenant_id, subscribed, region, plan_code } = query;
   const list = /** @type {import('../ui.js').Paged<DeploymentRow>} */ (
     usePages('/deployments', 'deployments', {
       state: state ?? '',
       slug: slug ?? '',
+      subscribed: subscribed ?? '',
+      region: region ?? '',
+      plan_code: plan_code ?? '',
       tenant_id: session.admin ? (tenant_id ?? '') : '',
       limit: PAGE,
     })
   );
-  const any = Boolean(state || slug || tenant_id);
+  const any = Boolean(state || slug || tenant_id || subscribed || region || plan_code);
   const [act, dialog] = useAction();
   return html`
     <${Page} title="Deployments" actions=${html`<button type="button" class="primary" onClick=${() => act(creation(session.admin, tenant_id))}>New deployment</button>`}>
-      <${Filters} any=${any} names=${['state', 'slug', 'tenant_id']}>
+      <${Filters} any=${any} names=${['state', 'slug', 'tenant_id', 'subscribed', 'region', 'plan_code']}>
         <${Filter} label="State" name="state" value=${state} options=${[['', 'Any'], ...STATES.map((each) => [each, words(each)])]} />
         ${session.admin && html`<${Filter} label="Tenant" name="tenant_id" value=${tenant_id} placeholder="acme" />`}
+        <${Filter} label="Plan" name="plan_code" value=${plan_code} placeholder="studio" />
+        <${Filter} label="Subscription" name="subscribed" value=${subscribed} options=${[
+          ['', 'Any'],
+          ['true', 'live'],
+          ['false', 'none'],
+        ]} />
+        <${Filter} label="Region" name="region" value=${region} placeholder="eu-central" />
         <${Filter} label="Slug" name="slug" value=${slug} placeholder="shop" />
       <//>
       ${

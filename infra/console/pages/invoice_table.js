@@ -6,9 +6,9 @@ import { href } from '../router.js';
 import { Chip, html, Money, opens, When } from '../ui.js';
 import { payable, payment, voidable, voiding } from './invoice_commands.js';
 
-/** @param {{ invoices: Array<import('../shapes.d.ts').Invoice>, act?: (action: import('../act.js').Action) => void }} props
- *   `act`: with what the platform can do to them */
-export function InvoiceTable({ invoices, act }) {
+/** @param {{ invoices: Array<import('../shapes.d.ts').Invoice | import('../shapes.d.ts').InvoiceRow>, admin?: boolean, act?: (action: import('../act.js').Action) => void }} props
+ *   `act`: with what the platform can do to them; `admin`: with whose they are, if they say it */
+export function InvoiceTable({ invoices, admin = false, act }) {
   return html`
     <table class="rows click">
       <thead><tr>
@@ -19,7 +19,7 @@ export function InvoiceTable({ invoices, act }) {
         const path = `deployments/${invoice.deployment_id}/invoices/${invoice.number}`;
         return html`
           <tr key=${invoice.number} onClick=${opens(path)}>
-            <th scope="row"><a class="number" href=${href(path)}>${invoice.number}</a><span class="sub">${period(invoice.billed_from, invoice.billed_to)}</span></th>
+            <th scope="row"><a class="number" href=${href(path)}>${invoice.number}</a><span class="sub">${'slug' in invoice && html`${admin && `${invoice.tenant_id}/`}<b>${invoice.slug}</b>, `}${period(invoice.billed_from, invoice.billed_to)}</span></th>
             <td><${Status} invoice=${invoice} /></td>
             <td class="w nowrap"><${When} at=${invoice.due_at} bare=${true} /></td>
             <td class="num w"><${Money} cents=${invoice.total_cents} currency=${invoice.currency} /></td>

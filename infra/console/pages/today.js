@@ -60,30 +60,19 @@ export function Today({ session }) {
 }
 
 /**
- * What is overdue of deployments that the clock has stopped or warned, the longest overdue first.
+ * What is overdue, the longest first.
  * @returns {Promise<WhatIsOverdue>}
  */
 async function loadOverdue() {
-  const pages = await Promise.all(
-    STATES.map(
-      (state) =>
-        /** @type {Promise<{ deployments: import('../shapes.d.ts').DeploymentRow[], next_cursor: string | null }>} */ (
-          api.get('/deployments', { state, limit: PAGE })
-        ),
-    ),
+  const page = /** @type {{ invoices: Owed[], next_cursor: string | null }} */ (
+    await api.get('/invoices', { status: 'overdue', limit: PAGE })
   );
-  const now = api.now().getTime();
-  const invoices = pages
-    .flatMap((page) => page.deployments)
-    .flatMap(({ id, tenant_id, slug, open_invoices }) => open_invoices.map((open) => ({ ...open, deployment_id: id, tenant_id, slug })))
-    .filter((open) => Date.parse(open.due_at) <= now)
-    .sort((one, other) => Date.parse(one.due_at) - Date.parse(other.due_at));
-  return { invoices, more: pages.some((page) => page.next_cursor !== null) };
+  return { invoices: page.invoices, more: page.next_cursor !== null };
 }
 
 /** @param {{ invoices: Owed[], more: boolean, admin: boolean }} props */
 function Overdue({ invoices, more, admin }) {
-  if (invoices.length === 0) return html`<${Empty}>Nothing is overdue of deployments that are past due, suspended or paused.<//>`;
+  if (invoices.length === 0) return html`<${Empty}>Nothing is overdue.<//>`;
   const now = api.now().getTime();
   const days = (/** @type {Owed} */ invoice) => Math.floor((now - Date.parse(invoice.due_at)) / DAY_MS);
   const ages = AGES.map(([name, most], index) => {
@@ -133,7 +122,7 @@ function Overdue({ invoices, more, admin }) {
       )}
       </tbody>
     </table>
-    <p class="more">Deployments: ${STATES.map((state, index) => html`${index > 0 && ', '}<a href=${href('deployments', { state })}>${words(state)}</a>`)}</p>`;
+    <p class="more"><a href=${href('invoices', { status: 'overdue' })}>All that is overdue</a>. Deployments: ${STATES.map((state, index) => html`${index > 0 && ', '}<a href=${href('deployments', { state })}>${words(state)}</a>`)}</p>`;
 }
 
 /**

@@ -26,7 +26,7 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "index.html" "style.css" "act.js" "api.js" "fields.js" "format.js" "lifecycle.js" "main.js" "router.js" "session.js"
     "ui.js" "pages/catalog.js" "pages/clock.js" "pages/commands.js" "pages/deployment.js" "pages/deployments.js"
-    "pages/history.js" "pages/invoice.js" "pages/invoice_commands.js" "pages/invoice_table.js" "pages/schedule.js" "pages/signin.js"
+    "pages/history.js" "pages/invoice.js" "pages/invoices.js" "pages/invoice_commands.js" "pages/invoice_table.js" "pages/schedule.js" "pages/signin.js" "pages/tenant.js" "pages/tenants.js"
     "pages/subscription.js" "pages/today.js" "vendor/hooks.js" "vendor/htm.js" "vendor/preact.js"
 ];
 

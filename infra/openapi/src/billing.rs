@@ -1,7 +1,7 @@
 //! Invoices, payments and dunning policies.
 
 use arcadia_shared::domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, PaymentReference, Power};
-use arcadia_shared::http::{AccountView, DeploymentView, InvoiceView, ScheduleEntryView};
+use arcadia_shared::http::{AccountView, DeploymentView, InvoiceRowView, InvoiceView, ScheduleEntryView, TenantView};
 use schemars::JsonSchema;
 use serde_json::json;
 
@@ -55,6 +55,13 @@ struct List {
 }
 
 #[derive(JsonSchema)]
+#[schemars(rename = "InvoiceRowList")]
+struct Found {
+    invoices: Vec<InvoiceRowView<'static>>,
+    next_cursor: NextCursor,
+}
+
+#[derive(JsonSchema)]
 #[schemars(rename = "InvoiceAnswer")]
 struct One {
     invoice: InvoiceView<'static>,
@@ -78,6 +85,13 @@ struct Policy {
 #[schemars(rename = "ScheduleList")]
 struct Schedule {
     schedule: Vec<ScheduleEntryView<'static>>,
+    next_cursor: NextCursor,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "TenantList")]
+struct Tenants {
+    tenants: Vec<TenantView>,
     next_cursor: NextCursor,
 }
 
@@ -133,6 +147,20 @@ pub fn operations() -> Vec<Operation> {
         .problems(&["invoice_has_payments", "invoice_not_open", "version_conflict"])
         .powers(&[Power::Void]),
         Operation::new(
+            INVOICES,
+            "find_invoices",
+            "Find invoices across deployments",
+            "A tenant's users see their own tenant's; platform_admin sees everyone's, or those of `tenant_id`. What is overdue \
+             comes by due date, the longest overdue first; what is open or uncollectible by due date, the latest first, and \
+             so does what is void of everyone's; all else by the time of issue, the newest first. A page can hold fewer than \
+             `limit` and still have a `next_cursor`. A tenant's open, overdue and uncollectible invoices are found by its \
+             deployments, of 10,000 at most. With `Accept: text/csv` the page comes as CSV (RFC 4180) with a line of names, \
+             and the next page's address as `Link` with `rel=\"next\"`.",
+        )
+        .ok::<Found>("A page of invoices.")
+        .csv()
+        .problems(&["not_found", "tenant_not_permitted", "too_many_deployments"]),
+        Operation::new(
             TENANTS,
             "list_schedule",
             "List what the clock will do",
@@ -142,6 +170,14 @@ pub fn operations() -> Vec<Operation> {
         )
         .ok::<Schedule>("A page of steps.")
         .problems(&["tenant_not_permitted", "too_many_deployments"]),
+        Operation::new(
+            TENANTS,
+            "list_tenants",
+            "List tenants",
+            "Everyone who ever had a deployment, by id, with how many there are that are not archived, and what is open and \
+             overdue. Of a tenant with more than 10,000 deployments both are null.",
+        )
+        .ok::<Tenants>("A page of tenants."),
         Operation::new(
             TENANTS,
             "show_account",

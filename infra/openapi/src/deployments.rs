@@ -170,10 +170,11 @@ fn deployments() -> Vec<Operation> {
             TAG,
             "list_deployments",
             "List deployments",
-            "Newest first. A tenant's users see their own tenant's; platform_admin sees all, or those of `tenant_id`.",
+            "Newest first; everyone's of a plan by its version first. A tenant's users see their own tenant's; platform_admin \
+             sees all, or those of `tenant_id`. A page can hold fewer than `limit` and still have a `next_cursor`.",
         )
         .ok::<List>("A page of deployments.")
-        .problems(&["tenant_not_permitted"]),
+        .problems(&["plan_code_required", "tenant_not_permitted"]),
         create(),
         Operation::new(
             TAG,

@@ -259,12 +259,13 @@ fn request_body(body: Body, generators: &mut Generators) -> Value {
 }
 
 fn success(answer: Answer, replays: bool, generators: &mut Generators) -> Value {
-    let Answer { status: _, description, schema, etag, location, links } = answer;
+    let Answer { status: _, description, schema, etag, location, csv, links } = answer;
     let mut headers = Map::new();
     for (name, component, promised) in [
         ("x-request-id", "RequestId", true),
         ("ETag", "ETag", etag),
         ("Location", "Location", location),
+        ("Link", "Link", csv),
         ("Idempotent-Replayed", "IdempotentReplayed", replays),
     ] {
         if promised {
@@ -277,6 +278,9 @@ fn success(answer: Answer, replays: bool, generators: &mut Generators) -> Value 
         "headers": headers,
         "content": {"application/json": {"schema": schema}},
     });
+    if csv {
+        described["content"]["text/csv"] = json!({"schema": {"type": "string"}});
+    }
     if !links.is_empty() {
         let link = |(operation, parameters): (&str, Vec<(&str, &str)>)| {
             let parameters: BTreeMap<_, _> = parameters.into_iter().collect();

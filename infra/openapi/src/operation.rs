@@ -40,6 +40,8 @@ pub struct Answer {
     pub schema: SchemaOf,
     pub etag: bool,
     pub location: bool,
+    /// Whether it can be had as CSV, with the address of the next page.
+    pub csv: bool,
     /// What can be done next: an operation and its parameters.
     pub links: Vec<(&'static str, Vec<LinkParameter>)>,
 }
@@ -96,6 +98,11 @@ impl Operation {
         self.answer::<T>(201, description).last_answer(|answer| (answer.etag, answer.location) = (true, true))
     }
 
+    /// Its last answer can be had as CSV, page by page.
+    pub fn csv(self) -> Self {
+        self.last_answer(|answer| answer.csv = true)
+    }
+
     /// What its last answer leads to.
     pub fn link(self, operation: &'static str, parameters: impl Into<Vec<LinkParameter>>) -> Self {
         self.last_answer(|answer| answer.links.push((operation, parameters.into())))
@@ -123,7 +130,8 @@ impl Operation {
 
     fn answer<T: JsonSchema>(mut self, status: u16, description: &'static str) -> Self {
         let schema = schema_of::<T>;
-        self.answers.push(Answer { status, description, schema, etag: false, location: false, links: Vec::new() });
+        let (etag, location, csv) = (false, false, false);
+        self.answers.push(Answer { status, description, schema, etag, location, csv, links: Vec::new() });
         self
     }
 

@@ -4,6 +4,7 @@ use arcadia_shared::domain::{
     Action, DeploymentId, InvoiceNumber, ResourceId, ShortCode, Slug, State, SubscriptionAddonId, TenantId,
 };
 use arcadia_shared::http::{DEFAULT_LIMIT, MAX_LIMIT};
+use arcadia_shared::store::ListedStatus;
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
@@ -64,6 +65,41 @@ pub fn query_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Pa
             json!({"type": "integer", "minimum": 0, "maximum": u64::MAX, "default": 0}),
             "invalid_number",
         ),
+        "deployment_id" => ("Only this deployment's.", json!(generator.subschema_for::<DeploymentId>()), "invalid_id"),
+        "status" => (
+            "Only those in this status; `overdue` are the open ones whose due date has come.",
+            json!({"type": "string", "enum": ListedStatus::ALL.map(ListedStatus::as_str)}),
+            "invalid_status",
+        ),
+        "due_before" => {
+            ("Only what is due before this moment.", json!(generator.subschema_for::<Moment>()), "invalid_timestamp")
+        }
+        "issued_from" => (
+            "Only what was issued at this moment or later.",
+            json!(generator.subschema_for::<Moment>()),
+            "invalid_timestamp",
+        ),
+        "issued_to" => (
+            "Only what was issued before this moment.",
+            json!(generator.subschema_for::<Moment>()),
+            "invalid_timestamp",
+        ),
+        "region" => ("Only those in this region.", json!(generator.subschema_for::<ShortCode>()), "invalid_code"),
+        "plan_code" => (
+            "Only those with a live subscription to this plan.",
+            json!(generator.subschema_for::<ShortCode>()),
+            "invalid_code",
+        ),
+        "plan_version" => (
+            "Of those only those of this version.",
+            json!({"type": "integer", "minimum": 0, "maximum": u64::MAX}),
+            "invalid_number",
+        ),
+        "subscribed" => (
+            "`true`: only those with a live subscription; `false`: only those without.",
+            json!({"type": "boolean"}),
+            "invalid_boolean",
+        ),
         "before" => {
             ("Only what is due before this moment.", json!(generator.subschema_for::<Moment>()), "invalid_timestamp")
         }
@@ -123,6 +159,10 @@ pub fn answer_headers() -> Value {
             "description": "Where what was made can be found.",
             "required": true,
             "schema": {"type": "string", "pattern": "^/api/v1/"},
+        },
+        "Link": {
+            "description": "Of CSV: the address of the next page, if there may be more.",
+            "schema": {"type": "string", "pattern": "^<[^>]+>; rel=\"next\"$"},
         },
         "RetryAfter": {
             "description": "In how many seconds to come back.",

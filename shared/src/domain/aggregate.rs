@@ -41,6 +41,8 @@ pub struct Change {
     pub resource: Option<Resource>,
     /// The version of that resource that the decision rests on; `None` for a new one.
     pub resource_read: Option<u64>,
+    /// Whether the tenant may have no account yet, so that one is opened unless it has.
+    pub opens_account: bool,
     /// The plan whose one trial the tenant takes up.
     pub trial_of: Option<ShortCode>,
     /// An invoice that was read, as it will be. New ones, those given up and those that an entry names follow from the

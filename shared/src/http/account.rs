@@ -77,6 +77,51 @@ struct UpcomingInvoice<'a> {
     estimate: bool,
 }
 
+/// A tenant in a list.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Tenant"))]
+pub struct TenantView {
+    /// The tenant.
+    tenant_id: TenantId,
+    /// How many deployments it has that are not archived; null if there are more than can be added up.
+    deployments: Option<usize>,
+    /// What it owes, by currency; null if there are more deployments than can be added up.
+    due: Option<Vec<TenantDue>>,
+}
+
+/// What a tenant owes in one currency, in minor units.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+struct TenantDue {
+    /// The currency.
+    currency: Currency,
+    /// What is due on open invoices.
+    due_cents: i64,
+    /// What of it is overdue: its due date has come.
+    overdue_cents: i64,
+}
+
+impl TenantView {
+    /// Adds up a tenant's deployments as of `now`; without them, if there are too many.
+    #[must_use]
+    pub fn new(tenant_id: TenantId, rows: Option<&[DeploymentRow]>, now: Timestamp) -> Self {
+        let live = |rows: &[DeploymentRow]| rows.iter().filter(|row| row.deployment.state != State::Archived).count();
+        let due = |rows: &[DeploymentRow]| {
+            let amounts = AccountView::new(&tenant_id, rows, now).amounts.into_iter();
+            amounts
+                .filter(|amount| amount.open_cents > 0)
+                .map(|AccountAmounts { currency, open_cents, overdue_cents, .. }| TenantDue {
+                    currency,
+                    due_cents: open_cents,
+                    overdue_cents,
+                })
+                .collect()
+        };
+        let (deployments, due) = (rows.map(live), rows.map(due));
+        Self { tenant_id, deployments, due }
+    }
+}
+
 /// What the clock will do next with a deployment.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "ScheduleEntry"))]

@@ -57,7 +57,7 @@ impl IdempotencyKey {
     /// What is to be stored together with what the request does.
     #[must_use]
     pub fn record(&self, answer: &Answer, now: Timestamp) -> IdempotencyRecord {
-        let Answer { status, body, version, location, replayed: _ } = answer;
+        let Answer { status, body, version, location, replayed: _, csv: _ } = answer;
         IdempotencyRecord {
             id: self.id.clone(),
             fingerprint: self.fingerprint.clone(),
@@ -81,7 +81,7 @@ impl IdempotencyKey {
         let damaged = || StoreError::Damaged(format!("the idempotency record {id}"));
         let status = StatusCode::from_u16(status).map_err(|_| damaged())?;
         let body = serde_json::from_str(&body).map_err(|_| damaged())?;
-        Ok(Answer { status, body, version, location, replayed: true })
+        Ok(Answer { status, body, version, location, replayed: true, csv: None })
     }
 }
 

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 
 use super::Call;
 use crate::Error;
@@ -14,6 +15,9 @@ pub const DEFAULT_LIMIT: usize = 50;
 /// How many records a page can have.
 pub const MAX_LIMIT: usize = 100;
 
+/// How much of a digest tells one list from another.
+const LIST_BYTES: usize = 6;
+
 /// What part of a list is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest<P> {
@@ -21,6 +25,8 @@ pub struct PageRequest<P> {
     pub limit: usize,
     /// Only records that follow this one in the list.
     pub position: Option<P>,
+    /// Which list it is, in a digest: a cursor of another one is none of this.
+    list: String,
 }
 
 /// Which end of a list comes first.
@@ -44,7 +50,7 @@ impl FromStr for Order {
     }
 }
 
-impl<P: FromStr> PageRequest<P> {
+impl<P: FromStr + ToString> PageRequest<P> {
     /// Reads `limit` and `cursor` from the query.
     ///
     /// # Errors
@@ -62,27 +68,46 @@ impl<P: FromStr> PageRequest<P> {
                 })?
             }
         };
+        let list = list_of(call);
         let position = match call.parameter("cursor") {
             None => None,
-            Some(text) => Some(decode(text).ok_or_else(|| {
+            Some(text) => Some(decode(&list, text).ok_or_else(|| {
                 Error::malformed(
                     "invalid_cursor",
-                    "the parameter cursor must be a next_cursor from an answer to the same list",
+                    "the parameter cursor must be a next_cursor from an answer to the same list with the same filters",
                 )
             })?),
         };
-        Ok(Self { limit, position })
+        Ok(Self { limit, position, list })
+    }
+
+    /// Wraps where the rest of this list begins for the caller, so that nobody builds on what is inside.
+    pub fn cursor(&self, next: Option<P>) -> Option<String> {
+        next.map(|position| encode(&self.list, &position))
     }
 }
 
-/// Wraps a position for the caller, so that nobody builds on what is inside.
-pub fn cursor<P: ToString>(position: P) -> String {
-    URL_SAFE_NO_PAD.encode(position.to_string())
+/// A digest of the path and of all parameters of the query but those of the page.
+fn list_of(call: &Call) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(call.address());
+    let mut filters: Vec<_> =
+        call.parameters().iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor")).collect();
+    filters.sort_unstable();
+    for (name, value) in filters {
+        // Neither a name nor what parses as a value contains this.
+        hasher.update(format!("\0{name}\0{value}"));
+    }
+    URL_SAFE_NO_PAD.encode(&hasher.finalize()[..LIST_BYTES])
 }
 
-fn decode<P: FromStr>(cursor: &str) -> Option<P> {
+fn encode(list: &str, position: &impl ToString) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{list}:{}", position.to_string()))
+}
+
+fn decode<P: FromStr>(list: &str, cursor: &str) -> Option<P> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    std::str::from_utf8(&bytes).ok()?.parse().ok()
+    std::str::from_utf8(&bytes).ok()?.strip_prefix(list)?.strip_prefix(':')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -93,10 +118,12 @@ mod tests {
     #[test]
     fn a_cursor_is_read_back_and_a_forged_one_is_not() {
         let id: DeploymentId = "0192f0c1-2345-7abc-8def-0123456789ab".parse().unwrap();
-        assert_eq!(decode::<DeploymentId>(&cursor(id)), Some(id));
-        assert_eq!(decode::<u64>(&cursor(7_u64)), Some(7));
-        for bad in ["", "!", "Zm9v", &cursor("TENANT#other"), &cursor(7_u64), &format!("{}=", cursor(id))] {
-            assert_eq!(decode::<DeploymentId>(bad), None, "{bad}");
+        let here = "aGVyZQ";
+        assert_eq!(decode::<DeploymentId>(here, &encode(here, &id)), Some(id));
+        assert_eq!(decode::<u64>(here, &encode(here, &7_u64)), Some(7));
+        let (elsewhere, other, number) = (encode("b3RoZXI", &id), encode(here, &"TENANT#other"), encode(here, &7_u64));
+        for bad in ["", "!", "Zm9v", &elsewhere, &other, &number, &format!("{}=", encode(here, &id))] {
+            assert_eq!(decode::<DeploymentId>(here, bad), None, "{bad}");
         }
     }
 }

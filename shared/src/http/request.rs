@@ -50,6 +50,46 @@ impl Call {
         Ok(Self { principal, idempotency_key, request, parameters: given })
     }
 
+    /// The parameters of the query.
+    #[must_use]
+    pub fn parameters(&self) -> &[(String, String)] {
+        &self.parameters
+    }
+
+    /// The path, as it was called.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.request.uri().path()
+    }
+
+    /// Whether the caller asks for CSV, at least as much as for JSON: RFC 9110, section 12.5.1.
+    #[must_use]
+    pub fn wants_csv(&self) -> bool {
+        let accept = self.header("accept").unwrap_or_default();
+        let quality = |wanted: &str| {
+            let mut found = accept.split(',').filter_map(|range| {
+                let mut parts = range.split(';').map(str::trim);
+                let is_wanted = parts.next()?.eq_ignore_ascii_case(wanted);
+                let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0_f32);
+                is_wanted.then_some(quality)
+            });
+            found.next().unwrap_or(0.0)
+        };
+        let csv = quality("text/csv");
+        csv > 0.0 && csv >= quality("application/json")
+    }
+
+    /// The address of the next page of this list, for `Link`.
+    #[must_use]
+    pub fn next_address(&self, cursor: &str) -> String {
+        let filters = self.parameters.iter().filter(|(name, _)| name != "cursor");
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(filters)
+            .append_pair("cursor", cursor)
+            .finish();
+        format!("{}?{query}", self.address())
+    }
+
     /// A query parameter.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
@@ -64,6 +104,18 @@ impl Call {
         let parse = |text: &str| {
             text.parse()
                 .map_err(|e: InvalidValue| Error::malformed(e.code, format!("the parameter {name} {}", e.detail)))
+        };
+        self.parameter(name).map(parse).transpose()
+    }
+
+    /// A parameter of the query that is `true` or `false`.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with the code `invalid_boolean`.
+    pub fn boolean(&self, name: &str) -> Result<Option<bool>, Error> {
+        let parse = |text: &str| {
+            text.parse()
+                .map_err(|_| Error::malformed("invalid_boolean", format!("the parameter {name} must be true or false")))
         };
         self.parameter(name).map(parse).transpose()
     }

@@ -191,6 +191,18 @@ pub struct InvoiceView<'a> {
     pub(super) due_cents: i64,
 }
 
+/// An invoice in a list of several deployments.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "InvoiceRow"))]
+pub struct InvoiceRowView<'a> {
+    /// Whose it is.
+    pub(super) tenant_id: &'a TenantId,
+    /// Its deployment's name in URLs.
+    pub(super) slug: &'a Slug,
+    #[serde(flatten)]
+    pub(super) invoice: InvoiceView<'a>,
+}
+
 impl<'a> DeploymentView<'a> {
     /// The view of a deployment and of what the clock will do next.
     pub(super) fn new(deployment: &'a Deployment, next: Option<NextAction>, upcoming: Option<Vec<NextAction>>) -> Self {

@@ -8,7 +8,7 @@ use super::items::{
     self, ADDON_TYPE, DUNNING_POLICY_TYPE, Item, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE, number, string,
 };
 use super::keys::{self, Key};
-use super::queries::Page;
+use super::pages::Page;
 use super::reread::{Reading, until_whole};
 use super::schema::TENANT_INDEX;
 use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};

@@ -13,10 +13,10 @@ use aws_sdk_dynamodb::types::{
 use uuid::Uuid;
 
 use super::failure::SHORTAGE_CODES;
-use super::items::{self, DeploymentItem, Item, number, string, to_item};
+use super::items::{self, DeploymentItem, InvoiceRow, Item, number, string, to_item};
 use super::keys::{self, Key};
 use super::{IdempotencyRecord, Store, StoreError, idempotency};
-use crate::domain::{Aggregate, Change, Deployment, EventKind, InvoiceNumber, Payment, Versions};
+use crate::domain::{Aggregate, Change, Deployment, EventKind, Invoice, InvoiceNumber, Payment, Versions};
 use crate::metrics;
 
 /// How often a commit is sent before the caller is told to come back later.
@@ -153,10 +153,13 @@ impl Store {
         commit_id: CommitId,
         record: Option<&IdempotencyRecord>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let Change { before, after, events, resource, resource_read, trial_of, invoice, invoice_read } = change;
+        let Change { before, after, events, resource, resource_read, opens_account, trial_of, invoice, invoice_read } =
+            change;
         let Aggregate { deployment, subscription, addons, versions } = after;
         let id = deployment.id;
         let item = to_item(&DeploymentItem::new(after, self.due_shards, commit_id))?;
+        let invoice_item =
+            |invoice: &Invoice| items::from_invoice(&InvoiceRow::new(deployment, invoice.clone()), self.due_shards);
         let mut puts = Vec::with_capacity(3 + events.len());
         if let Some(before) = before {
             puts.push(self.put_over(item, &before.deployment));
@@ -177,13 +180,13 @@ impl Store {
             puts.push(self.put_new(item));
             if let EventKind::InvoiceOpened { invoice, .. } = &event.kind {
                 // The number follows from the period, so a period that was billed is found out here, whatever else.
-                puts.push(self.put_new(items::from_invoice(invoice)?));
+                puts.push(self.put_new(invoice_item(invoice)?));
             } else if let EventKind::InvoicesUncollectible { numbers } = &event.kind {
                 given_up = numbers;
             }
         }
         if let Some(invoice) = invoice {
-            puts.push(self.put_version(items::from_invoice(invoice)?, *invoice_read));
+            puts.push(self.put_version(invoice_item(invoice)?, *invoice_read));
         }
         if let Some(resource) = resource {
             puts.push(self.put_version(items::from_resource(resource)?, *resource_read));
@@ -211,6 +214,9 @@ impl Store {
         writes.extend(self.invoice_updates(change, given_up)?);
         for addon_id in old.addons.keys().filter(|id| !versions.addons.contains_key(id)) {
             writes.push(self.delete(keys::subscription_addon(id, *addon_id))?);
+        }
+        if *opens_account {
+            writes.push(self.open_account(deployment)?);
         }
         writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
         Ok(writes)

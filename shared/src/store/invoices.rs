@@ -1,6 +1,8 @@
 //! Writes to invoices that a commit has not read: credits, balance, and giving up. The deployment, on whose version the commit
 //! is conditional, tells the status and what is due.
 
+use std::fmt::Write as _;
+
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 
@@ -17,7 +19,7 @@ impl Store {
         given_up: &[InvoiceNumber],
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let deployment = &change.after.deployment;
-        let given_up = given_up.iter().map(|number| self.give_up(keys::invoice(deployment.id, number), deployment));
+        let given_up = given_up.iter().map(|number| self.give_up(number, deployment));
         let entered = invoice_updates(change);
         let entered =
             entered.iter().map(|update| self.update_invoice(keys::invoice(deployment.id, update.number), update));
@@ -25,14 +27,20 @@ impl Store {
     }
 
     /// Marks an invoice as uncollectible, without having read it.
-    fn give_up(&self, key: Key, after: &Deployment) -> Result<TransactWriteItem, StoreError> {
+    fn give_up(&self, number_of_it: &InvoiceNumber, after: &Deployment) -> Result<TransactWriteItem, StoreError> {
+        let status = InvoiceStatus::Uncollectible;
         let update = self
-            .update(key)
+            .update(keys::invoice(after.id, number_of_it))
             .update_expression(
-                "SET #record.#status = :uncollectible, #record.closed_at = :at, #record.version = :version",
+                "SET #record.#status = :uncollectible, #record.closed_at = :at, #record.version = :version, \
+                GSI3PK = :partition",
             )
             .condition_expression("#record.#status = :open")
-            .expression_attribute_values(":uncollectible", string(InvoiceStatus::Uncollectible.as_str()))
+            .expression_attribute_values(":uncollectible", string(status.as_str()))
+            .expression_attribute_values(
+                ":partition",
+                string(keys::invoice_status_partition(status, after.id, self.due_shards)),
+            )
             .expression_attribute_values(":open", string(InvoiceStatus::Open.as_str()))
             .expression_attribute_values(":at", timestamp(after.updated_at)?)
             .expression_attribute_values(":version", number(after.version))
@@ -44,26 +52,37 @@ impl Store {
     /// Enters credits and balance on an invoice, without having read it: the deployment, on whose version the commit is
     /// conditional, tells its status and what is due.
     fn update_invoice(&self, key: Key, update: &InvoiceUpdate<'_>) -> Result<TransactWriteItem, StoreError> {
-        let InvoiceUpdate { number: _, was, is_settled, credited_cents, returned_cents, balance_cents, .. } = update;
-        let credits = update.credits.iter().map(|credit| to_item(credit).map(AttributeValue::M));
-        let credits = credits.collect::<Result<Vec<_>, _>>()?;
-        let mut expression = "SET #record.credited_cents = #record.credited_cents + :credited, \
-            #record.returned_cents = #record.returned_cents + :returned, \
-            #record.balance_cents = #record.balance_cents + :balance, \
-            #record.credits = list_append(#record.credits, :credits), \
-            #record.version = :version"
-            .to_owned();
+        let InvoiceUpdate {
+            number: _, was, is_settled, credited_cents, returned_cents, balance_cents, credits, ..
+        } = update;
+        let mut expression = "SET #record.version = :version".to_owned();
         let mut builder = self
             .update(key)
             .condition_expression("#record.#status = :was")
             .expression_attribute_values(":was", string(was.as_str()))
-            .expression_attribute_values(":credited", number(credited_cents))
-            .expression_attribute_values(":returned", number(returned_cents))
-            .expression_attribute_values(":balance", number(balance_cents))
-            .expression_attribute_values(":credits", AttributeValue::L(credits))
             .expression_attribute_values(":version", number(update.version));
+        let sums =
+            [("credited_cents", credited_cents), ("returned_cents", returned_cents), ("balance_cents", balance_cents)];
+        let added: Vec<_> = sums.into_iter().filter(|(_, cents)| **cents != 0).collect();
+        // What is zero is not stored, and there may be nothing to add to.
+        for (name, cents) in &added {
+            write!(expression, ", #record.{name} = if_not_exists(#record.{name}, :zero) + :{name}")
+                .map_err(|error| StoreError::Damaged(error.to_string()))?;
+            builder = builder.expression_attribute_values(format!(":{name}"), number(cents));
+        }
+        if !added.is_empty() {
+            builder = builder.expression_attribute_values(":zero", number(0));
+        }
+        if !credits.is_empty() {
+            let credits = credits.iter().map(|credit| to_item(credit).map(AttributeValue::M));
+            let credits = AttributeValue::L(credits.collect::<Result<_, _>>()?);
+            expression.push_str(", #record.credits = list_append(if_not_exists(#record.credits, :none), :credits)");
+            builder = builder
+                .expression_attribute_values(":credits", credits)
+                .expression_attribute_values(":none", AttributeValue::L(Vec::new()));
+        }
         if *is_settled {
-            expression.push_str(", #record.#status = :paid, #record.closed_at = :at");
+            expression.push_str(", #record.#status = :paid, #record.closed_at = :at REMOVE GSI3PK, GSI3SK");
             builder = builder
                 .expression_attribute_values(":paid", string(InvoiceStatus::Paid.as_str()))
                 .expression_attribute_values(":at", timestamp(update.at)?);

@@ -6,152 +6,19 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::StoreError;
 use super::failure::without_values;
-use super::keys::{self, Key};
-use super::present::manifest;
-use super::{CommitId, StoreError};
+use super::keys::{self, Key, PlanEntry};
 use crate::domain::{
-    Action, Addon, Aggregate, Amount, Currency, Deployment, DeploymentId, DisplayName, DunningPolicy, Event, Interval,
-    Invoice, InvoiceNumber, NextAction, OpenInvoice, Payment, PendingChange, Plan, PlanVersion, Resource, ShortCode,
-    Slug, State, Subscription, SubscriptionAddon, SubscriptionStatus, Template, TemplateVersion, TenantId, Timestamp,
+    Addon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber, Payment, Plan, PlanVersion, Resource,
+    ShortCode, Subscription, SubscriptionAddon, SubscriptionStatus, TenantId,
 };
+
+pub use super::deployment_item::{DeploymentItem, DeploymentRow, SubscriptionSummary, to_deployment};
+pub use super::invoice_item::{InvoiceRow, from_invoice, to_invoice};
 
 /// An item as the SDK has it.
 pub type Item = HashMap<String, AttributeValue>;
-
-/// A stored deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeploymentItem {
-    #[serde(rename = "PK")]
-    pk: String,
-    #[serde(rename = "SK")]
-    sk: String,
-    #[serde(rename = "GSI1PK")]
-    gsi1_pk: String,
-    #[serde(rename = "GSI1SK")]
-    gsi1_sk: String,
-    #[serde(rename = "GSI2PK")]
-    gsi2_pk: String,
-    #[serde(rename = "GSI2SK")]
-    gsi2_sk: String,
-    #[serde(rename = "GSI3PK", default, skip_serializing_if = "Option::is_none")]
-    gsi3_pk: Option<String>,
-    #[serde(rename = "GSI3SK", default, skip_serializing_if = "Option::is_none")]
-    gsi3_sk: Option<String>,
-    #[serde(rename = "type")]
-    kind: DeploymentTag,
-    id: DeploymentId,
-    tenant_id: TenantId,
-    slug: Slug,
-    display_name: DisplayName,
-    region: ShortCode,
-    state: State,
-    state_since: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    llm_mode: Option<ShortCode>,
-    billing_action_suspended: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    template_code: Option<ShortCode>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    template_version: Option<TemplateVersion>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    trial_ends_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    resume_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    released_at: Option<Timestamp>,
-    live_resources: u32,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    open_invoices: Vec<OpenInvoice>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    uncollectible_invoices: Vec<OpenInvoice>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    balances: Vec<Amount>,
-    #[serde(default)]
-    dunning_policy: DunningPolicy,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    next_action: Option<Action>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    next_action_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    subscription: Option<SubscriptionSummary>,
-    /// A digest of the versions of the subscription and its add-ons, by which a read that mixes two moments is found out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) manifest: Option<u64>,
-    version: u64,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    /// The commit that wrote this item, by which a writer whose answer was lost knows its own write again.
-    last_commit_id: String,
-}
-
-/// A deployment as lists have it: from its own item alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeploymentRow {
-    /// The deployment.
-    pub deployment: Deployment,
-    /// What it has bought, in short.
-    pub subscription: Option<SubscriptionSummary>,
-    /// What the clock will do next.
-    pub next_action: Option<NextAction>,
-}
-
-/// What a list tells of a subscription.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub struct SubscriptionSummary {
-    /// The plan.
-    pub plan_code: ShortCode,
-    /// Which of its versions.
-    pub plan_version: u32,
-    /// Whether it is billed.
-    pub status: SubscriptionStatus,
-    /// How often it is charged.
-    pub interval: Interval,
-    /// What the plan and all add-ons cost each interval, in minor units.
-    pub recurring_cents: Option<i64>,
-    /// The currency of that.
-    pub currency: Currency,
-    /// The first moment after the current period, or after the trial.
-    pub current_period_end: Timestamp,
-    /// When it ends, if that is scheduled.
-    pub cancel_at: Option<Timestamp>,
-    /// What it costs each interval once a scheduled change of plan has taken place; null if none is scheduled.
-    pub pending: Option<Amount>,
-}
-
-impl SubscriptionSummary {
-    /// What is told of a subscription and its add-ons.
-    #[must_use]
-    pub fn new(subscription: &Subscription, addons: &[SubscriptionAddon]) -> Self {
-        let terms = &subscription.terms;
-        let amount = |pending: &PendingChange| {
-            let amount_cents = pending.terms.recurring_cents(addons)?;
-            Some(Amount { currency: pending.terms.currency, amount_cents })
-        };
-        Self {
-            plan_code: terms.plan_code.clone(),
-            plan_version: terms.plan_version,
-            status: subscription.status,
-            interval: terms.interval,
-            recurring_cents: terms.recurring_cents(addons),
-            currency: terms.currency,
-            current_period_end: subscription.current_period_end,
-            cancel_at: subscription.cancel_at,
-            pending: subscription.pending_change.as_ref().and_then(amount),
-        }
-    }
-
-    /// When the next period is invoiced and what it comes to, as things stand; `None` if none is to come.
-    #[must_use]
-    pub fn next_invoice(&self) -> Option<(Timestamp, Amount)> {
-        let at = self.current_period_end;
-        let goes_on = self.status == SubscriptionStatus::Active && self.cancel_at.is_none_or(|end| end > at);
-        let (currency, recurring_cents) = (self.currency, self.recurring_cents);
-        let present = || Some(Amount { currency, amount_cents: recurring_cents? });
-        self.pending.clone().or_else(present).filter(|_| goes_on).map(|amount| (at, amount))
-    }
-}
 
 /// A tenant's claim on a slug, held for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +37,7 @@ pub struct SlugClaimItem {
     pub deployment_id: DeploymentId,
 }
 
-/// A record under its key, with its entry in the tenant index if it has one.
+/// A record under its key, with its entries in the tenant index and the state index if it has any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct RecordItem<T> {
     #[serde(rename = "PK")]
@@ -181,6 +48,10 @@ struct RecordItem<T> {
     gsi1_pk: Option<String>,
     #[serde(rename = "GSI1SK", default, skip_serializing_if = "Option::is_none")]
     gsi1_sk: Option<String>,
+    #[serde(rename = "GSI2PK", default, skip_serializing_if = "Option::is_none")]
+    gsi2_pk: Option<String>,
+    #[serde(rename = "GSI2SK", default, skip_serializing_if = "Option::is_none")]
+    gsi2_sk: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
     #[serde(flatten)]
@@ -209,7 +80,6 @@ enum Record {
     Plan(Plan),
     PlanVersion(PlanVersion),
     Addon(Addon),
-    Invoice(Invoice),
     Payment { number: InvoiceNumber, payment: Payment },
     DunningPolicy(DunningPolicy),
 }
@@ -232,19 +102,12 @@ pub struct EventRecord {
     pub event: Event,
 }
 
-/// Declares the one value that the `type` attribute of an entity has, so that reading another entity fails.
-macro_rules! tag {
-    ($name:ident, $text:literal) => {
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        enum $name {
-            #[serde(rename = $text)]
-            Tag,
-        }
-    };
+/// The one `type` that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum SlugClaimTag {
+    #[serde(rename = "slug_claim")]
+    Tag,
 }
-
-tag!(DeploymentTag, "deployment");
-tag!(SlugClaimTag, "slug_claim");
 
 /// The `type` of a stored deployment.
 pub const DEPLOYMENT_TYPE: &str = "deployment";
@@ -263,149 +126,6 @@ pub const DUNNING_POLICY_TYPE: &str = "dunning_policy";
 /// The `type` of the mark that a tenant has had its trial of a plan.
 pub const TRIAL_CLAIM_TYPE: &str = "trial_claim";
 
-impl DeploymentItem {
-    /// The stored form of a deployment, as written by `commit_id`.
-    #[must_use]
-    pub fn new(aggregate: &Aggregate, due_shards: u8, commit_id: CommitId) -> Self {
-        let Deployment {
-            id,
-            tenant_id,
-            slug,
-            display_name,
-            region,
-            state,
-            state_since,
-            llm_mode,
-            billing_action_suspended,
-            template,
-            trial_ends_at,
-            resume_at,
-            released_at,
-            live_resources,
-            open_invoices,
-            uncollectible_invoices,
-            balances,
-            dunning_policy,
-            version,
-            created_at,
-            updated_at,
-        } = aggregate.deployment.clone();
-        let next = aggregate.next_action();
-        let (gsi3_pk, gsi3_sk) =
-            next.map(|next| keys::due_index(next, id, due_shards)).map(|key| (key.pk, key.sk)).unzip();
-        let Key { pk, sk } = keys::deployment(id);
-        let Key { pk: gsi1_pk, sk: gsi1_sk } = keys::tenant_index(&tenant_id, id);
-        let Key { pk: gsi2_pk, sk: gsi2_sk } = keys::state_index(state, id);
-        let (template_code, template_version) = template.map(|t| (t.code, t.version)).unzip();
-        Self {
-            pk,
-            sk,
-            gsi1_pk,
-            gsi1_sk,
-            gsi2_pk,
-            gsi2_sk,
-            gsi3_pk,
-            gsi3_sk,
-            kind: DeploymentTag::Tag,
-            id,
-            tenant_id,
-            slug,
-            display_name,
-            region,
-            state,
-            state_since,
-            llm_mode,
-            billing_action_suspended,
-            template_code,
-            template_version,
-            trial_ends_at,
-            resume_at,
-            released_at,
-            live_resources,
-            open_invoices,
-            uncollectible_invoices,
-            balances,
-            dunning_policy,
-            next_action: next.map(|next| next.action),
-            next_action_at: next.map(|next| next.at),
-            subscription: aggregate.subscription.as_ref().map(|s| SubscriptionSummary::new(s, &aggregate.addons)),
-            manifest: manifest(&aggregate.versions),
-            version,
-            created_at,
-            updated_at,
-            last_commit_id: commit_id.to_string(),
-        }
-    }
-}
-
-impl From<DeploymentItem> for DeploymentRow {
-    fn from(item: DeploymentItem) -> Self {
-        let DeploymentItem {
-            pk: _,
-            sk: _,
-            gsi1_pk: _,
-            gsi1_sk: _,
-            gsi2_pk: _,
-            gsi2_sk: _,
-            gsi3_pk: _,
-            gsi3_sk: _,
-            kind: DeploymentTag::Tag,
-            id,
-            tenant_id,
-            slug,
-            display_name,
-            region,
-            state,
-            state_since,
-            llm_mode,
-            billing_action_suspended,
-            template_code,
-            template_version,
-            trial_ends_at,
-            resume_at,
-            released_at,
-            live_resources,
-            open_invoices,
-            uncollectible_invoices,
-            balances,
-            dunning_policy,
-            next_action,
-            next_action_at,
-            subscription,
-            manifest: _,
-            version,
-            created_at,
-            updated_at,
-            last_commit_id: _,
-        } = item;
-        let deployment = Deployment {
-            id,
-            tenant_id,
-            slug,
-            display_name,
-            region,
-            state,
-            state_since,
-            llm_mode,
-            billing_action_suspended,
-            template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
-            trial_ends_at,
-            resume_at,
-            released_at,
-            live_resources,
-            open_invoices,
-            uncollectible_invoices,
-            balances,
-            dunning_policy,
-            version,
-            created_at,
-            updated_at,
-        };
-        let next_action = next_action.zip(next_action_at).map(|(action, at)| NextAction { action, at });
-        Self { deployment, subscription, next_action }
-    }
-}
-
 /// The stored form of a deployment's claim on its slug.
 #[must_use]
 pub fn slug_claim(deployment: &Deployment) -> SlugClaimItem {
@@ -418,13 +138,14 @@ pub fn slug_claim(deployment: &Deployment) -> SlugClaimItem {
 fn record(key: Key, index: Option<Key>, record: Record) -> Result<Item, StoreError> {
     let Key { pk, sk } = key;
     let (gsi1_pk, gsi1_sk) = index.map(|key| (key.pk, key.sk)).unzip();
-    to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, version: None, record })
+    to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, gsi2_pk: None, gsi2_sk: None, version: None, record })
 }
 
 /// Puts a part of a deployment's present state under its key.
-fn part(key: Key, version: u64, record: Record) -> Result<Item, StoreError> {
+fn part(key: Key, version: u64, entry: Option<Key>, record: Record) -> Result<Item, StoreError> {
     let Key { pk, sk } = key;
-    to_item(&RecordItem { pk, sk, gsi1_pk: None, gsi1_sk: None, version: Some(version), record })
+    let (gsi2_pk, gsi2_sk) = entry.map(|key| (key.pk, key.sk)).unzip();
+    to_item(&RecordItem { pk, sk, gsi1_pk: None, gsi1_sk: None, gsi2_pk, gsi2_sk, version: Some(version), record })
 }
 
 /// Turns an event of `deployment` into an item.
@@ -451,7 +172,11 @@ pub fn from_resource(resource: &Resource) -> Result<Item, StoreError> {
 /// # Errors
 /// [`StoreError::Damaged`] if it cannot be expressed.
 pub fn from_subscription(id: DeploymentId, subscription: &Subscription, version: u64) -> Result<Item, StoreError> {
-    part(keys::subscription(id), version, Record::Subscription(subscription.clone()))
+    let terms = &subscription.terms;
+    let entry = PlanEntry { version: terms.plan_version, id };
+    let entry = (subscription.status != SubscriptionStatus::Cancelled)
+        .then(|| keys::subscription_of_plan(&terms.plan_code, entry));
+    part(keys::subscription(id), version, entry, Record::Subscription(subscription.clone()))
 }
 
 /// Turns an add-on of a subscription, as changed by the event `version`, into an item.
@@ -459,7 +184,7 @@ pub fn from_subscription(id: DeploymentId, subscription: &Subscription, version:
 /// # Errors
 /// [`StoreError::Damaged`] if it cannot be expressed.
 pub fn from_subscription_addon(id: DeploymentId, addon: &SubscriptionAddon, version: u64) -> Result<Item, StoreError> {
-    part(keys::subscription_addon(id, addon.id), version, Record::SubscriptionAddon(addon.clone()))
+    part(keys::subscription_addon(id, addon.id), version, None, Record::SubscriptionAddon(addon.clone()))
 }
 
 /// The mark that a deployment's tenant has had its trial of a plan.
@@ -493,14 +218,6 @@ pub fn from_plan_version(version: &PlanVersion) -> Result<Item, StoreError> {
 /// [`StoreError::Damaged`] if it cannot be expressed.
 pub fn from_addon(addon: &Addon) -> Result<Item, StoreError> {
     record(keys::addon(&addon.code), Some(keys::addon_index(&addon.code)), Record::Addon(addon.clone()))
-}
-
-/// Turns an invoice into an item.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
-pub fn from_invoice(invoice: &Invoice) -> Result<Item, StoreError> {
-    record(keys::invoice(invoice.deployment_id, &invoice.number), None, Record::Invoice(invoice.clone()))
 }
 
 /// The mark that a payment of an invoice was taken note of.
@@ -554,7 +271,6 @@ reader!(to_trial_claim, Record::TrialClaim { deployment_id } => deployment_id, D
 reader!(to_plan, Record::Plan(plan) => plan, Plan, "a plan");
 reader!(to_plan_version, Record::PlanVersion(version) => version, PlanVersion, "a plan version");
 reader!(to_addon, Record::Addon(addon) => addon, Addon, "an add-on of the catalog");
-reader!(to_invoice, Record::Invoice(invoice) => invoice, Invoice, "an invoice");
 reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
 part_reader!(to_subscription, Subscription, Subscription, "a subscription");
 part_reader!(to_subscription_addon, SubscriptionAddon, SubscriptionAddon, "a subscription's add-on");
@@ -571,14 +287,6 @@ pub fn to_event_record(item: Item) -> Result<EventRecord, StoreError> {
         }
         _ => Err(StoreError::Damaged(format!("{pk} {sk} is not an event"))),
     }
-}
-
-/// Reads a deployment.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is none.
-pub fn to_deployment(item: Item) -> Result<DeploymentRow, StoreError> {
-    from_item::<DeploymentItem>(item).map(DeploymentRow::from)
 }
 
 /// Whether an item is of a type.

@@ -10,8 +10,8 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use crate::domain::{
-    DeploymentId, InvoiceNumber, NextAction, PaymentReference, ResourceId, ShortCode, Slug, State, SubscriptionAddonId,
-    TenantId, Timestamp,
+    DeploymentId, InvoiceNumber, InvoiceStatus, NextAction, PaymentReference, ResourceId, ShortCode, Slug, State,
+    SubscriptionAddonId, TenantId, Timestamp,
 };
 
 /// The first character of every sort key of the present state.
@@ -20,6 +20,9 @@ pub const PRESENT: &str = "#";
 /// How the sort key of every event begins, and of nothing else.
 pub const EVENT_PREFIX: &str = "EVENT#";
 
+/// How the sort key of every invoice begins.
+pub const INVOICE_PREFIX: &str = "INVOICE#";
+
 /// Over how many partitions of the state index each state is spread. Fixed for the life of the index.
 pub const STATE_SHARDS: u8 = 4;
 
@@ -27,7 +30,7 @@ pub const STATE_SHARDS: u8 = 4;
 pub const DEFAULT_DUE_SHARDS: u8 = 16;
 
 /// An item's primary key, or the key of an index entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The partition.
     pub pk: String,
@@ -74,20 +77,212 @@ pub fn resource(id: DeploymentId, resource_id: ResourceId) -> Key {
 /// One invoice. Numbers begin with a time, so keys sort by it.
 #[must_use]
 pub fn invoice(id: DeploymentId, number: &InvoiceNumber) -> Key {
-    Key { pk: partition(id), sk: format!("INVOICE#{number}") }
+    Key { pk: partition(id), sk: format!("{INVOICE_PREFIX}{number}") }
 }
 
 /// The sort keys of invoices before `before`, or of all.
 #[must_use]
 pub fn invoices_before(before: Option<&InvoiceNumber>) -> RangeInclusive<String> {
-    let last = before.map_or_else(|| "INVOICE#~".to_owned(), just_before_number);
-    "INVOICE#".to_owned()..=last
+    let last = before.map_or_else(|| "~".to_owned(), |number| just_before_text(number.as_str()));
+    INVOICE_PREFIX.to_owned()..=format!("{INVOICE_PREFIX}{last}")
+}
+
+/// An invoice's entry in the tenant index (`GSI1`): all that a tenant was billed.
+#[must_use]
+pub fn invoice_of_tenant(tenant_id: &TenantId, issued: &InvoiceEntry) -> Key {
+    Key { pk: tenant_invoices_partition(tenant_id), sk: issued.to_string() }
+}
+
+/// An invoice's entry in the state index (`GSI2`): all that anyone was billed.
+#[must_use]
+pub fn invoice_of_everyone(id: DeploymentId, issued: &InvoiceEntry, shards: u8) -> Key {
+    Key { pk: invoices_partition(shard(id, shards)), sk: issued.to_string() }
+}
+
+/// An invoice's entry in the due index (`GSI3`), by when it is due; `None` for one that was settled.
+#[must_use]
+pub fn invoice_by_status(status: InvoiceStatus, id: DeploymentId, due: &InvoiceEntry, shards: u8) -> Option<Key> {
+    let pk = invoices_by_status_partition(status, shard(id, shards));
+    (status != InvoiceStatus::Paid).then(|| Key { pk, sk: due.to_string() })
+}
+
+/// The partition, in the due index, of a deployment's invoices of a status.
+#[must_use]
+pub fn invoice_status_partition(status: InvoiceStatus, id: DeploymentId, shards: u8) -> String {
+    invoices_by_status_partition(status, shard(id, shards))
+}
+
+/// The partition of all invoices of a tenant, in the tenant index.
+#[must_use]
+pub fn tenant_invoices_partition(tenant_id: &TenantId) -> String {
+    format!("{}{TENANT_INVOICES}", tenant_partition(tenant_id))
+}
+
+/// Reads a tenant back from the partition of its invoices.
+#[must_use]
+pub fn tenant_of_invoices(pk: &str) -> Option<TenantId> {
+    pk.strip_prefix("TENANT#")?.strip_suffix(TENANT_INVOICES)?.parse().ok()
+}
+
+/// How the partition of a tenant's invoices ends.
+const TENANT_INVOICES: &str = "#INVOICES";
+
+/// One partition of everyone's invoices, in the state index.
+#[must_use]
+pub fn invoices_partition(shard: u8) -> String {
+    format!("INVOICES#{shard:03}")
+}
+
+/// One partition of everyone's invoices of a status, in the due index.
+#[must_use]
+pub fn invoices_by_status_partition(status: InvoiceStatus, shard: u8) -> String {
+    format!("INVOICES#{}#{shard:03}", status.as_str())
+}
+
+/// A place in a list of several deployments' invoices: the second in which it was issued, or is due, and its number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InvoiceEntry {
+    second: String,
+    number: InvoiceNumber,
+}
+
+impl InvoiceEntry {
+    /// The place of an invoice by a moment.
+    #[must_use]
+    pub fn new(at: Timestamp, number: &InvoiceNumber) -> Self {
+        Self { second: second(at), number: number.clone() }
+    }
+
+    /// The invoice.
+    #[must_use]
+    pub const fn number(&self) -> &InvoiceNumber {
+        &self.number
+    }
+}
+
+impl fmt::Display for InvoiceEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.second, self.number)
+    }
+}
+
+impl FromStr for InvoiceEntry {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (second, number) = text.split_once('#').ok_or(())?;
+        let is_second = second.len() == 14 && second.bytes().all(|byte| byte.is_ascii_digit());
+        let number = number.parse().map_err(|_| ())?;
+        if is_second { Ok(Self { second: second.to_owned(), number }) } else { Err(()) }
+    }
+}
+
+/// The sort keys of invoices from the second of one moment to that of another, that follow a place in that order.
+#[must_use]
+pub fn invoice_entries(
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    after: Option<&InvoiceEntry>,
+    oldest_first: bool,
+) -> RangeInclusive<String> {
+    let mut first = from.map_or_else(|| "0".to_owned(), second);
+    let mut last = to.map_or_else(|| "~".to_owned(), |to| format!("{}~", second(to)));
+    match after.map(InvoiceEntry::to_string) {
+        Some(after) if oldest_first => first = first.max(format!("{after}!")),
+        Some(after) => last = last.min(just_before_text(&after)),
+        None => {}
+    }
+    // DynamoDB refuses a range that is upside down; no invoice was issued in the year 0.
+    if first > last { "0".to_owned()..="0".to_owned() } else { first..=last }
+}
+
+/// A second of fixed width: it sorts as text as it does as time.
+fn second(at: Timestamp) -> String {
+    at.format("%Y%m%d%H%M%S").to_string()
+}
+
+/// A live subscription's entry in the state index (`GSI2`): who is on a plan, by its version.
+#[must_use]
+pub fn subscription_of_plan(code: &ShortCode, entry: PlanEntry) -> Key {
+    Key { pk: plan_subscriptions_partition(code, shard(entry.id, STATE_SHARDS)), sk: entry.to_string() }
+}
+
+/// One partition of the live subscriptions of a plan, in the state index.
+#[must_use]
+pub fn plan_subscriptions_partition(code: &ShortCode, shard: u8) -> String {
+    format!("PLAN#{code}#{shard:03}")
+}
+
+/// A place in the list of a plan's deployments: the version that they have, and the deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PlanEntry {
+    /// The version.
+    pub version: u32,
+    /// The deployment.
+    pub id: DeploymentId,
+}
+
+impl fmt::Display for PlanEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:010}#{}", self.version, self.id)
+    }
+}
+
+impl FromStr for PlanEntry {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (version, id) = text.split_once('#').ok_or(())?;
+        let entry = Self { version: version.parse().map_err(|_| ())?, id: id.parse().map_err(|_| ())? };
+        if entry.to_string() == text { Ok(entry) } else { Err(()) }
+    }
+}
+
+/// The sort keys of a plan's deployments before a place, of one version or of all.
+#[must_use]
+pub fn plan_entries(version: Option<u32>, before: Option<PlanEntry>) -> RangeInclusive<String> {
+    let first = format!("{:010}", version.unwrap_or(0));
+    let last = version.map_or_else(|| "~".to_owned(), |version| format!("{version:010}#~"));
+    let last = match before {
+        Some(PlanEntry { version, id }) => last.min(format!("{version:010}#{}", just_before(id.as_uuid()))),
+        None => last,
+    };
+    // DynamoDB refuses a range that is upside down.
+    if first > last { first.clone()..=first } else { first..=last }
 }
 
 /// The mark that a payment was taken note of.
 #[must_use]
 pub fn payment(id: DeploymentId, reference: &PaymentReference) -> Key {
     Key { pk: partition(id), sk: format!("PAYMENT#{reference}") }
+}
+
+/// A tenant's account.
+#[must_use]
+pub fn account(tenant_id: &TenantId) -> Key {
+    Key { pk: tenant_partition(tenant_id), sk: "#ACCOUNT".to_owned() }
+}
+
+/// An account's entry in the tenant index (`GSI1`): the list of all tenants.
+#[must_use]
+pub fn account_index(tenant_id: &TenantId) -> Key {
+    let sum: u32 = tenant_id.as_str().bytes().map(u32::from).sum();
+    let shard = u8::try_from(sum % u32::from(STATE_SHARDS)).unwrap_or_default();
+    Key { pk: tenants_partition(shard), sk: tenant_id.to_string() }
+}
+
+/// One partition of all tenants, in the tenant index.
+#[must_use]
+pub fn tenants_partition(shard: u8) -> String {
+    format!("TENANTS#{shard:03}")
+}
+
+/// The sort keys of tenants after one, or of all.
+#[must_use]
+pub fn tenants_after(after: Option<&TenantId>) -> RangeInclusive<String> {
+    // No tenant's id has this in it, and every one has something greater.
+    let first = after.map_or_else(|| "!".to_owned(), |after| format!("{after}!"));
+    first..="~".to_owned()
 }
 
 /// A tenant's dunning policy.
@@ -304,6 +499,12 @@ pub fn deployment_id(pk: &str) -> Option<DeploymentId> {
     pk.strip_prefix("DEPLOYMENT#")?.parse().ok()
 }
 
+/// Reads a tenant back from a deployment's partition in the tenant index.
+#[must_use]
+pub fn tenant_of_deployment(pk: &str) -> Option<TenantId> {
+    pk.strip_prefix("TENANT#")?.parse().ok()
+}
+
 fn plan_version_sort_key(version: u32) -> String {
     format!("VERSION#{version:010}")
 }
@@ -313,13 +514,12 @@ fn event_sort_key(sequence: u64) -> String {
     format!("{EVENT_PREFIX}{:010}", sequence.min(MAX))
 }
 
-/// A sort key between an invoice number and every smaller one: numbers are of one length, so what is a character short
-/// and then as great as can be comes right before.
-fn just_before_number(number: &InvoiceNumber) -> String {
-    let text = number.as_str();
-    let (head, tail) = text.split_at(text.len() - 1);
+/// A text between one that ends with an invoice's number and every smaller one of its kind: numbers are of one length, or
+/// longer by an ordinal, so what is a character smaller at the end and then as great as can be comes right before.
+fn just_before_text(text: &str) -> String {
+    let (head, tail) = text.split_at(text.len().saturating_sub(1));
     let smaller = tail.bytes().next().map_or(b' ', |last| last - 1);
-    format!("INVOICE#{head}{}~", char::from(smaller))
+    format!("{head}{}~", char::from(smaller))
 }
 
 /// The greatest UUID smaller than `id`, so that an inclusive range can end short of `id`.
@@ -397,6 +597,60 @@ mod tests {
         let older: DeploymentId = "0192f0c1-2345-7abc-8dee-ffffffffffff".parse().unwrap();
         let range = deployments_before(Some(id));
         assert!(range.contains(&older.to_string()) && !range.contains(&id.to_string()));
+    }
+
+    #[test]
+    fn invoices_stand_by_second_and_number_and_a_range_follows_a_place() {
+        let at = |seconds: i64| chrono::DateTime::from_timestamp(1_801_353_600 + seconds, 0).unwrap();
+        let number = |text: &str| text.parse::<InvoiceNumber>().unwrap();
+        let (first, second) = ("20270101000000-0123456789ab-USD", "20270101000000-0123456789ab-USD-002");
+        let entries: Vec<InvoiceEntry> = [(0, first), (0, second), (1, first), (86_400, first)]
+            .map(|(seconds, text)| InvoiceEntry::new(at(seconds), &number(text)))
+            .into();
+        assert_eq!(entries[0].to_string(), format!("20270131000000#{first}"));
+        for (index, entry) in entries.iter().enumerate() {
+            assert_eq!(entry.to_string().parse().as_ref(), Ok(entry));
+            for (other_index, other) in entries.iter().enumerate() {
+                let holds =
+                    |oldest_first| invoice_entries(None, None, Some(entry), oldest_first).contains(&other.to_string());
+                assert_eq!(holds(true), other_index > index, "{entry} {other}");
+                assert_eq!(holds(false), other_index < index, "{entry} {other}");
+            }
+        }
+        let within = |from, to| {
+            let range = invoice_entries(from, to, None, false);
+            entries.iter().filter(|entry| range.contains(&entry.to_string())).count()
+        };
+        assert_eq!(within(Some(at(0)), Some(at(0))), 2);
+        assert_eq!(within(Some(at(1)), None), 2);
+        assert_eq!(within(None, Some(at(1))), 3);
+        assert_eq!(within(Some(at(2)), Some(at(1))), 0);
+        for bad in ["", "#", "20270131000000", "2027-01-31#20270101000000-0123456789ab-USD", "20270131000000#x"] {
+            assert_eq!(bad.parse::<InvoiceEntry>(), Err(()), "{bad}");
+        }
+        let tenant: TenantId = "acme".parse().unwrap();
+        assert_eq!(tenant_of_invoices(&tenant_invoices_partition(&tenant)), Some(tenant));
+        assert_eq!(tenant_of_invoices("TENANT#acme"), None);
+    }
+
+    #[test]
+    fn a_plans_deployments_stand_by_version_and_id() {
+        let ids = ["0192f0c1-2345-7abc-8def-000000000000", "0192f0c1-2345-7abc-8def-000000000001"];
+        let ids = ids.map(|id| id.parse::<DeploymentId>().unwrap());
+        let entries =
+            [(1, ids[0]), (1, ids[1]), (2, ids[0]), (11, ids[1])].map(|(version, id)| PlanEntry { version, id });
+        for (index, entry) in entries.iter().enumerate() {
+            assert_eq!(entry.to_string().parse(), Ok(*entry));
+            let range = plan_entries(None, Some(*entry));
+            let found = entries.iter().filter(|other| range.contains(&other.to_string())).count();
+            assert_eq!(found, index, "{entry}");
+        }
+        let of = |version, before| {
+            let range = plan_entries(Some(version), before);
+            entries.iter().filter(|entry| range.contains(&entry.to_string())).count()
+        };
+        assert_eq!((of(1, None), of(2, None), of(3, None), of(11, None)), (2, 1, 0, 1));
+        assert_eq!((of(1, Some(entries[1])), of(2, Some(entries[1])), of(1, Some(entries[3]))), (1, 0, 2));
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl Store {
         aggregate: &Aggregate,
         number: &InvoiceNumber,
     ) -> Result<Option<Invoice>, StoreError> {
-        self.get(keys::invoice(aggregate.deployment.id, number)).await?.map(items::to_invoice).transpose()
+        let item = self.get(keys::invoice(aggregate.deployment.id, number)).await?;
+        Ok(item.map(items::to_invoice).transpose()?.map(|row| row.invoice))
     }
 }

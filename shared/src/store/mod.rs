@@ -6,14 +6,19 @@
 //! [`Store::load`] reads an aggregate with one Query, [`Store::commit`] writes a [`crate::domain::Change`] with one
 //! TransactWriteItems, and `queries` serves the lists. Rules live in [`crate::domain`], not here.
 
+mod accounts;
 mod catalog;
 mod commit;
+mod deployment_item;
 mod failure;
 mod idempotency;
+mod invoice_item;
+mod invoice_list;
 mod invoices;
 pub mod items;
 pub mod keys;
 mod load;
+mod pages;
 mod policies;
 mod present;
 mod queries;
@@ -29,9 +34,12 @@ pub use catalog::{Offer, Wanted};
 pub use commit::{CommitId, MAX_ATTEMPTS, Verdict, judge};
 pub use failure::{MAX_ERROR_CHARS, error_chain};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};
+pub use invoice_item::InvoiceRow;
+pub use invoice_list::{InvoiceFilter, ListedStatus};
 pub use items::{DeploymentRow, SubscriptionSummary};
+pub use pages::Page;
 pub use present::{Present, manifest};
-pub use queries::{DeploymentFilter, EventRange, Page};
+pub use queries::{DeploymentFilter, EventRange};
 pub use reread::MAX_READS;
 pub use schedule::{MAX_SUMMED_DEPLOYMENTS, ScheduleFilter};
 pub use sweep::{DuePage, DueRow};

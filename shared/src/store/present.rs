@@ -48,7 +48,7 @@ impl Present {
         let is_bare = versions == Versions::default();
         let Some(item) = found else { return Ok(if is_bare { Self::Absent } else { Self::Torn(None) }) };
         let is_whole = item.manifest == manifest(&versions);
-        let deployment = DeploymentRow::from(item).deployment;
+        let deployment = DeploymentRow::try_from(item)?.deployment;
         let aggregate = Aggregate { deployment, subscription, addons, versions };
         Ok(if is_whole { Self::Whole(aggregate) } else { Self::Torn(Some(aggregate)) })
     }

@@ -3,39 +3,25 @@
 //! A position is an id or a sequence, never a key: the partition that is read always follows from the caller's
 //! scope, so that no position leads out of it.
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use futures_util::future::{try_join, try_join_all};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use futures_util::future::try_join;
 
 use super::items::{self, DeploymentRow, Item, SlugClaimItem, SubscriptionSummary, string};
-use super::keys::{self, Key, STATE_SHARDS};
+use super::keys::{self, Key, PlanEntry, STATE_SHARDS};
+use super::pages::{Page, Part as IndexPart, sifted};
 use super::reread::{Reading, until_whole};
 use super::schema::{STATE_INDEX, TENANT_INDEX};
 use super::{Store, StoreError};
 use crate::auth::Scope;
 use crate::domain::{
-    Aggregate, DeploymentId, Event, Invoice, InvoiceNumber, Resource, ResourceId, Slug, State, TenantId,
+    Aggregate, DeploymentId, Event, Invoice, InvoiceNumber, Resource, ResourceId, ShortCode, Slug, State,
+    SubscriptionStatus, TenantId,
 };
-
-/// How many of a tenant's deployments one Query looks at when it filters by state.
-const FILTERED_QUERY_LIMIT: usize = 1000;
-
-/// How many Queries one filtered page may take; a page that needs more ends early, with a cursor.
-const MAX_FILTERED_QUERIES: usize = 10;
 
 /// How often keys that DynamoDB left unread are asked for again.
 const MAX_BATCH_ATTEMPTS: usize = 5;
-
-/// Part of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T, P> {
-    /// The records, newest first.
-    pub items: Vec<T>,
-    /// Where the rest begins, if there may be more.
-    pub next: Option<P>,
-}
 
 /// Which deployments to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,6 +32,34 @@ pub struct DeploymentFilter {
     pub state: Option<State>,
     /// Only those of this slug.
     pub slug: Option<Slug>,
+    /// Only those in this region.
+    pub region: Option<ShortCode>,
+    /// Only those with a live subscription, or only those without.
+    pub subscribed: Option<bool>,
+    /// Only those with a live subscription to this plan, and of it only to this version.
+    pub plan: Option<(ShortCode, Option<u32>)>,
+}
+
+impl DeploymentFilter {
+    fn wants(&self, row: &DeploymentRow) -> bool {
+        let deployment = &row.deployment;
+        let is_live = |summary: &SubscriptionSummary| summary.status != SubscriptionStatus::Cancelled;
+        self.state.is_none_or(|state| deployment.state == state)
+            && self.region.as_ref().is_none_or(|region| deployment.region == *region)
+            && self.subscribed.is_none_or(|subscribed| row.subscription.as_ref().is_some_and(is_live) == subscribed)
+            && self.plan.as_ref().is_none_or(|(code, version)| {
+                row.subscription.as_ref().is_some_and(|plan| {
+                    is_live(plan)
+                        && plan.plan_code == *code
+                        && version.is_none_or(|version| plan.plan_version == version)
+                })
+            })
+    }
+
+    /// Reads a deployment, if it is wanted.
+    fn read(&self, item: Item) -> Result<Option<DeploymentRow>, StoreError> {
+        Ok(Some(items::to_deployment(item)?).filter(|row| self.wants(row)))
+    }
 }
 
 /// Which events to list, and from which end.
@@ -115,16 +129,6 @@ impl FoundEvents {
     }
 }
 
-impl<T, P> Page<T, P> {
-    /// Cuts what was read down to `limit` records; what is left over shows that there is more.
-    pub(super) fn cut(mut items: Vec<T>, limit: usize, more_unread: bool, position: impl Fn(&T) -> P) -> Self {
-        let more = more_unread || items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| more).map(position);
-        Self { items, next }
-    }
-}
-
 impl Store {
     /// Lists deployments within `scope`: one Query for a tenant; for all tenants one for each partition of the state
     /// index, and one BatchGetItem.
@@ -145,22 +149,47 @@ impl Store {
         match (tenant_id, &filter.slug) {
             (Some(tenant_id), Some(slug)) => {
                 let found = self.find_by_slug(scope, tenant_id, slug).await?;
-                let wanted = |row: &DeploymentRow| {
-                    let found = &row.deployment;
-                    filter.state.is_none_or(|state| found.state == state)
-                        && before.is_none_or(|before| found.id < before)
-                };
+                let wanted =
+                    |row: &DeploymentRow| filter.wants(row) && before.is_none_or(|before| row.deployment.id < before);
                 Ok(Page { items: found.into_iter().filter(wanted).collect(), next: None })
             }
-            (Some(tenant_id), None) => self.list_of_tenant(tenant_id, filter.state, limit, before).await,
-            (None, slug) => {
-                let partitions = slug.as_ref().map_or_else(
-                    || state_partitions(filter.state),
-                    |slug| vec![(TENANT_INDEX, keys::slug_partition(slug))],
-                );
-                self.list_of_everyone(partitions, filter.state, limit, before).await
+            (Some(tenant_id), None) => self.list_of_tenant(tenant_id, filter, limit, before).await,
+            (None, Some(slug)) => {
+                let partition = [keys::slug_partition(slug)];
+                self.list_of_everyone(TENANT_INDEX, &partition, filter, limit, before).await
+            }
+            (None, None) => {
+                let partitions = state_partitions(filter.state);
+                self.list_of_everyone(STATE_INDEX, &partitions, filter, limit, before).await
             }
         }
+    }
+
+    /// Lists everyone's deployments of a plan, the newest version first and within it the newest deployment: a Query for
+    /// each partition of the plan's live subscriptions, and one BatchGetItem.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_of_plan(
+        &self,
+        code: &ShortCode,
+        filter: &DeploymentFilter,
+        limit: usize,
+        before: Option<PlanEntry>,
+    ) -> Result<Page<DeploymentRow, PlanEntry>, StoreError> {
+        let version = filter.plan.as_ref().and_then(|(_, version)| *version);
+        let partitions: Vec<String> =
+            (0..STATE_SHARDS).map(|shard| keys::plan_subscriptions_partition(code, shard)).collect();
+        let partitions = &partitions;
+        let entries = |before| async move {
+            let part = IndexPart { index: STATE_INDEX, keys: keys::plan_entries(version, before), oldest_first: false };
+            let Page { items, next } = self.merged(&part, partitions, limit).await?;
+            // The entry is the subscription's, and the row its deployment's.
+            let items =
+                items.into_iter().map(|(entry, _): (PlanEntry, Key)| (entry, keys::deployment(entry.id))).collect();
+            Ok(Page { items, next })
+        };
+        self.filled(limit, before, entries, |_, item| filter.read(item)).await
     }
 
     /// Reads a deployment with its newest events, in two requests at once. Both are of one version: what was committed
@@ -222,10 +251,7 @@ impl Store {
             None if newest > 0 => found.ends_with_its_commit(),
             // Nothing, or less than there should be before the position, unless that lies beyond the newest event.
             None | Some(_) => {
-                let row = self.get(keys::deployment(id)).await?.map(items::to_deployment).transpose()?;
-                let Some(row) = row.filter(|row| scope.contains(&row.deployment.tenant_id)) else {
-                    return Ok(Reading::Whole(None));
-                };
+                let Some(row) = self.deployment_row(scope, id).await? else { return Ok(Reading::Whole(None)) };
                 let version = row.deployment.version;
                 let expected = range.before.map_or(version, |before| version.min(before.saturating_sub(1)));
                 newest == if expected > range.after { expected } else { 0 }
@@ -250,10 +276,13 @@ impl Store {
         Ok(FoundEvents { events, limit, more, range })
     }
 
-    /// Whether there is such a deployment within the scope: one consistent GetItem.
-    async fn is_within(&self, scope: &Scope, id: DeploymentId) -> Result<bool, StoreError> {
+    /// A deployment as lists have it, if there is one within the scope: one consistent GetItem.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn deployment_row(&self, scope: &Scope, id: DeploymentId) -> Result<Option<DeploymentRow>, StoreError> {
         let row = self.get(keys::deployment(id)).await?.map(items::to_deployment).transpose()?;
-        Ok(row.is_some_and(|row| scope.contains(&row.deployment.tenant_id)))
+        Ok(row.filter(|row| scope.contains(&row.deployment.tenant_id)))
     }
 
     /// A page of a deployment's resources, in two requests at once. `None` as for [`Store::load`].
@@ -268,8 +297,8 @@ impl Store {
         before: Option<ResourceId>,
     ) -> Result<Option<Page<Resource, ResourceId>>, StoreError> {
         let history = self.partition_page(keys::partition(id), keys::resources_before(before), limit, &Scope::All);
-        let (is_within, (items, more)) = try_join(self.is_within(scope, id), history).await?;
-        if !is_within {
+        let (deployment, (items, more)) = try_join(self.deployment_row(scope, id), history).await?;
+        if deployment.is_none() {
             return Ok(None);
         }
         let resources = items.into_iter().map(items::to_resource).collect::<Result<_, _>>()?;
@@ -288,11 +317,12 @@ impl Store {
         before: Option<&InvoiceNumber>,
     ) -> Result<Option<Page<Invoice, InvoiceNumber>>, StoreError> {
         let history = self.partition_page(keys::partition(id), keys::invoices_before(before), limit, &Scope::All);
-        let (is_within, (items, more)) = try_join(self.is_within(scope, id), history).await?;
-        if !is_within {
+        let (deployment, (items, more)) = try_join(self.deployment_row(scope, id), history).await?;
+        if deployment.is_none() {
             return Ok(None);
         }
-        let invoices = items.into_iter().map(items::to_invoice).collect::<Result<_, _>>()?;
+        let invoices = items.into_iter().map(|item| Ok(items::to_invoice(item)?.invoice));
+        let invoices = invoices.collect::<Result<_, StoreError>>()?;
         Ok(Some(Page::cut(invoices, limit, more, |invoice: &Invoice| invoice.number.clone())))
     }
 
@@ -312,7 +342,7 @@ impl Store {
             if items::is(&item, items::DEPLOYMENT_TYPE) {
                 is_within = scope.contains(&items::to_deployment(item)?.deployment.tenant_id);
             } else {
-                invoice = Some(items::to_invoice(item)?);
+                invoice = Some(items::to_invoice(item)?.invoice);
             }
         }
         Ok(invoice.filter(|_| is_within))
@@ -337,91 +367,32 @@ impl Store {
     async fn list_of_tenant(
         &self,
         tenant_id: &TenantId,
-        state: Option<State>,
+        filter: &DeploymentFilter,
         limit: usize,
         before: Option<DeploymentId>,
     ) -> Result<Page<DeploymentRow, DeploymentId>, StoreError> {
-        let query_limit = if state.is_some() { FILTERED_QUERY_LIMIT } else { limit + 1 };
-        let partition = keys::tenant_partition(tenant_id);
-        let mut deployments = Vec::new();
-        let mut position = before;
-        for _ in 0..MAX_FILTERED_QUERIES {
-            let (items, read_to) = self.index_page(TENANT_INDEX, &partition, position, query_limit, state).await?;
-            for item in items {
-                deployments.push(items::to_deployment(item)?);
-            }
-            position = read_to;
-            if position.is_none() || deployments.len() >= limit {
-                break;
-            }
-        }
-        let mut page = Page::cut(deployments, limit, position.is_some(), |row: &DeploymentRow| row.deployment.id);
-        if page.items.len() < limit {
-            page.next = position;
-        }
-        Ok(page)
+        let partition = &keys::tenant_partition(tenant_id);
+        let query =
+            |before, size| async move { self.index_page(&newest_before(TENANT_INDEX, before), partition, size).await };
+        sifted(limit, before, query, |item| filter.read(item), |row| row.deployment.id).await
     }
 
+    /// Everyone's deployments, newest first, by an index whose sort key is their id.
     async fn list_of_everyone(
         &self,
-        partitions: Vec<(&str, String)>,
-        state: Option<State>,
+        index: &'static str,
+        partitions: &[String],
+        filter: &DeploymentFilter,
         limit: usize,
         before: Option<DeploymentId>,
     ) -> Result<Page<DeploymentRow, DeploymentId>, StoreError> {
-        let pages =
-            partitions.iter().map(|(index, partition)| self.index_page(index, partition, before, limit + 1, None));
-        let mut ids = Vec::new();
-        for (items, _) in try_join_all(pages).await? {
-            for item in items {
-                ids.push(indexed_id(&item)?);
-            }
-        }
-        // An id can stand in two partitions while the index follows a change of state.
-        ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
-        ids.dedup();
-        let Page { items: ids, next } = Page::cut(ids, limit, false, |id| *id);
-        let mut deployments = self.get_deployments(&ids).await?;
-        deployments.retain(|row| state.is_none_or(|state| row.deployment.state == state));
-        deployments.sort_unstable_by_key(|row| std::cmp::Reverse(row.deployment.id));
-        Ok(Page { items: deployments, next })
-    }
-
-    /// One Query of an index, newest first: the items, and the id up to which it read if it did not reach the end.
-    pub(super) async fn index_page(
-        &self,
-        index: &str,
-        partition: &str,
-        before: Option<DeploymentId>,
-        limit: usize,
-        state: Option<State>,
-    ) -> Result<(Vec<Item>, Option<DeploymentId>), StoreError> {
-        let (first, last) = keys::deployments_before(before).into_inner();
-        let output = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(index)
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .key_condition_expression(format!("{index}PK = :pk AND {index}SK BETWEEN :first AND :last"))
-            .expression_attribute_values(":pk", string(partition))
-            .expression_attribute_values(":first", string(first))
-            .expression_attribute_values(":last", string(last))
-            .set_filter_expression(state.map(|_| "#state = :state".to_owned()))
-            .set_expression_attribute_names(state.map(|_| HashMap::from([("#state".to_owned(), "state".to_owned())])));
-        let output = match state {
-            Some(state) => output.expression_attribute_values(":state", string(state.as_str())),
-            None => output,
+        let entries = |before| async move {
+            let Page { items, next } = self.merged(&newest_before(index, before), partitions, limit).await?;
+            // The entry of a slug is its claim's.
+            let items = items.into_iter().map(|(id, _)| (id, keys::deployment(id))).collect();
+            Ok(Page { items, next })
         };
-        let output = output.send().await?;
-        let read_to = output.last_evaluated_key.as_ref().map(indexed_id).transpose()?;
-        Ok((output.items.unwrap_or_default(), read_to))
-    }
-
-    async fn get_deployments(&self, ids: &[DeploymentId]) -> Result<Vec<DeploymentRow>, StoreError> {
-        let items = self.get_items(ids.iter().map(|id| keys::deployment(*id)), false).await?;
-        items.into_iter().map(items::to_deployment).collect()
+        self.filled(limit, before, entries, |_, item| filter.read(item)).await
     }
 
     /// Reads the items under at most 100 keys: one BatchGetItem, and more only for what DynamoDB leaves unread.
@@ -484,35 +455,20 @@ impl Store {
     }
 }
 
-fn state_partitions(state: Option<State>) -> Vec<(&'static str, String)> {
-    let states = state.map_or_else(|| State::ALL.to_vec(), |state| vec![state]);
-    states
-        .into_iter()
-        .flat_map(|state| (0..STATE_SHARDS).map(move |shard| (STATE_INDEX, keys::state_partition(state, shard))))
-        .collect()
+/// What an index of deployments has before one of them, or all of it.
+pub(super) fn newest_before(index: &'static str, before: Option<DeploymentId>) -> IndexPart {
+    IndexPart { index, keys: keys::deployments_before(before), oldest_first: false }
 }
 
-/// The id of the deployment that an index entry stands for: by its key, or by the claim it is.
-fn indexed_id(item: &Item) -> Result<DeploymentId, StoreError> {
-    let text = |name: &str| item.get(name).and_then(|v| AttributeValue::as_s(v).ok());
-    text("PK")
-        .and_then(|pk| keys::deployment_id(pk))
-        .or_else(|| text("GSI1SK")?.parse().ok())
-        .ok_or_else(|| StoreError::Damaged("an index entry that stands for no deployment".to_owned()))
+fn state_partitions(state: Option<State>) -> Vec<String> {
+    let states = state.map_or_else(|| State::ALL.to_vec(), |state| vec![state]);
+    let shards = |state| (0..STATE_SHARDS).map(move |shard| keys::state_partition(state, shard));
+    states.into_iter().flat_map(shards).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_page_has_a_next_only_when_there_is_more() {
-        let cut = |n: u64, more| Page::cut((0..n).collect(), 3, more, |i: &u64| *i);
-        assert_eq!(cut(3, false), Page { items: vec![0, 1, 2], next: None });
-        assert_eq!(cut(4, false), Page { items: vec![0, 1, 2], next: Some(2) });
-        assert_eq!(cut(2, true), Page { items: vec![0, 1], next: Some(1) });
-        assert_eq!(cut(0, false), Page { items: vec![], next: None });
-    }
 
     #[test]
     fn all_states_means_every_partition_once() {

@@ -7,14 +7,17 @@
 
 use std::fmt::Write as _;
 
-use arcadia_shared::domain::State;
-use arcadia_shared::store::keys::{DEFAULT_DUE_SHARDS, STATE_SHARDS, due_partition};
+use arcadia_shared::domain::{InvoiceStatus, State};
+use arcadia_shared::store::keys::{
+    DEFAULT_DUE_SHARDS, STATE_SHARDS, due_partition, invoices_by_status_partition, invoices_partition,
+    tenants_partition,
+};
 use arcadia_shared::store::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
 use serde_json::Value;
 
 use crate::harness::capacity::{Consistency, Cost, Index, Items, half_read_units, item_size, write_units};
 
-use super::Target;
+use super::{TENANT, Target};
 use Entry::{Appears, Goes, Moves, Rewritten};
 
 /// What an operation cannot do without.
@@ -64,9 +67,27 @@ const DUE_ELSEWHERE: Write = ("deployment", &[(TENANT_INDEX, Rewritten), (DUE_IN
 const IN_ANOTHER_STATE: Write = ("deployment", &[(TENANT_INDEX, Rewritten), (STATE_INDEX, Moves), (DUE_INDEX, Moves)]);
 const EVENT: Write = ("event", &[]);
 const SUBSCRIPTION: Write = ("subscription", &[]);
+/// The same where there was none that was live: it is listed as one of its plan.
+const SUBSCRIBED: Write = ("subscription", &[(STATE_INDEX, Appears)]);
+/// The same with another plan.
+const OF_ANOTHER_PLAN: Write = ("subscription", &[(STATE_INDEX, Moves)]);
 const ADDON: Write = ("subscription_addon", &[]);
-const INVOICE: Write = ("invoice", &[]);
+/// An invoice that is issued: it is listed as the tenant's, as everyone's, and as open.
+const INVOICE: Write = ("invoice", &[(TENANT_INDEX, Appears), (STATE_INDEX, Appears), (DUE_INDEX, Appears)]);
+/// An invoice whose status stays.
+const INVOICE_STAYS: Write = ("invoice", &[(TENANT_INDEX, Rewritten)]);
+/// An invoice that is settled.
+const INVOICE_SETTLED: Write = ("invoice", &[(TENANT_INDEX, Rewritten), (DUE_INDEX, Goes)]);
+/// An invoice that is taken back.
+const INVOICE_VOID: Write = ("invoice", &[(TENANT_INDEX, Rewritten), (DUE_INDEX, Moves)]);
 const RESOURCE: Write = ("resource", &[]);
+
+/// What a new deployment consists of.
+const CREATION: &[Write] = &[
+    ("deployment", &[(TENANT_INDEX, Appears), (STATE_INDEX, Appears)]),
+    ("slug_claim", &[(TENANT_INDEX, Appears)]),
+    EVENT,
+];
 
 /// The last sort key that there can be.
 const END: &str = "~";
@@ -197,13 +218,41 @@ fn lists(name: &str, target: &Target) -> Option<Floor> {
         "list_deployments, everyone's active" => {
             reading([Read("a page of every shard of the state", states(&[State::Active])), listed()])
         }
+        "list_deployments, everyone's of a plan" => {
+            let partitions = (0..STATE_SHARDS).map(|shard| format!("PLAN#studio#{shard:03}")).collect();
+            let of_plan = Of::Entries { index: STATE_INDEX, partitions, until: END.to_owned() };
+            reading([Read("a page of every shard of the plan", of_plan), listed()])
+        }
+        "list_tenants" => {
+            let partitions = (0..STATE_SHARDS).map(tenants_partition).collect();
+            let all = Of::Entries { index: TENANT_INDEX, partitions, until: END.to_owned() };
+            reading([
+                Read("a page of every shard of all tenants", all),
+                Read("the deployments of each", tenants("TENANT#lister")),
+            ])
+        }
         "list_schedule" => reading([Read("the tenant's deployments", tenants("TENANT#lister"))]),
         "list_schedule, everyone's" => {
             let partitions = (0..DEFAULT_DUE_SHARDS).map(due_partition).collect();
             let due = Of::Entries { index: DUE_INDEX, partitions, until: END.to_owned() };
             reading([Read("a page of every shard of the due index", due), listed()])
         }
-        "show_account" => reading([Read("the tenant's deployments", tenants("TENANT#acme"))]),
+        "find_invoices" => reading([Read("a page of the tenant's invoices", tenants("TENANT#lister#INVOICES"))]),
+        // Each deployment knows what it owes, and nothing is owed.
+        "find_invoices, a tenant's overdue" => reading([Read("the tenant's deployments", tenants("TENANT#lister"))]),
+        "find_invoices, everyone's" => {
+            let partitions = (0..DEFAULT_DUE_SHARDS).map(invoices_partition).collect();
+            let all = Of::Entries { index: STATE_INDEX, partitions, until: END.to_owned() };
+            let billed = Of::Keys(target.billed.clone(), Consistency::Eventual);
+            reading([Read("a page of every shard of all invoices", all), Read("those invoices", billed)])
+        }
+        "find_invoices, everyone's overdue" => {
+            let open = |shard| invoices_by_status_partition(InvoiceStatus::Open, shard);
+            let partitions = (0..DEFAULT_DUE_SHARDS).map(open).collect();
+            let open = Of::Entries { index: DUE_INDEX, partitions, until: END.to_owned() };
+            reading([Read("a page of every shard of what is open", open)])
+        }
+        "show_account" => reading([Read("the tenant's deployments", tenants(&format!("TENANT#{TENANT}")))]),
         "show_deployment" => reading([present(id), history("a page of its events", id, "EVENT#")]),
         // Each event says whose it is.
         "list_events" => reading([history("a page of its events", id, "EVENT#")]),
@@ -216,11 +265,15 @@ fn lists(name: &str, target: &Target) -> Option<Floor> {
 fn deployments(name: &str, target: &Target) -> Option<Floor> {
     let Target { id, resource_id, .. } = target;
     Some(match name {
-        "create_deployment" => reading([]).writing(&[
-            ("deployment", &[(TENANT_INDEX, Appears), (STATE_INDEX, Appears)]),
-            ("slug_claim", &[(TENANT_INDEX, Appears)]),
-            EVENT,
-        ]),
+        "create_deployment" => {
+            let account = Read("whether the tenant has an account", record(&format!("TENANT#{TENANT}"), "#ACCOUNT"));
+            reading([account]).writing(CREATION)
+        }
+        "create_deployment, a tenant's first" => {
+            // There is nothing to be read, which costs as much as a record.
+            let account = Read("whether the tenant has an account", record("TENANT#nobody", "#ACCOUNT"));
+            reading([account]).writing(CREATION).writing(&[("account", &[(TENANT_INDEX, Appears)])])
+        }
         "update_deployment" => reading([present(id)]).writing(&[DEPLOYMENT, EVENT]),
         // Whoever is paused is not billed, so nothing is due any more.
         "transition_deployment" => reading([present(id)]).writing(&[
@@ -241,10 +294,11 @@ fn subscriptions(name: &str, target: &Target) -> Option<Floor> {
     let Target { id, .. } = target;
     Some(match name {
         "subscribe_deployment" => {
+            let tenant = format!("TENANT#{TENANT}");
             let wanted = [
                 ("PLAN#studio", "#PLAN"),
-                ("TENANT#acme", "TRIAL#studio"),
-                ("TENANT#acme", "#DUNNING_POLICY"),
+                (tenant.as_str(), "TRIAL#studio"),
+                (tenant.as_str(), "#DUNNING_POLICY"),
                 ("ADDON#storage_50gb", "#ADDON"),
                 ("ADDON#seats_10", "#ADDON"),
             ];
@@ -252,7 +306,7 @@ fn subscriptions(name: &str, target: &Target) -> Option<Floor> {
             let offer = Of::Keys(wanted.into(), Consistency::Strong);
             reading([present(id), Read("the plan, the tenant's trial of it and policy, 2 add-ons", offer)]).writing(&[
                 ("deployment", &[(TENANT_INDEX, Rewritten), (DUE_INDEX, Appears)]),
-                SUBSCRIPTION,
+                SUBSCRIBED,
                 ADDON,
                 ADDON,
                 INVOICE,
@@ -265,13 +319,13 @@ fn subscriptions(name: &str, target: &Target) -> Option<Floor> {
             reading([present(id), sold]).writing(&[DEPLOYMENT, SUBSCRIPTION, ADDON, EVENT])
         }
         // The add-on is on an unpaid invoice, which is lowered.
-        "detach_addon" => reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, ADDON, INVOICE, EVENT]),
+        "detach_addon" => reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, ADDON, INVOICE_STAYS, EVENT]),
         "change_plan" => {
-            let keys = [("PLAN#team", "#PLAN"), ("TENANT#acme", "#DUNNING_POLICY")];
-            let keys = keys.map(|(pk, sk)| (pk.to_owned(), sk.to_owned()));
+            let keys = [("PLAN#team".to_owned(), "#PLAN"), (format!("TENANT#{TENANT}"), "#DUNNING_POLICY")];
+            let keys = keys.map(|(pk, sk)| (pk, sk.to_owned()));
             let plan = Read("the plan and the tenant's policy", Of::Keys(keys.into(), Consistency::Strong));
             // The invoice tells what was credited of it.
-            reading([present(id), plan]).writing(&[DEPLOYMENT, SUBSCRIPTION, INVOICE, EVENT])
+            reading([present(id), plan]).writing(&[DEPLOYMENT, OF_ANOTHER_PLAN, INVOICE_STAYS, EVENT])
         }
         "withdraw_plan_change" | "cancel_subscription" | "withdraw_cancellation" => {
             reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT])
@@ -292,10 +346,12 @@ fn invoices(name: &str, target: &Target) -> Option<Floor> {
             reading([Read("whose it is, and the invoice", both)])
         }
         "record_payment" => {
-            reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, INVOICE, ("payment", &[]), EVENT])
+            reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, INVOICE_SETTLED, ("payment", &[]), EVENT])
         }
         // What it charged is no longer on the subscription's record.
-        "void_invoice" => reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE, EVENT]),
+        "void_invoice" => {
+            reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE_VOID, EVENT])
+        }
         "show_dunning_policy" => reading([policy()]),
         "put_dunning_policy" => reading([]).writing(&[("dunning_policy", &[])]),
         _ => return None,
@@ -355,7 +411,7 @@ fn history(words: &'static str, id: &str, prefix: &'static str) -> Read {
 }
 
 fn policy() -> Read {
-    Read("the tenant's policy", record("TENANT#acme", "#DUNNING_POLICY"))
+    Read("the tenant's policy", record(&format!("TENANT#{TENANT}"), "#DUNNING_POLICY"))
 }
 
 fn part(id: &str, sk: &str) -> (String, String) {

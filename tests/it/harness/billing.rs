@@ -232,7 +232,7 @@ impl Billing {
         let sequences: Vec<u64> = events.iter().map(|event| event.sequence).collect();
         assert_eq!(sequences, (1..=events.len() as u64).collect::<Vec<_>>(), "{id}");
         let invoices: BTreeMap<String, Invoice> = of("INVOICE#")
-            .map(|item| items::to_invoice(item.clone()).expect("an invoice"))
+            .map(|item| items::to_invoice(item.clone()).expect("an invoice").invoice)
             .map(|invoice| (invoice.number.to_string(), invoice))
             .collect();
         assert_eq!(

@@ -32,10 +32,15 @@ pub fn check(method: &Method, path: &str, reply: &Reply) {
     let what = || format!("{} {}: {}", route.handler, reply.status, reply.text);
     let promised = &operation(route)["responses"][reply.status.to_string()];
     assert!(promised.is_object(), "no such status is documented: {}", what());
-    let (media_type, media) = promised["content"].as_object().and_then(|c| c.iter().next()).expect("a body");
-    assert_eq!(reply.header("content-type"), media_type, "{}", what());
+    let media_type = reply.header("content-type").split(';').next().unwrap_or_default();
+    let media = &promised["content"][media_type];
+    assert!(media.is_object(), "{media_type} is not documented: {}", what());
     for (name, header) in promised["headers"].as_object().expect("headers") {
         check_header(name, resolve(header), reply, &what());
+    }
+    if !media_type.ends_with("json") {
+        assert_eq!(media["schema"]["type"], "string", "{}", what());
+        return;
     }
     let validator = validator(route, reply.status, &media["schema"]);
     let errors: Vec<String> =

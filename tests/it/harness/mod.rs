@@ -5,8 +5,8 @@
 //! documentation; [`dynamodb`] is the engine behind it and
 //! [`proxy`] the place between the two, where requests are counted and made to fail, as planned or, in bad
 //! [`weather`], by themselves; [`table`] looks into the table past the product, and [`capacity`] knows what DynamoDB bills;
-//! [`random`] makes random but repeatable choices; [`shop`] buys and sells; [`billing`] lets time bill; [`routes`] knows how to call every route; [`forgery`]
-//! makes tokens that nobody should accept; [`raw`] sends what no HTTP client would; [`trap`] is where a program is
+//! [`random`] makes random but repeatable choices; [`shop`] buys and sells; [`billing`] lets time bill; [`routes`] knows how to call every route; [`cursors`] and [`forgery`]
+//! make cursors and tokens that nobody should accept; [`raw`] sends what no HTTP client would; [`trap`] is where a program is
 //! killed; [`history`] lets everything happen, [`stream`] reads what the table tells of it; [`lambda`] runs the deployed
 //! binary; [`browser`] is Chromium; [`yaml`] reads the templates; [`setup`] has installed what a machine lacks.
 
@@ -15,6 +15,7 @@ pub mod browser;
 pub mod capacity;
 pub mod client;
 pub mod contract;
+pub mod cursors;
 pub mod dynamodb;
 pub mod forgery;
 pub mod history;

@@ -54,6 +54,9 @@ pub enum Position {
     Code,
     /// A moment and an id.
     Due,
+    /// A moment and an invoice's number.
+    Issued,
+    Tenant,
 }
 
 /// What a call is about.
@@ -89,7 +92,9 @@ pub static ROWS: &[Row] = &[
     row("record_payment", Holders(RecordPayments), Part)
         .body(r#"{"reference": "stolen", "amount_cents": 1, "currency": "USD"}"#),
     row("void_invoice", Admins, Part),
+    row("find_invoices", Everyone, TenantInQuery).list(Position::Issued),
     row("list_schedule", Everyone, TenantInQuery).list(Position::Due),
+    row("list_tenants", Admins, Nothing).list(Position::Tenant),
     row("show_account", Everyone, TenantInPath),
     row("show_dunning_policy", Everyone, TenantInPath),
     row("put_dunning_policy", Admins, TenantInPath).body(

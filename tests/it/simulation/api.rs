@@ -296,7 +296,7 @@ impl Read {
             }
             Self::Invoice(key) => {
                 let item = world.table.get(&key).cloned();
-                found.invoice = item.map(|item| items::to_invoice(item).expect("an invoice"));
+                found.invoice = item.map(|item| items::to_invoice(item).expect("an invoice").invoice);
             }
             Self::Resource(key) => {
                 found.resource = world.read(&key).map(|item| items::to_resource(item).expect("a resource"));

@@ -41,6 +41,10 @@ impl<'a> Terms<'a> {
     /// Carries an update out.
     pub fn apply(&self, update: &str, item: &mut Item) {
         let assignments = update.strip_prefix("SET ").unwrap_or_else(|| panic!("an unknown update: {update}"));
+        let (assignments, removed) = assignments.split_once(" REMOVE ").unwrap_or((assignments, ""));
+        for name in removed.split(", ") {
+            item.remove(self.name(name));
+        }
         for assignment in assignments_of(assignments) {
             let (path, value) = assignment.split_once(" = ").expect("an assignment");
             let value = self.compute(value, item);
@@ -55,18 +59,25 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// What is assigned: a value, the sum of a number and a value, or a list with the elements of another after its own.
+    /// What is assigned: a value, the sum of what is there and a value, or what is there with the elements of a list after its
+    /// own.
     fn compute(&self, value: &str, item: &Item) -> AttributeValue {
-        let read = |path: &str| self.read(item, path).unwrap_or_else(|| panic!("nothing at {path}"));
-        if let Some((path, more)) = value.split_once(" + ") {
-            return AttributeValue::N((number(read(path)) + number(self.value(more))).to_string());
+        if let Some((present, more)) = value.split_once(" + ") {
+            return AttributeValue::N((number(&self.present(present, item)) + number(self.value(more))).to_string());
         }
         if let Some(lists) = value.strip_prefix("list_append(") {
-            let (path, more) = lists.trim_end_matches(')').split_once(", ").expect("two lists");
+            let (present, more) = lists.strip_suffix(')').and_then(|lists| lists.rsplit_once(", ")).expect("two lists");
             let list = |value: &AttributeValue| value.as_l().expect("a list").clone();
-            return AttributeValue::L([list(read(path)), list(self.value(more))].concat());
+            return AttributeValue::L([list(&self.present(present, item)), list(self.value(more))].concat());
         }
         self.value(value).clone()
+    }
+
+    /// What is at a path, or a value if nothing is.
+    fn present(&self, text: &str, item: &Item) -> AttributeValue {
+        let inner = text.strip_prefix("if_not_exists(").and_then(|text| text.strip_suffix(')'));
+        let (path, otherwise) = inner.and_then(|inner| inner.split_once(", ")).expect("if_not_exists");
+        self.read(item, path).unwrap_or_else(|| self.value(otherwise)).clone()
     }
 
     fn read<'b>(&self, item: &'b Item, path: &str) -> Option<&'b AttributeValue> {

@@ -39,9 +39,12 @@ const SEEDS: u64 = 10_000;
 /// Within how many seeds a defect has to be found.
 const SEEDS_TO_FIND: u64 = 2_000;
 
+/// Over how many partitions the simulated due index is spread.
+const DUE_SHARDS: u8 = 1;
+
 /// A store that builds transactions and reaches nothing.
 fn store() -> Store {
-    Store::new(local_client("http://127.0.0.1:1"), "simulated").with_due_shards(1)
+    Store::new(local_client("http://127.0.0.1:1"), "simulated").with_due_shards(DUE_SHARDS)
 }
 
 /// Runs seeds on all cores until one fails: what happened, and the seed that failed with what it said.

@@ -172,8 +172,9 @@ impl Table {
             let (pk, sk) = key_of(&update.key);
             let names = update.expression_attribute_names.as_ref();
             let terms = Terms { names, values: update.expression_attribute_values.as_ref() };
-            let item = self.partitions.get_mut(pk).and_then(|items| items.get_mut(sk));
-            let item = item.expect("what a condition has found");
+            let items = self.partitions.entry(pk.to_owned()).or_default();
+            // Without a condition, an update makes what is not there.
+            let item = items.entry(sk.to_owned()).or_insert_with(|| update.key.clone());
             terms.apply(&update.update_expression, item);
             let item = item.clone();
             self.index(pk, sk, &item);

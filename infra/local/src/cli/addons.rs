@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde::{Serialize, Serializer};
 
 use super::connection::{Connection, Paging, Precondition};
+use super::money::Price;
 use super::plans::Status;
 use crate::client::{Failure, Request, views};
 
@@ -43,16 +44,14 @@ struct PutFields {
     /// What people call it
     #[arg(long)]
     name: String,
-    /// What it costs each interval of a plan whose interval has no price of its own, in minor units
-    #[arg(long, value_name = "N")]
-    price_cents: i64,
+    // What it costs each interval of a plan whose interval has no price of its own.
+    #[command(flatten)]
+    #[serde(flatten)]
+    price: Price,
     /// What it costs each interval of a plan of that interval, in minor units, such as year=7500; can be repeated
     #[arg(long = "interval-price", value_name = "INTERVAL=N", value_parser = interval_price)]
     #[serde(serialize_with = "as_object", skip_serializing_if = "Vec::is_empty")]
     interval_prices: Vec<(String, i64)>,
-    /// The currency of the price
-    #[arg(long, value_name = "CODE")]
-    currency: String,
     /// How many units it grants
     #[arg(long, value_name = "N")]
     quantity: i64,

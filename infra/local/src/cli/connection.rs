@@ -1,5 +1,6 @@
 //! The arguments that every command which asks the API shares: where it is, who asks, and how the answer is printed.
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use arcadia_shared::domain::TenantId;
@@ -63,6 +64,37 @@ pub struct Once {
     /// The name of this request: under the same name it is carried out once, however often it is sent. A new one by default
     #[arg(long, value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub idempotency_key: Option<String>,
+}
+
+/// That something which cannot be undone is meant.
+#[derive(Debug, Default, Args)]
+pub struct Confirmed {
+    /// Do it without asking whether it is meant
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl Confirmed {
+    /// Asks whether something is meant that cannot be undone, unless that was said.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if it is not, or nobody is there to be asked.
+    pub fn check(&self, what: &str) -> Result<(), Failure> {
+        if self.yes {
+            return Ok(());
+        }
+        if !io::stdin().is_terminal() {
+            return Err(Failure::Usage(format!("{what}, which cannot be undone: say --yes if that is meant")));
+        }
+        anstream::eprint!("{what}, which cannot be undone. Is that meant? [y/N] ");
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        if matches!(answer.trim(), "y" | "Y" | "yes") {
+            Ok(())
+        } else {
+            Err(Failure::Usage("nothing was done".to_owned()))
+        }
+    }
 }
 
 /// How much of a list is wanted.

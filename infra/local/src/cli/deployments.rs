@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::connection::{Connection, Once, Paging, Precondition};
+use super::connection::{Confirmed, Connection, Once, Paging, Precondition};
 use crate::client::{Client, Failure, Request, show_deployment, views};
 
 #[derive(Debug, Args)]
@@ -65,6 +65,8 @@ enum Verb {
         condition: Precondition,
         #[command(flatten)]
         once: Once,
+        #[command(flatten)]
+        confirmed: Confirmed,
     },
     /// List what happened to a deployment, newest first
     Events {
@@ -183,6 +185,8 @@ enum SubscriptionVerb {
         condition: Precondition,
         #[command(flatten)]
         once: Once,
+        #[command(flatten)]
+        confirmed: Confirmed,
     },
     /// Take a scheduled cancellation back
     WithdrawCancellation {
@@ -207,6 +211,18 @@ struct Filter {
     /// Only of this slug
     #[arg(long)]
     slug: Option<String>,
+    /// Only in this region
+    #[arg(long, value_name = "CODE")]
+    region: Option<String>,
+    /// Only with a live subscription to this plan
+    #[arg(long, value_name = "CODE")]
+    plan: Option<String>,
+    /// Of those only those of this version
+    #[arg(long, value_name = "N", requires = "plan")]
+    plan_version: Option<u32>,
+    /// Only with a live subscription (true), or only without (false)
+    #[arg(long, value_name = "BOOLEAN")]
+    subscribed: Option<bool>,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -396,9 +412,15 @@ impl Deployments {
     pub fn run(&self) -> Result<(), Failure> {
         let client = &self.connection.open()?;
         match &self.verb {
-            Verb::List { filter: Filter { tenant_id, state, slug }, paging } => {
+            Verb::List {
+                filter: Filter { tenant_id, state, slug, region, plan, plan_version, subscribed },
+                paging,
+            } => {
                 let request = Request::to("list_deployments", &[])?.query("tenant_id", tenant_id.clone());
                 let request = request.query("state", state.clone()).query("slug", slug.clone());
+                let request = request.query("region", region.clone()).query("plan_code", plan.clone());
+                let request = request.query("plan_version", plan_version.map(|version| version.to_string()));
+                let request = request.query("subscribed", subscribed.map(|subscribed| subscribed.to_string()));
                 client.list(&request, "deployments", paging, views::deployments)
             }
             Verb::Create { fields, once } => {
@@ -417,7 +439,10 @@ impl Deployments {
                 let request = which.to(client, "update_deployment", &[])?.whole_body(body).on(condition);
                 client.tell(&request, views::deployment)
             }
-            Verb::Transition { which, fields, condition, once } => {
+            Verb::Transition { which, fields, condition, once, confirmed } => {
+                if fields.to_state == State::Archived.as_str() && !fields.dry_run {
+                    confirmed.check(&format!("{} is archived for good", which.id))?;
+                }
                 let request = which.to(client, "transition_deployment", &[])?.body(fields)?.on(condition).once(once);
                 client.tell(&request, views::deployment)
             }
@@ -465,7 +490,10 @@ impl SubscriptionVerb {
             Self::WithdrawPlanChange { which, condition } => {
                 which.to(client, "withdraw_plan_change", &[])?.on(condition)
             }
-            Self::CancelSubscription { which, fields, condition, once } => {
+            Self::CancelSubscription { which, fields, condition, once, confirmed } => {
+                if matches!(fields.effective, Some(Effective::Immediate)) {
+                    confirmed.check(&format!("the subscription of {} ends at once", which.id))?;
+                }
                 which.to(client, "cancel_subscription", &[])?.body(fields)?.on(condition).once(once)
             }
             Self::WithdrawCancellation { which, condition } => {

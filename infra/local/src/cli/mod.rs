@@ -4,7 +4,7 @@
 //! A file for each command. `up`, `token`, `sweep` and `demo` work on this machine, and `events` asks a program that runs on
 //! it; `deployments`, `invoices`, `plans`, `addons`, `tenants`, `schedule` and `lifecycle` ask the API, wherever that is. Whatever asks
 //! does so by way of `crate::client`;
-//! `connection` and `place` are the arguments that each of the two kinds shares.
+//! `connection` and `place` are the arguments that each of the two kinds shares, `money` those of amounts.
 
 mod addons;
 mod audit;
@@ -15,6 +15,7 @@ mod deployments;
 mod events;
 mod invoices;
 mod lifecycle;
+mod money;
 mod place;
 mod plans;
 mod schedule;
@@ -73,7 +74,7 @@ enum Command {
     /// Deployments, their subscriptions, resources and history
     #[command(after_help = EXIT_CODES)]
     Deployments(deployments::Deployments),
-    /// Invoices of a deployment
+    /// Invoices: of a deployment, or found across all of them
     #[command(after_help = EXIT_CODES)]
     Invoices(invoices::Invoices),
     /// Plans of the catalog

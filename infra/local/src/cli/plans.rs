@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::connection::{Connection, Once, Paging, Precondition};
+use super::money::Price;
 use crate::client::{Failure, Request, views};
 
 #[derive(Debug, Args)]
@@ -64,12 +65,9 @@ struct PutFields {
 
 #[derive(Debug, Args, Serialize)]
 struct PublishFields {
-    /// The price of one interval, in minor units
-    #[arg(long, value_name = "N")]
-    price_cents: i64,
-    /// The currency of the price
-    #[arg(long, value_name = "CODE")]
-    currency: String,
+    #[command(flatten)]
+    #[serde(flatten)]
+    price: Price,
     /// How often it is charged
     #[arg(long, value_parser = intervals())]
     interval: Interval,

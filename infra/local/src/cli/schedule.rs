@@ -7,7 +7,7 @@ use crate::client::{Failure, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Schedule {
-    /// Only what is due before this moment, as in 2027-02-01T00:00:00Z
+    /// Only what is due before this moment, as in 2027-02-01T00:00:00Z, or 7d: a week from now
     #[arg(long, value_name = "TIME")]
     before: Option<String>,
     /// Only this step, as in renew or suspend
@@ -26,8 +26,9 @@ impl Schedule {
     /// Runs the command.
     pub fn run(&self) -> Result<(), Failure> {
         let Self { before, action, tenant_id, paging, connection } = self;
-        let request = Request::to("list_schedule", &[])?.query("before", before.clone());
+        let client = connection.open()?;
+        let request = Request::to("list_schedule", &[])?.query("before", client.moment(before.as_deref())?);
         let request = request.query("action", action.clone()).query("tenant_id", tenant_id.clone());
-        connection.open()?.list(&request, "schedule", paging, views::schedule)
+        client.list(&request, "schedule", paging, views::schedule)
     }
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::connection::Connection;
+use super::connection::{Connection, Paging};
 use crate::client::{Failure, Request, views};
 
 #[derive(Debug, Args)]
@@ -16,6 +16,11 @@ pub struct Tenants {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
+    /// List tenants with what they owe (platform_admin)
+    List {
+        #[command(flatten)]
+        paging: Paging,
+    },
     /// Show all that a tenant has and owes
     Account {
         /// The tenant
@@ -70,6 +75,9 @@ impl Tenants {
         let client = &self.connection.open()?;
         let verb = match &self.noun {
             Noun::DunningPolicy(verb) => verb,
+            Noun::List { paging } => {
+                return client.list(&Request::to("list_tenants", &[])?, "tenants", paging, views::tenants);
+            }
             Noun::Account { tenant_id } => {
                 let request = Request::to("show_account", &[("tenant_id", tenant_id)])?;
                 return client.tell(&request, views::account);

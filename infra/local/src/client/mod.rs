@@ -19,8 +19,9 @@ use std::thread;
 use std::time::Duration;
 
 use arcadia_shared::domain::DeploymentId;
+use chrono::{DateTime, SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
-use ureq::http::{Response, header};
+use ureq::http::{HeaderMap, Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
@@ -28,7 +29,7 @@ pub use failure::{Failure, Problem};
 pub use own::Caller;
 pub use request::Request;
 pub use show::deployment as show_deployment;
-pub use text::{Text, plain};
+pub use text::{Text, minor_digits, plain};
 
 use crate::cli::Paging;
 
@@ -118,11 +119,63 @@ impl Client {
         Ok(())
     }
 
+    /// Lists records as comma-separated values, page by page, and prints them.
+    ///
+    /// # Errors
+    /// [`Failure`] unless every page is a success.
+    pub fn list_csv(&self, request: &Request, paging: &Paging) -> Result<(), Failure> {
+        let mut rest = if paging.all { MAX_ROWS } else { usize::try_from(paging.limit).unwrap_or(MAX_ROWS) };
+        let mut cursor = paging.cursor.clone();
+        let mut out = anstream::stdout().lock();
+        let mut is_first = true;
+        loop {
+            let request = request.clone().csv().query("limit", Some(rest.min(MAX_PAGE).to_string()));
+            let (text, headers) = self.fetch(&request.query("cursor", cursor))?;
+            let (names, records) = text.split_once("\r\n").ok_or(Failure::NotUnderstood)?;
+            // No value has a line break in it, so that a line is a record.
+            rest = rest.saturating_sub(records.lines().count());
+            let names = if is_first { format!("{names}\r\n") } else { String::new() };
+            write!(out, "{names}{}", text::visible_lines(records))?;
+            is_first = false;
+            cursor = headers.get(header::LINK).and_then(|link| next_cursor(link.to_str().ok()?));
+            if cursor.is_none() || rest == 0 {
+                break;
+            }
+        }
+        out.flush()?;
+        if let Some(cursor) = cursor {
+            anstream::eprintln!("There is more: --all lists everything, --cursor {} the next.", text::visible(&cursor));
+        }
+        Ok(())
+    }
+
+    /// A moment as an argument gives it: a time, or how far from now, such as `7d`, `12h` or `-30d`. Now is what the API's
+    /// clock says.
+    ///
+    /// # Errors
+    /// [`Failure`] if the API does not tell the time.
+    pub fn moment(&self, text: Option<&str>) -> Result<Option<String>, Failure> {
+        let Some(text) = text else { return Ok(None) };
+        let Some(ahead) = duration(text) else { return Ok(Some(text.to_owned())) };
+        let (_, headers) = self.fetch(&Request::to("show_lifecycle", &[])?)?;
+        let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
+        let now = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()).ok_or(Failure::NotUnderstood)?;
+        let at = now.to_utc().checked_add_signed(ahead).ok_or(Failure::NotUnderstood)?;
+        Ok(Some(at.to_rfc3339_opts(SecondsFormat::Secs, true)))
+    }
+
     /// Sends a request, again while the service is short of capacity.
     ///
     /// # Errors
     /// [`Failure`] unless the answer is a success.
     pub fn call(&self, request: &Request) -> Result<Reply, Failure> {
+        let (text, _) = self.fetch(request)?;
+        let body = serde_json::from_str(&text).map_err(|_| Failure::NotUnderstood)?;
+        Ok(Reply { text, body })
+    }
+
+    /// The same, whatever the answer is written in.
+    fn fetch(&self, request: &Request) -> Result<(String, HeaderMap), Failure> {
         let mut attempt = 1;
         loop {
             let mut response = self.send(request)?;
@@ -130,8 +183,7 @@ impl Client {
             let reading = response.body_mut().with_config().limit(MAX_ANSWER_LEN).read_to_string();
             let text = reading.map_err(|error| self.unreachable(request, &error))?;
             if response.status().is_success() {
-                let body = serde_json::from_str(&text).map_err(|_| Failure::NotUnderstood)?;
-                return Ok(Reply { text, body });
+                return Ok((text, response.headers().clone()));
             }
             match retry_after(&response).filter(|_| request.can_be_repeated() && attempt < MAX_ATTEMPTS) {
                 Some(wait) => thread::sleep(wait),
@@ -201,6 +253,24 @@ impl Client {
     }
 }
 
+/// How far from now something is, by days or hours.
+fn duration(text: &str) -> Option<TimeDelta> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number = number.parse().ok()?;
+    match unit {
+        "d" => TimeDelta::try_days(number),
+        "h" => TimeDelta::try_hours(number),
+        _ => None,
+    }
+}
+
+/// The cursor in the address of a next page.
+fn next_cursor(link: &str) -> Option<String> {
+    let (_, query) = link.strip_prefix('<')?.split_once(">; rel=\"next\"")?.0.split_once('?')?;
+    let cursor = query.split('&').find_map(|parameter| parameter.strip_prefix("cursor="))?;
+    Some(cursor.to_owned())
+}
+
 /// Whom this machine trusts, and a company's own authority with it; Mozilla's list where a machine has none.
 fn authorities() -> RootCerts {
     let found = rustls_native_certs::load_native_certs().certs;
@@ -221,4 +291,27 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
 /// What an answer without a problem's form is told as.
 fn bare_problem(status: u16, text: &str) -> Value {
     json!({"status": status, "code": format!("http_{status}"), "detail": text.chars().take(500).collect::<String>()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_can_be_told_by_how_far_they_are() {
+        assert_eq!(duration("7d"), TimeDelta::try_days(7));
+        assert_eq!(duration("-30d"), TimeDelta::try_days(-30));
+        assert_eq!(duration("12h"), TimeDelta::try_hours(12));
+        for text in ["", "d", "7", "7w", "2027-01-01T00:00:00Z", "99999999999999999999d", "\u{e4}"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_named_by_its_cursor() {
+        let link = "</api/v1/invoices?limit=2&cursor=Zm9v>; rel=\"next\"";
+        assert_eq!(next_cursor(link).as_deref(), Some("Zm9v"));
+        assert_eq!(next_cursor("</api/v1/invoices?limit=2>; rel=\"next\""), None);
+        assert_eq!(next_cursor(""), None);
+    }
 }

@@ -19,6 +19,7 @@ pub struct Request {
     body: Option<Value>,
     if_match: Option<String>,
     key: Option<String>,
+    csv: bool,
 }
 
 impl Request {
@@ -34,7 +35,7 @@ impl Request {
         }
         // A POST can always be told from a second one: its answer may get lost.
         let key = (route.method == Method::POST).then(new_key);
-        Ok(Self { route, path, query: Vec::new(), body: None, if_match: None, key })
+        Ok(Self { route, path, query: Vec::new(), body: None, if_match: None, key, csv: false })
     }
 
     /// With a parameter, if it has a value.
@@ -69,6 +70,11 @@ impl Request {
         self
     }
 
+    /// To be answered with comma-separated values.
+    pub fn csv(self) -> Self {
+        Self { csv: true, ..self }
+    }
+
     /// The name that it is carried out once under.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
@@ -90,6 +96,9 @@ impl Request {
             .header(header::USER_AGENT, concat!("arcadia/", env!("CARGO_PKG_VERSION")));
         if self.body.is_some() {
             http = http.header(header::CONTENT_TYPE, "application/json");
+        }
+        if self.csv {
+            http = http.header(header::ACCEPT, "text/csv");
         }
         if let Some(version) = &self.if_match {
             http = http.header(header::IF_MATCH, version);

@@ -153,6 +153,11 @@ pub fn visible_json(json: &str) -> String {
     seen
 }
 
+/// The same for lines of text.
+pub fn visible_lines(lines: &str) -> String {
+    lines.split_inclusive("\r\n").map(|line| visible(line.trim_end_matches("\r\n")) + "\r\n").collect()
+}
+
 /// A cell in a style.
 pub fn cell(style: Style, text: &str) -> Cell {
     Cell { text: visible(text), style, to_the_right: false }
@@ -219,7 +224,7 @@ pub fn money(cents: &Value, currency: &Value) -> String {
 }
 
 /// How many digits the minor unit of a currency has (ISO 4217, list one).
-fn minor_digits(currency: &str) -> u32 {
+pub fn minor_digits(currency: &str) -> u32 {
     match currency {
         "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
         | "VUV" | "XAF" | "XOF" | "XPF" => 0,

@@ -160,15 +160,21 @@ fn line_row(line: &Value) -> Vec<Cell> {
 }
 
 pub fn invoices(body: &Value) -> Text {
-    list(&["number", "status", "total", "due", "issued", "due on"], &body["invoices"], |one| {
-        vec![
+    let heads = ["number", "status", "total", "due", "issued", "due on", "deployment"];
+    // The invoices of one deployment do not say whose they are.
+    let said = if body["invoices"][0]["tenant_id"].is_string() { heads.len() } else { heads.len() - 1 };
+    list(&heads[..said], &body["invoices"], |one| {
+        let mut row = vec![
             field(&one["number"]),
             state(&one["status"]),
             plain(&money(&one["total_cents"], &one["currency"])).right(),
             cell(BOLD, &money(&one["due_cents"], &one["currency"])).right(),
             plain(&day(&one["issued_at"])),
             plain(&day(&one["due_at"])),
-        ]
+            plain(&name_of(one)),
+        ];
+        row.truncate(said);
+        row
     })
 }
 
@@ -232,6 +238,21 @@ pub fn schedule(body: &Value) -> Text {
             plain(&name_of(one)),
             state(&one["state"]),
             plain(&money(&one["amount_cents"], &one["currency"])).right(),
+        ]
+    })
+}
+
+pub fn tenants(body: &Value) -> Text {
+    list(&["tenant", "deployments", "open", "overdue"], &body["tenants"], |one| {
+        let sums = |name: &str| {
+            let sums = each(&one["due"]).iter().map(|due| money(&due[name], &due["currency"]));
+            sums.collect::<Vec<_>>().join(", ")
+        };
+        vec![
+            cell(BOLD, &bare(&one["tenant_id"])),
+            plain(&bare(&one["deployments"])).right(),
+            plain(&sums("due_cents")).right(),
+            cell(WAITING, &sums("overdue_cents")).right(),
         ]
     })
 }

@@ -206,8 +206,7 @@ impl Life {
             }
             attempt += 1;
         }
-        let Change { before: _, after, events, resource, resource_read: _, trial_of: _, invoice: _, invoice_read: _ } =
-            change;
+        let Change { after, events, resource, .. } = change;
         self.tally.commits += 1;
         self.tally.events += events.len() as u64;
         self.aggregate = after;

@@ -184,6 +184,7 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
             events,
             resource: None,
             resource_read: None,
+            opens_account: true,
             trial_of: None,
             invoice: None,
             invoice_read: None,
@@ -301,7 +302,8 @@ impl Context<'_> {
         }
         let before = Some(self.aggregate.clone());
         let (resource, resource_read, trial_of, invoice, invoice_read) = (None, None, None, None, None);
-        Change { before, after, events, resource, resource_read, trial_of, invoice, invoice_read }
+        let opens_account = false;
+        Change { before, after, events, resource, resource_read, opens_account, trial_of, invoice, invoice_read }
     }
 
     fn change_by(&self, kinds: impl IntoIterator<Item = EventKind>) -> Change {

@@ -1,0 +1,44 @@
+//! `GET /invoices`: invoices across deployments, as JSON or CSV.
+
+use arcadia_shared::Error;
+use arcadia_shared::auth::Scope;
+use arcadia_shared::domain::DeploymentId;
+use arcadia_shared::http::{Answer, Call, PageRequest, invoice_row_view, invoices_as_csv};
+use arcadia_shared::runtime::App;
+use arcadia_shared::store::InvoiceFilter;
+use serde_json::{Value, json};
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let page = PageRequest::from_call(call)?;
+    let filter = InvoiceFilter {
+        status: call.parsed_parameter("status")?,
+        due_before: call.time("due_before")?,
+        issued_from: call.time("issued_from")?,
+        issued_to: call.time("issued_to")?,
+        now: app.clock.now(),
+    };
+    let deployment_id: Option<DeploymentId> = call.parsed_parameter("deployment_id")?;
+    let tenant_id = call.principal.tenant_or(call.parsed_parameter("tenant_id")?)?;
+    let (limit, after) = (page.limit, page.position.clone());
+    let found = match (deployment_id, tenant_id) {
+        (Some(id), tenant_id) => {
+            let scope = tenant_id.map_or(Scope::All, Scope::Tenant);
+            let row = app.store.deployment_row(&scope, id).await?.ok_or(Error::NotFound)?;
+            if filter.is_of_owed() {
+                app.store.owed_invoices(&[row], &filter, limit, after).await?
+            } else {
+                app.store.invoices_of_deployment(id, &filter, limit, after).await?
+            }
+        }
+        (None, Some(tenant_id)) if filter.is_of_owed() => {
+            let rows = app.store.rows_of_tenant(&tenant_id).await?.ok_or(Error::TooManyDeployments)?;
+            app.store.owed_invoices(&rows, &filter, limit, after).await?
+        }
+        (None, Some(tenant_id)) => app.store.invoices_of_tenant(&tenant_id, &filter, limit, after).await?,
+        (None, None) => app.store.invoices_of_everyone(&filter, limit, after).await?,
+    };
+    let next_cursor = page.cursor(found.next);
+    let csv = invoices_as_csv(call, &found.items, next_cursor.as_deref())?;
+    let invoices: Vec<Value> = found.items.iter().map(invoice_row_view).collect();
+    Ok(Answer::ok(json!({"invoices": invoices, "next_cursor": next_cursor})).with_csv(csv))
+}

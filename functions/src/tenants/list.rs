@@ -1,0 +1,22 @@
+//! `GET /tenants`: lists tenants by their id, each with how many deployments it has and what it owes.
+
+use arcadia_shared::Error;
+use arcadia_shared::http::{Answer, Call, PageRequest, TenantView};
+use arcadia_shared::runtime::App;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::json;
+
+/// How many tenants are added up at a time.
+const CONCURRENCY: usize = 16;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let page = PageRequest::from_call(call)?;
+    let found = app.store.list_tenants(page.limit, page.position.clone()).await?;
+    let now = app.clock.now();
+    let views = stream::iter(found.items).map(async |tenant_id| -> Result<_, Error> {
+        let rows = app.store.rows_of_tenant(&tenant_id).await?;
+        Ok(TenantView::new(tenant_id, rows.as_deref(), now))
+    });
+    let tenants: Vec<_> = views.buffered(CONCURRENCY).try_collect().await?;
+    Ok(Answer::ok(json!({"tenants": tenants, "next_cursor": page.cursor(found.next)})))
+}

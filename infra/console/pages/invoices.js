@@ -1,0 +1,67 @@
+//! Invoices across deployments, by filters; the page as comma-separated values.
+
+import * as api from '../api.js';
+import { rfc3339 } from '../format.js';
+import { loadLifecycle } from '../lifecycle.js';
+import { Filter, Filters, html, More, Page, useLoad, usePages, useSay } from '../ui.js';
+import { InvoiceTable } from './invoice_table.js';
+
+/** @typedef {import('../shapes.d.ts').InvoiceRow} InvoiceRow */
+
+const STATUSES = ['open', 'overdue', 'paid', 'void', 'uncollectible'];
+const DAY_MS = 86_400_000;
+const PAGE = 50;
+/** The most rows of one file. */
+const MOST = 100_000;
+
+/** @param {import('../main.js').PageProps} props */
+export function Invoices({ session, query }) {
+  const { status, tenant_id, days } = query;
+  // The first answer of the API sets the clock that `issued_from` goes by.
+  const ready = useLoad('clock', loadLifecycle);
+  // To the day, so that the same view asks the same.
+  const since =
+    days && ready.data
+      ? rfc3339(new Date(Math.floor(api.now().getTime() / DAY_MS) * DAY_MS - Number(days) * DAY_MS))
+      : '';
+  const filters = { status: status ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', issued_from: since };
+  const list = /** @type {import('../ui.js').Paged<InvoiceRow>} */ (
+    usePages('/invoices', 'invoices', { ...filters, limit: PAGE }, Boolean(days) && ready.loading)
+  );
+  const any = Boolean(status || tenant_id || days);
+  return html`
+    <${Page} title="Invoices" actions=${html`<${Download} filters=${filters} />`}>
+      <${Filters} any=${any} names=${['status', 'tenant_id', 'days']}>
+        <${Filter} label="Status" name="status" value=${status} options=${[['', 'Any'], ...STATUSES.map((each) => [each, each])]} />
+        <${Filter} label="Issued" name="days" value=${days} options=${[
+          ['', 'Any time'],
+          ['7', 'Last 7 days'],
+          ['30', 'Last 30 days'],
+          ['90', 'Last 90 days'],
+          ['365', 'Last 365 days'],
+        ]} />
+        ${session.admin && html`<${Filter} label="Tenant" name="tenant_id" value=${tenant_id} placeholder="acme" />`}
+      <//>
+      ${list.items.length > 0 && html`<div aria-busy=${list.loading}><${InvoiceTable} invoices=${list.items} admin=${session.admin} /></div>`}
+      <${More} list=${list} one="invoice" empty=${any ? 'No invoice matches these filters.' : 'There are no invoices yet.'} />
+    <//>`;
+}
+
+/** @param {{ filters: Record<string, string> }} props */
+function Download({ filters }) {
+  const say = useSay();
+  const save = async () => {
+    try {
+      say('Loading\u2026');
+      const text = await api.csv('/invoices', filters, MOST);
+      const url = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
+      const link = Object.assign(document.createElement('a'), { href: url, download: 'invoices.csv' });
+      link.click();
+      URL.revokeObjectURL(url);
+      say('Saved as invoices.csv.');
+    } catch (error) {
+      say(/** @type {Error} */ (error).message);
+    }
+  };
+  return html`<button type="button" onClick=${save}>Download CSV</button>`;
+}

@@ -1,0 +1,111 @@
+//! All that a tenant has and owes, and how patient its invoices are.
+
+import * as api from '../api.js';
+import { words } from '../format.js';
+import { href } from '../router.js';
+import { Chip, Empty, Facts, html, Money, Page, Show, useLoad, When } from '../ui.js';
+
+/** @typedef {import('../shapes.d.ts').Account} Account */
+/** @typedef {import('../shapes.d.ts').AccountAmounts} Amounts */
+/** @typedef {import('../shapes.d.ts').DunningPolicy} Policy */
+
+/** Ages of what is overdue, in days. @type {Array<['0_30' | '31_60' | '61_90' | 'over_90', string]>} */
+const AGES = [
+  ['0_30', 'to 30 days'],
+  ['31_60', '31 to 60'],
+  ['61_90', '61 to 90'],
+  ['over_90', 'older'],
+];
+
+/** @param {import('../main.js').PageProps} props */
+export function Tenant({ session, params }) {
+  const { tenant_id = '' } = params;
+  const account = useLoad(tenant_id, () =>
+    /** @type {Promise<{ account: Account }>} */ (api.get(`/tenants/${tenant_id}/account`)),
+  );
+  const policy = useLoad(tenant_id, () =>
+    /** @type {Promise<{ dunning_policy: Policy }>} */ (api.get(`/tenants/${tenant_id}/dunning-policy`)),
+  );
+  const of = session.admin ? { tenant_id } : {};
+  return html`
+    <${Page} title=${session.admin ? `Tenant ${tenant_id}` : 'Account'} actions=${html`
+      <a class="button" href=${href('deployments', of)}>Deployments</a>
+      <a class="button" href=${href('invoices', of)}>Invoices</a>
+      <a class="button" href=${href('schedule', of)}>Schedule</a>`}>
+      <${Show} of=${account}>${(/** @type {{ account: Account }} */ answer) => html`<${Body} account=${answer.account} of=${of} />`}<//>
+      <section aria-labelledby="policy">
+        <h2 id="policy">When an invoice is not paid</h2>
+        <${Show} of=${policy}>${(/** @type {{ dunning_policy: Policy }} */ answer) => html`<${Ladder} policy=${answer.dunning_policy} />`}<//>
+      </section>
+    <//>`;
+}
+
+/** @param {{ account: Account, of: Record<string, string> }} props */
+function Body({ account, of }) {
+  const states = Object.entries(account.deployments);
+  return html`
+    <section aria-labelledby="deployments">
+      <h2 id="deployments">Deployments</h2>
+      ${
+        states.length === 0
+          ? html`<${Empty}>There are none.<//>`
+          : html`<${Facts} of=${states.map(([state, count]) => [
+              html`<${Chip} state=${state} />`,
+              html`<a href=${href('deployments', { ...of, state })} aria-label=${`${count} ${words(state)}`}>${count}</a>`,
+            ])} />`
+      }
+    </section>
+    <section aria-labelledby="owed">
+      <h2 id="owed">Owed</h2>
+      ${account.amounts.length === 0 ? html`<${Empty}>Nothing is owed, and nothing stands to the tenant's credit.<//>` : html`<${Owed} amounts=${account.amounts} />`}
+    </section>
+    <section aria-labelledby="next">
+      <h2 id="next">Next invoices</h2>
+      ${account.upcoming_invoices.length === 0 ? html`<${Empty}>No invoice is to come.<//>` : html`<${Upcoming} invoices=${account.upcoming_invoices} />`}
+    </section>`;
+}
+
+/** @param {{ amounts: Amounts[] }} props */
+function Owed({ amounts }) {
+  const row = (/** @type {string} */ name, /** @type {(amount: Amounts) => number} */ cents) =>
+    html`<tr><th scope="row">${name}</th>${amounts.map((each) => html`<td class="num"><${Money} cents=${cents(each)} currency=${each.currency} /></td>`)}</tr>`;
+  return html`
+    <table class="rows paper">
+      <thead><tr><th scope="col">Amount</th>${amounts.map((each) => html`<th scope="col" class="num">${each.currency}</th>`)}</tr></thead>
+      <tbody>
+        ${row('Open', (each) => each.open_cents)}
+        ${row('of it overdue', (each) => each.overdue_cents)}
+        ${AGES.map(([name, text]) => row(`overdue ${text}`, (each) => each.overdue_by_age[name]))}
+        ${row('Given up', (each) => each.uncollectible_cents)}
+        ${row('Balance', (each) => each.balance_cents)}
+      </tbody>
+    </table>`;
+}
+
+/** @param {{ invoices: Account['upcoming_invoices'] }} props */
+function Upcoming({ invoices }) {
+  return html`
+    <table class="rows paper">
+      <thead><tr><th scope="col">Deployment</th><th scope="col">Issued</th><th scope="col" class="num">About</th></tr></thead>
+      <tbody>${invoices.map(
+        (each) => html`<tr>
+          <th scope="row"><a href=${href(`deployments/${each.deployment_id}`)}>${each.slug}</a></th>
+          <td><${When} at=${each.at} /></td>
+          <td class="num"><${Money} cents=${each.amount_cents} currency=${each.currency} /></td></tr>`,
+      )}</tbody>
+    </table>
+    <p class="muted small">Estimates: the recurring price, without what waits and without credits.</p>`;
+}
+
+/** @param {{ policy: Policy }} props */
+function Ladder({ policy }) {
+  const days = (/** @type {number} */ count) => `${count} ${count === 1 ? 'day' : 'days'}`;
+  return html`<${Facts} of=${[
+    ['Due after issue', days(policy.payment_terms_days)],
+    ['Past due', days(policy.past_due_after_days)],
+    ['Suspended', days(policy.suspended_after_days)],
+    ['Cancelled', days(policy.cancelled_after_days)],
+    ['Archived after cancellation', days(policy.archived_after_days)],
+  ]} />
+  <p class="muted small">Days count from the due date, the last from the cancellation.</p>`;
+}
