@@ -4,7 +4,7 @@
 //! [`ROUTES`] is the table of all routes; `<resource>/<verb>.rs` holds each one's handler; [`respond()`] wraps whatever
 //! a handler returns into an HTTP answer and logs one line about it. `catch_up` takes the steps of the clock that are due,
 //! for the sweep and, before each command, for its deployment; `execute` is the middle of every handler that changes one. [`billing`] has the scheduled
-//! functions, [`events::publish`] the one that tells events to others. Rules and storage are in `arcadia-shared`.
+//! functions, [`events::publish`] the one that tells events to others, and [`events::count`] the one that adds up figures. Rules and storage are in `arcadia-shared`.
 
 mod addons;
 pub mod billing;
@@ -20,6 +20,7 @@ mod respond;
 mod routes;
 mod schedule;
 mod subscriptions;
+mod summary;
 mod tenants;
 #[cfg(feature = "traces")]
 pub mod traces;

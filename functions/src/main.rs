@@ -1,6 +1,7 @@
 //! The one binary behind every function: it serves the route, or does the scheduled work, that its handler name says.
 
 use arcadia_functions::billing::{dispatch, sweep};
+use arcadia_functions::events::count::count;
 use arcadia_functions::events::publish::{CloudEvent, publish};
 use arcadia_functions::find_route;
 #[cfg(not(feature = "traces"))]
@@ -43,6 +44,11 @@ async fn main() -> Result<(), Error> {
                 work.await.map_err(Error::from)
             };
             lambda_runtime::run(service_fn(sweep)).await
+        }
+        "count_figures" => {
+            let count =
+                |event: LambdaEvent<Value>| async move { count(app, &event.payload).await.map_err(Error::from) };
+            lambda_runtime::run(service_fn(count)).await
         }
         _ => {
             let route = find_route(&name).ok_or_else(|| format!("no route has the handler name {name}"))?;

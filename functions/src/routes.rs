@@ -8,7 +8,9 @@ use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use lambda_http::http::Method;
 
-use crate::{addons, deployments, events, invoices, lifecycle, plans, resources, schedule, subscriptions, tenants};
+use crate::{
+    addons, deployments, events, invoices, lifecycle, plans, resources, schedule, subscriptions, summary, tenants,
+};
 
 /// What a handler's call comes to.
 type Outcome<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
@@ -130,6 +132,7 @@ pub static ROUTES: &[Route] = &[
         ?"tenant_id" ?"deployment_id" ?"status" ?"due_before" ?"issued_from" ?"issued_to" ?"limit" ?"cursor"),
     route!(GET "/schedule" schedule => "list_schedule"
         ?"tenant_id" ?"action" ?"before" ?"limit" ?"cursor"),
+    route!(GET "/summary" summary => "show_summary" for Admins),
     route!(GET "/tenants" tenants::list => "list_tenants" for Admins ?"limit" ?"cursor"),
     route!(GET "/tenants/{tenant_id}/account" tenants::show_account => "show_account"),
     route!(GET "/tenants/{tenant_id}/dunning-policy" tenants::show_dunning_policy => "show_dunning_policy"),

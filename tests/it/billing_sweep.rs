@@ -271,6 +271,8 @@ async fn a_damaged_deployment_is_left_alone_for_an_hour_and_holds_nobody_up() {
         assert_eq!(&billing.partition(id).await, expected, "nothing but its place in the index has changed");
     }
     check_renewed(&billing, healthy, 1).await;
+    let clock = &billing.get("/summary", &billing.admin).await.expect(200)["summary"]["clock"];
+    assert_eq!(*clock, json!({"lag_seconds": 0, "postponed": 3}), "what was put off is told for as long as it is");
     billing.clock.shift(TimeDelta::milliseconds(3_599_999));
     assert_eq!(billing.sweep_anyhow().await, Report::default(), "it is left alone");
     billing.clock.shift(TimeDelta::milliseconds(1));

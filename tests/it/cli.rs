@@ -144,6 +144,7 @@ async fn ask_for_everything(start: &str) {
         "schedule",
         "schedule --action renew --tenant-id acme --before 2100-01-01T00:00:00Z",
         "tenants list",
+        "summary",
         "tenants account acme",
         "tenants dunning-policy show acme",
         "tenants dunning-policy set acme --payment-terms-days 3 --past-due-after-days 1 --suspended-after-days 2 \

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arcadia_shared::domain::{Figures, Timestamp};
 use serde_json::{Value, json};
 
 use crate::harness::billing::Billing;
@@ -11,6 +12,10 @@ use crate::program::{Directory, Running, run};
 
 const UNTIL: &str = "2027-01-15T10:00:00Z";
 const DEPLOYMENTS: usize = 40;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
 
 /// Writes a history into the table of a world.
 fn fill(billing: &Billing, seed: &str) -> String {
@@ -41,9 +46,11 @@ async fn a_history_balances_and_follows_from_its_seed() {
     assert_eq!(stored.len(), DEPLOYMENTS, "{summary}");
     let (mut kinds, mut states) = (BTreeMap::<String, usize>::new(), BTreeSet::new());
     let (mut invoices, mut events) = (0, 0);
+    let mut present = Figures::default();
     for deployment in &stored {
         let books = billing.books(&deployment.id.to_string()).await;
         states.insert(books.aggregate.deployment.state.as_str());
+        present.add_all(&Figures::of_present(&books.aggregate), 1);
         (invoices, events) = (invoices + books.invoices.len(), events + books.events.len());
         for event in books.events {
             *kinds.entry(json!(event)["type"].as_str().unwrap().to_owned()).or_default() += 1;
@@ -51,6 +58,7 @@ async fn a_history_balances_and_follows_from_its_seed() {
     }
     assert!(summary.contains(&format!("{events} events, {invoices} invoices, ")), "{summary}");
     assert_eq!(billing.due().await, 0, "nothing is left to catch up with");
+    assert_eq!(billing.app.store.clone().counting().summary(at(UNTIL)).await.unwrap().totals, present);
     println!("{summary}{kinds:?}\n{states:?}");
     assert!(kinds.len() >= 8 && states.len() >= 3, "the history has too little in it");
 

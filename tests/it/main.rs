@@ -30,6 +30,7 @@ mod events_docs;
 mod events_live;
 mod events_out;
 mod faults;
+mod figures;
 mod forgeries;
 mod fuzz;
 mod guides;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_functions::ROUTES;
 use arcadia_shared::domain::State;
+use arcadia_shared::store::keys::DEFAULT_DUE_SHARDS;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -115,8 +116,12 @@ fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line>
     };
     vec![
         get("show_lifecycle", "/lifecycle", &[]),
+        // Totals, the month, the hours since; what is put off, and the first of each shard that is due.
+        get("show_summary", "/summary", &["Query"; DEFAULT_DUE_SHARDS as usize + 4]),
         create(json!({"tenant_id": "acme", "slug": "other"}), (201, &["GetItem", "TransactWriteItems"], 3)),
         create(json!({"tenant_id": "acme", "slug": "other"}), (409, &["GetItem", "TransactWriteItems"], 3)),
+        // A tenant's first opens its account.
+        create(json!({"tenant_id": "newcomer", "slug": "first"}), (201, &["GetItem", "TransactWriteItems"], 4)),
         create(json!({"tenant_id": "acme", "slug": "Other"}), (422, &[], 0)),
         get("show_deployment", at(""), READ_TWO),
         get("list_events", at("/events"), READ),
@@ -129,7 +134,7 @@ fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line>
         get("list_deployments", format!("/deployments?tenant_id=acme&limit=1&cursor={cursor}"), READ),
         get("list_deployments", "/deployments?tenant_id=acme&state=active", READ),
         // Whether there is more of that state, a further page of rows tells.
-        get("list_deployments", "/deployments?tenant_id=acme&state=active&limit=1", &["Query", "Query"]),
+        get("list_deployments", "/deployments?tenant_id=acme&state=archived&limit=1", &["Query", "Query"]),
         get("list_deployments", "/deployments?tenant_id=acme&slug=shop", &["GetItem", "Query"]),
         get("list_deployments", "/deployments?tenant_id=acme&slug=nobody", &["GetItem"]),
         get("list_deployments", "/deployments?slug=shop", &merged(1)),

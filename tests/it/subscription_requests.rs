@@ -82,8 +82,8 @@ fn policy_lines() -> Vec<Line> {
         get("show_account", "/tenants/acme/account", READ),
         get("list_schedule", "/schedule?tenant_id=acme", READ),
         get("find_invoices", "/invoices?tenant_id=acme", READ),
-        // The deployments of the one tenant that there is.
-        get("list_tenants", "/tenants", &["Query"; STATE_SHARDS as usize + 1]),
+        // The deployments of one tenant.
+        get("list_tenants", "/tenants?limit=1", &["Query"; STATE_SHARDS as usize + 1]),
         get("show_dunning_policy", path, LOOK_UP),
         put(15, (422, &[], 0)),
         put(-1, (422, &[], 0)),
@@ -105,6 +105,7 @@ fn payment_lines(id: &str) -> Vec<Line> {
         // It is due once, by its open invoice.
         get("list_schedule", "/schedule", &merged(usize::from(DEFAULT_DUE_SHARDS))),
         get("list_deployments", "/deployments?plan_code=studio&plan_version=1", &merged(usize::from(STATE_SHARDS))),
+        get("find_invoices", format!("/invoices?deployment_id={id}"), READ_PAGE),
         get("find_invoices", "/invoices", &merged(usize::from(DEFAULT_DUE_SHARDS))),
         get("find_invoices", "/invoices?status=overdue", &["Query"; DEFAULT_DUE_SHARDS as usize]),
         get("list_schedule", "/schedule?before=2027-01-01T00:00:00Z", &["Query"; DEFAULT_DUE_SHARDS as usize]),

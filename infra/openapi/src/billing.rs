@@ -1,7 +1,9 @@
 //! Invoices, payments and dunning policies.
 
 use arcadia_shared::domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, PaymentReference, Power};
-use arcadia_shared::http::{AccountView, DeploymentView, InvoiceRowView, InvoiceView, ScheduleEntryView, TenantView};
+use arcadia_shared::http::{
+    AccountView, DeploymentView, InvoiceRowView, InvoiceView, ScheduleEntryView, SummaryView, TenantView,
+};
 use schemars::JsonSchema;
 use serde_json::json;
 
@@ -89,6 +91,12 @@ struct Schedule {
 }
 
 #[derive(JsonSchema)]
+#[schemars(rename = "SummaryAnswer")]
+struct SummaryBody {
+    summary: SummaryView,
+}
+
+#[derive(JsonSchema)]
 #[schemars(rename = "TenantList")]
 struct Tenants {
     tenants: Vec<TenantView>,
@@ -170,6 +178,15 @@ pub fn operations() -> Vec<Operation> {
         )
         .ok::<Schedule>("A page of steps.")
         .problems(&["tenant_not_permitted", "too_many_deployments"]),
+        Operation::new(
+            TENANTS,
+            "show_summary",
+            "Show the figures of the whole business",
+            "Deployments by state, subscriptions by plan, recurring revenue with its movements since the month began, what is \
+             overdue, and how far the clock's work is. All but the last is of a full hour, at most two hours ago; of now in \
+             the local program.",
+        )
+        .ok::<SummaryBody>("The figures."),
         Operation::new(
             TENANTS,
             "list_tenants",

@@ -7,6 +7,7 @@ use super::clock::{NextAction, next_action, upcoming};
 use super::deployment::{Deployment, Template};
 use super::entry::{add_balance, drop_settled};
 use super::event::{Changed, Event, EventKind, Updated};
+use super::figures::recurring;
 use super::invoice::Invoice;
 use super::lifecycle::State;
 use super::policy::DunningPolicy;
@@ -136,6 +137,7 @@ impl Aggregate {
         self.addons.sort_unstable_by_key(|addon| addon.id);
         let old = (subscription.as_ref(), addons.as_slice());
         self.versions.record(event.sequence, old, (self.subscription.as_ref(), &self.addons));
+        self.deployment.has_had_revenue |= recurring(self).is_some();
         self.deployment.version = event.sequence;
         self.deployment.updated_at = event.occurred_at;
         Ok(())
@@ -269,6 +271,7 @@ fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
         uncollectible_invoices: Vec::new(),
         balances: Vec::new(),
         dunning_policy: DunningPolicy::default(),
+        has_had_revenue: false,
         version: 1,
         created_at: event.occurred_at,
         updated_at: event.occurred_at,

@@ -46,6 +46,8 @@ pub struct Deployment {
     pub balances: Vec<Amount>,
     /// The tenant's policy as it was copied here last; it moves no deadline that already runs.
     pub dunning_policy: DunningPolicy,
+    /// Whether it ever had recurring revenue, so that some is not the first.
+    pub has_had_revenue: bool,
     /// The sequence of its last event, so 1 after creation. Every change raises it.
     pub version: u64,
     /// When it was created.

@@ -13,6 +13,7 @@ mod decide;
 mod deployment;
 mod entry;
 mod event;
+mod figures;
 mod invoice;
 pub mod lifecycle;
 mod money;
@@ -38,6 +39,7 @@ pub use decide::{
 pub use deployment::{Deployment, Template};
 pub use entry::{Amount, Entry};
 pub use event::{Changed, Event, EventKind, Updated};
+pub use figures::{Figure, Figures, Movement, recurring};
 pub use invoice::{Credit, Invoice, InvoiceStatus, Line, LineKind, MAX_PAYMENTS, OpenInvoice, Payment};
 pub use lifecycle::State;
 pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};

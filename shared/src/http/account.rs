@@ -1,11 +1,14 @@
 //! What is told across deployments: the account of a tenant, and the schedule of the clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::domain::{Action, Amount, Currency, DeploymentId, OpenInvoice, Slug, State, TenantId, Timestamp};
-use crate::store::DeploymentRow;
+use crate::domain::{
+    Action, Amount, Currency, DeploymentId, Figure, Figures, Movement, OpenInvoice, ShortCode, Slug, State, TenantId,
+    Timestamp,
+};
+use crate::store::{ClockHealth, DeploymentRow, Summary};
 
 /// How many invoices ahead an account names.
 const MAX_UPCOMING: usize = 20;
@@ -22,6 +25,155 @@ pub struct AccountView<'a> {
     amounts: Vec<AccountAmounts>,
     /// The next invoice of each subscription that goes on, the earliest first, 20 at most.
     upcoming_invoices: Vec<UpcomingInvoice<'a>>,
+}
+
+/// The figures of the whole business.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Summary"))]
+pub struct SummaryView {
+    /// The moment of these figures: a full hour, at most two hours ago.
+    as_of: Timestamp,
+    /// How many deployments are in each state; a state without any is not named.
+    deployments_by_state: BTreeMap<State, i64>,
+    /// How many live subscriptions are bound to each version of a plan.
+    subscriptions_by_plan: Vec<PlanCount>,
+    /// Recurring revenue by currency: what active and past due deployments pay outside their trials.
+    recurring: Vec<Recurring>,
+    /// What is overdue on open invoices, by currency and by days since the due date.
+    overdue: Vec<OverdueAmounts>,
+    /// How far the clock's work is, now.
+    clock: ClockView,
+}
+
+/// How many live subscriptions are bound to a version of a plan.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+struct PlanCount {
+    /// The plan.
+    plan_code: ShortCode,
+    /// Which of its versions.
+    plan_version: u32,
+    /// How many.
+    count: i64,
+}
+
+/// Recurring revenue in one currency, in minor units a month.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "RecurringRevenue"))]
+struct Recurring {
+    /// The currency.
+    currency: Currency,
+    /// A year's price divided by 12.
+    monthly_cents: i64,
+    /// How it changed since the month began.
+    movements: Movements,
+}
+
+/// How recurring revenue changed, in minor units a month.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "RevenueMovements"))]
+struct Movements {
+    /// From deployments that have some for the first time.
+    new_cents: i64,
+    /// From those that pay more.
+    expansion_cents: i64,
+    /// From those that pay less; not negative.
+    contraction_cents: i64,
+    /// From those that pay nothing any more; not negative.
+    churned_cents: i64,
+    /// From those that pay again.
+    reactivated_cents: i64,
+}
+
+/// What is overdue in one currency, in minor units.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+struct OverdueAmounts {
+    /// The currency.
+    currency: Currency,
+    /// All of it: due on a day before that of `as_of`.
+    overdue_cents: i64,
+    /// The same by days since the due date.
+    overdue_by_age: OverdueByAge,
+}
+
+/// How far the clock's work is.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "ClockHealth"))]
+struct ClockView {
+    /// How long the longest due deployment has been waiting, in seconds; 0 if none is due.
+    lag_seconds: i64,
+    /// How many deployments the sweep has put off, since a step failed.
+    postponed: usize,
+}
+
+impl SummaryView {
+    /// What is told of figures.
+    #[must_use]
+    pub fn new(summary: &Summary, clock: ClockHealth) -> Self {
+        let Summary { as_of, totals, movements } = summary;
+        let mut deployments_by_state = BTreeMap::new();
+        let mut subscriptions_by_plan = Vec::new();
+        let mut overdue: BTreeMap<Currency, OverdueByAge> = BTreeMap::new();
+        let mut currencies: BTreeSet<Currency> = BTreeSet::new();
+        for (figure, value) in totals.iter() {
+            match figure {
+                Figure::State(state) => _ = deployments_by_state.insert(*state, value),
+                Figure::Plan(code, version) => {
+                    let (plan_code, plan_version) = (code.clone(), *version);
+                    subscriptions_by_plan.push(PlanCount { plan_code, plan_version, count: value });
+                }
+                Figure::Open(currency, day) => {
+                    let days = (as_of.date_naive() - *day).num_days();
+                    if days > 0 {
+                        overdue.entry(*currency).or_default().add(days, value);
+                    }
+                }
+                Figure::Recurring(currency) => _ = currencies.insert(*currency),
+                Figure::Movement(..) => {}
+            }
+        }
+        currencies.extend(movements.iter().filter_map(|(figure, _)| match figure {
+            Figure::Movement(_, currency) => Some(*currency),
+            _ => None,
+        }));
+        let amounts = |(currency, by_age): (Currency, OverdueByAge)| OverdueAmounts {
+            currency,
+            overdue_cents: by_age.to_30 + by_age.to_60 + by_age.to_90 + by_age.over_90,
+            overdue_by_age: by_age,
+        };
+        Self {
+            as_of: *as_of,
+            deployments_by_state,
+            subscriptions_by_plan,
+            recurring: currencies.into_iter().map(|currency| Recurring::new(currency, totals, movements)).collect(),
+            overdue: overdue.into_iter().map(amounts).filter(|amounts| amounts.overdue_cents != 0).collect(),
+            clock: ClockView { lag_seconds: clock.lag.num_seconds(), postponed: clock.postponed },
+        }
+    }
+}
+
+impl Recurring {
+    fn new(currency: Currency, totals: &Figures, movements: &Figures) -> Self {
+        let moved = |movement| monthly(movements.get(&Figure::Movement(movement, currency)));
+        Self {
+            currency,
+            monthly_cents: monthly(totals.get(&Figure::Recurring(currency))),
+            movements: Movements {
+                new_cents: moved(Movement::New),
+                expansion_cents: moved(Movement::Expansion),
+                contraction_cents: moved(Movement::Contraction),
+                churned_cents: moved(Movement::Churned),
+                reactivated_cents: moved(Movement::Reactivated),
+            },
+        }
+    }
+}
+
+/// A month's part of minor units a year, rounded to the nearest; a half away from zero.
+const fn monthly(yearly: i64) -> i64 {
+    const MONTHS: i64 = 12;
+    (yearly + yearly.signum() * MONTHS / 2) / MONTHS
 }
 
 /// The amounts of an account in one currency, in minor units.
@@ -213,14 +365,20 @@ impl AccountAmounts {
             return;
         }
         self.overdue_cents += invoice.due_cents;
-        let age = &mut self.overdue_by_age;
-        let bucket = match (now - invoice.due_at).num_days() {
-            ..=30 => &mut age.to_30,
-            31..=60 => &mut age.to_60,
-            61..=90 => &mut age.to_90,
-            _ => &mut age.over_90,
+        self.overdue_by_age.add((now - invoice.due_at).num_days(), invoice.due_cents);
+    }
+}
+
+impl OverdueByAge {
+    /// Adds an amount that has been overdue for so many days.
+    const fn add(&mut self, days: i64, cents: i64) {
+        let bucket = match days {
+            ..=30 => &mut self.to_30,
+            31..=60 => &mut self.to_60,
+            61..=90 => &mut self.to_90,
+            _ => &mut self.over_90,
         };
-        *bucket += invoice.due_cents;
+        *bucket += cents;
     }
 }
 
@@ -229,5 +387,17 @@ impl<'a> UpcomingInvoice<'a> {
         let (at, Amount { currency, amount_cents }) = row.subscription.as_ref()?.next_invoice()?;
         let deployment = &row.deployment;
         Some(Self { deployment_id: deployment.id, slug: &deployment.slug, at, amount_cents, currency, estimate: true })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_is_the_nearest_twelfth_of_a_year() {
+        for (yearly, cents) in [(0, 0), (12, 1), (5, 0), (6, 1), (17, 1), (18, 2), (-6, -1), (-5, 0), (34_800, 2_900)] {
+            assert_eq!(monthly(yearly), cents, "{yearly}");
+        }
     }
 }

@@ -225,6 +225,7 @@ impl<'a> DeploymentView<'a> {
             uncollectible_invoices,
             balances,
             dunning_policy: _,
+            has_had_revenue: _,
             version,
             created_at,
             updated_at,

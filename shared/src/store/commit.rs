@@ -13,10 +13,11 @@ use aws_sdk_dynamodb::types::{
 use uuid::Uuid;
 
 use super::failure::SHORTAGE_CODES;
+use super::figures::FIGURES;
 use super::items::{self, DeploymentItem, InvoiceRow, Item, number, string, to_item};
 use super::keys::{self, Key};
 use super::{IdempotencyRecord, Store, StoreError, idempotency};
-use crate::domain::{Aggregate, Change, Deployment, EventKind, Invoice, InvoiceNumber, Payment, Versions};
+use crate::domain::{Aggregate, Change, Deployment, EventKind, Figures, Invoice, InvoiceNumber, Payment, Versions};
 use crate::metrics;
 
 /// How often a commit is sent before the caller is told to come back later.
@@ -174,9 +175,13 @@ impl Store {
             puts.push(self.put_new(items::from_payment(id, number, payment)?));
         }
         let mut given_up: &[InvoiceNumber] = &[];
+        let figures = Figures::of_change(before.as_ref(), after);
         for event in events {
             let mut item = items::from_event(deployment, event)?;
             item.insert(COMMIT_ID.to_owned(), string(commit_id.to_string()));
+            if event.sequence == event.commit_last && !figures.is_empty() {
+                item.insert(FIGURES.to_owned(), Self::figures_attribute(&figures));
+            }
             puts.push(self.put_new(item));
             if let EventKind::InvoiceOpened { invoice, .. } = &event.kind {
                 // The number follows from the period, so a period that was billed is found out here, whatever else.
@@ -218,6 +223,7 @@ impl Store {
         if *opens_account {
             writes.push(self.open_account(deployment)?);
         }
+        writes.extend(self.count_with(deployment.updated_at, &figures)?);
         writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
         Ok(writes)
     }

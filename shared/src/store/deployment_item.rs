@@ -60,6 +60,8 @@ pub struct DeploymentItem {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     balances: Vec<Amount>,
     dunning_policy: StoredPolicy,
+    #[serde(default, skip_serializing_if = "is_false")]
+    has_had_revenue: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_action: Option<Action>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,6 +144,11 @@ impl SubscriptionSummary {
         let present = || Some(Amount { currency, amount_cents: recurring_cents? });
         self.pending.clone().or_else(present).filter(|_| goes_on).map(|amount| (at, amount))
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// The one `type` that it has.
@@ -262,6 +269,7 @@ impl DeploymentItem {
             uncollectible_invoices,
             balances,
             dunning_policy,
+            has_had_revenue,
             version,
             created_at,
             updated_at,
@@ -300,6 +308,7 @@ impl DeploymentItem {
             uncollectible_invoices,
             balances,
             dunning_policy: dunning_policy.into(),
+            has_had_revenue,
             next_action: next.map(|next| next.action),
             next_action_at: next.map(|next| next.at),
             subscription: aggregate
@@ -346,6 +355,7 @@ impl TryFrom<DeploymentItem> for DeploymentRow {
             uncollectible_invoices,
             balances,
             dunning_policy,
+            has_had_revenue,
             next_action,
             next_action_at,
             subscription,
@@ -377,6 +387,7 @@ impl TryFrom<DeploymentItem> for DeploymentRow {
             uncollectible_invoices,
             balances,
             dunning_policy: dunning_policy.into(),
+            has_had_revenue,
             version,
             created_at,
             updated_at,

@@ -144,7 +144,8 @@ impl Store {
             let rest = owed.iter().filter(|(entry, _)| follows(entry)).take(limit + 1).cloned().collect();
             ready(Ok(Page::cut(rest, limit, false, |(entry, _): &(InvoiceEntry, Key)| entry.clone())))
         };
-        self.filled(limit, after, entries, |_, item| filter.read(item)).await
+        let is_sifted = filter.issued_from.or(filter.issued_to).is_some();
+        self.filled(limit, after, is_sifted, entries, |_, item| filter.read(item)).await
     }
 
     /// A page of a tenant's invoices, the newest first: a Query of the tenant index, and more only to fill a page up.
@@ -213,7 +214,10 @@ impl Store {
             let keys = keys::invoice_entries(from, to, after.as_ref(), oldest_first);
             self.merged(&Part { index, keys, oldest_first }, partitions, limit).await
         };
-        self.filled(limit, after, entries, |_, item| filter.read(item)).await
+        let by_issue = filter.issued_from.or(filter.issued_to).is_some();
+        let is_sifted =
+            if by_status.is_some() { by_issue } else { filter.status.is_some() || filter.due_before.is_some() };
+        self.filled(limit, after, is_sifted, entries, |_, item| filter.read(item)).await
     }
 }
 

@@ -257,6 +257,88 @@ pub fn payment(id: DeploymentId, reference: &PaymentReference) -> Key {
     Key { pk: partition(id), sk: format!("PAYMENT#{reference}") }
 }
 
+/// The partition of all figures.
+pub const FIGURES_PARTITION: &str = "FIGURES";
+
+/// The partition of what the sweep has put off.
+pub const POSTPONED_PARTITION: &str = "POSTPONED";
+
+/// An hour, by its beginning.
+#[must_use]
+pub fn hour(at: Timestamp) -> String {
+    at.format("%Y-%m-%dT%H").to_string()
+}
+
+/// A month.
+#[must_use]
+pub fn month(at: Timestamp) -> String {
+    at.format("%Y-%m").to_string()
+}
+
+/// The sort key of totals.
+#[must_use]
+pub fn figures_total(slot: u64, group: &str) -> String {
+    format!("TOTAL#{slot}#{group}")
+}
+
+/// The sort key of the movements of the month of an hour.
+#[must_use]
+pub fn figures_month(hour: &str, slot: u64, group: &str) -> String {
+    let month = hour.get(..MONTH_LEN).unwrap_or(hour);
+    format!("MONTH#{month}#{slot}#{group}")
+}
+
+/// The sort key of the differences of an hour.
+#[must_use]
+pub fn figures_hour(hour: &str, slot: u64, group: &str) -> String {
+    format!("HOUR#{hour}#{slot}#{group}")
+}
+
+/// The sort keys of all totals.
+#[must_use]
+pub fn figures_totals() -> RangeInclusive<String> {
+    "TOTAL#".to_owned()..="TOTAL#~".to_owned()
+}
+
+/// The sort keys of the movements of a month.
+#[must_use]
+pub fn figures_of_month(month: &str) -> RangeInclusive<String> {
+    format!("MONTH#{month}#")..=format!("MONTH#{month}#~")
+}
+
+/// The sort keys of the differences of the hour that begins at a moment, and of later ones.
+#[must_use]
+pub fn figures_since(at: Timestamp) -> RangeInclusive<String> {
+    format!("HOUR#{}", hour(at))..="HOUR#~".to_owned()
+}
+
+/// Whether a sort key of an hour's differences is of a month.
+#[must_use]
+pub fn is_hour_of(sort_key: &str, month: &str) -> bool {
+    sort_key.strip_prefix("HOUR#").is_some_and(|hour| hour.starts_with(month))
+}
+
+/// How long a month is as text.
+const MONTH_LEN: usize = "2027-01".len();
+
+/// The mark that a batch of figures was added, which begins with that record of the stream.
+#[must_use]
+pub fn figures_batch(sequence: u128) -> Key {
+    Key { pk: FIGURES_PARTITION.to_owned(), sk: format!("BATCH#{sequence}") }
+}
+
+/// The trace of a deployment that is put off until a moment.
+#[must_use]
+pub fn postponed(until: Timestamp, id: DeploymentId) -> Key {
+    Key { pk: POSTPONED_PARTITION.to_owned(), sk: due_sort_key(until, id) }
+}
+
+/// The sort keys of what is put off beyond a moment.
+#[must_use]
+pub fn postponed_after(now: Timestamp) -> RangeInclusive<String> {
+    due_until(now)..="~".to_owned()
+}
+
 /// A tenant's account.
 #[must_use]
 pub fn account(tenant_id: &TenantId) -> Key {

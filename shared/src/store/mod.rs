@@ -11,6 +11,7 @@ mod catalog;
 mod commit;
 mod deployment_item;
 mod failure;
+mod figures;
 mod idempotency;
 mod invoice_item;
 mod invoice_list;
@@ -33,6 +34,7 @@ use aws_sdk_dynamodb::Client;
 pub use catalog::{Offer, Wanted};
 pub use commit::{CommitId, MAX_ATTEMPTS, Verdict, judge};
 pub use failure::{MAX_ERROR_CHARS, error_chain};
+pub use figures::{ClockHealth, Difference, Summary, figures_of};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};
 pub use invoice_item::InvoiceRow;
 pub use invoice_list::{InvoiceFilter, ListedStatus};
@@ -50,6 +52,7 @@ pub struct Store {
     client: Client,
     table: String,
     due_shards: u8,
+    counts: bool,
 }
 
 /// Why the store could not answer.
@@ -94,7 +97,7 @@ impl Store {
     /// A store on `table`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), due_shards: keys::DEFAULT_DUE_SHARDS }
+        Self { client, table: table.into(), due_shards: keys::DEFAULT_DUE_SHARDS, counts: false }
     }
 
     /// The same store with its due index spread over another number of partitions.

@@ -94,12 +94,13 @@ impl Store {
         Ok(Page::cut(entries, limit, false, |(position, _)| position.clone()))
     }
 
-    /// A page of the records that entries lead to: one BatchGetItem for each page of entries. `read` leaves out what is not
-    /// wanted, and then the page is filled up with what follows, or ends early.
+    /// A page of the records that entries lead to: one BatchGetItem for each page of entries. If it `is_sifted`, `read`
+    /// leaves out what is not wanted, and then the page is filled up with what follows, or ends early.
     pub(super) async fn filled<P, T, F>(
         &self,
         limit: usize,
         after: Option<P>,
+        is_sifted: bool,
         entries: impl Fn(Option<P>) -> F,
         read: impl Fn(&P, Item) -> Result<Option<T>, StoreError>,
     ) -> Result<Page<T, P>, StoreError>
@@ -107,7 +108,7 @@ impl Store {
         P: Clone,
         F: Future<Output = Result<Page<(P, Key), P>, StoreError>>,
     {
-        let (mut records, mut read_to, mut is_sifted) = (Vec::new(), after, false);
+        let (mut records, mut read_to) = (Vec::new(), after);
         for _ in 0..MAX_FILLINGS {
             let found = entries(read_to.take()).await?;
             let mut items: HashMap<Key, Item> = HashMap::new();
@@ -117,11 +118,10 @@ impl Store {
             for (position, key) in found.items {
                 // What has gone since the entry was read is left out.
                 let record = items.remove(&key).map(|item| read(&position, item)).transpose()?.flatten();
-                is_sifted |= record.is_none();
                 records.extend(record.map(|record| (position, record)));
             }
             read_to = found.next;
-            // Where nothing was left out, what follows is wanted too, so that nobody has to look.
+            // Where nothing is left out, what follows is wanted too, so that nobody has to look.
             if read_to.is_none() || records.len() > limit || (records.len() == limit && !is_sifted) {
                 break;
             }

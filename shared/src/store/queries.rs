@@ -41,6 +41,11 @@ pub struct DeploymentFilter {
 }
 
 impl DeploymentFilter {
+    /// Whether it asks for more than what a list of everyone's deployments, by state or by plan, has anyway.
+    const fn asks_for_more(&self) -> bool {
+        self.region.is_some() || self.subscribed.is_some()
+    }
+
     fn wants(&self, row: &DeploymentRow) -> bool {
         let deployment = &row.deployment;
         let is_live = |summary: &SubscriptionSummary| summary.status != SubscriptionStatus::Cancelled;
@@ -189,7 +194,8 @@ impl Store {
                 items.into_iter().map(|(entry, _): (PlanEntry, Key)| (entry, keys::deployment(entry.id))).collect();
             Ok(Page { items, next })
         };
-        self.filled(limit, before, entries, |_, item| filter.read(item)).await
+        let is_sifted = filter.asks_for_more() || filter.state.is_some();
+        self.filled(limit, before, is_sifted, entries, |_, item| filter.read(item)).await
     }
 
     /// Reads a deployment with its newest events, in two requests at once. Both are of one version: what was committed
@@ -392,7 +398,9 @@ impl Store {
             let items = items.into_iter().map(|(id, _)| (id, keys::deployment(id))).collect();
             Ok(Page { items, next })
         };
-        self.filled(limit, before, entries, |_, item| filter.read(item)).await
+        let is_sifted =
+            filter.asks_for_more() || filter.slug.is_some() && (filter.state.is_some() || filter.plan.is_some());
+        self.filled(limit, before, is_sifted, entries, |_, item| filter.read(item)).await
     }
 
     /// Reads the items under at most 100 keys: one BatchGetItem, and more only for what DynamoDB leaves unread.

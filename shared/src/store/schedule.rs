@@ -101,6 +101,6 @@ impl Store {
         };
         // Who has moved since the index was read is left out, and so is what is postponed beyond its time.
         let read = |_: &DueEntry, item| Ok(Some(items::to_deployment(item)?).filter(|row| filter.wants(row)));
-        self.filled(limit, after, entries, read).await
+        self.filled(limit, after, filter.action.is_some(), entries, read).await
     }
 }

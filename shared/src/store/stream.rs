@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
 use super::StoreError;
+use super::figures::{Difference, figures_of};
 use super::items::{EventRecord, Item, to_event_record};
 use super::keys;
 
@@ -20,10 +21,32 @@ pub fn is_event(record: &Value) -> bool {
 /// # Errors
 /// [`StoreError::Damaged`] if the record holds none that can be read.
 pub fn to_event(record: &Value) -> Result<EventRecord, StoreError> {
+    to_event_record(image(record)?)
+}
+
+/// The item that a record says was written.
+fn image(record: &Value) -> Result<Item, StoreError> {
     let image = record.pointer("/dynamodb/NewImage").and_then(Value::as_object);
     let image = image.ok_or_else(|| StoreError::Damaged("a record without a new image".to_owned()))?;
     let item = image.iter().map(|(name, value)| Some((name.clone(), attribute(value)?))).collect::<Option<Item>>();
-    to_event_record(item.ok_or_else(|| StoreError::Damaged("an attribute of a type that no item has".to_owned()))?)
+    item.ok_or_else(|| StoreError::Damaged("an attribute of a type that no item has".to_owned()))
+}
+
+/// Reads what a record says of figures; `None` if it is not of a commit's last event, or changed none.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the record cannot be read.
+pub fn to_difference(record: &Value) -> Result<Option<Difference>, StoreError> {
+    if !is_event(record) {
+        return Ok(None);
+    }
+    let damaged = |what: &str| StoreError::Damaged(what.to_owned());
+    let item = image(record)?;
+    let sequence = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
+    let sequence = sequence.and_then(|text| text.parse().ok()).ok_or_else(|| damaged("a record without a place"))?;
+    let figures = figures_of(&item);
+    let at = to_event_record(item)?.event.occurred_at;
+    Ok((!figures.is_empty()).then_some(Difference { sequence, at, figures }))
 }
 
 /// Reads a value in DynamoDB's typed JSON. Sets and bytes are in no item.

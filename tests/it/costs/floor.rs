@@ -223,6 +223,18 @@ fn lists(name: &str, target: &Target) -> Option<Floor> {
             let of_plan = Of::Entries { index: STATE_INDEX, partitions, until: END.to_owned() };
             reading([Read("a page of every shard of the plan", of_plan), listed()])
         }
+        "show_summary" => {
+            let figures = |prefix| Of::Range { pk: "FIGURES".to_owned(), prefix };
+            let partitions = (0..DEFAULT_DUE_SHARDS).map(due_partition).collect();
+            let due = Of::Entries { index: DUE_INDEX, partitions, until: target.until.clone() };
+            reading([
+                Read("the totals", figures("TOTAL#")),
+                Read("the movements of the month", figures("MONTH#")),
+                Read("the hours since", figures("HOUR#")),
+                Read("what is due first in each shard", due),
+                Read("what is put off", Of::Range { pk: "POSTPONED".to_owned(), prefix: "" }),
+            ])
+        }
         "list_tenants" => {
             let partitions = (0..STATE_SHARDS).map(tenants_partition).collect();
             let all = Of::Entries { index: TENANT_INDEX, partitions, until: END.to_owned() };

@@ -94,6 +94,7 @@ pub static ROWS: &[Row] = &[
     row("void_invoice", Admins, Part),
     row("find_invoices", Everyone, TenantInQuery).list(Position::Issued),
     row("list_schedule", Everyone, TenantInQuery).list(Position::Due),
+    row("show_summary", Admins, Nothing),
     row("list_tenants", Admins, Nothing).list(Position::Tenant),
     row("show_account", Everyone, TenantInPath),
     row("show_dunning_policy", Everyone, TenantInPath),

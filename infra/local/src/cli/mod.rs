@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! A file for each command. `up`, `token`, `sweep` and `demo` work on this machine, and `events` asks a program that runs on
-//! it; `deployments`, `invoices`, `plans`, `addons`, `tenants`, `schedule` and `lifecycle` ask the API, wherever that is. Whatever asks
+//! it; `deployments`, `invoices`, `plans`, `addons`, `tenants`, `schedule`, `summary` and `lifecycle` ask the API, wherever that is. Whatever asks
 //! does so by way of `crate::client`;
 //! `connection` and `place` are the arguments that each of the two kinds shares, `money` those of amounts.
 
@@ -19,6 +19,7 @@ mod money;
 mod place;
 mod plans;
 mod schedule;
+mod summary;
 mod sweep;
 mod tenants;
 mod token;
@@ -86,6 +87,9 @@ enum Command {
     /// What the clock will do next with each deployment, the earliest first
     #[command(after_help = EXIT_CODES)]
     Schedule(schedule::Schedule),
+    /// The whole business: deployments by state, recurring revenue, what is overdue (platform_admin)
+    #[command(after_help = EXIT_CODES)]
+    Summary(summary::Summary),
     /// Tenants: their accounts and their dunning policies
     #[command(after_help = EXIT_CODES)]
     Tenants(tenants::Tenants),
@@ -158,6 +162,7 @@ pub fn run() -> ExitCode {
         Some(Command::Plans(options)) => Failure::exit(options.run()),
         Some(Command::Addons(options)) => Failure::exit(options.run()),
         Some(Command::Schedule(options)) => Failure::exit(options.run()),
+        Some(Command::Summary(options)) => Failure::exit(options.run()),
         Some(Command::Tenants(options)) => Failure::exit(options.run()),
         Some(Command::Audit(options)) => Failure::exit(options.run()),
         Some(Command::Lifecycle(options)) => Failure::exit(options.run()),

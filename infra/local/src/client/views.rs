@@ -242,6 +242,40 @@ pub fn schedule(body: &Value) -> Text {
     })
 }
 
+pub fn summary(body: &Value) -> Text {
+    let (one, mut text) = (&body["summary"], Text::default());
+    let counts = one["deployments_by_state"].as_object().into_iter().flatten();
+    let counts: Vec<String> = counts.map(|(state, count)| format!("{count} {}", state.replace('_', " "))).collect();
+    let counts = if counts.is_empty() { "no deployments".to_owned() } else { counts.join(", ") };
+    text.line([cell(BOLD, &moment(&one["as_of"])), plain(&format!(" UTC: {counts}"))]);
+    let clock = &one["clock"];
+    text.line([plain(&format!("the clock is {} s behind; {} put off", clock["lag_seconds"], clock["postponed"]))]);
+    let recurring = each(&one["recurring"]).iter().map(|amount| {
+        let of = |cents: &Value| plain(&money(cents, &amount["currency"])).right();
+        let movements = &amount["movements"];
+        let names = ["new_cents", "expansion_cents", "contraction_cents", "churned_cents", "reactivated_cents"];
+        let mut row = vec![of(&amount["monthly_cents"])];
+        row.extend(names.map(|name| of(&movements[name])));
+        row
+    });
+    text.list(
+        &["recurring a month", "new this month", "expansion", "contraction", "churned", "reactivated"],
+        recurring.collect(),
+    );
+    let overdue = each(&one["overdue"]).iter().map(|amount| {
+        let of = |cents: &Value| plain(&money(cents, &amount["currency"])).right();
+        let ages = ["0_30", "31_60", "61_90", "over_90"].map(|age| of(&amount["overdue_by_age"][age]));
+        [vec![of(&amount["overdue_cents"])], ages.to_vec()].concat()
+    });
+    text.list(&["overdue", "to 30 days", "31 to 60", "61 to 90", "older"], overdue.collect());
+    let plans = each(&one["subscriptions_by_plan"]).iter().map(|plan| {
+        let name = format!("{} v{}", bare(&plan["plan_code"]), plan["plan_version"]);
+        vec![cell(BOLD, &name), plain(&plan["count"].to_string()).right()]
+    });
+    text.list(&["plan", "subscriptions"], plans.collect());
+    text
+}
+
 pub fn tenants(body: &Value) -> Text {
     list(&["tenant", "deployments", "open", "overdue"], &body["tenants"], |one| {
         let sums = |name: &str| {

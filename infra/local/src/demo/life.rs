@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use arcadia_shared::domain::{
     Actor, Aggregate, AnchorMode, Authority, Change, ChangePlan, Command, CreateDeployment, DeploymentId, Effective,
-    Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Payment, Proration, Resource, ResourceId, State,
+    Event, EventKind, Figures, Invoice, InvoiceNumber, InvoiceStatus, Payment, Proration, Resource, ResourceId, State,
     Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment, create, decide,
     follow_invoices, step,
 };
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::StoreError;
-use chrono::TimeDelta;
+use chrono::{Datelike as _, TimeDelta};
 use fastrand::Rng;
 use uuid::{Builder, Uuid};
 
@@ -55,6 +55,8 @@ pub struct Tally {
     pub payments: u64,
     /// Deployments, by the state they ended in.
     pub states: BTreeMap<&'static str, u64>,
+    /// What changed of the figures of the business in each month, by the first moment of a change in it.
+    pub figures: BTreeMap<(i32, u32), (Timestamp, Figures)>,
 }
 
 /// How somebody pays.
@@ -206,6 +208,7 @@ impl Life {
             }
             attempt += 1;
         }
+        self.tally.count(now, &Figures::of_change(change.before.as_ref(), &change.after));
         let Change { after, events, resource, .. } = change;
         self.tally.commits += 1;
         self.tally.events += events.len() as u64;
@@ -437,7 +440,7 @@ fn hold(billing_action_suspended: bool) -> Command {
 impl Tally {
     /// Adds what another life came to.
     pub fn add(&mut self, other: Self) {
-        let Self { commits, refused, events, invoices, payments, states } = other;
+        let Self { commits, refused, events, invoices, payments, states, figures } = other;
         self.commits += commits;
         self.refused += refused;
         self.events += events;
@@ -446,5 +449,15 @@ impl Tally {
         for (state, count) in states {
             *self.states.entry(state).or_default() += count;
         }
+        for (at, figures) in figures.into_values() {
+            self.count(at, &figures);
+        }
+    }
+
+    /// Adds what a change at `at` makes of the figures.
+    fn count(&mut self, at: Timestamp, figures: &Figures) {
+        let (first, sum) = self.figures.entry((at.year(), at.month())).or_insert_with(|| (at, Figures::default()));
+        *first = at.min(*first);
+        sum.add_all(figures, 1);
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::{
     AnchorMode, Currency, DunningPolicy, Interval, IntervalPrices, InvoiceNumber, MAX_PRICE_CENTS, Plan,
     SubscriptionId, SubscriptionStatus, allowed_transitions, audit, sum,
 };
-use crate::domain::{Entry, OpenInvoice};
+use crate::domain::{Entry, Figure, Figures, Movement, OpenInvoice};
 use crate::store::keys::DEFAULT_DUE_SHARDS;
 use crate::store::{CommitId, items};
 
@@ -217,12 +217,33 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
     Ok(())
 }
 
+/// The differences of all changes come to what there is, and the movements of recurring revenue explain it.
+fn check_figures(figures: &Figures, aggregate: &Aggregate) -> Result<(), TestCaseError> {
+    let mut present = Figures::default();
+    let mut explained: BTreeMap<Currency, i64> = BTreeMap::new();
+    for (figure, value) in figures.iter() {
+        if let Figure::Movement(movement, currency) = figure {
+            prop_assert!(value > 0, "{figure} is {value}");
+            let sign = if matches!(movement, Movement::Contraction | Movement::Churned) { -1 } else { 1 };
+            *explained.entry(*currency).or_default() += sign * value;
+        } else {
+            present.add(figure.clone(), value);
+        }
+    }
+    prop_assert_eq!(&present, &Figures::of_present(aggregate));
+    for (currency, sum) in explained {
+        prop_assert_eq!(sum, figures.get(&Figure::Recurring(currency)));
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn random_histories_keep_every_promise(trial in any::<bool>(), steps in steps()) {
         let mut now = at("2026-01-31T10:00:00Z");
         let (mut aggregate, mut events) = new_deployment(if trial { State::Trial } else { State::Active }, now);
         let mut ledger = Ledger::new();
+        let mut figures = Figures::of_change(None, &aggregate);
         for (n, (step, seconds)) in steps.iter().enumerate() {
             // Now and then the clock of one machine is behind another's.
             now += TimeDelta::seconds(if seconds % 7 == 0 { -60 } else { *seconds });
@@ -241,8 +262,10 @@ proptest! {
             if let Some(change) = change {
                 prop_assert_eq!(change.before.as_ref(), Some(&aggregate));
                 prop_assert!(!change.events.is_empty());
+                figures.add_all(&Figures::of_change(change.before.as_ref(), &change.after), 1);
                 events.extend(change.events);
                 aggregate = change.after;
+                check_figures(&figures, &aggregate)?;
                 let audited = audit(aggregate.deployment.id, &events);
                 ledger = audited.map_err(|error| TestCaseError::fail(error.to_string()))?.invoices;
                 if let Some(written) = &change.invoice {

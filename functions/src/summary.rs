@@ -1,0 +1,13 @@
+//! `GET /summary`: the figures of the whole business, and how far the clock's work is.
+
+use arcadia_shared::Error;
+use arcadia_shared::http::{Answer, Call, SummaryView};
+use arcadia_shared::runtime::App;
+use futures_util::future::try_join;
+use serde_json::json;
+
+pub async fn handle(app: &App, _: &Call) -> Result<Answer, Error> {
+    let now = app.clock.now();
+    let (summary, clock) = try_join(app.store.summary(now), app.store.clock_health(now)).await?;
+    Ok(Answer::ok(json!({"summary": SummaryView::new(&summary, clock)})))
+}

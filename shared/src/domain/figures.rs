@@ -1,0 +1,258 @@
+//! Figures of the whole business: what each change of a deployment adds to them. Whoever adds up the differences of all
+//! changes up to a moment has the figures of that moment.
+//!
+//! Recurring revenue is what active and past due deployments pay for a live subscription outside its trial, plan and add-ons,
+//! in minor units a year: a year's price is divided by twelve once, when it is shown. Its movements are such that at any time
+//! what there is is what was new, expansion and reactivated, less contraction and what was churned.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::NaiveDate;
+
+use super::aggregate::Aggregate;
+use super::lifecycle::State;
+use super::money::Currency;
+use super::values::ShortCode;
+
+/// How many months a year has.
+const MONTHS: i64 = 12;
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Figure {
+    /// How many deployments are in a state.
+    State(State),
+    /// How many live subscriptions are bound to a version of a plan.
+    Plan(ShortCode, u32),
+    /// Recurring revenue, in minor units a year.
+    Recurring(Currency),
+    /// What recurring revenue has gained or lost in a way, in minor units a year.
+    Movement(Movement, Currency),
+    /// What is due on open invoices that have to be paid by a day, in minor units.
+    Open(Currency, NaiveDate),
+}
+
+/// A way in which recurring revenue changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Movement {
+    /// A deployment has some for the first time.
+    New,
+    /// One that has some pays more.
+    Expansion,
+    /// One that has some pays less; never negative.
+    Contraction,
+    /// One has none any more; never negative.
+    Churned,
+    /// One has some again.
+    Reactivated,
+}
+
+/// Figures, or a difference of them. None of them is zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures(BTreeMap<Figure, i64>);
+
+impl Movement {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 5] = [Self::New, Self::Expansion, Self::Contraction, Self::Churned, Self::Reactivated];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Expansion => "expansion",
+            Self::Contraction => "contraction",
+            Self::Churned => "churned",
+            Self::Reactivated => "reactivated",
+        }
+    }
+}
+
+impl Figures {
+    /// The difference that a change makes.
+    #[must_use]
+    pub fn of_change(before: Option<&Aggregate>, after: &Aggregate) -> Self {
+        let mut figures = Self::default();
+        if let Some(before) = before {
+            figures.add_present(before, -1);
+        }
+        figures.add_present(after, 1);
+        figures.add_movements(before, after);
+        figures
+    }
+
+    /// What a deployment itself comes to, apart from how that came about.
+    #[must_use]
+    pub fn of_present(aggregate: &Aggregate) -> Self {
+        let mut figures = Self::default();
+        figures.add_present(aggregate, 1);
+        figures
+    }
+
+    fn add_present(&mut self, aggregate: &Aggregate, times: i64) {
+        let deployment = &aggregate.deployment;
+        self.add(Figure::State(deployment.state), times);
+        if let Some(live) = aggregate.live_subscription() {
+            self.add(Figure::Plan(live.terms.plan_code.clone(), live.terms.plan_version), times);
+        }
+        if let Some((currency, cents)) = recurring(aggregate) {
+            self.add(Figure::Recurring(currency), times * cents);
+        }
+        for open in &deployment.open_invoices {
+            self.add(Figure::Open(open.currency, open.due_at.date_naive()), times * open.due_cents);
+        }
+    }
+
+    fn add_movements(&mut self, before: Option<&Aggregate>, after: &Aggregate) {
+        let (was, is) = (before.and_then(recurring), recurring(after));
+        let entry = if before.is_some_and(|before| before.deployment.has_had_revenue) {
+            Movement::Reactivated
+        } else {
+            Movement::New
+        };
+        match (was, is) {
+            (Some((old, was)), Some((new, is))) if old == new => {
+                let movement = if is > was { Movement::Expansion } else { Movement::Contraction };
+                self.add(Figure::Movement(movement, new), (is - was).abs());
+            }
+            // A change of currency is an end and a beginning.
+            (Some((old, was)), Some((new, is))) => {
+                self.add(Figure::Movement(Movement::Churned, old), was);
+                self.add(Figure::Movement(Movement::New, new), is);
+            }
+            (Some((old, was)), None) => self.add(Figure::Movement(Movement::Churned, old), was),
+            (None, Some((new, is))) => self.add(Figure::Movement(entry, new), is),
+            (None, None) => {}
+        }
+    }
+
+    /// Adds to a figure.
+    pub fn add(&mut self, figure: Figure, difference: i64) {
+        let sum = self.0.get(&figure).copied().unwrap_or_default().saturating_add(difference);
+        if sum == 0 {
+            self.0.remove(&figure);
+        } else {
+            self.0.insert(figure, sum);
+        }
+    }
+
+    /// Adds all figures of others, as often as said.
+    pub fn add_all(&mut self, others: &Self, times: i64) {
+        for (figure, value) in &others.0 {
+            self.add(figure.clone(), value.saturating_mul(times));
+        }
+    }
+
+    /// Each figure that is not zero.
+    pub fn iter(&self) -> impl Iterator<Item = (&Figure, i64)> {
+        self.0.iter().map(|(figure, value)| (figure, *value))
+    }
+
+    /// One figure.
+    #[must_use]
+    pub fn get(&self, figure: &Figure) -> i64 {
+        self.0.get(figure).copied().unwrap_or_default()
+    }
+
+    /// Whether all of them are zero.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The recurring revenue of a deployment, in minor units a year.
+#[must_use]
+pub fn recurring(aggregate: &Aggregate) -> Option<(Currency, i64)> {
+    let pays = matches!(aggregate.deployment.state, State::Active | State::PastDue);
+    let live = aggregate.live_subscription().filter(|live| pays && !live.in_trial())?;
+    let cents = live.terms.recurring_cents(&aggregate.addons)?;
+    let times = MONTHS / i64::from(live.terms.interval.months());
+    Some((live.terms.currency, cents.checked_mul(times)?))
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(state) => write!(f, "state/{state}"),
+            Self::Plan(code, version) => write!(f, "plan/{code}/{version}"),
+            Self::Recurring(currency) => write!(f, "recurring/{currency}"),
+            Self::Movement(movement, currency) => write!(f, "{}/{currency}", movement.as_str()),
+            Self::Open(currency, day) => write!(f, "open/{currency}/{day}"),
+        }
+    }
+}
+
+impl FromStr for Figure {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split('/');
+        let figure = match [parts.next(), parts.next(), parts.next(), parts.next()] {
+            [Some("state"), Some(state), None, None] => Self::State(state.parse().map_err(|_| ())?),
+            [Some("plan"), Some(code), Some(version), None] => {
+                Self::Plan(code.parse().map_err(|_| ())?, version.parse().map_err(|_| ())?)
+            }
+            [Some("recurring"), Some(currency), None, None] => Self::Recurring(currency.parse().map_err(|_| ())?),
+            [Some("open"), Some(currency), Some(day), None] => {
+                Self::Open(currency.parse().map_err(|_| ())?, day.parse().map_err(|_| ())?)
+            }
+            [Some(movement), Some(currency), None, None] => {
+                let movement = Movement::ALL.into_iter().find(|known| known.as_str() == movement).ok_or(())?;
+                Self::Movement(movement, currency.parse().map_err(|_| ())?)
+            }
+            _ => return Err(()),
+        };
+        if figure.to_string() == text { Ok(figure) } else { Err(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_read_as_it_is_written() {
+        let (usd, code): (Currency, ShortCode) = ("USD".parse().unwrap(), "studio".parse().unwrap());
+        let day = NaiveDate::from_ymd_opt(2027, 1, 8).unwrap();
+        let mut figures = vec![
+            (Figure::State(State::PastDue), "state/past_due"),
+            (Figure::Plan(code, 12), "plan/studio/12"),
+            (Figure::Recurring(usd), "recurring/USD"),
+            (Figure::Open(usd, day), "open/USD/2027-01-08"),
+        ];
+        figures.extend(Movement::ALL.map(|movement| (Figure::Movement(movement, usd), "")));
+        for (figure, text) in figures {
+            let written = figure.to_string();
+            assert!(text.is_empty() || written == text, "{written}");
+            assert_eq!(written.parse(), Ok(figure));
+        }
+        for bad in [
+            "",
+            "state",
+            "state/gone",
+            "plan/studio",
+            "plan/studio/x",
+            "plan/studio/01",
+            "lost/USD",
+            "open/USD/8",
+            "a/b/c/d",
+        ] {
+            assert_eq!(bad.parse::<Figure>(), Err(()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_zero_is_not_there() {
+        let mut figures = Figures::default();
+        figures.add(Figure::State(State::Active), 2);
+        let mut others = figures.clone();
+        others.add(Figure::State(State::Paused), 1);
+        figures.add_all(&others, -1);
+        assert_eq!(figures.iter().collect::<Vec<_>>(), [(&Figure::State(State::Paused), -1)]);
+        figures.add(Figure::State(State::Paused), 1);
+        assert!(figures.is_empty());
+    }
+}

@@ -1,0 +1,203 @@
+//! The promise: the figures of the business are what its deployments come to, however often and in whatever pieces the table's
+//! stream is read, at every full hour that is closed; and their movements explain how they came about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arcadia_functions::events::count::count;
+use arcadia_shared::domain::{DeploymentId, Event, Figure, Figures, Movement, Timestamp, replay};
+use arcadia_shared::runtime::Clock as _;
+use arcadia_shared::store::{Summary, stream};
+use chrono::{Datelike as _, TimeDelta};
+use serde_json::{Value, json};
+
+use crate::harness::billing::Billing;
+use crate::harness::dynamodb;
+use crate::harness::proxy::Fault;
+use crate::harness::random::Random;
+use crate::harness::stream::Stream;
+use crate::harness::world::{id_of, user};
+
+const BEGIN: &str = "2027-01-05T09:30:00Z";
+const WEEKS: usize = 20;
+
+/// Twenty weeks of a small business, in which everything happens that moves revenue. The ids of its deployments.
+async fn run(billing: &Billing) -> Vec<String> {
+    let mut ids = Vec::new();
+    billing.sell_plan("tryout", &[json!({"price_cents": 3_900, "trial_days": 14})]).await;
+    for (slug, plan) in
+        [("a", "studio"), ("b", "studio"), ("c", "yearly"), ("d", "studio"), ("e", "euro"), ("f", "tryout")]
+    {
+        let created = billing.post("/deployments", &user("acme"), json!({"slug": slug})).await.expect(201);
+        let id = id_of(&created["deployment"]);
+        billing.subscribe(&id, json!({"plan_code": plan})).await.expect(201);
+        ids.push(id);
+        billing.clock.shift(TimeDelta::minutes(47));
+    }
+    let at = |n: usize, rest: &str| format!("/deployments/{}{rest}", ids[n]);
+    let admin = &billing.admin;
+    for week in 0..WEEKS {
+        // The fourth never pays.
+        for n in [0, 1, 2, 4, 5] {
+            billing.settle_open_invoices(&ids[n]).await;
+        }
+        let moves: &[(usize, &str, Value)] = &match week {
+            2 => vec![(0, "/subscription/addons", json!({"addon_code": "storage_50gb"}))],
+            3 => vec![(1, "/transition", json!({"to_state": "paused"}))],
+            5 => vec![(0, "/subscription/change", json!({"plan_code": "team"}))],
+            6 => vec![(1, "/transition", json!({"to_state": "active"}))],
+            8 => vec![
+                (0, "/subscription/change", json!({"plan_code": "studio", "proration": "none"})),
+                (1, "/subscription/cancellation", json!({"effective": "immediate"})),
+            ],
+            10 => vec![
+                (1, "/subscribe", json!({"plan_code": "studio"})),
+                (4, "/subscription/change", json!({"plan_code": "studio", "effective": "period_end"})),
+            ],
+            13 => vec![(2, "/transition", json!({"to_state": "cancelled"}))],
+            14 => vec![(2, "/transition", json!({"to_state": "active"}))],
+            _ => vec![],
+        };
+        for (n, path, body) in moves {
+            let reply = billing.post(&at(*n, path), admin, body.clone()).await;
+            assert!((200..300).contains(&reply.status), "{path}: {}", reply.text);
+        }
+        billing.clock.shift(TimeDelta::hours(7 * 24 + 5));
+        billing.sweep().await;
+    }
+    ids
+}
+
+/// The histories of deployments.
+async fn histories(billing: &Billing, ids: &[String]) -> Vec<(DeploymentId, Vec<Event>)> {
+    let mut histories = Vec::new();
+    for id in ids {
+        histories.push((id.parse().expect("an id"), billing.books(id).await.events));
+    }
+    histories
+}
+
+/// What deployments come to at a moment, and how that came about since another, by their histories alone.
+fn expected(histories: &[(DeploymentId, Vec<Event>)], since: Timestamp, until: Timestamp) -> (Figures, Figures) {
+    let (mut totals, mut movements) = (Figures::default(), Figures::default());
+    for (id, events) in histories {
+        let mut before = None;
+        // Commit by commit.
+        for (n, event) in events.iter().enumerate().filter(|(_, event)| event.sequence == event.commit_last) {
+            if event.occurred_at >= until {
+                break;
+            }
+            let after = replay(*id, &events[..=n]).expect("a history");
+            if event.occurred_at >= since {
+                let all = Figures::of_change(before.as_ref(), &after);
+                let moved = all.iter().filter(|(figure, _)| matches!(figure, Figure::Movement(..)));
+                moved.for_each(|(figure, value)| movements.add(figure.clone(), value));
+            }
+            before = Some(after);
+        }
+        if let Some(present) = before {
+            totals.add_all(&Figures::of_present(&present), 1);
+        }
+    }
+    (totals, movements)
+}
+
+fn month_of(at: Timestamp) -> Timestamp {
+    format!("{:04}-{:02}-01T00:00:00Z", at.year(), at.month()).parse().expect("a time")
+}
+
+/// Hands the stream over as Lambda does: in batches, each again if it was not taken, and some again though they were.
+async fn read(billing: &Billing, records: &[Value], random: &mut Random) {
+    let mut rest = records;
+    while !rest.is_empty() {
+        let (batch, later) = rest.split_at(random.below(rest.len().min(70)) + 1);
+        rest = later;
+        let event = json!({"Records": batch});
+        if random.below(5) == 0 {
+            billing.dynamodb.plan("TransactWriteItems", 1, Fault::BreakOff);
+        }
+        let mut attempts = 0;
+        while let Err(error) = count(&billing.app, &event).await {
+            attempts += 1;
+            assert!(attempts < 10, "{error}");
+        }
+        for _ in 0..random.below(2) {
+            count(&billing.app, &event).await.expect("what was counted is known");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_closed_hour_has_the_figures_that_its_deployments_come_to() {
+    let billing = Billing::at(BEGIN).await;
+    let stream = Stream::open(dynamodb::endpoint(), &billing.app.store).await.expect("a stream");
+    let ids = run(&billing).await;
+    let histories = histories(&billing, &ids).await;
+    let events: usize = histories.iter().map(|(_, events)| events.len()).sum();
+    let records = stream.records(events, stream::is_event).await;
+    read(&billing, &records, &mut Random::from_seed()).await;
+    billing.dynamodb.clear();
+
+    let (mut hour, end) = (BEGIN.parse::<Timestamp>().unwrap() - TimeDelta::minutes(30), billing.clock.now());
+    let mut seen: BTreeSet<Movement> = BTreeSet::new();
+    let mut last = None;
+    while hour <= end {
+        let now = hour + TimeDelta::minutes(10);
+        let Summary { as_of, totals, movements } = billing.app.store.summary(now).await.expect("figures");
+        assert_eq!(as_of, hour);
+        let wanted = expected(&histories, month_of(as_of), as_of);
+        assert_eq!((&totals, &movements), (&wanted.0, &wanted.1), "{as_of}");
+        seen.extend(movements.iter().filter_map(|(figure, _)| match figure {
+            Figure::Movement(movement, _) => Some(*movement),
+            _ => None,
+        }));
+        // A minute before it is closed, the hour before it is told.
+        let early = billing.app.store.summary(now - TimeDelta::minutes(1)).await.expect("figures").as_of;
+        assert_eq!(early, hour - TimeDelta::hours(1));
+        last = Some((as_of, totals, movements));
+        hour += TimeDelta::hours(19);
+    }
+    assert_eq!(seen, Movement::ALL.into_iter().collect(), "everything has moved");
+
+    // What is told of the last hour that was looked at.
+    let (as_of, totals, movements) = last.expect("hours");
+    billing.clock.shift(as_of + TimeDelta::minutes(10) - billing.clock.now());
+    let summary = &billing.get("/summary", &billing.admin).await.expect(200)["summary"];
+    assert_eq!(summary["as_of"].as_str().and_then(|text| text.parse::<Timestamp>().ok()), Some(as_of));
+    let mut states: BTreeMap<String, i64> = BTreeMap::new();
+    let mut plans = Vec::new();
+    for (figure, value) in totals.iter() {
+        match figure {
+            Figure::State(state) => _ = states.insert(state.to_string(), value),
+            Figure::Plan(code, version) => {
+                plans.push(json!({"plan_code": code, "plan_version": version, "count": value}));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(summary["deployments_by_state"], json!(states));
+    assert_eq!(summary["subscriptions_by_plan"], json!(plans));
+    let usd = "USD".parse().unwrap();
+    let recurring = summary["recurring"].as_array().unwrap().iter().find(|one| one["currency"] == "USD").unwrap();
+    assert_eq!(recurring["monthly_cents"], (totals.get(&Figure::Recurring(usd)) + 6) / 12);
+    let new = movements.get(&Figure::Movement(Movement::Expansion, usd));
+    assert_eq!(recurring["movements"]["expansion_cents"], (new + 6) / 12);
+    billing.get("/summary", &billing.user).await.expect_problem(403, "admin_required");
+}
+
+#[tokio::test]
+async fn a_table_of_its_own_counts_with_each_commit() {
+    let mut billing = Billing::at(BEGIN).await;
+    billing.app.store = billing.app.store.clone().counting();
+    let empty = billing.app.store.summary(billing.clock.now()).await.expect("figures");
+    assert_eq!((empty.totals, empty.movements), (Figures::default(), Figures::default()));
+    let ids = billing.fill(12, "studio").await;
+    billing.clock.shift(TimeDelta::days(40));
+    billing.sweep().await;
+    let (totals, movements) = expected(
+        &histories(&billing, &ids).await,
+        month_of(billing.clock.now()),
+        billing.clock.now() + TimeDelta::days(1),
+    );
+    let summary = billing.app.store.summary(billing.clock.now()).await.expect("figures");
+    assert_eq!((summary.as_of, summary.totals, summary.movements), (billing.clock.now(), totals, movements));
+}
