@@ -57,6 +57,15 @@ impl Movement {
     /// All of them, in the order in which they are told.
     pub const ALL: [Self; 5] = [Self::New, Self::Expansion, Self::Contraction, Self::Churned, Self::Reactivated];
 
+    /// What it does to recurring revenue: 1 if it raises it, -1 if it lowers it.
+    #[must_use]
+    pub const fn sign(self) -> i64 {
+        match self {
+            Self::New | Self::Expansion | Self::Reactivated => 1,
+            Self::Contraction | Self::Churned => -1,
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -76,9 +76,10 @@ impl Store {
         self
     }
 
-    /// The attribute that says what figures change.
+    /// The attribute that says what figures change. What recurring revenue comes to follows from its movements.
     pub(super) fn figures_attribute(figures: &Figures) -> AttributeValue {
-        AttributeValue::M(figures.iter().map(|(figure, value)| (figure.to_string(), number(value))).collect())
+        let said = figures.iter().filter(|(figure, _)| !matches!(figure, Figure::Recurring(_)));
+        AttributeValue::M(said.map(|(figure, value)| (figure.to_string(), number(value))).collect())
     }
 
     /// What a commit at `at` adds to the buckets, if this store does that itself.
@@ -313,7 +314,11 @@ fn bucket_of(item: Item) -> (String, Figures) {
 pub fn figures_of(item: &Item) -> Figures {
     let mut figures = Figures::default();
     for (name, value) in item.get(FIGURES).and_then(|value| value.as_m().ok()).into_iter().flatten() {
-        if let (Ok(figure), Some(value)) = (name.parse(), value.as_n().ok().and_then(|text| text.parse().ok())) {
+        let value = value.as_n().ok().and_then(|text| text.parse::<i64>().ok());
+        if let (Ok(figure), Some(value)) = (name.parse(), value) {
+            if let Figure::Movement(movement, currency) = figure {
+                figures.add(Figure::Recurring(currency), movement.sign() * value);
+            }
             figures.add(figure, value);
         }
     }

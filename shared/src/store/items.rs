@@ -156,7 +156,14 @@ pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreE
     let Deployment { id: deployment_id, tenant_id, .. } = deployment.clone();
     let event = event.clone();
     let key = keys::event(deployment_id, event.sequence);
-    record(key, None, Record::Event(StoredEvent { tenant_id, event }))
+    let mut item = record(key, None, Record::Event(StoredEvent { tenant_id, event }))?;
+    // What an event does not say takes no room.
+    if let Some(AttributeValue::M(record)) = item.get_mut("record")
+        && let Some(AttributeValue::M(event)) = record.get_mut("event")
+    {
+        event.retain(|_, value| !value.is_null());
+    }
+    Ok(item)
 }
 
 /// Turns a resource into an item.

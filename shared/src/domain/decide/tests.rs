@@ -14,7 +14,7 @@ use crate::domain::{
     AnchorMode, Currency, DunningPolicy, Interval, IntervalPrices, InvoiceNumber, MAX_PRICE_CENTS, Plan,
     SubscriptionId, SubscriptionStatus, allowed_transitions, audit, sum,
 };
-use crate::domain::{Entry, Figure, Figures, Movement, OpenInvoice};
+use crate::domain::{Entry, Figure, Figures, OpenInvoice};
 use crate::store::keys::DEFAULT_DUE_SHARDS;
 use crate::store::{CommitId, items};
 
@@ -224,8 +224,7 @@ fn check_figures(figures: &Figures, aggregate: &Aggregate) -> Result<(), TestCas
     for (figure, value) in figures.iter() {
         if let Figure::Movement(movement, currency) = figure {
             prop_assert!(value > 0, "{figure} is {value}");
-            let sign = if matches!(movement, Movement::Contraction | Movement::Churned) { -1 } else { 1 };
-            *explained.entry(*currency).or_default() += sign * value;
+            *explained.entry(*currency).or_default() += movement.sign() * value;
         } else {
             present.add(figure.clone(), value);
         }
