@@ -1,7 +1,7 @@
 //! What needs a person, and what happens by itself.
 
 import * as api from '../api.js';
-import { action, counted, moneys, rfc3339, sentence, sums, words } from '../format.js';
+import { action, counted, money, moneys, rfc3339, sentence, sums, words } from '../format.js';
 import { LifecycleMap, loadLifecycle } from '../lifecycle.js';
 import { href } from '../router.js';
 import { Empty, html, Money, Page, Show, useLoad, When } from '../ui.js';
@@ -41,10 +41,12 @@ export function Today({ session }) {
       ),
   );
   const lifecycle = useLoad('lifecycle', loadLifecycle);
+  const figures = useLoad('figures', () => loadFigures(session));
   return html`
     <${Page} title="Today">
       <section aria-labelledby="needs">
         <h2 id="needs">${session.admin ? 'Needs a person' : 'Overdue'}</h2>
+        ${figures.data?.summary && html`<${Clock} health=${figures.data.summary.clock} />`}
         <${Show} of=${overdue}>${(/** @type {WhatIsOverdue} */ { invoices, more }) => html`<${Overdue} invoices=${invoices} more=${more} admin=${session.admin} />`}<//>
       </section>
       <section aria-labelledby="itself">
@@ -54,9 +56,74 @@ export function Today({ session }) {
       <section aria-labelledby="states">
         <h2 id="states">Deployments by state</h2>
         <p class="lead muted">Choose a state to see its deployments. Dashed: moves that only the clock or the platform makes.</p>
-        <${Show} of=${lifecycle}>${(/** @type {import('../shapes.d.ts').Lifecycle} */ map) => html`<div class="card"><${LifecycleMap} lifecycle=${map} links=${true} /></div>`}<//>
+        <${Show} of=${lifecycle}>${(/** @type {import('../shapes.d.ts').Lifecycle} */ map) => html`<div class="card"><${LifecycleMap} lifecycle=${map} links=${true} counts=${figures.data?.counts} /></div>`}<//>
       </section>
+      ${session.admin && html`
+      <section aria-labelledby="revenue">
+        <h2 id="revenue">Recurring revenue</h2>
+        <${Show} of=${figures}>${(/** @type {Figures} */ { summary }) => summary && html`<${Revenue} summary=${summary} />`}<//>
+      </section>`}
     <//>`;
+}
+
+/** @typedef {import('../shapes.d.ts').Summary} Summary */
+/** @typedef {{ counts: Record<string, number>, summary: Summary | null }} Figures */
+
+/**
+ * Of everyone, the summary; of a tenant, how many deployments are in each state.
+ * @param {import('../session.js').Session} session
+ * @returns {Promise<Figures>}
+ */
+async function loadFigures(session) {
+  if (session.admin) {
+    const { summary } = /** @type {{ summary: Summary }} */ (await api.get('/summary'));
+    return { counts: summary.deployments_by_state, summary };
+  }
+  const { account } = /** @type {{ account: import('../shapes.d.ts').Account }} */ (
+    await api.get(`/tenants/${session.tenant}/account`)
+  );
+  return { counts: account.deployments, summary: null };
+}
+
+/** How far behind the clock may be before a person should look, in seconds. */
+const LAG_S = 900;
+
+/** What is wrong with the clock's work, if anything is. @param {{ health: Summary['clock'] }} props */
+function Clock({ health }) {
+  const wrong = [
+    health.lag_seconds > LAG_S && `The clock is ${counted(Math.floor(health.lag_seconds / 60), 'minute')} behind.`,
+    health.postponed > 0 && `${counted(health.postponed, 'deployment')} put off by the sweep: a step failed, see the logs.`,
+  ].filter(Boolean);
+  return wrong.length > 0 && html`<div class="box bad" role="alert"><p>${wrong.join(' ')}</p></div>`;
+}
+
+/** @type {Array<['new_cents' | 'expansion_cents' | 'reactivated_cents' | 'contraction_cents' | 'churned_cents', string, number]>} */
+const MOVEMENTS = [
+  ['new_cents', 'new', 1],
+  ['expansion_cents', 'expansion', 1],
+  ['reactivated_cents', 'reactivated', 1],
+  ['contraction_cents', 'contraction', -1],
+  ['churned_cents', 'churned', -1],
+];
+
+/** What is paid again and again, by currency, and how that changed this month. @param {{ summary: Summary }} props */
+function Revenue({ summary }) {
+  if (summary.recurring.length === 0) return html`<${Empty}>Nobody pays for a subscription outside a trial.<//>`;
+  return html`
+    <p class="lead muted">Of active and past due deployments outside their trials, as of <${When} at=${summary.as_of} time=${true} bare=${true} />.</p>
+    <div class="revenue">${summary.recurring.map(
+      ({ currency, monthly_cents, movements }) => html`
+      <div class="card">
+        <p class="figure"><${Money} cents=${monthly_cents} currency=${currency} /> <span class="muted">a month</span></p>
+        <${Bars} caption="Since the month began" heads=${['Movement', 'Share', 'Amount']} of=${MOVEMENTS.map(([name, text, sign]) => ({
+          name: text,
+          count: movements[name],
+          label: '',
+          kind: sign > 0 ? 'gain' : 'loss',
+          text: money(sign * movements[name], currency),
+        }))} />
+      </div>`,
+    )}</div>`;
 }
 
 /**
@@ -127,18 +194,19 @@ function Overdue({ invoices, more, admin }) {
 
 /**
  * Counts as bars, each with its name and its text.
- * @param {{ caption: string, of: Array<{ name: string, count: number, text: string }> }} props
+ * @param {{ caption: string, heads?: string[], of: Array<{ name: string, count: number, text: string, label?: string, kind?: string }> }} props
+ *   `label`: what stands beside the bar in place of the count
  */
-function Bars({ caption, of }) {
+function Bars({ caption, heads = ['Age', 'Invoices', 'Amount due'], of }) {
   const most = Math.max(1, ...of.map(({ count }) => count));
   return html`
     <table class="bars">
       <caption>${caption}</caption>
-      <thead class="hidden"><tr><th scope="col">Age</th><th scope="col">Invoices</th><th scope="col">Amount due</th></tr></thead>
+      <thead class="hidden"><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
       <tbody>${of.map(
-        ({ name, count, text }) => html`
-        <tr><th scope="row">${name}</th>
-          <td><svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width=${(100 * count) / most} height="10" /></svg><span>${count}</span></td>
+        ({ name, count, text, label = String(count), kind = '' }) => html`
+        <tr class=${kind}><th scope="row">${name}</th>
+          <td><svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width=${(100 * count) / most} height="10" /></svg><span>${label}</span></td>
           <td>${count ? text : ''}</td></tr>`,
       )}
       </tbody>
