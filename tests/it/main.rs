@@ -23,6 +23,7 @@ mod catalog;
 mod cli;
 mod cognito;
 mod console;
+mod console_function;
 mod costs;
 mod demo;
 mod docs;
