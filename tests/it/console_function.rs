@@ -9,9 +9,10 @@ use arcadia_shared::http::problem::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
-use lambda_http::http::StatusCode;
+use lambda_http::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::harness::World;
 use crate::harness::lambda::run_binary;
 use crate::harness::project::ROOT;
 use crate::program::console;
@@ -159,4 +160,34 @@ async fn what_has_no_route_is_a_problem_of_the_product() {
         assert_eq!(answer["headers"]["content-type"], "application/problem+json");
         assert_eq!(answer["headers"]["x-request-id"], "request-console");
     }
+}
+
+#[tokio::test]
+async fn the_local_program_answers_as_the_function_does() {
+    let world = World::start().await;
+    let same = ["content-type", "cache-control", "content-security-policy", "content-encoding", "etag", "vary"];
+    for (method, path, headers) in [
+        (Method::GET, "/console/index.html", json!({})),
+        (Method::GET, "/console/main.js", json!({"accept-encoding": "gzip"})),
+        (Method::GET, "/console/main.js", json!({"if-none-match": "*"})),
+        (Method::GET, "/api/v1/nothing", json!({})),
+        (Method::GET, "/console/nothing.js", json!({})),
+        (Method::POST, "/console/main.js", json!({})),
+    ] {
+        let deployed = ask(&NO_SIGN_IN, &[request(method.as_str(), path, headers.clone())]).await.remove(0);
+        let mut local = world.anonymous(method, path);
+        for (name, value) in headers.as_object().expect("headers") {
+            local = local.header(name, value.as_str().expect("a text"));
+        }
+        let local = local.send().await.expect("the local program answers");
+        assert_eq!(local.status().as_u16(), deployed["statusCode"], "{path}");
+        for name in same {
+            let value = local.headers().get(name).map(|value| value.to_str().expect("a text"));
+            assert_eq!(value, deployed["headers"][name].as_str(), "{path}: {name}");
+        }
+        assert!(local.bytes().await.expect("a body") == body(&deployed), "{path}");
+    }
+    // HTTP itself leaves the body away.
+    let head = world.anonymous(Method::HEAD, "/console/main.js").send().await.expect("the local program answers");
+    assert_eq!(head.headers()["content-length"], file("main.js").len().to_string());
 }
