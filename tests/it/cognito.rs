@@ -44,14 +44,23 @@ fn token(source: &str, request: &Value) -> String {
     signed(&merged(honest, added.into()))
 }
 
-/// A user's token.
+/// A user's token, from your application.
 fn user(attributes: Value, groups: Value) -> String {
+    user_by("TokenGeneration_Authentication", attributes, groups)
+}
+
+/// A user's token, from a sign-in in the console.
+fn console_user(attributes: Value, groups: Value) -> String {
+    user_by("TokenGeneration_HostedAuth", attributes, groups)
+}
+
+fn user_by(source: &str, attributes: Value, groups: Value) -> String {
     let request = json!({
         "userAttributes": merged(json!({"sub": "6b1e3a54-0f7c-4d0e-9a3b-2f1d5c7e8a90", "cognito:user_status": "CONFIRMED"}), attributes),
         "groupConfiguration": {"groupsToOverride": groups, "iamRolesToOverride": [], "preferredRole": null},
         "scopes": ["aws.cognito.signin.user.admin"],
     });
-    token("TokenGeneration_Authentication", &request)
+    token(source, &request)
 }
 
 /// A machine's token.
@@ -70,7 +79,11 @@ async fn everyone_is_who_the_pool_says() {
     let stranger = user(json!({"custom:tenant_id": "globex"}), Value::Null);
     assert_eq!(world.get("/deployments", &stranger).await.expect(200)["deployments"], json!([]));
 
-    for admin in [user(json!({}), json!(["platform_admin"])), machine(&["arcadia/platform_admin"])] {
+    let carol = console_user(json!({"custom:tenant_id": "acme"}), json!([]));
+    assert_eq!(world.get("/deployments", &carol).await.expect(200)["deployments"].as_array().map(Vec::len), Some(1));
+    let admin = json!(["platform_admin"]);
+    for admin in [user(json!({}), admin.clone()), console_user(json!({}), admin), machine(&["arcadia/platform_admin"])]
+    {
         let seen = world.get("/deployments?tenant_id=acme", &admin).await.expect(200);
         assert_eq!(seen["deployments"].as_array().map(Vec::len), Some(1));
     }
@@ -105,7 +118,7 @@ fn the_claims_scopes_and_outputs_are_called_as_the_product_calls_them() {
     let parameters = &product["Parameters"];
     let defaults = [&parameters["RoleClaim"]["Default"], &parameters["TenantClaim"]["Default"]];
     assert_eq!(defaults, ["role", "tenant_id"], "the trigger writes these");
-    for output in ["TokenIssuer", "TokenAudience"] {
+    for output in ["TokenIssuer", "TokenAudience", "ConsoleClientId", "ConsoleSignInOrigin"] {
         assert!(parameters[output].is_object() && pool["Outputs"][output].is_object(), "{output}");
     }
     for (client, scope) in [
@@ -116,4 +129,11 @@ fn the_claims_scopes_and_outputs_are_called_as_the_product_calls_them() {
         assert_eq!(pool["Resources"][client]["Properties"]["AllowedOAuthScopes"], json!([scope]));
     }
     assert_eq!(pool["Resources"]["Users"]["Properties"]["AllowedOAuthFlows"], Value::Null, "users have no scopes");
+    let console = &pool["Resources"]["Console"]["Properties"];
+    assert_eq!((&console["GenerateSecret"], &console["AllowedOAuthFlows"]), (&json!(false), &json!(["code"])));
+    let scope = parameters["ConsoleScope"]["Default"].as_str().expect("a scope");
+    assert_eq!(console["AllowedOAuthScopes"], json!([scope]), "what the console asks for by itself");
+    let page = product["Outputs"]["ConsoleUrl"]["Value"]["!Sub"].as_str().expect("an address");
+    let pattern = pool["Parameters"]["ConsoleUrl"]["AllowedPattern"].as_str().expect("a pattern");
+    assert!(page.ends_with("/console/index.html") && pattern.contains(r"/console/index\.html"), "{page} {pattern}");
 }

@@ -23,6 +23,8 @@ mod catalog;
 mod cli;
 mod cognito;
 mod console;
+mod console_function;
+mod console_sign_in;
 mod costs;
 mod demo;
 mod docs;

@@ -23,9 +23,14 @@ pub fn program() -> &'static Path {
     built("arcadia")
 }
 
-/// The binary that is deployed.
+/// The binary of every function but the console.
 pub fn bootstrap() -> &'static Path {
     built("bootstrap")
+}
+
+/// The binary of the console.
+pub fn console() -> &'static Path {
+    built("console")
 }
 
 /// Builds the programs, once. The packages and targets are those that the tests were built with, since cargo would

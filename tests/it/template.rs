@@ -20,9 +20,14 @@ fn all_functions() -> impl Iterator<Item = Value> {
     functions.map(|mut function| function["Properties"].take())
 }
 
-/// Those that are called over HTTP.
+/// Those that have the API's routes: all that are called over HTTP but the console.
 fn functions() -> Vec<Value> {
-    all_functions().filter(|properties| calls(properties).next().is_some()).collect()
+    all_functions().filter(|properties| calls(properties).next().is_some() && !is_console(properties)).collect()
+}
+
+/// Whether a function is the console: the only one of another binary.
+fn is_console(properties: &Value) -> bool {
+    properties["CodeUri"] == "infra/console-server"
 }
 
 /// The events by which a function is called over HTTP.
@@ -108,6 +113,24 @@ fn every_route_is_behind_the_authorizer() {
             assert_eq!(call["Auth"], Value::Null, "{}: a route of its own authorization", function["Handler"]);
         }
     }
+}
+
+#[test]
+fn one_function_is_open_to_everyone_and_it_may_do_nothing() {
+    let open: Vec<Value> = all_functions().filter(|function| function["CodeUri"] != Value::Null).collect();
+    let [console] = &open[..] else { panic!("{} functions are of another binary", open.len()) };
+    assert!(is_console(console) && console["Policies"].is_null() && console["Role"].is_null(), "{console}");
+    let mut paths = Vec::new();
+    for call in calls(console) {
+        assert_eq!(call["ApiId"], json!({"!Ref": "Api"}), "{call}");
+        assert_eq!(call["Auth"], json!({"Authorizer": "NONE"}), "{call}");
+        // An event without method and path is for whatever no other route takes.
+        paths.push(call["Path"].as_str().unwrap_or("$default").to_owned());
+        assert_eq!(call["Method"].as_str(), call["Path"].as_str().map(|_| "GET"), "{call}");
+    }
+    paths.sort();
+    assert_eq!(paths, ["$default", "/", "/console", "/console/{file+}"]);
+    assert!(ROUTES.iter().all(|route| route.path.starts_with("/api/")), "no route of the API is under the console's");
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ use std::fmt;
 use arcadia_shared::domain::Timestamp;
 use chrono::SecondsFormat;
 
-use crate::console;
 use crate::docs;
 
 /// What there is to say.
@@ -37,7 +36,7 @@ impl fmt::Display for Banner<'_> {
             Some(clock) => (format!("{} years by the test clock", token_hours / HOURS_A_YEAR), for_clock(*clock)),
             None => (format!("{token_hours} hours"), String::new()),
         };
-        let (docs, console) = (docs::PATH, console::PATH);
+        let (docs, console) = (docs::PATH, arcadia_console::PATH);
         write!(
             f,
             r#"

@@ -3,6 +3,7 @@
 
 use std::io::{Cursor, Read};
 
+use arcadia_console::page;
 use axum::http::{HeaderValue, Response, header};
 use lambda_http::Body;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
@@ -39,29 +40,18 @@ pub fn find(path: &str) -> Option<Response<Body>> {
         "/docs/favicon-32x32.png" => ("image/png", File::Vendored("/dist/favicon-32x32.png")),
         _ => return None,
     };
+    let policy = HeaderValue::from_static(POLICY);
     match file {
-        File::Own(text) => Some(page(content_type, POLICY, Body::from(text))),
+        File::Own(text) => Some(page(content_type, policy, Body::from(text))),
         File::Vendored(name) => {
             let (bytes, is_gzip) = vendored(name)?;
-            let mut response = page(content_type, POLICY, Body::from(bytes));
+            let mut response = page(content_type, policy, Body::from(bytes));
             if is_gzip {
                 response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             }
             Some(response)
         }
     }
-}
-
-/// A file of a page, under a content security policy.
-pub fn page(content_type: &'static str, policy: &'static str, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    let mut set = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
-    set(header::CONTENT_TYPE, content_type);
-    set(header::CACHE_CONTROL, "no-cache");
-    set(header::CONTENT_SECURITY_POLICY, policy);
-    set(header::REFERRER_POLICY, "no-referrer");
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    response
 }
 
 /// A file of Swagger UI's, and whether it is in gzip: what the archive has deflated is sent on as it is.

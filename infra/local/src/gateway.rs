@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
+use arcadia_console::{Claims, Console};
 use arcadia_functions::{ROUTES, Route, problem_response, respond};
 use arcadia_shared::Error;
+use arcadia_shared::auth::ClaimNames;
 use arcadia_shared::domain::Timestamp;
 use arcadia_shared::http::problem::Problem;
 use arcadia_shared::runtime::App;
@@ -22,7 +24,6 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::clock_route;
-use crate::console;
 use crate::docs;
 use crate::event::{self, EventError};
 use crate::events_route::{self, Events};
@@ -44,6 +45,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 struct Gateway {
     app: App,
     issuer: Arc<Issuer>,
+    console: Console,
     extras: Extras,
     /// Where it listens.
     address: SocketAddr,
@@ -123,7 +125,7 @@ pub async fn serve_with(
 ) -> io::Result<()> {
     let events = extras.events.clone();
     let address = listener.local_addr()?;
-    let router = Router::new().fallback(handle).with_state(Gateway { app, issuer, extras, address });
+    let router = Router::new().fallback(handle).with_state(Gateway::new(app, issuer, extras, address));
     let (stopping, stopped) = oneshot::channel();
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async {
@@ -173,6 +175,13 @@ async fn handle(
 }
 
 impl Gateway {
+    fn new(app: App, issuer: Arc<Issuer>, extras: Extras, address: SocketAddr) -> Self {
+        let ClaimNames { tenant, role } = app.settings.claims.clone();
+        // There is no issuer to send anyone to: the links that are printed bring a token.
+        let console = Console::new(&Claims { role, tenant });
+        Self { app, issuer, console, extras, address }
+    }
+
     async fn answer(
         &self,
         parts: &Parts,
@@ -182,7 +191,7 @@ impl Gateway {
         now: Timestamp,
     ) -> Result<Response<Body>, Refusal> {
         let path = parts.uri.path();
-        if let Some(page) = docs::find(path).or_else(|| console::find(path)) {
+        if let Some(page) = docs::find(path).or_else(|| self.console.find(path, &parts.headers)) {
             return match parts.method {
                 // The server leaves the body away by itself.
                 Method::GET | Method::HEAD => Ok(page.map(into_body)),
@@ -278,7 +287,7 @@ impl Target {
 impl Refusal {
     fn problem(&self) -> Problem {
         match self {
-            Self::RouteNotFound => Problem::new(StatusCode::NOT_FOUND, "route_not_found", "There is no such route."),
+            Self::RouteNotFound => Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such route."),
             Self::MethodNotAllowed(allowed) => Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
@@ -516,8 +525,7 @@ mod tests {
         let request = TokenRequest { role, tenant: None, sub: "ada".to_owned(), ttl };
         let token = issuer.issue(&request, NOW).unwrap();
         let app = App { store, clock: Arc::new(BrokenClock::default()), settings };
-        let gateway =
-            Gateway { app, issuer: Arc::new(issuer), extras: Extras::default(), address: ([127, 0, 0, 1], 9).into() };
+        let gateway = Gateway::new(app, Arc::new(issuer), Extras::default(), ([127, 0, 0, 1], 9).into());
         let request = Request::post("/api/v1/deployments")
             .header(header::HOST, "localhost")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))

@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`issuer`]: tokens, in place of an identity provider; `proof` is how a program shows that it has the issuer's key.
 //! - [`gateway`]: HTTP, in place of API Gateway; [`event`] is what it hands to a function.
-//! - `docs`: the document of the API, and a page to try it on.
+//! - `docs`: the document of the API, and a page to try it on. The console is `arcadia_console`'s.
 //! - [`feed`]: the events of this run, in place of the stream and the bus; `events_route` is how they are read.
 //! - [`engine`]: storage, in place of DynamoDB.
 //! - [`sweeper`]: time that passes, in place of the schedule; [`clock`] has clocks that can be set, and `clock_route`
@@ -19,7 +19,6 @@ pub mod cli;
 mod client;
 pub mod clock;
 mod clock_route;
-mod console;
 mod data;
 mod demo;
 mod docs;

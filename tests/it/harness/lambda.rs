@@ -1,6 +1,7 @@
-//! The deployed binary, run as Lambda runs it: a process that asks a runtime API for events and sends the answers there.
+//! A deployed binary, run as Lambda runs it: a process that asks a runtime API for events and sends the answers there.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -54,6 +55,30 @@ pub async fn run_within(
     table: Option<(&str, &str)>,
     events: &[Value],
 ) -> Ran {
+    let mut environment = Vec::new();
+    // A function without a table gets nothing of what belongs to one.
+    if let Some((endpoint, table)) = table {
+        environment.extend([
+            ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
+            ("TABLE_NAME", table),
+            ("DEFAULT_REGION", "eu-central-1"),
+            ("DUE_SHARDS", "16"),
+            ("METRICS_NAMESPACE", NAMESPACE),
+            ("TENANT_CLAIM", "tenant_id"),
+            ("ROLE_CLAIM", "role"),
+        ]);
+    }
+    run_binary(program::bootstrap(), trace, handler, &environment, events).await
+}
+
+/// The same for any binary: it gets what Lambda sets, and `environment`.
+pub async fn run_binary(
+    binary: &Path,
+    trace: Option<&'static str>,
+    handler: &str,
+    environment: &[(&str, &str)],
+    events: &[Value],
+) -> Ran {
     let (sender, receiver) = mpsc::unbounded_channel();
     let (answered, mut answers) = mpsc::unbounded_channel();
     let runtime = Arc::new(Runtime { events: Mutex::new(receiver), answers: answered, trace });
@@ -61,7 +86,7 @@ pub async fn run_within(
     let address = listener.local_addr().expect("the address of a bound listener").to_string();
     let router = Router::new().fallback(handle).with_state(runtime);
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let mut command = Command::new(program::bootstrap());
+    let mut command = Command::new(binary);
     command.env_clear().env("_HANDLER", handler).env("AWS_LAMBDA_RUNTIME_API", &address);
     for (name, value) in [
         ("AWS_LAMBDA_FUNCTION_NAME", handler),
@@ -73,13 +98,8 @@ pub async fn run_within(
     ] {
         command.env(name, value);
     }
-    // A function without a table gets nothing of what belongs to one.
-    if let Some((endpoint, table)) = table {
-        command.env("AWS_ENDPOINT_URL_DYNAMODB", endpoint).env("TABLE_NAME", table);
-        command.env("DEFAULT_REGION", "eu-central-1").env("DUE_SHARDS", "16").env("METRICS_NAMESPACE", NAMESPACE);
-        command.env("TENANT_CLAIM", "tenant_id").env("ROLE_CLAIM", "role");
-    }
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("bootstrap");
+    command.envs(environment.iter().copied());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("the binary");
     let mut stdout = child.stdout.take().expect("its output");
     let invoking = async {
         let mut ran = Vec::new();

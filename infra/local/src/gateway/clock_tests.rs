@@ -42,7 +42,7 @@ impl World {
         let (admin, user) = (token(Role::PlatformAdmin, None), token(Role::TenantUser, Some("acme")));
         let test_clock = Arc::new(TestClock::new(clock, Arc::new(Sweeper::new(app.clone()))));
         let extras = Extras { test_clock: Some(test_clock), events: None };
-        let gateway = Gateway { app, issuer: Arc::new(issuer), extras, address: ([127, 0, 0, 1], 9).into() };
+        let gateway = Gateway::new(app, Arc::new(issuer), extras, ([127, 0, 0, 1], 9).into());
         Self { gateway, engine, admin, user }
     }
 

@@ -1,0 +1,170 @@
+//! From a path to its answer.
+
+use lambda_http::Body;
+use lambda_http::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use crate::files::{File, takes_gzip};
+use crate::page::page;
+use crate::sign_in::{Claims, SignIn, SignInError, config_json};
+
+/// Where the console is.
+pub const PATH: &str = "/console/";
+
+/// The address of the page. It is the only one, since an issuer sends people back to no other than it was told; and it
+/// does not end in a slash, as no route of API Gateway can.
+const INDEX: &str = "/console/index.html";
+
+/// Nothing of another origin is loaded, and no script or style stands in a page. What may be asked comes last, so that
+/// an issuer's origins can follow.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
+
+/// The console, as one server serves it.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// The content security policy.
+    policy: HeaderValue,
+    /// The file `config.json`.
+    config: String,
+}
+
+impl Console {
+    /// A console without an issuer to sign in at: people bring a token.
+    #[must_use]
+    pub fn new(claims: &Claims) -> Self {
+        Self { policy: HeaderValue::from_static(POLICY), config: config_json(claims, None).to_string() }
+    }
+
+    /// A console with an issuer to sign in at.
+    ///
+    /// # Errors
+    /// [`SignInError`] if the policy cannot name the issuer's origins.
+    pub fn with_sign_in(claims: &Claims, sign_in: &SignIn) -> Result<Self, SignInError> {
+        let origins = sign_in.origins()?.join(" ");
+        let policy = HeaderValue::try_from(format!("{POLICY} {origins}")).map_err(|_| SignInError(origins))?;
+        Ok(Self { policy, config: config_json(claims, Some(sign_in)).to_string() })
+    }
+
+    /// The answer to a GET of a path, if the console has the path. The answer to a HEAD is the same without its body.
+    #[must_use]
+    pub fn find(&self, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+        if ["/", "/console", PATH].contains(&path) {
+            return Some(redirect());
+        }
+        match path.strip_prefix(PATH)? {
+            "config.json" => Some(page("application/json", self.policy.clone(), Body::from(self.config.as_str()))),
+            name => File::find(name).map(|file| self.send(file, headers)),
+        }
+    }
+
+    fn send(&self, file: &File, headers: &HeaderMap) -> Response<Body> {
+        let is_known = file.is_known(headers);
+        let is_gzip = takes_gzip(headers) && !is_known;
+        let body = match (is_known, is_gzip) {
+            (true, _) => Body::Empty,
+            (false, true) => Body::from(file.gzip),
+            (false, false) => Body::from(file.plain),
+        };
+        let mut response = page(file.content_type(), self.policy.clone(), body);
+        let mut set = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+        set(header::ETAG, file.tag);
+        set(header::VARY, "Accept-Encoding");
+        if is_gzip {
+            set(header::CONTENT_ENCODING, "gzip");
+        }
+        if is_known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        }
+        response
+    }
+}
+
+/// Browsers keep a fragment, and so a token in it, over a redirect.
+fn redirect() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(INDEX));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::files::FILES;
+
+    fn claims() -> Claims {
+        Claims { role: "role".to_owned(), tenant: "tenant_id".to_owned() }
+    }
+
+    fn find(path: &str) -> Option<Response<Body>> {
+        Console::new(&claims()).find(path, &HeaderMap::new())
+    }
+
+    fn served_files(directory: &Path, below: &str, found: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{below}{}", entry.file_name().to_str().unwrap());
+            if entry.file_type().unwrap().is_dir() {
+                served_files(&entry.path(), &format!("{name}/"), found);
+            } else if [".html", ".css", ".js"].iter().any(|end| name.ends_with(end)) {
+                found.push(name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_console_is_served_and_none_else() {
+        let mut found = Vec::new();
+        served_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../console"), "", &mut found);
+        let listed: Vec<&str> = FILES.iter().map(|file| file.name).collect();
+        found.sort_unstable();
+        assert_eq!(found, listed);
+        for path in [
+            "/console/../Cargo.toml",
+            "/console/tsconfig.json",
+            "/console/shapes.d.ts",
+            "/console/pages/",
+            "/consoles",
+            "/console/x",
+            "//console/main.js",
+        ] {
+            assert!(find(path).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn whoever_comes_to_the_root_is_led_to_the_page() {
+        for path in ["/", "/console", PATH] {
+            let response = find(path).unwrap();
+            assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT);
+            assert_eq!(response.headers()[header::LOCATION], INDEX);
+        }
+        assert_eq!(find(INDEX).unwrap().headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+    }
+
+    #[test]
+    fn the_policy_and_the_configuration_name_the_issuer() {
+        let sign_in = SignIn {
+            issuer: "https://issuer.example/pool".to_owned(),
+            client_id: "console".to_owned(),
+            scope: "openid".to_owned(),
+            token_origin: Some("https://sign-in.example".to_owned()),
+        };
+        let console = Console::with_sign_in(&claims(), &sign_in).unwrap();
+        let response = console.find("/console/config.json", &HeaderMap::new()).unwrap();
+        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.ends_with("; connect-src 'self' https://issuer.example https://sign-in.example"), "{policy}");
+        let Body::Text(text) = response.body() else { panic!("config.json is text") };
+        assert_eq!(
+            text,
+            r#"{"issuer":"https://issuer.example/pool","client_id":"console","scope":"openid","claims":{"role":"role","tenant":"tenant_id"}}"#
+        );
+        let same = SignIn { token_origin: Some("https://issuer.example".to_owned()), ..sign_in.clone() };
+        assert_eq!(same.origins(), Ok(vec!["https://issuer.example"]));
+        let bad = SignIn { issuer: "https://*".to_owned(), ..sign_in };
+        assert!(Console::with_sign_in(&claims(), &bad).is_err());
+    }
+}

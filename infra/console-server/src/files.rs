@@ -1,0 +1,104 @@
+//! The files of the console, and what a request's headers say about how they are sent.
+
+use lambda_http::http::{HeaderMap, header};
+
+/// A file.
+#[derive(Debug)]
+pub struct File {
+    /// Its path below `/console/`.
+    pub name: &'static str,
+    /// Its entity tag, from a digest of its content.
+    pub tag: &'static str,
+    /// Its content.
+    pub plain: &'static [u8],
+    /// The same in gzip.
+    pub gzip: &'static [u8],
+}
+
+/// Every file that is served.
+pub const FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
+
+impl File {
+    /// The file of a name, if there is one.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        FILES.iter().find(|file| file.name == name)
+    }
+
+    /// The media type.
+    pub fn content_type(&self) -> &'static str {
+        match self.name.rsplit_once('.') {
+            Some((_, "html")) => "text/html; charset=utf-8",
+            Some((_, "css")) => "text/css; charset=utf-8",
+            _ => "text/javascript; charset=utf-8",
+        }
+    }
+
+    /// Whether the requester has this very content: `If-None-Match` compares weakly (RFC 9110, section 13.1.2).
+    pub fn is_known(&self, headers: &HeaderMap) -> bool {
+        let opaque = self.tag.trim_start_matches("W/");
+        items(headers, &header::IF_NONE_MATCH).any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
+    }
+}
+
+/// Whether the requester takes gzip by name, with a weight above zero (RFC 9110, section 12.5.3).
+pub fn takes_gzip(headers: &HeaderMap) -> bool {
+    items(headers, &header::ACCEPT_ENCODING).any(|item| {
+        let (coding, weight) = item.split_once(';').unwrap_or((item, ""));
+        let weight = weight.trim().strip_prefix("q=");
+        let is_zero = weight.is_some_and(|weight| weight.chars().all(|digit| matches!(digit, '0' | '.')));
+        coding.trim().eq_ignore_ascii_case("gzip") && !is_zero
+    })
+}
+
+/// The items of a header that is a list.
+fn items<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+    use lambda_http::http::HeaderValue;
+
+    use super::*;
+
+    fn with(name: header::HeaderName, values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn gzip_is_sent_to_whoever_takes_it_by_name() {
+        for values in
+            [&["gzip"][..], &["br, gzip"], &["GZIP;q=0.5"], &["gzip; q=1.0, *;q=0"], &["br", "deflate, gzip;q=0.001"]]
+        {
+            assert!(takes_gzip(&with(header::ACCEPT_ENCODING, values)), "{values:?}");
+        }
+        for values in [&[][..], &[""], &["br"], &["gzip;q=0"], &["gzip; q=0.000"], &["x-gzip"], &["*"]] {
+            assert!(!takes_gzip(&with(header::ACCEPT_ENCODING, values)), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_known_whether_weak_or_strong_and_among_others() {
+        let file = File { name: "x.js", tag: "W/\"ab\"", plain: b"", gzip: b"" };
+        for values in [&["\"ab\""][..], &["W/\"ab\""], &["\"cd\", W/\"ab\""], &["\"cd\"", "\"ab\""], &["*"]] {
+            assert!(file.is_known(&with(header::IF_NONE_MATCH, values)), "{values:?}");
+        }
+        for values in [&[][..], &["ab"], &["\"abc\""], &["\"cd\""]] {
+            assert!(!file.is_known(&with(header::IF_NONE_MATCH, values)), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn both_encodings_are_the_same_content_and_every_content_has_its_own_tag() {
+        for file in FILES {
+            let mut content = Vec::new();
+            GzDecoder::new(file.gzip).read_to_end(&mut content).unwrap();
+            assert!(content == file.plain, "{}", file.name);
+            assert!(FILES.iter().all(|other| (other.tag == file.tag) == (other.plain == file.plain)), "{}", file.name);
+        }
+    }
+}
