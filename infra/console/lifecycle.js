@@ -11,6 +11,8 @@ import { href } from './router.js';
 
 const NODE_W = 96;
 const NODE_H = 34;
+/** How many letters stand in a state's box at their usual size. */
+const FITS = 11;
 const NARROW = '(max-width: 720px)';
 
 // A bend moves the middle of an edge sideways, so that it passes the states between its ends.
@@ -100,11 +102,12 @@ export function LifecycleMap({ lifecycle, at, allowed = [], links = false, count
       })}
       ${states.map(({ state, description }) => {
         const [x, y] = layout.places[state] ?? [0, 0];
+        const label = words(state) + (counts?.[state] ? ` ${counts[state]?.toLocaleString('en')}` : '');
         const node = html`
-          <g class=${`node s-${state}${state === at ? ' at' : ''}${at && state !== at && !allowed.includes(state) ? ' off' : ''}`}>
+          <g class=${`node s-${state}${label.length > FITS ? ' long' : ''}${state === at ? ' at' : ''}${at && state !== at && !allowed.includes(state) ? ' off' : ''}`}>
             <title>${description}</title>
             <rect x=${x - NODE_W / 2} y=${y - NODE_H / 2} width=${NODE_W} height=${NODE_H} rx="8" />
-            <text x=${x} y=${y + 4.5} text-anchor="middle">${words(state)}${counts && state in counts ? ` ${counts[state]}` : ''}</text>
+            <text x=${x} y=${y + 4.5} text-anchor="middle">${label}</text>
           </g>`;
         return links ? html`<a href=${href('deployments', { state })}>${node}</a>` : node;
       })}

@@ -72,6 +72,7 @@ pub fn manifest(versions: &Versions) -> Option<u64> {
         hasher.update(version.to_be_bytes());
     }
     let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = hasher.finalize().into();
-    // DynamoDB bills a number by its digits: with its first bit set, it has as many bytes whatever the digest.
-    Some(u64::from_be_bytes([a, b, c, d, e, f, g, h]) | FIRST_BIT)
+    // DynamoDB bills a number by its digits, without the zeroes that it ends with: with its first and its last bit set, it has
+    // as many bytes whatever the digest.
+    Some(u64::from_be_bytes([a, b, c, d, e, f, g, h]) | FIRST_BIT | 1)
 }
