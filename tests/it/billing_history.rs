@@ -156,7 +156,9 @@ async fn after_every_operation_of_any_history_the_clock_knows_what_is_next() {
             }
         };
         if let Some(reply) = reply {
-            assert!(reply.status < 500, "operation {operation}: {}", reply.text);
+            // Whoever comes when several steps are due is told to come again.
+            let is_behind = reply.body["code"] == "catching_up";
+            assert!(reply.status < 500 || is_behind, "operation {operation}: {}", reply.text);
             *statuses.entry(reply.status).or_default() += 1;
         }
         for id in &ids {

@@ -4,12 +4,15 @@
 //!
 //! What it looks like is kept as `target/tmp/console-*.png`.
 
+use std::time::Duration;
+
 use fantoccini::Locator;
 use serde_json::{Value, json};
 
 use crate::harness::World;
 use crate::harness::browser::{Browser, asked, browse};
 use crate::harness::world::id_of;
+use crate::program::{Directory, Running, token};
 
 /// Waits for an element with this text, and returns it.
 async fn find(browser: &Browser, element: &str, text: &str) -> fantoccini::elements::Element {
@@ -98,4 +101,138 @@ async fn walk(world: &World, browser: &Browser, id: &str, foreign: &str) {
     for url in asked(&browser.log("performance").await) {
         assert!(harmless.iter().any(|start| url.starts_with(start)), "it asked for {url}");
     }
+}
+
+/// Puts a text into a field by what stands beside it.
+async fn fill(browser: &Browser, label: &str, text: &str) {
+    let path = format!("//dialog//label[contains(., \"{label}\")]/following::input[1]");
+    let field =
+        browser.client.wait().for_element(Locator::XPath(&path)).await.unwrap_or_else(|e| panic!("{label}: {e}"));
+    field.clear().await.unwrap();
+    field.send_keys(text).await.unwrap();
+}
+
+/// Chooses an option of a field in the dialog by its beginning.
+async fn choose(browser: &Browser, label: &str, option: &str) {
+    let path =
+        format!("//dialog//label[contains(., \"{label}\")]/following::select[1]/option[starts-with(., \"{option}\")]");
+    let found =
+        browser.client.wait().for_element(Locator::XPath(&path)).await.unwrap_or_else(|e| panic!("{option}: {e}"));
+    found.click().await.unwrap();
+}
+
+/// Carries out what the dialog is about, once its dry run is there, and waits until it is gone.
+async fn confirm(browser: &Browser) {
+    browser.click("dialog[open] button[type=submit]:enabled").await;
+    let mut tries = 0;
+    while browser.count("dialog[open]").await > 0 {
+        tries += 1;
+        assert!(tries < 200, "the dialog stays: {}", browser.text("dialog[open]").await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn everything_that_money_hangs_on_is_done_from_the_console() {
+    let world = World::start().await;
+    world.open_shop().await;
+    let id = id_of(&world.create("shop").await);
+    for n in 0..300 {
+        let body = json!({"tenant_id": "many", "slug": format!("one-{n:03}")});
+        world.post("/deployments", &world.admin, body).await.expect(201);
+    }
+    browse(async |browser| {
+        open(browser, &world, &world.admin).await;
+        buy_and_pay(&world, browser, &id).await;
+        find_among_many(browser).await;
+        // What a tenant's users have and owe, and what the platform sees of all.
+        go(browser, "#/tenants").await;
+        find(browser, "a", "many").await.click().await.unwrap();
+        find(browser, "h1", "Tenant many").await;
+        find(browser, "a", "300").await;
+        open(browser, &world, &world.user).await;
+        find(browser, "a", "Account").await.click().await.unwrap();
+        find(browser, "h1", "Account").await;
+        find(browser, "th", "Balance").await;
+    })
+    .await;
+}
+
+/// Subscribes, pays, changes the plan and takes an invoice back.
+async fn buy_and_pay(world: &World, browser: &Browser, id: &str) {
+    go(browser, &format!("#/deployments/{id}")).await;
+    press(browser, "Subscribe").await;
+    choose(browser, "Plan", "studio").await;
+    confirm(browser).await;
+    find(browser, "button", "Change the plan").await;
+    let open_of = async || world.show(id).await["deployment"]["open_invoices"].clone();
+    let number = open_of().await[0]["number"].as_str().expect("an invoice").to_owned();
+
+    go(browser, &format!("#/deployments/{id}/invoices/{number}")).await;
+    press(browser, "Record a payment").await;
+    fill(browser, "Reference", "transfer-1").await;
+    confirm(browser).await;
+    find(browser, "*[contains(@class, 'chip')]", "paid").await;
+    assert_eq!(open_of().await, json!([]));
+
+    go(browser, &format!("#/deployments/{id}")).await;
+    press(browser, "Change the plan").await;
+    choose(browser, "Plan", "team").await;
+    // The dry run: what is given back of the old plan, and what the new one costs.
+    find(browser, "dialog//th", "studio credit").await;
+    find(browser, "dialog//th", "team charge").await;
+    confirm(browser).await;
+    assert_eq!(world.subscription(id).await["plan_code"], "team");
+
+    let mistake = world.create_subscribed("mistake", json!({"plan_code": "studio"})).await;
+    let number = world.show(&mistake).await["deployment"]["open_invoices"][0]["number"].clone();
+    let number = number.as_str().expect("an invoice");
+    go(browser, &format!("#/deployments/{mistake}/invoices/{number}")).await;
+    press(browser, "Void").await;
+    confirm(browser).await;
+    find(browser, "*[contains(@class, 'chip')]", "void").await;
+    go(browser, "#/invoices?status=void").await;
+    find(browser, "a", number).await;
+}
+
+/// Scrolls through a long list, and narrows it down.
+async fn find_among_many(browser: &Browser) {
+    go(browser, "#/deployments?tenant_id=many").await;
+    find(browser, "a", "one-").await;
+    let mut tries = 0;
+    while browser.count("tbody tr").await < 300 {
+        tries += 1;
+        assert!(tries < 100, "{} of 300 are listed", browser.count("tbody tr").await);
+        browser.client.execute("scrollTo(0, document.body.scrollHeight)", vec![]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    find(browser, "*[@role = 'status']", "300 deployments").await;
+    let field = browser.client.find(Locator::Css("input[placeholder=shop]")).await.expect("the filter by slug");
+    field.send_keys("one-007\n").await.unwrap();
+    find(browser, "*[@role = 'status']", "1 deployment").await;
+    let address = browser.client.current_url().await.unwrap();
+    assert!(address.fragment().is_some_and(|place| place.contains("slug=one-007")), "{address}");
+}
+
+#[tokio::test]
+async fn the_test_clock_is_turned_until_an_invoice_is_past_due() {
+    let data = Directory::new();
+    let program = Running::start(&data, &[]).await;
+    let admin = token(&data, &["--role", "platform_admin"]);
+    let created = program.http.post("/deployments", &admin, json!({"tenant_id": "acme", "slug": "shop"})).await;
+    let id = id_of(&created.expect(201)["deployment"]);
+    let body = json!({"plan_code": "studio"});
+    program.http.post(&format!("/deployments/{id}/subscribe"), &admin, body).await.expect(201);
+    browse(async |browser| {
+        browser.client.goto(&format!("{}/console/#token={admin}", program.http.base)).await.unwrap();
+        find(browser, "a", "Clock").await.click().await.unwrap();
+        press(browser, "Advance a month").await;
+        find(browser, "h2", "What the sweep did").await;
+        go(browser, "#/").await;
+        find(browser, "p", "overdue in 1 deployment").await;
+        find(browser, "*[name() = 'text']", "suspended 1").await;
+        browser.screenshot("console-past-due.png").await;
+    })
+    .await;
+    program.stop("-TERM").await;
 }

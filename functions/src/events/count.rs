@@ -4,8 +4,8 @@ use arcadia_shared::runtime::App;
 use arcadia_shared::store::{Difference, StoreError, error_chain, stream};
 use serde_json::{Value, json};
 
-/// How many differences one transaction adds.
-const BATCH: usize = 100;
+/// How many differences one transaction adds: what Lambda hands over at most.
+const BATCH: usize = 1_000;
 
 /// Adds up the records of an event of the stream, which come in the order of one of its shards. When it fails, Lambda sends all
 /// of them again, and those that were added are known. A record that cannot be read is told in the log and left out: it must

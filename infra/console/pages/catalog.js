@@ -5,7 +5,8 @@ import * as api from '../api.js';
 import { Changes, useAction } from '../act.js';
 import { differences } from '../fields.js';
 import { amount, counted, money, parseMoney, per, words } from '../format.js';
-import { Chip, html, Money, More, Page, usePages, When } from '../ui.js';
+import { href } from '../router.js';
+import { Chip, html, Money, More, Page, useLoad, usePages, When } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Plan} Plan */
 /** @typedef {import('../shapes.d.ts').Addon} Addon */
@@ -25,6 +26,13 @@ const CODE = '[a-z0-9_]+';
 export function Catalog({ session }) {
   const plans = /** @type {import('../ui.js').Paged<Plan>} */ (usePages('/plans', 'plans', { limit: 100 }));
   const addons = /** @type {import('../ui.js').Paged<Addon>} */ (usePages('/addons', 'addons', { limit: 100 }));
+  // How many subscriptions each version has is for the platform to know.
+  const figures = useLoad('figures', () =>
+    session.admin
+      ? /** @type {Promise<{ summary: import('../shapes.d.ts').Summary }>} */ (api.get('/summary'))
+      : Promise.resolve(null),
+  );
+  const counts = figures.data?.summary.subscriptions_by_plan ?? null;
   const [act, dialog] = useAction();
   return html`
     <${Page} title="Catalog" actions=${session.admin && html`<button type="button" onClick=${() => act(newPlan(plans.items))}>New plan</button><button type="button" onClick=${() => act(putAddon(null))}>New add-on</button>`}>
@@ -40,7 +48,7 @@ export function Catalog({ session }) {
                 <th scope="col" class="num">Newest price</th>
                 <th scope="col" class="w">Trial</th>
                 <th scope="col" class="w">Published</th>${session.admin && html`<td class="w"></td>`}</tr></thead>
-            ${plans.items.map((plan) => html`<${PlanRows} key=${`${plan.code} ${plan.revision}`} plan=${plan} admin=${session.admin} act=${act} />`)}
+            ${plans.items.map((plan) => html`<${PlanRows} key=${`${plan.code} ${plan.revision}`} plan=${plan} admin=${session.admin} act=${act} counts=${counts} />`)}
           </table>`
         }
         <${More} list=${plans} one="plan" empty="No plan was published yet." />
@@ -77,8 +85,10 @@ export function Catalog({ session }) {
     })}`;
 }
 
-/** @param {{ plan: Plan, admin: boolean, act: (action: Action) => void }} props */
-function PlanRows({ plan, admin, act }) {
+/** @typedef {import('../shapes.d.ts').PlanCount[] | null} Counts how many live subscriptions each version has, if that is known */
+
+/** @param {{ plan: Plan, admin: boolean, act: (action: Action) => void, counts: Counts }} props */
+function PlanRows({ plan, admin, act, counts }) {
   const newest = plan.newest_version;
   const [open, setOpen] = useState(false);
   const buttons =
@@ -89,20 +99,29 @@ function PlanRows({ plan, admin, act }) {
   return html`
     <tbody>
       <tr>
-        <th scope="row">${plan.name}<span class="sub">${plan.code}${newest && html`, <button type="button" class="link" aria-expanded=${open} onClick=${() => setOpen(!open)}>${counted(newest.version, 'version')}<span class="hidden"> of ${plan.name}</span></button>`}</span></th>
+        <th scope="row">${plan.name}<span class="sub">${plan.code}${newest && html`, <button type="button" class="link" aria-expanded=${open} onClick=${() => setOpen(!open)}>${counted(newest.version, 'version')}<span class="hidden"> of ${plan.name}</span></button>`}<${Subscriptions} plan=${plan} counts=${counts} /></span></th>
         <td><${Chip} state=${plan.status === 'active' ? 'on_sale' : 'retired'} /></td>
         <td class="num">${newest ? html`<${Money} cents=${newest.price_cents} currency=${newest.currency} /><span class="sub">${per(newest.interval)}</span>` : html`<span class="muted">not published</span>`}</td>
         <td class="w">${newest?.trial_days ? counted(newest.trial_days, 'day') : html`<span class="muted">\u2013</span>`}</td>
         <td class="w"><${When} at=${newest?.published_at} bare=${true} /></td>
         ${admin && html`<td class="num w nowrap">${buttons}</td>`}
       </tr>
-      ${open && html`<${Versions} plan=${plan} admin=${admin} />`}
+      ${open && html`<${Versions} plan=${plan} admin=${admin} counts=${counts} />`}
       ${admin && html`<tr class="n buttons"><td colspan="3"><div class="actions">${buttons}</div></td></tr>`}
     </tbody>`;
 }
 
-/** @param {{ plan: Plan, admin: boolean }} props */
-function Versions({ plan, admin }) {
+/** Who is on a plan, or on one of its versions. @param {{ plan: Plan, counts: Counts, version?: number }} props */
+function Subscriptions({ plan, counts, version }) {
+  if (!counts) return null;
+  const of = counts.filter((each) => each.plan_code === plan.code && (version === undefined || each.plan_version === version));
+  const count = of.reduce((sum, each) => sum + each.count, 0);
+  const to = href('deployments', { plan_code: plan.code, plan_version: version === undefined ? null : String(version) });
+  return html`, ${count ? html`<a href=${to}>${counted(count, 'subscription')}</a>` : 'nobody subscribed'}`;
+}
+
+/** @param {{ plan: Plan, admin: boolean, counts: Counts }} props */
+function Versions({ plan, admin, counts }) {
   const list = /** @type {import('../ui.js').Paged<PlanVersion>} */ (
     usePages(`/plans/${plan.code}`, 'versions', { limit: 50 })
   );
@@ -110,7 +129,7 @@ function Versions({ plan, admin }) {
     ${list.items.map(
       (each) => html`
       <tr class="version">
-        <th scope="row">version ${each.version}</th><td></td>
+        <th scope="row">version ${each.version}<${Subscriptions} plan=${plan} counts=${counts} version=${each.version} /></th><td></td>
         <td class="num"><${Money} cents=${each.price_cents} currency=${each.currency} /><span class="sub">${per(each.interval)}</span></td>
         <td class="w">${each.trial_days ? counted(each.trial_days, 'day') : html`<span class="muted">\u2013</span>`}</td>
         <td class="w"><${When} at=${each.published_at} bare=${true} /></td>${admin && html`<td class="w"></td>`}

@@ -13,7 +13,7 @@ const PAGE = 50;
 
 /** @param {import('../main.js').PageProps} props */
 export function Deployments({ session, query }) {
-  const { state, slug, tenant_id, subscribed, region, plan_code } = query;
+  const { state, slug, tenant_id, subscribed, region, plan_code, plan_version } = query;
   const list = /** @type {import('../ui.js').Paged<DeploymentRow>} */ (
     usePages('/deployments', 'deployments', {
       state: state ?? '',
@@ -21,6 +21,7 @@ export function Deployments({ session, query }) {
       subscribed: subscribed ?? '',
       region: region ?? '',
       plan_code: plan_code ?? '',
+      plan_version: plan_code ? (plan_version ?? '') : '',
       tenant_id: session.admin ? (tenant_id ?? '') : '',
       limit: PAGE,
     })
@@ -29,10 +30,11 @@ export function Deployments({ session, query }) {
   const [act, dialog] = useAction();
   return html`
     <${Page} title="Deployments" actions=${html`<button type="button" class="primary" onClick=${() => act(creation(session.admin, tenant_id))}>New deployment</button>`}>
-      <${Filters} any=${any} names=${['state', 'slug', 'tenant_id', 'subscribed', 'region', 'plan_code']}>
+      <${Filters} any=${any} names=${['state', 'slug', 'tenant_id', 'subscribed', 'region', 'plan_code', 'plan_version']}>
         <${Filter} label="State" name="state" value=${state} options=${[['', 'Any'], ...STATES.map((each) => [each, words(each)])]} />
         ${session.admin && html`<${Filter} label="Tenant" name="tenant_id" value=${tenant_id} placeholder="acme" />`}
         <${Filter} label="Plan" name="plan_code" value=${plan_code} placeholder="studio" />
+        ${plan_code && html`<${Filter} label="Version" name="plan_version" value=${plan_version} type="number" placeholder="1" />`}
         <${Filter} label="Subscription" name="subscribed" value=${subscribed} options=${[
           ['', 'Any'],
           ['true', 'live'],

@@ -1,11 +1,14 @@
 //! The `Idempotency-Key` header: a request that is sent again under the same key is carried out once and answered the
 //! same. Where the records are and how long they count is in [`crate::store`].
 
+use std::borrow::Cow;
+
 use lambda_http::Request;
 use lambda_http::http::{Method, StatusCode};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::Answer;
+use super::{Answer, MAX_BODY_LEN};
 use crate::Error;
 use crate::auth::{Principal, Scope};
 use crate::domain::Timestamp;
@@ -23,6 +26,18 @@ pub struct IdempotencyKey {
     /// A digest of the caller's role, tenant and subject, and the key.
     pub id: String,
     fingerprint: String,
+}
+
+/// A body without what means nothing in JSON: blanks between its tokens, and the order of its members. What is no JSON is
+/// refused anyway, and what is too long to be read stays as it is.
+fn canonical(body: &[u8]) -> Cow<'_, [u8]> {
+    if body.len() > MAX_BODY_LEN {
+        return body.into();
+    }
+    serde_json::from_slice::<Value>(body).map_or(body.into(), |mut value| {
+        value.sort_all_objects();
+        value.to_string().into_bytes().into()
+    })
 }
 
 impl IdempotencyKey {
@@ -50,7 +65,7 @@ impl IdempotencyKey {
         };
         let subject = principal.actor.id.as_bytes();
         let id = digest(&[role.as_bytes(), tenant.as_bytes(), subject, key.as_bytes()]);
-        let fingerprint = digest(&[request.uri().path().as_bytes(), body]);
+        let fingerprint = digest(&[request.uri().path().as_bytes(), &canonical(body)]);
         Ok(Some(Self { id, fingerprint }))
     }
 

@@ -36,6 +36,9 @@ const SLOTS: u64 = 8;
 /// The most writes that one transaction can have, less what a batch itself needs.
 const MAX_UPDATES: usize = 90;
 
+/// The most figures that one update adds to: an expression has 4 KB.
+const MAX_FIGURES: usize = 150;
+
 /// What a record of the table's stream says of figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -108,7 +111,9 @@ impl Store {
             by_hour.entry(keys::hour(difference.at)).or_default().add_all(&difference.figures, 1);
         }
         let buckets = buckets(&by_hour, u64::try_from(first.sequence % u128::from(SLOTS)).unwrap_or_default());
-        if buckets.len() > MAX_UPDATES && batch.len() > 1 {
+        let is_too_much =
+            buckets.len() > MAX_UPDATES || buckets.iter().any(|bucket| bucket.figures.len() > MAX_FIGURES);
+        if is_too_much && batch.len() > 1 {
             let (head, tail) = batch.split_at(batch.len() / 2);
             let head = Box::pin(self.add_figures(head, now, new_id)).await?;
             return Ok(head + Box::pin(self.add_figures(tail, now, new_id)).await?);

@@ -90,6 +90,11 @@ impl Browser {
         entries
     }
 
+    /// Has Chromium carry out a command of its developer tools.
+    pub async fn devtools(&self, command: &'static str, parameters: Value) -> Value {
+        self.client.issue_cmd(Devtools(command, parameters)).await.expect(command)
+    }
+
     pub async fn screenshot(&self, name: &str) {
         let picture = self.client.screenshot().await.expect("a picture");
         fs::write(Path::new(TEMPORARY).join(name), picture).expect(name);
@@ -113,6 +118,20 @@ impl WebDriverCompatibleCommand for Log {
 
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
         (Method::POST, Some(json!({"type": self.0}).to_string()))
+    }
+}
+
+/// Chromium's way to its developer tools.
+#[derive(Debug)]
+struct Devtools(&'static str, Value);
+
+impl WebDriverCompatibleCommand for Devtools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, <Url as std::str::FromStr>::Err> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({"cmd": self.0, "params": self.1}).to_string()))
     }
 }
 

@@ -1,0 +1,149 @@
+//! The promise: every page of the console fits on a desk and on a phone, light and dark, and the documentation shows each.
+//!
+//! `UPDATE_PICTURES=1 cargo test -p arcadia-tests --test it console_pictures` takes the pictures of `docs/console/` anew, of
+//! a demo.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use fantoccini::Locator;
+use serde_json::{Value, json};
+
+use crate::docs;
+use crate::harness::browser::{Browser, browse};
+use crate::harness::environment;
+use crate::harness::project::ROOT;
+use crate::program::{Directory, Running, run};
+
+const UNTIL: &str = "2027-03-15T10:00:00Z";
+/// What a picture may have, in bytes.
+const MAX_LEN: u64 = 200 * 1024;
+
+/// A width and height to look at a page in.
+const FORMS: [(&str, u32, u32); 2] = [("desk", 1280, 760), ("phone", 390, 844)];
+const SCHEMES: [&str; 2] = ["light", "dark"];
+
+/// The pages by their name, each with the place where it is, the tags around what shows that it is there, and that.
+fn pages(id: &str, number: &str, tenant: &str) -> Vec<(&'static str, String, &'static str, String)> {
+    let page = |name, place: &str, tag, text: &str| (name, place.to_owned(), tag, text.to_owned());
+    vec![
+        page("today", "#/", "span", "a month"),
+        page("deployments", "#/deployments", "p", "deployments"),
+        page("deployment", &format!("#/deployments/{id}"), "h2", "Subscription"),
+        page("invoices", "#/invoices", "p", "invoices"),
+        page("invoice", &format!("#/deployments/{id}/invoices/{number}"), "h2", "Lines"),
+        page("tenants", "#/tenants", "p", "tenants"),
+        page("tenant", &format!("#/tenants/{tenant}"), "h2", "Next invoices"),
+        page("catalog", "#/catalog", "th", "Studio"),
+        page("schedule", "#/schedule", "p", "steps"),
+        page("clock", "#/clock", "button", "Advance a day"),
+    ]
+}
+
+fn picture(page: &str, form: &str, scheme: &str) -> PathBuf {
+    PathBuf::from(format!("{ROOT}/docs/console/{page}-{form}-{scheme}.png"))
+}
+
+/// The table of `docs/console.md`: whoever prefers it sees the dark ones.
+fn table(names: &[&str]) -> String {
+    let mut text = String::from("| Page | Desk | Phone |\n|---|---|---|\n");
+    for name in names {
+        let [desk, phone] = FORMS.map(|(form, ..)| {
+            let width = if form == "desk" { 560 } else { 180 };
+            format!(
+                "<picture><source media=\"(prefers-color-scheme: dark)\" srcset=\"console/{name}-{form}-dark.png\">\
+                 <img src=\"console/{name}-{form}-light.png\" width=\"{width}\" alt=\"{name}, {form}\"></picture>"
+            )
+        });
+        writeln!(text, "| {name} | {desk} | {phone} |").expect("a text");
+    }
+    text
+}
+
+#[tokio::test]
+async fn every_page_fits_on_a_desk_and_on_a_phone() {
+    let data = Directory::new();
+    let filled = run(&["demo", "--data", data.path(), "--deployments", "60", "--seed", "7", "--until", UNTIL]);
+    assert_eq!(filled.status.code(), Some(0), "{}", String::from_utf8_lossy(&filled.stderr));
+    let program = Running::start(&data, &["--clock", UNTIL]).await;
+    let token = run(&["token", "--data", data.path(), "--role", "platform_admin", "--clock", UNTIL]).stdout;
+    let token = String::from_utf8(token).expect("a token");
+    let token = token.trim();
+    let open = program.http.get("/invoices?status=open", token).await.expect(200)["invoices"][0].clone();
+    let text = |name: &str| open[name].as_str().expect("an open invoice").to_owned();
+    let pages = pages(&text("deployment_id"), &text("number"), &text("tenant_id"));
+    browse(async |browser| {
+        for scheme in SCHEMES {
+            browser.prefer(scheme).await;
+            for (form, width, height) in FORMS {
+                browser.resize(width, height).await;
+                browser.client.goto("about:blank").await.unwrap();
+                browser.client.goto(&format!("{}/console/#token={token}", program.http.base)).await.unwrap();
+                for (name, place, tag, text) in &pages {
+                    look(browser, place, tag, text).await;
+                    let hidden = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+                    let hidden = browser.client.execute(hidden, vec![]).await.unwrap();
+                    assert_eq!(hidden, 0, "{name} is wider than a {form}");
+                    if environment("UPDATE_PICTURES").is_some() {
+                        fs::create_dir_all(format!("{ROOT}/docs/console")).unwrap();
+                        fs::write(picture(name, form, scheme), browser.picture().await).unwrap();
+                    }
+                }
+            }
+        }
+        let complaints: Vec<Value> = browser.log("browser").await;
+        assert_eq!(complaints, Vec::<Value>::new());
+    })
+    .await;
+    program.stop("-TERM").await;
+    let names: Vec<&str> = pages.iter().map(|(name, ..)| *name).collect();
+    for (name, (form, ..), scheme) in names
+        .iter()
+        .flat_map(|name| FORMS.map(|form| (name, form)))
+        .flat_map(|(name, form)| SCHEMES.map(|scheme| (name, form, scheme)))
+    {
+        let path = picture(name, form, scheme);
+        let len = fs::metadata(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).len();
+        assert!((1..=MAX_LEN).contains(&len), "{} has {len} bytes", path.display());
+    }
+    docs::check("console.md", "pictures", &table(&names));
+}
+
+/// Goes to a page and waits until it is there.
+async fn look(browser: &Browser, place: &str, tag: &str, text: &str) {
+    browser.client.execute("location.hash = arguments[0]", vec![json!(place)]).await.unwrap();
+    let path = format!("//{tag}[contains(normalize-space(.), \"{text}\")]");
+    let found = browser.client.wait().for_element(Locator::XPath(&path)).await;
+    found.unwrap_or_else(|error| panic!("{place}, {text}: {error}"));
+    // What is still on its way would be another picture.
+    let mut tries = 0;
+    while browser.count("[aria-busy=true], .loading").await > 0 {
+        tries += 1;
+        assert!(tries < 100, "{place} is still loading");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+impl Browser {
+    /// What stands in the window.
+    async fn picture(&self) -> Vec<u8> {
+        let shot = self.devtools("Page.captureScreenshot", json!({"format": "png"})).await;
+        BASE64_STANDARD.decode(shot["data"].as_str().expect("a picture")).expect("base64")
+    }
+
+    /// Looks at pages in a window of that size.
+    async fn resize(&self, width: u32, height: u32) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
+    /// Prefers a colour scheme.
+    async fn prefer(&self, scheme: &str) {
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", features).await;
+    }
+}
