@@ -134,7 +134,7 @@ pub static ROUTES: &[Route] = &[
         ?"tenant_id" ?"action" ?"before" ?"limit" ?"cursor"),
     route!(GET "/summary" summary => "show_summary" for Admins),
     route!(GET "/tenants" tenants::list => "list_tenants" for Admins ?"limit" ?"cursor"),
-    route!(GET "/tenants/{tenant_id}/account" tenants::show_account => "show_account"),
+    route!(GET "/tenants/{tenant_id}/account" tenants::show_account => "show_account" ?"month"),
     route!(GET "/tenants/{tenant_id}/dunning-policy" tenants::show_dunning_policy => "show_dunning_policy"),
     route!(PUT "/tenants/{tenant_id}/dunning-policy" tenants::put_dunning_policy => "put_dunning_policy" for Admins),
     route!(GET "/plans" plans::list => "list_plans" ?"limit" ?"cursor"),

@@ -1,5 +1,5 @@
 // Written by shapes.py from docs/openapi.json.
-export type Account = { tenant_id: TenantId; deployments: Record<string, number>; amounts: Array<AccountAmounts>; upcoming_invoices: Array<UpcomingInvoice> };
+export type Account = { tenant_id: TenantId; deployments: Record<string, number>; amounts: Array<AccountAmounts>; upcoming_invoices: Array<UpcomingInvoice>; statement?: Statement | null };
 export type AccountAmounts = { currency: Currency; open_cents: number; overdue_cents: number; overdue_by_age: OverdueByAge; uncollectible_cents: number; balance_cents: number };
 export type AccountAnswer = { account: Account };
 export type Action = "cancel_subscription" | "end_trial" | "resume" | "apply_balance" | "mark_past_due" | "suspend" | "cancel_unpaid" | "change_plan" | "renew" | "give_up" | "archive";
@@ -92,6 +92,8 @@ export type SettledInvoiceAnswer = { invoice: Invoice; deployment: Deployment };
 export type ShortCode = string;
 export type Slug = string;
 export type State = "trial" | "active" | "past_due" | "paused" | "suspended" | "cancelled" | "archived";
+export type Statement = { month: string; amounts: Array<StatementAmounts> };
+export type StatementAmounts = { currency: Currency; opening_cents: number; invoiced_cents: number; credited_cents: number; voided_cents: number; paid_cents: number; closing_cents: number };
 export type SubscribeAnswer = { subscription: Subscription; invoice: Invoice | null };
 export type SubscribeRequest = { plan_code: ShortCode; plan_version?: number | null; addons?: Array<ShortCode> | null; anchor?: AnchorMode | null; trial_ends_at?: Moment | null };
 export type Subscription = { id: SubscriptionId; plan_code: ShortCode; plan_version: number; price_cents: number; currency: Currency; interval: Interval; recurring_cents: number | null; status: SubscriptionStatus; anchor: AnchorMode; anchor_at: string; anchor_day: number; cycle_index: number; current_period_start: string; current_period_end: string; billed_from: string | null; trial_ends_at: string | null; cancel_at: string | null; cancel_scheduled_by: Authority | null; cancelled_at: string | null; ended_at: string | null; pending_change: PendingChange | null; unbilled_lines: Array<Line>; created_at: string; addons: Array<SubscriptionAddon> };

@@ -204,7 +204,7 @@ export function More({ list, one, empty, auto = true }) {
   const count = list.items.length;
   if (count === 0 && !list.loading) return html`<${Empty}>${empty}<//>`;
   return html`
-    <p class="more" ref=${end} role="status">
+    <p class=${list.loading ? 'more loading' : 'more'} ref=${end} role="status">
       ${list.loading ? (count ? `${count} shown, loading more\u2026` : 'Loading\u2026') : `${counted(count, one)}${list.more ? ' shown' : ''}`}
       ${list.more && !list.loading && html` <button type="button" class="small" onClick=${list.loadMore}>Load more</button>`}
     </p>

@@ -59,6 +59,9 @@ pub enum Error {
     /// The tenant has more deployments than one request adds up.
     #[error("the tenant has too many deployments for one request")]
     TooManyDeployments,
+    /// The tenant has more invoices than one request adds up.
+    #[error("the tenant has too many invoices for one request")]
+    TooManyInvoices,
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -110,6 +113,7 @@ impl Error {
             | Self::UnsupportedMediaType
             | Self::TooLarge
             | Self::TooManyDeployments
+            | Self::TooManyInvoices
             | Self::KeyReused
             | Self::Internal(_) => false,
         }

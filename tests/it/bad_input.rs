@@ -269,6 +269,9 @@ async fn a_query_is_read_strictly() {
     for status in ["", "Open", "late", "open,paid", "past_due"] {
         queries.push((format!("/invoices?status={status}"), "invalid_status"));
     }
+    for month in ["", "2027", "2027-13", "2027-1", "2027-01-01", "-001-01", "12027-01", "January"] {
+        queries.push((format!("/tenants/acme/account?month={month}"), "invalid_month"));
+    }
     for id in ["", "shop", "0192f0c1"] {
         queries.push((format!("/invoices?deployment_id={id}"), "invalid_id"));
     }

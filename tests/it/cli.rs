@@ -146,6 +146,7 @@ async fn ask_for_everything(start: &str) {
         "tenants list",
         "summary",
         "tenants account acme",
+        "tenants account acme --month 2027-01",
         "tenants dunning-policy show acme",
         "tenants dunning-policy set acme --payment-terms-days 3 --past-due-after-days 1 --suspended-after-days 2 \
          --cancelled-after-days 3 --archived-after-days 4",
@@ -169,6 +170,7 @@ async fn ask_for_everything(start: &str) {
     let dollars = format!("{}.{:02}", cents / 100, cents % 100);
     let pay = format!("invoices pay {id} {number} --reference p-1 --amount {dollars}USD --as payment-provider");
     assert!(shell.run(&pay).ok().contains("is paid"), "the id itself, since a provider cannot list");
+    shell.run("invoices pay shop --reference p-2").refused(2, &["no such invoice is open"]);
     shell.run(&format!("invoices void shop {number}")).refused(2, &["cannot be undone: say --yes"]);
     shell.run(&format!("invoices void shop {number} --yes")).refused(3, &["(invoice_has_payments, 409)"]);
 

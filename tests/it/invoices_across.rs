@@ -168,6 +168,55 @@ async fn every_search_finds_each_invoice_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn a_statement_leads_from_month_to_month_to_what_is_owed_now_and_never_changes() {
+    let business = Business::run().await;
+    let billing = &business.billing;
+    // A credit that becomes balance, and what is used of it.
+    let paid = &business.deployments[0].2;
+    let change = json!({"plan_code": "team"});
+    let path = format!("/deployments/{paid}/subscription/change");
+    billing.post(&path, &billing.admin, change).await.expect(200);
+    billing.settle(paid).await;
+    billing.clock.shift(TimeDelta::days(40));
+    billing.sweep().await;
+    let statement = async |month: &str| -> Value {
+        let path = format!("/tenants/acme/account?month={month}");
+        billing.get(&path, &user("acme")).await.expect(200)["account"]["statement"].clone()
+    };
+    let months = ["2026-12", "2027-01", "2027-02", "2027-03", "2027-04", "2027-05", "2027-06", "2027-07", "2027-08"];
+    let mut owed = 0;
+    let mut sums = [0; 4];
+    let mut told = Vec::new();
+    for month in months {
+        let found = statement(month).await;
+        assert_eq!(found["month"], month);
+        let amounts = &found["amounts"][0];
+        let cents = |name: &str| amounts[name].as_i64().unwrap_or_default();
+        assert_eq!(cents("opening_cents"), owed, "{month}: {found}");
+        let names = ["invoiced_cents", "credited_cents", "voided_cents", "paid_cents"];
+        let [invoiced, credited, voided, paid] = names.map(cents);
+        owed += invoiced - credited - voided - paid;
+        assert_eq!(cents("closing_cents"), owed, "{month}: {found}");
+        for (sum, name) in sums.iter_mut().zip(names) {
+            *sum += cents(name);
+        }
+        told.push(found);
+    }
+    let account = &billing.get("/tenants/acme/account", &user("acme")).await.expect(200)["account"];
+    assert_eq!(account["statement"], Value::Null);
+    let cents = |name: &str| account["amounts"][0][name].as_i64().expect("an amount");
+    assert_eq!(owed, cents("open_cents") + cents("uncollectible_cents") - cents("balance_cents"));
+    assert!(sums.iter().all(|sum| *sum > 0), "everything happened: {sums:?}");
+    // Whatever comes later: what is over stays as it was.
+    for (_, _, id) in &business.deployments[..3] {
+        billing.settle(id).await;
+    }
+    let later: Vec<Value> = vec![statement(months[1]).await, statement(months[4]).await];
+    assert_eq!(later, [told[1].clone(), told[4].clone()]);
+    billing.get("/tenants/acme/account?month=2027-01", &user("globex")).await.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
 async fn a_page_comes_as_csv_and_names_the_next() {
     let business = Business::run().await;
     let billing = &business.billing;

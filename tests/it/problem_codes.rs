@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_shared::domain::{MAX_CHARGES_IN_PERIOD, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, State};
-use arcadia_shared::store::MAX_SUMMED_DEPLOYMENTS;
+use arcadia_shared::store::{MAX_SUMMED_DEPLOYMENTS, MAX_SUMMED_INVOICES};
 use chrono::TimeDelta;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
@@ -91,6 +91,7 @@ async fn requests(case: &mut Refusals) {
         ("invalid_limit", case.get("/plans?limit=0")),
         ("invalid_cursor", case.get("/plans?cursor=!")),
         ("invalid_action", case.get("/schedule?action=sleep")),
+        ("invalid_month", case.get("/tenants/acme/account?month=January")),
         ("invalid_status", case.get("/invoices?status=late")),
         ("plan_code_required", case.get("/deployments?plan_version=1")),
         ("invalid_boolean", case.get("/deployments?subscribed=perhaps")),
@@ -161,6 +162,12 @@ async fn lifecycle(case: &mut Refusals) {
     .await;
     table::crowd(&case.billing.direct, case.billing.app.store.table(), &full, MAX_SUMMED_DEPLOYMENTS).await;
     case.refused("too_many_deployments", case.get("/tenants/acme/account")).await;
+    let billed = case.billing.create_subscribed("billed", json!({"plan_code": "studio"})).await;
+    let (client, table) = (&case.billing.direct, case.billing.app.store.table());
+    let number = case.billing.newest(&billed).await;
+    table::crowd_invoices(client, table, (&billed, &number), "crowded", MAX_SUMMED_INVOICES + 1).await;
+    let path = "/tenants/crowded/account?month=2027-01";
+    case.refused("too_many_invoices", case.admin(Method::GET, path, json!({}))).await;
 }
 
 /// What cannot be bought.

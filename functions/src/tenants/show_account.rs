@@ -1,16 +1,26 @@
-//! `GET /tenants/{tenant_id}/account`: all that a tenant has and owes, from its deployments as they are stored.
+//! `GET /tenants/{tenant_id}/account`: all that a tenant has and owes, from its deployments as they are stored, and the
+//! statement of a month from its invoices.
 
 use arcadia_shared::Error;
-use arcadia_shared::domain::TenantId;
-use arcadia_shared::http::{AccountView, Answer, Call};
+use arcadia_shared::domain::{Month, TenantId};
+use arcadia_shared::http::{AccountView, Answer, Call, StatementView};
 use arcadia_shared::runtime::App;
+use futures_util::future::try_join;
 use serde_json::json;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let tenant_id: TenantId = call.path("tenant_id")?;
+    let month: Option<Month> = call.parsed_parameter("month")?;
     if !call.principal.scope.contains(&tenant_id) {
         return Err(Error::NotFound);
     }
-    let rows = app.store.rows_of_tenant(&tenant_id).await?.ok_or(Error::TooManyDeployments)?;
-    Ok(Answer::ok(json!({"account": AccountView::new(&tenant_id, &rows, app.clock.now())})))
+    let statement = async {
+        let Some(month) = month else { return Ok(None) };
+        let invoices = app.store.all_invoices_of_tenant(&tenant_id).await?.ok_or(Error::TooManyInvoices)?;
+        Ok(Some(StatementView::new(month, &invoices)))
+    };
+    let rows = async { app.store.rows_of_tenant(&tenant_id).await?.ok_or(Error::TooManyDeployments) };
+    let (rows, statement) = try_join(rows, statement).await?;
+    let account = AccountView::new(&tenant_id, &rows, app.clock.now()).with_statement(statement);
+    Ok(Answer::ok(json!({"account": account})))
 }

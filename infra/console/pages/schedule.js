@@ -75,7 +75,7 @@ export function Row({ entry, admin }) {
     <tr onClick=${opens(path)}>
       <td class="time"><${Time} at=${entry.at} /></td>
       <td>${sentence(action(entry.action))}</td>
-      <th scope="row"><a href=${href(path)}>${admin && html`<span class="muted">${entry.tenant_id}/</span>`}${entry.slug}</a></th>
+      <th scope="row"><a href=${href(path)}>${admin && html`<span class="muted w">${entry.tenant_id}/</span>`}${entry.slug}</a>${admin && html`<span class="sub n">${entry.tenant_id}</span>`}</th>
       <td class="num nowrap">${entry.amount_cents !== null && entry.currency ? html`${entry.action === 'renew' && html`<span class="muted" title="estimate">≈ </span>`}<${Money} cents=${entry.amount_cents} currency=${entry.currency} />` : html`<span class="muted">\u2013</span>`}</td>
     </tr>`;
 }

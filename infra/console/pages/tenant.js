@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import { words } from '../format.js';
 import { href } from '../router.js';
-import { Chip, Empty, Facts, html, Money, Page, Show, useLoad, When } from '../ui.js';
+import { Chip, Empty, Facts, Filter, Filters, html, Money, Page, Show, useLoad, When } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Account} Account */
 /** @typedef {import('../shapes.d.ts').AccountAmounts} Amounts */
@@ -18,10 +18,11 @@ const AGES = [
 ];
 
 /** @param {import('../main.js').PageProps} props */
-export function Tenant({ session, params }) {
+export function Tenant({ session, params, query }) {
   const { tenant_id = '' } = params;
-  const account = useLoad(tenant_id, () =>
-    /** @type {Promise<{ account: Account }>} */ (api.get(`/tenants/${tenant_id}/account`)),
+  const { month = '' } = query;
+  const account = useLoad(`${tenant_id} ${month}`, () =>
+    /** @type {Promise<{ account: Account }>} */ (api.get(`/tenants/${tenant_id}/account`, { month })),
   );
   const policy = useLoad(tenant_id, () =>
     /** @type {Promise<{ dunning_policy: Policy }>} */ (api.get(`/tenants/${tenant_id}/dunning-policy`)),
@@ -33,6 +34,13 @@ export function Tenant({ session, params }) {
       <a class="button" href=${href('invoices', of)}>Invoices</a>
       <a class="button" href=${href('schedule', of)}>Schedule</a>`}>
       <${Show} of=${account}>${(/** @type {{ account: Account }} */ answer) => html`<${Body} account=${answer.account} of=${of} />`}<//>
+      <section aria-labelledby="statement">
+        <h2 id="statement">Statement</h2>
+        <${Filters} any=${month !== ''} names=${['month']}>
+          <${Filter} label="Month" name="month" value=${month} type="month" placeholder="2027-01" />
+        <//>
+        <${Show} of=${account}>${(/** @type {{ account: Account }} */ answer) => answer.account.statement && html`<${Statement} of=${answer.account.statement} />`}<//>
+      </section>
       <section aria-labelledby="policy">
         <h2 id="policy">When an invoice is not paid</h2>
         <${Show} of=${policy}>${(/** @type {{ dunning_policy: Policy }} */ answer) => html`<${Ladder} policy=${answer.dunning_policy} />`}<//>
@@ -80,6 +88,30 @@ function Owed({ amounts }) {
         ${row('Balance', (each) => each.balance_cents)}
       </tbody>
     </table>`;
+}
+
+/** @type {Array<['opening_cents' | 'invoiced_cents' | 'credited_cents' | 'voided_cents' | 'paid_cents' | 'closing_cents', string, number]>} */
+const FLOWS = [
+  ['opening_cents', 'Owed when it began', 1],
+  ['invoiced_cents', 'Invoiced', 1],
+  ['credited_cents', 'Credited', -1],
+  ['voided_cents', 'Taken back', -1],
+  ['paid_cents', 'Paid', -1],
+  ['closing_cents', 'Owed when it ends', 1],
+];
+
+/** @param {{ of: NonNullable<Account['statement']> }} props */
+function Statement({ of: { amounts } }) {
+  if (amounts.length === 0) return html`<${Empty}>Nothing had been invoiced by the end of that month.<//>`;
+  return html`
+    <table class="rows paper">
+      <thead><tr><th scope="col">Amount</th>${amounts.map((each) => html`<th scope="col" class="num">${each.currency}</th>`)}</tr></thead>
+      <tbody>${FLOWS.map(
+        ([name, text, sign]) =>
+          html`<tr class=${name === 'closing_cents' ? 'strong' : ''}><th scope="row">${text}</th>${amounts.map((each) => html`<td class="num"><${Money} cents=${each[name] && sign * each[name]} currency=${each.currency} /></td>`)}</tr>`,
+      )}</tbody>
+    </table>
+    <p class="muted small">By when it was recorded; what stands to the tenant's credit counts against what it owes.</p>`;
 }
 
 /** @param {{ invoices: Account['upcoming_invoices'] }} props */

@@ -200,10 +200,13 @@ pub fn operations() -> Vec<Operation> {
             "show_account",
             "Show all that a tenant has and owes",
             "Added up from its deployments as they are stored, of 10,000 at most: how many are in each state, what is open \
-             and overdue, what stands to its credit, and the next invoices.",
+             and overdue, what stands to its credit, and the next invoices. With `month` also a statement: what was owed when \
+             the month began, what was invoiced, credited, taken back and paid, by when that was recorded, and what is owed \
+             when it ends, from all invoices of the tenant, of 10,000 at most. The statement of a month that is over never \
+             changes.",
         )
         .ok::<Account>("The account.")
-        .problems(&["too_many_deployments"]),
+        .problems(&["too_many_deployments", "too_many_invoices"]),
         Operation::new(
             TENANTS,
             "show_dunning_policy",

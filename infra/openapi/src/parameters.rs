@@ -84,6 +84,11 @@ pub fn query_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Pa
             json!(generator.subschema_for::<Moment>()),
             "invalid_timestamp",
         ),
+        "month" => (
+            "The month of which a statement is wanted.",
+            json!({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$", "examples": ["2027-01"]}),
+            "invalid_month",
+        ),
         "region" => ("Only those in this region.", json!(generator.subschema_for::<ShortCode>()), "invalid_code"),
         "plan_code" => (
             "Only those with a live subscription to this plan.",

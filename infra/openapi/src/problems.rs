@@ -28,6 +28,7 @@ pub const PROBLEMS: &[Problem] = &[
         400,
         "The path is no percent-encoded UTF-8. Told by the local program; API Gateway has words of its own.",
     ),
+    ("invalid_month", 400, "The parameter month is no month such as 2027-01."),
     ("invalid_number", 400, "A parameter is no whole number, 0 or more."),
     ("invalid_order", 400, "The parameter order is neither asc nor desc."),
     ("invalid_slug", 400, "The parameter slug is not of its form."),
@@ -117,6 +118,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("too_many_addons", 422, "A subscription can have at most 50 add-ons."),
     ("too_many_changes", 422, "Changes can make at most 200 charges within one period."),
     ("too_many_deployments", 422, "The tenant has more than the 10,000 deployments that one request adds up."),
+    ("too_many_invoices", 422, "The tenant has more than the 10,000 invoices that one statement adds up."),
     ("too_many_payments", 422, "An invoice can be paid in at most 50 payments."),
     (
         "too_many_replaced_addons",

@@ -21,6 +21,7 @@ mod period;
 mod policy;
 mod powers;
 mod resource;
+mod statement;
 mod subscription;
 mod values;
 mod versions;
@@ -43,10 +44,11 @@ pub use figures::{Figure, Figures, Movement, recurring};
 pub use invoice::{Credit, Invoice, InvoiceStatus, Line, LineKind, MAX_PAYMENTS, OpenInvoice, Payment};
 pub use lifecycle::State;
 pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};
-pub use period::{Anchor, AnchorMode, Interval, Period};
+pub use period::{Anchor, AnchorMode, Interval, Month, Period};
 pub use policy::{DunningPolicy, MAX_POLICY_DAYS};
 pub use powers::{Grant, POWERS, Power, PowerRow};
 pub use resource::Resource;
+pub use statement::{Statement, statements};
 pub use subscription::{
     LastNumber, MAX_ADDONS, MAX_CHARGES_IN_PERIOD, PendingChange, PlanTerms, Subscription, SubscriptionAddon,
     SubscriptionStatus, end_of_second,

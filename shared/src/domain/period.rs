@@ -2,7 +2,10 @@
 //! anchor's day or the last day of a shorter month. It is always derived from the anchor, never from the boundary
 //! before it, so a short month leaves no trace.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, SubsecRound, Utc};
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::values::{InvalidValue, Timestamp};
@@ -21,6 +24,45 @@ pub enum Interval {
     /// Twelve months.
     Year,
 }
+
+/// A month of the calendar, in UTC. Written `2027-01`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Month(NaiveDate);
+
+impl Month {
+    /// Its first moment.
+    #[must_use]
+    pub fn begin(self) -> Timestamp {
+        self.0.and_time(NaiveTime::MIN).and_utc()
+    }
+
+    /// The first moment after it.
+    #[must_use]
+    pub fn end(self) -> Timestamp {
+        self.0.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX).and_time(NaiveTime::MIN).and_utc()
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m"))
+    }
+}
+
+impl FromStr for Month {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let month = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").map(Self);
+        let is_plain = |month: &Self| month.to_string() == text && (FIRST_YEAR..=LAST_YEAR).contains(&month.0.year());
+        let invalid = InvalidValue { code: "invalid_month", detail: "must be a month such as 2027-01" };
+        month.ok().filter(is_plain).ok_or(invalid)
+    }
+}
+
+/// The years that a month can be of, as those of all times.
+const FIRST_YEAR: i32 = 1970;
+const LAST_YEAR: i32 = 9999;
 
 /// Where periods begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

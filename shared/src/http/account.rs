@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::domain::{
-    Action, Amount, Currency, DeploymentId, Figure, Figures, Movement, OpenInvoice, ShortCode, Slug, State, TenantId,
-    Timestamp,
+    Action, Amount, Currency, DeploymentId, Figure, Figures, Invoice, Month, Movement, OpenInvoice, ShortCode, Slug,
+    State, Statement, TenantId, Timestamp, statements,
 };
 use crate::store::{ClockHealth, DeploymentRow, Summary};
 
@@ -25,6 +25,60 @@ pub struct AccountView<'a> {
     amounts: Vec<AccountAmounts>,
     /// The next invoice of each subscription that goes on, the earliest first, 20 at most.
     upcoming_invoices: Vec<UpcomingInvoice<'a>>,
+    /// The statement of the month that was asked for; left out if none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statement: Option<StatementView>,
+}
+
+/// The statement of a month.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Statement"))]
+pub struct StatementView {
+    /// The month, such as 2027-01; of one that is not over, what was recorded until now.
+    month: String,
+    /// What happened in it, by currency.
+    amounts: Vec<StatementAmounts>,
+}
+
+/// What happened in a month in one currency, in minor units. What stands to the tenant's credit counts against what it owes.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+struct StatementAmounts {
+    /// The currency.
+    currency: Currency,
+    /// What was owed when the month began; negative if more stood to the tenant's credit.
+    opening_cents: i64,
+    /// What was invoiced.
+    invoiced_cents: i64,
+    /// What was credited of invoices.
+    credited_cents: i64,
+    /// What invoices that were taken back still came to.
+    voided_cents: i64,
+    /// What was paid.
+    paid_cents: i64,
+    /// What is owed when the month ends: what was, and what was invoiced, less all else.
+    closing_cents: i64,
+}
+
+impl StatementView {
+    /// The statement of a month, from all invoices that were ever issued.
+    #[must_use]
+    pub fn new(month: Month, invoices: &[Invoice]) -> Self {
+        let amounts = statements(invoices, month.begin(), month.end()).into_iter().map(|(currency, statement)| {
+            let Statement { opening_cents, invoiced_cents, credited_cents, voided_cents, paid_cents } = statement;
+            let closing_cents = statement.closing_cents();
+            StatementAmounts {
+                currency,
+                opening_cents,
+                invoiced_cents,
+                credited_cents,
+                voided_cents,
+                paid_cents,
+                closing_cents,
+            }
+        });
+        Self { month: month.to_string(), amounts: amounts.collect() }
+    }
 }
 
 /// The figures of the whole business.
@@ -343,7 +397,13 @@ impl<'a> AccountView<'a> {
         let mut upcoming_invoices: Vec<_> = rows.iter().filter_map(UpcomingInvoice::new).collect();
         upcoming_invoices.sort_unstable_by_key(|invoice| (invoice.at, invoice.deployment_id));
         upcoming_invoices.truncate(MAX_UPCOMING);
-        Self { tenant_id, deployments, amounts: amounts.into_values().collect(), upcoming_invoices }
+        Self { tenant_id, deployments, amounts: amounts.into_values().collect(), upcoming_invoices, statement: None }
+    }
+
+    /// The same with the statement of a month.
+    #[must_use]
+    pub fn with_statement(self, statement: Option<StatementView>) -> Self {
+        Self { statement, ..self }
     }
 }
 

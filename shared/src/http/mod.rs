@@ -10,7 +10,7 @@ mod request;
 mod response;
 mod view;
 
-pub use account::{AccountView, ScheduleEntryView, SummaryView, TenantView};
+pub use account::{AccountView, ScheduleEntryView, StatementView, SummaryView, TenantView};
 pub use csv::invoices_as_csv;
 pub use fields::Fields;
 pub use idempotency::{IdempotencyKey, MAX_KEY_LEN};

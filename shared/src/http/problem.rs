@@ -8,7 +8,7 @@ use crate::Error;
 use crate::domain::lifecycle::Barrier;
 use crate::domain::{Rejection, State};
 use crate::error::FieldError;
-use crate::store::{MAX_SUMMED_DEPLOYMENTS, StoreError};
+use crate::store::{MAX_SUMMED_DEPLOYMENTS, MAX_SUMMED_INVOICES, StoreError};
 
 /// When a caller who found DynamoDB short should come back, in seconds.
 const RETRY_AFTER_S: u32 = 1;
@@ -102,6 +102,11 @@ impl From<&Error> for Problem {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "too_many_deployments",
                 format!("This adds up a tenant's deployments, up to {MAX_SUMMED_DEPLOYMENTS}; the tenant has more."),
+            ),
+            Error::TooManyInvoices => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "too_many_invoices",
+                format!("A statement adds up a tenant's invoices, up to {MAX_SUMMED_INVOICES}; the tenant has more."),
             ),
             Error::Store(error) => store(error),
             Error::Internal(_) => internal(),

@@ -37,7 +37,7 @@ pub use failure::{MAX_ERROR_CHARS, error_chain};
 pub use figures::{ClockHealth, Difference, Summary, figures_of};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};
 pub use invoice_item::InvoiceRow;
-pub use invoice_list::{InvoiceFilter, ListedStatus};
+pub use invoice_list::{InvoiceFilter, ListedStatus, MAX_SUMMED_INVOICES};
 pub use items::{DeploymentRow, SubscriptionSummary};
 pub use pages::Page;
 pub use present::{Present, manifest};

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, RandomState
 
 use arcadia_shared::domain::{Deployment, DeploymentId};
 use arcadia_shared::store::items::{Item, number, string, to_deployment};
-use arcadia_shared::store::keys;
+use arcadia_shared::store::keys::{self, Key};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -94,18 +94,41 @@ pub async fn deployments(client: &Client, table: &str) -> Vec<Deployment> {
 
 /// Writes `count` more deployments past the product, each the copy of one under an id of its own.
 pub async fn crowd(client: &Client, table: &str, id: &str, count: usize) {
-    let key = keys::deployment(id.parse().expect("an id"));
+    let original = keys::deployment(id.parse().expect("an id"));
+    copy(client, table, original, count, |_, id| {
+        let key = keys::deployment(id);
+        vec![("PK", key.pk), ("GSI1SK", id.to_string()), ("GSI2SK", id.to_string())]
+    })
+    .await;
+}
+
+/// Writes `count` invoices of a tenant past the product, each the copy of one under a deployment of its own.
+pub async fn crowd_invoices(client: &Client, table: &str, (id, number): (&str, &str), tenant: &str, count: usize) {
+    let original = keys::invoice(id.parse().expect("an id"), &number.parse().expect("a number"));
+    let partition = keys::tenant_invoices_partition(&tenant.parse().expect("a tenant"));
+    copy(client, table, original, count, |n, id| {
+        let entry = format!("{n:014}#{number}");
+        vec![("PK", keys::partition(id)), ("GSI1PK", partition.clone()), ("GSI1SK", entry)]
+    })
+    .await;
+}
+
+/// Writes copies of an item, each with some texts made anew from how many were made before it and an id.
+async fn copy(
+    client: &Client,
+    table: &str,
+    key: Key,
+    count: usize,
+    texts: impl Fn(usize, DeploymentId) -> Vec<(&'static str, String)>,
+) {
     let get = client.get_item().table_name(table).key("PK", string(key.pk)).key("SK", string(key.sk));
-    let original = get.send().await.expect("a read by the test").item.expect("a deployment");
+    let original = get.send().await.expect("a read by the test").item.expect("an item to copy");
     let copies: Vec<WriteRequest> = (0..count)
         .map(|n| {
             let id =
                 DeploymentId::new(Uuid::from_u64_pair(RandomState::new().hash_one(n), RandomState::new().hash_one(n)));
-            let key = keys::deployment(id);
             let mut copy = original.clone();
-            for (name, text) in [("PK", key.pk), ("GSI1SK", id.to_string()), ("GSI2SK", id.to_string())] {
-                copy.insert(name.to_owned(), string(text));
-            }
+            copy.extend(texts(n, id).into_iter().map(|(name, text)| (name.to_owned(), string(text))));
             let put = PutRequest::builder().set_item(Some(copy)).build().expect("a request");
             WriteRequest::builder().put_request(put).build()
         })

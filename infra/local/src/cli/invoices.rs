@@ -3,7 +3,7 @@
 use arcadia_shared::store::ListedStatus;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde_json::json;
 
 use super::connection::{Confirmed, Connection, Once, Paging, Precondition};
 use super::money::Paid;
@@ -33,10 +33,16 @@ enum Verb {
     Show(Which),
     /// Record a payment (platform_admin, payment_provider)
     Pay {
+        /// The deployment: its id, its slug, or its tenant and slug as in acme/shop
+        #[arg(value_name = "DEPLOYMENT")]
+        id: String,
+        /// The invoice's number; of the only open one by default
+        number: Option<String>,
+        /// The payer's or provider's name for the payment: the same reference is the same payment
+        #[arg(long, value_name = "TEXT")]
+        reference: String,
         #[command(flatten)]
-        which: Which,
-        #[command(flatten)]
-        fields: PaymentFields,
+        paid: Paid,
         #[command(flatten)]
         condition: Precondition,
         #[command(flatten)]
@@ -113,14 +119,23 @@ struct Which {
     number: String,
 }
 
-#[derive(Debug, Args, Serialize)]
-struct PaymentFields {
-    /// The payer's or provider's name for the payment: the same reference is the same payment
-    #[arg(long, value_name = "TEXT")]
-    reference: String,
-    #[command(flatten)]
-    #[serde(flatten)]
-    paid: Paid,
+/// The number of an invoice that a deployment owes, the only one unless it is named, and what is due of it.
+fn owed(client: &Client, id: &str, number: Option<&str>) -> Result<(String, (i64, String)), Failure> {
+    let shown = client.call(&Request::to("show_deployment", &[("id", id)])?)?.body;
+    let open = views::each(&shown["deployment"]["open_invoices"]);
+    let numbers: Vec<&str> = open.iter().filter_map(|invoice| invoice["number"].as_str()).collect();
+    let invoice = match (number, open) {
+        (Some(number), open) => open.iter().find(|invoice| invoice["number"] == number),
+        (None, [one]) => Some(one),
+        (None, []) => None,
+        (None, _) => {
+            return Err(Failure::Usage(format!("several invoices are open, name one of them: {}", numbers.join(", "))));
+        }
+    };
+    let invoice = invoice.ok_or_else(|| Failure::Usage("no such invoice is open".to_owned()))?;
+    let text = |name: &str| invoice[name].as_str().map(str::to_owned).ok_or(Failure::NotUnderstood);
+    let due_cents = invoice["due_cents"].as_i64().ok_or(Failure::NotUnderstood)?;
+    Ok((text("number")?, (due_cents, text("currency")?)))
 }
 
 impl Invoices {
@@ -137,8 +152,18 @@ impl Invoices {
                 client.list(&filter.request(client, false)?, "invoices", paging, views::invoices)
             }
             Verb::Show(which) => client.tell(&to("show_invoice", which)?, views::invoice),
-            Verb::Pay { which, fields, condition, once } => {
-                client.tell(&to("record_payment", which)?.body(fields)?.on(condition).once(once), views::invoice)
+            Verb::Pay { id, number, reference, paid, condition, once } => {
+                let id = &client.deployment_id(id)?;
+                let (number, (amount_cents, currency)) = match (number, paid.amount()) {
+                    (Some(number), Some(amount)) => (number.clone(), amount),
+                    (number, amount) => {
+                        let (number, due) = owed(client, id, number.as_deref())?;
+                        (number, amount.unwrap_or(due))
+                    }
+                };
+                let body = json!({"reference": reference, "amount_cents": amount_cents, "currency": currency});
+                let request = Request::to("record_payment", &[("id", id), ("number", &number)])?.whole_body(body);
+                client.tell(&request.on(condition).once(once), views::invoice)
             }
             Verb::Void { which, condition, once, confirmed } => {
                 confirmed.check(&format!("invoice {} is taken back", which.number))?;

@@ -25,12 +25,11 @@ pub struct Price {
     currency: Option<String>,
 }
 
-/// What is paid.
+/// What is paid, if it is said.
 #[derive(Debug, Args)]
 pub struct Paid {
-    /// How much, as people write it, such as "29.19 USD"
-    #[arg(long, value_name = "AMOUNT", value_parser = amount, conflicts_with_all = ["amount_cents", "currency"],
-        required_unless_present = "amount_cents")]
+    /// How much, as people write it, such as "29.19 USD"; what is due by default
+    #[arg(long, value_name = "AMOUNT", value_parser = amount, conflicts_with_all = ["amount_cents", "currency"])]
     amount: Option<Amount>,
     /// How much in minor units, beside --currency
     #[arg(long, value_name = "N", requires = "currency")]
@@ -42,32 +41,23 @@ pub struct Paid {
 
 impl Serialize for Price {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields(serializer, "price_cents", self.price.as_ref(), self.price_cents, self.currency.as_deref())
+        let (cents, currency) = match &self.price {
+            Some((cents, currency)) => (Some(*cents), Some(currency)),
+            None => (self.price_cents, self.currency.as_ref()),
+        };
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("price_cents", &cents)?;
+        map.serialize_entry("currency", &currency)?;
+        map.end()
     }
 }
 
-impl Serialize for Paid {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields(serializer, "amount_cents", self.amount.as_ref(), self.amount_cents, self.currency.as_deref())
+impl Paid {
+    /// The amount in minor units and its currency, if it is said.
+    pub fn amount(&self) -> Option<Amount> {
+        let in_cents = || Some((self.amount_cents?, self.currency.clone()?));
+        self.amount.clone().or_else(in_cents)
     }
-}
-
-/// The two fields of a body that an amount is.
-fn fields<S: Serializer>(
-    serializer: S,
-    name: &'static str,
-    amount: Option<&Amount>,
-    cents: Option<i64>,
-    currency: Option<&str>,
-) -> Result<S::Ok, S::Error> {
-    let (cents, currency) = match amount {
-        Some((cents, currency)) => (Some(*cents), Some(currency.as_str())),
-        None => (cents, currency),
-    };
-    let mut map = serializer.serialize_map(Some(2))?;
-    map.serialize_entry(name, &cents)?;
-    map.serialize_entry("currency", &currency)?;
-    map.end()
 }
 
 /// Reads an amount as people write it: no more digits after the point than the currency has, and no other separators.

@@ -26,6 +26,9 @@ enum Noun {
         /// The tenant
         #[arg(value_name = "TENANT")]
         tenant_id: String,
+        /// With the statement of this month, such as 2027-01
+        #[arg(long, value_name = "MONTH")]
+        month: Option<String>,
     },
     /// Payment terms and dunning, in days
     #[command(subcommand)]
@@ -78,8 +81,8 @@ impl Tenants {
             Noun::List { paging } => {
                 return client.list(&Request::to("list_tenants", &[])?, "tenants", paging, views::tenants);
             }
-            Noun::Account { tenant_id } => {
-                let request = Request::to("show_account", &[("tenant_id", tenant_id)])?;
+            Noun::Account { tenant_id, month } => {
+                let request = Request::to("show_account", &[("tenant_id", tenant_id)])?.query("month", month.clone());
                 return client.tell(&request, views::account);
             }
         };

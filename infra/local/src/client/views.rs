@@ -307,6 +307,18 @@ pub fn account(body: &Value) -> Text {
         vec![plain(&moment(&invoice["at"])), plain(&bare(&invoice["slug"])), plain(&amount).right()]
     });
     text.list(&["next invoice", "deployment", "about"], upcoming.collect());
+    if let Some(month) = one["statement"]["month"].as_str() {
+        let amounts = each(&one["statement"]["amounts"]).iter().map(|amount| {
+            let of = |name: &str| plain(&money(&amount[name], &amount["currency"])).right();
+            ["opening_cents", "invoiced_cents", "credited_cents", "voided_cents", "paid_cents", "closing_cents"]
+                .map(of)
+                .to_vec()
+        });
+        text.list(
+            &[&format!("{month} began with"), "invoiced", "credited", "void", "paid", "ends with"],
+            amounts.collect(),
+        );
+    }
     text
 }
 
