@@ -99,7 +99,7 @@ macro_rules! route {
 /// Every route there is.
 pub static ROUTES: &[Route] = &[
     route!(GET "/deployments" deployments::list => "list_deployments"
-        ?"tenant_id" ?"state" ?"slug" ?"region" ?"subscribed" ?"plan_code" ?"plan_version"
+        ?"tenant_id" ?"state" ?"slug" ?"region" ?"subscribed" ?"billing_action_suspended" ?"plan_code" ?"plan_version"
         ?"limit" ?"cursor"),
     route!(POST "/deployments" deployments::create => "create_deployment"),
     route!(GET "/deployments/{id}" deployments::show => "show_deployment" for Watchers),

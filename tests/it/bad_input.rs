@@ -277,6 +277,7 @@ async fn a_query_is_read_strictly() {
     }
     for subscribed in ["", "yes", "1", "TRUE"] {
         queries.push((format!("/deployments?subscribed={subscribed}"), "invalid_boolean"));
+        queries.push((format!("/deployments?billing_action_suspended={subscribed}"), "invalid_boolean"));
     }
     for region in ["", "EU", "eu%23", "-"] {
         queries.push((format!("/deployments?region={region}"), "invalid_code"));

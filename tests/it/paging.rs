@@ -143,7 +143,7 @@ async fn a_record_that_comes_or_changes_between_two_pages_spoils_neither() {
 }
 
 #[tokio::test]
-async fn deployments_are_found_by_region_plan_and_subscription() {
+async fn deployments_are_found_by_region_plan_subscription_and_hold() {
     let world = World::start().await;
     world.open_shop().await;
     world.publish("studio", json!({"price_cents": 3_100})).await.expect(201);
@@ -153,7 +153,13 @@ async fn deployments_are_found_by_region_plan_and_subscription() {
         let region = if n % 2 == 0 { "eu-north" } else { "us-east" };
         let body = json!({"tenant_id": tenant, "slug": format!("shop-{n}"), "region": region});
         let id = id_of(&world.post("/deployments", &world.admin, body).await.expect(201)["deployment"]);
-        let mut record = json!({"id": id, "tenant_id": tenant, "region": region, "plan": null, "version": null});
+        let held = n % 5 == 1;
+        if held {
+            let path = format!("/deployments/{id}");
+            world.patch(&path, &world.admin, json!({"billing_action_suspended": true})).await.expect(200);
+        }
+        let mut record =
+            json!({"id": id, "tenant_id": tenant, "region": region, "plan": null, "version": null, "held": held});
         // Of the others one was never subscribed, and one is so no longer.
         let plan = [None, Some(("studio", 1)), Some(("studio", 2)), Some(("team", 1))][n % 4];
         if let Some((plan, version)) = plan {
@@ -178,6 +184,9 @@ async fn deployments_are_found_by_region_plan_and_subscription() {
         ("region=eu-north", &(|one: &Value| one["region"] == "eu-north") as &dyn Fn(&Value) -> bool),
         ("subscribed=true", &|one| !one["plan"].is_null()),
         ("subscribed=false", &|one| one["plan"].is_null()),
+        ("billing_action_suspended=true", &|one| one["held"] == true),
+        ("billing_action_suspended=false", &|one| one["held"] == false),
+        ("billing_action_suspended=true&plan_code=team", &|one| one["held"] == true && one["plan"] == "team"),
         ("plan_code=studio&plan_version=1", &|one| one["plan"] == "studio" && one["version"] == 1),
         ("plan_code=studio&plan_version=2", &|one| one["plan"] == "studio" && one["version"] == 2),
         ("plan_code=studio&plan_version=3", &|_| false),

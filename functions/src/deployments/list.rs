@@ -21,6 +21,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         slug: call.parsed_parameter("slug")?,
         region: call.parsed_parameter("region")?,
         subscribed: call.boolean("subscribed")?,
+        billing_action_suspended: call.boolean("billing_action_suspended")?,
         plan: plan_code.map(|code| (code, plan_version)),
     };
     let (rows, next_cursor): (Vec<DeploymentRow>, _) = match &filter {

@@ -13,12 +13,13 @@ const PAGE = 50;
 
 /** @param {import('../main.js').PageProps} props */
 export function Deployments({ session, query }) {
-  const { state, slug, tenant_id, subscribed, region, plan_code, plan_version } = query;
+  const { state, slug, tenant_id, subscribed, billing_action_suspended, region, plan_code, plan_version } = query;
   const list = /** @type {import('../ui.js').Paged<DeploymentRow>} */ (
     usePages('/deployments', 'deployments', {
       state: state ?? '',
       slug: slug ?? '',
       subscribed: subscribed ?? '',
+      billing_action_suspended: billing_action_suspended ?? '',
       region: region ?? '',
       plan_code: plan_code ?? '',
       plan_version: plan_code ? (plan_version ?? '') : '',
@@ -26,11 +27,11 @@ export function Deployments({ session, query }) {
       limit: PAGE,
     })
   );
-  const any = Boolean(state || slug || tenant_id || subscribed || region || plan_code);
+  const any = Boolean(state || slug || tenant_id || subscribed || billing_action_suspended || region || plan_code);
   const [act, dialog] = useAction();
   return html`
     <${Page} title="Deployments" actions=${html`<button type="button" class="primary" onClick=${() => act(creation(session.admin, tenant_id))}>New deployment</button>`}>
-      <${Filters} any=${any} names=${['state', 'slug', 'tenant_id', 'subscribed', 'region', 'plan_code', 'plan_version']}>
+      <${Filters} any=${any} names=${['state', 'slug', 'tenant_id', 'subscribed', 'billing_action_suspended', 'region', 'plan_code', 'plan_version']}>
         <${Filter} label="State" name="state" value=${state} options=${[['', 'Any'], ...STATES.map((each) => [each, words(each)])]} />
         ${session.admin && html`<${Filter} label="Tenant" name="tenant_id" value=${tenant_id} placeholder="acme" />`}
         <${Filter} label="Plan" name="plan_code" value=${plan_code} placeholder="studio" />
@@ -39,6 +40,11 @@ export function Deployments({ session, query }) {
           ['', 'Any'],
           ['true', 'live'],
           ['false', 'none'],
+        ]} />
+        <${Filter} label="Held" name="billing_action_suspended" value=${billing_action_suspended} options=${[
+          ['', 'Any'],
+          ['true', 'yes'],
+          ['false', 'no'],
         ]} />
         <${Filter} label="Region" name="region" value=${region} placeholder="eu-central" />
         <${Filter} label="Slug" name="slug" value=${slug} placeholder="shop" />

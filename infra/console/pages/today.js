@@ -48,6 +48,7 @@ export function Today({ session }) {
         <h2 id="needs">${session.admin ? 'Needs a person' : 'Overdue'}</h2>
         ${figures.data?.summary && html`<${Clock} health=${figures.data.summary.clock} />`}
         <${Show} of=${overdue}>${(/** @type {WhatIsOverdue} */ { invoices, more }) => html`<${Overdue} invoices=${invoices} more=${more} admin=${session.admin} />`}<//>
+        ${session.admin && html`<p class="small muted">Held deployments wait for a person too: <a href=${href('deployments', { billing_action_suspended: 'true' })}>see who is held</a>.</p>`}
       </section>
       <section aria-labelledby="itself">
         <h2 id="itself">Happens by itself</h2>

@@ -105,6 +105,11 @@ pub fn query_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Pa
             json!({"type": "boolean"}),
             "invalid_boolean",
         ),
+        "billing_action_suspended" => (
+            "`true`: only those that are held; `false`: only those that are not.",
+            json!({"type": "boolean"}),
+            "invalid_boolean",
+        ),
         "before" => {
             ("Only what is due before this moment.", json!(generator.subschema_for::<Moment>()), "invalid_timestamp")
         }

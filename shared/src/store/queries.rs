@@ -36,6 +36,8 @@ pub struct DeploymentFilter {
     pub region: Option<ShortCode>,
     /// Only those with a live subscription, or only those without.
     pub subscribed: Option<bool>,
+    /// Only those that are held, or only those that are not.
+    pub billing_action_suspended: Option<bool>,
     /// Only those with a live subscription to this plan, and of it only to this version.
     pub plan: Option<(ShortCode, Option<u32>)>,
 }
@@ -43,7 +45,7 @@ pub struct DeploymentFilter {
 impl DeploymentFilter {
     /// Whether it asks for more than what a list of everyone's deployments, by state or by plan, has anyway.
     const fn asks_for_more(&self) -> bool {
-        self.region.is_some() || self.subscribed.is_some()
+        self.region.is_some() || self.subscribed.is_some() || self.billing_action_suspended.is_some()
     }
 
     fn wants(&self, row: &DeploymentRow) -> bool {
@@ -51,6 +53,7 @@ impl DeploymentFilter {
         let is_live = |summary: &SubscriptionSummary| summary.status != SubscriptionStatus::Cancelled;
         self.state.is_none_or(|state| deployment.state == state)
             && self.region.as_ref().is_none_or(|region| deployment.region == *region)
+            && self.billing_action_suspended.is_none_or(|held| deployment.billing_action_suspended == held)
             && self.subscribed.is_none_or(|subscribed| row.subscription.as_ref().is_some_and(is_live) == subscribed)
             && self.plan.as_ref().is_none_or(|(code, version)| {
                 row.subscription.as_ref().is_some_and(|plan| {

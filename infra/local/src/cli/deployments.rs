@@ -223,6 +223,9 @@ struct Filter {
     /// Only with a live subscription (true), or only without (false)
     #[arg(long, value_name = "BOOLEAN")]
     subscribed: Option<bool>,
+    /// Only those that are held (true), or only those that are not (false)
+    #[arg(long, value_name = "BOOLEAN")]
+    billing_action_suspended: Option<bool>,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -413,7 +416,8 @@ impl Deployments {
         let client = &self.connection.open()?;
         match &self.verb {
             Verb::List {
-                filter: Filter { tenant_id, state, slug, region, plan, plan_version, subscribed },
+                filter:
+                    Filter { tenant_id, state, slug, region, plan, plan_version, subscribed, billing_action_suspended },
                 paging,
             } => {
                 let request = Request::to("list_deployments", &[])?.query("tenant_id", tenant_id.clone());
@@ -421,6 +425,8 @@ impl Deployments {
                 let request = request.query("region", region.clone()).query("plan_code", plan.clone());
                 let request = request.query("plan_version", plan_version.map(|version| version.to_string()));
                 let request = request.query("subscribed", subscribed.map(|subscribed| subscribed.to_string()));
+                let request =
+                    request.query("billing_action_suspended", billing_action_suspended.map(|held| held.to_string()));
                 client.list(&request, "deployments", paging, views::deployments)
             }
             Verb::Create { fields, once } => {
