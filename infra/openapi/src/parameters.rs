@@ -86,7 +86,7 @@ pub fn query_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Pa
         ),
         "month" => (
             "The month of which a statement is wanted.",
-            json!({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$", "examples": ["2027-01"]}),
+            json!({"type": "string", "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])$", "examples": ["2027-01"]}),
             "invalid_month",
         ),
         "region" => ("Only those in this region.", json!(generator.subschema_for::<ShortCode>()), "invalid_code"),
