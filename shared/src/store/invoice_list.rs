@@ -125,9 +125,6 @@ impl InvoiceFilter {
 /// The most invoices of a tenant that one request adds up.
 pub const MAX_SUMMED_INVOICES: usize = 10_000;
 
-/// How many of a tenant's invoices one Query asks for; DynamoDB answers with at most 1 MB of them.
-const INVOICES_A_QUERY: usize = 1_000;
-
 impl Store {
     /// Every invoice of a tenant, newest first; `None` if there are more than [`MAX_SUMMED_INVOICES`]. One Query of the tenant
     /// index for each thousand, or each megabyte.
@@ -136,23 +133,12 @@ impl Store {
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
     pub async fn all_invoices_of_tenant(&self, tenant_id: &TenantId) -> Result<Option<Vec<Invoice>>, StoreError> {
         let partition = keys::tenant_invoices_partition(tenant_id);
-        let mut invoices = Vec::new();
-        let mut position: Option<InvoiceEntry> = None;
-        loop {
-            let keys = keys::invoice_entries(None, None, position.as_ref(), false);
-            let part = Part { index: TENANT_INDEX, keys, oldest_first: false };
-            let (items, read_to) = self.index_page(&part, &partition, INVOICES_A_QUERY).await?;
-            for item in items {
-                invoices.push(items::to_invoice(item)?.invoice);
-            }
-            if invoices.len() > MAX_SUMMED_INVOICES {
-                return Ok(None);
-            }
-            position = read_to;
-            if position.is_none() {
-                return Ok(Some(invoices));
-            }
-        }
+        let part = |after: Option<InvoiceEntry>| {
+            let keys = keys::invoice_entries(None, None, after.as_ref(), false);
+            Part { index: TENANT_INDEX, keys, oldest_first: false }
+        };
+        let read = |item| Ok(items::to_invoice(item)?.invoice);
+        self.whole(&partition, MAX_SUMMED_INVOICES, part, read).await
     }
 
     /// A page of what deployments owe, by due date: what is overdue longest first, or else what is due last. One BatchGetItem

@@ -102,7 +102,7 @@ pub fn invoice_of_everyone(id: DeploymentId, issued: &InvoiceEntry, shards: u8) 
 /// An invoice's entry in the due index (`GSI3`), by when it is due; `None` for one that was settled.
 #[must_use]
 pub fn invoice_by_status(status: InvoiceStatus, id: DeploymentId, due: &InvoiceEntry, shards: u8) -> Option<Key> {
-    let pk = invoices_by_status_partition(status, shard(id, shards));
+    let pk = invoice_status_partition(status, id, shards);
     (status != InvoiceStatus::Paid).then(|| Key { pk, sk: due.to_string() })
 }
 

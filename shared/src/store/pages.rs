@@ -15,7 +15,7 @@ use super::{Store, StoreError};
 /// How many times a page that leaves out some of what it reads is filled up; one that needs more ends early, with a cursor.
 const MAX_FILLINGS: usize = 10;
 
-/// How many records a further Query of a page asks for; DynamoDB answers with at most 1 MB of them.
+/// How many records a Query asks for that is not the first of a page; DynamoDB answers with at most 1 MB of them.
 const FILLING: usize = 1_000;
 
 /// Part of a list.
@@ -69,6 +69,31 @@ impl Store {
             .await?;
         let read_to = output.last_evaluated_key.as_ref().map(|key| position(index, key)).transpose()?;
         Ok((output.items.unwrap_or_default(), read_to))
+    }
+
+    /// All records of a partition of an index, in the order of `part`; `None` if there are more than `most`. A Query for each
+    /// thousand, or each megabyte.
+    pub(super) async fn whole<P: FromStr, T>(
+        &self,
+        partition: &str,
+        most: usize,
+        part: impl Fn(Option<P>) -> Part,
+        read: impl Fn(Item) -> Result<T, StoreError>,
+    ) -> Result<Option<Vec<T>>, StoreError> {
+        let (mut records, mut position) = (Vec::new(), None);
+        loop {
+            let (items, read_to) = self.index_page(&part(position), partition, FILLING).await?;
+            for item in items {
+                records.push(read(item)?);
+            }
+            if records.len() > most {
+                return Ok(None);
+            }
+            position = read_to;
+            if position.is_none() {
+                return Ok(Some(records));
+            }
+        }
     }
 
     /// The first entries of all partitions together, each with the key of its record: a Query of each.

@@ -11,9 +11,6 @@ use crate::domain::{Action, TenantId, Timestamp};
 /// The most deployments of a tenant that one request adds up.
 pub const MAX_SUMMED_DEPLOYMENTS: usize = 10_000;
 
-/// How many of a tenant's deployments one Query asks for; DynamoDB answers with at most 1 MB of them.
-const ROWS_A_QUERY: usize = 1_000;
-
 /// Which steps of the clock to list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScheduleFilter {
@@ -43,23 +40,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
     pub async fn rows_of_tenant(&self, tenant_id: &TenantId) -> Result<Option<Vec<DeploymentRow>>, StoreError> {
-        let partition = keys::tenant_partition(tenant_id);
-        let mut rows = Vec::new();
-        let mut position = None;
-        loop {
-            let part = newest_before(TENANT_INDEX, position);
-            let (items, read_to) = self.index_page(&part, &partition, ROWS_A_QUERY).await?;
-            for item in items {
-                rows.push(items::to_deployment(item)?);
-            }
-            if rows.len() > MAX_SUMMED_DEPLOYMENTS {
-                return Ok(None);
-            }
-            position = read_to;
-            if position.is_none() {
-                return Ok(Some(rows));
-            }
-        }
+        let (partition, part) = (keys::tenant_partition(tenant_id), |before| newest_before(TENANT_INDEX, before));
+        self.whole(&partition, MAX_SUMMED_DEPLOYMENTS, part, items::to_deployment).await
     }
 
     /// A page of what the clock will do first with each deployment of a tenant, by time: from the whole list of the tenant.
