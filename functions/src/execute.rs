@@ -10,6 +10,7 @@ use arcadia_shared::domain::{
 use arcadia_shared::http::{Answer, Call, deployment_view, invoice_view, subscription_view};
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::{StoreError, error_chain};
+use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::catch_up::{CaughtUp, Outcome, Policies, Steps, catch_up, due_action};
@@ -37,6 +38,17 @@ pub enum Mode {
     DryRun,
 }
 
+impl Mode {
+    /// The mode that a call asks for: a dry run if its query or its body says so.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] unless the parameter `dry_run` is a boolean.
+    pub fn asked(call: &Call, in_body: bool) -> Result<Self, Error> {
+        let in_query = call.boolean("dry_run")?.unwrap_or_default();
+        Ok(if in_query || in_body { Self::DryRun } else { Self::CarryOut })
+    }
+}
+
 /// What a command comes to.
 #[derive(Debug)]
 pub struct Executed<'a> {
@@ -61,7 +73,16 @@ impl Current {
     /// [`Error::NotFound`], [`Error::PreconditionFailed`], and [`Error::CatchingUp`] if more is due than a request
     /// takes. A step that cannot be taken at all fails the request with its own error, unless it is `platform_admin`'s:
     /// repairs are never barred.
-    pub async fn load(app: &App, call: &Call, id: DeploymentId, mode: Mode) -> Result<Self, Error> {
+    pub async fn load(app: &App, call: &Call, id: DeploymentId) -> Result<Self, Error> {
+        let mode = Mode::asked(call, false)?;
+        Self::load_for(app, call, id, mode).await
+    }
+
+    /// The same, where the mode is known.
+    ///
+    /// # Errors
+    /// As [`Current::load`].
+    pub async fn load_for(app: &App, call: &Call, id: DeploymentId, mode: Mode) -> Result<Self, Error> {
         let stored = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
         let (version, now) = (stored.deployment.version, app.clock.now());
         call.check_if_match(Some(version))?;
@@ -172,13 +193,22 @@ pub async fn execute(
     let change = current.decide(app, call, command).await?;
     match (change, current.mode) {
         (None, Mode::CarryOut) => unchanged(app, call, answer(&current.unchanged())).await,
-        (None, Mode::DryRun) => Ok(answer(&current.unchanged())),
+        (None, Mode::DryRun) => Ok(dry_run(&current.unchanged(), answer)),
         (Some(change), Mode::CarryOut) => {
             let done = executed(&change, change.after.deployment.version);
             commit(app, call, &change, answer(&done)).await
         }
-        (Some(change), Mode::DryRun) => Ok(answer(&executed(&change, current.version))),
+        (Some(change), Mode::DryRun) => Ok(dry_run(&executed(&change, current.version), answer)),
     }
+}
+
+/// The answer of a dry run: the command's own, with the charges and credits it would make and all events. It creates nothing.
+fn dry_run(done: &Executed<'_>, answer: impl FnOnce(&Executed<'_>) -> Answer) -> Answer {
+    let mut answer = Answer { status: StatusCode::OK, location: None, ..answer(done) };
+    answer.body["dry_run"] = json!(true);
+    answer.body["lines"] = json!(done.lines());
+    answer.body["events"] = json!(done.events);
+    answer
 }
 
 /// Commits a change, and its answer with it if the call has an idempotency key.

@@ -7,6 +7,7 @@
 //! functions, [`events::publish`] the one that tells events to others, and [`events::count`] the one that adds up figures. Rules and storage are in `arcadia-shared`.
 
 mod addons;
+mod attention;
 pub mod billing;
 mod catch_up;
 mod deployments;

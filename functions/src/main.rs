@@ -2,7 +2,7 @@
 
 use arcadia_functions::billing::{dispatch, sweep};
 use arcadia_functions::events::count::count;
-use arcadia_functions::events::publish::{CloudEvent, publish};
+use arcadia_functions::events::publish::{self, CloudEvent};
 use arcadia_functions::find_route;
 #[cfg(not(feature = "traces"))]
 use arcadia_functions::respond;
@@ -19,9 +19,6 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     start_logging();
     let name = handler_name()?;
-    if name == "publish_events" {
-        return lambda_runtime::run(service_fn(publish_events)).await;
-    }
     metrics::start(runtime::metrics_namespace()?, metrics::Output::Stdout);
     let app = App::from_env()?;
     app.store.warm().await;
@@ -45,6 +42,7 @@ async fn main() -> Result<(), Error> {
             };
             lambda_runtime::run(service_fn(sweep)).await
         }
+        "publish_events" => lambda_runtime::run(service_fn(|event| publish_events(app, event))).await,
         "count_figures" => {
             let count =
                 |event: LambdaEvent<Value>| async move { count(app, &event.payload).await.map_err(Error::from) };
@@ -59,9 +57,8 @@ async fn main() -> Result<(), Error> {
     }
 }
 
-/// Needs no table: what it tells is in its input.
-async fn publish_events(event: LambdaEvent<Value>) -> Result<Vec<CloudEvent>, Error> {
-    publish(&event.payload).map_err(|error| {
+async fn publish_events(app: &App, event: LambdaEvent<Value>) -> Result<Vec<CloudEvent>, Error> {
+    publish::handle(app, &event.payload).await.map_err(|error| {
         // The pipe keeps no reason with a record that it gives up.
         tracing::error!(route = "publish_events", error = error_chain(&error), "events were not published");
         error.into()

@@ -7,7 +7,7 @@ use arcadia_shared::http::{Answer, Call, Csv};
 use arcadia_shared::metrics;
 use arcadia_shared::runtime::App;
 use arcadia_shared::store::{StoreError, error_chain};
-use lambda_http::http::{HeaderName, HeaderValue, Response, header};
+use lambda_http::http::{HeaderName, HeaderValue, Method, Response, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
 use serde_json::Value;
@@ -22,7 +22,16 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 
 /// Answers a request on a route, whatever happens, and logs one line about it, and one of what it counted.
 pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Body> {
-    metrics::measured(answer(app, route, request)).await
+    let is_head = request.method() == Method::HEAD;
+    let response = metrics::measured(answer(app, route, request)).await;
+    if is_head { without_body(response) } else { response }
+}
+
+/// The answer to a HEAD: what a GET is answered, without its body (RFC 9110, section 9.3.2).
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    let length = response.body().len();
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response.map(|_| Body::Empty)
 }
 
 async fn answer(app: &App, route: &Route, request: Request) -> Response<Body> {

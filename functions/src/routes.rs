@@ -9,7 +9,8 @@ use arcadia_shared::runtime::App;
 use lambda_http::http::Method;
 
 use crate::{
-    addons, deployments, events, invoices, lifecycle, plans, resources, schedule, subscriptions, summary, tenants,
+    addons, attention, deployments, events, invoices, lifecycle, plans, resources, schedule, subscriptions, summary,
+    tenants,
 };
 
 /// What a handler's call comes to.
@@ -33,6 +34,14 @@ pub struct Route {
     pub audience: Audience,
     /// The code.
     pub call: Handler,
+}
+
+impl Route {
+    /// Whether it answers to a method: with GET also to HEAD.
+    #[must_use]
+    pub fn takes(&self, method: &Method) -> bool {
+        self.method == *method || (self.method == Method::GET && *method == Method::HEAD)
+    }
 }
 
 /// Whom a route is for.
@@ -100,38 +109,39 @@ macro_rules! route {
 pub static ROUTES: &[Route] = &[
     route!(GET "/deployments" deployments::list => "list_deployments"
         ?"tenant_id" ?"state" ?"slug" ?"region" ?"subscribed" ?"billing_action_suspended" ?"plan_code" ?"plan_version"
-        ?"limit" ?"cursor"),
+        ?"include" ?"limit" ?"cursor"),
     route!(POST "/deployments" deployments::create => "create_deployment"),
     route!(GET "/deployments/{id}" deployments::show => "show_deployment" for Watchers),
-    route!(PATCH "/deployments/{id}" deployments::update => "update_deployment"),
-    route!(POST "/deployments/{id}/transition" deployments::transition => "transition_deployment"),
+    route!(PATCH "/deployments/{id}" deployments::update => "update_deployment" ?"dry_run"),
+    route!(POST "/deployments/{id}/transition" deployments::transition => "transition_deployment" ?"dry_run"),
     route!(GET "/deployments/{id}/events" events::list => "list_events"
         ?"order" ?"after" ?"limit" ?"cursor"),
     route!(GET "/deployments/{id}/resources" resources::list => "list_resources" for Watchers
         ?"limit" ?"cursor"),
     route!(POST "/deployments/{id}/resources" resources::create => "create_resource"
-        for Holders(RecordResources)),
+        for Holders(RecordResources) ?"dry_run"),
     route!(DELETE "/deployments/{id}/resources/{resource_id}" resources::delete => "delete_resource"
-        for Holders(RecordResources)),
-    route!(POST "/deployments/{id}/trial" deployments::extend_trial => "extend_trial" for Admins),
-    route!(POST "/deployments/{id}/subscribe" subscriptions::subscribe => "subscribe_deployment"),
-    route!(POST "/deployments/{id}/subscription/addons" subscriptions::attach_addon => "attach_addon"),
-    route!(DELETE "/deployments/{id}/subscription/addons/{addon_id}" subscriptions::detach_addon => "detach_addon"),
-    route!(POST "/deployments/{id}/subscription/change" subscriptions::change_plan => "change_plan"),
+        for Holders(RecordResources) ?"dry_run"),
+    route!(POST "/deployments/{id}/trial" deployments::extend_trial => "extend_trial" for Admins ?"dry_run"),
+    route!(POST "/deployments/{id}/subscribe" subscriptions::subscribe => "subscribe_deployment" ?"dry_run"),
+    route!(POST "/deployments/{id}/subscription/addons" subscriptions::attach_addon => "attach_addon" ?"dry_run"),
+    route!(DELETE "/deployments/{id}/subscription/addons/{addon_id}" subscriptions::detach_addon => "detach_addon" ?"dry_run"),
+    route!(POST "/deployments/{id}/subscription/change" subscriptions::change_plan => "change_plan" ?"dry_run"),
     route!(DELETE "/deployments/{id}/subscription/change" subscriptions::withdraw_plan_change
-        => "withdraw_plan_change"),
-    route!(POST "/deployments/{id}/subscription/cancellation" subscriptions::cancel => "cancel_subscription"),
+        => "withdraw_plan_change" ?"dry_run"),
+    route!(POST "/deployments/{id}/subscription/cancellation" subscriptions::cancel => "cancel_subscription" ?"dry_run"),
     route!(DELETE "/deployments/{id}/subscription/cancellation" subscriptions::withdraw_cancellation
-        => "withdraw_cancellation"),
+        => "withdraw_cancellation" ?"dry_run"),
     route!(GET "/deployments/{id}/invoices" invoices::list => "list_invoices" ?"limit" ?"cursor"),
     route!(GET "/deployments/{id}/invoices/{number}" invoices::show => "show_invoice"),
     route!(POST "/deployments/{id}/invoices/{number}/payments" invoices::pay => "record_payment"
-        for Holders(RecordPayments)),
-    route!(POST "/deployments/{id}/invoices/{number}/void" invoices::void => "void_invoice" for Admins),
+        for Holders(RecordPayments) ?"dry_run"),
+    route!(POST "/deployments/{id}/invoices/{number}/void" invoices::void => "void_invoice" for Admins ?"dry_run"),
     route!(GET "/invoices" invoices::find => "find_invoices"
         ?"tenant_id" ?"deployment_id" ?"status" ?"due_before" ?"issued_from" ?"issued_to" ?"limit" ?"cursor"),
     route!(GET "/schedule" schedule => "list_schedule"
         ?"tenant_id" ?"action" ?"before" ?"limit" ?"cursor"),
+    route!(GET "/attention" attention => "list_attention" for Admins ?"kind" ?"limit" ?"cursor"),
     route!(GET "/summary" summary => "show_summary" for Admins),
     route!(GET "/tenants" tenants::list => "list_tenants" for Admins ?"limit" ?"cursor"),
     route!(GET "/tenants/{tenant_id}/account" tenants::show_account => "show_account" ?"month"),

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::harness::World;
+use crate::harness::billing::Billing;
 use crate::harness::shop::{column, merged};
 use crate::harness::world::START;
 
@@ -208,4 +209,30 @@ async fn a_cancellation_at_the_trials_end_keeps_its_day_when_the_trial_ends_earl
     let subscription = world.subscription(&id).await;
     assert!(agreed.is_string());
     assert_eq!(subscription["cancel_at"], agreed);
+}
+
+#[tokio::test]
+async fn what_was_agreed_to_end_meanwhile_does_not_come_back_to_bill_the_time_between() {
+    let billing = Billing::at("2027-01-01T00:00:00Z").await;
+    billing.sell_plan("quarterly", &[json!({"price_cents": 8_000, "interval": "quarter"})]).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "quarterly"})).await;
+    billing.settle(&id).await;
+    // The platform ends it with its quarter, and it keeps that day with a plan by the month.
+    let path = format!("/deployments/{id}/subscription/cancellation");
+    billing.post(&path, &billing.admin, json!({"effective": "period_end"})).await.expect(200);
+    billing.set_time("2027-01-10T00:00:00Z");
+    billing.change(&id, json!({"plan_code": "studio"})).await.expect(200);
+    assert_eq!(billing.subscription(&id).await["cancel_at"], "2027-04-01T00:00:00Z");
+    billing.set_time("2027-01-20T00:00:00Z");
+    billing.transition(&id, &billing.user, json!({"to_state": "paused"})).await.expect(200);
+    billing.set_time("2027-02-03T00:00:00Z");
+    billing.transition(&id, &billing.user, json!({"to_state": "cancelled"})).await.expect(200);
+    let invoices = billing.invoices(&id).await.len();
+    billing.set_time("2027-04-05T00:00:00Z");
+    billing.transition(&id, &billing.user, json!({"to_state": "active"})).await.expect(200);
+    assert_eq!(billing.subscription(&id).await["status"], "cancelled");
+    billing.sweep().await;
+    assert_eq!(billing.invoices(&id).await.len(), invoices, "February and March are not billed: it did not run");
+    billing.subscribe(&id, json!({"plan_code": "studio"})).await.expect(201);
+    billing.check(&id).await;
 }

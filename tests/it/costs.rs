@@ -122,6 +122,7 @@ fn operations() -> Vec<Operation> {
         op("list_schedule", Nothing, "?tenant_id=lister", none()),
         op("list_schedule, everyone's", Nothing, "", none()),
         op("list_tenants", Nothing, "", none()),
+        op("list_attention", Nothing, "", none()),
         op("show_summary", Nothing, "", none()),
         op(
             "create_deployment",

@@ -35,7 +35,13 @@ async fn run(billing: &Billing) -> Vec<String> {
     }
     let at = |n: usize, rest: &str| format!("/deployments/{}{rest}", ids[n]);
     let admin = &billing.admin;
+    // Still runs when its deployment is cancelled.
+    let resource = json!({"kind": "vm", "provider_reference": "i-1"});
+    billing.post(&at(2, "/resources"), admin, resource).await.expect(201);
     for week in 0..WEEKS {
+        if let 4 | 9 = week {
+            billing.patch(&at(5, ""), admin, json!({"billing_action_suspended": week == 4})).await.expect(200);
+        }
         // The fourth never pays.
         for n in [0, 1, 2, 4, 5] {
             billing.settle_open_invoices(&ids[n]).await;

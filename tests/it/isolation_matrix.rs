@@ -297,6 +297,7 @@ fn positions(theirs: &Target) -> Vec<(String, &'static [Position])> {
         // The catalog is everyone's, and any text of this form is a place between two codes.
         (id.clone(), &[Position::Id, Position::Code]),
         (format!("2027-01-15T10:00:00.000Z#{id}"), &[Position::Due]),
+        (format!("2027-01-15T10:00:00.000Z#{id}#held"), &[Position::Attention]),
         (MISSING.to_owned(), &[Position::Id, Position::Code]),
         (number.clone(), &[Position::InvoiceNumber]),
         (format!("20270115100000#{number}"), &[Position::Issued]),

@@ -9,6 +9,7 @@
 mod harness;
 
 mod any_day;
+mod attention;
 mod audit_command;
 mod bad_input;
 mod billing_crash;
@@ -29,6 +30,7 @@ mod console_sign_in;
 mod costs;
 mod demo;
 mod docs;
+mod dry_runs;
 mod events_docs;
 mod events_live;
 mod events_out;

@@ -61,6 +61,7 @@ const STEPS: &[Step] = &[
     ("list_invoices", "example", SHOP),
     ("find_invoices", "example", &[]),
     ("list_schedule", "example", &[]),
+    ("list_attention", "example", &[]),
     ("show_summary", "example", &[]),
     ("list_tenants", "example", &[]),
     ("show_account", "example", ACME),

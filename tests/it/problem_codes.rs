@@ -91,6 +91,8 @@ async fn requests(case: &mut Refusals) {
         ("invalid_limit", case.get("/plans?limit=0")),
         ("invalid_cursor", case.get("/plans?cursor=!")),
         ("invalid_action", case.get("/schedule?action=sleep")),
+        ("invalid_include", case.get("/deployments?include=everything")),
+        ("invalid_kind", case.admin(Method::GET, "/attention?kind=sad", json!({}))),
         ("invalid_month", case.get("/tenants/acme/account?month=January")),
         ("invalid_status", case.get("/invoices?status=late")),
         ("plan_code_required", case.get("/deployments?plan_version=1")),

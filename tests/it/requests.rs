@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_functions::ROUTES;
 use arcadia_shared::domain::State;
-use arcadia_shared::store::keys::DEFAULT_DUE_SHARDS;
+use arcadia_shared::store::keys::{DEFAULT_DUE_SHARDS, STATE_SHARDS};
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -116,8 +116,10 @@ fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line>
     };
     vec![
         get("show_lifecycle", "/lifecycle", &[]),
-        // Totals, the month, the hours since; what is put off, and the first of each shard that is due.
-        get("show_summary", "/summary", &["Query"; DEFAULT_DUE_SHARDS as usize + 4]),
+        get("list_attention", "/attention", &["Query"; 2 * STATE_SHARDS as usize + 2]),
+        get("list_attention", "/attention?kind=postponed", &["Query"]),
+        // Totals, the month, the hours since; what is put off or not published, and the first of each shard that is due.
+        get("show_summary", "/summary", &["Query"; DEFAULT_DUE_SHARDS as usize + 5]),
         create(json!({"tenant_id": "acme", "slug": "other"}), (201, &["GetItem", "TransactWriteItems"], 3)),
         create(json!({"tenant_id": "acme", "slug": "other"}), (409, &["GetItem", "TransactWriteItems"], 3)),
         // A tenant's first opens its account.
@@ -144,6 +146,10 @@ fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line>
         get("list_deployments", "/deployments", &merged(7 * SHARDS)),
         update(json!({"display_name": "Shop"}), (200, CHANGE, 2)),
         update(json!({"display_name": "Shop"}), (200, READ, 0)),
+        // What needs a person leaves a trace.
+        update(json!({"billing_action_suspended": true}), (200, CHANGE, 3)),
+        get("list_attention", "/attention", &merged(2 * SHARDS + 2)),
+        update(json!({"billing_action_suspended": false}), (200, CHANGE, 3)),
         update(json!({"template_code": "store"}), (422, READ, 0)),
         update(json!({"display_name": ""}), (422, &[], 0)),
         transition(json!({"to_state": "paused", "dry_run": true}), (200, READ, 0)),

@@ -205,7 +205,7 @@ fn subscription_lines(id: &str) -> Vec<Line> {
         extend("2100-01-01T00:00:00Z", (200, CHANGE, 3)),
         extend("2100-01-01T00:00:00Z", (200, READ, 0)),
         extend("soon", (422, &[], 0)),
-        transition("cancelled", (200, CHANGE, 3)),
+        transition("cancelled", (200, CHANGE, 4)),
         subscribe("studio", &[], (422, OFFER, 0)),
     ]);
     lines

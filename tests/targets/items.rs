@@ -60,7 +60,7 @@ fn same<T: PartialEq + std::fmt::Debug>(
 
 fn deployment(item: &Item) -> bool {
     let Ok(row) = items::to_deployment(item.clone()) else { return false };
-    drop(deployment_row_view(&row));
+    drop(deployment_row_view(&row, Some(row.deployment.updated_at)));
     drop(allowed_transitions(&row.deployment, Authority::TenantUser, row.deployment.updated_at));
     let aggregate =
         Aggregate { deployment: row.deployment, subscription: None, addons: Vec::new(), versions: Versions::default() };

@@ -26,7 +26,7 @@ pub const CONCURRENCY: usize = 32;
 /// How many entries of the due index one Query reads: so many that what is worked on meanwhile outlasts the next.
 pub const PAGE: usize = 1_000;
 /// For how long a deployment that cannot be worked on is left alone.
-const BACKOFF: TimeDelta = TimeDelta::hours(1);
+pub(crate) const BACKOFF: TimeDelta = TimeDelta::hours(1);
 /// How long before the time limit no further page is begun.
 pub const MARGIN: Duration = Duration::from_secs(10);
 

@@ -7,14 +7,14 @@ use arcadia_shared::http::{Answer, Call, deployment_view, subscription_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::{Current, Mode, execute};
+use crate::execute::{Current, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let mut fields = call.fields()?;
     let trial_ends_at = fields.required("trial_ends_at", timestamp);
     fields.finish()?;
-    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    let current = Current::load(app, call, id).await?;
     execute(app, call, current, Command::ExtendTrial(trial_ends_at?), |done| {
         let body = json!({
             "deployment": deployment_view(done.after),

@@ -15,6 +15,11 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     }
     // No plan has a version beyond what fits.
     let plan_version = plan_version.map(|version| u32::try_from(version).unwrap_or(u32::MAX));
+    let with_amounts = match call.parameter("include") {
+        None => false,
+        Some("amounts") => true,
+        Some(_) => return Err(Error::malformed("invalid_include", "the parameter include must be amounts")),
+    };
     let filter = DeploymentFilter {
         tenant_id: call.principal.tenant_or(call.parsed_parameter("tenant_id")?)?,
         state: call.parsed_parameter("state")?,
@@ -37,6 +42,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
             (found.items, page.cursor(found.next))
         }
     };
-    let deployments: Vec<Value> = rows.iter().map(deployment_row_view).collect();
+    let now = app.clock.now();
+    let deployments: Vec<Value> =
+        rows.iter().map(|row| deployment_row_view(row, with_amounts.then_some(now))).collect();
     Ok(Answer::ok(json!({"deployments": deployments, "next_cursor": next_cursor})))
 }

@@ -1,8 +1,10 @@
 //! `GET /deployments/{id}`: shows a deployment with its latest events and the moves that the caller can make.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use arcadia_shared::Error;
-use arcadia_shared::domain::allowed_transitions;
-use arcadia_shared::http::{Answer, Call, DEFAULT_LIMIT, deployment_view, subscription_view};
+use arcadia_shared::domain::{allowed_transitions, next_invoice};
+use arcadia_shared::http::{Answer, Call, DEFAULT_LIMIT, NextInvoiceView, deployment_view, subscription_view};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
@@ -11,9 +13,12 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let found = app.store.load_with_events(&call.principal.scope, id, DEFAULT_LIMIT).await?;
     let (aggregate, events) = found.ok_or(Error::NotFound)?;
     let deployment = &aggregate.deployment;
+    // Records that contradict each other make the domain panic, and such a deployment has to be shown, too.
+    let next_invoice = catch_unwind(AssertUnwindSafe(|| next_invoice(&aggregate))).ok().flatten();
     let body = json!({
         "deployment": deployment_view(&aggregate),
         "subscription": subscription_view(&aggregate),
+        "next_invoice": next_invoice.map(NextInvoiceView::new),
         "events": events.items,
         "allowed_transitions": allowed_transitions(deployment, call.principal.actor.authority, app.clock.now()),
     });

@@ -12,12 +12,12 @@ use crate::execute::{Current, Executed, Mode, execute};
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let (transition, dry_run) = read(call)?;
-    let mode = if dry_run { Mode::DryRun } else { Mode::CarryOut };
-    let current = Current::load(app, call, id, mode).await?;
+    let mode = Mode::asked(call, dry_run)?;
+    let current = Current::load_for(app, call, id, mode).await?;
     let command = Command::Transition(transition);
     let answer = |done: &Executed<'_>| {
         let deployment = deployment_view(done.after);
-        let body = json!({"deployment": deployment, "event": done.events.first(), "dry_run": dry_run});
+        let body = json!({"deployment": deployment, "event": done.events.first(), "dry_run": false});
         Answer::versioned(body, done.version)
     };
     execute(app, call, current, command, answer).await

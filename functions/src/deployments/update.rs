@@ -6,12 +6,12 @@ use arcadia_shared::http::fields::{boolean, text};
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 
-use crate::execute::{Current, Mode, execute};
+use crate::execute::{Current, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let command = Command::Update(read(call)?);
-    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    let current = Current::load(app, call, id).await?;
     execute(app, call, current, command, |done| done.show_deployment()).await
 }
 

@@ -1,9 +1,10 @@
 //! `publish_events`: turns records of the table's stream into CloudEvents, for the pipe that puts them on the event bus.
-//! Nothing is read or written here; what the pipe lets pass is told by `template.yaml`.
+//! What the pipe lets pass is told by `template.yaml`.
 
 use arcadia_shared::domain::{DeploymentId, Event, TenantId, Timestamp};
+use arcadia_shared::runtime::App;
 use arcadia_shared::store::items::EventRecord;
-use arcadia_shared::store::{StoreError, stream};
+use arcadia_shared::store::{StoreError, error_chain, keys, stream};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -58,6 +59,8 @@ pub enum PublishError {
         key: String,
         /// What is wrong with it.
         reason: StoreError,
+        /// Its deployment and when it was written, if that can be read.
+        of: Option<(DeploymentId, Timestamp)>,
     },
 }
 
@@ -69,12 +72,36 @@ pub fn publish(records: &Value) -> Result<Vec<CloudEvent>, PublishError> {
     records.as_array().ok_or(PublishError::NoList)?.iter().map(to_cloud_event).collect()
 }
 
+/// The same for the pipe. What cannot be published leaves a trace in the table, since the pipe keeps none that can be read.
+///
+/// # Errors
+/// As [`publish`].
+pub async fn handle(app: &App, records: &Value) -> Result<Vec<CloudEvent>, PublishError> {
+    let published = publish(records);
+    if let Err(PublishError::Record { of: Some((id, at)), .. }) = &published
+        && let Err(error) = app.store.trace_not_published(*id, *at).await
+    {
+        let error = error_chain(&error);
+        tracing::error!(deployment_id = %id, error, "an unpublished event left no trace");
+    }
+    published
+}
+
+/// The deployment of a record, and when the stream says that it was written.
+fn written(record: &Value) -> Option<(DeploymentId, Timestamp)> {
+    let id = keys::deployment_id(record.pointer("/dynamodb/Keys/PK/S")?.as_str()?)?;
+    let seconds = record.pointer("/dynamodb/ApproximateCreationDateTime")?;
+    let seconds = seconds.as_i64().or_else(|| seconds.as_str()?.parse().ok())?;
+    Some((id, Timestamp::from_timestamp(seconds, 0)?))
+}
+
 fn to_cloud_event(record: &Value) -> Result<CloudEvent, PublishError> {
     let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).unwrap_or("?").to_owned();
     let event = stream::to_event(record).map_err(|reason| PublishError::Record {
         sequence_number: text("/dynamodb/SequenceNumber"),
         key: format!("{} {}", text("/dynamodb/Keys/PK/S"), text("/dynamodb/Keys/SK/S")),
         reason,
+        of: written(record),
     })?;
     Ok(event.into())
 }

@@ -7,7 +7,7 @@ use arcadia_shared::http::fields::{integer, text};
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 
-use crate::execute::{Current, Mode, execute};
+use crate::execute::{Current, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
@@ -17,7 +17,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let amount_cents = fields.required("amount_cents", integer(1, i64::MAX));
     let currency = fields.required("currency", text);
     fields.finish()?;
-    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    let current = Current::load(app, call, id).await?;
     let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
     let payment = Payment { reference: reference?, amount_cents: amount_cents?, received_at: app.clock.now() };
     let command = Command::Pay(invoice.clone(), payment, currency?);

@@ -7,7 +7,7 @@ use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::{Current, Mode, execute};
+use crate::execute::{Current, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let deployment_id: DeploymentId = call.path("id")?;
@@ -16,7 +16,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let provider_reference = fields.required("provider_reference", text);
     let region = fields.optional("region", text);
     fields.finish()?;
-    let current = Current::load(app, call, deployment_id, Mode::CarryOut).await?;
+    let current = Current::load(app, call, deployment_id).await?;
     let now = app.clock.now();
     let resource = Resource {
         id: ResourceId::new(app.new_id(now)),

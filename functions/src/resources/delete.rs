@@ -7,12 +7,12 @@ use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::{Current, Mode, execute};
+use crate::execute::{Current, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let resource_id = call.path("resource_id")?;
-    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    let current = Current::load(app, call, id).await?;
     let resource = app.store.load_resource(&current.aggregate, resource_id).await?.ok_or(Error::NotFound)?;
     execute(app, call, current, Command::DeleteResource(resource.clone()), |done| {
         Answer::versioned(json!({"resource": done.resource.unwrap_or(&resource)}), done.version)

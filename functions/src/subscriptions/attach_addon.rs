@@ -7,7 +7,7 @@ use arcadia_shared::http::{Answer, Call, SubscriptionAddonView, subscription_vie
 use arcadia_shared::runtime::App;
 use serde_json::json;
 
-use crate::execute::{Current, Mode, execute};
+use crate::execute::{Current, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
@@ -15,7 +15,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code = fields.required("addon_code", text);
     fields.finish()?;
     let code: ShortCode = code?;
-    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    let current = Current::load(app, call, id).await?;
     let addon = app.store.load_addon(&code).await?.ok_or(Rejection::UnknownAddon(code))?;
     let addon_id = SubscriptionAddonId::new(app.new_id(app.clock.now()));
     execute(app, call, current, Command::AttachAddon(addon_id, addon), |done| {

@@ -6,13 +6,13 @@ use arcadia_shared::http::fields::text;
 use arcadia_shared::http::{Answer, Call};
 use arcadia_shared::runtime::App;
 
-use crate::execute::{Current, Mode, execute};
+use crate::execute::{Current, execute};
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let mut fields = call.optional_fields()?;
     let effective = fields.optional("effective", text).unwrap_or(Effective::PeriodEnd);
     fields.finish()?;
-    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    let current = Current::load(app, call, id).await?;
     execute(app, call, current, Command::CancelSubscription(effective), |done| done.show_subscription()).await
 }

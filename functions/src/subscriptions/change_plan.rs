@@ -22,8 +22,8 @@ struct Body {
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let Body { plan_code, plan_version, effective, proration, drop_incompatible, dry_run } = read(call)?;
-    let mode = if dry_run { Mode::DryRun } else { Mode::CarryOut };
-    let current = Current::load(app, call, id, mode).await?;
+    let mode = Mode::asked(call, dry_run)?;
+    let current = Current::load_for(app, call, id, mode).await?;
     let with_trial = current.aggregate.live_subscription().is_some_and(Subscription::in_trial);
     let tenant_id = &current.aggregate.deployment.tenant_id;
     let wanted = Wanted { tenant_id, plan_code: &plan_code, version: plan_version, addon_codes: &[], with_trial };
@@ -42,7 +42,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let (lines, event) = (done.lines(), done.events.first());
         let invoice = done.opened_invoice();
         let body = json!({
-            "subscription": subscription, "lines": lines, "invoice": invoice, "event": event, "dry_run": dry_run
+            "subscription": subscription, "lines": lines, "invoice": invoice, "event": event, "dry_run": false
         });
         Answer::versioned(body, done.version)
     };

@@ -10,7 +10,7 @@ use arcadia_shared::runtime::App;
 use arcadia_shared::store::{Offer, Wanted};
 use serde_json::json;
 
-use crate::execute::{Current, Mode, execute};
+use crate::execute::{Current, execute};
 
 struct Body {
     plan_code: ShortCode,
@@ -23,7 +23,7 @@ struct Body {
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let body = read(call)?;
-    let current = Current::load(app, call, id, Mode::CarryOut).await?;
+    let current = Current::load(app, call, id).await?;
     let tenant_id = &current.aggregate.deployment.tenant_id;
     let (plan_code, addon_codes) = (&body.plan_code, &body.addons);
     let wanted = Wanted { tenant_id, plan_code, version: body.plan_version, addon_codes, with_trial: true };

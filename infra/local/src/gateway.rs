@@ -363,8 +363,9 @@ fn find_route(method: &Method, path: &str) -> Result<Match, Refusal> {
     let mut allowed = Vec::new();
     for route in ROUTES {
         let Some(open) = match_path(route.path, path) else { continue };
-        if route.method != *method {
+        if !route.takes(method) {
             allowed.push(route.method.as_str());
+            allowed.extend((route.method == Method::GET).then_some("HEAD"));
             continue;
         }
         let decode = |(name, text)| Some((name, event::percent_decode(text)?.into_owned()));
@@ -481,12 +482,12 @@ mod tests {
 
     #[test]
     fn other_methods_are_told_which_would_do() {
-        for method in [Method::HEAD, Method::OPTIONS, Method::PUT, Method::TRACE] {
+        for method in [Method::OPTIONS, Method::PUT, Method::TRACE] {
             let refusal = found(method, "/api/v1/deployments").unwrap_err();
-            assert_eq!(refusal, Refusal::MethodNotAllowed("GET, POST".to_owned()));
+            assert_eq!(refusal, Refusal::MethodNotAllowed("GET, HEAD, POST".to_owned()));
         }
         let refusal = found(Method::DELETE, "/api/v1/deployments/x").unwrap_err();
-        assert_eq!(refusal.header(), Some((header::ALLOW, HeaderValue::from_static("GET, PATCH"))));
+        assert_eq!(refusal.header(), Some((header::ALLOW, HeaderValue::from_static("GET, HEAD, PATCH"))));
     }
 
     #[test]

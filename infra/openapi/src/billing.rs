@@ -2,7 +2,7 @@
 
 use arcadia_shared::domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, PaymentReference, Power};
 use arcadia_shared::http::{
-    AccountView, DeploymentView, InvoiceRowView, InvoiceView, ScheduleEntryView, SummaryView, TenantView,
+    AccountView, AttentionView, DeploymentView, InvoiceRowView, InvoiceView, ScheduleEntryView, SummaryView, TenantView,
 };
 use schemars::JsonSchema;
 use serde_json::json;
@@ -87,6 +87,13 @@ struct Policy {
 #[schemars(rename = "ScheduleList")]
 struct Schedule {
     schedule: Vec<ScheduleEntryView<'static>>,
+    next_cursor: NextCursor,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "AttentionList")]
+struct AttentionBody {
+    attention: Vec<AttentionView<'static>>,
     next_cursor: NextCursor,
 }
 
@@ -178,6 +185,15 @@ pub fn operations() -> Vec<Operation> {
         )
         .ok::<Schedule>("A page of steps.")
         .problems(&["tenant_not_permitted", "too_many_deployments"]),
+        Operation::new(
+            TENANTS,
+            "list_attention",
+            "List what needs a person",
+            "Deployments that are held, that are cancelled while resources of them still run, that the sweep has put off \
+             because a step failed, or of which an event could not be published in the last 14 days; the longest first. \
+             A page can hold fewer than `limit` and still have a `next_cursor`.",
+        )
+        .ok::<AttentionBody>("A page of deployments that need a person."),
         Operation::new(
             TENANTS,
             "show_summary",

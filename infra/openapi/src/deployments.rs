@@ -4,7 +4,7 @@ use arcadia_shared::domain::{
     DisplayName, Event, Notes, Power, ProviderReference, Reason, Resource, ShortCode, Slug, State, TemplateVersion,
     TenantId,
 };
-use arcadia_shared::http::{DeploymentRowView, DeploymentView, SubscriptionView};
+use arcadia_shared::http::{DeploymentRowView, DeploymentView, NextInvoiceView, SubscriptionView};
 use schemars::JsonSchema;
 use serde_json::json;
 
@@ -111,6 +111,8 @@ struct Details {
     deployment: DeploymentView<'static>,
     /// Its subscription, live or the last one; null if there never was one.
     subscription: Option<SubscriptionView<'static>>,
+    /// The invoice that the clock issues next, as things stand; null if none is to come.
+    next_invoice: Option<NextInvoiceView>,
     /// Its latest events, newest first, at most 50.
     events: Vec<Event>,
     /// The states that the caller can move it to.

@@ -59,6 +59,8 @@ pub enum DocumentError {
 struct Generators {
     requests: SchemaGenerator,
     answers: SchemaGenerator,
+    /// References to the schemas of answers that a dry run adds to.
+    dry_runs: BTreeSet<String>,
 }
 
 /// The whole document, without examples of answers.
@@ -70,6 +72,7 @@ pub fn document() -> Result<Value, DocumentError> {
     let mut generators = Generators {
         requests: schema::generator(SchemaSettings::for_deserialize),
         answers: schema::generator(SchemaSettings::for_serialize),
+        dry_runs: BTreeSet::new(),
     };
     let mut costs: BTreeMap<String, Value> = serde_json::from_str(COSTS)?;
     let mut undescribed = BTreeSet::new();
@@ -174,7 +177,12 @@ fn describe(route: &Route, operation: Operation, generators: &mut Generators) ->
     let replays = route.method == "POST";
     let mut responses = Map::new();
     for answer in answers {
-        responses.insert(answer.status.to_string(), success(answer, replays, generators));
+        let status = answer.status.to_string();
+        let response = success(answer, replays, generators);
+        if route.parameters.contains(&"dry_run") {
+            responses.insert(DRY_RUN_STATUS.to_owned(), dry_run(&response, generators));
+        }
+        responses.entry(status).or_insert(response);
     }
     responses.extend(failures(&codes)?);
     described["responses"] = Value::Object(responses);
@@ -291,6 +299,41 @@ fn success(answer: Answer, replays: bool, generators: &mut Generators) -> Value 
     described
 }
 
+/// The status of a dry run's answer.
+const DRY_RUN_STATUS: &str = "200";
+
+/// The answer to a dry run, which is the command's own and more. One that creates nothing answers both alike.
+fn dry_run(response: &Value, generators: &mut Generators) -> Value {
+    let mut described = response.clone();
+    let schema = &response["content"]["application/json"]["schema"]["$ref"];
+    generators.dry_runs.extend(schema.as_str().map(str::to_owned));
+    let headers = described["headers"].as_object_mut();
+    if headers.is_some_and(|headers| headers.remove("Location").is_some()) {
+        described["description"] = json!("A dry run: what the command would come to.");
+        if let Some(described) = described.as_object_mut() {
+            described.remove("links");
+        }
+    }
+    described
+}
+
+/// What a dry run adds to the answer of its command.
+fn add_dry_runs(schemas: &mut BTreeMap<String, Value>, dry_runs: &BTreeSet<String>) {
+    let list_of = |name: &str| json!({"type": "array", "items": {"$ref": format!("#/components/schemas/{name}")}});
+    let [mut lines, mut events] = [list_of("Line"), list_of("Event")];
+    lines["description"] = json!("Only in a dry run: the charges and credits that the command would make.");
+    events["description"] = json!("Only in a dry run: all that would happen.");
+    let dry_run = json!({"type": "boolean", "description": "Whether this is a dry run, so that nothing was stored."});
+    for name in dry_runs.iter().filter_map(|reference| reference.rsplit('/').next()) {
+        let Some(properties) = schemas.get_mut(name).and_then(|schema| schema["properties"].as_object_mut()) else {
+            continue;
+        };
+        for (name, schema) in [("dry_run", &dry_run), ("lines", &lines), ("events", &events)] {
+            properties.entry(name).or_insert_with(|| schema.clone());
+        }
+    }
+}
+
 /// The answers to what goes wrong: one for each status, with every code.
 fn failures(codes: &BTreeSet<&'static str>) -> Result<Map<String, Value>, DocumentError> {
     let mut by_status: BTreeMap<u16, Vec<&problems::Problem>> = BTreeMap::new();
@@ -371,9 +414,10 @@ fn problem_codes(route: &Route, operation: &Operation) -> Result<BTreeSet<&'stat
 
 /// Every schema, by name.
 fn schemas(generators: Generators) -> BTreeMap<String, Value> {
-    let Generators { requests, answers } = generators;
+    let Generators { requests, answers, dry_runs } = generators;
     let mut all: BTreeMap<String, Value> = schema::definitions(requests).into_iter().collect();
     all.extend(schema::definitions(answers));
+    add_dry_runs(&mut all, &dry_runs);
     all.insert("FieldError".to_owned(), problems::field_error_schema());
     all.extend(problems::PROBLEMS.iter().map(|problem| (problems::schema_name(problem.0), problems::schema(problem))));
     all

@@ -1,7 +1,7 @@
 //! What stands in paths, queries and headers.
 
 use arcadia_shared::domain::{
-    Action, DeploymentId, InvoiceNumber, ResourceId, ShortCode, Slug, State, SubscriptionAddonId, TenantId,
+    Action, Attention, DeploymentId, InvoiceNumber, ResourceId, ShortCode, Slug, State, SubscriptionAddonId, TenantId,
 };
 use arcadia_shared::http::{DEFAULT_LIMIT, MAX_LIMIT};
 use arcadia_shared::store::ListedStatus;
@@ -109,6 +109,21 @@ pub fn query_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Pa
             "`true`: only those that are held; `false`: only those that are not.",
             json!({"type": "boolean"}),
             "invalid_boolean",
+        ),
+        "dry_run" => (
+            "`true`: answer what the command would come to, and store nothing.",
+            json!({"type": "boolean", "default": false}),
+            "invalid_boolean",
+        ),
+        "kind" => (
+            "Only those that need a person for this reason.",
+            json!(generator.subschema_for::<Attention>()),
+            "invalid_kind",
+        ),
+        "include" => (
+            "`amounts`: each with what it pays and owes, and its next deadline.",
+            json!({"type": "string", "enum": ["amounts"]}),
+            "invalid_include",
         ),
         "before" => {
             ("Only what is due before this moment.", json!(generator.subschema_for::<Moment>()), "invalid_timestamp")

@@ -21,7 +21,9 @@ pub const PROBLEMS: &[Problem] = &[
     ("invalid_id", 400, "An id in the path or query is no UUID."),
     ("invalid_idempotency_key", 400, "The Idempotency-Key is not 1 to 255 visible ASCII characters."),
     ("invalid_if_match", 400, "If-Match is neither `*` nor a list of entity tags."),
+    ("invalid_include", 400, "The parameter include names nothing that can be included."),
     ("invalid_invoice_number", 400, "The invoice number in the path is not of its form."),
+    ("invalid_kind", 400, "The parameter kind names no reason to need a person."),
     ("invalid_limit", 400, "The limit is no whole number from 1 to 100."),
     (
         "invalid_path",

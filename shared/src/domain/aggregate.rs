@@ -262,6 +262,7 @@ fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
         state_since: event.occurred_at,
         llm_mode,
         billing_action_suspended: false,
+        held_since: None,
         template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
         trial_ends_at,
         resume_at: None,
@@ -295,8 +296,13 @@ fn apply_update(deployment: &mut Deployment, updated: &Updated, at: Timestamp) {
     let was_held = deployment.billing_action_suspended;
     set(&mut deployment.billing_action_suspended, billing_action_suspended);
     set(&mut deployment.resume_at, resume_at);
-    if was_held && !deployment.billing_action_suspended {
-        deployment.release(at);
+    match (was_held, deployment.billing_action_suspended) {
+        (false, true) => deployment.held_since = Some(at),
+        (true, false) => {
+            deployment.held_since = None;
+            deployment.release(at);
+        }
+        (false, false) | (true, true) => {}
     }
     let (mut code, mut version) = deployment.template.take().map(|t| (t.code, t.version)).unzip();
     set(&mut code, template_code);

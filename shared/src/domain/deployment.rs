@@ -28,6 +28,8 @@ pub struct Deployment {
     pub llm_mode: Option<ShortCode>,
     /// While true, no scheduled function changes the state.
     pub billing_action_suspended: bool,
+    /// Since when it is held so. Unknown of a hold that began before this was recorded.
+    pub held_since: Option<Timestamp>,
     /// What it was built from.
     pub template: Option<Template>,
     /// When its trial ends or ended; set if and only if it was created in `trial`.

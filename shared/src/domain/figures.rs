@@ -12,6 +12,7 @@ use std::str::FromStr;
 use chrono::NaiveDate;
 
 use super::aggregate::Aggregate;
+use super::attention::Attention;
 use super::lifecycle::State;
 use super::money::Currency;
 use super::values::ShortCode;
@@ -30,6 +31,8 @@ pub enum Figure {
     Recurring(Currency),
     /// What recurring revenue has gained or lost in a way, in minor units a year.
     Movement(Movement, Currency),
+    /// How many deployments need a person for a reason that their state says.
+    Attention(Attention),
     /// What is due on open invoices that have to be paid by a day, in minor units.
     Open(Currency, NaiveDate),
 }
@@ -103,6 +106,9 @@ impl Figures {
     fn add_present(&mut self, aggregate: &Aggregate, times: i64) {
         let deployment = &aggregate.deployment;
         self.add(Figure::State(deployment.state), times);
+        for kind in Attention::OF_STATE {
+            self.add(Figure::Attention(kind), if kind.since(deployment).is_some() { times } else { 0 });
+        }
         if let Some(live) = aggregate.live_subscription() {
             self.add(Figure::Plan(live.terms.plan_code.clone(), live.terms.plan_version), times);
         }
@@ -186,6 +192,7 @@ impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State(state) => write!(f, "state/{state}"),
+            Self::Attention(kind) => write!(f, "attention/{kind}"),
             Self::Plan(code, version) => write!(f, "plan/{code}/{version}"),
             Self::Recurring(currency) => write!(f, "recurring/{currency}"),
             Self::Movement(movement, currency) => write!(f, "{}/{currency}", movement.as_str()),
@@ -201,6 +208,7 @@ impl FromStr for Figure {
         let mut parts = text.split('/');
         let figure = match [parts.next(), parts.next(), parts.next(), parts.next()] {
             [Some("state"), Some(state), None, None] => Self::State(state.parse().map_err(|_| ())?),
+            [Some("attention"), Some(kind), None, None] => Self::Attention(kind.parse().map_err(|_| ())?),
             [Some("plan"), Some(code), Some(version), None] => {
                 Self::Plan(code.parse().map_err(|_| ())?, version.parse().map_err(|_| ())?)
             }
@@ -228,6 +236,7 @@ mod tests {
         let day = NaiveDate::from_ymd_opt(2027, 1, 8).unwrap();
         let mut figures = vec![
             (Figure::State(State::PastDue), "state/past_due"),
+            (Figure::Attention(Attention::Held), "attention/held"),
             (Figure::Plan(code, 12), "plan/studio/12"),
             (Figure::Recurring(usd), "recurring/USD"),
             (Figure::Open(usd, day), "open/USD/2027-01-08"),

@@ -5,6 +5,7 @@
 
 mod actor;
 mod aggregate;
+mod attention;
 mod audit;
 mod catalog;
 mod charge;
@@ -28,6 +29,7 @@ mod versions;
 
 pub use actor::{Actor, Authority};
 pub use aggregate::{Aggregate, Change, ReplayError, replay};
+pub use attention::Attention;
 pub use audit::{Audit, Totals, Violation, audit, follow_invoices};
 pub use catalog::{Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
 pub use charge::{Charge, ChargeId};
@@ -35,7 +37,7 @@ pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
 pub use decide::{
     ChangePlan, Command, CreateDeployment, Effective, MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES,
     MAX_OPEN_INVOICES_BY_CLOCK, MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES, Proration,
-    Rejection, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, step,
+    Rejection, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, next_invoice, step,
 };
 pub use deployment::{Deployment, Template};
 pub use entry::{Amount, Entry};

@@ -306,14 +306,23 @@ impl Subscription {
                 }
             }
             (SubscriptionStatus::Paused, SubscriptionStatus::Active) => {
-                self.status = SubscriptionStatus::Active;
-                self.resume(at);
+                match self.cancel_at.filter(|end| *end <= at && self.current_period_end <= at) {
+                    // It ended before this, and its time was over.
+                    Some(end) => self.cancel(end, now),
+                    None => {
+                        self.status = SubscriptionStatus::Active;
+                        self.resume(at);
+                    }
+                }
             }
             (SubscriptionStatus::Cancelled, SubscriptionStatus::Active) => {
-                if self.cancelled_with_deployment {
+                let comes_back = std::mem::take(&mut self.cancelled_with_deployment);
+                if comes_back && at >= self.current_period_end && self.is_to_end_by(at) {
+                    // It would have ended meanwhile, and its time is over.
+                    (self.cancel_at, self.cancel_scheduled_by, self.pending_change) = (None, None, None);
+                } else if comes_back {
                     self.status = SubscriptionStatus::Active;
                     (self.cancelled_at, self.ended_at) = (None, None);
-                    self.cancelled_with_deployment = false;
                     self.restart(at);
                 }
             }
@@ -346,7 +355,7 @@ impl Subscription {
 
     /// After a pause: time that is paid for goes on; else the anchored period that `at` falls into opens.
     fn resume(&mut self, at: Timestamp) {
-        if at < self.current_period_end || self.is_to_end_by(at) {
+        if at < self.current_period_end {
             return;
         }
         if self.in_trial() { self.begin_billing(at) } else { self.open_period_at(at) }
@@ -355,7 +364,7 @@ impl Subscription {
     /// After a cancellation: time that is paid for, or a trial, goes on, so that nothing is charged twice; else periods
     /// begin anew at `at`.
     fn restart(&mut self, at: Timestamp) {
-        if at >= self.current_period_end && !self.is_to_end_by(at) {
+        if at >= self.current_period_end {
             self.begin_billing(at);
         }
     }

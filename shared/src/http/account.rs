@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use serde::Serialize;
 
 use crate::domain::{
-    Action, Amount, Currency, DeploymentId, Figure, Figures, Invoice, Month, Movement, OpenInvoice, ShortCode, Slug,
-    State, Statement, TenantId, Timestamp, statements,
+    Action, Amount, Attention, Currency, DeploymentId, Figure, Figures, Invoice, Month, Movement, OpenInvoice,
+    ShortCode, Slug, State, Statement, TenantId, Timestamp, statements,
 };
+use crate::store::keys::{AttentionEntry, DueEntry};
 use crate::store::{ClockHealth, DeploymentRow, Summary};
 
 /// How many invoices ahead an account names.
@@ -95,6 +97,8 @@ pub struct SummaryView {
     recurring: Vec<Recurring>,
     /// What is overdue on open invoices, by currency and by days since the due date.
     overdue: Vec<OverdueAmounts>,
+    /// How many deployments need a person, apart from those that are overdue or postponed.
+    attention: AttentionCounts,
     /// How far the clock's work is, now.
     clock: ClockView,
 }
@@ -109,6 +113,18 @@ struct PlanCount {
     plan_version: u32,
     /// How many.
     count: i64,
+}
+
+/// How many deployments need a person, by reason.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+struct AttentionCounts {
+    /// Held: the clock does not change their state.
+    held: i64,
+    /// Cancelled, with cloud resources that still run.
+    cancelled_with_resources: i64,
+    /// Events that could not be published, now.
+    not_published: usize,
 }
 
 /// Recurring revenue in one currency, in minor units a month.
@@ -184,7 +200,7 @@ impl SummaryView {
                     }
                 }
                 Figure::Recurring(currency) => _ = currencies.insert(*currency),
-                Figure::Movement(..) => {}
+                Figure::Movement(..) | Figure::Attention(_) => {}
             }
         }
         currencies.extend(movements.iter().filter_map(|(figure, _)| match figure {
@@ -202,6 +218,11 @@ impl SummaryView {
             subscriptions_by_plan,
             recurring: currencies.into_iter().map(|currency| Recurring::new(currency, totals, movements)).collect(),
             overdue: overdue.into_iter().map(amounts).filter(|amounts| amounts.overdue_cents != 0).collect(),
+            attention: AttentionCounts {
+                held: totals.get(&Figure::Attention(Attention::Held)),
+                cancelled_with_resources: totals.get(&Figure::Attention(Attention::CancelledWithResources)),
+                not_published: clock.not_published,
+            },
             clock: ClockView { lag_seconds: clock.lag.num_seconds(), postponed: clock.postponed },
         }
     }
@@ -350,6 +371,48 @@ pub struct ScheduleEntryView<'a> {
     currency: Option<Currency>,
     /// Whether there is an amount: it is the recurring price, without what waits and without credits.
     estimate: bool,
+}
+
+/// A deployment that needs a person.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "AttentionEntry"))]
+pub struct AttentionView<'a> {
+    /// Why.
+    kind: Attention,
+    /// The deployment.
+    deployment_id: DeploymentId,
+    /// Its tenant; null if its record cannot be read.
+    tenant_id: Option<&'a TenantId>,
+    /// Its slug; null likewise.
+    slug: Option<&'a Slug>,
+    /// The state it is in now; null likewise.
+    state: Option<State>,
+    /// Since when.
+    since: Timestamp,
+    /// When the sweep tries again; only of a deployment that is postponed.
+    until: Option<Timestamp>,
+}
+
+impl<'a> AttentionView<'a> {
+    /// The entry of a deployment whose trace names a moment: the end of what is postponed, for so long, or else the beginning.
+    #[must_use]
+    pub fn new(trace: &AttentionEntry, row: Option<&'a DeploymentRow>, postponed_for: TimeDelta) -> Self {
+        let AttentionEntry { due: DueEntry { at, id }, kind } = *trace;
+        let deployment = row.map(|row| &row.deployment);
+        let (since, until) = match kind {
+            Attention::Postponed => (at - postponed_for, Some(at)),
+            Attention::Held | Attention::CancelledWithResources | Attention::NotPublished => (at, None),
+        };
+        Self {
+            kind,
+            deployment_id: id,
+            tenant_id: deployment.map(|deployment| &deployment.tenant_id),
+            slug: deployment.map(|deployment| &deployment.slug),
+            state: deployment.map(|deployment| deployment.state),
+            since,
+            until,
+        }
+    }
 }
 
 impl<'a> ScheduleEntryView<'a> {

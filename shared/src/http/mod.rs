@@ -10,7 +10,7 @@ mod request;
 mod response;
 mod view;
 
-pub use account::{AccountView, ScheduleEntryView, StatementView, SummaryView, TenantView};
+pub use account::{AccountView, AttentionView, ScheduleEntryView, StatementView, SummaryView, TenantView};
 pub use csv::invoices_as_csv;
 pub use fields::Fields;
 pub use idempotency::{IdempotencyKey, MAX_KEY_LEN};
@@ -20,5 +20,6 @@ pub use response::{
     Answer, Csv, deployment_row_view, deployment_view, invoice_row_view, invoice_view, subscription_view,
 };
 pub use view::{
-    DeploymentRowView, DeploymentView, InvoiceRowView, InvoiceView, SubscriptionAddonView, SubscriptionView,
+    DeploymentRowView, DeploymentView, InvoiceRowView, InvoiceView, NextInvoiceView, SubscriptionAddonView,
+    SubscriptionView,
 };

@@ -46,7 +46,10 @@ impl Call {
                 return Err(Error::malformed("repeated_parameter", "a query parameter stands twice"));
             }
         }
-        let idempotency_key = IdempotencyKey::from_request(&request, &principal, bytes(request.body()))?;
+        // A dry run stores nothing, and is answered anew each time.
+        let is_dry_run = given.iter().any(|(name, value)| name == "dry_run" && value == "true");
+        let key = IdempotencyKey::from_request(&request, &principal, bytes(request.body()))?;
+        let idempotency_key = key.filter(|_| !is_dry_run);
         Ok(Self { principal, idempotency_key, request, parameters: given })
     }
 

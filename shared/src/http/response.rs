@@ -3,8 +3,8 @@
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::view::{DeploymentRowView, DeploymentView, InvoiceRowView, InvoiceView, SubscriptionView};
-use crate::domain::{Aggregate, Invoice};
+use super::view::{DeploymentRowView, DeploymentView, InvoiceRowView, InvoiceView, RowAmounts, SubscriptionView};
+use crate::domain::{Aggregate, Invoice, Timestamp};
 use crate::store::{DeploymentRow, InvoiceRow};
 
 /// What a handler answers with when all went well.
@@ -67,9 +67,10 @@ pub fn deployment_view(aggregate: &Aggregate) -> Value {
 
 /// A deployment as callers see it in a list, with what it has bought in short.
 #[must_use]
-pub fn deployment_row_view(row: &DeploymentRow) -> Value {
+pub fn deployment_row_view(row: &DeploymentRow, amounts_at: Option<Timestamp>) -> Value {
     let deployment = DeploymentView::new(&row.deployment, row.next_action, None);
-    json!(DeploymentRowView { deployment, subscription: row.subscription.as_ref() })
+    let amounts = amounts_at.map(|now| RowAmounts::new(row, now));
+    json!(DeploymentRowView { deployment, subscription: row.subscription.as_ref(), amounts })
 }
 
 /// The subscription of a deployment as callers see it, with its add-ons; null if there never was one.

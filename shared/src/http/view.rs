@@ -10,7 +10,7 @@ use crate::domain::{
     Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, Template,
     TemplateVersion, TenantId, Timestamp,
 };
-use crate::store::SubscriptionSummary;
+use crate::store::{DeploymentRow, SubscriptionSummary};
 
 /// One hosted app instance, and the unit that is billed.
 #[derive(Debug, Serialize)]
@@ -34,6 +34,8 @@ pub struct DeploymentView<'a> {
     llm_mode: Option<&'a ShortCode>,
     /// While true, no scheduled function changes the state.
     billing_action_suspended: bool,
+    /// Since when it is held so.
+    billing_action_suspended_since: Option<Timestamp>,
     /// The template that it was built from.
     template_code: Option<&'a ShortCode>,
     /// Which version of that template.
@@ -75,6 +77,54 @@ pub struct DeploymentRowView<'a> {
     pub(super) deployment: DeploymentView<'a>,
     /// Its subscription, live or the last one; null if there never was one.
     pub(super) subscription: Option<&'a SubscriptionSummary>,
+    /// Its amounts, if they were asked for by `include=amounts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) amounts: Option<RowAmounts>,
+}
+
+/// What a deployment pays and owes, and what comes next.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "DeploymentAmounts"))]
+pub struct RowAmounts {
+    /// What its live subscription costs each interval; null without one.
+    recurring: Option<RecurringPrice>,
+    /// What is due on open invoices, by currency.
+    due: Vec<Amount>,
+    /// What of that is overdue.
+    overdue: Vec<Amount>,
+    /// The next step of the clock and its moment; null if nothing is scheduled.
+    next_deadline: Option<NextAction>,
+}
+
+/// A price that is charged each interval.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+struct RecurringPrice {
+    /// The currency.
+    currency: Currency,
+    /// The plan and all add-ons, in minor units.
+    amount_cents: i64,
+    /// How often.
+    interval: Interval,
+}
+
+impl RowAmounts {
+    /// The amounts of a deployment at `now`.
+    pub(super) fn new(row: &DeploymentRow, now: Timestamp) -> Self {
+        let DeploymentRow { deployment, subscription, next_action } = row;
+        let live = subscription.as_ref().filter(|plan| plan.status != SubscriptionStatus::Cancelled);
+        let recurring = live.and_then(|plan| {
+            let (currency, interval) = (plan.currency, plan.interval);
+            Some(RecurringPrice { currency, amount_cents: plan.recurring_cents?, interval })
+        });
+        let open = || deployment.open_invoices.iter();
+        Self {
+            recurring,
+            due: sums(open()),
+            overdue: sums(open().filter(|invoice| invoice.due_at <= now)),
+            next_deadline: *next_action,
+        }
+    }
 }
 
 /// What a deployment has bought, and at which price.
@@ -203,6 +253,31 @@ pub struct InvoiceRowView<'a> {
     pub(super) invoice: InvoiceView<'a>,
 }
 
+/// The invoice that comes next, as things stand.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "NextInvoice"))]
+pub struct NextInvoiceView {
+    /// When it is issued.
+    at: Timestamp,
+    /// The currency of every amount.
+    currency: Currency,
+    /// Its charges and credits.
+    lines: Vec<Line>,
+    /// The sum of its lines, in minor units.
+    total_cents: i64,
+    /// What of that balance does not settle, in minor units.
+    due_cents: i64,
+}
+
+impl NextInvoiceView {
+    /// The view of an invoice that is to be issued at a moment.
+    #[must_use]
+    pub fn new((at, invoice): (Timestamp, Invoice)) -> Self {
+        let (currency, total_cents, due_cents) = (invoice.currency, invoice.total_cents, invoice.due_cents());
+        Self { at, currency, lines: invoice.lines, total_cents, due_cents }
+    }
+}
+
 impl<'a> DeploymentView<'a> {
     /// The view of a deployment and of what the clock will do next.
     pub(super) fn new(deployment: &'a Deployment, next: Option<NextAction>, upcoming: Option<Vec<NextAction>>) -> Self {
@@ -216,6 +291,7 @@ impl<'a> DeploymentView<'a> {
             state_since,
             llm_mode,
             billing_action_suspended,
+            held_since,
             template,
             trial_ends_at,
             resume_at,
@@ -242,6 +318,7 @@ impl<'a> DeploymentView<'a> {
             state_since: *state_since,
             llm_mode: llm_mode.as_ref(),
             billing_action_suspended: *billing_action_suspended,
+            billing_action_suspended_since: *held_since,
             template_code,
             template_version,
             trial_ends_at: *trial_ends_at,
@@ -262,7 +339,7 @@ impl<'a> DeploymentView<'a> {
 }
 
 /// What is owed on some invoices, by currency.
-fn sums(owed: &[OpenInvoice]) -> Vec<Amount> {
+fn sums<'a>(owed: impl IntoIterator<Item = &'a OpenInvoice>) -> Vec<Amount> {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
     for OpenInvoice { currency, due_cents, .. } in owed {
         let sum = sums.entry(*currency).or_default();

@@ -223,6 +223,7 @@ impl Store {
         if *opens_account {
             writes.push(self.open_account(deployment)?);
         }
+        writes.extend(self.attention_writes(before.as_ref(), after)?);
         writes.extend(self.count_with(deployment.updated_at, &figures)?);
         writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
         Ok(writes)

@@ -43,6 +43,8 @@ pub struct DeploymentItem {
     llm_mode: Option<ShortCode>,
     billing_action_suspended: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    held_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     template_code: Option<ShortCode>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     template_version: Option<TemplateVersion>,
@@ -260,6 +262,7 @@ impl DeploymentItem {
             state_since,
             llm_mode,
             billing_action_suspended,
+            held_since,
             template,
             trial_ends_at,
             resume_at,
@@ -298,6 +301,7 @@ impl DeploymentItem {
             state_since,
             llm_mode,
             billing_action_suspended,
+            held_since,
             template_code,
             template_version,
             trial_ends_at,
@@ -345,6 +349,7 @@ impl TryFrom<DeploymentItem> for DeploymentRow {
             state_since,
             llm_mode,
             billing_action_suspended,
+            held_since,
             template_code,
             template_version,
             trial_ends_at,
@@ -378,6 +383,7 @@ impl TryFrom<DeploymentItem> for DeploymentRow {
             state_since,
             llm_mode,
             billing_action_suspended,
+            held_since,
             template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
             trial_ends_at,
             resume_at,

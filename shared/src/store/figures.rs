@@ -16,7 +16,7 @@ use super::keys::{self, DueEntry};
 use super::pages::Part;
 use super::schema::{DUE_INDEX, TTL_ATTRIBUTE};
 use super::{CommitId, Store, StoreError};
-use crate::domain::{Figure, Figures, Timestamp};
+use crate::domain::{Attention, Figure, Figures, Timestamp};
 
 /// The attribute of a commit's last event that says what it changes.
 pub(super) const FIGURES: &str = "figures";
@@ -68,6 +68,8 @@ pub struct ClockHealth {
     pub lag: TimeDelta,
     /// How many deployments are put off because a step failed.
     pub postponed: usize,
+    /// How many events could not be published.
+    pub not_published: usize,
 }
 
 impl Store {
@@ -202,7 +204,7 @@ impl Store {
         Ok(summary)
     }
 
-    /// How far the clock's work is: the first entry of each partition of the due index, and what was put off. A Query of each.
+    /// How far the work of our functions is: the first entry of each partition of the due index, and what failed. A Query of each.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -211,20 +213,21 @@ impl Store {
         let part = Part { index: DUE_INDEX, keys: keys::due_between(None, Some(now)), oldest_first: true };
         let first = self.merged::<DueEntry>(&part, &partitions, 1).await?;
         let lag = first.items.first().map_or(TimeDelta::zero(), |(entry, _)| now - entry.at);
-        let postponed = self.figures_items(keys::POSTPONED_PARTITION, keys::postponed_after(now)).await?.len();
-        Ok(ClockHealth { lag, postponed })
+        let postponed = self.count_failures(Attention::Postponed, now).await?;
+        let not_published = self.count_failures(Attention::NotPublished, now).await?;
+        Ok(ClockHealth { lag, postponed, not_published })
     }
 
     async fn figures_between(
         &self,
         range: std::ops::RangeInclusive<String>,
     ) -> Result<Vec<(String, Figures)>, StoreError> {
-        let items = self.figures_items(keys::FIGURES_PARTITION, range).await?;
+        let items = self.all_items(keys::FIGURES_PARTITION, range).await?;
         Ok(items.into_iter().map(bucket_of).collect())
     }
 
     /// All items of a partition in a range of sort keys: a consistent Query for each megabyte.
-    async fn figures_items(
+    pub(super) async fn all_items(
         &self,
         partition: &str,
         range: std::ops::RangeInclusive<String>,
@@ -289,7 +292,7 @@ fn buckets(by_hour: &BTreeMap<String, Figures>, slot: u64) -> Vec<Bucket> {
 /// Which figures stand in one item, so that none grows without bounds.
 fn group(figure: &Figure) -> String {
     match figure {
-        Figure::State(_) => "state".to_owned(),
+        Figure::State(_) | Figure::Attention(_) => "state".to_owned(),
         Figure::Plan(code, _) => format!("plan/{code}"),
         Figure::Recurring(_) | Figure::Movement(..) => "recurring".to_owned(),
         Figure::Open(currency, day) => format!("open/{currency}/{}", day.format("%Y-%m")),

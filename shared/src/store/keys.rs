@@ -10,8 +10,8 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use crate::domain::{
-    DeploymentId, InvoiceNumber, InvoiceStatus, NextAction, PaymentReference, ResourceId, ShortCode, Slug, State,
-    SubscriptionAddonId, TenantId, Timestamp,
+    Attention, DeploymentId, InvoiceNumber, InvoiceStatus, NextAction, PaymentReference, ResourceId, ShortCode, Slug,
+    State, SubscriptionAddonId, TenantId, Timestamp,
 };
 
 /// The first character of every sort key of the present state.
@@ -260,9 +260,6 @@ pub fn payment(id: DeploymentId, reference: &PaymentReference) -> Key {
 /// The partition of all figures.
 pub const FIGURES_PARTITION: &str = "FIGURES";
 
-/// The partition of what the sweep has put off.
-pub const POSTPONED_PARTITION: &str = "POSTPONED";
-
 /// An hour, by its beginning.
 #[must_use]
 pub fn hour(at: Timestamp) -> String {
@@ -327,16 +324,58 @@ pub fn figures_batch(sequence: u128) -> Key {
     Key { pk: FIGURES_PARTITION.to_owned(), sk: format!("BATCH#{sequence}") }
 }
 
-/// The trace of a deployment that is put off until a moment.
+/// The trace of a deployment that needs a person: since a moment, or if it is postponed until then.
 #[must_use]
-pub fn postponed(until: Timestamp, id: DeploymentId) -> Key {
-    Key { pk: POSTPONED_PARTITION.to_owned(), sk: due_sort_key(until, id) }
+pub fn attention(kind: Attention, at: Timestamp, id: DeploymentId) -> Key {
+    let entry = AttentionEntry { due: DueEntry { at, id }, kind };
+    Key { pk: attention_partition(kind, shard(id, attention_shards(kind))), sk: entry.to_string() }
 }
 
-/// The sort keys of what is put off beyond a moment.
+/// A place in the list of what needs a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AttentionEntry {
+    /// The deployment and its moment.
+    pub due: DueEntry,
+    /// Why.
+    pub kind: Attention,
+}
+
+impl fmt::Display for AttentionEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.due, self.kind)
+    }
+}
+
+impl FromStr for AttentionEntry {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (due, kind) = text.rsplit_once('#').ok_or(())?;
+        Ok(Self { due: due.parse()?, kind: kind.parse().map_err(|_| ())? })
+    }
+}
+
+/// The partitions of the traces of a reason.
+pub fn attention_partitions(kind: Attention) -> impl Iterator<Item = String> {
+    (0..attention_shards(kind)).map(move |shard| attention_partition(kind, shard))
+}
+
+/// Failures are rare; a state can be entered by many at once.
+const fn attention_shards(kind: Attention) -> u8 {
+    match kind {
+        Attention::Held | Attention::CancelledWithResources => STATE_SHARDS,
+        Attention::Postponed | Attention::NotPublished => 1,
+    }
+}
+
+fn attention_partition(kind: Attention, shard: u8) -> String {
+    format!("ATTENTION#{kind}#{shard:03}")
+}
+
+/// The sort keys of traces after one, or of all.
 #[must_use]
-pub fn postponed_after(now: Timestamp) -> RangeInclusive<String> {
-    due_until(now)..="~".to_owned()
+pub fn attention_after(after: Option<AttentionEntry>) -> RangeInclusive<String> {
+    after.map_or_else(|| "0".to_owned(), |entry| format!("{entry}!"))..="~".to_owned()
 }
 
 /// A tenant's account.

@@ -7,6 +7,7 @@
 //! TransactWriteItems, and `queries` serves the lists. Rules live in [`crate::domain`], not here.
 
 mod accounts;
+mod attention;
 mod catalog;
 mod commit;
 mod deployment_item;

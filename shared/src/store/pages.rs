@@ -1,6 +1,6 @@
 //! Pages of lists: of one partition of an index, merged from several, and of the records that such entries lead to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -37,7 +37,7 @@ impl<T, P> Page<T, P> {
     }
 }
 
-/// What to read of an index.
+/// What to read of an index, or of the table.
 pub(super) struct Part {
     pub index: &'static str,
     /// The sort keys.
@@ -58,7 +58,8 @@ impl Store {
             .client
             .query()
             .table_name(&self.table)
-            .index_name(*index)
+            .set_index_name(Some((*index).to_owned()).filter(|index| !index.is_empty()))
+            .consistent_read(index.is_empty())
             .scan_index_forward(*oldest_first)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .key_condition_expression(format!("{index}PK = :pk AND {index}SK BETWEEN :first AND :last"))
@@ -137,12 +138,16 @@ impl Store {
         for _ in 0..MAX_FILLINGS {
             let found = entries(read_to.take()).await?;
             let mut items: HashMap<Key, Item> = HashMap::new();
-            for item in self.get_items(found.items.iter().map(|(_, key)| key.clone()), false).await? {
+            let mut wanted = HashSet::new();
+            let again: HashSet<Key> =
+                found.items.iter().filter(|(_, key)| !wanted.insert(key)).map(|(_, key)| key.clone()).collect();
+            for item in self.get_items(wanted.into_iter().cloned(), false).await? {
                 items.insert(key_of(&item)?, item);
             }
             for (position, key) in found.items {
                 // What has gone since the entry was read is left out.
-                let record = items.remove(&key).map(|item| read(&position, item)).transpose()?.flatten();
+                let item = if again.contains(&key) { items.get(&key).cloned() } else { items.remove(&key) };
+                let record = item.map(|item| read(&position, item)).transpose()?.flatten();
                 records.extend(record.map(|record| (position, record)));
             }
             read_to = found.next;
@@ -193,7 +198,7 @@ where
 }
 
 /// Where an entry of an index stands.
-fn position<P: FromStr>(index: &str, item: &Item) -> Result<P, StoreError> {
+pub(super) fn position<P: FromStr>(index: &str, item: &Item) -> Result<P, StoreError> {
     let text = text(item, &format!("{index}SK"))?;
     text.parse().map_err(|_| StoreError::Damaged(format!("an entry of {index} at {text:?}")))
 }

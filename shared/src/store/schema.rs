@@ -9,6 +9,9 @@ use aws_sdk_dynamodb::types::{
 
 use super::StoreError;
 
+/// No index: the table itself.
+pub const TABLE: &str = "";
+
 /// Deployments by tenant, and slug claims by slug; newest first. Holds whole items.
 pub const TENANT_INDEX: &str = "GSI1";
 /// Deployments by state, in [`super::keys::STATE_SHARDS`] partitions each; newest first. Holds keys only.

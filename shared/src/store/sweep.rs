@@ -3,9 +3,9 @@
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::items::{Item, number, string};
+use super::items::{Item, string};
 use super::keys::{self, Key};
-use super::schema::{DUE_INDEX, TTL_ATTRIBUTE};
+use super::schema::DUE_INDEX;
 use super::{Store, StoreError};
 use crate::domain::{DeploymentId, Timestamp};
 
@@ -80,17 +80,6 @@ impl Store {
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-impl Store {
-    /// Leaves a trace of what is put off, for as long as it is.
-    async fn trace_postponed(&self, id: DeploymentId, until: Timestamp) -> Result<(), StoreError> {
-        let Key { pk, sk } = keys::postponed(until, id);
-        let put = self.client.put_item().table_name(&self.table).item("PK", string(pk)).item("SK", string(sk));
-        let put = put.item("type", string("postponed")).item(TTL_ATTRIBUTE, number(until.timestamp()));
-        put.send().await?;
-        Ok(())
     }
 }
 

@@ -7,10 +7,10 @@
 
 use std::fmt::Write as _;
 
-use arcadia_shared::domain::{InvoiceStatus, State};
+use arcadia_shared::domain::{Attention, InvoiceStatus, State};
 use arcadia_shared::store::keys::{
-    DEFAULT_DUE_SHARDS, STATE_SHARDS, due_partition, invoices_by_status_partition, invoices_partition,
-    tenants_partition,
+    DEFAULT_DUE_SHARDS, STATE_SHARDS, attention_partitions, due_partition, invoices_by_status_partition,
+    invoices_partition, tenants_partition,
 };
 use arcadia_shared::store::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
 use serde_json::Value;
@@ -37,6 +37,8 @@ struct Read(&'static str, Of);
 enum Of {
     /// The records of a partition whose sort keys begin so: one Query, consistent.
     Range { pk: String, prefix: &'static str },
+    /// All records of partitions: a Query of each.
+    Partitions(Vec<String>),
     /// Records by their keys: one GetItem or BatchGetItem, consistent or not.
     Keys(Vec<(String, String)>, Consistency),
     /// The entries of partitions of an index, up to a sort key: a Query of each.
@@ -159,6 +161,13 @@ impl Of {
                 let found = items.iter().filter(|((found, sk), _)| found == pk && sk.starts_with(prefix));
                 (1, half_read_units(found.map(|(_, item)| item_size(item)).sum(), Consistency::Strong))
             }
+            Self::Partitions(partitions) => {
+                let of_one = |partition: &String| {
+                    let found = items.iter().filter(|((pk, _), _)| pk == partition);
+                    half_read_units(found.map(|(_, item)| item_size(item)).sum(), Consistency::Strong)
+                };
+                (partitions.len(), partitions.iter().map(of_one).sum())
+            }
             Self::Keys(keys, consistency) => {
                 let size = |key| items.get(key).map_or(0, item_size);
                 (1, keys.iter().map(|key| half_read_units(size(key), *consistency)).sum())
@@ -223,6 +232,10 @@ fn lists(name: &str, target: &Target) -> Option<Floor> {
             let of_plan = Of::Entries { index: STATE_INDEX, partitions, until: END.to_owned() };
             reading([Read("a page of every shard of the plan", of_plan), listed()])
         }
+        "list_attention" => {
+            let partitions = Attention::ALL.into_iter().flat_map(attention_partitions).collect();
+            reading([Read("the traces of every reason", Of::Partitions(partitions))])
+        }
         "show_summary" => {
             let figures = |prefix| Of::Range { pk: "FIGURES".to_owned(), prefix };
             let partitions = (0..DEFAULT_DUE_SHARDS).map(due_partition).collect();
@@ -232,7 +245,8 @@ fn lists(name: &str, target: &Target) -> Option<Floor> {
                 Read("the movements of the month", figures("MONTH#")),
                 Read("the hours since", figures("HOUR#")),
                 Read("what is due first in each shard", due),
-                Read("what is put off", Of::Range { pk: "POSTPONED".to_owned(), prefix: "" }),
+                Read("what is put off", Of::Range { pk: "ATTENTION#postponed#000".to_owned(), prefix: "" }),
+                Read("what is not published", Of::Range { pk: "ATTENTION#not_published#000".to_owned(), prefix: "" }),
             ])
         }
         "list_tenants" => {

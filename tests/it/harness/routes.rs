@@ -54,6 +54,8 @@ pub enum Position {
     Code,
     /// A moment and an id.
     Due,
+    /// A moment, an id and a reason.
+    Attention,
     /// A moment and an invoice's number.
     Issued,
     Tenant,
@@ -94,6 +96,7 @@ pub static ROWS: &[Row] = &[
     row("void_invoice", Admins, Part),
     row("find_invoices", Everyone, TenantInQuery).list(Position::Issued),
     row("list_schedule", Everyone, TenantInQuery).list(Position::Due),
+    row("list_attention", Admins, Nothing).list(Position::Attention),
     row("show_summary", Admins, Nothing),
     row("list_tenants", Admins, Nothing).list(Position::Tenant),
     row("show_account", Everyone, TenantInPath),

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arcadia_shared::domain::{
-    Aggregate, Deployment, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, Payment, PaymentReference,
-    ResourceId, ShortCode, State, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, TenantId, Timestamp,
-    audit, follow_invoices, lifecycle, replay,
+    Aggregate, Attention, Deployment, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, Payment,
+    PaymentReference, ResourceId, ShortCode, State, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus,
+    TenantId, Timestamp, audit, follow_invoices, lifecycle, replay,
 };
 use arcadia_shared::store::items::{self, Item, SlugClaimItem};
+use arcadia_shared::store::keys::AttentionEntry;
 use arcadia_shared::store::{InvoiceRow, KEPT_FOR, Present, keys};
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -167,6 +168,7 @@ impl Audit {
         history.enter(&before, known);
         self.check_purchases(id, &history, &before, known);
         history.check_money(table, id, message);
+        history.check_attention(table);
         assert_eq!((count("INVOICE#"), count("PAYMENT#")), (history.invoices.len(), history.payments.len()));
         self.histories.insert(id, history);
     }
@@ -281,6 +283,19 @@ impl History {
         let was_overdue = before.deployment.state.is_dunning() && before.deployment.is_overdue(deployment.updated_at);
         let is_overdue = deployment.is_overdue(deployment.updated_at);
         assert!(!was_overdue || is_overdue || !deployment.state.is_dunning(), "nothing is overdue");
+    }
+
+    /// What needs a person has its trace, and nothing else has.
+    fn check_attention(&self, table: &Table) {
+        let Deployment { id, .. } = self.aggregate.deployment;
+        for kind in Attention::OF_STATE {
+            let traces = keys::attention_partitions(kind).flat_map(|pk| {
+                let found = table.query(&pk, "").map(|(sk, _)| sk.parse::<AttentionEntry>().expect("a trace").due);
+                found.filter(|due| due.id == id).map(|due| due.at).collect::<Vec<_>>()
+            });
+            let expected = kind.since(&self.aggregate.deployment);
+            assert_eq!(traces.collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>(), "{kind}");
+        }
     }
 
     /// Invoices and payments are stored as the events tell.

@@ -58,6 +58,16 @@ pub struct Precondition {
     pub if_match: Option<String>,
 }
 
+/// How a command on a deployment is carried out.
+#[derive(Debug, Default, Args)]
+pub struct Options {
+    /// Only show what the command would come to
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub condition: Precondition,
+}
+
 /// How something is done once only.
 #[derive(Debug, Default, Args)]
 pub struct Once {
@@ -75,12 +85,12 @@ pub struct Confirmed {
 }
 
 impl Confirmed {
-    /// Asks whether something is meant that cannot be undone, unless that was said.
+    /// Asks whether a command is meant that cannot be undone, unless that was said or it is a dry run.
     ///
     /// # Errors
     /// [`Failure::Usage`] if it is not, or nobody is there to be asked.
-    pub fn check(&self, what: &str) -> Result<(), Failure> {
-        if self.yes {
+    pub fn check(&self, options: &Options, what: &str) -> Result<(), Failure> {
+        if self.yes || options.dry_run {
             return Ok(());
         }
         if !io::stdin().is_terminal() {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::connection::{Confirmed, Connection, Once, Paging, Precondition};
+use super::connection::{Confirmed, Connection, Once, Options, Paging};
 use crate::client::{Client, Failure, Request, show_deployment, views};
 
 #[derive(Debug, Args)]
@@ -53,7 +53,7 @@ enum Verb {
         #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(CLEARABLE))]
         clear: Vec<String>,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
     },
     /// Move a deployment to another state
     Transition {
@@ -62,7 +62,7 @@ enum Verb {
         #[command(flatten)]
         fields: TransitionFields,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
         #[command(flatten)]
         once: Once,
         #[command(flatten)]
@@ -95,7 +95,7 @@ enum Verb {
         #[command(flatten)]
         fields: CreateResourceFields,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
         #[command(flatten)]
         once: Once,
     },
@@ -106,7 +106,7 @@ enum Verb {
         /// The resource's id
         resource_id: String,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
     },
     /// Let a running trial end at another time, later or earlier (platform_admin)
     ExtendTrial {
@@ -115,7 +115,7 @@ enum Verb {
         #[command(flatten)]
         fields: ExtendTrialFields,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
         #[command(flatten)]
         once: Once,
     },
@@ -133,7 +133,7 @@ enum SubscriptionVerb {
         #[command(flatten)]
         fields: SubscribeFields,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
         #[command(flatten)]
         once: Once,
     },
@@ -144,7 +144,7 @@ enum SubscriptionVerb {
         #[command(flatten)]
         fields: AttachAddonFields,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
         #[command(flatten)]
         once: Once,
     },
@@ -155,7 +155,7 @@ enum SubscriptionVerb {
         /// The id that the add-on has on the subscription, as `show` names it
         addon_id: String,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
     },
     /// Change the plan, or tell what that would cost
     ChangePlan {
@@ -164,7 +164,7 @@ enum SubscriptionVerb {
         #[command(flatten)]
         fields: ChangePlanFields,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
         #[command(flatten)]
         once: Once,
     },
@@ -173,7 +173,7 @@ enum SubscriptionVerb {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
     },
     /// Cancel the subscription
     CancelSubscription {
@@ -182,7 +182,7 @@ enum SubscriptionVerb {
         #[command(flatten)]
         fields: CancelSubscriptionFields,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
         #[command(flatten)]
         once: Once,
         #[command(flatten)]
@@ -193,7 +193,7 @@ enum SubscriptionVerb {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
     },
 }
 
@@ -295,9 +295,6 @@ struct TransitionFields {
     /// When a pause ends by itself
     #[arg(long, value_name = "TIME")]
     resume_at: Option<String>,
-    /// Only tell what would happen
-    #[arg(long)]
-    dry_run: bool,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -360,9 +357,6 @@ struct ChangePlanFields {
     /// Drop add-ons of another currency rather than refuse
     #[arg(long)]
     drop_incompatible: bool,
-    /// Only tell what it would cost
-    #[arg(long)]
-    dry_run: bool,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -434,7 +428,7 @@ impl Deployments {
                 client.tell(&request, views::deployment)
             }
             Verb::Show(which) => client.tell(&which.to(client, "show_deployment", &[])?, show_deployment),
-            Verb::Update { which, fields, clear, condition } => {
+            Verb::Update { which, fields, clear, options } => {
                 let mut body = super::connection::body(fields)?;
                 for field in clear {
                     if body.get(field).is_some() {
@@ -442,14 +436,14 @@ impl Deployments {
                     }
                     body[field] = Value::Null;
                 }
-                let request = which.to(client, "update_deployment", &[])?.whole_body(body).on(condition);
+                let request = which.to(client, "update_deployment", &[])?.whole_body(body).with(options);
                 client.tell(&request, views::deployment)
             }
-            Verb::Transition { which, fields, condition, once, confirmed } => {
-                if fields.to_state == State::Archived.as_str() && !fields.dry_run {
-                    confirmed.check(&format!("{} is archived for good", which.id))?;
+            Verb::Transition { which, fields, options, once, confirmed } => {
+                if fields.to_state == State::Archived.as_str() {
+                    confirmed.check(options, &format!("{} is archived for good", which.id))?;
                 }
-                let request = which.to(client, "transition_deployment", &[])?.body(fields)?.on(condition).once(once);
+                let request = which.to(client, "transition_deployment", &[])?.body(fields)?.with(options).once(once);
                 client.tell(&request, views::deployment)
             }
             Verb::Events { which, oldest_first, after, paging } => {
@@ -461,16 +455,16 @@ impl Deployments {
             Verb::Resources { which, paging } => {
                 client.list(&which.to(client, "list_resources", &[])?, "resources", paging, views::resources)
             }
-            Verb::CreateResource { which, fields, condition, once } => {
-                let request = which.to(client, "create_resource", &[])?.body(fields)?.on(condition).once(once);
+            Verb::CreateResource { which, fields, options, once } => {
+                let request = which.to(client, "create_resource", &[])?.body(fields)?.with(options).once(once);
                 client.tell(&request, views::resource)
             }
-            Verb::DeleteResource { which, resource_id, condition } => {
-                let request = which.to(client, "delete_resource", &[("resource_id", resource_id)])?.on(condition);
+            Verb::DeleteResource { which, resource_id, options } => {
+                let request = which.to(client, "delete_resource", &[("resource_id", resource_id)])?.with(options);
                 client.tell(&request, views::resource)
             }
-            Verb::ExtendTrial { which, fields, condition, once } => {
-                let request = which.to(client, "extend_trial", &[])?.body(fields)?.on(condition).once(once);
+            Verb::ExtendTrial { which, fields, options, once } => {
+                let request = which.to(client, "extend_trial", &[])?.body(fields)?.with(options).once(once);
                 client.tell(&request, views::deployment)
             }
             Verb::Subscription(verb) => verb.run(client),
@@ -481,29 +475,27 @@ impl Deployments {
 impl SubscriptionVerb {
     fn run(&self, client: &Client) -> Result<(), Failure> {
         let request = match self {
-            Self::Subscribe { which, fields, condition, once } => {
-                which.to(client, "subscribe_deployment", &[])?.body(fields)?.on(condition).once(once)
+            Self::Subscribe { which, fields, options, once } => {
+                which.to(client, "subscribe_deployment", &[])?.body(fields)?.with(options).once(once)
             }
-            Self::AttachAddon { which, fields, condition, once } => {
-                which.to(client, "attach_addon", &[])?.body(fields)?.on(condition).once(once)
+            Self::AttachAddon { which, fields, options, once } => {
+                which.to(client, "attach_addon", &[])?.body(fields)?.with(options).once(once)
             }
-            Self::DetachAddon { which, addon_id, condition } => {
-                which.to(client, "detach_addon", &[("addon_id", addon_id)])?.on(condition)
+            Self::DetachAddon { which, addon_id, options } => {
+                which.to(client, "detach_addon", &[("addon_id", addon_id)])?.with(options)
             }
-            Self::ChangePlan { which, fields, condition, once } => {
-                which.to(client, "change_plan", &[])?.body(fields)?.on(condition).once(once)
+            Self::ChangePlan { which, fields, options, once } => {
+                which.to(client, "change_plan", &[])?.body(fields)?.with(options).once(once)
             }
-            Self::WithdrawPlanChange { which, condition } => {
-                which.to(client, "withdraw_plan_change", &[])?.on(condition)
-            }
-            Self::CancelSubscription { which, fields, condition, once, confirmed } => {
+            Self::WithdrawPlanChange { which, options } => which.to(client, "withdraw_plan_change", &[])?.with(options),
+            Self::CancelSubscription { which, fields, options, once, confirmed } => {
                 if matches!(fields.effective, Some(Effective::Immediate)) {
-                    confirmed.check(&format!("the subscription of {} ends at once", which.id))?;
+                    confirmed.check(options, &format!("the subscription of {} ends at once", which.id))?;
                 }
-                which.to(client, "cancel_subscription", &[])?.body(fields)?.on(condition).once(once)
+                which.to(client, "cancel_subscription", &[])?.body(fields)?.with(options).once(once)
             }
-            Self::WithdrawCancellation { which, condition } => {
-                which.to(client, "withdraw_cancellation", &[])?.on(condition)
+            Self::WithdrawCancellation { which, options } => {
+                which.to(client, "withdraw_cancellation", &[])?.with(options)
             }
         };
         client.tell(&request, views::subscription)

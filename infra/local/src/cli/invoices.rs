@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::connection::{Confirmed, Connection, Once, Paging, Precondition};
+use super::connection::{Confirmed, Connection, Once, Options, Paging};
 use super::money::Paid;
 use crate::client::{Client, Failure, Request, views};
 
@@ -44,7 +44,7 @@ enum Verb {
         #[command(flatten)]
         paid: Paid,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
         #[command(flatten)]
         once: Once,
     },
@@ -53,7 +53,7 @@ enum Verb {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
         #[command(flatten)]
         once: Once,
         #[command(flatten)]
@@ -152,7 +152,7 @@ impl Invoices {
                 client.list(&filter.request(client, false)?, "invoices", paging, views::invoices)
             }
             Verb::Show(which) => client.tell(&to("show_invoice", which)?, views::invoice),
-            Verb::Pay { id, number, reference, paid, condition, once } => {
+            Verb::Pay { id, number, reference, paid, options, once } => {
                 let id = &client.deployment_id(id)?;
                 let (number, (amount_cents, currency)) = match (number, paid.amount()) {
                     (Some(number), Some(amount)) => (number.clone(), amount),
@@ -163,11 +163,11 @@ impl Invoices {
                 };
                 let body = json!({"reference": reference, "amount_cents": amount_cents, "currency": currency});
                 let request = Request::to("record_payment", &[("id", id), ("number", &number)])?.whole_body(body);
-                client.tell(&request.on(condition).once(once), views::invoice)
+                client.tell(&request.with(options).once(once), views::invoice)
             }
-            Verb::Void { which, condition, once, confirmed } => {
-                confirmed.check(&format!("invoice {} is taken back", which.number))?;
-                client.tell(&to("void_invoice", which)?.on(condition).once(once), views::invoice)
+            Verb::Void { which, options, once, confirmed } => {
+                confirmed.check(options, &format!("invoice {} is taken back", which.number))?;
+                client.tell(&to("void_invoice", which)?.with(options).once(once), views::invoice)
             }
         }
     }

@@ -7,6 +7,7 @@
 //! `connection` and `place` are the arguments that each of the two kinds shares, `money` those of amounts.
 
 mod addons;
+mod attention;
 mod audit;
 mod completions;
 mod connection;
@@ -33,7 +34,7 @@ use arcadia_shared::domain::InvalidValue;
 use arcadia_shared::store::{StoreError, error_chain};
 use clap::{CommandFactory, Parser, Subcommand};
 
-pub(crate) use connection::{Once, Paging, Precondition, body};
+pub(crate) use connection::{Once, Options, Paging, Precondition, body};
 
 use crate::client::Failure;
 use crate::demo::DemoError;
@@ -87,6 +88,9 @@ enum Command {
     /// What the clock will do next with each deployment, the earliest first
     #[command(after_help = EXIT_CODES)]
     Schedule(schedule::Schedule),
+    /// List what needs a person: held, cancelled but still running, postponed, not published (platform_admin)
+    #[command(after_help = EXIT_CODES)]
+    Attention(attention::NeedsAttention),
     /// The whole business: deployments by state, recurring revenue, what is overdue (platform_admin)
     #[command(after_help = EXIT_CODES)]
     Summary(summary::Summary),
@@ -162,6 +166,7 @@ pub fn run() -> ExitCode {
         Some(Command::Plans(options)) => Failure::exit(options.run()),
         Some(Command::Addons(options)) => Failure::exit(options.run()),
         Some(Command::Schedule(options)) => Failure::exit(options.run()),
+        Some(Command::Attention(options)) => Failure::exit(options.run()),
         Some(Command::Summary(options)) => Failure::exit(options.run()),
         Some(Command::Tenants(options)) => Failure::exit(options.run()),
         Some(Command::Audit(options)) => Failure::exit(options.run()),

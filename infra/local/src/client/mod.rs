@@ -83,7 +83,7 @@ impl Client {
     /// [`Failure`] unless it is a success.
     pub fn tell(&self, request: &Request, view: impl FnOnce(&Value) -> Text) -> Result<(), Failure> {
         let Reply { text, body } = self.call(request)?;
-        self.print(&text, || view(&body))
+        self.print(&text, || if body["dry_run"] == true { views::dry_run(&body, &view(&body)) } else { view(&body) })
     }
 
     /// Lists records, page by page, and prints them.

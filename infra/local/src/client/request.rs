@@ -8,7 +8,7 @@ use ureq::http::{Method, Request as HttpRequest, header};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::Failure;
-use crate::cli::{Once, Precondition, body};
+use crate::cli::{Once, Options, Precondition, body};
 
 /// What is asked of the API.
 #[derive(Debug, Clone)]
@@ -60,6 +60,11 @@ impl Request {
     /// On a condition.
     pub fn on(self, condition: &Precondition) -> Self {
         Self { if_match: condition.if_match.clone(), ..self }
+    }
+
+    /// As the options of a command on a deployment say.
+    pub fn with(self, options: &Options) -> Self {
+        self.on(&options.condition).query("dry_run", options.dry_run.then(|| true.to_string()))
     }
 
     /// Under a name of the caller's, if there is one.

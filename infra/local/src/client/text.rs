@@ -50,6 +50,11 @@ impl Text {
         self.end_line();
     }
 
+    /// Adds another text's lines.
+    pub fn append(&mut self, other: &Self) {
+        self.0.push_str(&other.0);
+    }
+
     /// Adds an empty line.
     pub fn gap(&mut self) {
         self.0.push('\n');

@@ -84,6 +84,21 @@ pub fn events(body: &Value) -> Text {
     list(&["no.", "when", "what", "who", "why"], &body["events"], event_row)
 }
 
+/// What a command would come to: its own answer, then the charges and credits it would make and all events.
+pub fn dry_run(body: &Value, answer: &Text) -> Text {
+    let mut text = Text::default();
+    text.line([cell(WAITING, "Dry run: nothing was stored. The command would come to this:")]);
+    text.append(answer);
+    let (lines, events) = (each(&body["lines"]), each(&body["events"]));
+    if !lines.is_empty() {
+        text.line([cell(BOLD, "charges and credits")]);
+        text.table(2, &lines.iter().map(line_row).collect::<Vec<_>>());
+    }
+    text.line([cell(BOLD, if events.is_empty() { "no events" } else { "events" })]);
+    text.table(2, &events.iter().map(event_row).collect::<Vec<_>>());
+    text
+}
+
 pub fn resources(body: &Value) -> Text {
     list(&["id", "kind", "provider reference", "region", "created", "deleted"], &body["resources"], |one| {
         let deleted = day(&one["deleted_at"]);
@@ -118,9 +133,6 @@ pub fn addon_row(addon: &Value) -> Vec<Cell> {
 /// A subscription, and what came of it: an invoice, or lines.
 pub fn subscription(body: &Value) -> Text {
     let (one, mut text) = (&body["subscription"], Text::default());
-    if body["dry_run"] == true {
-        text.line([cell(WAITING, "Nothing was done. This is what it would come to:")]);
-    }
     if one.is_null() {
         text.line([plain("no subscription")]);
     } else {
@@ -143,7 +155,9 @@ pub fn subscription(body: &Value) -> Text {
             text.line([cell(WAITING, &format!("will be cancelled on {}", day(&one["cancel_at"])))]);
         }
     }
-    text.table(0, &each(&body["lines"]).iter().map(line_row).collect::<Vec<_>>());
+    if body["dry_run"] != true {
+        text.table(0, &each(&body["lines"]).iter().map(line_row).collect::<Vec<_>>());
+    }
     if body["invoice"].is_object() {
         append_invoice(&mut text, &body["invoice"]);
     }
@@ -242,6 +256,18 @@ pub fn schedule(body: &Value) -> Text {
     })
 }
 
+pub fn attention(body: &Value) -> Text {
+    list(&["since", "why", "deployment", "state", "next try"], &body["attention"], |one| {
+        vec![
+            plain(&moment(&one["since"])),
+            cell(BOLD, &bare(&one["kind"]).replace('_', " ")),
+            plain(&if one["slug"].is_null() { bare(&one["deployment_id"]) } else { name_of(one) }),
+            state(&one["state"]),
+            plain(&moment(&one["until"])),
+        ]
+    })
+}
+
 pub fn summary(body: &Value) -> Text {
     let (one, mut text) = (&body["summary"], Text::default());
     let counts = one["deployments_by_state"].as_object().into_iter().flatten();
@@ -250,6 +276,11 @@ pub fn summary(body: &Value) -> Text {
     text.line([cell(BOLD, &moment(&one["as_of"])), plain(&format!(" UTC: {counts}"))]);
     let clock = &one["clock"];
     text.line([plain(&format!("the clock is {} s behind; {} put off", clock["lag_seconds"], clock["postponed"]))]);
+    let needs = one["attention"].as_object().into_iter().flatten().filter(|(_, count)| **count != 0);
+    let needs: Vec<String> = needs.map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
+    if !needs.is_empty() {
+        text.line([cell(WAITING, &format!("needs a person: {} (arcadia attention)", needs.join(", ")))]);
+    }
     let recurring = each(&one["recurring"]).iter().map(|amount| {
         let of = |cents: &Value| plain(&money(cents, &amount["currency"])).right();
         let movements = &amount["movements"];

@@ -2,7 +2,7 @@
 
 use crate::domain::actor::{Actor, Authority};
 use crate::domain::aggregate::{Aggregate, Change};
-use crate::domain::clock::{Action, Rung, next_action};
+use crate::domain::clock::{Action, NextAction, Rung, next_action, upcoming};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, Payment};
 use crate::domain::lifecycle::State;
@@ -169,6 +169,29 @@ pub fn step(aggregate: &Aggregate, policy: Option<DunningPolicy>, now: Timestamp
         return Err(Rejection::TooManyOpenInvoices);
     }
     Ok(Some(change))
+}
+
+/// The next invoice that the clock issues as things stand, and when: of the next period, or of the end of a subscription.
+/// What would go before it, such as a payment or a rung of the ladder, is left out.
+#[must_use]
+pub fn next_invoice(aggregate: &Aggregate) -> Option<(Timestamp, Invoice)> {
+    let issues = |action| {
+        matches!(
+            action,
+            Action::CancelSubscription | Action::EndTrial | Action::Resume | Action::ChangePlan | Action::Renew
+        )
+    };
+    let actor = Actor { id: BILLING_ACTOR.to_owned(), authority: Authority::Billing };
+    let mut ahead = upcoming(aggregate).into_iter().filter(|next| issues(next.action));
+    ahead.find_map(|NextAction { action, at }| {
+        let at = at.max(aggregate.deployment.updated_at);
+        let context = Context { aggregate, actor: &actor, policy: None, at };
+        let events = events_of(&context, action, at).ok().flatten()?;
+        events.into_iter().find_map(|event| match event.kind {
+            EventKind::InvoiceOpened { invoice, .. } => Some((at, invoice)),
+            _ => None,
+        })
+    })
 }
 
 /// What a step does that is due at `due_at`.

@@ -1,0 +1,17 @@
+//! `GET /attention`: deployments that need a person, the longest first. For `platform_admin`.
+
+use arcadia_shared::Error;
+use arcadia_shared::http::{Answer, AttentionView, Call, PageRequest};
+use arcadia_shared::runtime::App;
+use serde_json::json;
+
+use crate::billing::sweep::BACKOFF;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let kind = call.parsed_parameter("kind")?;
+    let page = PageRequest::from_call(call)?;
+    let found = app.store.list_attention(kind, app.clock.now(), page.limit, page.position).await?;
+    let entries: Vec<_> =
+        found.items.iter().map(|(trace, row)| AttentionView::new(trace, row.as_ref(), BACKOFF)).collect();
+    Ok(Answer::ok(json!({"attention": entries, "next_cursor": page.cursor(found.next)})))
+}

@@ -1,0 +1,72 @@
+//! What needs a person: deployments that nothing moves on by itself, each since a moment.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::deployment::Deployment;
+use super::lifecycle::State;
+use super::values::{InvalidValue, Timestamp};
+
+/// Why a deployment needs a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub enum Attention {
+    /// It is held: the clock does not change its state.
+    Held,
+    /// It is cancelled, and cloud resources of it still run.
+    CancelledWithResources,
+    /// A step of the clock failed, and the sweep leaves the deployment alone for an hour.
+    Postponed,
+    /// An event of it could not be published.
+    NotPublished,
+}
+
+impl Attention {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Held, Self::CancelledWithResources, Self::Postponed, Self::NotPublished];
+
+    /// The reasons that follow from the state of a deployment.
+    pub const OF_STATE: [Self; 2] = [Self::Held, Self::CancelledWithResources];
+
+    /// The name on the wire and in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::CancelledWithResources => "cancelled_with_resources",
+            Self::Postponed => "postponed",
+            Self::NotPublished => "not_published",
+        }
+    }
+
+    /// Since when a deployment needs a person for this reason, as far as its state says so.
+    #[must_use]
+    pub fn since(self, deployment: &Deployment) -> Option<Timestamp> {
+        let Deployment { state, state_since, live_resources, held_since, .. } = deployment;
+        match self {
+            Self::Held => held_since.filter(|_| *state != State::Archived),
+            Self::CancelledWithResources => (*state == State::Cancelled && *live_resources > 0).then_some(*state_since),
+            Self::Postponed | Self::NotPublished => None,
+        }
+    }
+}
+
+impl fmt::Display for Attention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Attention {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(InvalidValue {
+            code: "invalid_kind",
+            detail: "must be one of held, cancelled_with_resources, postponed, not_published",
+        })
+    }
+}

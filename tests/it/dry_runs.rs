@@ -1,0 +1,173 @@
+//! The promise: a dry run of any command on a deployment answers what the command then answers and does, and stores
+//! nothing; no idempotency key gets in its way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arcadia_functions::ROUTES;
+use arcadia_shared::domain::InvoiceNumber;
+use chrono::TimeDelta;
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::harness::billing::Billing;
+use crate::harness::client::send;
+use crate::harness::world::id_of;
+
+/// What an answer says, whatever ids were made for it: each is named by the order in which it appears.
+fn without_ids(value: &Value) -> Value {
+    fn walk(value: &mut Value, names: &mut BTreeMap<String, String>) {
+        match value {
+            Value::String(text) if Uuid::parse_str(text).is_ok() || text.parse::<InvoiceNumber>().is_ok() => {
+                let next = format!("id {}", names.len());
+                *text = names.entry(text.clone()).or_insert(next).clone();
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| walk(item, names)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| walk(field, names)),
+            _ => {}
+        }
+    }
+    let mut value = value.clone();
+    walk(&mut value, &mut BTreeMap::new());
+    value
+}
+
+/// Runs a command dry, then carries it out, and holds the two together. The answer.
+async fn twice(billing: &Billing, met: &mut BTreeSet<&'static str>, call: (Method, &str, &str, Value)) -> Value {
+    let (method, id, rest, body) = call;
+    let path = format!("/deployments/{id}{rest}");
+    let request = |query: &str| {
+        let request = billing.request(method.clone(), &format!("{path}{query}"), &billing.admin);
+        if body.is_null() { request } else { request.json(&body) }
+    };
+    let what = format!("{method} {rest} {body}");
+    let (before, version) = (billing.fingerprint().await, billing.show(id).await["deployment"]["version"].clone());
+    let key = format!("key of {what}").replace(',', ";");
+    let dry = send(request("?dry_run=true").header("idempotency-key", &key)).await;
+    assert_eq!(dry.header("etag"), format!("\"{version}\""), "{what}: the version that is stored");
+    let mut dry = dry.expect(200);
+    assert_eq!(billing.fingerprint().await, before, "{what} stored something");
+    let real = send(request("?dry_run=false").header("idempotency-key", &key)).await;
+    assert!((200..300).contains(&real.status), "{what}: {}", real.text);
+    let again = send(request("?dry_run=true").header("idempotency-key", &key)).await;
+    assert_eq!(again.headers.get("idempotent-replayed"), None, "{what}: a dry run is answered anew");
+    let mut real = real.body;
+    let events = billing.events(id).await;
+    let new = events.iter().filter(|event| version.as_u64().is_some_and(|version| event.sequence > version));
+    let mut new: Vec<Value> = new.map(|event| json!(event)).collect();
+    new.sort_by_key(|event| event["sequence"].as_u64());
+    let fields = dry.as_object_mut().expect("an object");
+    assert_eq!(fields.remove("dry_run"), Some(json!(true)), "{what}");
+    let (lines, foreseen) = (fields.remove("lines").expect("lines"), fields.remove("events").expect("events"));
+    assert_eq!(without_ids(&foreseen), without_ids(&json!(new)), "{what}");
+    let charged = |line: &&Value| line["entry"] == "charged" || line["entry"] == "credited";
+    let booked: Vec<&Value> =
+        new.iter().flat_map(|event| event["entries"].as_array().into_iter().flatten()).filter(charged).collect();
+    assert!(lines.as_array().expect("a list").len() >= booked.len(), "{what}: {lines} {booked:?}");
+    let fields = real.as_object_mut().expect("an object");
+    fields.remove("dry_run");
+    fields.remove("lines");
+    assert_eq!(without_ids(&dry), without_ids(&real), "{what}");
+    let route = ROUTES.iter().find(|route| {
+        let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let (wanted, given) = (parts(route.path), parts(&format!("/api/v1{path}")));
+        route.method == method
+            && wanted.len() == given.len()
+            && wanted.iter().zip(&given).all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
+    });
+    met.insert(route.expect("a route").handler);
+    real
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_the_command_then_does_and_stores_nothing() {
+    let billing = Billing::at("2027-01-10T12:00:00Z").await;
+    let met = &mut BTreeSet::new();
+    let shop = &id_of(&billing.create("shop").await);
+    let (post, delete) = (Method::POST, Method::DELETE);
+    let subscribed = json!({"plan_code": "studio", "addons": ["storage_50gb"]});
+    let answer = twice(&billing, met, (post.clone(), shop, "/subscribe", subscribed)).await;
+    let number = answer["invoice"]["number"].as_str().expect("an invoice").to_owned();
+    let payment = json!({"reference": "p1", "amount_cents": answer["invoice"]["due_cents"], "currency": "USD"});
+    twice(&billing, met, (post.clone(), shop, &format!("/invoices/{number}/payments"), payment)).await;
+    billing.clock.shift(TimeDelta::hours(1));
+    let answer =
+        twice(&billing, met, (post.clone(), shop, "/subscription/addons", json!({"addon_code": "storage_50gb"}))).await;
+    let addon = id_of(&answer["addon"]);
+    billing.clock.shift(TimeDelta::days(2));
+    twice(&billing, met, (delete.clone(), shop, &format!("/subscription/addons/{addon}"), Value::Null)).await;
+    let later = json!({"plan_code": "team", "effective": "period_end"});
+    twice(&billing, met, (post.clone(), shop, "/subscription/change", later)).await;
+    twice(&billing, met, (delete.clone(), shop, "/subscription/change", Value::Null)).await;
+    twice(&billing, met, (post.clone(), shop, "/subscription/change", json!({"plan_code": "team"}))).await;
+    twice(&billing, met, (post.clone(), shop, "/subscription/cancellation", Value::Null)).await;
+    twice(&billing, met, (delete.clone(), shop, "/subscription/cancellation", Value::Null)).await;
+    twice(&billing, met, (Method::PATCH, shop, "", json!({"billing_action_suspended": true}))).await;
+    twice(&billing, met, (Method::PATCH, shop, "", json!({"billing_action_suspended": false}))).await;
+    twice(&billing, met, (post.clone(), shop, "/transition", json!({"to_state": "paused"}))).await;
+    billing.clock.shift(TimeDelta::days(40));
+    twice(&billing, met, (post.clone(), shop, "/transition", json!({"to_state": "active"}))).await;
+    let resource = json!({"kind": "database", "provider_reference": "db-1"});
+    let answer = twice(&billing, met, (post.clone(), shop, "/resources", resource)).await;
+    let resource = id_of(&answer["resource"]);
+    twice(&billing, met, (delete.clone(), shop, &format!("/resources/{resource}"), Value::Null)).await;
+    let open = billing.invoices(shop).await.into_iter().find(|invoice| invoice["status"] == "open").expect("one");
+    let number = open["number"].as_str().expect("a number");
+    twice(&billing, met, (post.clone(), shop, &format!("/invoices/{number}/void"), Value::Null)).await;
+    twice(&billing, met, (post.clone(), shop, "/subscription/cancellation", json!({"effective": "immediate"}))).await;
+    billing.sell_plan("tryout", &[json!({"price_cents": 2_900, "trial_days": 14})]).await;
+    let tried = &billing.create_subscribed("tried", json!({"plan_code": "tryout"})).await;
+    let ends = json!({"trial_ends_at": billing.clock.ahead(TimeDelta::days(20))});
+    twice(&billing, met, (post.clone(), tried, "/trial", ends)).await;
+    let with_dry_run = ROUTES.iter().filter(|route| route.parameters.contains(&"dry_run")).map(|route| route.handler);
+    assert_eq!(*met, with_dry_run.collect(), "every command has a dry run, and each was tried");
+    billing.get("/plans?dry_run=true", &billing.admin).await.expect_problem(400, "unknown_parameter");
+    let path = format!("/deployments/{shop}/transition?dry_run=perhaps");
+    let refused = billing.post(&path, &billing.admin, json!({"to_state": "paused"})).await;
+    refused.expect_problem(400, "invalid_boolean");
+}
+
+#[tokio::test]
+async fn the_next_invoice_is_the_one_that_the_clock_issues() {
+    let billing = Billing::at("2027-01-10T12:00:00Z").await;
+    billing.sell_plan("tryout", &[json!({"price_cents": 2_900, "trial_days": 14})]).await;
+    let studio = billing.create_subscribed("studio", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
+    billing.settle(&studio).await;
+    let waiting = billing.create_subscribed("waiting", json!({"plan_code": "studio"})).await;
+    billing.settle(&waiting).await;
+    billing.clock.shift(TimeDelta::days(1));
+    billing.attach(&waiting, "storage_50gb").await;
+    let changing = billing.create_subscribed("changing", json!({"plan_code": "team"})).await;
+    billing.settle(&changing).await;
+    billing.change(&changing, json!({"plan_code": "studio"})).await.expect(200);
+    billing.change(&changing, json!({"plan_code": "yearly", "effective": "period_end"})).await.expect(200);
+    let tried = billing.create_subscribed("tried", json!({"plan_code": "tryout"})).await;
+    let paused = billing.create_subscribed("paused", json!({"plan_code": "studio"})).await;
+    billing.settle(&paused).await;
+    let until = json!({"to_state": "paused", "resume_at": "2027-02-10T00:00:00Z"});
+    billing.transition(&paused, &billing.admin, until).await.expect(200);
+    let free = id_of(&billing.create("free").await);
+    assert_eq!(billing.show(&free).await["next_invoice"], Value::Null);
+    let mut told = Vec::new();
+    for id in [&studio, &waiting, &changing, &tried, &paused] {
+        let next = billing.show(id).await["next_invoice"].take();
+        assert!(next["at"].is_string(), "{next}");
+        told.push((id, billing.invoices(id).await.len(), next));
+    }
+    for at in ["2027-01-25T12:00:00Z", "2027-02-01T00:00:00Z", "2027-02-10T00:00:00Z"] {
+        billing.set_time(at);
+        billing.sweep_anyhow().await;
+    }
+    for (id, count, next) in told {
+        let invoices = billing.invoices(id).await;
+        let issued = &invoices[count];
+        let of = |name: &str| (next[name].clone(), issued[name].clone());
+        for name in ["lines", "total_cents", "currency"] {
+            let (told, issued) = of(name);
+            assert_eq!(told, issued, "{name} of {id}");
+        }
+        assert_eq!(next["at"], issued["issued_at"], "{id}");
+        let settled = issued["balance_cents"].as_i64().expect("cents");
+        assert_eq!(next["due_cents"], issued["total_cents"].as_i64().expect("cents") - settled, "{id}");
+    }
+}
