@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::{Action, Aggregate, Change, DunningPolicy, TenantId, Timestamp, step};
-use arcadia_shared::metrics;
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::{Store, StoreError};
+use arcadia_domain::{Action, Aggregate, Change, DunningPolicy, Scope, TenantId, Timestamp, step};
+use arcadia_store::{Store, StoreError, metrics};
 use tokio::sync::OnceCell;
+
+use crate::runtime::App;
 
 /// How many steps of one deployment one sweep or one request takes. One that is further behind goes on with the next.
 pub const MAX_STEPS: usize = 3;

@@ -2,18 +2,19 @@
 //! steps of the clock that are due; [`execute`] decides and commits together with the answer. What a handler reads beside
 //! the deployment it reads between the two.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{
+use arcadia_api::{deployment_view, invoice_view, subscription_view};
+use arcadia_domain::{
     Aggregate, Authority, Change, Command, DeploymentId, DunningPolicy, Entry, Event, EventKind, Invoice, Line,
     Resource, Timestamp, decide,
 };
-use arcadia_shared::http::{Answer, Call, deployment_view, invoice_view, subscription_view};
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::{StoreError, error_chain};
+use arcadia_store::{StoreError, error_chain};
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::Error;
 use crate::catch_up::{CaughtUp, Outcome, Policies, Steps, catch_up, due_action};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 /// A deployment as a command sees it: as a sweep would leave it if it ran now.
 #[derive(Debug)]

@@ -3,14 +3,13 @@
 use arcadia_functions::billing::{dispatch, sweep};
 use arcadia_functions::events::count::count;
 use arcadia_functions::events::publish::{self, CloudEvent};
-use arcadia_functions::find_route;
 #[cfg(not(feature = "traces"))]
 use arcadia_functions::respond;
+use arcadia_functions::runtime::{self, App, handler_name, start_logging};
 #[cfg(feature = "traces")]
 use arcadia_functions::traces::{function, respond};
-use arcadia_shared::metrics;
-use arcadia_shared::runtime::{self, App, handler_name, start_logging};
-use arcadia_shared::store::error_chain;
+use arcadia_functions::{find_route, metric_lines};
+use arcadia_store::error_chain;
 use lambda_http::{Request, service_fn};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
@@ -19,7 +18,7 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     start_logging();
     let name = handler_name()?;
-    metrics::start(runtime::metrics_namespace()?, metrics::Output::Stdout);
+    metric_lines::start(runtime::metrics_namespace()?, metric_lines::Output::Stdout);
     let app = App::from_env()?;
     app.store.warm().await;
     let app = &app;

@@ -1,18 +1,17 @@
 //! From a request to an answer: who is calling, the handler, and what its outcome looks like on the wire.
 
-use arcadia_shared::Error;
-use arcadia_shared::auth::Principal;
-use arcadia_shared::http::problem::Problem;
-use arcadia_shared::http::{Answer, Call, Csv};
-use arcadia_shared::metrics;
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::{StoreError, error_chain};
+use arcadia_store::{StoreError, error_chain, metrics};
 use lambda_http::http::{HeaderName, HeaderValue, Method, Response, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
 use serde_json::Value;
 
-use crate::Route;
+use crate::auth::Principal;
+use crate::http::problem::Problem;
+use crate::http::{Answer, Call, Csv};
+use crate::metric_lines::measured;
+use crate::runtime::App;
+use crate::{Error, Route};
 
 /// The header that names a request in answers and logs.
 const REQUEST_ID: &str = "x-request-id";
@@ -23,7 +22,7 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 /// Answers a request on a route, whatever happens, and logs one line about it, and one of what it counted.
 pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Body> {
     let is_head = request.method() == Method::HEAD;
-    let response = metrics::measured(answer(app, route, request)).await;
+    let response = measured(answer(app, route, request)).await;
     if is_head { without_body(response) } else { response }
 }
 

@@ -2,15 +2,14 @@
 
 use std::pin::Pin;
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{Authority, Grant, Power};
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::{Authority, Grant, Power};
 use lambda_http::http::Method;
 
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 use crate::{
-    addons, attention, deployments, events, invoices, lifecycle, plans, resources, schedule, subscriptions, summary,
-    tenants,
+    Error, addons, attention, deployments, events, invoices, lifecycle, plans, resources, schedule, subscriptions,
+    summary, tenants,
 };
 
 /// What a handler's call comes to.

@@ -1,10 +1,12 @@
 //! `GET /schedule`: what the clock will do first with each deployment, by time.
 
-use arcadia_shared::Error;
-use arcadia_shared::http::{Answer, Call, PageRequest, ScheduleEntryView};
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::{Page, ScheduleFilter};
+use arcadia_api::ScheduleEntryView;
+use arcadia_store::{Page, ScheduleFilter};
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call, PageRequest};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page = PageRequest::from_call(call)?;

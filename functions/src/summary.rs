@@ -1,10 +1,12 @@
 //! `GET /summary`: the figures of the whole business, and how far the clock's work is.
 
-use arcadia_shared::Error;
-use arcadia_shared::http::{Answer, Call, SummaryView};
-use arcadia_shared::runtime::App;
+use arcadia_api::SummaryView;
 use futures_util::future::try_join;
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, _: &Call) -> Result<Answer, Error> {
     let now = app.clock.now();

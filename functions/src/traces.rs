@@ -1,14 +1,14 @@
-//! Spans around invocations, as `arcadia_shared::traces` prints them. Only built with the feature `traces`.
+//! Spans around invocations, as `crate::spans` prints them. Only built with the feature `traces`.
 
 use std::fmt::Display;
 
-use arcadia_shared::runtime::App;
-use arcadia_shared::traces::{Outcome, traced};
 use lambda_http::http::{Response, header};
 use lambda_http::{Body, Request, RequestExt};
 use lambda_runtime::Context;
 use serde_json::{Value, json};
 
+use crate::runtime::App;
+use crate::spans::{Outcome, traced};
 use crate::{Route, respond as answer};
 
 /// Answers a request on a route within a span.

@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use arcadia_domain::Timestamp;
 use chrono::{Months, TimeDelta};
 use serde_json::json;
-
-use arcadia_shared::domain::Timestamp;
 
 use crate::harness::billing::Billing;
 use crate::harness::project::ROOT;

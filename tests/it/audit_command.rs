@@ -1,7 +1,7 @@
 //! The promise: `arcadia audit` adds up the books of every deployment, and names what was written past the product.
 
-use arcadia_shared::store::items::{number, string};
-use arcadia_shared::store::keys;
+use arcadia_store::items::{number, string};
+use arcadia_store::keys;
 use serde_json::{Value, json};
 
 use crate::harness::table::client;

@@ -3,12 +3,11 @@
 
 use std::process::Stdio;
 
+use arcadia_domain::Timestamp;
+use arcadia_functions::runtime::Clock as _;
 use chrono::{Months, TimeDelta};
 use futures_util::{StreamExt as _, stream};
 use tokio::process::{Child, Command};
-
-use arcadia_shared::domain::Timestamp;
-use arcadia_shared::runtime::Clock as _;
 
 use crate::harness::billing::Billing;
 use crate::harness::trap::{Stop, Trap};

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use arcadia_shared::domain::State;
-use arcadia_shared::runtime::Clock as _;
+use arcadia_domain::State;
+use arcadia_functions::runtime::Clock as _;
 use chrono::TimeDelta;
 use serde_json::json;
 

@@ -1,10 +1,9 @@
 //! The promise: every period is billed once, in advance, to the cent; what changes within it is on the next invoice, what
 //! is given back lowers what is due or becomes balance, and what still waits when a subscription ends is billed then.
 
-use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::{DunningPolicy, step};
-use arcadia_shared::runtime::Clock as _;
-use arcadia_shared::store::StoreError;
+use arcadia_domain::{DunningPolicy, Scope, step};
+use arcadia_functions::runtime::Clock as _;
+use arcadia_store::StoreError;
 use serde_json::{Value, json};
 
 use crate::harness::billing::{Billing, number_of};

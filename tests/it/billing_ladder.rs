@@ -1,8 +1,8 @@
 //! The promise: what time does to a deployment happens at its moment and not before, once, with an event by
 //! `system:billing`; and what is next is always shown.
 
+use arcadia_domain::State;
 use arcadia_functions::billing::sweep::Report;
-use arcadia_shared::domain::State;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 

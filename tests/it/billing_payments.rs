@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use arcadia_domain::Authority;
 use arcadia_functions::{Audience, ROUTES};
-use arcadia_shared::domain::Authority;
 use chrono::TimeDelta;
 use futures_util::future::{join, join_all};
 use reqwest::Method;

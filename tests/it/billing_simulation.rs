@@ -5,7 +5,7 @@ mod account;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arcadia_shared::domain::{
+use arcadia_domain::{
     Actor, Addon, Aggregate, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command, CreateDeployment,
     Currency, DeploymentId, DunningPolicy, Effective, Event, Interval, IntervalPrices, Invoice, InvoiceNumber, Payment,
     Plan, Proration, State, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment,

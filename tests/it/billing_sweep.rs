@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
+use arcadia_domain::{Action, DeploymentId, NextAction, State};
 use arcadia_functions::billing::sweep::{self, Report};
-use arcadia_shared::domain::{Action, DeploymentId, NextAction, State};
-use arcadia_shared::metrics;
-use arcadia_shared::runtime::{App, Clock as _};
-use arcadia_shared::store::items::{Item, string};
-use arcadia_shared::store::keys;
+use arcadia_functions::runtime::{App, Clock as _};
+use arcadia_store::items::{Item, string};
+use arcadia_store::{keys, metrics};
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use chrono::TimeDelta;
 use futures_util::future::join_all;

@@ -1,7 +1,7 @@
 //! The promise: a subscription is cancelled at the end of its period, which can be undone, or at once, after which a
 //! new one can be made.
 
-use arcadia_shared::domain::{MAX_REPLACED_ADDONS, State};
+use arcadia_domain::{MAX_REPLACED_ADDONS, State};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 

@@ -8,8 +8,8 @@ use std::net::Ipv4Addr;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use arcadia_domain::Timestamp;
 use arcadia_functions::ROUTES;
-use arcadia_shared::domain::Timestamp;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse as _;
@@ -17,9 +17,8 @@ use chrono::TimeDelta;
 use rcgen::CertifiedKey;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::{TlsAcceptor, rustls};
 
 use crate::harness::project::ROOT;
 use crate::harness::world::{STARTS, id_of};
@@ -119,6 +118,7 @@ async fn ask_for_everything(start: &str) {
         "deployments events shop --oldest-first --after 1",
         "deployments resources shop",
         &format!("deployments create --tenant-id acme --slug new --state trial --trial-ends-at {}", later(17)),
+        "deployments subscribe acme/new studio --dry-run",
         "deployments subscribe acme/new studio",
         "plans list",
         "plans put team --name Team",
@@ -140,6 +140,8 @@ async fn ask_for_everything(start: &str) {
         "invoices list shop --status open --issued-from -30d --due-before 30d",
         "invoices list --tenant-id acme --csv --limit 1",
         "deployments list --region eu-central --subscribed true --plan studio --plan-version 1",
+        "attention",
+        "attention --kind held",
         "schedule --before 40d",
         "schedule",
         "schedule --action renew --tenant-id acme --before 2100-01-01T00:00:00Z",
@@ -212,7 +214,7 @@ async fn every_kind_of_failure_has_its_exit_code_and_its_words() {
     for misuse in [
         "deployments transition shop gone",
         "deployments list --dry-run",
-        "deployments update shop --dry-run",
+        "deployments list --dry-run",
         "deployments list --all --limit 3",
         "deployments list --limit 0",
         "deployments show",

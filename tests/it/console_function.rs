@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::Read as _;
 
-use arcadia_shared::http::problem::Problem;
+use arcadia_functions::http::problem::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;

@@ -10,11 +10,12 @@ mod floor;
 use std::time::Duration;
 
 use arcadia_functions::billing::{dispatch, sweep};
+use arcadia_functions::runtime::{App, Clock as _};
 use arcadia_functions::{ROUTES, find_route};
-use arcadia_shared::runtime::{App, Clock as _};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use chrono::TimeDelta;
+use floor::Floor;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -25,7 +26,6 @@ use crate::harness::client::send;
 use crate::harness::proxy::Exchange;
 use crate::harness::table;
 use crate::harness::world::{id_of, user};
-use floor::Floor;
 
 /// Whose the deployments are: ids and slugs are as long as they typically get.
 pub const TENANT: &str = "0192f0c1-2345-7abc-8def-00000000acme";

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arcadia_shared::domain::{Figures, Timestamp};
+use arcadia_domain::{Figures, Timestamp};
 use serde_json::{Value, json};
 
 use crate::harness::billing::Billing;

@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use arcadia_shared::domain::lifecycle::{INITIAL_STATES, MOVES, Permission};
-use arcadia_shared::domain::{Authority, DunningPolicy, Grant, LADDER, POWERS, State};
+use arcadia_domain::lifecycle::{INITIAL_STATES, MOVES, Permission};
+use arcadia_domain::{Authority, DunningPolicy, Grant, LADDER, POWERS, State};
 
 use crate::harness::environment;
 use crate::harness::project::ROOT;

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arcadia_domain::InvoiceNumber;
 use arcadia_functions::ROUTES;
-use arcadia_shared::domain::InvoiceNumber;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};

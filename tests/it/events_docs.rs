@@ -6,17 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use arcadia_domain::lifecycle::INITIAL_STATES;
 use arcadia_functions::events::publish::{CloudEvent, SCHEMA, SOURCE, TYPE_PREFIX};
-use arcadia_shared::domain::lifecycle::INITIAL_STATES;
-use arcadia_shared::store::items::to_event_record;
+use arcadia_store::items::to_event_record;
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
 use crate::harness::billing::Billing;
-use crate::harness::contract;
-use crate::harness::environment;
 use crate::harness::history::{BEGINNING, event_types, everything};
 use crate::harness::project::ROOT;
+use crate::harness::{contract, environment};
 
 /// Where the OpenAPI document has its schemas.
 const COMPONENTS: &str = "#/components/schemas/";

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use arcadia_functions::events::publish::{SOURCE, publish};
 use arcadia_local::engine::{Engine, Purpose, Storage};
-use arcadia_shared::store::stream::is_event;
+use arcadia_store::stream::is_event;
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -149,7 +149,7 @@ async fn the_embedded_engines_stream_says_the_same() {
 }
 
 #[tokio::test]
-async fn the_function_publishes_without_a_table_and_names_what_it_cannot_read() {
+async fn the_function_publishes_and_leaves_a_trace_of_what_it_cannot_read() {
     let billing = Billing::at(BEGINNING).await;
     let stream = Stream::open(dynamodb::endpoint(), &billing.app.store).await.unwrap();
     billing.create("shop").await;
@@ -157,12 +157,15 @@ async fn the_function_publishes_without_a_table_and_names_what_it_cannot_read() 
     let good: Vec<&Value> = records.iter().filter(|record| is_event(record)).collect();
     let mut bad = good[0].clone();
     bad["dynamodb"]["NewImage"]["type"] = json!({"S": "nonsense"});
-    let ran = lambda::run("publish_events", None, &[json!(good), json!([good[0], bad])]).await;
+    let table = Some((dynamodb::endpoint(), billing.app.store.table()));
+    let ran = lambda::run("publish_events", table, &[json!(good), json!([good[0], bad])]).await;
     assert_eq!(ran.answers[0], json!(publish(&json!(good)).unwrap()));
     let message = ran.answers[1]["errorMessage"].as_str().unwrap();
     let sequence_number = bad["dynamodb"]["SequenceNumber"].as_str().unwrap();
     assert!(message.contains(sequence_number) && message.contains("EVENT#0000000001"), "{message}");
     assert_eq!(ran.metrics, Vec::<Value>::new());
+    let traces = billing.get("/attention?kind=not_published", &billing.admin).await.expect(200);
+    assert_eq!(traces["attention"][0]["slug"], "shop", "{traces}");
     assert!(
         ran.logs.iter().any(|line| line["level"] == "ERROR" && line["route"] == "publish_events"),
         "{:?}",
@@ -179,5 +182,6 @@ fn the_pipe_takes_one_batch_at_a_time_and_keeps_what_it_gives_up() {
     assert_eq!(source["OnPartialBatchItemFailure"], "AUTOMATIC_BISECT");
     assert_eq!(source["DeadLetterConfig"]["Arn"], json!({"!GetAtt": "DeadLetters.Arn"}));
     let function = &yaml::template()["Resources"]["PublishEvents"]["Properties"];
-    assert_eq!((&function["Handler"], &function["Policies"]), (&json!("publish_events"), &Value::Null));
+    assert_eq!(function["Handler"], "publish_events");
+    assert_eq!(function["Policies"][0]["Statement"][0]["Action"], json!(["dynamodb:PutItem"]), "it leaves traces");
 }

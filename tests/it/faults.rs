@@ -9,9 +9,12 @@ mod customer;
 mod ledger;
 
 use arcadia_functions::billing::sweep::Report;
-use arcadia_shared::store::MAX_READS;
+use arcadia_store::MAX_READS;
+use audit::Audit;
 use chrono::TimeDelta;
+use customer::Customer;
 use futures_util::future::join_all;
+use ledger::{Ledger, Outcome, Tally};
 use serde_json::json;
 use tokio::time::Duration;
 
@@ -19,10 +22,6 @@ use crate::harness::billing::Billing;
 use crate::harness::weather::{Kind, Weather};
 use crate::harness::world::START;
 use crate::harness::{Random, environment, table};
-
-use audit::Audit;
-use customer::Customer;
-use ledger::{Ledger, Outcome, Tally};
 
 /// How many operations a run with one kind of failure has, unless the environment says otherwise.
 const OPERATIONS: usize = 150;

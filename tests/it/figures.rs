@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arcadia_domain::{DeploymentId, Event, Figure, Figures, Movement, Summary, Timestamp, replay};
 use arcadia_functions::events::count::count;
-use arcadia_shared::domain::{DeploymentId, Event, Figure, Figures, Movement, Timestamp, replay};
-use arcadia_shared::runtime::Clock as _;
-use arcadia_shared::store::{Summary, stream};
+use arcadia_functions::runtime::Clock as _;
+use arcadia_store::stream;
 use chrono::{Datelike as _, TimeDelta};
 use serde_json::{Value, json};
 

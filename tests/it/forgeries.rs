@@ -2,7 +2,7 @@
 //! the corpus is sent to every route, and honest tokens too, so that the routes are known to be open.
 
 use arcadia_functions::respond;
-use arcadia_shared::runtime::Clock as _;
+use arcadia_functions::runtime::Clock as _;
 use serde_json::{Value, json};
 
 use crate::harness::forgery::{Forgery, admin_claims, corpus, honest};

@@ -1,12 +1,11 @@
 //! The promise: invoices across deployments are found by tenant, deployment, status and dates, each once and in the order
 //! that is documented, to each what is theirs; as JSON and as CSV.
 
+use arcadia_domain::Timestamp;
+use arcadia_functions::runtime::Clock as _;
 use chrono::TimeDelta;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-
-use arcadia_shared::domain::Timestamp;
-use arcadia_shared::runtime::Clock as _;
 
 use crate::harness::billing::Billing;
 use crate::harness::client::{Reply, send};

@@ -1,8 +1,8 @@
 //! The promise: a tenant sees and touches its own deployments and nobody else's. What is said here of some routes, the
 //! matrix beside it tries on all.
 
+use arcadia_domain::Power;
 use arcadia_functions::Audience;
-use arcadia_shared::domain::Power;
 use serde_json::{Value, json};
 
 use crate::harness::World;

@@ -3,20 +3,19 @@
 
 use std::collections::BTreeSet;
 
+use arcadia_domain::Authority;
 use arcadia_functions::Audience;
-use arcadia_shared::domain::Authority;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::harness::client::send;
-use crate::harness::cursors;
 use crate::harness::routes::{MISSING, Names, Position, ROWS, Row, Target};
 use crate::harness::shop::merged;
 use crate::harness::table::Contents;
 use crate::harness::world::{ACME, claims, signed, token, user};
-use crate::harness::{Reply, World};
+use crate::harness::{Reply, World, cursors};
 
 /// The tenant that tries; `ACME` has what it is after.
 const GLOBEX: &str = "globex";

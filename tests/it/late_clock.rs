@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use arcadia_functions::ROUTES;
-use arcadia_shared::runtime::Clock as _;
+use arcadia_functions::runtime::Clock as _;
 use chrono::TimeDelta;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! The promise: all pairs of states behave as the map says, for `platform_admin` and for a tenant's own users; and
 //! the map is told to callers.
 
-use arcadia_shared::domain::lifecycle::{INITIAL_STATES, MOVES, Permission, Standing};
-use arcadia_shared::domain::{Authority, State};
+use arcadia_domain::lifecycle::{INITIAL_STATES, MOVES, Permission, Standing};
+use arcadia_domain::{Authority, State};
 use serde_json::{Value, json};
 
 use crate::harness::World;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use arcadia_shared::metrics::{REJECTIONS, names};
+use arcadia_store::metrics::{REJECTIONS, names};
 use serde_json::{Value, json};
 
 use crate::harness::billing::Billing;

@@ -2,8 +2,8 @@
 //! met, the protocol of a commit keeps its word. Two callers and a sweep move one deployment over the real lifecycle
 //! map; all states that this can reach are looked at.
 
-use arcadia_shared::domain::lifecycle::Standing;
-use arcadia_shared::domain::{Authority, Rung, State};
+use arcadia_domain::lifecycle::Standing;
+use arcadia_domain::{Authority, Rung, State};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 /// How often each actor's handling sends its commit, and how often its request is handled anew: the first caller is the

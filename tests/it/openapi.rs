@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use arcadia_functions::{Audience, ROUTES, Route};
-use arcadia_shared::domain::{
+use arcadia_domain::{
     Currency, DeploymentId, DisplayName, InvalidValue, InvoiceNumber, Notes, PaymentReference, ProviderReference,
     Reason, ShortCode, Slug, TemplateVersion, TenantId,
 };
+use arcadia_functions::{Audience, ROUTES, Route};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use arcadia_domain::Power;
 use arcadia_functions::{Audience, Route, find_route};
-use arcadia_shared::domain::Power;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The promise: lists are paged, newest first, and their pages together hold every record exactly once.
 
-use arcadia_shared::domain::State;
+use arcadia_domain::State;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! The promise: a change of plan charges and gives back what the rest of the period comes to, to the cent, and never
 //! gives back more than was billed; one at the period's end waits there, in sight, and can be taken back.
 
-use arcadia_shared::domain::MAX_CHARGES_IN_PERIOD;
+use arcadia_domain::MAX_CHARGES_IN_PERIOD;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! The promise: nobody decides about money who may not. Every row of the table of powers is tried by every role, within
 //! the limits that it tells and beyond them; and what a hostile tenant would try, by name.
 
-use arcadia_shared::domain::{Authority, Grant, POWERS, Power, PowerRow, State};
+use arcadia_domain::{Authority, Grant, POWERS, Power, PowerRow, State};
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};

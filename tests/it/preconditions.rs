@@ -1,7 +1,7 @@
 //! The promise: `If-Match` lets a caller insist on the version that they saw, and `dry_run` shows what would happen
 //! without doing it.
 
-use arcadia_shared::domain::State;
+use arcadia_domain::State;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arcadia_shared::domain::{MAX_CHARGES_IN_PERIOD, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, State};
-use arcadia_shared::store::{MAX_SUMMED_DEPLOYMENTS, MAX_SUMMED_INVOICES};
+use arcadia_domain::{MAX_CHARGES_IN_PERIOD, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, State};
+use arcadia_store::{MAX_SUMMED_DEPLOYMENTS, MAX_SUMMED_INVOICES};
 use chrono::TimeDelta;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};

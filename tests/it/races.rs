@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arcadia_shared::domain::{DeploymentId, State, replay};
+use arcadia_domain::{DeploymentId, State, replay};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;

@@ -1,8 +1,8 @@
 //! The promise: a deployment's events are numbered 1..n without gaps, and folding them gives what is stored, whatever
 //! was done to it.
 
-use arcadia_shared::domain::{DeploymentId, EventKind, State, replay};
-use arcadia_shared::http::deployment_view;
+use arcadia_api::deployment_view;
+use arcadia_domain::{DeploymentId, EventKind, State, replay};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arcadia_domain::State;
 use arcadia_functions::ROUTES;
-use arcadia_shared::domain::State;
-use arcadia_shared::store::keys::{DEFAULT_DUE_SHARDS, STATE_SHARDS};
+use arcadia_store::keys::{DEFAULT_DUE_SHARDS, STATE_SHARDS};
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};

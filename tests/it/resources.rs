@@ -1,7 +1,7 @@
 //! The promise: a deployment's cloud resources are recorded with it, outlive their deletion as records, and hold off
 //! its archival while they are live.
 
-use arcadia_shared::domain::{MAX_LIVE_RESOURCES, State};
+use arcadia_domain::{MAX_LIVE_RESOURCES, State};
 use chrono::TimeDelta;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! The promise: what cannot be bought, attached, changed or cancelled is refused with a stable code, and nothing is
 //! written.
 
-use arcadia_shared::domain::{MAX_ADDONS, State};
+use arcadia_domain::{MAX_ADDONS, State};
 use reqwest::Method;
 use serde_json::{Value, json};
 

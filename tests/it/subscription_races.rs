@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arcadia_shared::domain::State;
+use arcadia_domain::State;
 use chrono::TimeDelta;
 use futures_util::future::{join, join_all};
 use serde_json::json;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use arcadia_shared::domain::{Aggregate, PlanTerms, State};
-use arcadia_shared::http::deployment_view;
+use arcadia_api::deployment_view;
+use arcadia_domain::{Aggregate, PlanTerms, State};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! The promise: how many requests of DynamoDB the catalog and a subscription cost, as a table.
 
 use arcadia_functions::ROUTES;
-use arcadia_shared::store::keys::{DEFAULT_DUE_SHARDS, STATE_SHARDS};
+use arcadia_store::keys::{DEFAULT_DUE_SHARDS, STATE_SHARDS};
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};

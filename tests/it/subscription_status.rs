@@ -1,7 +1,7 @@
 //! The promise: a subscription's status follows its deployment's state, in the same transaction.
 
-use arcadia_shared::domain::State;
-use arcadia_shared::domain::lifecycle::MOVES;
+use arcadia_domain::State;
+use arcadia_domain::lifecycle::MOVES;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use arcadia_functions::ROUTES;
-use arcadia_shared::store::schema::TTL_ATTRIBUTE;
+use arcadia_store::schema::TTL_ATTRIBUTE;
 use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement, Projection};
 use reqwest::Method;
 use serde_json::{Value, json};

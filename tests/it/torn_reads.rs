@@ -4,17 +4,16 @@
 
 use std::collections::BTreeMap;
 
+use arcadia_domain::Event;
 use arcadia_functions::billing::sweep::Report;
-use arcadia_shared::domain::Event;
-use arcadia_shared::store::MAX_READS;
+use arcadia_store::MAX_READS;
 use serde_json::{Value, json};
 
-use crate::harness::Fault;
 use crate::harness::billing::Billing;
 use crate::harness::client::Reply;
-use crate::harness::cursors;
 use crate::harness::tears::Stale;
 use crate::harness::world::id_of;
+use crate::harness::{Fault, cursors};
 
 const FOREVER: usize = usize::MAX;
 /// How often a read is made, as the proxy counts.

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use arcadia_shared::traces::MAX_SPANS;
+use arcadia_functions::spans::MAX_SPANS;
 use serde_json::{Value, json};
 
 use crate::harness::billing::Billing;

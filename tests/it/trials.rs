@@ -1,6 +1,6 @@
 //! The promise: a tenant has one trial of a plan, free of charge to its end, which only `platform_admin` moves.
 
-use arcadia_shared::domain::State;
+use arcadia_domain::State;
 use serde_json::{Value, json};
 
 use crate::harness::World;

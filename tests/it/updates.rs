@@ -1,7 +1,7 @@
 //! The promise: a deployment's own fields are changed one by one or together, each change with its event; what is left
 //! out stays, and null clears what may be empty.
 
-use arcadia_shared::domain::State;
+use arcadia_domain::State;
 use serde_json::{Value, json};
 
 use crate::harness::World;

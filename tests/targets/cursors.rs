@@ -8,10 +8,11 @@ use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{DeploymentId, InvoiceNumber, ResourceId, ShortCode};
-use arcadia_shared::http::{MAX_LIMIT, PageRequest};
-use arcadia_shared::store::keys::{self, DueEntry, InvoiceEntry};
+use arcadia_api::MAX_LIMIT;
+use arcadia_domain::{DeploymentId, InvoiceNumber, ResourceId, ShortCode};
+use arcadia_functions::Error;
+use arcadia_functions::http::PageRequest;
+use arcadia_store::keys::{self, DueEntry, InvoiceEntry};
 use lambda_http::{Request, RequestExt as _};
 
 use super::requests::call;

@@ -5,14 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use arcadia_shared::domain::{
+use arcadia_domain::{
     Action, Actor, Addon, Aggregate, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command,
     CreateDeployment, Currency, DeploymentId, DunningPolicy, Effective, Event, EventKind, Interval, IntervalPrices,
-    Invoice, InvoiceNumber, MAX_PRICE_CENTS, Payment, Plan, Proration, Rejection, Resource, ResourceId, State,
-    Subscribe, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, Timestamp, Transition, UpdateDeployment,
+    Invoice, InvoiceNumber, InvoiceRow, MAX_PRICE_CENTS, Payment, Plan, Proration, Rejection, Resource, ResourceId,
+    State, Subscribe, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, Timestamp, Transition, UpdateDeployment,
     allowed_transitions, audit, create, decide, follow_invoices, replay, step, sum,
 };
-use arcadia_shared::store::{CommitId, items};
+use arcadia_store::keys::DEFAULT_DUE_SHARDS;
+use arcadia_store::{CommitId, items};
 use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
 
@@ -239,9 +240,23 @@ impl Shop {
         let item = items::DeploymentItem::new(&self.aggregate, 16, CommitId::new(Uuid::nil()));
         let row = items::to_item(&item).and_then(items::to_deployment).expect("a stored deployment");
         assert_eq!((&row.deployment, row.next_action), (deployment, self.aggregate.next_action()));
+        let id = deployment.id;
+        if let Some(subscription) = &self.aggregate.subscription {
+            let item = items::from_subscription(id, subscription, 1).expect("an item");
+            assert_eq!(&items::to_subscription(item).expect("a subscription").record, subscription);
+        }
+        for addon in &self.aggregate.addons {
+            let item = items::from_subscription_addon(id, addon, 1).expect("an item");
+            assert_eq!(&items::to_subscription_addon(item).expect("an add-on").record, addon);
+        }
         for event in &self.events {
             let item = items::from_event(deployment, event).expect("an item");
             assert_eq!(items::to_event(item).as_ref().ok(), Some(event));
+        }
+        for invoice in self.invoices.values() {
+            let row = InvoiceRow::new(deployment, invoice.clone());
+            let item = items::from_invoice(&row, DEFAULT_DUE_SHARDS).expect("an item");
+            assert_eq!(items::to_invoice(item).expect("an invoice"), row);
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use arcadia_shared::Error;
+use arcadia_functions::Error;
 use lambda_http::Request;
 use lambda_http::http::HeaderValue;
 use regex_lite::Regex;

@@ -3,11 +3,11 @@
 //!
 //! An input is an item as JSON. Objects of the one field `N`, `B`, `SS` or `NS` stand for DynamoDB's own types.
 
-use arcadia_shared::domain::{Aggregate, Authority, Versions, allowed_transitions};
-use arcadia_shared::http::{deployment_row_view, deployment_view, invoice_row_view, subscription_view};
-use arcadia_shared::store::items::{self, Item};
-use arcadia_shared::store::keys::DEFAULT_DUE_SHARDS;
-use arcadia_shared::store::{CommitId, StoreError};
+use arcadia_api::{deployment_row_view, deployment_view, invoice_row_view, subscription_view};
+use arcadia_domain::{Aggregate, Authority, Versions, allowed_transitions};
+use arcadia_store::items::{self, Item};
+use arcadia_store::keys::DEFAULT_DUE_SHARDS;
+use arcadia_store::{CommitId, StoreError};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Value};

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use arcadia_shared::domain::{Aggregate, Change, Versions};
-use arcadia_shared::store::items::{self, DeploymentItem, Item};
-use arcadia_shared::store::{CommitId, Present};
+use arcadia_domain::{Aggregate, Change, Versions};
+use arcadia_store::items::{self, DeploymentItem, Item};
+use arcadia_store::{CommitId, Present};
 use uuid::Uuid;
 
 /// The items of a deployment's present state by their sort keys.

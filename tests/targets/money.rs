@@ -4,7 +4,7 @@
 //! An input is numbers: an amount, a part and a whole; then prices of a plan and an add-on, the interval (0 to 3), and the
 //! seconds from the beginning of the subscription to the add-on and from there to its end.
 
-use arcadia_shared::domain::{
+use arcadia_domain::{
     Addon, AnchorMode, CatalogStatus, Charge, ChargeId, Interval, IntervalPrices, MAX_PRICE_CENTS, PlanTerms,
     Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId, Timestamp, end_of_second, prorate, sum,
 };

@@ -3,7 +3,7 @@
 //! An input is numbers: year, month, day, hour, minute and second of the anchor, the interval (0 to 3), whether it is the
 //! calendar's (0) or this moment's (1), an index, and the seconds from the anchor to a moment to look up.
 
-use arcadia_shared::domain::{Anchor, AnchorMode, Interval, Timestamp};
+use arcadia_domain::{Anchor, AnchorMode, Interval, Timestamp};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
 use super::script::Numbers;

@@ -8,13 +8,12 @@
 use std::cell::LazyCell;
 use std::sync::Arc;
 
-use arcadia_functions::{ROUTES, Route, respond};
-use arcadia_shared::Error;
-use arcadia_shared::auth::{ClaimNames, Principal, Scope};
-use arcadia_shared::domain::{Actor, Authority, Timestamp};
-use arcadia_shared::http::Call;
-use arcadia_shared::runtime::{App, Clock, Settings};
-use arcadia_shared::store::Store;
+use arcadia_domain::{Actor, Authority, Scope, Timestamp};
+use arcadia_functions::auth::{ClaimNames, Principal};
+use arcadia_functions::http::Call;
+use arcadia_functions::runtime::{App, Clock, Settings};
+use arcadia_functions::{Error, ROUTES, Route, respond};
+use arcadia_store::Store;
 use aws_sdk_dynamodb::config::http::HttpRequest;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};

@@ -1,12 +1,13 @@
 //! `PUT /addons/{code}`: creates an add-on, reprices it, retires it or brings it back. For `platform_admin`. Whoever
 //! has it attached keeps it as it was.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{Addon, MAX_PRICE_CENTS, MAX_QUANTITY, ShortCode};
-use arcadia_shared::http::fields::{integer, integers_by, text};
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::{Addon, MAX_PRICE_CENTS, MAX_QUANTITY, ShortCode};
 use serde_json::json;
+
+use crate::Error;
+use crate::http::fields::{integer, integers_by, text};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;

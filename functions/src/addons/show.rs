@@ -1,9 +1,10 @@
 //! `GET /addons/{code}`: shows an add-on of the catalog.
 
-use arcadia_shared::Error;
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let addon = app.store.load_addon(&call.path("code")?).await?.ok_or(Error::NotFound)?;

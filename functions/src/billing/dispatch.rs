@@ -1,13 +1,14 @@
 //! `billing_dispatch`: puts one message for each shard in which something is due into the queue. A shard's messages form
 //! one group, so that one sweep at a time works on it.
 
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::{StoreError, error_chain};
+use arcadia_store::{StoreError, error_chain};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+
+use crate::runtime::App;
 
 /// How many messages SQS takes at once.
 const MAX_BATCH: usize = 10;

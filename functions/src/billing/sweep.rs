@@ -8,11 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::{DeploymentId, Timestamp};
-use arcadia_shared::metrics;
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::{DuePage, DueRow, StoreError, error_chain, keys};
+use arcadia_domain::{DeploymentId, Scope, Timestamp};
+use arcadia_store::{DuePage, DueRow, StoreError, error_chain, keys, metrics};
 use chrono::TimeDelta;
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use serde::Serialize;
@@ -20,6 +17,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::catch_up::{CaughtUp, Outcome, Policies, Steps, catch_up, due_action};
+use crate::metric_lines::measured;
+use crate::runtime::App;
 
 /// How many deployments are worked on at a time.
 pub const CONCURRENCY: usize = 32;
@@ -75,7 +74,7 @@ enum Worked {
 /// # Errors
 /// [`StoreError`] if DynamoDB does not answer, unless a message can be named instead.
 pub async fn handle(app: &App, event: &Value, time_left: Duration) -> Result<Value, StoreError> {
-    metrics::measured(answer(app, event, time_left)).await
+    measured(answer(app, event, time_left)).await
 }
 
 async fn answer(app: &App, event: &Value, time_left: Duration) -> Result<Value, StoreError> {
@@ -105,7 +104,7 @@ async fn answer(app: &App, event: &Value, time_left: Duration) -> Result<Value, 
 /// [`StoreError`] if the due index cannot be read.
 pub async fn sweep(app: &App, stop_at: Instant) -> Result<Report, StoreError> {
     let shards: Vec<u8> = (0..app.store.due_shards()).collect();
-    metrics::measured(sweep_shards(app, &shards, stop_at)).await
+    measured(sweep_shards(app, &shards, stop_at)).await
 }
 
 /// Takes every step that is due in some shards, until `stop_at`. What DynamoDB did not answer for is looked at again as

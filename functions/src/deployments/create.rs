@@ -1,13 +1,14 @@
 //! `POST /deployments`: creates a deployment.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{CreateDeployment, DeploymentId, TenantId, create};
-use arcadia_shared::http::fields::{Unread, text, timestamp};
-use arcadia_shared::http::{Answer, Call, deployment_view};
-use arcadia_shared::runtime::App;
+use arcadia_api::deployment_view;
+use arcadia_domain::{CreateDeployment, DeploymentId, TenantId, create};
 use serde_json::json;
 
+use crate::Error;
 use crate::execute::commit;
+use crate::http::fields::{Unread, text, timestamp};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let now = app.clock.now();

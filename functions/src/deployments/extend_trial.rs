@@ -1,13 +1,14 @@
 //! `POST /deployments/{id}/trial`: lets a trial that is running end later or earlier. For `platform_admin`.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::Command;
-use arcadia_shared::http::fields::timestamp;
-use arcadia_shared::http::{Answer, Call, deployment_view, subscription_view};
-use arcadia_shared::runtime::App;
+use arcadia_api::{deployment_view, subscription_view};
+use arcadia_domain::Command;
 use serde_json::json;
 
+use crate::Error;
 use crate::execute::{Current, execute};
+use crate::http::fields::timestamp;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

@@ -1,11 +1,13 @@
 //! `GET /deployments`: lists deployments, newest first; those of a plan by its version, newest first.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::ShortCode;
-use arcadia_shared::http::{Answer, Call, PageRequest, deployment_row_view};
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::{DeploymentFilter, DeploymentRow};
+use arcadia_api::deployment_row_view;
+use arcadia_domain::{DeploymentRow, ShortCode};
+use arcadia_store::DeploymentFilter;
 use serde_json::{Value, json};
+
+use crate::Error;
+use crate::http::{Answer, Call, PageRequest};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let plan_code: Option<ShortCode> = call.parsed_parameter("plan_code")?;

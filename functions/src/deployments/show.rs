@@ -2,11 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{allowed_transitions, next_invoice};
-use arcadia_shared::http::{Answer, Call, DEFAULT_LIMIT, NextInvoiceView, deployment_view, subscription_view};
-use arcadia_shared::runtime::App;
+use arcadia_api::{DEFAULT_LIMIT, NextInvoiceView, deployment_view, subscription_view};
+use arcadia_domain::{allowed_transitions, next_invoice};
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

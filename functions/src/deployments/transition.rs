@@ -1,13 +1,14 @@
 //! `POST /deployments/{id}/transition`: moves a deployment to another state, or tells what would happen.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{Command, Transition};
-use arcadia_shared::http::fields::{boolean, text, timestamp};
-use arcadia_shared::http::{Answer, Call, deployment_view};
-use arcadia_shared::runtime::App;
+use arcadia_api::deployment_view;
+use arcadia_domain::{Command, Transition};
 use serde_json::json;
 
+use crate::Error;
 use crate::execute::{Current, Executed, Mode, execute};
+use crate::http::fields::{boolean, text, timestamp};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

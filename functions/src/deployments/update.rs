@@ -1,12 +1,12 @@
 //! `PATCH /deployments/{id}`: changes a deployment's own fields. What is left out stays; null clears.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{Command, UpdateDeployment};
-use arcadia_shared::http::fields::{boolean, text};
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::{Command, UpdateDeployment};
 
+use crate::Error;
 use crate::execute::{Current, execute};
+use crate::http::fields::{boolean, text};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

@@ -1,8 +1,9 @@
 //! `count_figures`: reads the table's stream and adds up what each commit says that it changes of the figures of the business.
 
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::{Difference, StoreError, error_chain, stream};
+use arcadia_store::{Difference, StoreError, error_chain, stream};
 use serde_json::{Value, json};
+
+use crate::runtime::App;
 
 /// How many differences one transaction adds: what Lambda hands over at most.
 const BATCH: usize = 1_000;

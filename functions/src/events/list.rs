@@ -1,10 +1,11 @@
 //! `GET /deployments/{id}/events`: a deployment's history, newest first or oldest first.
 
-use arcadia_shared::Error;
-use arcadia_shared::http::{Answer, Call, Order, PageRequest};
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::EventRange;
+use arcadia_store::EventRange;
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call, Order, PageRequest};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

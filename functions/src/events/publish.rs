@@ -1,12 +1,13 @@
 //! `publish_events`: turns records of the table's stream into CloudEvents, for the pipe that puts them on the event bus.
 //! What the pipe lets pass is told by `template.yaml`.
 
-use arcadia_shared::domain::{DeploymentId, Event, TenantId, Timestamp};
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::items::EventRecord;
-use arcadia_shared::store::{StoreError, error_chain, keys, stream};
+use arcadia_domain::{DeploymentId, Event, TenantId, Timestamp};
+use arcadia_store::items::EventRecord;
+use arcadia_store::{StoreError, error_chain, keys, stream};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::runtime::App;
 
 /// Who says that it happened, as CloudEvents and EventBridge both have it.
 pub const SOURCE: &str = "cloud.arcadia";

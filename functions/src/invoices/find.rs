@@ -1,12 +1,13 @@
 //! `GET /invoices`: invoices across deployments, as JSON or CSV.
 
-use arcadia_shared::Error;
-use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::DeploymentId;
-use arcadia_shared::http::{Answer, Call, PageRequest, invoice_row_view, invoices_as_csv};
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::InvoiceFilter;
+use arcadia_api::invoice_row_view;
+use arcadia_domain::{DeploymentId, Scope};
+use arcadia_store::InvoiceFilter;
 use serde_json::{Value, json};
+
+use crate::Error;
+use crate::http::{Answer, Call, PageRequest, invoices_as_csv};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page = PageRequest::from_call(call)?;

@@ -1,10 +1,12 @@
 //! `GET /deployments/{id}/invoices`: a deployment's invoices, newest first.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::InvoiceNumber;
-use arcadia_shared::http::{Answer, Call, PageRequest, invoice_view};
-use arcadia_shared::runtime::App;
+use arcadia_api::invoice_view;
+use arcadia_domain::InvoiceNumber;
 use serde_json::{Value, json};
+
+use crate::Error;
+use crate::http::{Answer, Call, PageRequest};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

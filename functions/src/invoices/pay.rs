@@ -1,13 +1,13 @@
 //! `POST /deployments/{id}/invoices/{number}/payments`: takes note of a payment. The same reference is the same payment,
 //! however often it is reported. For `platform_admin` and `payment_provider`.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{Command, Payment};
-use arcadia_shared::http::fields::{integer, text};
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::{Command, Payment};
 
+use crate::Error;
 use crate::execute::{Current, execute};
+use crate::http::fields::{integer, text};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

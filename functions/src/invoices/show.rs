@@ -1,9 +1,11 @@
 //! `GET /deployments/{id}/invoices/{number}`: shows an invoice with its lines and payments.
 
-use arcadia_shared::Error;
-use arcadia_shared::http::{Answer, Call, invoice_view};
-use arcadia_shared::runtime::App;
+use arcadia_api::invoice_view;
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

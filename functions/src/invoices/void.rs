@@ -1,12 +1,12 @@
 //! `POST /deployments/{id}/invoices/{number}/void`: takes back an invoice that should not have been issued. For
 //! `platform_admin`.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::Command;
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::Command;
 
+use crate::Error;
 use crate::execute::{Current, execute};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

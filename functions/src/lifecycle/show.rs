@@ -1,11 +1,12 @@
 //! `GET /lifecycle`: the map, and who may make each move.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::lifecycle::{INITIAL_STATES, Move, Standing};
-use arcadia_shared::domain::{Authority, State};
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::lifecycle::{INITIAL_STATES, Move, Standing};
+use arcadia_domain::{Authority, State};
 use serde_json::{Value, json};
+
+use crate::Error;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 #[allow(clippy::unused_async, reason = "every handler has the same form")]
 pub async fn handle(_: &App, _: &Call) -> Result<Answer, Error> {

@@ -1,10 +1,11 @@
 //! `GET /plans`: lists plans by code, each with its newest version.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::ShortCode;
-use arcadia_shared::http::{Answer, Call, PageRequest};
-use arcadia_shared::runtime::App;
+use arcadia_domain::ShortCode;
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call, PageRequest};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page: PageRequest<ShortCode> = PageRequest::from_call(call)?;

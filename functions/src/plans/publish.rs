@@ -1,11 +1,12 @@
 //! `POST /plans/{code}/versions`: publishes a version of a plan, for good. For `platform_admin`.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{CatalogStatus, MAX_PRICE_CENTS, MAX_TRIAL_DAYS, Rejection, ShortCode};
-use arcadia_shared::http::fields::{integer, text};
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::{CatalogStatus, MAX_PRICE_CENTS, MAX_TRIAL_DAYS, Rejection, ShortCode};
 use serde_json::json;
+
+use crate::Error;
+use crate::http::fields::{integer, text};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;

@@ -1,11 +1,12 @@
 //! `PUT /plans/{code}`: creates a plan, renames it, retires it or brings it back. For `platform_admin`.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{Plan, ShortCode};
-use arcadia_shared::http::fields::text;
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::{Plan, ShortCode};
 use serde_json::json;
+
+use crate::Error;
+use crate::http::fields::text;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;

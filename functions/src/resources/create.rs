@@ -1,13 +1,13 @@
 //! `POST /deployments/{id}/resources`: records a cloud resource of a deployment. For `platform_admin` and `data_plane`.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{Command, DeploymentId, Resource, ResourceId};
-use arcadia_shared::http::fields::text;
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::{Command, DeploymentId, Resource, ResourceId};
 use serde_json::json;
 
+use crate::Error;
 use crate::execute::{Current, execute};
+use crate::http::fields::text;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let deployment_id: DeploymentId = call.path("id")?;

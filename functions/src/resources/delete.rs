@@ -1,13 +1,13 @@
 //! `DELETE /deployments/{id}/resources/{resource_id}`: marks a cloud resource as deleted. Doing so twice is no error.
 //! For `platform_admin` and `data_plane`.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::Command;
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::Command;
 use serde_json::json;
 
+use crate::Error;
 use crate::execute::{Current, execute};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

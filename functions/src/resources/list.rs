@@ -1,9 +1,10 @@
 //! `GET /deployments/{id}/resources`: a deployment's cloud resources, deleted ones included, newest first.
 
-use arcadia_shared::Error;
-use arcadia_shared::http::{Answer, Call, PageRequest};
-use arcadia_shared::runtime::App;
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call, PageRequest};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

@@ -1,13 +1,14 @@
 //! `POST /deployments/{id}/subscription/addons`: attaches an add-on at its present price, for good.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{Command, Rejection, ShortCode, SubscriptionAddonId};
-use arcadia_shared::http::fields::text;
-use arcadia_shared::http::{Answer, Call, SubscriptionAddonView, subscription_view};
-use arcadia_shared::runtime::App;
+use arcadia_api::{SubscriptionAddonView, subscription_view};
+use arcadia_domain::{Command, Rejection, ShortCode, SubscriptionAddonId};
 use serde_json::json;
 
+use crate::Error;
 use crate::execute::{Current, execute};
+use crate::http::fields::text;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

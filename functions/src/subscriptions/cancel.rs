@@ -1,12 +1,12 @@
 //! `POST /deployments/{id}/subscription/cancellation`: cancels the subscription at the end of its period, or now.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{Command, Effective};
-use arcadia_shared::http::fields::text;
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::{Command, Effective};
 
+use crate::Error;
 use crate::execute::{Current, execute};
+use crate::http::fields::text;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

@@ -1,14 +1,15 @@
 //! `POST /deployments/{id}/subscription/change`: changes the plan version, or tells what that would cost.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{ChangePlan, Command, Effective, Proration, Rejection, ShortCode, Subscription};
-use arcadia_shared::http::fields::{boolean, integer, text};
-use arcadia_shared::http::{Answer, Call, subscription_view};
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::Wanted;
+use arcadia_api::subscription_view;
+use arcadia_domain::{ChangePlan, Command, Effective, Proration, Rejection, ShortCode, Subscription};
+use arcadia_store::Wanted;
 use serde_json::json;
 
+use crate::Error;
 use crate::execute::{Current, Executed, Mode, execute};
+use crate::http::fields::{boolean, integer, text};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 struct Body {
     plan_code: ShortCode,

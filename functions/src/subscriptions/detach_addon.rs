@@ -1,11 +1,11 @@
 //! `DELETE /deployments/{id}/subscription/addons/{addon_id}`: detaches an add-on.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::Command;
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::Command;
 
+use crate::Error;
 use crate::execute::{Current, execute};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;

@@ -1,16 +1,17 @@
 //! `POST /deployments/{id}/subscribe`: subscribes a deployment to a plan, with add-ons.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{
+use arcadia_api::subscription_view;
+use arcadia_domain::{
     AnchorMode, Command, MAX_ADDONS, Rejection, ShortCode, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp,
 };
-use arcadia_shared::http::fields::{integer, list, text, timestamp};
-use arcadia_shared::http::{Answer, Call, subscription_view};
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::{Offer, Wanted};
+use arcadia_store::{Offer, Wanted};
 use serde_json::json;
 
+use crate::Error;
 use crate::execute::{Current, execute};
+use crate::http::fields::{integer, list, text, timestamp};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 struct Body {
     plan_code: ShortCode,

@@ -1,10 +1,12 @@
 //! `GET /tenants`: lists tenants by their id, each with how many deployments it has and what it owes.
 
-use arcadia_shared::Error;
-use arcadia_shared::http::{Answer, Call, PageRequest, TenantView};
-use arcadia_shared::runtime::App;
+use arcadia_api::TenantView;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call, PageRequest};
+use crate::runtime::App;
 
 /// How many tenants are added up at a time.
 const CONCURRENCY: usize = 16;

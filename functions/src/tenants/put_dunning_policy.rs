@@ -1,12 +1,13 @@
 //! `PUT /tenants/{tenant_id}/dunning-policy`: sets a tenant's dunning policy. No deadline that already runs moves. For
 //! `platform_admin`.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{DunningPolicy, MAX_POLICY_DAYS, Rejection, TenantId};
-use arcadia_shared::http::fields::integer;
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::{DunningPolicy, MAX_POLICY_DAYS, Rejection, TenantId};
 use serde_json::json;
+
+use crate::Error;
+use crate::http::fields::integer;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let tenant_id: TenantId = call.path("tenant_id")?;

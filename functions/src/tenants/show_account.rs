@@ -1,12 +1,14 @@
 //! `GET /tenants/{tenant_id}/account`: all that a tenant has and owes, from its deployments as they are stored, and the
 //! statement of a month from its invoices.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::{Month, TenantId};
-use arcadia_shared::http::{AccountView, Answer, Call, StatementView};
-use arcadia_shared::runtime::App;
+use arcadia_api::{AccountView, StatementView};
+use arcadia_domain::{Month, TenantId};
 use futures_util::future::try_join;
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let tenant_id: TenantId = call.path("tenant_id")?;

@@ -1,10 +1,11 @@
 //! `GET /tenants/{tenant_id}/dunning-policy`: shows a tenant's dunning policy, or the default that counts without one.
 
-use arcadia_shared::Error;
-use arcadia_shared::domain::TenantId;
-use arcadia_shared::http::{Answer, Call};
-use arcadia_shared::runtime::App;
+use arcadia_domain::TenantId;
 use serde_json::json;
+
+use crate::Error;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let tenant_id: TenantId = call.path("tenant_id")?;

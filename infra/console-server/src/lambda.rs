@@ -27,7 +27,7 @@ pub fn answer(console: &Console, request: &Request) -> Response<Body> {
     }
 }
 
-/// A problem in the form of `arcadia_shared::http::problem`, which brings the SDK of DynamoDB with it; a test holds the
+/// A problem in the form of `arcadia_functions::http::problem`, which brings the SDK of DynamoDB with it; a test holds the
 /// two together.
 fn problem(request: &Request, status: StatusCode, code: &str, detail: &str) -> Response<Body> {
     let body = json!({

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use arcadia_shared::domain::Timestamp;
+use arcadia_domain::Timestamp;
 use chrono::SecondsFormat;
 
 use crate::docs;

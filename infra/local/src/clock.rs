@@ -4,9 +4,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use arcadia_shared::domain::{InvalidValue, Timestamp};
-use arcadia_shared::http::fields;
-use arcadia_shared::runtime::Clock;
+use arcadia_domain::{InvalidValue, Timestamp};
+use arcadia_functions::http::fields;
+use arcadia_functions::runtime::Clock;
 use chrono::{Datelike, SubsecRound, TimeDelta};
 use serde_json::Value;
 

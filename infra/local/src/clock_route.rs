@@ -1,14 +1,13 @@
 //! `/local/clock`: shows a test clock and moves it on. It is no route of the product: there is no function for it, and
 //! without a test clock it is not there.
 
-use arcadia_functions::{Audience, problem_response};
-use arcadia_shared::Error;
-use arcadia_shared::auth::Principal;
-use arcadia_shared::error::FieldError;
-use arcadia_shared::http::Call;
-use arcadia_shared::http::fields::{integer, timestamp};
-use arcadia_shared::http::problem::Problem;
-use arcadia_shared::store::error_chain;
+use arcadia_functions::auth::Principal;
+use arcadia_functions::error::FieldError;
+use arcadia_functions::http::Call;
+use arcadia_functions::http::fields::{integer, timestamp};
+use arcadia_functions::http::problem::Problem;
+use arcadia_functions::{Audience, Error, problem_response};
+use arcadia_store::error_chain;
 use axum::http::{HeaderValue, Method, Response, header};
 use chrono::TimeDelta;
 use lambda_http::{Body, Request};

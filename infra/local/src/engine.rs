@@ -1,5 +1,5 @@
 //! DynamoDB on one machine: an embedded engine that the SDK and all that it does asks as it would ask DynamoDB, except that
-//! requests stay within the process. Tables and items are in `arcadia_shared::store`.
+//! requests stay within the process. Tables and items are in `arcadia_store`.
 
 mod in_process;
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::{fmt, io, thread};
 
-use arcadia_shared::runtime::local_client;
+use arcadia_functions::runtime::local_client;
 use aws_sdk_dynamodb::Client;
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use dynoxide::Database;
@@ -165,8 +165,8 @@ fn open(storage: &Storage, purpose: Purpose) -> Result<Database, EngineError> {
 mod tests {
     use std::collections::HashMap;
 
-    use arcadia_shared::store::error_chain;
-    use arcadia_shared::store::schema::{STATE_INDEX, create_table};
+    use arcadia_store::error_chain;
+    use arcadia_store::schema::{STATE_INDEX, create_table};
     use aws_sdk_dynamodb::types::{
         AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
     };

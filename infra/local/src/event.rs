@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use arcadia_shared::domain::Timestamp;
+use arcadia_domain::Timestamp;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use base64::Engine;

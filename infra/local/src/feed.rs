@@ -9,12 +9,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arcadia_domain::{DeploymentId, Scope, TenantId};
 use arcadia_functions::events::publish::CloudEvent;
-use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::{DeploymentId, TenantId};
-use arcadia_shared::runtime::{Clock as _, RealClock};
-use arcadia_shared::store::items::{EventRecord, Item, to_event_record};
-use arcadia_shared::store::keys::EVENT_PREFIX;
+use arcadia_functions::runtime::{Clock as _, RealClock};
+use arcadia_store::items::{EventRecord, Item, to_event_record};
+use arcadia_store::keys::EVENT_PREFIX;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,

@@ -8,12 +8,11 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use arcadia_console::{Claims, Console};
-use arcadia_functions::{ROUTES, Route, problem_response, respond};
-use arcadia_shared::Error;
-use arcadia_shared::auth::ClaimNames;
-use arcadia_shared::domain::Timestamp;
-use arcadia_shared::http::problem::Problem;
-use arcadia_shared::runtime::App;
+use arcadia_domain::Timestamp;
+use arcadia_functions::auth::ClaimNames;
+use arcadia_functions::http::problem::Problem;
+use arcadia_functions::runtime::App;
+use arcadia_functions::{Error, ROUTES, Route, problem_response, respond};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -23,13 +22,12 @@ use futures_util::StreamExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::clock_route;
-use crate::docs;
 use crate::event::{self, EventError};
 use crate::events_route::{self, Events};
 use crate::issuer::Issuer;
 use crate::proof::{self, Proof};
 use crate::sweeper::TestClock;
+use crate::{clock_route, docs};
 
 /// The longest body that API Gateway takes, in bytes.
 pub const MAX_BODY_LEN: usize = 10 * 1024 * 1024;
@@ -423,13 +421,13 @@ mod clock_tests;
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use arcadia_shared::runtime::{Clock, Settings};
-    use arcadia_shared::store::Store;
+    use arcadia_functions::runtime::{Clock, Settings};
+    use arcadia_store::Store;
     use chrono::TimeDelta;
 
     use super::*;
     use crate::issuer::{Role, TokenRequest, claim_names};
-    use arcadia_shared::runtime::local_client;
+    use arcadia_functions::runtime::local_client;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 

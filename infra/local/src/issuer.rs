@@ -1,12 +1,12 @@
 //! A token issuer for one machine: it does what the OIDC issuer and API Gateway's JWT authorizer do in a deployed
-//! stack. What the claims mean is decided in `arcadia_shared::auth`, not here.
+//! stack. What the claims mean is decided in `arcadia_functions::auth`, not here.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use arcadia_shared::auth::ClaimNames;
-use arcadia_shared::domain::{TenantId, Timestamp};
+use arcadia_domain::{TenantId, Timestamp};
+use arcadia_functions::auth::ClaimNames;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;

@@ -5,7 +5,7 @@
 //! neither as a token nor again. It names the address on which the program listens: a program in between could hand a proof
 //! on, but no token is sent to it.
 
-use arcadia_shared::domain::Timestamp;
+use arcadia_domain::Timestamp;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::Body;
 use serde_json::{Value, json};

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use arcadia_shared::runtime;
-use arcadia_shared::store::schema::create_table;
-use arcadia_shared::store::{StoreError, error_chain};
+use arcadia_functions::runtime;
+use arcadia_store::schema::create_table;
+use arcadia_store::{StoreError, error_chain};
 use aws_sdk_dynamodb::Client;
 
 use crate::data::{DataError, DatabaseLock};

@@ -5,11 +5,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arcadia_domain::{Scope, Timestamp};
 use arcadia_functions::billing::sweep::{Report, sweep};
-use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::Timestamp;
-use arcadia_shared::runtime::{App, Clock};
-use arcadia_shared::store::{StoreError, error_chain};
+use arcadia_functions::runtime::{App, Clock};
+use arcadia_store::{StoreError, error_chain};
 use chrono::{Datelike, TimeDelta};
 use futures_util::future::try_join_all;
 use tokio::sync::Mutex;

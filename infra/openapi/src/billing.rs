@@ -1,9 +1,9 @@
 //! Invoices, payments and dunning policies.
 
-use arcadia_shared::domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, PaymentReference, Power};
-use arcadia_shared::http::{
+use arcadia_api::{
     AccountView, AttentionView, DeploymentView, InvoiceRowView, InvoiceView, ScheduleEntryView, SummaryView, TenantView,
 };
+use arcadia_domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, PaymentReference, Power};
 use schemars::JsonSchema;
 use serde_json::json;
 

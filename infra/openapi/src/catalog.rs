@@ -1,6 +1,6 @@
 //! The catalog: plans and add-ons. And the lifecycle's map, which is as public.
 
-use arcadia_shared::domain::{
+use arcadia_domain::{
     Addon, Authority, CatalogStatus, Currency, DisplayName, Interval, IntervalPrices, MAX_PRICE_CENTS, MAX_QUANTITY,
     MAX_TRIAL_DAYS, Plan, PlanVersion, State,
 };

@@ -1,10 +1,10 @@
 //! Deployments, their history and their cloud resources.
 
-use arcadia_shared::domain::{
+use arcadia_api::{DeploymentRowView, DeploymentView, NextInvoiceView, SubscriptionView};
+use arcadia_domain::{
     DisplayName, Event, Notes, Power, ProviderReference, Reason, Resource, ShortCode, Slug, State, TemplateVersion,
     TenantId,
 };
-use arcadia_shared::http::{DeploymentRowView, DeploymentView, NextInvoiceView, SubscriptionView};
 use schemars::JsonSchema;
 use serde_json::json;
 

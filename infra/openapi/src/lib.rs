@@ -23,14 +23,13 @@ mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arcadia_domain::{Authority, Grant, Power};
 use arcadia_functions::{Audience, ROUTES, Route};
-use arcadia_shared::domain::{Authority, Grant, Power};
+use operation::{Answer, Body, Operation};
+use parameters::{open_parts, path_parameter};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
-
-use operation::{Answer, Body, Operation};
-use parameters::{open_parts, path_parameter};
 
 /// What a typical call of each operation costs, by handler name, as `tests/it/costs.rs` measures it.
 const COSTS: &str = include_str!("../../../docs/costs.json");

@@ -1,6 +1,6 @@
 //! How an operation is described: what stands here in words and types, [`crate::document`] joins with the route.
 
-use arcadia_shared::domain::Power;
+use arcadia_domain::Power;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 

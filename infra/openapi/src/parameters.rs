@@ -1,10 +1,10 @@
 //! What stands in paths, queries and headers.
 
-use arcadia_shared::domain::{
+use arcadia_api::{DEFAULT_LIMIT, MAX_LIMIT};
+use arcadia_domain::{
     Action, Attention, DeploymentId, InvoiceNumber, ResourceId, ShortCode, Slug, State, SubscriptionAddonId, TenantId,
 };
-use arcadia_shared::http::{DEFAULT_LIMIT, MAX_LIMIT};
-use arcadia_shared::store::ListedStatus;
+use arcadia_store::ListedStatus;
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 

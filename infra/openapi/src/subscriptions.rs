@@ -1,7 +1,7 @@
 //! What a deployment has bought: its subscription, add-ons, changes of plan and cancellation.
 
-use arcadia_shared::domain::{AnchorMode, Effective, Event, Line, MAX_ADDONS, Power, Proration, ShortCode};
-use arcadia_shared::http::{InvoiceView, SubscriptionAddonView, SubscriptionView};
+use arcadia_api::{InvoiceView, SubscriptionAddonView, SubscriptionView};
+use arcadia_domain::{AnchorMode, Effective, Event, Line, MAX_ADDONS, Power, Proration, ShortCode};
 use schemars::JsonSchema;
 use serde_json::json;
 

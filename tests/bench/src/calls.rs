@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use arcadia_shared::runtime::{Clock as _, RealClock};
+use arcadia_functions::runtime::{Clock as _, RealClock};
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use chrono::SecondsFormat;
 use serde_json::json;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arcadia_functions::runtime::RealClock;
 use arcadia_local::engine::{Engine, Purpose, Storage};
-use arcadia_shared::runtime::RealClock;
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::{AttributeValue, Database, ImportOptions, Item};
 use serde_json::{Value, json};

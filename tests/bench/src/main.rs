@@ -35,7 +35,7 @@ use std::error::Error;
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use arcadia_shared::runtime::{Clock as _, RealClock};
+use arcadia_functions::runtime::{Clock as _, RealClock};
 use clap::{Parser, ValueEnum};
 use report::{Section, put_into};
 

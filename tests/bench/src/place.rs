@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use arcadia_domain::Timestamp;
+use arcadia_functions::auth::ClaimNames;
+use arcadia_functions::runtime::{App, Clock, RealClock, Settings, local_client};
 use arcadia_functions::{Route, find_route, respond};
-use arcadia_shared::auth::ClaimNames;
-use arcadia_shared::domain::Timestamp;
-use arcadia_shared::runtime::{App, Clock, RealClock, Settings, local_client};
-use arcadia_shared::store::{Store, schema};
+use arcadia_store::{Store, schema};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Body, Request};

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arcadia_domain::Timestamp;
 use arcadia_functions::billing::sweep::{CONCURRENCY, MARGIN, sweep_shards};
-use arcadia_shared::domain::Timestamp;
 use tokio::time::Instant;
 
 use crate::place::{Place, SetClock};

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arcadia_domain::Timestamp;
 use arcadia_functions::billing::sweep::{CONCURRENCY, sweep};
-use arcadia_shared::domain::Timestamp;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Put, PutRequest, ReturnValuesOnConditionCheckFailure, TransactWriteItem, WriteRequest,
 };

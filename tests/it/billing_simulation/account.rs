@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use arcadia_shared::domain::{
+use arcadia_domain::{
     DunningPolicy, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, State, Subscription,
     SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, Timestamp, follow_invoices,
 };

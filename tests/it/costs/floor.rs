@@ -7,18 +7,17 @@
 
 use std::fmt::Write as _;
 
-use arcadia_shared::domain::{Attention, InvoiceStatus, State};
-use arcadia_shared::store::keys::{
+use Entry::{Appears, Goes, Moves, Rewritten};
+use arcadia_domain::{Attention, InvoiceStatus, State};
+use arcadia_store::keys::{
     DEFAULT_DUE_SHARDS, STATE_SHARDS, attention_partitions, due_partition, invoices_by_status_partition,
     invoices_partition, tenants_partition,
 };
-use arcadia_shared::store::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
+use arcadia_store::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
 use serde_json::Value;
 
-use crate::harness::capacity::{Consistency, Cost, Index, Items, half_read_units, item_size, write_units};
-
 use super::{TENANT, Target};
-use Entry::{Appears, Goes, Moves, Rewritten};
+use crate::harness::capacity::{Consistency, Cost, Index, Items, half_read_units, item_size, write_units};
 
 /// What an operation cannot do without.
 #[derive(Debug, Clone, Default)]

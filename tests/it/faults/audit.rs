@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arcadia_shared::domain::{Aggregate, Event, EventKind, InvoiceStatus, Resource, replay};
-use arcadia_shared::http::{deployment_view, invoice_view, subscription_view};
-use arcadia_shared::store::items;
+use arcadia_api::{deployment_view, invoice_view, subscription_view};
+use arcadia_domain::{Aggregate, Event, EventKind, InvoiceStatus, Resource, replay};
+use arcadia_store::items;
 use serde_json::{Value, json};
 
 use super::ledger::{Entry, Ledger, Operation, Outcome, What, lock};

@@ -1,7 +1,7 @@
 //! Clients that do as they please: they look at a deployment that others change too, and do something to it that is
 //! mostly allowed.
 
-use arcadia_shared::domain::State;
+use arcadia_domain::State;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};

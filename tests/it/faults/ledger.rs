@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use arcadia_functions::billing::sweep;
-use arcadia_shared::store::StoreError;
+use arcadia_store::StoreError;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::Value;

@@ -5,15 +5,16 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arcadia_functions::billing::sweep::{self, Report};
-use arcadia_shared::auth::{ClaimNames, Scope};
-use arcadia_shared::domain::{
+use arcadia_domain::{
     Actor, Aggregate, AnchorMode, Authority, CatalogStatus, Change, Command, CreateDeployment, DeploymentId,
-    DunningPolicy, Event, Interval, Invoice, Plan, Subscribe, SubscriptionId, Timestamp, audit, create, decide, replay,
+    DunningPolicy, Event, Interval, Invoice, Plan, Scope, Subscribe, SubscriptionId, Timestamp, audit, create, decide,
+    replay,
 };
-use arcadia_shared::runtime::{App, Clock as _, Settings};
-use arcadia_shared::store::items::{self, Item, string};
-use arcadia_shared::store::{Store, keys};
+use arcadia_functions::auth::ClaimNames;
+use arcadia_functions::billing::sweep::{self, Report};
+use arcadia_functions::runtime::{App, Clock as _, Settings};
+use arcadia_store::items::{self, Item, string};
+use arcadia_store::{Store, keys};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use arcadia_shared::store::items::{number, string};
-use arcadia_shared::store::keys;
+use arcadia_store::items::{number, string};
+use arcadia_store::keys;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub const BEGINNING: &str = "2027-01-01T00:00:00Z";
 
 /// The types of events there are, as the code itself lists them when it meets another.
 pub fn event_types() -> Vec<String> {
-    let unknown = serde_json::from_value::<arcadia_shared::domain::EventKind>(json!({"type": "?", "data": {}}));
+    let unknown = serde_json::from_value::<arcadia_domain::EventKind>(json!({"type": "?", "data": {}}));
     let error = unknown.expect_err("there is no such type").to_string();
     let (_, names) = error.split_once("expected one of ").expect("the names that there are");
     names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()

@@ -1,8 +1,10 @@
 //! Every route, as a test that tries them all needs to know it: for whom it is, what a call names, which body it accepts
 //! and on what. A route without a row does not compile.
 
+use Audience::{Admins, Everyone, Holders, Watchers};
+use Names::{Deployment, Nothing, Part, TenantInBody, TenantInPath, TenantInQuery};
+use arcadia_domain::Power::{RecordPayments, RecordResources};
 use arcadia_functions::{Audience, ROUTES, Route};
-use arcadia_shared::domain::Power::{RecordPayments, RecordResources};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
@@ -10,8 +12,6 @@ use super::World;
 use super::client::Http;
 use super::shop::merged;
 use super::world::{id_of, token, user};
-use Audience::{Admins, Everyone, Holders, Watchers};
-use Names::{Deployment, Nothing, Part, TenantInBody, TenantInPath, TenantInQuery};
 
 /// An id that nothing has.
 pub const MISSING: &str = "01920000-0000-7000-8000-000000000000";

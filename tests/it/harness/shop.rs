@@ -1,10 +1,9 @@
 //! A catalog to buy from, and what is done with a subscription.
 
-use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::{Aggregate, DeploymentId, Event, SubscriptionStatus, Timestamp, replay};
-use arcadia_shared::http::{deployment_view, subscription_view};
-use arcadia_shared::runtime::Clock as _;
-use arcadia_shared::store::Store;
+use arcadia_api::{deployment_view, subscription_view};
+use arcadia_domain::{Aggregate, DeploymentId, Event, Scope, SubscriptionStatus, Timestamp, replay};
+use arcadia_functions::runtime::Clock as _;
+use arcadia_store::Store;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! The table's stream, read as EventBridge Pipes reads it: records as JSON, and the filter that lets them pass.
 
-use arcadia_shared::store::{Store, StoreError};
+use arcadia_store::{Store, StoreError};
 use aws_sdk_dynamodb::types::{StreamSpecification, StreamViewType};
 use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::config::{BehaviorVersion, Builder, Credentials, Region};

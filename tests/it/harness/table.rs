@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, RandomState};
+use std::time::Duration;
 
-use arcadia_shared::domain::{Deployment, DeploymentId};
-use arcadia_shared::store::items::{Item, number, string, to_deployment};
-use arcadia_shared::store::keys::{self, Key};
+use arcadia_domain::{Deployment, DeploymentId};
+use arcadia_store::items::{Item, number, string, to_deployment};
+use arcadia_store::keys::{self, Key};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -13,7 +14,6 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use serde_json::{Value, json};
-use std::time::Duration;
 use uuid::Uuid;
 
 /// All that a table holds, by key; two are equal when their tables are.

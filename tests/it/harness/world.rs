@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use std::{fs, future, thread};
 
+use arcadia_domain::{Deployment, Event, State, Timestamp};
+use arcadia_functions::auth::ClaimNames;
+use arcadia_functions::runtime::{App, Clock, Settings};
 use arcadia_local::gateway;
 use arcadia_local::issuer::{AUDIENCE, ISSUER, Issuer, KEY_FILE};
-use arcadia_shared::auth::ClaimNames;
-use arcadia_shared::domain::{Deployment, Event, State, Timestamp};
-use arcadia_shared::runtime::{App, Clock, Settings};
-use arcadia_shared::store::{Store, schema};
+use arcadia_store::{Store, schema};
 use aws_sdk_dynamodb::Client;
 use chrono::TimeDelta;
 use serde_json::{Value, json};

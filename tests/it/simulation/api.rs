@@ -3,12 +3,12 @@
 
 use std::rc::Rc;
 
-use arcadia_shared::Error;
-use arcadia_shared::auth::Principal;
-use arcadia_shared::domain::{Aggregate, Change, DeploymentId, ShortCode, Timestamp, create, decide};
-use arcadia_shared::http::{Answer, IdempotencyKey, deployment_view};
-use arcadia_shared::store::items;
-use arcadia_shared::store::{IdempotencyRecord, KEPT_FOR, MAX_READS, StoreError, keys};
+use arcadia_api::deployment_view;
+use arcadia_domain::{Aggregate, Change, DeploymentId, ShortCode, Timestamp, create, decide};
+use arcadia_functions::Error;
+use arcadia_functions::auth::Principal;
+use arcadia_functions::http::{Answer, IdempotencyKey};
+use arcadia_store::{IdempotencyRecord, KEPT_FOR, MAX_READS, StoreError, items, keys};
 use chrono::DateTime;
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arcadia_shared::domain::{
-    Aggregate, Attention, Deployment, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, Payment,
+use arcadia_domain::{
+    Aggregate, Attention, Deployment, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, InvoiceRow, Payment,
     PaymentReference, ResourceId, ShortCode, State, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus,
     TenantId, Timestamp, audit, follow_invoices, lifecycle, replay,
 };
-use arcadia_shared::store::items::{self, Item, SlugClaimItem};
-use arcadia_shared::store::keys::AttentionEntry;
-use arcadia_shared::store::{InvoiceRow, KEPT_FOR, Present, keys};
+use arcadia_store::items::{self, Item, SlugClaimItem};
+use arcadia_store::keys::AttentionEntry;
+use arcadia_store::{KEPT_FOR, Present, keys};
 use chrono::TimeDelta;
 use uuid::Uuid;
 

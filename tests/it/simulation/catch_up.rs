@@ -3,9 +3,8 @@
 
 use std::collections::HashMap;
 
-use arcadia_shared::domain::{Aggregate, Change, DunningPolicy, TenantId, Timestamp, step};
-use arcadia_shared::store::items;
-use arcadia_shared::store::{MAX_READS, StoreError, keys};
+use arcadia_domain::{Aggregate, Change, DunningPolicy, TenantId, Timestamp, step};
+use arcadia_store::{MAX_READS, StoreError, items, keys};
 
 use super::world::{Defect, SDK_ATTEMPTS, World};
 use super::writer::{Writer, no_answer, stayed_torn};

@@ -26,13 +26,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use arcadia_shared::runtime::local_client;
-use arcadia_shared::store::Store;
+use arcadia_functions::runtime::local_client;
+use arcadia_store::Store;
+use run::Run;
 use tokio::time::Instant;
+use world::{Counts, Defect};
 
 use crate::harness::environment;
-use run::Run;
-use world::{Counts, Defect};
 
 /// How many seeds are run unless `SEEDS` says otherwise.
 const SEEDS: u64 = 10_000;

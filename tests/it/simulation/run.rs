@@ -3,13 +3,11 @@
 
 use std::collections::HashMap;
 
-use arcadia_shared::Error;
-use arcadia_shared::auth::Principal;
-use arcadia_shared::domain::{
-    Addon, CatalogStatus, DunningPolicy, Interval, IntervalPrices, Plan, TenantId, Timestamp,
-};
-use arcadia_shared::http::{Answer, IdempotencyKey};
-use arcadia_shared::store::{Store, StoreError, items};
+use arcadia_domain::{Addon, CatalogStatus, DunningPolicy, Interval, IntervalPrices, Plan, TenantId, Timestamp};
+use arcadia_functions::Error;
+use arcadia_functions::auth::Principal;
+use arcadia_functions::http::{Answer, IdempotencyKey};
+use arcadia_store::{Store, StoreError, items};
 use chrono::TimeDelta;
 use lambda_http::http::Method;
 

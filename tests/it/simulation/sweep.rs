@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use arcadia_shared::domain::Timestamp;
-use arcadia_shared::store::items::string;
-use arcadia_shared::store::keys::{self, Key};
-use arcadia_shared::store::{DueRow, MAX_READS, StoreError};
+use arcadia_domain::Timestamp;
+use arcadia_store::items::string;
+use arcadia_store::keys::{self, Key};
+use arcadia_store::{DueRow, MAX_READS, StoreError};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use chrono::TimeDelta;
 

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
-use arcadia_shared::domain::{DeploymentId, Timestamp};
-use arcadia_shared::store::DueRow;
-use arcadia_shared::store::items::Item;
-use arcadia_shared::store::keys::{self, Key};
+use arcadia_domain::{DeploymentId, Timestamp};
+use arcadia_store::DueRow;
+use arcadia_store::items::Item;
+use arcadia_store::keys::{self, Key};
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };

@@ -1,14 +1,14 @@
 //! What clients want, chosen at random from what the world has, and how a server makes a command of it.
 
-use arcadia_shared::Error;
-use arcadia_shared::auth::{Principal, Scope};
-use arcadia_shared::domain::{
+use arcadia_domain::{
     Actor, Addon, Aggregate, AnchorMode, Authority, ChangePlan, Command, CreateDeployment, Currency, DeploymentId,
     Effective, Invoice, InvoiceNumber, InvoiceStatus, Payment, PaymentReference, Proration, Rejection, Resource,
-    ResourceId, ShortCode, Slug, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, Timestamp,
+    ResourceId, Scope, ShortCode, Slug, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, Timestamp,
     Transition, UpdateDeployment,
 };
-use arcadia_shared::store::Offer;
+use arcadia_functions::Error;
+use arcadia_functions::auth::Principal;
+use arcadia_store::Offer;
 use chrono::TimeDelta;
 
 use super::world::World;

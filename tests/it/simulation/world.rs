@@ -3,10 +3,10 @@
 
 use std::rc::Rc;
 
-use arcadia_shared::domain::{Aggregate, DeploymentId, Timestamp};
-use arcadia_shared::store::items::Item;
-use arcadia_shared::store::keys::Key;
-use arcadia_shared::store::{Present, Store};
+use arcadia_domain::{Aggregate, DeploymentId, Timestamp};
+use arcadia_store::items::Item;
+use arcadia_store::keys::Key;
+use arcadia_store::{Present, Store};
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 use chrono::{DateTime, SubsecRound, TimeDelta};
 use uuid::Uuid;

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use arcadia_shared::domain::{Aggregate, Change, EventKind};
-use arcadia_shared::store::{CommitId, IdempotencyRecord, StoreError, Verdict, judge};
+use arcadia_domain::{Aggregate, Change, EventKind};
+use arcadia_store::{CommitId, IdempotencyRecord, StoreError, Verdict, judge};
 use aws_sdk_dynamodb::types::Put;
 
 use super::table::key_of;
@@ -107,7 +107,7 @@ fn spoil(change: &mut Change, defect: Option<Defect>) {
 }
 
 fn pays(change: &Change) -> bool {
-    use arcadia_shared::domain::EventKind::PaymentReceived;
+    use arcadia_domain::EventKind::PaymentReceived;
     change.events.iter().any(|event| matches!(event.kind, PaymentReceived { .. }))
 }
 

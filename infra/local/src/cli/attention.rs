@@ -1,6 +1,6 @@
 //! `arcadia attention`: what needs a person.
 
-use arcadia_shared::domain::Attention;
+use arcadia_domain::Attention;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 

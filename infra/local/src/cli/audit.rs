@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use arcadia_shared::domain::{Currency, DeploymentId, Event, Invoice, Totals, audit};
+use arcadia_domain::{Currency, DeploymentId, Event, Invoice, Totals, audit};
 use clap::Args;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
-use arcadia_shared::domain::TenantId;
+use arcadia_domain::TenantId;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;

@@ -4,9 +4,9 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arcadia_shared::domain::Timestamp;
-use arcadia_shared::runtime::{App, Clock, RealClock, Settings};
-use arcadia_shared::store::Store;
+use arcadia_domain::Timestamp;
+use arcadia_functions::runtime::{App, Clock, RealClock, Settings};
+use arcadia_store::Store;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;

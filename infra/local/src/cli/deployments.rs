@@ -1,6 +1,6 @@
 //! `arcadia deployments`: what the API does with deployments, their subscriptions, resources and history.
 
-use arcadia_shared::domain::State;
+use arcadia_domain::State;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! `arcadia invoices`: what the API does with invoices.
 
-use arcadia_shared::store::ListedStatus;
+use arcadia_store::ListedStatus;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::json;

@@ -30,8 +30,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use arcadia_shared::domain::InvalidValue;
-use arcadia_shared::store::{StoreError, error_chain};
+use arcadia_domain::InvalidValue;
+use arcadia_store::{StoreError, error_chain};
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use connection::{Once, Options, Paging, Precondition, body};

@@ -1,6 +1,6 @@
 //! Amounts as arguments: as people write them, or in minor units beside their currency.
 
-use arcadia_shared::domain::Currency;
+use arcadia_domain::Currency;
 use clap::Args;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};

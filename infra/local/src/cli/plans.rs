@@ -1,6 +1,6 @@
 //! `arcadia plans`: what the API does with the plans of the catalog.
 
-use arcadia_shared::domain::Interval;
+use arcadia_domain::Interval;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;

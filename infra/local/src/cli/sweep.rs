@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use arcadia_domain::Timestamp;
 use arcadia_functions::billing::sweep;
-use arcadia_shared::domain::Timestamp;
-use arcadia_shared::runtime::{App, Clock, RealClock, Settings};
-use arcadia_shared::store::Store;
+use arcadia_functions::runtime::{App, Clock, RealClock, Settings};
+use arcadia_store::Store;
 use clap::Args;
 use serde_json::json;
 use tokio::time::Instant;

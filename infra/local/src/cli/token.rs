@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use arcadia_shared::domain::{TenantId, Timestamp};
-use arcadia_shared::runtime::{Clock, RealClock};
+use arcadia_domain::{TenantId, Timestamp};
+use arcadia_functions::runtime::{Clock, RealClock};
 use chrono::TimeDelta;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arcadia_shared::domain::{ShortCode, TenantId, Timestamp};
-use arcadia_shared::metrics;
-use arcadia_shared::runtime::{App, Clock, RealClock, Settings};
-use arcadia_shared::store::Store;
+use arcadia_domain::{ShortCode, TenantId, Timestamp};
+use arcadia_functions::metric_lines;
+use arcadia_functions::runtime::{App, Clock, RealClock, Settings};
+use arcadia_store::Store;
 use chrono::TimeDelta;
 use clap::Args;
 use tokio::net::TcpListener;
@@ -19,14 +19,13 @@ use super::place::{DEFAULT_DATA, DEFAULT_PORT, DEFAULT_REGION, Log, Place, clock
 use super::token::token_hours;
 use crate::banner::Banner;
 use crate::clock::MovableClock;
-use crate::demo;
 use crate::engine::Purpose;
-use crate::events_route;
 use crate::feed::{Feed, MAX_KEPT_LEN};
 use crate::gateway::{self, Extras};
 use crate::issuer::{Issuer, Role, TokenRequest, claim_names};
 use crate::records::{Records, is_aws};
 use crate::sweeper::{Sweeper, TestClock};
+use crate::{demo, events_route};
 
 /// How long it is from one sweep to the next by default, in seconds.
 const TICK_SECONDS: u32 = 10;
@@ -74,7 +73,7 @@ pub fn run(options: Up) -> Result<(), CliError> {
 async fn up(options: Up) -> Result<(), CliError> {
     let Up { port, place, in_memory, tick_seconds, clock: starts_at, default_region, log: _, metrics } = options;
     if metrics {
-        metrics::start(METRICS_NAMESPACE.to_owned(), metrics::Output::Stderr);
+        metric_lines::start(METRICS_NAMESPACE.to_owned(), metric_lines::Output::Stderr);
     }
     let Place { data, dynamodb_endpoint, table } = place;
     let is_aws = is_aws(dynamodb_endpoint.as_deref());

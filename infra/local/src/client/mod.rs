@@ -18,7 +18,7 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use arcadia_shared::domain::DeploymentId;
+use arcadia_domain::DeploymentId;
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 use ureq::http::{HeaderMap, Response, header};

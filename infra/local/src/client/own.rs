@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use arcadia_shared::domain::{TenantId, Timestamp};
+use arcadia_domain::{TenantId, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;

@@ -1,7 +1,7 @@
 //! The lifecycle as a picture: all states in a row, and from the present one a line to each that can follow.
 
-use arcadia_shared::domain::lifecycle::Permission;
-use arcadia_shared::domain::{Action, LADDER, State};
+use arcadia_domain::lifecycle::Permission;
+use arcadia_domain::{Action, LADDER, State};
 
 use super::text::{ALARM, BOLD, Cell, DIM, GOOD, Text, WAITING, cell, plain};
 

@@ -1,7 +1,7 @@
 //! A request, addressed by the name of its route: methods and paths are only in the table of routes.
 
+use arcadia_functions::runtime::{Clock, RealClock};
 use arcadia_functions::{Route, find_route};
-use arcadia_shared::runtime::{Clock, RealClock};
 use serde::Serialize;
 use serde_json::Value;
 use ureq::http::{Method, Request as HttpRequest, header};

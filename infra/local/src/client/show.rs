@@ -1,7 +1,7 @@
 //! One deployment on one screen: where it stands and may go, what the clock does next, what it has bought and owes, and
 //! what happened last.
 
-use arcadia_shared::domain::{Action, State};
+use arcadia_domain::{Action, State};
 use serde_json::Value;
 
 use super::picture::{self, Next};

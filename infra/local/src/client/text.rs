@@ -4,7 +4,7 @@
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
-use arcadia_shared::domain::is_invisible;
+use arcadia_domain::is_invisible;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 

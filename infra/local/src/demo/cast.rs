@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arcadia_shared::domain::{DunningPolicy, InvalidValue, ShortCode, Slug, TenantId, Timestamp};
+use arcadia_domain::{DunningPolicy, InvalidValue, ShortCode, Slug, TenantId, Timestamp};
 use chrono::TimeDelta;
 use fastrand::Rng;
 

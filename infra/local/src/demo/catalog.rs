@@ -1,10 +1,10 @@
 //! A catalog to try things with: a plan and an add-on at the first start, and more of both for a history.
 
-use arcadia_shared::domain::{
+use arcadia_domain::{
     Addon, CatalogStatus, Currency, Interval, IntervalPrices, InvalidValue, Plan, Rejection, ShortCode, Timestamp,
 };
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::StoreError;
+use arcadia_functions::runtime::App;
+use arcadia_store::StoreError;
 use chrono::TimeDelta;
 
 /// Why there is no demo.

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use arcadia_shared::auth::Scope;
-use arcadia_shared::domain::Timestamp;
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::{DeploymentFilter, Difference};
+use arcadia_domain::{Scope, Timestamp};
+use arcadia_functions::runtime::App;
+use arcadia_store::{DeploymentFilter, Difference};
 use chrono::TimeDelta;
 use futures_util::{StreamExt, TryStreamExt, stream};
 

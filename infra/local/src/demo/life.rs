@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arcadia_shared::domain::{
+use arcadia_domain::{
     Actor, Aggregate, AnchorMode, Authority, Change, ChangePlan, Command, CreateDeployment, DeploymentId, Effective,
     Event, EventKind, Figures, Invoice, InvoiceNumber, InvoiceStatus, Payment, Proration, Resource, ResourceId, State,
     Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment, create, decide,
     follow_invoices, step,
 };
-use arcadia_shared::runtime::App;
-use arcadia_shared::store::StoreError;
+use arcadia_functions::runtime::App;
+use arcadia_store::StoreError;
 use chrono::{Datelike as _, TimeDelta};
 use fastrand::Rng;
 use uuid::{Builder, Uuid};

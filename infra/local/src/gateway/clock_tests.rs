@@ -1,8 +1,8 @@
 //! The gateway with a test clock in front of the whole product: what its route answers, and what time then does.
 
-use arcadia_shared::runtime::Settings;
-use arcadia_shared::store::Store;
-use arcadia_shared::store::schema::create_table;
+use arcadia_functions::runtime::Settings;
+use arcadia_store::Store;
+use arcadia_store::schema::create_table;
 use axum::body::to_bytes;
 use chrono::TimeDelta;
 use serde_json::{Value, json};

@@ -1,0 +1,150 @@
+//! Who is calling, and which tenants they see. Tokens are verified before a function runs, by API Gateway; here only
+//! the claims it hands over are read, and from nowhere else.
+
+use std::collections::HashMap;
+
+use arcadia_domain::{Actor, Authority, Scope, TenantId};
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt};
+
+use crate::Error;
+
+/// The longest subject that is taken for an actor, in bytes.
+const MAX_SUBJECT_LEN: usize = 255;
+
+/// Subjects that begin so are the product's own and come from no token.
+const SYSTEM_PREFIX: &str = "system:";
+
+/// Which claims of a token say what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimNames {
+    /// The claim with the tenant id.
+    pub tenant: String,
+    /// The claim with the role.
+    pub role: String,
+}
+
+/// A verified caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Whom events are attributed to.
+    pub actor: Actor,
+    /// What they see.
+    pub scope: Scope,
+}
+
+impl Principal {
+    /// Reads the caller from a request's context.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] without an authorizer's claims or a usable subject; [`Error::Forbidden`] if the
+    /// claims name no known role, or no tenant for a role that needs one.
+    pub fn from_request(request: &Request, names: &ClaimNames) -> Result<Self, Error> {
+        let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
+            return Err(Error::Unauthenticated);
+        };
+        let jwt = context.authorizer.as_ref().and_then(|authorizer| authorizer.jwt.as_ref());
+        Self::from_claims(&jwt.ok_or(Error::Unauthenticated)?.claims, names)
+    }
+
+    fn from_claims(claims: &HashMap<String, String>, names: &ClaimNames) -> Result<Self, Error> {
+        let subject = claims
+            .get("sub")
+            .filter(|sub| !sub.trim().is_empty() && sub.len() <= MAX_SUBJECT_LEN && !sub.chars().any(char::is_control));
+        let subject = subject.ok_or(Error::Unauthenticated)?;
+        if subject.starts_with(SYSTEM_PREFIX) {
+            return Err(Error::Unauthenticated);
+        }
+        let authority = match claims.get(&names.role).map(String::as_str) {
+            Some("platform_admin") => Authority::PlatformAdmin,
+            Some("payment_provider") => Authority::PaymentProvider,
+            Some("data_plane") => Authority::DataPlane,
+            Some("tenant_user") => Authority::TenantUser,
+            Some(_) | None => return Err(forbidden("role_required", "the token names no role known here")),
+        };
+        let scope = match authority {
+            // Payments and resources are recorded of whichever deployment; hardly another route is for those who do.
+            Authority::PlatformAdmin | Authority::PaymentProvider | Authority::DataPlane | Authority::Billing => {
+                Scope::All
+            }
+            Authority::TenantUser => {
+                let tenant_id = claims.get(&names.tenant).and_then(|text| text.parse().ok());
+                Scope::Tenant(tenant_id.ok_or_else(|| forbidden("tenant_required", "the token names no valid tenant"))?)
+            }
+        };
+        Ok(Self { actor: Actor { id: subject.clone(), authority }, scope })
+    }
+
+    /// The tenant that a request concerns: the caller's own, or for `platform_admin` the one named.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if a tenant's user names another one.
+    pub fn tenant_or(&self, named: Option<TenantId>) -> Result<Option<TenantId>, Error> {
+        match (&self.scope, named) {
+            (Scope::All, named) => Ok(named),
+            (Scope::Tenant(own), None) => Ok(Some(own.clone())),
+            (Scope::Tenant(own), Some(named)) if *own == named => Ok(Some(named)),
+            (Scope::Tenant(_), Some(_)) => {
+                Err(forbidden("tenant_not_permitted", "the tenant_id may only be your own tenant's"))
+            }
+        }
+    }
+}
+
+const fn forbidden(code: &'static str, detail: &'static str) -> Error {
+    Error::Forbidden { code, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn principal(claims: &[(&str, &str)]) -> Result<Principal, Error> {
+        let claims = claims.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Principal::from_claims(&claims, &ClaimNames { tenant: "tenant_id".to_owned(), role: "role".to_owned() })
+    }
+
+    fn code(result: Result<Principal, Error>) -> &'static str {
+        match result.unwrap_err() {
+            Error::Unauthenticated => "unauthenticated",
+            Error::Forbidden { code, .. } => code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn roles_give_their_scope_and_nothing_more() {
+        let admin = principal(&[("sub", "ada"), ("role", "platform_admin"), ("tenant_id", "acme")]).unwrap();
+        assert_eq!(admin.scope, Scope::All);
+        let user = principal(&[("sub", "bob"), ("role", "tenant_user"), ("tenant_id", "acme")]).unwrap();
+        assert_eq!(user.scope, Scope::Tenant("acme".parse().unwrap()));
+        assert!(!user.scope.contains(&"other".parse().unwrap()));
+    }
+
+    #[test]
+    fn incomplete_or_strange_claims_are_refused() {
+        let admin = ("role", "platform_admin");
+        assert_eq!(code(principal(&[])), "unauthenticated");
+        assert_eq!(code(principal(&[admin])), "unauthenticated");
+        assert_eq!(code(principal(&[("sub", " "), admin])), "unauthenticated");
+        assert_eq!(code(principal(&[("sub", "system:billing"), admin])), "unauthenticated");
+        assert_eq!(code(principal(&[("sub", &"x".repeat(256)), admin])), "unauthenticated");
+        assert_eq!(code(principal(&[("sub", "bob"), ("tenant_id", "acme")])), "role_required");
+        assert_eq!(code(principal(&[("sub", "bob"), ("role", "Platform_Admin")])), "role_required");
+        assert_eq!(code(principal(&[("sub", "bob"), ("role", "tenant_user")])), "tenant_required");
+        assert_eq!(code(principal(&[("sub", "b"), ("role", "tenant_user"), ("tenant_id", "a#b")])), "tenant_required");
+        assert_eq!(code(principal(&[("sub", "bob"), ("role", "billing")])), "role_required");
+    }
+
+    #[test]
+    fn naming_another_tenant_is_refused_and_naming_ones_own_is_not() {
+        let user = principal(&[("sub", "bob"), ("role", "tenant_user"), ("tenant_id", "acme")]).unwrap();
+        let acme: TenantId = "acme".parse().unwrap();
+        assert_eq!(user.tenant_or(None).unwrap(), Some(acme.clone()));
+        assert_eq!(user.tenant_or(Some(acme.clone())).unwrap(), Some(acme));
+        assert!(matches!(
+            user.tenant_or(Some("other".parse().unwrap())),
+            Err(Error::Forbidden { code: "tenant_not_permitted", .. })
+        ));
+    }
+}

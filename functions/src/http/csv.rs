@@ -1,0 +1,116 @@
+//! Lists as comma-separated values, for spreadsheets.
+
+use arcadia_domain::{Invoice, InvoiceRow, Timestamp};
+use csv::{Terminator, WriterBuilder};
+
+use super::{Call, Csv};
+use crate::Error;
+
+const INVOICE_COLUMNS: [&str; 18] = [
+    "number",
+    "tenant_id",
+    "slug",
+    "deployment_id",
+    "subscription_id",
+    "status",
+    "currency",
+    "total_cents",
+    "credited_cents",
+    "returned_cents",
+    "balance_cents",
+    "paid_cents",
+    "due_cents",
+    "issued_at",
+    "due_at",
+    "closed_at",
+    "billed_from",
+    "billed_to",
+];
+
+/// A page of invoices, one a line, if the caller asks for it: RFC 4180. Amounts are in minor units, times in UTC.
+///
+/// # Errors
+/// [`Error`] if it cannot be written.
+pub fn invoices_as_csv(call: &Call, rows: &[InvoiceRow], next_cursor: Option<&str>) -> Result<Option<Csv>, Error> {
+    if !call.wants_csv() {
+        return Ok(None);
+    }
+    let text = table(INVOICE_COLUMNS, rows.iter().map(invoice_record))?;
+    Ok(Some(Csv { text, next: next_cursor.map(|cursor| call.next_address(cursor)) }))
+}
+
+fn invoice_record(row: &InvoiceRow) -> [String; 18] {
+    let InvoiceRow { tenant_id, slug, invoice } = row;
+    let Invoice {
+        number,
+        deployment_id,
+        subscription_id,
+        status,
+        currency,
+        billed_from,
+        billed_to,
+        lines: _,
+        total_cents,
+        credited_cents,
+        returned_cents,
+        balance_cents,
+        paid_cents,
+        credits: _,
+        payments: _,
+        issued_at,
+        due_at,
+        closed_at,
+        version: _,
+    } = invoice;
+    [
+        number.to_string(),
+        text(tenant_id.as_str()),
+        text(slug.as_str()),
+        deployment_id.to_string(),
+        subscription_id.to_string(),
+        status.as_str().to_owned(),
+        currency.to_string(),
+        total_cents.to_string(),
+        credited_cents.to_string(),
+        returned_cents.to_string(),
+        balance_cents.to_string(),
+        paid_cents.to_string(),
+        invoice.due_cents().to_string(),
+        time(*issued_at),
+        time(*due_at),
+        closed_at.map(time).unwrap_or_default(),
+        time(*billed_from),
+        time(*billed_to),
+    ]
+}
+
+fn table<const N: usize>(columns: [&str; N], records: impl Iterator<Item = [String; N]>) -> Result<String, Error> {
+    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+    let written = writer.write_record(columns).and_then(|()| {
+        let mut records = records;
+        records.try_for_each(|record| writer.write_record(record))
+    });
+    let bytes = written.ok().and_then(|()| writer.into_inner().ok());
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| Error::Internal("a page as CSV".to_owned()))
+}
+
+/// A text that others chose, as no spreadsheet takes it for a formula.
+fn text(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+}
+
+fn time(at: Timestamp) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_are_no_formulas() {
+        let records = [["a".to_owned(), text("=1+1")], ["say \"hi\",\nyou".to_owned(), text("acme")]];
+        let written = table(["one", "two"], records.into_iter()).unwrap();
+        assert_eq!(written, "one,two\r\na,'=1+1\r\n\"say \"\"hi\"\",\nyou\",acme\r\n");
+    }
+}

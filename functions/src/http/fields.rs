@@ -1,0 +1,294 @@
+//! Reading the fields of a JSON body: every mistake is found and named at once, and nothing unknown gets through.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use arcadia_domain::{Interval, InvalidValue, Timestamp};
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::Error;
+use crate::error::FieldError;
+
+/// The fields of a body that have not been read yet, and what was wrong with those that have.
+#[derive(Debug)]
+pub struct Fields {
+    unread: Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+/// Stands for a required field that could not be read; [`Fields::finish`] has said why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread;
+
+impl From<Unread> for Error {
+    fn from(Unread: Unread) -> Self {
+        Self::Internal("a field was used before Fields::finish".to_owned())
+    }
+}
+
+impl Fields {
+    /// Takes the text of a body.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] unless it is one JSON object without repeated fields.
+    pub fn parse(text: &[u8]) -> Result<Self, Error> {
+        let UniqueMap(unread) = serde_json::from_slice(text)
+            .map_err(|error| Error::malformed("malformed_json", format!("the body is not a JSON object: {error}")))?;
+        Ok(Self { unread, errors: Vec::new() })
+    }
+
+    /// Whether a field is there and not null.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.unread.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Reads a field that must be there.
+    ///
+    /// # Errors
+    /// [`Unread`] if it is not, or not of its form; [`Fields::finish`] then fails and says why.
+    pub fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&Value) -> Result<T, InvalidValue>,
+    ) -> Result<T, Unread> {
+        if !self.unread.contains_key(name) {
+            self.miss(name);
+            return Err(Unread);
+        }
+        self.settable(name, read).ok_or(Unread)
+    }
+
+    /// Reads a field that may be left out or null.
+    pub fn optional<T>(&mut self, name: &'static str, read: impl Fn(&Value) -> Result<T, InvalidValue>) -> Option<T> {
+        self.nullable(name, read).flatten()
+    }
+
+    /// Reads a field for which being left out and being null are not the same.
+    pub fn nullable<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&Value) -> Result<T, InvalidValue>,
+    ) -> Option<Option<T>> {
+        match self.unread.remove(name)? {
+            Value::Null => Some(None),
+            value => match read(&value) {
+                Ok(value) => Some(Some(value)),
+                Err(invalid) => {
+                    self.fail(name, invalid);
+                    None
+                }
+            },
+        }
+    }
+
+    /// Reads a field that may be left out but not be null.
+    pub fn settable<T>(&mut self, name: &'static str, read: impl Fn(&Value) -> Result<T, InvalidValue>) -> Option<T> {
+        let field = self.nullable(name, read);
+        if matches!(field, Some(None)) {
+            self.fail(name, NOT_NULL);
+        }
+        field.flatten()
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// [`Error::UnknownFields`] if fields are left over; else [`Error::InvalidFields`] if one could not be read.
+    pub fn finish(self) -> Result<(), Error> {
+        if !self.unread.is_empty() {
+            let unknown = self.unread.keys().map(|name| FieldError {
+                pointer: pointer(name),
+                code: "unknown_field",
+                detail: "is not a field of this request".to_owned(),
+            });
+            return Err(Error::UnknownFields(unknown.collect()));
+        }
+        if self.errors.is_empty() { Ok(()) } else { Err(Error::InvalidFields(self.errors)) }
+    }
+
+    /// Notes that a field is missing, where only the rest of the request tells that it is required.
+    pub fn miss(&mut self, name: &'static str) {
+        self.fail(name, REQUIRED);
+    }
+
+    fn fail(&mut self, name: &str, invalid: InvalidValue) {
+        self.errors.push(FieldError { pointer: pointer(name), code: invalid.code, detail: invalid.detail.to_owned() });
+    }
+}
+
+const REQUIRED: InvalidValue = InvalidValue { code: "required", detail: "is required" };
+const NOT_NULL: InvalidValue = InvalidValue { code: "not_null", detail: "must not be null" };
+
+/// Reads a string into any of the domain's text values.
+///
+/// # Errors
+/// [`InvalidValue`] if it is no string, or not of the value's form.
+pub fn text<T: FromStr<Err = InvalidValue>>(value: &Value) -> Result<T, InvalidValue> {
+    value.as_str().ok_or(InvalidValue { code: "not_a_string", detail: "must be a string" })?.parse()
+}
+
+/// Reads a boolean.
+///
+/// # Errors
+/// [`InvalidValue`] if it is none.
+pub fn boolean(value: &Value) -> Result<bool, InvalidValue> {
+    value.as_bool().ok_or(InvalidValue { code: "not_a_boolean", detail: "must be true or false" })
+}
+
+/// Reads a whole number from `min` to `max`. A fraction is none, not even `1.0`.
+///
+/// # Errors
+/// [`InvalidValue`] if it is no whole number, or out of range.
+pub fn integer<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Result<T, InvalidValue> {
+    move |value| {
+        const NOT_WHOLE: InvalidValue = InvalidValue { code: "not_an_integer", detail: "must be a whole number" };
+        const OUT_OF_RANGE: InvalidValue = InvalidValue { code: "out_of_range", detail: "is out of range" };
+        if !value.is_i64() && !value.is_u64() {
+            return Err(NOT_WHOLE);
+        }
+        let number = value.as_i64().filter(|number| (min..=max).contains(number)).ok_or(OUT_OF_RANGE)?;
+        T::try_from(number).map_err(|_| OUT_OF_RANGE)
+    }
+}
+
+/// Whole numbers from `min` to `max` by interval, as `{"year": 7500}`.
+///
+/// # Errors
+/// [`InvalidValue`] if the value is not an object, or one of its members is not an interval with such a number.
+pub fn integers_by(min: i64, max: i64) -> impl Fn(&Value) -> Result<BTreeMap<Interval, i64>, InvalidValue> {
+    move |value| {
+        let members = value.as_object().ok_or(InvalidValue { code: "not_an_object", detail: "must be an object" })?;
+        if members.is_empty() {
+            return Err(InvalidValue { code: "empty", detail: "must name at least one interval" });
+        }
+        let number = integer(min, max);
+        members.iter().map(|(name, value)| Ok((name.parse()?, number(value)?))).collect()
+    }
+}
+
+/// Reads a list, each element by `read`.
+///
+/// # Errors
+/// [`InvalidValue`] if it is no list, or for the first element that cannot be read.
+pub fn list<T>(read: impl Fn(&Value) -> Result<T, InvalidValue>) -> impl Fn(&Value) -> Result<Vec<T>, InvalidValue> {
+    move |value| {
+        let elements = value.as_array().ok_or(InvalidValue { code: "not_a_list", detail: "must be a list" })?;
+        elements.iter().map(&read).collect()
+    }
+}
+
+/// Reads an RFC 3339 time; what it has beyond milliseconds is cut off.
+///
+/// # Errors
+/// [`InvalidValue`] if it is none, or not of the years 1970 to 9999.
+pub fn timestamp(value: &Value) -> Result<Timestamp, InvalidValue> {
+    const MILLISECONDS: u16 = 3;
+    let invalid = InvalidValue {
+        code: "invalid_timestamp",
+        detail: "must be an RFC 3339 time of the years 1970 to 9999, such as 2027-01-31T00:00:00Z",
+    };
+    let text = value.as_str().ok_or_else(|| invalid.clone())?;
+    let at = DateTime::parse_from_rfc3339(text).map_err(|_| invalid.clone())?.with_timezone(&Utc);
+    if (1970..=9999).contains(&at.year()) { Ok(at.trunc_subsecs(MILLISECONDS)) } else { Err(invalid) }
+}
+
+fn pointer(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// A JSON object in which no field stands twice, since readers disagree about which one counts.
+struct UniqueMap(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for UniqueMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UniqueMapVisitor;
+
+        impl<'de> Visitor<'de> for UniqueMapVisitor {
+            type Value = UniqueMap;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueMap, A::Error> {
+                let mut map = Map::new();
+                while let Some((name, value)) = access.next_entry::<String, Value>()? {
+                    if map.contains_key(&name) {
+                        return Err(serde::de::Error::custom(format_args!("the field {name:?} stands twice")));
+                    }
+                    map.insert(name, value);
+                }
+                Ok(UniqueMap(map))
+            }
+        }
+
+        deserializer.deserialize_map(UniqueMapVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arcadia_domain::{Slug, State};
+
+    fn errors(result: Result<(), Error>) -> Vec<(String, &'static str)> {
+        match result.unwrap_err() {
+            Error::UnknownFields(errors) | Error::InvalidFields(errors) => {
+                errors.into_iter().map(|e| (e.pointer, e.code)).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let mut fields =
+            Fields::parse(br#"{"slug": "No", "state": 7, "at": null, "flag": "yes", "when": "now"}"#).unwrap();
+        assert!(fields.required("slug", text::<Slug>).is_err());
+        assert!(fields.optional("state", text::<State>).is_none());
+        assert!(fields.required("at", timestamp).is_err());
+        assert!(fields.required("missing", boolean).is_err());
+        assert!(fields.settable("flag", boolean).is_none());
+        assert!(fields.optional("when", timestamp).is_none());
+        let expected = [
+            ("/slug", "invalid_slug"),
+            ("/state", "not_a_string"),
+            ("/at", "not_null"),
+            ("/missing", "required"),
+            ("/flag", "not_a_boolean"),
+            ("/when", "invalid_timestamp"),
+        ];
+        assert_eq!(errors(fields.finish()), expected.map(|(p, c)| (p.to_owned(), c)));
+    }
+
+    #[test]
+    fn unknown_fields_are_refused_before_anything_else() {
+        let mut fields = Fields::parse(br#"{"slug": "No", "a/b~": 1}"#).unwrap();
+        assert!(fields.required("slug", text::<Slug>).is_err());
+        assert_eq!(errors(fields.finish()), [("/a~1b~0".to_owned(), "unknown_field")]);
+    }
+
+    #[test]
+    fn only_one_plain_object_is_a_body() {
+        for bad in ["", "{", "[]", "null", "\"x\"", "1", "{} {}", r#"{"a":1,"a":2}"#, "{\"a\":\"\u{0}\"}", "\u{feff}{}"]
+        {
+            let error = Fields::parse(bad.as_bytes()).unwrap_err();
+            assert!(matches!(error, Error::Malformed { code: "malformed_json", .. }), "{bad:?}");
+        }
+        assert!(Fields::parse(b"{\"a\":\"\xff\"}").is_err());
+        assert!(Fields::parse(b" {} ").unwrap().finish().is_ok());
+    }
+
+    #[test]
+    fn times_are_utc_to_the_millisecond() {
+        let read = |text: &str| timestamp(&Value::from(text)).map(|at| at.to_rfc3339());
+        assert_eq!(read("2027-01-31T01:00:00.123456+01:00").unwrap(), "2027-01-31T00:00:00.123+00:00");
+        for bad in ["2027-01-31", "2027-02-30T00:00:00Z", "+12027-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "soon"] {
+            assert_eq!(read(bad).unwrap_err().code, "invalid_timestamp", "{bad}");
+        }
+    }
+}

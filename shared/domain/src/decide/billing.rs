@@ -1,0 +1,302 @@
+//! The rules of money over time: what a change of state bills, payments, and the steps of the clock.
+
+use super::books::Books;
+use super::{Context, Rejection, subscriptions};
+use crate::actor::{Actor, Authority};
+use crate::aggregate::{Aggregate, Change};
+use crate::clock::{Action, NextAction, Rung, next_action, upcoming};
+use crate::event::{Event, EventKind};
+use crate::invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, Payment};
+use crate::lifecycle::State;
+use crate::money::Currency;
+use crate::policy::{DunningPolicy, days_after};
+use crate::subscription::{Subscription, SubscriptionAddon, SubscriptionStatus};
+use crate::values::{InvoiceNumber, Notes, Reason, SubscriptionAddonId, Timestamp};
+
+/// Whom the clock's events are attributed to.
+const BILLING_ACTOR: &str = "system:billing";
+/// The most open invoices that the clock lets a deployment have.
+pub const MAX_OPEN_INVOICES_BY_CLOCK: usize = 200;
+/// The most invoices that one commit gives up.
+pub const MAX_GIVEN_UP_AT_ONCE: usize = 40;
+/// The most invoices that a deployment can have which were given up and not paid since.
+pub const MAX_UNCOLLECTIBLE_INVOICES: usize = 200;
+
+/// A move to another state that has been found to be allowed.
+pub(super) struct Moved {
+    pub to: State,
+    pub reason: Option<Reason>,
+    pub notes: Option<Notes>,
+    pub resume_at: Option<Timestamp>,
+    /// When it counts from, for billing: a scheduled move may be carried out late.
+    pub effective_at: Timestamp,
+}
+
+/// The events of a move: the change of state, with the subscription following, and the invoices that this opens.
+pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
+    let Aggregate { deployment, subscription: old, addons, .. } = context.aggregate;
+    let Moved { to, reason, notes, resume_at, effective_at } = moved;
+    let mut books = Books::new(context);
+    let mut events = Vec::new();
+    let mut subscription = old.clone();
+    if let (Some(old), Some(new)) = (old, &mut subscription) {
+        let mut kept = addons.clone();
+        new.follow(deployment.state, to, effective_at, context.at);
+        if old.billed_from != new.billed_from {
+            // What was scheduled for the end of what was before comes first: the period that begins is of the new terms.
+            let mut tried = old.clone();
+            if let Some(changed) = take_pending(&mut tried, &mut kept) {
+                events.push(context.event(changed));
+                *new = tried;
+                new.follow(deployment.state, to, effective_at, context.at);
+            }
+        }
+        if old.billed_from != new.billed_from {
+            books.bill_period(new, &kept);
+        } else if old.is_live() && !new.is_live() {
+            books.bill_waiting(new, effective_at, |_| true);
+        }
+    }
+    let state_changed = Event {
+        from_state: Some(deployment.state),
+        to_state: Some(to),
+        reason,
+        notes,
+        ..context.event(EventKind::StateChanged { resume_at, subscription })
+    };
+    events.extend(books.finish(state_changed));
+    events
+}
+
+pub(super) fn pay(
+    context: &Context<'_>,
+    invoice: &Invoice,
+    payment: Payment,
+    currency: Currency,
+) -> Result<Option<Change>, Rejection> {
+    if let Some(known) = invoice.payments.iter().find(|known| known.reference == payment.reference) {
+        let same = known.amount_cents == payment.amount_cents && currency == invoice.currency;
+        return if same { Ok(None) } else { Err(Rejection::PaymentReferenceReused) };
+    }
+    match invoice.status {
+        InvoiceStatus::Open | InvoiceStatus::Uncollectible => expect_listed(context, invoice)?,
+        InvoiceStatus::Paid | InvoiceStatus::Void => {
+            return Err(Rejection::InvoiceNotOpen(invoice.status.as_str()));
+        }
+    }
+    if currency != invoice.currency {
+        return Err(Rejection::PaymentCurrency(invoice.currency));
+    }
+    if payment.amount_cents > invoice.due_cents() {
+        return Err(Rejection::Overpayment { due_cents: invoice.due_cents() });
+    }
+    if invoice.payments.len() >= MAX_PAYMENTS {
+        return Err(Rejection::TooManyPayments);
+    }
+    let payment = Payment { received_at: context.at, ..payment };
+    let paid = Invoice { version: context.deployment().version + 1, ..invoice.pay(payment.clone()) };
+    let (number, due_cents) = (paid.number.clone(), paid.due_cents());
+    let change = context.change_by([EventKind::PaymentReceived { number, payment, due_cents }]);
+    Ok(Some(Change { invoice: Some(paid), invoice_read: Some(invoice.version), ..change }))
+}
+
+pub(super) fn void(context: &Context<'_>, invoice: &Invoice) -> Result<Option<Change>, Rejection> {
+    match invoice.status {
+        InvoiceStatus::Void => return Ok(None),
+        InvoiceStatus::Open | InvoiceStatus::Uncollectible => expect_listed(context, invoice)?,
+        InvoiceStatus::Paid => {}
+    }
+    if !invoice.payments.is_empty() {
+        return Err(Rejection::InvoiceHasPayments);
+    }
+    let mut books = Books::new(context);
+    books.void(invoice);
+    // What the invoice charged does not stand any more: nothing of it can be given back.
+    let is_on_it = |number: &Option<InvoiceNumber>| number.as_ref() == Some(&invoice.number);
+    let mut subscription = context.aggregate.subscription.clone();
+    subscription = subscription.filter(|s| s.charges.iter().any(|charge| is_on_it(&charge.invoice)));
+    if let Some(subscription) = &mut subscription {
+        subscription.charges.retain(|charge| !is_on_it(&charge.invoice));
+    }
+    let version = context.deployment().version + 1;
+    let void = Invoice { version, ..invoice.close(InvoiceStatus::Void, context.at) };
+    let voided = EventKind::InvoiceVoided { number: void.number.clone(), subscription };
+    let change = context.change(books.finish(context.event(voided)));
+    Ok(Some(Change { invoice: Some(void), invoice_read: Some(invoice.version), ..change }))
+}
+
+/// An invoice is read after its deployment, and can be newer.
+fn expect_listed(context: &Context<'_>, invoice: &Invoice) -> Result<(), Rejection> {
+    let deployment = context.deployment();
+    let mut owed = deployment.open_invoices.iter().chain(&deployment.uncollectible_invoices);
+    if owed.any(|owed| *owed == invoice.as_owed()) { Ok(()) } else { Err(Rejection::InvoiceJustOpened) }
+}
+
+/// Lets a deployment run again of which nothing is overdue any more after a change, however that came.
+pub(super) fn end_dunning(context: &Context<'_>, change: Change) -> Change {
+    let Aggregate { deployment, .. } = &change.after;
+    let is_open = |number: &InvoiceNumber| deployment.open_invoices.iter().any(|open| open.number == *number);
+    let was_settled = context.deployment().open_invoices.iter().any(|open| !is_open(&open.number));
+    if !was_settled || !deployment.state.is_dunning() || deployment.is_overdue(context.at) {
+        return change;
+    }
+    change.then(context, |after| {
+        let moved = Moved {
+            to: State::Active,
+            reason: "settled".parse().ok(),
+            notes: None,
+            resume_at: None,
+            effective_at: context.at,
+        };
+        move_to(after, moved)
+    })
+}
+
+/// Takes the next step of the clock, if one is due at `now`. `policy` is the tenant's as it is now, if it was read.
+///
+/// # Errors
+/// A [`Rejection`] if a limit forbids it.
+pub fn step(aggregate: &Aggregate, policy: Option<DunningPolicy>, now: Timestamp) -> Result<Option<Change>, Rejection> {
+    let Some(next) = next_action(aggregate).filter(|next| next.at <= now) else { return Ok(None) };
+    let actor = Actor { id: BILLING_ACTOR.to_owned(), authority: Authority::Billing };
+    let at = now.max(aggregate.deployment.updated_at);
+    let context = Context { aggregate, actor: &actor, policy, at };
+    let Some(events) = events_of(&context, next.action, next.at)? else { return Ok(None) };
+    let change = end_dunning(&context, context.change(events));
+    let open = change.after.deployment.open_invoices.len();
+    if open > MAX_OPEN_INVOICES_BY_CLOCK && open > aggregate.deployment.open_invoices.len() {
+        return Err(Rejection::TooManyOpenInvoices);
+    }
+    Ok(Some(change))
+}
+
+/// The next invoice that the clock issues as things stand, and when: of the next period, or of the end of a subscription.
+/// What would go before it, such as a payment or a rung of the ladder, is left out.
+#[must_use]
+pub fn next_invoice(aggregate: &Aggregate) -> Option<(Timestamp, Invoice)> {
+    let issues = |action| {
+        matches!(
+            action,
+            Action::CancelSubscription | Action::EndTrial | Action::Resume | Action::ChangePlan | Action::Renew
+        )
+    };
+    let actor = Actor { id: BILLING_ACTOR.to_owned(), authority: Authority::Billing };
+    let mut ahead = upcoming(aggregate).into_iter().filter(|next| issues(next.action));
+    ahead.find_map(|NextAction { action, at }| {
+        let at = at.max(aggregate.deployment.updated_at);
+        let context = Context { aggregate, actor: &actor, policy: None, at };
+        let events = events_of(&context, action, at).ok().flatten()?;
+        events.into_iter().find_map(|event| match event.kind {
+            EventKind::InvoiceOpened { invoice, .. } => Some((at, invoice)),
+            _ => None,
+        })
+    })
+}
+
+/// What a step does that is due at `due_at`.
+fn events_of(context: &Context<'_>, action: Action, due_at: Timestamp) -> Result<Option<Vec<Event>>, Rejection> {
+    let Aggregate { deployment, .. } = context.aggregate;
+    let go = |to, reason: &str| {
+        let reason = reason.parse().ok();
+        move_to(context, Moved { to, reason, notes: None, resume_at: None, effective_at: due_at })
+    };
+    let live = context.aggregate.live_subscription().cloned();
+    let ends_own_trial = deployment.state == State::Trial && !deployment.billing_action_suspended;
+    Ok(match action {
+        Action::CancelSubscription => live.map(|live| subscriptions::end(context, live, due_at)),
+        Action::EndTrial if ends_own_trial => {
+            Some(go(if live.is_some() { State::Active } else { State::Cancelled }, "trial_ended"))
+        }
+        Action::EndTrial => live.map(|live| end_trial(context, live, due_at)),
+        Action::Resume => Some(go(State::Active, "resumed")),
+        Action::ApplyBalance => Some(apply_balance(context)),
+        Action::MarkPastDue | Action::Suspend | Action::CancelUnpaid => {
+            Rung::from(deployment.state).map(|rung| go(rung.to, rung.reason))
+        }
+        Action::ChangePlan => live.map(|live| change_plan(context, live)),
+        Action::Renew => live.map(|live| renew(context, live)),
+        Action::GiveUp => Some(give_up(context)?),
+        Action::Archive => Some(go(State::Archived, "retention_ended")),
+    })
+}
+
+fn apply_balance(context: &Context<'_>) -> Vec<Event> {
+    let mut books = Books::new(context);
+    books.settle();
+    let numbers = books.settled();
+    books.finish(context.event(EventKind::BalanceApplied { numbers }))
+}
+
+/// Gives the open invoices up that are long enough overdue, the oldest first.
+fn give_up(context: &Context<'_>) -> Result<Vec<Event>, Rejection> {
+    let deployment = context.deployment();
+    let days = deployment.dunning_policy.cancelled_after_days;
+    let mut overdue: Vec<_> =
+        deployment.open_invoices.iter().filter(|open| days_after(open.due_at, days) <= context.at).collect();
+    overdue.sort_by_key(|open| open.due_at);
+    let numbers: Vec<InvoiceNumber> =
+        overdue.into_iter().take(MAX_GIVEN_UP_AT_ONCE).map(|open| open.number.clone()).collect();
+    if deployment.uncollectible_invoices.len() + numbers.len() > MAX_UNCOLLECTIBLE_INVOICES {
+        return Err(Rejection::TooManyOpenInvoices);
+    }
+    Ok(vec![context.event(EventKind::InvoicesUncollectible { numbers })])
+}
+
+fn end_trial(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<Event> {
+    let mut addons = context.aggregate.addons.clone();
+    let changed = take_pending(&mut subscription, &mut addons);
+    subscription.begin_billing(at);
+    let mut books = Books::new(context);
+    books.bill_period(&mut subscription, &addons);
+    let ended = books.finish(context.event(EventKind::TrialEnded { subscription }));
+    changed.map(|changed| context.event(changed)).into_iter().chain(ended).collect()
+}
+
+fn renew(context: &Context<'_>, mut subscription: Subscription) -> Vec<Event> {
+    subscription.renew();
+    let mut books = Books::new(context);
+    books.bill_period(&mut subscription, &context.aggregate.addons);
+    books.finish(context.event(EventKind::Renewed { subscription }))
+}
+
+/// The end of a period after which other terms count. While it is paused, no period opens.
+fn change_plan(context: &Context<'_>, old: Subscription) -> Vec<Event> {
+    let mut addons = context.aggregate.addons.clone();
+    let mut new = old.clone();
+    let Some(pending) = new.pending_change.take() else { return Vec::new() };
+    let dropped_addons = drop_unfit(&mut addons, pending.terms.currency);
+    let mut books = Books::new(context);
+    match old.status {
+        SubscriptionStatus::Active => {
+            let same_interval = pending.terms.interval == old.terms.interval;
+            new.terms = pending.terms;
+            if same_interval {
+                new.renew()
+            } else {
+                new.begin_billing(old.current_period_end)
+            }
+            books.bill_period(&mut new, &addons);
+        }
+        SubscriptionStatus::Paused | SubscriptionStatus::Cancelled => new.change_terms_paused(pending.terms),
+    }
+    let (from, to) = (old.terms, new.terms.clone());
+    books.finish(context.event(EventKind::PlanChanged { from, to, dropped_addons, subscription: new }))
+}
+
+/// Changes a subscription whose trial is over to what was scheduled, if something was, and drops the add-ons that do not
+/// fit.
+fn take_pending(subscription: &mut Subscription, addons: &mut Vec<SubscriptionAddon>) -> Option<EventKind> {
+    let pending = subscription.pending_change.take()?;
+    let from = std::mem::replace(&mut subscription.terms, pending.terms);
+    let dropped_addons = drop_unfit(addons, subscription.terms.currency);
+    let (to, subscription) = (subscription.terms.clone(), subscription.clone());
+    Some(EventKind::PlanChanged { from, to, dropped_addons, subscription })
+}
+
+/// Drops the add-ons of another currency, and tells which.
+fn drop_unfit(addons: &mut Vec<SubscriptionAddon>, currency: Currency) -> Vec<SubscriptionAddonId> {
+    let (fit, unfit): (Vec<_>, Vec<_>) =
+        std::mem::take(addons).into_iter().partition(|addon| addon.currency == currency);
+    *addons = fit;
+    unfit.into_iter().map(|addon| addon.id).collect()
+}

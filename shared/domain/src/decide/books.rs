@@ -1,0 +1,266 @@
+//! The books of one deployment while a decision is made: charges, credits, invoices and balance, in the order in which
+//! they follow from each other. A credit comes first, what it frees settles open invoices, then invoices are issued.
+
+use super::{Context, Rejection};
+use crate::charge::{Charge, ChargeId};
+use crate::deployment::Deployment;
+use crate::entry::{Entry, add_balance};
+use crate::event::{Event, EventKind};
+use crate::invoice::{Invoice, InvoiceStatus, Line};
+use crate::money::{Currency, sum};
+use crate::policy::DunningPolicy;
+use crate::subscription::{MAX_CHARGES_IN_PERIOD, Subscription, SubscriptionAddon, end_of_second};
+use crate::values::{InvoiceNumber, Timestamp};
+
+/// The most open invoices that balance settles in one commit. The clock goes on with what is left.
+pub const MAX_SETTLED_INVOICES: usize = 25;
+
+/// What a decision does to the books.
+pub(super) struct Books<'a> {
+    context: &'a Context<'a>,
+    /// The policy that invoices go by.
+    policy: DunningPolicy,
+    /// The same, if the deployment is to copy it.
+    copied: Option<DunningPolicy>,
+    /// The deployment, as the entries and invoices leave it.
+    deployment: Deployment,
+    entries: Vec<Entry>,
+    invoices: Vec<Invoice>,
+    places: u32,
+}
+
+/// The time that an invoice bills, and the moment that its number is made from.
+#[derive(Clone, Copy)]
+struct Span {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl<'a> Books<'a> {
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        let deployment = context.deployment().clone();
+        let policy = context.policy.unwrap_or(deployment.dunning_policy);
+        // Deadlines that run do not move: another policy is taken over only while nothing is open.
+        let copied =
+            Some(policy).filter(|new| deployment.open_invoices.is_empty() && *new != deployment.dunning_policy);
+        Self { context, policy, copied, deployment, entries: Vec::new(), invoices: Vec::new(), places: 0 }
+    }
+
+    /// The policy that the deployment goes by from this decision on.
+    pub(super) fn dunning_policy(&self) -> DunningPolicy {
+        self.copied.unwrap_or(self.deployment.dunning_policy)
+    }
+
+    /// Takes an invoice that is voided out of the books, and returns the balance that had settled it.
+    pub(super) fn void(&mut self, invoice: &Invoice) {
+        self.deployment.open_invoices.retain(|owed| owed.number != invoice.number);
+        self.deployment.uncollectible_invoices.retain(|owed| owed.number != invoice.number);
+        let Invoice { number, currency, .. } = invoice.clone();
+        let amount_cents = invoice.balance_held_cents();
+        if amount_cents > 0 {
+            self.enter(Entry::BalanceReturned { number, amount_cents, currency });
+        }
+        self.settle();
+    }
+
+    /// Ends the charges that `is_meant` at `at`, and takes back what is not used of them.
+    pub(super) fn credit(
+        &mut self,
+        subscription: &mut Subscription,
+        at: Timestamp,
+        is_meant: impl Fn(&Charge) -> bool,
+    ) {
+        let from = end_of_second(at);
+        let mut charges = std::mem::take(&mut subscription.charges);
+        for charge in charges.iter_mut().filter(|charge| is_meant(charge) && from < charge.to) {
+            let from = from.max(charge.from);
+            let amount_cents = subscription.unused_cents(charge, from);
+            let line = charge.credit_line(amount_cents, from);
+            charge.to = from;
+            if amount_cents == 0 {
+                continue;
+            }
+            let Some(number) = charge.invoice.clone() else {
+                charge.amount_cents -= amount_cents;
+                self.enter(Entry::Credited { line, invoice: None, lowered_cents: 0, returned_cents: 0 });
+                continue;
+            };
+            charge.credited_cents += amount_cents;
+            let Deployment { open_invoices, uncollectible_invoices, .. } = &self.deployment;
+            let owed = open_invoices.iter().chain(uncollectible_invoices).find(|owed| owed.number == number);
+            let lowered_cents = owed.map_or(0, |owed| owed.due_cents.min(amount_cents));
+            // Otherwise the charges that follow could be put off, though what they replace was never paid.
+            subscription.bills_at_once |= lowered_cents > 0;
+            let returned_cents = amount_cents - lowered_cents;
+            self.enter(Entry::Credited { line, invoice: Some(number), lowered_cents, returned_cents });
+        }
+        subscription.charges = charges;
+        subscription.forget_settled_charges();
+        self.settle();
+    }
+
+    /// Charges for the plan, or for an add-on, from `at` to the end of the period.
+    ///
+    /// # Errors
+    /// [`Rejection::TooManyChanges`] if commands have made too many charges in this period.
+    pub(super) fn charge(
+        &mut self,
+        subscription: &mut Subscription,
+        addon: Option<&SubscriptionAddon>,
+        at: Timestamp,
+    ) -> Result<(), Rejection> {
+        let Some(charge) = subscription.charge(self.next_id(), addon, at).filter(|charge| charge.amount_cents > 0)
+        else {
+            return Ok(());
+        };
+        if subscription.charges_in_period >= MAX_CHARGES_IN_PERIOD {
+            return Err(Rejection::TooManyChanges);
+        }
+        subscription.charges_in_period += 1;
+        self.places += 1;
+        subscription.charges.push(charge);
+        Ok(())
+    }
+
+    /// Lets the charges of this decision wait for the next invoice, or puts them on one if they must not.
+    pub(super) fn bill_changes(&mut self, subscription: &mut Subscription) {
+        let sequence = self.sequence();
+        if subscription.bills_at_once {
+            self.bill_waiting(subscription, self.context.at, |charge| charge.id.sequence == sequence);
+            return;
+        }
+        for charge in subscription.waiting().filter(|charge| charge.id.sequence == sequence) {
+            self.entries.push(Entry::Charged { line: charge.line() });
+        }
+    }
+
+    /// Bills the period that a subscription has just opened: the plan, each add-on, and all that waited for this invoice.
+    /// What waited in another currency gets an invoice of its own.
+    pub(super) fn bill_period(&mut self, subscription: &mut Subscription, addons: &[SubscriptionAddon]) {
+        let Some(from) = subscription.billed_from else { return };
+        for addon in std::iter::once(None).chain(addons.iter().map(Some)) {
+            let charge = subscription.charge(self.next_id(), addon, from);
+            self.places += 1;
+            subscription.charges.extend(charge);
+        }
+        let currency = subscription.terms.currency;
+        let span = Span { from, to: subscription.current_period_end };
+        self.issue(subscription, currency, from, Some(span), |_| true);
+        self.bill_waiting(subscription, from, |_| true);
+    }
+
+    /// Puts charges that wait on invoices, one for each currency, which count from `at`.
+    pub(super) fn bill_waiting(
+        &mut self,
+        subscription: &mut Subscription,
+        at: Timestamp,
+        is_meant: impl Fn(&Charge) -> bool,
+    ) {
+        let mut currencies: Vec<Currency> =
+            subscription.waiting().filter(|charge| is_meant(charge)).map(|charge| charge.currency).collect();
+        currencies.sort_unstable();
+        currencies.dedup();
+        for currency in currencies {
+            self.issue(subscription, currency, at, None, &is_meant);
+        }
+    }
+
+    /// Issues an invoice of all charges of a currency that wait and `is_meant`. Its span is that of its lines, if no other
+    /// is given.
+    fn issue(
+        &mut self,
+        subscription: &mut Subscription,
+        currency: Currency,
+        at: Timestamp,
+        span: Option<Span>,
+        is_meant: impl Fn(&Charge) -> bool,
+    ) {
+        let number = subscription.next_number(at, currency);
+        let mut lines: Vec<Line> = Vec::new();
+        let waiting = subscription.charges.iter_mut().filter(|charge| charge.waits() && charge.currency == currency);
+        for charge in waiting.filter(|charge| is_meant(charge)) {
+            charge.invoice = Some(number.clone());
+            lines.push(charge.line());
+        }
+        subscription.forget_settled_charges();
+        let from = lines.iter().map(|line| line.from).min().unwrap_or(at);
+        let to = lines.iter().map(|line| line.to).max().unwrap_or(at);
+        let Span { from, to } = span.unwrap_or(Span { from, to });
+        // Prices are bounded so that the sum of all lines fits: see MAX_PRICE_CENTS.
+        let total_cents = sum(lines.iter().map(|line| line.amount_cents)).unwrap_or(i64::MAX);
+        let older = self.deployment.open_invoices.iter().any(|open| open.currency == currency);
+        let balance_cents = if older { 0 } else { self.deployment.balance_cents(currency).min(total_cents) };
+        let (at, is_settled) = (self.context.at, balance_cents == total_cents);
+        let invoice = Invoice {
+            number,
+            deployment_id: self.deployment.id,
+            subscription_id: subscription.id,
+            status: if is_settled { InvoiceStatus::Paid } else { InvoiceStatus::Open },
+            currency,
+            billed_from: from,
+            billed_to: to,
+            lines,
+            total_cents,
+            credited_cents: 0,
+            returned_cents: 0,
+            balance_cents,
+            paid_cents: 0,
+            credits: Vec::new(),
+            payments: Vec::new(),
+            issued_at: at,
+            due_at: self.policy.due_at(at),
+            closed_at: is_settled.then_some(at),
+            version: self.sequence(),
+        };
+        let used = add_balance(&mut self.deployment, currency, -balance_cents);
+        debug_assert!(used.is_some(), "what is used of a balance is at most that balance");
+        self.deployment.open_invoices.extend(invoice.as_open());
+        self.invoices.push(invoice);
+    }
+
+    /// Settles open invoices by balance, the oldest of its currency first.
+    pub(super) fn settle(&mut self) {
+        for open in self.deployment.open_invoices.clone() {
+            let settled = self.entries.iter().filter(|entry| matches!(entry, Entry::BalanceUsed { .. })).count();
+            let amount_cents = self.deployment.balance_cents(open.currency).min(open.due_cents);
+            if amount_cents > 0 && settled < MAX_SETTLED_INVOICES {
+                let (number, currency) = (open.number, open.currency);
+                self.enter(Entry::BalanceUsed { number, amount_cents, currency });
+            }
+        }
+    }
+
+    /// The invoices that balance settled, or a part of which.
+    pub(super) fn settled(&self) -> Vec<InvoiceNumber> {
+        let settled = |entry: &Entry| match entry {
+            Entry::BalanceUsed { number, .. } => Some(number.clone()),
+            Entry::Charged { .. } | Entry::Credited { .. } | Entry::BalanceReturned { .. } => None,
+        };
+        self.entries.iter().filter_map(settled).collect()
+    }
+
+    /// The events that a decision comes to: `main`, with the entries, and the invoices.
+    pub(super) fn finish(self, main: Event) -> Vec<Event> {
+        let Self { context, mut copied, entries, invoices, .. } = self;
+        let opened = invoices.into_iter().map(|invoice| {
+            let dunning_policy = copied.take();
+            context.event(EventKind::InvoiceOpened { invoice, dunning_policy })
+        });
+        std::iter::once(Event { entries, ..main }).chain(opened).collect()
+    }
+
+    fn enter(&mut self, entry: Entry) {
+        if entry.apply(&mut self.deployment).is_none() {
+            unreachable!("an entry made from a deployment's books follows from them");
+        }
+        self.entries.push(entry);
+    }
+
+    const fn sequence(&self) -> u64 {
+        self.context.deployment().version + 1
+    }
+
+    const fn next_id(&self) -> ChargeId {
+        ChargeId { sequence: self.sequence(), place: self.places }
+    }
+}

@@ -1,0 +1,70 @@
+//! What the tests of decisions are made of.
+
+use chrono::DateTime;
+use uuid::Uuid;
+
+use crate::{
+    Actor, Addon, Authority, CatalogStatus, CreateDeployment, DeploymentId, Interval, IntervalPrices, Plan, State,
+    Timestamp,
+};
+
+/// A time, as in `2027-01-31`, `2027-01-31T10:00` or in full.
+pub fn at(text: &str) -> Timestamp {
+    let rest = match text.len() {
+        10 => "T00:00:00Z",
+        16 => ":00Z",
+        _ => "",
+    };
+    DateTime::parse_from_rfc3339(&format!("{text}{rest}")).unwrap().to_utc()
+}
+
+pub fn actor(authority: Authority) -> Actor {
+    Actor { id: "ada".to_owned(), authority }
+}
+
+/// A plan with one published version.
+pub fn priced_plan(code: &str, price_cents: i64, currency: &str, interval: Interval, trial_days: u32) -> Plan {
+    let now = at("2026-01-01");
+    let bare = Plan {
+        code: code.parse().unwrap(),
+        name: code.parse().unwrap(),
+        status: CatalogStatus::Active,
+        newest_version: None,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    bare.publish(price_cents, currency.parse().unwrap(), interval, trial_days, now).0
+}
+
+pub fn priced_addon(code: &str, price_cents: i64, currency: &str, interval_prices: IntervalPrices) -> Addon {
+    let now = at("2026-01-01");
+    Addon {
+        code: code.parse().unwrap(),
+        name: code.parse().unwrap(),
+        price_cents,
+        interval_prices,
+        currency: currency.parse().unwrap(),
+        quantity: 50,
+        unit: "GB".parse().unwrap(),
+        status: CatalogStatus::Active,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+pub fn new_deployment(state: State, trial_ends_at: Option<Timestamp>) -> CreateDeployment {
+    CreateDeployment {
+        id: DeploymentId::new(Uuid::from_u128(1)),
+        tenant_id: "acme".parse().unwrap(),
+        slug: "shop".parse().unwrap(),
+        display_name: None,
+        region: "eu".parse().unwrap(),
+        state: Some(state),
+        llm_mode: None,
+        template_code: None,
+        template_version: None,
+        trial_ends_at,
+    }
+}

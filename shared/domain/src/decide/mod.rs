@@ -1,0 +1,447 @@
+//! `decide`: every rule about what may happen to a deployment. It reads no clock and writes nothing; its answer is
+//! the new state together with the events that led there, for [`arcadia_store`] to commit as one.
+//!
+//! Here are the rules of deployments; those of subscriptions are in [`subscriptions`], those of invoices and of the
+//! clock in [`billing`]. Who may give which command is in [`powers`].
+
+mod billing;
+mod books;
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod fixtures;
+mod powers;
+mod rejection;
+mod subscriptions;
+#[cfg(test)]
+mod tests;
+
+use crate::actor::{Actor, Authority};
+use crate::aggregate::{Aggregate, Change, replay};
+use crate::catalog::Addon;
+use crate::deployment::{Deployment, Template};
+use crate::event::{Changed, Event, EventKind, Updated};
+use crate::invoice::{Invoice, Payment};
+use crate::lifecycle::{INITIAL_STATES, State};
+use crate::money::Currency;
+use crate::policy::DunningPolicy;
+use crate::resource::Resource;
+use crate::values::{
+    DeploymentId, DisplayName, Notes, Reason, ShortCode, Slug, SubscriptionAddonId, TemplateVersion, TenantId,
+    Timestamp,
+};
+
+pub use billing::{MAX_GIVEN_UP_AT_ONCE, MAX_OPEN_INVOICES_BY_CLOCK, MAX_UNCOLLECTIBLE_INVOICES, next_invoice, step};
+pub use books::MAX_SETTLED_INVOICES;
+pub use rejection::Rejection;
+pub use subscriptions::{ChangePlan, Effective, MAX_OPEN_INVOICES, MAX_REPLACED_ADDONS, Proration, Subscribe};
+
+/// The most live resources one deployment can have.
+pub const MAX_LIVE_RESOURCES: u32 = 500;
+
+/// The furthest that a caller may set a time ahead, in days: 100 years.
+const MAX_DAYS_AHEAD: i64 = 36_525;
+
+/// What somebody wants done to an existing deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Move it to another state.
+    Transition(Transition),
+    /// Change some of its own fields.
+    Update(UpdateDeployment),
+    /// Record a cloud resource.
+    AddResource(Resource),
+    /// Mark a cloud resource, as it stands now, as deleted.
+    DeleteResource(Resource),
+    /// Subscribe it to a plan.
+    Subscribe(Subscribe),
+    /// Attach an add-on of the catalog, under this identity.
+    AttachAddon(SubscriptionAddonId, Addon),
+    /// Detach an add-on.
+    DetachAddon(SubscriptionAddonId),
+    /// Change the plan or its version.
+    ChangePlan(ChangePlan),
+    /// Take a scheduled change of plan back.
+    WithdrawPlanChange,
+    /// Cancel the subscription.
+    CancelSubscription(Effective),
+    /// Take a scheduled cancellation back.
+    WithdrawCancellation,
+    /// Let the trial that is running end at another time.
+    ExtendTrial(Timestamp),
+    /// Take note of a payment of an invoice, as it stands now.
+    Pay(Invoice, Payment, Currency),
+    /// Take an invoice back, as it stands now.
+    Void(Invoice),
+}
+
+/// What somebody wants created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateDeployment {
+    /// See [`Deployment::id`].
+    pub id: DeploymentId,
+    /// See [`Deployment::tenant_id`].
+    pub tenant_id: TenantId,
+    /// See [`Deployment::slug`].
+    pub slug: Slug,
+    /// The slug, when left out.
+    pub display_name: Option<DisplayName>,
+    /// See [`Deployment::region`].
+    pub region: ShortCode,
+    /// `active`, when left out.
+    pub state: Option<State>,
+    /// See [`Deployment::llm_mode`].
+    pub llm_mode: Option<ShortCode>,
+    /// Goes with `template_version`.
+    pub template_code: Option<ShortCode>,
+    /// Goes with `template_code`.
+    pub template_version: Option<TemplateVersion>,
+    /// Goes with the state `trial`.
+    pub trial_ends_at: Option<Timestamp>,
+}
+
+/// A move to another state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// The state to enter.
+    pub to_state: State,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Remarks.
+    pub notes: Option<Notes>,
+    /// When a pause ends by itself: left out keeps the present date of a paused deployment, null clears it.
+    pub resume_at: Option<Option<Timestamp>>,
+}
+
+/// New values of a deployment's own fields: `None` leaves a field as it is, `Some(None)` clears it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpdateDeployment {
+    /// See [`Deployment::display_name`].
+    pub display_name: Option<DisplayName>,
+    /// See [`Deployment::region`].
+    pub region: Option<ShortCode>,
+    /// See [`Deployment::llm_mode`].
+    pub llm_mode: Option<Option<ShortCode>>,
+    /// See [`Template::code`].
+    pub template_code: Option<Option<ShortCode>>,
+    /// See [`Template::version`].
+    pub template_version: Option<Option<TemplateVersion>>,
+    /// See [`Deployment::billing_action_suspended`].
+    pub billing_action_suspended: Option<bool>,
+}
+
+/// The states that `authority` can move `deployment` to at `now`.
+#[must_use]
+pub fn allowed_transitions(deployment: &Deployment, authority: Authority, now: Timestamp) -> Vec<State> {
+    // As `decide` does, for a clock that runs behind another's.
+    let standing = deployment.standing(now.max(deployment.updated_at));
+    deployment.state.moves().filter(|m| m.permission.permits(authority, standing)).map(|m| m.to).collect()
+}
+
+/// Decides on a new deployment.
+///
+/// # Errors
+/// A [`Rejection`] if its fields do not go together.
+pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Result<Change, Rejection> {
+    let state = command.state.unwrap_or(State::Active);
+    powers::admit_creation(actor, state, command.trial_ends_at)?;
+    if !INITIAL_STATES.contains(&state) {
+        return Err(Rejection::InvalidInitialState(state));
+    }
+    match (state == State::Trial, command.trial_ends_at) {
+        (true, None) => return Err(invalid("trial_ends_at", "required", "is required for a trial")),
+        (false, Some(_)) => return Err(invalid("trial_ends_at", "not_allowed", "is only for the state trial")),
+        (true, Some(at)) => require_ahead("trial_ends_at", at, now)?,
+        (false, None) => {}
+    }
+    require_both(command.template_code.as_ref(), command.template_version.as_ref())?;
+    let created = Event {
+        sequence: 1,
+        commit_last: 1,
+        from_state: None,
+        to_state: Some(state),
+        reason: "created".parse().ok(),
+        actor: actor.id.clone(),
+        notes: None,
+        occurred_at: now,
+        kind: EventKind::Created {
+            tenant_id: command.tenant_id,
+            display_name: command.display_name.unwrap_or_else(|| command.slug.as_display_name()),
+            slug: command.slug,
+            region: command.region,
+            llm_mode: command.llm_mode,
+            template_code: command.template_code,
+            template_version: command.template_version,
+            trial_ends_at: command.trial_ends_at,
+        },
+        entries: Vec::new(),
+    };
+    let events = vec![created];
+    match replay(command.id, &events) {
+        Ok(after) => Ok(Change {
+            before: None,
+            after,
+            events,
+            resource: None,
+            resource_read: None,
+            opens_account: true,
+            trial_of: None,
+            invoice: None,
+            invoice_read: None,
+        }),
+        Err(error) => unreachable!("a creation is a history of one event: {error}"),
+    }
+}
+
+/// Decides on a command; `None` when nothing needs to change. `policy` is the tenant's, if it was read: what issues an
+/// invoice ([`Change::issues_invoice`]) has to be decided with it.
+///
+/// # Errors
+/// A [`Rejection`] if a rule forbids it.
+pub fn decide(
+    aggregate: &Aggregate,
+    command: Command,
+    actor: &Actor,
+    policy: Option<DunningPolicy>,
+    now: Timestamp,
+) -> Result<Option<Change>, Rejection> {
+    // A clock that runs behind another's must not make time in a history run backwards.
+    let at = now.max(aggregate.deployment.updated_at);
+    let context = Context { aggregate, actor, policy, at };
+    powers::admit(&context, &command)?;
+    let is_limited = is_limited(&command);
+    let Some(change) = dispatch(&context, command)? else { return Ok(None) };
+    let change = billing::end_dunning(&context, change);
+    let open = change.after.deployment.open_invoices.len();
+    if is_limited && open > MAX_OPEN_INVOICES && open > aggregate.deployment.open_invoices.len() {
+        return Err(Rejection::TooManyOpenInvoices);
+    }
+    Ok(Some(change))
+}
+
+fn dispatch(context: &Context<'_>, command: Command) -> Result<Option<Change>, Rejection> {
+    match command {
+        Command::Transition(command) => transition(context, command),
+        Command::Update(command) => update(context, command),
+        Command::AddResource(resource) => add_resource(context, resource).map(Some),
+        Command::DeleteResource(resource) => delete_resource(context, resource),
+        Command::Subscribe(command) => subscriptions::subscribe(context, command).map(Some),
+        Command::AttachAddon(id, addon) => subscriptions::attach_addon(context, id, &addon).map(Some),
+        Command::DetachAddon(id) => subscriptions::detach_addon(context, id).map(Some),
+        Command::ChangePlan(command) => subscriptions::change_plan(context, command),
+        Command::WithdrawPlanChange => subscriptions::withdraw_plan_change(context).map(Some),
+        Command::CancelSubscription(effective) => subscriptions::cancel(context, effective),
+        Command::WithdrawCancellation => subscriptions::withdraw_cancellation(context).map(Some),
+        Command::ExtendTrial(ends_at) => subscriptions::extend_trial(context, ends_at),
+        Command::Pay(invoice, payment, currency) => billing::pay(context, &invoice, payment, currency),
+        Command::Void(invoice) => billing::void(context, &invoice),
+    }
+}
+
+/// Whether a command is bound by the limit on open invoices. What is a fact (a payment) is not, nor what ends something:
+/// leaving is always possible.
+const fn is_limited(command: &Command) -> bool {
+    match command {
+        Command::Transition(Transition { to_state: State::Cancelled, .. })
+        | Command::CancelSubscription(_)
+        | Command::Pay(..)
+        | Command::Void(_) => false,
+        Command::Transition(_)
+        | Command::Update(_)
+        | Command::AddResource(_)
+        | Command::DeleteResource(_)
+        | Command::Subscribe(_)
+        | Command::AttachAddon(..)
+        | Command::DetachAddon(_)
+        | Command::ChangePlan(_)
+        | Command::WithdrawPlanChange
+        | Command::WithdrawCancellation
+        | Command::ExtendTrial(_) => true,
+    }
+}
+
+/// What every decision starts from.
+struct Context<'a> {
+    aggregate: &'a Aggregate,
+    actor: &'a Actor,
+    /// The tenant's policy, if it was read.
+    policy: Option<DunningPolicy>,
+    at: Timestamp,
+}
+
+impl Context<'_> {
+    const fn deployment(&self) -> &Deployment {
+        &self.aggregate.deployment
+    }
+
+    fn event(&self, kind: EventKind) -> Event {
+        Event {
+            sequence: self.deployment().version + 1,
+            commit_last: self.deployment().version + 1,
+            kind,
+            entries: Vec::new(),
+            from_state: None,
+            to_state: None,
+            reason: None,
+            actor: self.actor.id.clone(),
+            notes: None,
+            occurred_at: self.at,
+        }
+    }
+
+    /// The change that events make, in order; they are numbered here.
+    fn change(&self, mut events: Vec<Event>) -> Change {
+        let mut after = self.aggregate.clone();
+        let commit_last = after.deployment.version + events.len() as u64;
+        for event in &mut events {
+            event.sequence = after.deployment.version + 1;
+            event.commit_last = commit_last;
+            if let Err(error) = after.apply(event) {
+                unreachable!("an event made from a deployment follows from it: {error}");
+            }
+        }
+        let before = Some(self.aggregate.clone());
+        let (resource, resource_read, trial_of, invoice, invoice_read) = (None, None, None, None, None);
+        let opens_account = false;
+        Change { before, after, events, resource, resource_read, opens_account, trial_of, invoice, invoice_read }
+    }
+
+    fn change_by(&self, kinds: impl IntoIterator<Item = EventKind>) -> Change {
+        self.change(kinds.into_iter().map(|kind| self.event(kind)).collect())
+    }
+}
+
+impl Change {
+    /// The change with further events after it, which are decided on its outcome.
+    fn then(mut self, context: &Context<'_>, more: impl FnOnce(&Context<'_>) -> Vec<Event>) -> Self {
+        let Context { actor, policy, at, .. } = *context;
+        let next = Context { aggregate: &self.after, actor, policy, at };
+        let Self { after, events, .. } = next.change(more(&next));
+        self.events.extend(events);
+        for event in &mut self.events {
+            event.commit_last = after.deployment.version;
+        }
+        self.after = after;
+        self
+    }
+}
+
+fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Change>, Rejection> {
+    let deployment = context.deployment();
+    let (from, to) = (deployment.state, command.to_state);
+    if from == to {
+        return pause_until(context, command);
+    }
+    let authority = context.actor.authority;
+    let allowed = || allowed_transitions(deployment, authority, context.at);
+    let Some(step) = from.move_to(to) else {
+        return Err(Rejection::InvalidTransition { from, to, allowed: allowed() });
+    };
+    if let Some(barrier) = step.permission.barrier(authority, deployment.standing(context.at)) {
+        return Err(Rejection::TransitionNotPermitted { from, to, barrier, allowed: allowed() });
+    }
+    if to == State::Archived && deployment.live_resources > 0 {
+        return Err(Rejection::LiveResources { count: deployment.live_resources });
+    }
+    if to == State::Archived && !deployment.open_invoices.is_empty() {
+        return Err(Rejection::OpenInvoices { count: deployment.open_invoices.len() });
+    }
+    if let Some(resume_at) = command.resume_at.flatten() {
+        if to != State::Paused {
+            return Err(invalid("resume_at", "not_allowed", "is only for the state paused"));
+        }
+        require_ahead("resume_at", resume_at, context.at)?;
+    }
+    let Transition { to_state: _, reason, notes, resume_at } = command;
+    let moved = billing::Moved { to, reason, notes, resume_at: resume_at.flatten(), effective_at: context.at };
+    Ok(Some(context.change(billing::move_to(context, moved))))
+}
+
+/// Nothing changes by a move to the present state, except for when a pause ends.
+fn pause_until(context: &Context<'_>, command: Transition) -> Result<Option<Change>, Rejection> {
+    let deployment = context.deployment();
+    let Transition { to_state, reason, notes, resume_at } = command;
+    let Some(resume_at) = resume_at.filter(|_| to_state == State::Paused) else { return Ok(None) };
+    let Some(resume_at) = Changed::between(&deployment.resume_at, &resume_at) else { return Ok(None) };
+    if let Some(at) = resume_at.to {
+        require_ahead("resume_at", at, context.at)?;
+    }
+    let updated = EventKind::Updated(Updated { resume_at: Some(resume_at), ..Updated::default() });
+    Ok(Some(context.change(vec![Event { reason, notes, ..context.event(updated) }])))
+}
+
+fn update(context: &Context<'_>, command: UpdateDeployment) -> Result<Option<Change>, Rejection> {
+    let deployment = context.deployment();
+    let UpdateDeployment { display_name, region, llm_mode, template_code, template_version, billing_action_suspended } =
+        command;
+    require_not_archived(deployment)?;
+    let (code, version) = deployment.template.clone().map(|Template { code, version }| (code, version)).unzip();
+    let new_code = template_code.unwrap_or_else(|| code.clone());
+    let new_version = template_version.unwrap_or_else(|| version.clone());
+    require_both(new_code.as_ref(), new_version.as_ref())?;
+    let updated = Updated {
+        display_name: display_name.and_then(|new| Changed::between(&deployment.display_name, &new)),
+        region: region.and_then(|new| Changed::between(&deployment.region, &new)),
+        llm_mode: llm_mode.and_then(|new| Changed::between(&deployment.llm_mode, &new)),
+        template_code: Changed::between(&code, &new_code),
+        template_version: Changed::between(&version, &new_version),
+        billing_action_suspended: billing_action_suspended
+            .and_then(|new| Changed::between(&deployment.billing_action_suspended, &new)),
+        resume_at: None,
+    };
+    if updated == Updated::default() {
+        return Ok(None);
+    }
+    Ok(Some(context.change_by([EventKind::Updated(updated)])))
+}
+
+fn add_resource(context: &Context<'_>, resource: Resource) -> Result<Change, Rejection> {
+    require_not_archived(context.deployment())?;
+    if context.deployment().live_resources >= MAX_LIVE_RESOURCES {
+        return Err(Rejection::TooManyResources);
+    }
+    let kind = EventKind::ResourceAdded { resource_id: resource.id, kind: resource.kind.clone() };
+    let change = context.change_by([kind]);
+    let added = Resource { version: change.after.deployment.version, ..resource };
+    Ok(Change { resource: Some(added), ..change })
+}
+
+fn delete_resource(context: &Context<'_>, resource: Resource) -> Result<Option<Change>, Rejection> {
+    if resource.deleted_at.is_some() {
+        return Ok(None);
+    }
+    // A resource is read by itself, and can be older than its deployment.
+    if context.deployment().live_resources == 0 {
+        return Err(Rejection::ResourceJustDeleted);
+    }
+    let kind = EventKind::ResourceDeleted { resource_id: resource.id, kind: resource.kind.clone() };
+    let change = context.change_by([kind]);
+    let deleted = Resource { deleted_at: Some(context.at), version: change.after.deployment.version, ..resource };
+    Ok(Some(Change { resource: Some(deleted), resource_read: Some(resource.version), ..change }))
+}
+
+fn require_not_archived(deployment: &Deployment) -> Result<(), Rejection> {
+    if deployment.state == State::Archived { Err(Rejection::Archived) } else { Ok(()) }
+}
+
+fn require_ahead(field: &'static str, at: Timestamp, now: Timestamp) -> Result<(), Rejection> {
+    if at <= now {
+        return Err(invalid(field, "not_in_future", "must be in the future"));
+    }
+    if at.signed_duration_since(now).num_days() > MAX_DAYS_AHEAD {
+        return Err(invalid(field, "too_far_ahead", "must be within the next 100 years"));
+    }
+    Ok(())
+}
+
+fn require_both(code: Option<&ShortCode>, version: Option<&TemplateVersion>) -> Result<(), Rejection> {
+    match (code, version) {
+        (Some(_), Some(_)) | (None, None) => Ok(()),
+        (None, Some(_)) => Err(invalid("template_code", "required", "is required with template_version")),
+        (Some(_), None) => Err(invalid("template_version", "required", "is required with template_code")),
+    }
+}
+
+const fn invalid(field: &'static str, code: &'static str, detail: &'static str) -> Rejection {
+    Rejection::InvalidField { field, code, detail }
+}

@@ -1,0 +1,391 @@
+//! The rules of subscriptions: subscribe, add-ons, change of plan, cancellation, trial.
+
+use chrono::TimeDelta;
+
+use super::books::Books;
+use super::powers::stands;
+use super::{Context, Rejection, require_ahead};
+use crate::aggregate::Change;
+use crate::catalog::{Addon, CatalogStatus, Plan, PlanVersion};
+use crate::charge::Charge;
+use crate::event::{Changed, Event, EventKind};
+use crate::lifecycle::State;
+use crate::money::Currency;
+use crate::period::AnchorMode;
+use crate::subscription::{MAX_ADDONS, PendingChange, PlanTerms, Subscription, SubscriptionAddon, SubscriptionStatus};
+use crate::values::{DeploymentId, SubscriptionAddonId, SubscriptionId, Timestamp};
+
+/// The most open invoices that commands let a deployment have.
+pub const MAX_OPEN_INVOICES: usize = 24;
+
+/// How many old and new add-ons one transaction of at most 100 writes has room for, beside the deployment, the
+/// subscription, events, the trial claim, invoices and an idempotency record.
+pub const MAX_REPLACED_ADDONS: usize = 90;
+
+/// When something takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
+pub enum Effective {
+    /// Now.
+    Immediate,
+    /// At the end of the current period, or of the trial.
+    PeriodEnd,
+}
+
+/// What an immediate change of plan does about the rest of the period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
+pub enum Proration {
+    /// The old plan is given back and the new one charged, each by the second.
+    Prorate,
+    /// Nothing: the new price counts from the next period on.
+    None,
+}
+
+/// Subscribe a deployment to a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscribe {
+    /// The new subscription's identity.
+    pub id: SubscriptionId,
+    /// The plan, as the catalog has it now.
+    pub plan: Plan,
+    /// The version of it.
+    pub version: PlanVersion,
+    /// Add-ons as the catalog has them now, and the identities they get on the subscription.
+    pub addons: Vec<(SubscriptionAddonId, Addon)>,
+    /// Where periods begin.
+    pub anchor_mode: AnchorMode,
+    /// When the trial ends, if not as the plan version says; only for `platform_admin`.
+    pub trial_ends_at: Option<Timestamp>,
+    /// The deployment by which the tenant has had its one trial of this plan, if it has.
+    pub trial_claimed_by: Option<DeploymentId>,
+}
+
+/// Change to another plan version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangePlan {
+    /// The plan, as the catalog has it now.
+    pub plan: Plan,
+    /// The version of it.
+    pub version: PlanVersion,
+    /// When.
+    pub effective: Effective,
+    /// What about the rest of the period.
+    pub proration: Proration,
+    /// Drop add-ons of another currency instead of refusing.
+    pub drop_incompatible: bool,
+    /// The deployment by which the tenant has had its one trial of this plan, if it has.
+    pub trial_claimed_by: Option<DeploymentId>,
+}
+
+impl std::str::FromStr for Effective {
+    type Err = crate::InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "immediate" => Ok(Self::Immediate),
+            "period_end" => Ok(Self::PeriodEnd),
+            _ => Err(Self::Err { code: "invalid_effective", detail: "must be immediate or period_end" }),
+        }
+    }
+}
+
+impl std::str::FromStr for Proration {
+    type Err = crate::InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "prorate" => Ok(Self::Prorate),
+            "none" => Ok(Self::None),
+            _ => Err(Self::Err { code: "invalid_proration", detail: "must be prorate or none" }),
+        }
+    }
+}
+
+pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Change, Rejection> {
+    let Subscribe { id, plan, version, addons, anchor_mode, trial_ends_at, trial_claimed_by } = command;
+    let deployment = context.deployment();
+    if context.aggregate.live_subscription().is_some() {
+        return Err(Rejection::AlreadySubscribed);
+    }
+    if SubscriptionStatus::of(deployment.state) != SubscriptionStatus::Active {
+        return Err(Rejection::NotSubscribable(deployment.state));
+    }
+    if addons.len() > MAX_ADDONS {
+        return Err(Rejection::TooManyAddons);
+    }
+    if addons.len() + context.aggregate.addons.len() > MAX_REPLACED_ADDONS {
+        return Err(Rejection::TooManyReplacedAddons);
+    }
+    let snapshots = addons.iter().map(|(id, addon)| snapshot(*id, addon, version.currency, context.at));
+    let snapshots: Vec<SubscriptionAddon> = snapshots.collect::<Result<_, _>>()?;
+    // A deployment that is itself in trial can subscribe again to the plan it tries.
+    let claims_already = deployment.state == State::Trial && trial_claimed_by == Some(deployment.id);
+    let trial_used = trial_claimed_by.is_some() && !claims_already;
+    let trial_ends_at = trial_end(context, &plan, &version, trial_ends_at, trial_used)?;
+    let mut subscription = Subscription::begin(id, PlanTerms::from(&version), anchor_mode, trial_ends_at, context.at);
+    let mut books = Books::new(context);
+    books.bill_period(&mut subscription, &snapshots);
+    let dunning_policy = books.dunning_policy();
+    let subscribed = context.event(EventKind::Subscribed { subscription, addons: snapshots, dunning_policy });
+    let trial_of = trial_ends_at.filter(|_| !claims_already).map(|_| plan.code);
+    Ok(Change { trial_of, ..context.change(books.finish(subscribed)) })
+}
+
+/// When a new subscription's trial ends, if it gets one. A deployment that is itself in trial keeps its own end.
+fn trial_end(
+    context: &Context<'_>,
+    plan: &Plan,
+    version: &PlanVersion,
+    wished: Option<Timestamp>,
+    used: bool,
+) -> Result<Option<Timestamp>, Rejection> {
+    if let Some(at) = wished {
+        require_ahead("trial_ends_at", at, context.at)?;
+        if context.deployment().state == State::Trial {
+            let detail = "is only for a deployment that is not in trial itself";
+            return Err(super::invalid("trial_ends_at", "not_allowed", detail));
+        }
+    }
+    let trial = if context.deployment().state == State::Trial {
+        // Over, but not ended yet by the clock: no trial is left.
+        context.deployment().trial_ends_at.filter(|end| *end > context.at)
+    } else {
+        wished
+    };
+    match trial {
+        Some(_) if used => Err(Rejection::TrialUsed(plan.code.clone())),
+        Some(at) => Ok(Some(at)),
+        None if used || version.trial_days == 0 || context.deployment().state == State::Trial => Ok(None),
+        None => Ok(context.at.checked_add_signed(TimeDelta::days(i64::from(version.trial_days)))),
+    }
+}
+
+pub(super) fn attach_addon(context: &Context<'_>, id: SubscriptionAddonId, addon: &Addon) -> Result<Change, Rejection> {
+    let mut subscription = active_subscription(context)?;
+    if context.aggregate.addons.len() >= MAX_ADDONS {
+        return Err(Rejection::TooManyAddons);
+    }
+    let addon = snapshot(id, addon, subscription.terms.currency, context.at)?;
+    let mut books = Books::new(context);
+    books.charge(&mut subscription, Some(&addon), context.at)?;
+    books.bill_changes(&mut subscription);
+    Ok(context.change(books.finish(context.event(EventKind::AddonAttached { addon, subscription }))))
+}
+
+pub(super) fn detach_addon(context: &Context<'_>, id: SubscriptionAddonId) -> Result<Change, Rejection> {
+    let mut subscription = active_subscription(context)?;
+    let addon = context.aggregate.addons.iter().find(|addon| addon.id == id);
+    let addon = addon.cloned().ok_or(Rejection::AddonNotAttached)?;
+    let mut books = Books::new(context);
+    books.credit(&mut subscription, context.at, |charge| charge.addon_id == Some(id));
+    Ok(context.change(books.finish(context.event(EventKind::AddonDetached { addon, subscription }))))
+}
+
+pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<Option<Change>, Rejection> {
+    let ChangePlan { plan: _, version, effective, proration, drop_incompatible, trial_claimed_by } = command;
+    let subscription = active_subscription(context)?;
+    let terms = PlanTerms::from(&version);
+    if !drop_incompatible {
+        for addon in &context.aggregate.addons {
+            require_currency(addon, terms.currency)?;
+        }
+    }
+    // Without proration nothing is given back of a period, so another interval can begin only after it.
+    let waits_for_end = proration == Proration::None && terms.interval != subscription.terms.interval;
+    let effective = if waits_for_end && !subscription.in_trial() { Effective::PeriodEnd } else { effective };
+    let pending = subscription.pending_change.as_ref();
+    let is_same = |known: &PendingChange| known.terms == terms && known.drop_incompatible == drop_incompatible;
+    match effective {
+        Effective::PeriodEnd
+            if pending.is_some_and(|known| is_same(known) && stands(context.actor, known.scheduled_by)) =>
+        {
+            Ok(None)
+        }
+        Effective::PeriodEnd | Effective::Immediate if terms == subscription.terms => {
+            Ok(if pending.is_some() { Some(withdraw_plan_change(context)?) } else { None })
+        }
+        Effective::PeriodEnd => {
+            let (requested_at, scheduled_by) = (context.at, context.actor.authority);
+            let pending = PendingChange { terms, drop_incompatible, requested_at, scheduled_by };
+            let subscription = Subscription { pending_change: Some(pending), ..subscription };
+            Ok(Some(context.change_by([EventKind::PlanChangeScheduled { subscription }])))
+        }
+        Effective::Immediate if subscription.in_trial() => {
+            change_in_trial(context, subscription, &version, trial_claimed_by).map(Some)
+        }
+        Effective::Immediate => change_now(context, subscription, terms, proration).map(Some),
+    }
+}
+
+/// A change within a trial, of which nothing was billed yet. A trial belongs to the plan that it was granted for: the new
+/// plan's counts from the beginning of the subscription, and without one billing begins. A deployment that is itself in
+/// trial keeps its own end.
+fn change_in_trial(
+    context: &Context<'_>,
+    old: Subscription,
+    version: &PlanVersion,
+    trial_claimed_by: Option<DeploymentId>,
+) -> Result<Change, Rejection> {
+    let terms = PlanTerms::from(version);
+    let keeps_end = context.deployment().state == State::Trial || terms.plan_code == old.terms.plan_code;
+    let (kept, dropped_addons) = divide(context, terms.currency);
+    let from = old.terms.clone();
+    let mut new = Subscription { terms: terms.clone(), pending_change: None, ..old };
+    let mut trial_of = None;
+    let mut books = Books::new(context);
+    if !keeps_end {
+        let days = TimeDelta::days(i64::from(version.trial_days));
+        let ends_at = new.created_at.checked_add_signed(days).filter(|end| *end > context.at);
+        if let Some(ends_at) = ends_at.filter(|_| trial_claimed_by.is_none()) {
+            let cancel_at = new.cancel_at;
+            new.extend_trial(ends_at);
+            new.cancel_at = cancel_at;
+            trial_of = Some(terms.plan_code.clone());
+        } else {
+            new.trial_ends_at = Some(context.at);
+            new.begin_billing(context.at);
+            books.bill_period(&mut new, &kept);
+        }
+    }
+    let changed = EventKind::PlanChanged { from, to: terms, dropped_addons, subscription: new };
+    Ok(Change { trial_of, ..context.change(books.finish(context.event(changed))) })
+}
+
+/// A change within a period that is billed.
+fn change_now(
+    context: &Context<'_>,
+    old: Subscription,
+    terms: PlanTerms,
+    proration: Proration,
+) -> Result<Change, Rejection> {
+    let at = context.at;
+    let same_interval = terms.interval == old.terms.interval;
+    if terms.currency != old.terms.currency && proration == Proration::Prorate {
+        return Err(Rejection::CurrencyChange);
+    }
+    let (kept, dropped_addons) = divide(context, terms.currency);
+    let from = old.terms.clone();
+    let mut new = Subscription { pending_change: None, ..old };
+    let mut books = Books::new(context);
+    // An add-on that is dropped is given back as one that is detached.
+    books.credit(&mut new, at, |charge| charge.addon_id.is_some_and(|id| dropped_addons.contains(&id)));
+    if same_interval {
+        if proration == Proration::Prorate {
+            books.credit(&mut new, at, Charge::is_of_plan);
+        }
+        new.terms = terms.clone();
+        if proration == Proration::Prorate {
+            books.charge(&mut new, None, at)?;
+            books.bill_changes(&mut new);
+        }
+    } else {
+        // Another interval begins a new period, which is billed as every period is.
+        books.credit(&mut new, at, |_| true);
+        new.terms = terms.clone();
+        new.begin_billing(at);
+        books.bill_period(&mut new, &kept);
+    }
+    let changed = EventKind::PlanChanged { from, to: terms, dropped_addons, subscription: new };
+    Ok(context.change(books.finish(context.event(changed))))
+}
+
+/// The add-ons that a currency leaves, and the ids of those that it does not.
+fn divide(context: &Context<'_>, currency: Currency) -> (Vec<SubscriptionAddon>, Vec<SubscriptionAddonId>) {
+    let (kept, dropped): (Vec<_>, Vec<_>) =
+        context.aggregate.addons.iter().cloned().partition(|addon| addon.currency == currency);
+    (kept, dropped.into_iter().map(|addon| addon.id).collect())
+}
+
+pub(super) fn withdraw_plan_change(context: &Context<'_>) -> Result<Change, Rejection> {
+    let mut subscription = live_subscription(context)?;
+    subscription.pending_change.take().ok_or(Rejection::NoPendingChange)?;
+    Ok(context.change_by([EventKind::PlanChangeWithdrawn { subscription }]))
+}
+
+pub(super) fn cancel(context: &Context<'_>, effective: Effective) -> Result<Option<Change>, Rejection> {
+    let mut subscription = live_subscription(context)?;
+    let is_scheduled = subscription.cancel_at.is_some();
+    match effective {
+        Effective::PeriodEnd
+            if is_scheduled && subscription.cancel_scheduled_by.is_none_or(|by| stands(context.actor, by)) =>
+        {
+            Ok(None)
+        }
+        // A pause has used the paid period up, or will have by the time it is over.
+        Effective::PeriodEnd if is_scheduled || subscription.current_period_end > context.at => {
+            subscription.cancel_at = subscription.cancel_at.or(Some(subscription.current_period_end));
+            subscription.cancel_scheduled_by = Some(context.actor.authority);
+            Ok(Some(context.change_by([EventKind::CancellationScheduled { subscription }])))
+        }
+        Effective::PeriodEnd | Effective::Immediate => Ok(Some(context.change(end(context, subscription, context.at)))),
+    }
+}
+
+/// Ends a subscription at `at`: what is not used of its period is given back, and what still waits is invoiced.
+pub(super) fn end(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<Event> {
+    let mut books = Books::new(context);
+    books.credit(&mut subscription, at, |_| true);
+    books.bill_waiting(&mut subscription, at, |_| true);
+    subscription.cancel(at, context.at);
+    books.finish(context.event(EventKind::SubscriptionCancelled { subscription }))
+}
+
+pub(super) fn withdraw_cancellation(context: &Context<'_>) -> Result<Change, Rejection> {
+    let mut subscription = live_subscription(context)?;
+    subscription.cancel_at.take().ok_or(Rejection::NoPendingCancellation)?;
+    subscription.cancel_scheduled_by = None;
+    Ok(context.change_by([EventKind::CancellationWithdrawn { subscription }]))
+}
+
+pub(super) fn extend_trial(context: &Context<'_>, ends_at: Timestamp) -> Result<Option<Change>, Rejection> {
+    let deployment = context.deployment();
+    let mut subscription = context.aggregate.subscription.clone();
+    let trial = subscription.as_mut().filter(|s| s.is_live() && s.in_trial());
+    let own = deployment.trial_ends_at.filter(|_| deployment.state == State::Trial);
+    let current = own.or_else(|| trial.as_ref().and_then(|s| s.trial_ends_at)).filter(|end| *end > context.at);
+    let from = current.ok_or(Rejection::NoTrial)?;
+    if ends_at == from {
+        return Ok(None);
+    }
+    require_ahead("trial_ends_at", ends_at, context.at)?;
+    if let Some(trial) = trial {
+        trial.extend_trial(ends_at);
+    }
+    let kind = EventKind::TrialExtended { ends_at: Changed { from, to: ends_at }, subscription };
+    Ok(Some(context.change_by([kind])))
+}
+
+fn live_subscription(context: &Context<'_>) -> Result<Subscription, Rejection> {
+    context.aggregate.live_subscription().cloned().ok_or(Rejection::NotSubscribed)
+}
+
+fn active_subscription(context: &Context<'_>) -> Result<Subscription, Rejection> {
+    let subscription = live_subscription(context)?;
+    match subscription.status {
+        SubscriptionStatus::Active => Ok(subscription),
+        SubscriptionStatus::Paused | SubscriptionStatus::Cancelled => Err(Rejection::SubscriptionPaused),
+    }
+}
+
+fn snapshot(
+    id: SubscriptionAddonId,
+    addon: &Addon,
+    currency: Currency,
+    at: Timestamp,
+) -> Result<SubscriptionAddon, Rejection> {
+    match addon.status {
+        CatalogStatus::Active => {}
+        CatalogStatus::Retired => return Err(Rejection::AddonRetired(addon.code.clone())),
+    }
+    let addon = SubscriptionAddon::snapshot(id, addon, at);
+    require_currency(&addon, currency)?;
+    Ok(addon)
+}
+
+fn require_currency(addon: &SubscriptionAddon, expected: Currency) -> Result<(), Rejection> {
+    if addon.currency == expected {
+        return Ok(());
+    }
+    Err(Rejection::CurrencyMismatch { code: addon.code.clone(), currency: addon.currency, expected })
+}

@@ -1,0 +1,390 @@
+//! The rules under random histories: whatever is asked for, in whatever order, the promises hold.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+pub(super) use super::fixtures::at;
+use super::fixtures::{actor, priced_addon, priced_plan};
+use super::*;
+use crate::invoice::LineKind;
+use crate::{
+    AnchorMode, Currency, DunningPolicy, Interval, IntervalPrices, InvoiceNumber, MAX_PRICE_CENTS, Plan,
+    SubscriptionId, SubscriptionStatus, allowed_transitions, audit, sum,
+};
+use crate::{Entry, Figure, Figures, OpenInvoice};
+
+/// One step of a history: what is asked for, and how long after the step before.
+#[derive(Debug, Clone)]
+enum Step {
+    Transition(State, bool),
+    Subscribe { plan: usize, addons: usize, anchor_mode: AnchorMode },
+    Attach(usize),
+    Detach(usize),
+    Change { plan: usize, effective: Effective, proration: Proration, drop_incompatible: bool },
+    WithdrawChange,
+    Cancel(Effective),
+    WithdrawCancellation,
+    Extend(i64),
+    Rename,
+    Pay { invoice: usize, part: bool },
+    Void(usize),
+    Tick,
+}
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+pub(super) fn admin() -> Actor {
+    actor(Authority::PlatformAdmin)
+}
+
+pub(super) fn tenant_user() -> Actor {
+    Actor { id: "bob".to_owned(), authority: Authority::TenantUser }
+}
+
+pub(super) fn plan(index: usize) -> Plan {
+    let (code, price_cents, currency, interval, trial_days) = [
+        ("studio", 2_900, "USD", Interval::Month, 0),
+        ("team", 9_900, "USD", Interval::Month, 14),
+        ("yearly", 29_000, "USD", Interval::Year, 0),
+        ("euro", 2_700, "EUR", Interval::Month, 0),
+        ("dear", MAX_PRICE_CENTS, "USD", Interval::Quarter, 0),
+    ][index];
+    priced_plan(code, price_cents, currency, interval, trial_days)
+}
+
+pub(super) fn addon(index: usize) -> Addon {
+    let (code, price_cents, currency) =
+        [("storage_50gb", 750, "USD"), ("seats", 1, "USD"), ("euro_seats", 333, "EUR")][index];
+    priced_addon(code, price_cents, currency, IntervalPrices::from([(Interval::Quarter, 2_000)]))
+}
+
+pub(super) fn new_deployment(state: State, now: Timestamp) -> (Aggregate, Vec<Event>) {
+    let trial_ends_at = (state == State::Trial).then(|| now + TimeDelta::days(30));
+    let change = create(fixtures::new_deployment(state, trial_ends_at), &admin(), now).unwrap();
+    (change.after, change.events)
+}
+
+pub(super) fn subscribe(plan: Plan, addons: &[Addon], anchor_mode: AnchorMode) -> Command {
+    Command::Subscribe(Subscribe {
+        id: SubscriptionId::new(id(2)),
+        version: plan.newest_version.clone().unwrap(),
+        plan,
+        addons: addons
+            .iter()
+            .enumerate()
+            .map(|(n, a)| (SubscriptionAddonId::new(id(100 + n as u128)), a.clone()))
+            .collect(),
+        anchor_mode,
+        trial_ends_at: None,
+        trial_claimed_by: None,
+    })
+}
+
+pub(super) fn change_plan(plan: Plan, effective: Effective, proration: Proration, drop_incompatible: bool) -> Command {
+    let version = plan.newest_version.clone().unwrap();
+    let trial_claimed_by = None;
+    Command::ChangePlan(ChangePlan { plan, version, effective, proration, drop_incompatible, trial_claimed_by })
+}
+
+/// All invoices of a history, by number.
+type Ledger = BTreeMap<InvoiceNumber, Invoice>;
+
+fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger: &Ledger) -> Option<Command> {
+    Some(match step {
+        Step::Tick => return None,
+        Step::Pay { invoice, part } => {
+            let invoice = ledger.values().rev().nth(*invoice)?.clone();
+            let due_cents = invoice.due_cents();
+            let amount_cents = if *part { due_cents / 2 } else { due_cents }.max(1);
+            let reference = format!("payment-{n}").parse().unwrap();
+            let currency = invoice.currency;
+            Command::Pay(invoice, Payment { reference, amount_cents, received_at: now }, currency)
+        }
+        Step::Void(invoice) => Command::Void(ledger.values().rev().nth(*invoice)?.clone()),
+        Step::Transition(to_state, resumes) => Command::Transition(Transition {
+            to_state: *to_state,
+            reason: None,
+            notes: None,
+            resume_at: (*resumes && *to_state == State::Paused).then(|| Some(now + TimeDelta::days(3))),
+        }),
+        Step::Subscribe { plan: index, addons, anchor_mode } => {
+            let addons: Vec<Addon> = (0..*addons).map(|_| addon(if *index == 3 { 2 } else { 0 })).collect();
+            let Command::Subscribe(command) = subscribe(plan(*index), &addons, *anchor_mode) else { return None };
+            Command::Subscribe(Subscribe { id: SubscriptionId::new(id(1_000 + n as u128)), ..command })
+        }
+        Step::Attach(index) => Command::AttachAddon(SubscriptionAddonId::new(id(10_000 + n as u128)), addon(*index)),
+        Step::Detach(index) => {
+            let attached = aggregate.addons.get(*index).map_or(SubscriptionAddonId::new(id(0)), |addon| addon.id);
+            Command::DetachAddon(attached)
+        }
+        Step::Change { plan: index, effective, proration, drop_incompatible } => {
+            change_plan(plan(*index), *effective, *proration, *drop_incompatible)
+        }
+        Step::WithdrawChange => Command::WithdrawPlanChange,
+        Step::Cancel(effective) => Command::CancelSubscription(*effective),
+        Step::WithdrawCancellation => Command::WithdrawCancellation,
+        Step::Extend(days) => Command::ExtendTrial(now + TimeDelta::days(*days)),
+        Step::Rename => Command::Update(UpdateDeployment {
+            display_name: Some(format!("Shop {n}").parse().unwrap()),
+            ..UpdateDeployment::default()
+        }),
+    })
+}
+
+fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
+    let effective = || prop::sample::select(vec![Effective::Immediate, Effective::PeriodEnd]);
+    let proration = prop::sample::select(vec![Proration::Prorate, Proration::None]);
+    let anchor_mode = prop::sample::select(vec![AnchorMode::Calendar, AnchorMode::Now]);
+    let step = prop_oneof![
+        4 => (prop::sample::select(State::ALL.to_vec()), any::<bool>()).prop_map(|(s, r)| Step::Transition(s, r)),
+        4 => (0..5_usize, 0..4_usize, anchor_mode)
+            .prop_map(|(plan, addons, anchor_mode)| Step::Subscribe { plan, addons, anchor_mode }),
+        3 => (0..3_usize).prop_map(Step::Attach),
+        2 => (0..3_usize).prop_map(Step::Detach),
+        4 => (0..5_usize, effective(), proration, any::<bool>()).prop_map(
+            |(plan, effective, proration, drop_incompatible)| Step::Change { plan, effective, proration, drop_incompatible }
+        ),
+        1 => Just(Step::WithdrawChange),
+        1 => effective().prop_map(Step::Cancel),
+        1 => Just(Step::WithdrawCancellation),
+        1 => (1..90_i64).prop_map(Step::Extend),
+        1 => Just(Step::Rename),
+        3 => (0..4_usize, any::<bool>()).prop_map(|(invoice, part)| Step::Pay { invoice, part }),
+        1 => (0..4_usize).prop_map(Step::Void),
+        6 => Just(Step::Tick),
+    ];
+    prop::collection::vec((step, 0..5_000_000_i64), 1..60)
+}
+
+fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(), TestCaseError> {
+    let deployment = &aggregate.deployment;
+    for invoice in ledger.values() {
+        prop_assert_eq!(sum(invoice.lines.iter().map(|line| line.amount_cents)), Some(invoice.total_cents));
+        prop_assert!(invoice.total_cents >= 0 && invoice.due_cents() >= 0);
+        prop_assert!(invoice.lines.iter().all(|line| line.currency == invoice.currency));
+    }
+    prop_assert_eq!(&replay(deployment.id, events), &Ok(aggregate.clone()));
+    prop_assert_eq!(deployment.version, events.len() as u64);
+    prop_assert!(events.windows(2).all(|pair| pair[0].occurred_at <= pair[1].occurred_at));
+    prop_assert!(deployment.resume_at.is_none() || deployment.state == State::Paused);
+    let Some(subscription) = &aggregate.subscription else { return Ok(()) };
+    if subscription.is_live() {
+        prop_assert_eq!(subscription.status, SubscriptionStatus::of(deployment.state));
+        let currency: Currency = subscription.terms.currency;
+        prop_assert!(aggregate.addons.iter().all(|addon| addon.currency == currency));
+        prop_assert!(subscription.current_period_start <= subscription.current_period_end);
+    }
+    if matches!(deployment.state, State::Cancelled | State::Archived) {
+        prop_assert!(!subscription.is_live(), "a live subscription on a cancelled deployment");
+    }
+    let prices = aggregate.addons.iter().map(|addon| addon.price_cents);
+    prop_assert!(sum(prices.chain([subscription.terms.price_cents])).is_some());
+    prop_assert!(subscription.charges.iter().all(|charge| charge.from <= charge.to && charge.amount_cents >= 0));
+    Ok(())
+}
+
+/// The differences of all changes come to what there is, and the movements of recurring revenue explain it.
+fn check_figures(figures: &Figures, aggregate: &Aggregate) -> Result<(), TestCaseError> {
+    let mut present = Figures::default();
+    let mut explained: BTreeMap<Currency, i64> = BTreeMap::new();
+    for (figure, value) in figures.iter() {
+        if let Figure::Movement(movement, currency) = figure {
+            prop_assert!(value > 0, "{figure} is {value}");
+            *explained.entry(*currency).or_default() += movement.sign() * value;
+        } else {
+            present.add(figure.clone(), value);
+        }
+    }
+    prop_assert_eq!(&present, &Figures::of_present(aggregate));
+    for (currency, sum) in explained {
+        prop_assert_eq!(sum, figures.get(&Figure::Recurring(currency)));
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn random_histories_keep_every_promise(trial in any::<bool>(), steps in steps()) {
+        let mut now = at("2026-01-31T10:00:00Z");
+        let (mut aggregate, mut events) = new_deployment(if trial { State::Trial } else { State::Active }, now);
+        let mut ledger = Ledger::new();
+        let mut figures = Figures::of_change(None, &aggregate);
+        for (n, (step, seconds)) in steps.iter().enumerate() {
+            // Now and then the clock of one machine is behind another's.
+            now += TimeDelta::seconds(if seconds % 7 == 0 { -60 } else { *seconds });
+            let policy = Some(DunningPolicy::default());
+            let change = match command(step, n, now, &aggregate, &ledger) {
+                Some(command) => decide(&aggregate, command, &admin(), policy, now).ok().flatten(),
+                None => crate::step(&aggregate, policy, now).unwrap(),
+            };
+            if aggregate.next_action().is_some_and(|next| next.at <= now) {
+                let strict = DunningPolicy { payment_terms_days: 0, archived_after_days: 1, ..DunningPolicy::default() };
+                let [copied, by_strict] =
+                    [None, Some(strict)].map(|policy| crate::step(&aggregate, policy, now).unwrap());
+                let issues = by_strict.as_ref().is_some_and(Change::issues_invoice);
+                prop_assert!(issues || copied == by_strict, "a step minds the tenant's policy and issues nothing");
+            }
+            if let Some(change) = change {
+                prop_assert_eq!(change.before.as_ref(), Some(&aggregate));
+                prop_assert!(!change.events.is_empty());
+                figures.add_all(&Figures::of_change(change.before.as_ref(), &change.after), 1);
+                events.extend(change.events);
+                aggregate = change.after;
+                check_figures(&figures, &aggregate)?;
+                let audited = audit(aggregate.deployment.id, &events);
+                ledger = audited.map_err(|error| TestCaseError::fail(error.to_string()))?.invoices;
+                if let Some(written) = &change.invoice {
+                    prop_assert_eq!(ledger.get(&written.number), Some(written));
+                }
+                check(&aggregate, &events, &ledger)?;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_rest_of_the_month_is_what_a_change_charges_and_gives_back() {
+    let now = at("2026-11-01T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let command = subscribe(plan(0), &[addon(0)], AnchorMode::Calendar);
+    let subscribed = decide(&aggregate, command, &tenant_user(), None, now).unwrap().unwrap().after;
+    let half = at("2026-11-16T00:00:00Z");
+    let command = || change_plan(plan(1), Effective::Immediate, Proration::Prorate, false);
+    let changed = decide(&subscribed, command(), &tenant_user(), None, half).unwrap().unwrap();
+    let Entry::Credited { line, lowered_cents, .. } = &changed.events[0].entries[0] else { panic!("{changed:?}") };
+    assert_eq!((line.kind, line.amount_cents, *lowered_cents), (LineKind::PlanCredit, -1_450, 1_450));
+    assert_eq!(changed.after.addons[0].price_cents, 750);
+    let due =
+        |aggregate: &Aggregate| aggregate.deployment.open_invoices.iter().map(|o| o.due_cents).collect::<Vec<_>>();
+    assert_eq!(due(&subscribed), [3_650]);
+    // What is unpaid is lowered, and what replaces it is invoiced at once.
+    assert_eq!(due(&changed.after), [2_200, 4_950]);
+
+    // Back again at once: what was just billed is given back, and never more than that.
+    let back = change_plan(plan(0), Effective::Immediate, Proration::Prorate, false);
+    let back = decide(&changed.after, back, &tenant_user(), None, half).unwrap().unwrap().after;
+    assert_eq!(due(&back), [2_200, 1_450]);
+}
+
+#[test]
+fn only_what_was_billed_and_not_used_is_given_back() {
+    let now = at("2026-11-01T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let run = |aggregate: &Aggregate, command, now| decide(aggregate, command, &admin(), None, now).unwrap().unwrap();
+    let cheap = run(&aggregate, subscribe(plan(0), &[], AnchorMode::Calendar), now).after;
+    let second = at("2026-11-10T00:00:00Z");
+    let dear = run(&cheap, change_plan(plan(1), Effective::Immediate, Proration::None, false), second).after;
+    let third = at("2026-11-16T00:00:00Z");
+    let back = run(&dear, change_plan(plan(0), Effective::Immediate, Proration::Prorate, false), third);
+    let due: Vec<i64> = back.after.deployment.open_invoices.iter().map(|open| open.due_cents).collect();
+    assert_eq!(due, [1_450, 1_450], "half of studio was billed and not used, and is charged again");
+}
+
+#[test]
+fn a_trial_is_had_once_and_extended_only_by_the_platform() {
+    let now = at("2026-11-10T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let change =
+        decide(&aggregate, subscribe(plan(1), &[], AnchorMode::Now), &tenant_user(), None, now).unwrap().unwrap();
+    assert_eq!(change.trial_of, Some("team".parse().unwrap()));
+    let subscription = change.after.subscription.clone().unwrap();
+    assert_eq!(subscription.trial_ends_at, Some(now + TimeDelta::days(14)));
+    assert!(subscription.in_trial());
+
+    let extend = Command::ExtendTrial(now + TimeDelta::days(20));
+    let refused = decide(&change.after, extend.clone(), &tenant_user(), None, now).unwrap_err();
+    assert_eq!(refused, Rejection::FieldNotPermitted { field: "trial_ends_at" });
+    let longer = decide(&change.after, extend.clone(), &admin(), None, now).unwrap().unwrap().after;
+    assert_eq!(longer.subscription.unwrap().current_period_end, now + TimeDelta::days(20));
+    let late = now + TimeDelta::days(14);
+    assert_eq!(decide(&change.after, extend, &admin(), None, late).unwrap_err(), Rejection::NoTrial);
+
+    let Command::Subscribe(again) = subscribe(plan(1), &[], AnchorMode::Now) else { unreachable!() };
+    let again = Command::Subscribe(Subscribe { trial_claimed_by: Some(DeploymentId::new(id(9))), ..again });
+    let second = decide(&aggregate, again, &tenant_user(), None, now).unwrap().unwrap();
+    assert_eq!((second.trial_of, second.after.subscription.unwrap().in_trial()), (None, false));
+}
+
+#[test]
+fn reactivation_restarts_what_ended_with_the_deployment_and_nothing_else() {
+    let now = at("2026-11-10T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let run =
+        |aggregate: &Aggregate, command, now| decide(aggregate, command, &admin(), None, now).unwrap().unwrap().after;
+    let to = |to_state| Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None });
+    let subscribed = run(&aggregate, subscribe(plan(0), &[addon(0)], AnchorMode::Now), now);
+    let later = at("2027-02-03T00:00:00Z");
+
+    let cancelled = run(&subscribed, to(State::Cancelled), now);
+    assert_eq!(cancelled.subscription.as_ref().unwrap().status, SubscriptionStatus::Cancelled);
+    let back = run(&cancelled, to(State::Active), later);
+    let subscription = back.subscription.unwrap();
+    assert_eq!((subscription.status, subscription.current_period_start), (SubscriptionStatus::Active, later));
+    assert_eq!((back.addons.len(), subscription.charges.len()), (1, 2));
+
+    let ended = run(&subscribed, Command::CancelSubscription(Effective::Immediate), now);
+    let cancelled = run(&ended, to(State::Cancelled), now + TimeDelta::days(1));
+    let back = run(&cancelled, to(State::Active), later);
+    assert!(!back.subscription.unwrap().is_live(), "it had been cancelled by itself");
+}
+
+#[test]
+fn callers_are_told_what_they_may_do() {
+    let (aggregate, _) = new_deployment(State::Active, at("2026-11-10T00:00:00Z"));
+    let now = aggregate.deployment.updated_at;
+    let allowed = |authority| allowed_transitions(&aggregate.deployment, authority, now);
+    assert_eq!(allowed(Authority::TenantUser), [State::Paused, State::Cancelled]);
+    assert_eq!(allowed(Authority::PlatformAdmin), [State::Paused, State::PastDue, State::Cancelled]);
+    for role in [Authority::PaymentProvider, Authority::DataPlane] {
+        assert_eq!(allowed(role), []);
+    }
+}
+
+#[test]
+fn another_interval_is_billed_also_in_the_second_in_which_the_old_one_was() {
+    let now = at("2026-11-01T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let run = |aggregate: &Aggregate, command, now| decide(aggregate, command, &admin(), None, now).unwrap().unwrap();
+    let monthly = run(&aggregate, subscribe(plan(0), &[], AnchorMode::Now), now).after;
+    let yearly = run(&monthly, change_plan(plan(2), Effective::Immediate, Proration::Prorate, false), now);
+    let opened = |event: &Event| matches!(&event.kind, EventKind::InvoiceOpened { invoice, .. } if invoice.total_cents == 29_000);
+    assert!(yearly.events.iter().any(opened), "{:?}", yearly.events);
+}
+
+#[test]
+fn what_was_billed_in_one_currency_is_not_given_back_in_another() {
+    let now = at("2026-11-01T00:00:00Z");
+    let (aggregate, _) = new_deployment(State::Active, now);
+    let run =
+        |aggregate: &Aggregate, command, now| decide(aggregate, command, &admin(), None, now).unwrap().unwrap().after;
+    let euro = run(&aggregate, subscribe(plan(3), &[], AnchorMode::Calendar), now);
+    let dollars = run(&euro, change_plan(plan(0), Effective::Immediate, Proration::None, false), now);
+    let half = at("2026-11-16T00:00:00Z");
+    let team = run(&dollars, change_plan(plan(1), Effective::Immediate, Proration::Prorate, false), half);
+    let due = |o: &OpenInvoice| (o.currency.to_string(), o.due_cents);
+    let open: Vec<_> = team.deployment.open_invoices.iter().map(due).collect();
+    assert_eq!(open, [("EUR".to_owned(), 1_350), ("USD".to_owned(), 4_950)], "euros are given back in euros");
+}
+
+#[test]
+fn an_invoice_that_was_opened_after_its_deployment_was_read_is_neither_paid_nor_voided() {
+    let now = at("2026-11-10T00:00:00Z");
+    let (before, _) = new_deployment(State::Active, now);
+    let command = subscribe(plan(0), &[], AnchorMode::Calendar);
+    let subscribed = decide(&before, command, &admin(), None, now).unwrap().unwrap();
+    let opened = subscribed.events.iter().find_map(|event| match &event.kind {
+        EventKind::InvoiceOpened { invoice, .. } => Some(invoice.clone()),
+        _ => None,
+    });
+    let invoice = opened.unwrap();
+    let payment = Payment { reference: "r".parse().unwrap(), amount_cents: invoice.due_cents(), received_at: now };
+    let pay = Command::Pay(invoice.clone(), payment, invoice.currency);
+    for command in [pay, Command::Void(invoice)] {
+        assert_eq!(decide(&before, command, &admin(), None, now).unwrap_err(), Rejection::InvoiceJustOpened);
+    }
+}

@@ -1,0 +1,67 @@
+//! The rules of the product, pure: what a deployment is, which moves it may make and who may make them.
+//!
+//! Nothing here is async, reads a clock, makes an id or does I/O; time and ids are arguments. Storage is in
+//! [`arcadia_store`], the wire in [`arcadia_functions::http`].
+
+mod actor;
+mod aggregate;
+mod attention;
+mod audit;
+mod catalog;
+mod charge;
+mod clock;
+mod decide;
+mod deployment;
+mod entry;
+mod event;
+mod figures;
+mod invoice;
+pub mod lifecycle;
+mod money;
+mod period;
+mod policy;
+mod powers;
+mod resource;
+mod row;
+mod scope;
+mod statement;
+mod subscription;
+mod values;
+mod versions;
+
+pub use actor::{Actor, Authority};
+pub use aggregate::{Aggregate, Change, ReplayError, replay};
+pub use attention::Attention;
+pub use audit::{Audit, Totals, Violation, audit, follow_invoices};
+pub use catalog::{Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
+pub use charge::{Charge, ChargeId};
+pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
+pub use decide::{
+    ChangePlan, Command, CreateDeployment, Effective, MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES,
+    MAX_OPEN_INVOICES_BY_CLOCK, MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES, Proration,
+    Rejection, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, next_invoice, step,
+};
+pub use deployment::{Deployment, Template};
+pub use entry::{Amount, Entry};
+pub use event::{Changed, Event, EventKind, Updated};
+pub use figures::{Figure, Figures, Movement, recurring};
+pub use invoice::{Credit, Invoice, InvoiceStatus, Line, LineKind, MAX_PAYMENTS, OpenInvoice, Payment};
+pub use lifecycle::State;
+pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};
+pub use period::{Anchor, AnchorMode, Interval, Month, Period};
+pub use policy::{DunningPolicy, MAX_POLICY_DAYS};
+pub use powers::{Grant, POWERS, Power, PowerRow};
+pub use resource::Resource;
+pub use row::{ClockHealth, DeploymentRow, InvoiceRow, SubscriptionSummary, Summary};
+pub use scope::Scope;
+pub use statement::{Statement, statements};
+pub use subscription::{
+    LastNumber, MAX_ADDONS, MAX_CHARGES_IN_PERIOD, PendingChange, PlanTerms, Subscription, SubscriptionAddon,
+    SubscriptionStatus, end_of_second,
+};
+pub use values::{
+    DeploymentId, DisplayName, InvalidValue, InvoiceNumber, Notes, PaymentReference, ProviderReference, Reason,
+    ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp,
+    is_invisible,
+};
+pub use versions::Versions;

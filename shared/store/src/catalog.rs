@@ -1,0 +1,283 @@
+//! The catalog's records: plans, their versions, add-ons.
+
+use arcadia_domain::{Addon, DeploymentId, DunningPolicy, Plan, PlanVersion, Scope, ShortCode, TenantId};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+
+use super::commit::{Verdict, is_transient, kept_being_cancelled};
+use super::items::{
+    self, ADDON_TYPE, DUNNING_POLICY_TYPE, Item, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE, number, string,
+};
+use super::keys::{self, Key};
+use super::pages::Page;
+use super::reread::{Reading, until_whole};
+use super::schema::TENANT_INDEX;
+use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};
+
+/// What somebody wants to buy.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Who.
+    pub tenant_id: &'a TenantId,
+    /// The plan.
+    pub plan_code: &'a ShortCode,
+    /// Which of its versions; the newest, if none is named.
+    pub version: Option<u32>,
+    /// Add-ons.
+    pub addon_codes: &'a [ShortCode],
+    /// Whether it matters if the tenant has had its trial of the plan.
+    pub with_trial: bool,
+}
+
+/// What one read finds of what somebody wants to buy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The plan, if the catalog has it.
+    pub plan: Option<Plan>,
+    /// The version that was asked for, or the newest.
+    pub version: Option<PlanVersion>,
+    /// The add-ons that the catalog has.
+    pub addons: Vec<Addon>,
+    /// The deployment by which the tenant has had its trial of the plan, if it has.
+    pub trial_claimed_by: Option<DeploymentId>,
+    /// The tenant's dunning policy, if it has one of its own.
+    pub dunning_policy: Option<DunningPolicy>,
+}
+
+impl Store {
+    /// Reads what is wanted and the tenant's policy, as they are at one moment each: one consistent BatchGetItem. It is made again if a plan and its version are not of one publication.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_offer(&self, wanted: Wanted<'_>) -> Result<Offer, StoreError> {
+        until_whole("an offer", || self.read_offer(wanted)).await
+    }
+
+    async fn read_offer(&self, wanted: Wanted<'_>) -> Result<Reading<Offer>, StoreError> {
+        let Wanted { tenant_id, plan_code, version, addon_codes, with_trial } = wanted;
+        let mut wanted: Vec<Key> = vec![keys::dunning_policy(tenant_id), keys::plan(plan_code)];
+        wanted.extend(with_trial.then(|| keys::trial_claim(tenant_id, plan_code)));
+        wanted.extend(version.map(|version| keys::plan_version(plan_code, version)));
+        for (index, code) in addon_codes.iter().enumerate() {
+            // BatchGetItem refuses a key that stands twice.
+            if !addon_codes.iter().take(index).any(|earlier| earlier == code) {
+                wanted.push(keys::addon(code));
+            }
+        }
+        let mut offer = Offer::default();
+        for item in self.get_items(wanted, true).await? {
+            if items::is(&item, PLAN_TYPE) {
+                offer.plan = Some(items::to_plan(item)?);
+            } else if items::is(&item, PLAN_VERSION_TYPE) {
+                offer.version = Some(items::to_plan_version(item)?);
+            } else if items::is(&item, TRIAL_CLAIM_TYPE) {
+                offer.trial_claimed_by = Some(items::to_trial_claim(item)?);
+            } else if items::is(&item, DUNNING_POLICY_TYPE) {
+                offer.dunning_policy = Some(items::to_dunning_policy(item)?);
+            } else if items::is(&item, ADDON_TYPE) {
+                offer.addons.push(items::to_addon(item)?);
+            }
+        }
+        Ok(match version_of(offer.plan.as_ref(), version, offer.version.take()) {
+            Reading::Whole(version) => Reading::Whole(Offer { version, ..offer }),
+            Reading::Torn => Reading::Torn,
+        })
+    }
+
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn load_plan(&self, code: &ShortCode) -> Result<Option<Plan>, StoreError> {
+        self.get(keys::plan(code)).await?.map(items::to_plan).transpose()
+    }
+
+    /// Reads an add-on of the catalog.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn load_addon(&self, code: &ShortCode) -> Result<Option<Addon>, StoreError> {
+        self.get(keys::addon(code)).await?.map(items::to_addon).transpose()
+    }
+
+    /// Writes a plan whose revision follows the stored one; a first revision must not be there yet.
+    ///
+    /// # Errors
+    /// [`StoreError::CatalogConflict`] if somebody else was first.
+    pub async fn put_plan(&self, plan: &Plan) -> Result<(), StoreError> {
+        self.put_revision(items::from_plan(plan)?, plan.revision).await
+    }
+
+    /// Writes an add-on whose revision follows the stored one; a first revision must not be there yet.
+    ///
+    /// # Errors
+    /// [`StoreError::CatalogConflict`] if somebody else was first.
+    pub async fn put_addon(&self, addon: &Addon) -> Result<(), StoreError> {
+        self.put_revision(items::from_addon(addon)?, addon.revision).await
+    }
+
+    /// Writes a plan together with the version that it newly has, and with what its request is answered with if that
+    /// had an idempotency key: one TransactWriteItems. Nothing is ever overwritten by a publication at the same moment.
+    ///
+    /// # Errors
+    /// [`StoreError::CatalogConflict`] if somebody else was first, [`StoreError::Answered`] if the key has been used.
+    pub async fn publish(
+        &self,
+        plan: &Plan,
+        version: &PlanVersion,
+        commit_id: CommitId,
+        record: Option<&IdempotencyRecord>,
+    ) -> Result<(), StoreError> {
+        let version_item = items::from_plan_version(version)?;
+        let put_plan = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(items::from_plan(plan)?))
+            .condition_expression("#record.revision = :revision")
+            .expression_attribute_names("#record", "record")
+            .expression_attribute_values(":revision", number(plan.revision - 1));
+        let put_version = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(version_item.clone()))
+            .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut writes = Vec::new();
+        for put in [put_plan, put_version] {
+            let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
+            writes.push(TransactWriteItem::builder().put(put).build());
+        }
+        writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
+        let judge = |reasons: &[CancellationReason]| {
+            let found = |index: usize| reasons.get(index).and_then(CancellationReason::item);
+            if is_transient(reasons) {
+                Verdict::Retry(kept_being_cancelled())
+            } else if found(1) == Some(&version_item) {
+                Verdict::CommittedBefore
+            } else if let Some(used) = found(2) {
+                Verdict::Refused(idempotency::answered(used.clone()))
+            } else {
+                Verdict::Refused(StoreError::CatalogConflict)
+            }
+        };
+        self.transact(|| Ok(writes.clone()), commit_id, judge).await
+    }
+
+    /// A page of all plans, by code: one Query.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_plans(
+        &self,
+        limit: usize,
+        after: Option<&ShortCode>,
+    ) -> Result<Page<Plan, ShortCode>, StoreError> {
+        let (items, more) = self.catalog_page(keys::PLANS, limit, after).await?;
+        let plans = items.into_iter().map(items::to_plan).collect::<Result<_, _>>()?;
+        Ok(Page::cut(plans, limit, more, |plan: &Plan| plan.code.clone()))
+    }
+
+    /// A page of all add-ons, by code: one Query.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_addons(
+        &self,
+        limit: usize,
+        after: Option<&ShortCode>,
+    ) -> Result<Page<Addon, ShortCode>, StoreError> {
+        let (items, more) = self.catalog_page(keys::ADDONS, limit, after).await?;
+        let addons = items.into_iter().map(items::to_addon).collect::<Result<_, _>>()?;
+        Ok(Page::cut(addons, limit, more, |addon: &Addon| addon.code.clone()))
+    }
+
+    /// A page of a plan's versions, newest first, as many as `plan` knows of: one Query. It is made again if the newest is
+    /// missing, which was published together with the plan.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_plan_versions(
+        &self,
+        plan: &Plan,
+        limit: usize,
+        before: Option<u32>,
+    ) -> Result<Page<PlanVersion, u32>, StoreError> {
+        let newest = before.map_or(u32::MAX, |before| before.saturating_sub(1)).min(newest_version(Some(plan)));
+        let read = || async {
+            let range = keys::plan_versions_before(Some(newest + 1));
+            let (items, more) =
+                self.partition_page(keys::plan_partition(&plan.code), range, limit, &Scope::All).await?;
+            let versions = items.into_iter().map(items::to_plan_version).collect::<Result<Vec<_>, _>>()?;
+            if versions.first().map_or(0, |version| version.version) != newest {
+                return Ok(Reading::Torn);
+            }
+            Ok(Reading::Whole(Page::cut(versions, limit, more, |version: &PlanVersion| version.version)))
+        };
+        until_whole("a page of a plan's versions", read).await
+    }
+
+    async fn catalog_page(
+        &self,
+        partition: &str,
+        limit: usize,
+        after: Option<&ShortCode>,
+    ) -> Result<(Vec<Item>, bool), StoreError> {
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(TENANT_INDEX)
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+            .key_condition_expression("GSI1PK = :pk AND GSI1SK > :after")
+            .expression_attribute_values(":pk", string(partition))
+            // No code is as small as a single space, so it stands for the beginning.
+            .expression_attribute_values(":after", string(after.map_or(" ", |code| code.as_str())))
+            .send()
+            .await?;
+        let items = output.items.unwrap_or_default();
+        let more = output.last_evaluated_key.is_some() && items.len() <= limit;
+        Ok((items, more))
+    }
+
+    async fn put_revision(&self, item: Item, revision: u64) -> Result<(), StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = if revision == 1 {
+            put.condition_expression("attribute_not_exists(PK)")
+        } else {
+            put.condition_expression("#record.revision = :revision")
+                .expression_attribute_names("#record", "record")
+                .expression_attribute_values(":revision", number(revision - 1))
+        };
+        let Err(error) = put.send().await else { return Ok(()) };
+        match error.as_service_error() {
+            // What stands there is what was to be written: the answer to it was lost.
+            Some(PutItemError::ConditionalCheckFailedException(failed)) if failed.item() == Some(&item) => Ok(()),
+            Some(PutItemError::ConditionalCheckFailedException(_)) => Err(StoreError::CatalogConflict),
+            _ => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        Ok(request.key("PK", string(key.pk)).key("SK", string(key.sk)).send().await?.item)
+    }
+}
+
+/// The newest version of a plan; 0 if it has none.
+fn newest_version(plan: Option<&Plan>) -> u32 {
+    plan.and_then(|plan| plan.newest_version.as_ref()).map_or(0, |version| version.version)
+}
+
+/// The version that is asked for: the newest, or the one that is `named`, of which `found` was read. A plan and its
+/// versions are published together and versions stay, so a version is there if and only if it is not newer than the plan's
+/// newest.
+fn version_of(plan: Option<&Plan>, named: Option<u32>, found: Option<PlanVersion>) -> Reading<Option<PlanVersion>> {
+    match named {
+        None => Reading::Whole(plan.and_then(|plan| plan.newest_version.clone())),
+        Some(named) if found.is_some() == (named <= newest_version(plan)) => Reading::Whole(found),
+        Some(_) => Reading::Torn,
+    }
+}

@@ -1,0 +1,362 @@
+//! The only code that writes a deployment: one TransactWriteItems for the new state, its events and all that goes
+//! with them, on condition that nobody changed the deployment since it was read.
+
+use std::fmt;
+use std::time::Duration;
+
+use arcadia_domain::{
+    Aggregate, Change, Deployment, EventKind, Figures, Invoice, InvoiceNumber, InvoiceRow, Payment, Versions,
+};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use uuid::Uuid;
+
+use super::failure::SHORTAGE_CODES;
+use super::figures::FIGURES;
+use super::items::{self, DeploymentItem, Item, number, string, to_item};
+use super::keys::{self, Key};
+use super::{IdempotencyRecord, Store, StoreError, idempotency};
+use crate::metrics;
+
+/// How often a commit is sent before the caller is told to come back later.
+pub const MAX_ATTEMPTS: u32 = 5;
+
+/// The longest wait before the second attempt; it doubles with each further one.
+const FIRST_BACKOFF_MS: u64 = 25;
+
+/// DynamoDB's word for a condition that does not hold.
+const CONDITION: &str = "ConditionalCheckFailed";
+
+/// DynamoDB's word for another transaction that is writing the same item.
+const CONFLICT: &str = "TransactionConflict";
+
+/// The attribute by which a writer whose answer was lost knows its own write again.
+const COMMIT_ID: &str = "last_commit_id";
+
+/// Where in the transaction the deployment stands.
+const DEPLOYMENT_INDEX: usize = 0;
+
+/// Where in the transaction the claim stands that a change makes: on the slug of a new deployment, or on the tenant's
+/// trial of a plan, or on the reference of a payment.
+const CLAIM_INDEX: usize = 1;
+
+/// Names one attempt to change something: the request token that DynamoDB recognises repeats by, and the mark by
+/// which a writer knows its own write again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitId(Uuid);
+
+/// What a cancelled transaction means.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Nothing was wrong with it: send it again. Whoever has done so often enough fails with this.
+    Retry(StoreError),
+    /// It had been committed before; the answer was lost.
+    CommittedBefore,
+    /// It must not be committed.
+    Refused(StoreError),
+}
+
+impl Verdict {
+    /// What becomes of a commit whose `attempt`th attempt was cancelled; `None` if it is to be sent again.
+    #[must_use]
+    pub fn after(self, attempt: u32) -> Option<Result<(), StoreError>> {
+        match self {
+            Self::CommittedBefore => Some(Ok(())),
+            Self::Refused(refusal) => Some(Err(refusal)),
+            Self::Retry(failure) => (attempt >= MAX_ATTEMPTS).then_some(Err(failure)),
+        }
+    }
+}
+
+impl CommitId {
+    /// Takes a UUID made by the caller for this one commit.
+    #[must_use]
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// How long to wait before attempt `attempt` (the second is 1): somewhere in a window that doubles, at a place
+    /// that differs between commits.
+    const fn backoff(self, attempt: u32) -> Duration {
+        let window_ms = FIRST_BACKOFF_MS << attempt;
+        let (_, random) = self.0.as_u64_pair();
+        Duration::from_millis(window_ms / 2 + random.rotate_right(attempt * 8) % (window_ms / 2))
+    }
+}
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl Store {
+    /// Commits a change, and with it what its request is answered with if that had an idempotency key: all of it or
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::VersionConflict`], [`StoreError::SlugTaken`] and the like if it was overtaken, or
+    /// [`StoreError::Answered`] if the key has been used; nothing was written then. [`StoreError::Unavailable`] if
+    /// DynamoDB did not accept it within the attempts.
+    pub async fn commit(
+        &self,
+        change: &Change,
+        commit_id: CommitId,
+        record: Option<&IdempotencyRecord>,
+    ) -> Result<(), StoreError> {
+        let writes = || self.writes(change, commit_id, record);
+        let done =
+            self.transact(writes, commit_id, |reasons| judge(reasons, change, commit_id, record.is_some())).await;
+        metrics::committed(change, &done);
+        done
+    }
+
+    /// Sends a transaction until it is decided: again, with the same token, as long as `judge` finds nothing wrong
+    /// with it. It is made anew for each attempt, since hardly any needs a second.
+    pub(super) async fn transact(
+        &self,
+        writes: impl Fn() -> Result<Vec<TransactWriteItem>, StoreError>,
+        commit_id: CommitId,
+        judge: impl Fn(&[CancellationReason]) -> Verdict,
+    ) -> Result<(), StoreError> {
+        let mut attempt = 0;
+        loop {
+            let sent = self
+                .client
+                .transact_write_items()
+                .client_request_token(commit_id.to_string())
+                .set_transact_items(Some(writes()?))
+                .send()
+                .await;
+            let Err(error) = sent else { return Ok(()) };
+            // Of what is no cancellation, the SDK has sent again by itself what makes sense, with the same token.
+            let Some(reasons) = cancellation_reasons(&error) else { return Err(error.into()) };
+            attempt += 1;
+            if let Some(outcome) = judge(reasons).after(attempt) {
+                return outcome;
+            }
+            tracing::info!(attempt, %commit_id, "a transaction is sent again");
+            metrics::count(metrics::RETRIES);
+            tokio::time::sleep(commit_id.backoff(attempt)).await;
+        }
+    }
+
+    /// The transaction that commits a change: the deployment first, the claim that it makes second if it makes one, the
+    /// idempotency record last if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if a record cannot be expressed.
+    pub fn writes(
+        &self,
+        change: &Change,
+        commit_id: CommitId,
+        record: Option<&IdempotencyRecord>,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let Change { before, after, events, resource, resource_read, opens_account, trial_of, invoice, invoice_read } =
+            change;
+        let Aggregate { deployment, subscription, addons, versions } = after;
+        let id = deployment.id;
+        let item = to_item(&DeploymentItem::new(after, self.due_shards, commit_id))?;
+        let invoice_item =
+            |invoice: &Invoice| items::from_invoice(&InvoiceRow::new(deployment, invoice.clone()), self.due_shards);
+        let mut puts = Vec::with_capacity(3 + events.len());
+        if let Some(before) = before {
+            puts.push(self.put_over(item, &before.deployment));
+        } else {
+            puts.push(self.put_new(item));
+            puts.push(self.put_new(to_item(&items::slug_claim(deployment))?));
+        }
+        if let Some(plan_code) = trial_of {
+            puts.push(self.put_new(items::trial_claim(deployment, plan_code)?));
+        }
+        if let Some((number, payment)) = payment_of(change) {
+            puts.push(self.put_new(items::from_payment(id, number, payment)?));
+        }
+        let mut given_up: &[InvoiceNumber] = &[];
+        let figures = Figures::of_change(before.as_ref(), after);
+        for event in events {
+            let mut item = items::from_event(deployment, event)?;
+            item.insert(COMMIT_ID.to_owned(), string(commit_id.to_string()));
+            if event.sequence == event.commit_last && !figures.is_empty() {
+                item.insert(FIGURES.to_owned(), Self::figures_attribute(&figures));
+            }
+            puts.push(self.put_new(item));
+            if let EventKind::InvoiceOpened { invoice, .. } = &event.kind {
+                // The number follows from the period, so a period that was billed is found out here, whatever else.
+                puts.push(self.put_new(invoice_item(invoice)?));
+            } else if let EventKind::InvoicesUncollectible { numbers } = &event.kind {
+                given_up = numbers;
+            }
+        }
+        if let Some(invoice) = invoice {
+            puts.push(self.put_version(invoice_item(invoice)?, *invoice_read));
+        }
+        if let Some(resource) = resource {
+            puts.push(self.put_version(items::from_resource(resource)?, *resource_read));
+        }
+        // Of the subscription and its add-ons, only those are written whose version is another.
+        let none = Versions::default();
+        let old = before.as_ref().map_or(&none, |before| &before.versions);
+        if let Some((subscription, version)) = subscription.as_ref().zip(versions.subscription)
+            && versions.subscription != old.subscription
+        {
+            puts.push(self.put(items::from_subscription(id, subscription, version)?));
+        }
+        for addon in addons {
+            let (was, is) = (old.addons.get(&addon.id), versions.addons.get(&addon.id));
+            if let Some(version) = is.filter(|_| is != was) {
+                let item = items::from_subscription_addon(id, addon, *version)?;
+                puts.push(if was.is_some() { self.put(item) } else { self.put_new(item) });
+            }
+        }
+        let mut writes = Vec::with_capacity(puts.len());
+        for put in puts {
+            let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
+            writes.push(TransactWriteItem::builder().put(put).build());
+        }
+        writes.extend(self.invoice_updates(change, given_up)?);
+        for addon_id in old.addons.keys().filter(|id| !versions.addons.contains_key(id)) {
+            writes.push(self.delete(keys::subscription_addon(id, *addon_id))?);
+        }
+        if *opens_account {
+            writes.push(self.open_account(deployment)?);
+        }
+        writes.extend(self.attention_writes(before.as_ref(), after)?);
+        writes.extend(self.count_with(deployment.updated_at, &figures)?);
+        writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
+        Ok(writes)
+    }
+
+    /// Puts a deployment over the one that was read, if it still is that one.
+    fn put_over(&self, item: Item, read: &Deployment) -> PutBuilder {
+        self.put(item)
+            .condition_expression("version = :version AND #state = :state")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":version", number(read.version))
+            .expression_attribute_values(":state", string(read.state.as_str()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    fn delete(&self, key: Key) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("PK", string(key.pk))
+            .key("SK", string(key.sk))
+            .condition_expression("attribute_exists(PK)")
+            .build()
+            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    fn put(&self, item: Item) -> PutBuilder {
+        Put::builder().table_name(&self.table).set_item(Some(item))
+    }
+
+    /// Puts a record of the deployment's over the version of it that was read, or where none was.
+    fn put_version(&self, item: Item, read: Option<u64>) -> PutBuilder {
+        match read {
+            None => self.put_new(item),
+            Some(version) => self
+                .put(item)
+                .condition_expression("#record.version = :version")
+                .expression_attribute_names("#record", "record")
+                .expression_attribute_values(":version", number(version)),
+        }
+    }
+
+    fn put_new(&self, item: Item) -> PutBuilder {
+        self.put(item)
+            .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+}
+
+/// The payment that a change takes note of.
+fn payment_of(change: &Change) -> Option<(&InvoiceNumber, &Payment)> {
+    change.events.iter().find_map(|event| match &event.kind {
+        EventKind::PaymentReceived { number, payment, .. } => Some((number, payment)),
+        _ => None,
+    })
+}
+
+/// The reasons of a cancelled transaction; `None` if the request failed in another way.
+fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
+    match error.as_service_error()? {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
+        _ => None,
+    }
+}
+
+/// Decides what a cancellation of [`Store::writes`] means, `keyed` if an idempotency record was part of it. A condition
+/// that fails because this very commit had already been made is a success whose answer was lost.
+#[must_use]
+pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId, keyed: bool) -> Verdict {
+    let failed = |reason: &&CancellationReason| reason.code() == Some(CONDITION);
+    // The deployment names the last commit, and each event its own: the deployment may have gone on since.
+    let is_ours = |item: &Item| item.get(COMMIT_ID) == Some(&string(commit_id.to_string()));
+    if reasons.iter().filter(failed).filter_map(CancellationReason::item).any(is_ours) {
+        return Verdict::CommittedBefore;
+    }
+    let record = reasons.last().filter(|_| keyed);
+    if let Some(used) = record.filter(failed) {
+        return Verdict::Refused(idempotency::answered(used.item().cloned().unwrap_or_default()));
+    }
+    if reasons.get(DEPLOYMENT_INDEX).is_some_and(|reason| failed(&reason)) {
+        return Verdict::Refused(StoreError::VersionConflict);
+    }
+    // While another transaction is at the deployment, it does not show who wrote it last, and what else is in the way may
+    // be of this very commit.
+    if reasons.get(DEPLOYMENT_INDEX).and_then(CancellationReason::code) == Some(CONFLICT) {
+        return Verdict::Retry(given_up(record));
+    }
+    if reasons.get(CLAIM_INDEX).is_some_and(|reason| failed(&reason)) {
+        if change.before.is_none() {
+            return Verdict::Refused(StoreError::SlugTaken);
+        }
+        if change.trial_of.is_some() {
+            return Verdict::Refused(StoreError::TrialTaken);
+        }
+        if payment_of(change).is_some() {
+            return Verdict::Refused(StoreError::ReferenceTaken);
+        }
+    }
+    let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
+    if is_transient(reasons) {
+        Verdict::Retry(given_up(record))
+    } else if codes.iter().all(|code| is_transient_code(code) || *code == CONDITION) {
+        // What goes with the deployment is not as its version lets expect: an invoice of the same second, say.
+        tracing::warn!(deployment_id = %change.after.deployment.id, ?codes, "a commit met what should not be there");
+        Verdict::Refused(StoreError::VersionConflict)
+    } else {
+        let mut codes: Vec<&str> = codes.into_iter().filter(|code| *code != "None").collect();
+        codes.sort_unstable();
+        codes.dedup();
+        Verdict::Refused(StoreError::Refused(format!("the transaction was cancelled with {codes:?}")))
+    }
+}
+
+/// Why a commit that nothing is wrong with was given up: somebody is at its idempotency record, or at something else.
+fn given_up(record: Option<&CancellationReason>) -> StoreError {
+    match record.and_then(CancellationReason::code) {
+        Some(CONFLICT) => StoreError::KeyInUse,
+        _ => kept_being_cancelled(),
+    }
+}
+
+/// Why a transaction that nothing is wrong with was given up.
+pub(super) fn kept_being_cancelled() -> StoreError {
+    StoreError::Unavailable("the transaction kept being cancelled".to_owned())
+}
+
+/// Whether a transaction was cancelled for nothing that is wrong with it.
+pub(super) fn is_transient(reasons: &[CancellationReason]) -> bool {
+    reasons.iter().filter_map(CancellationReason::code).all(is_transient_code)
+}
+
+fn is_transient_code(code: &str) -> bool {
+    code == "None" || code == CONFLICT || SHORTAGE_CODES.contains(&code)
+}

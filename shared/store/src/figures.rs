@@ -1,0 +1,327 @@
+//! Figures of the whole business. Each commit says beside its last event what it changes of them; whoever reads the table's
+//! stream adds that up, batch by batch. Nothing is added to a request.
+//!
+//! There are totals, the movements of each month, and the difference of each hour for a few days. A total less the hours since a
+//! moment is the total at that moment, so that nobody has to close an hour, and what comes late is right as soon as it comes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use arcadia_domain::{Attention, ClockHealth, Figure, Figures, Summary, Timestamp};
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem, Update};
+use chrono::{DurationRound as _, TimeDelta};
+
+use super::commit::{Verdict, is_transient, kept_being_cancelled};
+use super::items::{Item, number, string};
+use super::keys::{self, DueEntry};
+use super::pages::Part;
+use super::schema::{DUE_INDEX, TTL_ATTRIBUTE};
+use super::{CommitId, Store, StoreError};
+
+/// The attribute of a commit's last event that says what it changes.
+pub(super) const FIGURES: &str = "figures";
+
+/// How long the difference of an hour is kept.
+const HOURS_KEPT_FOR: TimeDelta = TimeDelta::days(3);
+
+/// How long is known that a batch was added. The stream keeps a record for a day.
+const BATCHES_KEPT_FOR: TimeDelta = TimeDelta::days(3);
+
+/// How long after its end an hour is told: so long the stream may take.
+const CLOSED_AFTER: TimeDelta = TimeDelta::minutes(10);
+
+/// Over how many items each bucket is spread, so that readers of several shards of the stream seldom meet.
+const SLOTS: u64 = 8;
+
+/// The most writes that one transaction can have, less what a batch itself needs.
+const MAX_UPDATES: usize = 90;
+
+/// The most figures that one update adds to: an expression has 4 KB.
+const MAX_FIGURES: usize = 150;
+
+/// What a record of the table's stream says of figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its place in the stream.
+    pub sequence: u128,
+    /// When the commit was made.
+    pub at: Timestamp,
+    /// What it changed.
+    pub figures: Figures,
+}
+
+impl Store {
+    /// The same store, which adds figures up with each commit, in its transaction: for a table on this machine, which has no
+    /// reader of its stream.
+    #[must_use]
+    pub const fn counting(mut self) -> Self {
+        self.counts = true;
+        self
+    }
+
+    /// The attribute that says what figures change. What recurring revenue comes to follows from its movements.
+    pub(super) fn figures_attribute(figures: &Figures) -> AttributeValue {
+        let said = figures.iter().filter(|(figure, _)| !matches!(figure, Figure::Recurring(_)));
+        AttributeValue::M(said.map(|(figure, value)| (figure.to_string(), number(value))).collect())
+    }
+
+    /// What a commit at `at` adds to the buckets, if this store does that itself.
+    pub(super) fn count_with(&self, at: Timestamp, figures: &Figures) -> Result<Vec<TransactWriteItem>, StoreError> {
+        if !self.counts || figures.is_empty() {
+            return Ok(Vec::new());
+        }
+        let figures = BTreeMap::from([(keys::hour(at), figures.clone())]);
+        buckets(&figures, 0).into_iter().map(|bucket| self.add_to(&bucket, at)).collect()
+    }
+
+    /// Adds a batch of differences, in the order of the stream: one TransactWriteItems, or several if they are of many hours. A
+    /// batch that begins with the same record is the same batch, and is not added twice. How many transactions that took.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not take it; what was added before is known when the batch comes again.
+    pub async fn add_figures(
+        &self,
+        batch: &[Difference],
+        now: Timestamp,
+        new_id: &(dyn Fn() -> CommitId + Sync),
+    ) -> Result<usize, StoreError> {
+        let Some(first) = batch.first() else { return Ok(0) };
+        let mut by_hour: BTreeMap<String, Figures> = BTreeMap::new();
+        for difference in batch {
+            by_hour.entry(keys::hour(difference.at)).or_default().add_all(&difference.figures, 1);
+        }
+        let buckets = buckets(&by_hour, u64::try_from(first.sequence % u128::from(SLOTS)).unwrap_or_default());
+        let is_too_much =
+            buckets.len() > MAX_UPDATES || buckets.iter().any(|bucket| bucket.figures.len() > MAX_FIGURES);
+        if is_too_much && batch.len() > 1 {
+            let (head, tail) = batch.split_at(batch.len() / 2);
+            let head = Box::pin(self.add_figures(head, now, new_id)).await?;
+            return Ok(head + Box::pin(self.add_figures(tail, now, new_id)).await?);
+        }
+        let writes = || {
+            let mut writes = vec![self.mark_of_batch(first.sequence, now)?];
+            for bucket in &buckets {
+                writes.push(self.add_to(bucket, now)?);
+            }
+            Ok(writes)
+        };
+        self.transact(writes, new_id(), judge).await?;
+        Ok(1)
+    }
+
+    /// The mark that a batch was added, which begins with a record.
+    fn mark_of_batch(&self, sequence: u128, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
+        let key = keys::figures_batch(sequence);
+        let expires_at = (now + BATCHES_KEPT_FOR).timestamp();
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("PK", string(key.pk))
+            .item("SK", string(key.sk))
+            .item("type", string("figures_batch"))
+            .item(TTL_ATTRIBUTE, number(expires_at))
+            .condition_expression("attribute_not_exists(PK)")
+            .build()
+            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn add_to(&self, bucket: &Bucket, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
+        let damaged = |error: &dyn std::error::Error| StoreError::Damaged(error.to_string());
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .key("PK", string(keys::FIGURES_PARTITION))
+            .key("SK", string(bucket.sort_key.clone()));
+        let mut expression = String::from("SET #type = :type");
+        update =
+            update.expression_attribute_names("#type", "type").expression_attribute_values(":type", string("figures"));
+        if bucket.expires {
+            write!(expression, ", {TTL_ATTRIBUTE} = :expires").map_err(|error| damaged(&error))?;
+            update = update.expression_attribute_values(":expires", number((now + HOURS_KEPT_FOR).timestamp()));
+        }
+        for (n, (figure, value)) in bucket.figures.iter().enumerate() {
+            let joint = if n == 0 { " ADD" } else { "," };
+            write!(expression, "{joint} #n{n} :v{n}").map_err(|error| damaged(&error))?;
+            update = update
+                .expression_attribute_names(format!("#n{n}"), figure.clone())
+                .expression_attribute_values(format!(":v{n}"), number(value));
+        }
+        let update = update.update_expression(expression).build().map_err(|error| damaged(&error))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// The figures of the last full hour that is closed at `now`, or of now if this store adds them up itself: three Queries.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn summary(&self, now: Timestamp) -> Result<Summary, StoreError> {
+        let as_of = if self.counts { now } else { full_hour(now - CLOSED_AFTER) };
+        let month = keys::month(as_of);
+        let (totals, movements, hours) = futures_util::future::try_join3(
+            self.figures_between(keys::figures_totals()),
+            self.figures_between(keys::figures_of_month(&month)),
+            self.figures_between(keys::figures_since(full_hour(as_of))),
+        )
+        .await?;
+        let mut summary = Summary { as_of, ..Summary::default() };
+        totals.iter().for_each(|(_, figures)| summary.totals.add_all(figures, 1));
+        movements.iter().for_each(|(_, figures)| summary.movements.add_all(figures, 1));
+        if self.counts {
+            return Ok(summary);
+        }
+        for (sort_key, figures) in &hours {
+            for (figure, value) in figures.iter() {
+                match figure {
+                    Figure::Movement(..) if keys::is_hour_of(sort_key, &month) => {
+                        summary.movements.add(figure.clone(), -value);
+                    }
+                    Figure::Movement(..) => {}
+                    _ => summary.totals.add(figure.clone(), -value),
+                }
+            }
+        }
+        Ok(summary)
+    }
+
+    /// How far the work of our functions is: the first entry of each partition of the due index, and what failed. A Query of each.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn clock_health(&self, now: Timestamp) -> Result<ClockHealth, StoreError> {
+        let partitions: Vec<String> = (0..self.due_shards).map(keys::due_partition).collect();
+        let part = Part { index: DUE_INDEX, keys: keys::due_between(None, Some(now)), oldest_first: true };
+        let first = self.merged::<DueEntry>(&part, &partitions, 1).await?;
+        let lag = first.items.first().map_or(TimeDelta::zero(), |(entry, _)| now - entry.at);
+        let postponed = self.count_failures(Attention::Postponed, now).await?;
+        let not_published = self.count_failures(Attention::NotPublished, now).await?;
+        Ok(ClockHealth { lag, postponed, not_published })
+    }
+
+    async fn figures_between(
+        &self,
+        range: std::ops::RangeInclusive<String>,
+    ) -> Result<Vec<(String, Figures)>, StoreError> {
+        let items = self.all_items(keys::FIGURES_PARTITION, range).await?;
+        Ok(items.into_iter().map(bucket_of).collect())
+    }
+
+    /// All items of a partition in a range of sort keys: a consistent Query for each megabyte.
+    pub(super) async fn all_items(
+        &self,
+        partition: &str,
+        range: std::ops::RangeInclusive<String>,
+    ) -> Result<Vec<Item>, StoreError> {
+        let (first, last) = range.into_inner();
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let output = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
+                .expression_attribute_values(":pk", string(partition))
+                .expression_attribute_values(":first", string(first.clone()))
+                .expression_attribute_values(":last", string(last.clone()))
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            items.extend(output.items.unwrap_or_default());
+            start = output.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+/// What is added to one item.
+struct Bucket {
+    sort_key: String,
+    /// Whether it is deleted some time.
+    expires: bool,
+    figures: Vec<(String, i64)>,
+}
+
+/// Where the differences of some hours are added: to the totals, the movements of the month, and the hour itself.
+fn buckets(by_hour: &BTreeMap<String, Figures>, slot: u64) -> Vec<Bucket> {
+    let mut sums: BTreeMap<String, (bool, Figures)> = BTreeMap::new();
+    for (hour, figures) in by_hour {
+        for (figure, value) in figures.iter() {
+            let group = group(figure);
+            let long = match figure {
+                Figure::Movement(..) => keys::figures_month(hour, slot, &group),
+                _ => keys::figures_total(slot, &group),
+            };
+            let short = keys::figures_hour(hour, slot, &group);
+            for (sort_key, expires) in [(long, false), (short, true)] {
+                sums.entry(sort_key).or_insert_with(|| (expires, Figures::default())).1.add(figure.clone(), value);
+            }
+        }
+    }
+    let bucket = |(sort_key, (expires, figures)): (String, (bool, Figures))| Bucket {
+        sort_key,
+        expires,
+        figures: figures.iter().map(|(figure, value)| (figure.to_string(), value)).collect(),
+    };
+    sums.into_iter().map(bucket).filter(|bucket| !bucket.figures.is_empty()).collect()
+}
+
+/// Which figures stand in one item, so that none grows without bounds.
+fn group(figure: &Figure) -> String {
+    match figure {
+        Figure::State(_) | Figure::Attention(_) => "state".to_owned(),
+        Figure::Plan(code, _) => format!("plan/{code}"),
+        Figure::Recurring(_) | Figure::Movement(..) => "recurring".to_owned(),
+        Figure::Open(currency, day) => format!("open/{currency}/{}", day.format("%Y-%m")),
+    }
+}
+
+/// The figures of an item, and its sort key.
+fn bucket_of(item: Item) -> (String, Figures) {
+    let mut figures = Figures::default();
+    let mut sort_key = String::new();
+    for (name, value) in item {
+        match (name.as_str(), &value) {
+            ("SK", AttributeValue::S(text)) => sort_key.clone_from(text),
+            (_, AttributeValue::N(text)) => {
+                if let (Ok(figure), Ok(value)) = (name.parse(), text.parse()) {
+                    figures.add(figure, value);
+                }
+            }
+            _ => {}
+        }
+    }
+    (sort_key, figures)
+}
+
+/// The figures that an item of an event says that its commit changed.
+#[must_use]
+pub fn figures_of(item: &Item) -> Figures {
+    let mut figures = Figures::default();
+    for (name, value) in item.get(FIGURES).and_then(|value| value.as_m().ok()).into_iter().flatten() {
+        let value = value.as_n().ok().and_then(|text| text.parse::<i64>().ok());
+        if let (Ok(figure), Some(value)) = (name.parse(), value) {
+            if let Figure::Movement(movement, currency) = figure {
+                figures.add(Figure::Recurring(currency), movement.sign() * value);
+            }
+            figures.add(figure, value);
+        }
+    }
+    figures
+}
+
+fn judge(reasons: &[CancellationReason]) -> Verdict {
+    if reasons.first().and_then(CancellationReason::code) == Some("ConditionalCheckFailed") {
+        // The batch was added before.
+        Verdict::CommittedBefore
+    } else if is_transient(reasons) {
+        Verdict::Retry(kept_being_cancelled())
+    } else {
+        Verdict::Refused(StoreError::Refused("figures cannot be added".to_owned()))
+    }
+}
+
+fn full_hour(at: Timestamp) -> Timestamp {
+    at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at)
+}

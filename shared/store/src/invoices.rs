@@ -1,0 +1,177 @@
+//! Writes to invoices that a commit has not read: credits, balance, and giving up. The deployment, on whose version the commit
+//! is conditional, tells the status and what is due.
+
+use std::fmt::Write as _;
+
+use arcadia_domain::{Change, Credit, Deployment, Entry, InvoiceNumber, InvoiceStatus, OpenInvoice, Timestamp};
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+
+use super::items::{number, string, to_item};
+use super::keys::{self, Key};
+use super::{Store, StoreError};
+
+impl Store {
+    /// What a commit writes to invoices that it has not read: one update each.
+    pub(super) fn invoice_updates(
+        &self,
+        change: &Change,
+        given_up: &[InvoiceNumber],
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let deployment = &change.after.deployment;
+        let given_up = given_up.iter().map(|number| self.give_up(number, deployment));
+        let entered = invoice_updates(change);
+        let entered =
+            entered.iter().map(|update| self.update_invoice(keys::invoice(deployment.id, update.number), update));
+        given_up.chain(entered).collect()
+    }
+
+    /// Marks an invoice as uncollectible, without having read it.
+    fn give_up(&self, number_of_it: &InvoiceNumber, after: &Deployment) -> Result<TransactWriteItem, StoreError> {
+        let status = InvoiceStatus::Uncollectible;
+        let update = self
+            .update(keys::invoice(after.id, number_of_it))
+            .update_expression(
+                "SET #record.#status = :uncollectible, #record.closed_at = :at, #record.version = :version, \
+                GSI3PK = :partition",
+            )
+            .condition_expression("#record.#status = :open")
+            .expression_attribute_values(":uncollectible", string(status.as_str()))
+            .expression_attribute_values(
+                ":partition",
+                string(keys::invoice_status_partition(status, after.id, self.due_shards)),
+            )
+            .expression_attribute_values(":open", string(InvoiceStatus::Open.as_str()))
+            .expression_attribute_values(":at", timestamp(after.updated_at)?)
+            .expression_attribute_values(":version", number(after.version))
+            .build()
+            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Enters credits and balance on an invoice, without having read it: the deployment, on whose version the commit is
+    /// conditional, tells its status and what is due.
+    fn update_invoice(&self, key: Key, update: &InvoiceUpdate<'_>) -> Result<TransactWriteItem, StoreError> {
+        let InvoiceUpdate {
+            number: _, was, is_settled, credited_cents, returned_cents, balance_cents, credits, ..
+        } = update;
+        let mut expression = "SET #record.version = :version".to_owned();
+        let mut builder = self
+            .update(key)
+            .condition_expression("#record.#status = :was")
+            .expression_attribute_values(":was", string(was.as_str()))
+            .expression_attribute_values(":version", number(update.version));
+        let sums =
+            [("credited_cents", credited_cents), ("returned_cents", returned_cents), ("balance_cents", balance_cents)];
+        let added: Vec<_> = sums.into_iter().filter(|(_, cents)| **cents != 0).collect();
+        // What is zero is not stored, and there may be nothing to add to.
+        for (name, cents) in &added {
+            write!(expression, ", #record.{name} = if_not_exists(#record.{name}, :zero) + :{name}")
+                .map_err(|error| StoreError::Damaged(error.to_string()))?;
+            builder = builder.expression_attribute_values(format!(":{name}"), number(cents));
+        }
+        if !added.is_empty() {
+            builder = builder.expression_attribute_values(":zero", number(0));
+        }
+        if !credits.is_empty() {
+            let credits = credits.iter().map(|credit| to_item(credit).map(AttributeValue::M));
+            let credits = AttributeValue::L(credits.collect::<Result<_, _>>()?);
+            expression.push_str(", #record.credits = list_append(if_not_exists(#record.credits, :none), :credits)");
+            builder = builder
+                .expression_attribute_values(":credits", credits)
+                .expression_attribute_values(":none", AttributeValue::L(Vec::new()));
+        }
+        if *is_settled {
+            expression.push_str(", #record.#status = :paid, #record.closed_at = :at REMOVE GSI3PK, GSI3SK");
+            builder = builder
+                .expression_attribute_values(":paid", string(InvoiceStatus::Paid.as_str()))
+                .expression_attribute_values(":at", timestamp(update.at)?);
+        }
+        let update =
+            builder.update_expression(expression).build().map_err(|error| StoreError::Damaged(error.to_string()))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// An update of an invoice.
+    fn update(&self, key: Key) -> UpdateBuilder {
+        Update::builder()
+            .table_name(&self.table)
+            .key("PK", string(key.pk))
+            .key("SK", string(key.sk))
+            .expression_attribute_names("#record", "record")
+            .expression_attribute_names("#status", "status")
+    }
+}
+
+/// What a change enters on an invoice that it has not read.
+struct InvoiceUpdate<'a> {
+    number: &'a InvoiceNumber,
+    /// The status before.
+    was: InvoiceStatus,
+    /// Whether nothing is due on it any more.
+    is_settled: bool,
+    credited_cents: i64,
+    returned_cents: i64,
+    balance_cents: i64,
+    credits: Vec<Credit>,
+    /// The event.
+    version: u64,
+    at: Timestamp,
+}
+
+/// What a change enters on invoices: one update for each, whatever number of entries name it.
+fn invoice_updates(change: &Change) -> Vec<InvoiceUpdate<'_>> {
+    let Some(before) = &change.before else { return Vec::new() };
+    let lists = |number: &InvoiceNumber, owed: &[OpenInvoice]| owed.iter().any(|owed| owed.number == *number);
+    let mut updates: Vec<InvoiceUpdate<'_>> = Vec::new();
+    for event in &change.events {
+        let at = event.occurred_at;
+        for entry in &event.entries {
+            let (number, credit, returned, balance) = match entry {
+                Entry::Credited { line, invoice: Some(number), lowered_cents: _, returned_cents } => {
+                    let (amount_cents, returned_cents) = (-line.amount_cents, *returned_cents);
+                    let credit = Credit { charge: line.charge, amount_cents, returned_cents, credited_at: at };
+                    (number, Some(credit), returned_cents, 0)
+                }
+                Entry::BalanceUsed { number, amount_cents, currency: _ } => (number, None, 0, *amount_cents),
+                Entry::Charged { .. } | Entry::Credited { .. } | Entry::BalanceReturned { .. } => continue,
+            };
+            let index = updates.iter().position(|update| update.number == number).unwrap_or_else(|| {
+                let was = if lists(number, &before.deployment.open_invoices) {
+                    InvoiceStatus::Open
+                } else if lists(number, &before.deployment.uncollectible_invoices) {
+                    InvoiceStatus::Uncollectible
+                } else {
+                    InvoiceStatus::Paid
+                };
+                let after = &change.after.deployment;
+                let is_owed = lists(number, &after.open_invoices) || lists(number, &after.uncollectible_invoices);
+                updates.push(InvoiceUpdate {
+                    number,
+                    was,
+                    is_settled: was != InvoiceStatus::Paid && !is_owed,
+                    credited_cents: 0,
+                    returned_cents: 0,
+                    balance_cents: 0,
+                    credits: Vec::new(),
+                    version: event.sequence,
+                    at,
+                });
+                updates.len() - 1
+            });
+            if let Some(update) = updates.get_mut(index) {
+                update.credited_cents += credit.as_ref().map_or(0, |credit| credit.amount_cents);
+                update.returned_cents += returned;
+                update.balance_cents += balance;
+                update.credits.extend(credit);
+            }
+        }
+    }
+    updates
+}
+
+/// A moment as it is stored.
+fn timestamp(at: Timestamp) -> Result<AttributeValue, StoreError> {
+    let at = serde_json::to_value(at).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    Ok(string(at.as_str().unwrap_or_default()))
+}

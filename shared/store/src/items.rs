@@ -1,0 +1,334 @@
+//! The stored form of every record. Conversions name every field, so a new one breaks the build until it has a place.
+
+use std::collections::HashMap;
+
+use arcadia_domain::{
+    Addon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber, Payment, Plan, PlanVersion, Resource,
+    ShortCode, Subscription, SubscriptionAddon, SubscriptionStatus, TenantId,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::failure::without_values;
+use super::keys::{self, Key, PlanEntry};
+
+pub use super::deployment_item::{DeploymentItem, to_deployment};
+pub use super::invoice_item::{from_invoice, to_invoice};
+
+/// An item as the SDK has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// A tenant's claim on a slug, held for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlugClaimItem {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    #[serde(rename = "GSI1PK")]
+    gsi1_pk: String,
+    #[serde(rename = "GSI1SK")]
+    gsi1_sk: String,
+    #[serde(rename = "type")]
+    kind: SlugClaimTag,
+    /// The deployment that has it.
+    pub deployment_id: DeploymentId,
+}
+
+/// A record under its key, with its entries in the tenant index and the state index if it has any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct RecordItem<T> {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    #[serde(rename = "GSI1PK", default, skip_serializing_if = "Option::is_none")]
+    gsi1_pk: Option<String>,
+    #[serde(rename = "GSI1SK", default, skip_serializing_if = "Option::is_none")]
+    gsi1_sk: Option<String>,
+    #[serde(rename = "GSI2PK", default, skip_serializing_if = "Option::is_none")]
+    gsi2_pk: Option<String>,
+    #[serde(rename = "GSI2SK", default, skip_serializing_if = "Option::is_none")]
+    gsi2_sk: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(flatten)]
+    record: T,
+}
+
+/// A part of a deployment's present state, with its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The sequence of the event that changed it last.
+    pub version: u64,
+    /// The part.
+    pub record: T,
+}
+
+/// The records that are stored as they are. The name of a variant is the item's `type`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "record", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "one is made at a time, to be written or taken apart at once")]
+enum Record {
+    Event(StoredEvent),
+    Resource(Resource),
+    Subscription(Subscription),
+    SubscriptionAddon(SubscriptionAddon),
+    TrialClaim { deployment_id: DeploymentId },
+    Plan(Plan),
+    PlanVersion(PlanVersion),
+    Addon(Addon),
+    Payment { number: InvoiceNumber, payment: Payment },
+    DunningPolicy(DunningPolicy),
+}
+
+/// An event as it is stored; its deployment's id is in its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredEvent {
+    tenant_id: TenantId,
+    event: Event,
+}
+
+/// An event, with what a consumer of the table's stream needs beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRecord {
+    /// What it happened to.
+    pub deployment_id: DeploymentId,
+    /// Whose that is.
+    pub tenant_id: TenantId,
+    /// What happened.
+    pub event: Event,
+}
+
+/// The one `type` that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum SlugClaimTag {
+    #[serde(rename = "slug_claim")]
+    Tag,
+}
+
+/// The `type` of a stored deployment.
+pub const DEPLOYMENT_TYPE: &str = "deployment";
+/// The `type` of a stored subscription.
+pub const SUBSCRIPTION_TYPE: &str = "subscription";
+/// The `type` of a stored add-on of a subscription.
+pub const SUBSCRIPTION_ADDON_TYPE: &str = "subscription_addon";
+/// The `type` of a stored plan.
+pub const PLAN_TYPE: &str = "plan";
+/// The `type` of a stored plan version.
+pub const PLAN_VERSION_TYPE: &str = "plan_version";
+/// The `type` of a stored add-on of the catalog.
+pub const ADDON_TYPE: &str = "addon";
+/// The `type` of a stored dunning policy.
+pub const DUNNING_POLICY_TYPE: &str = "dunning_policy";
+/// The `type` of the mark that a tenant has had its trial of a plan.
+pub const TRIAL_CLAIM_TYPE: &str = "trial_claim";
+
+/// The stored form of a deployment's claim on its slug.
+#[must_use]
+pub fn slug_claim(deployment: &Deployment) -> SlugClaimItem {
+    let Key { pk, sk } = keys::slug_claim(&deployment.tenant_id, &deployment.slug);
+    let Key { pk: gsi1_pk, sk: gsi1_sk } = keys::slug_index(&deployment.slug, deployment.id);
+    SlugClaimItem { pk, sk, gsi1_pk, gsi1_sk, kind: SlugClaimTag::Tag, deployment_id: deployment.id }
+}
+
+/// Puts records under their keys.
+fn record(key: Key, index: Option<Key>, record: Record) -> Result<Item, StoreError> {
+    let Key { pk, sk } = key;
+    let (gsi1_pk, gsi1_sk) = index.map(|key| (key.pk, key.sk)).unzip();
+    to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, gsi2_pk: None, gsi2_sk: None, version: None, record })
+}
+
+/// Puts a part of a deployment's present state under its key.
+fn part(key: Key, version: u64, entry: Option<Key>, record: Record) -> Result<Item, StoreError> {
+    let Key { pk, sk } = key;
+    let (gsi2_pk, gsi2_sk) = entry.map(|key| (key.pk, key.sk)).unzip();
+    to_item(&RecordItem { pk, sk, gsi1_pk: None, gsi1_sk: None, gsi2_pk, gsi2_sk, version: Some(version), record })
+}
+
+/// Turns an event of `deployment` into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreError> {
+    let Deployment { id: deployment_id, tenant_id, .. } = deployment.clone();
+    let event = event.clone();
+    let key = keys::event(deployment_id, event.sequence);
+    let mut item = record(key, None, Record::Event(StoredEvent { tenant_id, event }))?;
+    // What an event does not say takes no room.
+    if let Some(AttributeValue::M(record)) = item.get_mut("record")
+        && let Some(AttributeValue::M(event)) = record.get_mut("event")
+    {
+        event.retain(|_, value| !value.is_null());
+    }
+    Ok(item)
+}
+
+/// Turns a resource into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_resource(resource: &Resource) -> Result<Item, StoreError> {
+    record(keys::resource(resource.deployment_id, resource.id), None, Record::Resource(resource.clone()))
+}
+
+/// Turns a subscription, as changed by the event `version`, into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_subscription(id: DeploymentId, subscription: &Subscription, version: u64) -> Result<Item, StoreError> {
+    let terms = &subscription.terms;
+    let entry = PlanEntry { version: terms.plan_version, id };
+    let entry = (subscription.status != SubscriptionStatus::Cancelled)
+        .then(|| keys::subscription_of_plan(&terms.plan_code, entry));
+    part(keys::subscription(id), version, entry, Record::Subscription(subscription.clone()))
+}
+
+/// Turns an add-on of a subscription, as changed by the event `version`, into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_subscription_addon(id: DeploymentId, addon: &SubscriptionAddon, version: u64) -> Result<Item, StoreError> {
+    part(keys::subscription_addon(id, addon.id), version, None, Record::SubscriptionAddon(addon.clone()))
+}
+
+/// The mark that a deployment's tenant has had its trial of a plan.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn trial_claim(deployment: &Deployment, plan_code: &ShortCode) -> Result<Item, StoreError> {
+    let key = keys::trial_claim(&deployment.tenant_id, plan_code);
+    record(key, None, Record::TrialClaim { deployment_id: deployment.id })
+}
+
+/// Turns a plan into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_plan(plan: &Plan) -> Result<Item, StoreError> {
+    record(keys::plan(&plan.code), Some(keys::plan_index(&plan.code)), Record::Plan(plan.clone()))
+}
+
+/// Turns a plan version into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_plan_version(version: &PlanVersion) -> Result<Item, StoreError> {
+    record(keys::plan_version(&version.plan_code, version.version), None, Record::PlanVersion(version.clone()))
+}
+
+/// Turns an add-on of the catalog into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_addon(addon: &Addon) -> Result<Item, StoreError> {
+    record(keys::addon(&addon.code), Some(keys::addon_index(&addon.code)), Record::Addon(addon.clone()))
+}
+
+/// The mark that a payment of an invoice was taken note of.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_payment(id: DeploymentId, number: &InvoiceNumber, payment: &Payment) -> Result<Item, StoreError> {
+    let key = keys::payment(id, &payment.reference);
+    record(key, None, Record::Payment { number: number.clone(), payment: payment.clone() })
+}
+
+/// Turns a tenant's dunning policy into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn from_dunning_policy(tenant_id: &TenantId, policy: &DunningPolicy) -> Result<Item, StoreError> {
+    record(keys::dunning_policy(tenant_id), None, Record::DunningPolicy(*policy))
+}
+
+/// Declares the function that reads a record of one kind.
+macro_rules! reader {
+    ($name:ident, $pattern:pat => $value:expr, $type:ty, $what:literal) => {
+        #[doc = concat!("Reads ", $what, ".\n\n# Errors\n[`StoreError::Damaged`] if the item is none.")]
+        pub fn $name(item: Item) -> Result<$type, StoreError> {
+            match from_item(item)? {
+                RecordItem { record: $pattern, .. } => Ok($value),
+                RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is not {}", $what))),
+            }
+        }
+    };
+}
+
+/// Declares the function that reads a part of one kind.
+macro_rules! part_reader {
+    ($name:ident, $kind:ident, $type:ty, $what:literal) => {
+        #[doc = concat!("Reads ", $what, ".\n\n# Errors\n[`StoreError::Damaged`] if the item is none.")]
+        pub fn $name(item: Item) -> Result<Versioned<$type>, StoreError> {
+            match from_item(item)? {
+                RecordItem { version: Some(version), record: Record::$kind(record), .. } => {
+                    Ok(Versioned { version, record })
+                }
+                RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is not {}", $what))),
+            }
+        }
+    };
+}
+
+reader!(to_event, Record::Event(record) => record.event, Event, "an event");
+reader!(to_resource, Record::Resource(resource) => resource, Resource, "a resource");
+reader!(to_trial_claim, Record::TrialClaim { deployment_id } => deployment_id, DeploymentId, "a trial claim");
+reader!(to_plan, Record::Plan(plan) => plan, Plan, "a plan");
+reader!(to_plan_version, Record::PlanVersion(version) => version, PlanVersion, "a plan version");
+reader!(to_addon, Record::Addon(addon) => addon, Addon, "an add-on of the catalog");
+reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
+part_reader!(to_subscription, Subscription, Subscription, "a subscription");
+part_reader!(to_subscription_addon, SubscriptionAddon, SubscriptionAddon, "a subscription's add-on");
+
+/// Reads an event, and what it happened to.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is none.
+pub fn to_event_record(item: Item) -> Result<EventRecord, StoreError> {
+    let RecordItem { pk, sk, record, .. } = from_item(item)?;
+    match (record, keys::deployment_id(&pk)) {
+        (Record::Event(StoredEvent { tenant_id, event }), Some(deployment_id)) => {
+            Ok(EventRecord { deployment_id, tenant_id, event })
+        }
+        _ => Err(StoreError::Damaged(format!("{pk} {sk} is not an event"))),
+    }
+}
+
+/// Whether an item is of a type.
+#[must_use]
+pub fn is(item: &Item, kind: &str) -> bool {
+    item.get("type").and_then(|v| v.as_s().ok()).is_some_and(|found| found == kind)
+}
+
+/// Turns any of the stored forms into an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it cannot be expressed.
+pub fn to_item<T: Serialize>(record: &T) -> Result<Item, StoreError> {
+    serde_dynamo::to_item(record).map_err(|error| StoreError::Damaged(without_values(&error.to_string())))
+}
+
+/// Reads any of the stored forms.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is not one; the message names its key.
+pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    let name = |attribute| item.get(attribute).and_then(|v| v.as_s().ok()).cloned().unwrap_or_default();
+    let key = format!("{} {}", name("PK"), name("SK"));
+    serde_dynamo::from_item(item)
+        .map_err(|error| StoreError::Damaged(format!("{key}: {}", without_values(&error.to_string()))))
+}
+
+/// A string attribute.
+#[must_use]
+pub fn string(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// A number attribute.
+#[must_use]
+pub fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

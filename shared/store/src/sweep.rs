@@ -1,0 +1,89 @@
+//! The due index: which deployments the clock has to look at.
+
+use arcadia_domain::{DeploymentId, Timestamp};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::items::{Item, string};
+use super::keys::{self, Key};
+use super::schema::DUE_INDEX;
+use super::{Store, StoreError};
+
+/// An entry of the due index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueRow {
+    /// The deployment that is due.
+    pub id: DeploymentId,
+    /// Its sort key in the index, by which a page continues and a postponement is told from a change.
+    pub sort_key: String,
+}
+
+/// Part of a shard's due entries, the longest due first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuePage {
+    /// The entries.
+    pub rows: Vec<DueRow>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+impl Store {
+    /// A page of what is due at `now` in a shard, after the entry `after`: one Query of the index.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer.
+    pub async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<DuePage, StoreError> {
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DUE_INDEX)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .key_condition_expression("GSI3PK = :pk AND GSI3SK BETWEEN :after AND :now")
+            .expression_attribute_values(":pk", string(keys::due_partition(shard)))
+            .expression_attribute_values(":after", string(keys::due_after(after)))
+            .expression_attribute_values(":now", string(keys::due_until(now)))
+            .send()
+            .await?;
+        let more = output.last_evaluated_key.is_some();
+        let rows = output.items.unwrap_or_default().iter().filter_map(due_row).collect();
+        Ok(DuePage { rows, more })
+    }
+
+    /// Moves a deployment that cannot be worked on out of the way until `until`, unless it has changed since its entry
+    /// was read. Nothing but its place in the due index changes.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer.
+    pub async fn postpone(&self, row: &DueRow, until: Timestamp) -> Result<(), StoreError> {
+        let Key { pk, sk } = keys::deployment(row.id);
+        let moved = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("PK", string(pk))
+            .key("SK", string(sk))
+            .update_expression("SET GSI3SK = :until")
+            .condition_expression("GSI3SK = :read")
+            .expression_attribute_values(":until", string(keys::due_sort_key(until, row.id)))
+            .expression_attribute_values(":read", string(row.sort_key.clone()))
+            .send()
+            .await;
+        match moved {
+            Ok(_) => self.trace_postponed(row.id, until).await,
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn due_row(item: &Item) -> Option<DueRow> {
+    let text = |name: &str| item.get(name).and_then(|v| AttributeValue::as_s(v).ok());
+    Some(DueRow { id: keys::deployment_id(text("PK")?)?, sort_key: text("GSI3SK")?.clone() })
+}
