@@ -1,5 +1,8 @@
-//! Makes the table of files that `src/files.rs` includes: whatever of `infra/console` a browser loads, as it is and
-//! compressed, with a digest. A function that starts then has nothing left to compute.
+//! Makes the table of files that `src/files.rs` includes: the files of `infra/console` that a browser loads, plain and
+//! compressed. A function that starts then has nothing left to compute.
+//!
+//! All files but the page are in a folder that is named by a digest of all of them. Modules import each other by relative
+//! paths, so the page alone has to name the folder, and a browser can keep the files for good.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -14,8 +17,12 @@ use sha2::{Digest as _, Sha256};
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../console");
 /// What a browser loads. Declarations of types, such as `shapes.d.ts`, are not among it.
 const SERVED: [&str; 3] = ["css", "html", "js"];
-/// How much of a digest tells one version of a file from another, in bytes.
-const TAG_LEN: usize = 16;
+/// The page: it keeps its address, and names the folder of all other files.
+const PAGE: &str = "index.html";
+/// What stands for the folder in the page.
+const FOLDER: &str = "{digest}";
+/// How much of a digest tells one content from another, in bytes.
+const DIGEST_LEN: usize = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={SOURCE}");
@@ -23,13 +30,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut names = Vec::new();
     collect(Path::new(SOURCE), "", &mut names)?;
     names.sort();
+    let mut files = Vec::new();
+    for name in names {
+        files.push((fs::read(Path::new(SOURCE).join(&name))?, name));
+    }
+    let folder = digest_of_all(&files)?;
     let mut table = "&[\n".to_owned();
-    for (index, name) in names.iter().enumerate() {
-        let plain = fs::canonicalize(Path::new(SOURCE).join(name))?;
-        let compressed = out.join(format!("{index}.gz"));
-        let content = fs::read(&plain)?;
+    for (index, (content, name)) in files.into_iter().enumerate() {
+        let (name, content) = if name == PAGE {
+            (name, String::from_utf8(content)?.replace(FOLDER, &folder).into_bytes())
+        } else {
+            (format!("{folder}/{name}"), content)
+        };
+        let (plain, compressed) = (out.join(format!("{index}.txt")), out.join(format!("{index}.gz")));
+        fs::write(&plain, &content)?;
         fs::write(&compressed, gzip(&content)?)?;
-        let tag = tag(&content)?;
+        let tag = format!("W/\"{}\"", digest(Sha256::new_with_prefix(&content))?);
         writeln!(
             table,
             "File {{ name: {name:?}, tag: {tag:?}, plain: include_bytes!({plain:?}), gzip: include_bytes!({compressed:?}) }},"
@@ -61,13 +77,20 @@ fn gzip(content: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(encoder.finish()?)
 }
 
-/// A weak entity tag: both encodings of a file have the same.
-fn tag(content: &[u8]) -> Result<String, Box<dyn Error>> {
-    let digest = Sha256::digest(content);
-    let mut tag = "W/\"".to_owned();
-    for byte in digest.iter().take(TAG_LEN) {
-        write!(tag, "{byte:02x}")?;
+/// A digest of the files' names and contents. It is the same wherever and whenever they are built.
+fn digest_of_all(files: &[(Vec<u8>, String)]) -> Result<String, Box<dyn Error>> {
+    let mut hash = Sha256::new();
+    for (content, name) in files {
+        hash.update(format!("{name} {}\n", content.len()));
+        hash.update(content);
     }
-    tag.push('"');
-    Ok(tag)
+    digest(hash)
+}
+
+fn digest(hash: Sha256) -> Result<String, Box<dyn Error>> {
+    let mut text = String::new();
+    for byte in hash.finalize().iter().take(DIGEST_LEN) {
+        write!(text, "{byte:02x}")?;
+    }
+    Ok(text)
 }

@@ -105,20 +105,29 @@ function Frame({ config, session }) {
 
 /** A page, loaded when it is first needed, with a log of its own. @param {PageProps & { load: () => Promise<unknown> }} props */
 function Fresh({ load, ...rest }) {
-  const [state, set] = useState({ page: /** @type {unknown} */ (null), failed: false });
+  const [state, set] = useState({ page: /** @type {unknown} */ (null), failure: '' });
   useState(() => api.forget());
   const open = () =>
     void load().then(
-      (page) => set({ page, failed: false }),
-      () => set({ page: null, failed: true }),
+      (page) => set({ page, failure: '' }),
+      async () => set({ page: null, failure: (await isReplaced()) ? REPLACED : UNREACHABLE }),
     );
   useEffect(open, []);
   const [broken] = useErrorBoundary((error) => console.error(error));
   if (broken) return html`<${Page} title="Error"><${Empty}>This page cannot show what the API answered.<//><//>`;
   if (state.page) return html`<${state.page} ...${rest} />`;
-  return state.failed
-    ? html`<${Page} title="Error"><${Trouble} error=${new Error('This page could not be loaded. Check the connection, then try again.')} retry=${open} /><//>`
+  return state.failure
+    ? html`<${Page} title="Error"><${Trouble} error=${new Error(state.failure)} retry=${state.failure === REPLACED ? undefined : open} /><//>`
     : html`<${Loading} />`;
+}
+
+const REPLACED = 'A newer version of the console was deployed. Reload it in the browser to go on.';
+const UNREACHABLE = 'This page could not be loaded. Check the connection, then try again.';
+
+/** Whether the server no longer has the files of this console: every version has addresses of its own. */
+async function isReplaced() {
+  const answer = await fetch(import.meta.url, { method: 'HEAD', cache: 'no-store' }).catch(() => null);
+  return answer?.status === 404;
 }
 
 /**

@@ -62,14 +62,24 @@ fn file(name: &str) -> Vec<u8> {
     fs::read(format!("{ROOT}/infra/console/{name}")).expect("a file of the console")
 }
 
+/// The path of a file other than the page, which names the folder of all.
+async fn path_of(name: &str) -> String {
+    let page = ask(&NO_SIGN_IN, &[get("/console/index.html")]).await.remove(0);
+    let page = String::from_utf8(body(&page)).expect("text");
+    let folder =
+        page.split_once("src=\"").and_then(|(_, rest)| rest.split_once("/main.js")).expect("the page's script").0;
+    format!("/console/{folder}/{name}")
+}
+
 fn json_of(answer: &Value) -> Value {
     serde_json::from_slice(&body(answer)).expect("JSON")
 }
 
 #[tokio::test]
 async fn the_page_and_its_modules_are_served_from_one_address() {
+    let preact = path_of("vendor/preact.js").await;
     let [root, folder, slash, index, module]: [Value; 5] =
-        ask(&NO_SIGN_IN, &["/", "/console", "/console/", "/console/index.html", "/console/vendor/preact.js"].map(get))
+        ask(&NO_SIGN_IN, &["/", "/console", "/console/", "/console/index.html", &preact].map(get))
             .await
             .try_into()
             .expect("five answers");
@@ -79,15 +89,17 @@ async fn the_page_and_its_modules_are_served_from_one_address() {
             (&json!(307), &json!("/console/index.html"))
         );
     }
-    for (answer, name, content_type) in [
-        (index, "index.html", "text/html; charset=utf-8"),
-        (module, "vendor/preact.js", "text/javascript; charset=utf-8"),
+    let folder = preact.trim_start_matches("/console/").split_once('/').expect("a folder").0;
+    let page = String::from_utf8(file("index.html")).expect("text").replace("{digest}", folder).into_bytes();
+    for (answer, content, content_type, keep) in [
+        (index, page, "text/html; charset=utf-8", "no-cache"),
+        (module, file("vendor/preact.js"), "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
     ] {
         assert_eq!(answer["statusCode"], 200);
-        assert!(body(&answer) == file(name), "{name}");
+        assert!(body(&answer) == content, "{content_type}");
         let headers = &answer["headers"];
         assert_eq!(headers["content-type"], content_type);
-        assert_eq!((&headers["cache-control"], &headers["vary"]), (&json!("no-cache"), &json!("Accept-Encoding")));
+        assert_eq!((&headers["cache-control"], &headers["vary"]), (&json!(keep), &json!("Accept-Encoding")));
         assert_eq!(
             (&headers["x-content-type-options"], &headers["referrer-policy"], &headers["content-encoding"]),
             (&json!("nosniff"), &json!("no-referrer"), &Value::Null)
@@ -97,7 +109,7 @@ async fn the_page_and_its_modules_are_served_from_one_address() {
 
 #[tokio::test]
 async fn a_file_is_sent_compressed_and_only_once() {
-    let path = "/console/main.js";
+    let path = &path_of("main.js").await;
     let first =
         ask(&NO_SIGN_IN, &[request("GET", path, json!({"accept-encoding": "gzip, deflate, br"}))]).await.remove(0);
     assert_eq!((&first["headers"]["content-encoding"], &first["isBase64Encoded"]), (&json!("gzip"), &json!(true)));
@@ -147,15 +159,17 @@ async fn what_has_no_route_is_a_problem_of_the_product() {
         get("/api/v1/nothing"),
         request("POST", "/api/v1/deployments/x", json!({})),
         get("/console/nothing.js"),
+        // A page that is still open after a release asks for files that are gone.
+        get("/console/00000000000000000000000000000000/main.js"),
         request("POST", "/console/index.html", json!({})),
     ];
     let answers = ask(&NO_SIGN_IN, &requests).await;
     let not_found = Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such route.").body();
-    for answer in &answers[..3] {
+    for answer in &answers[..4] {
         assert_eq!((&answer["statusCode"], json_of(answer)), (&json!(404), not_found.clone()));
     }
-    assert_eq!((&answers[3]["statusCode"], &answers[3]["headers"]["allow"]), (&json!(405), &json!("GET, HEAD")));
-    assert_eq!(json_of(&answers[3])["code"], "method_not_allowed");
+    assert_eq!((&answers[4]["statusCode"], &answers[4]["headers"]["allow"]), (&json!(405), &json!("GET, HEAD")));
+    assert_eq!(json_of(&answers[4])["code"], "method_not_allowed");
     for answer in answers {
         assert_eq!(answer["headers"]["content-type"], "application/problem+json");
         assert_eq!(answer["headers"]["x-request-id"], "request-console");
@@ -165,14 +179,16 @@ async fn what_has_no_route_is_a_problem_of_the_product() {
 #[tokio::test]
 async fn the_local_program_answers_as_the_function_does() {
     let world = World::start().await;
+    let main = path_of("main.js").await;
+    let main = main.as_str();
     let same = ["content-type", "cache-control", "content-security-policy", "content-encoding", "etag", "vary"];
     for (method, path, headers) in [
         (Method::GET, "/console/index.html", json!({})),
-        (Method::GET, "/console/main.js", json!({"accept-encoding": "gzip"})),
-        (Method::GET, "/console/main.js", json!({"if-none-match": "*"})),
+        (Method::GET, main, json!({"accept-encoding": "gzip"})),
+        (Method::GET, main, json!({"if-none-match": "*"})),
         (Method::GET, "/api/v1/nothing", json!({})),
         (Method::GET, "/console/nothing.js", json!({})),
-        (Method::POST, "/console/main.js", json!({})),
+        (Method::POST, main, json!({})),
     ] {
         let deployed = ask(&NO_SIGN_IN, &[request(method.as_str(), path, headers.clone())]).await.remove(0);
         let mut local = world.anonymous(method, path);
@@ -188,6 +204,6 @@ async fn the_local_program_answers_as_the_function_does() {
         assert!(local.bytes().await.expect("a body") == body(&deployed), "{path}");
     }
     // HTTP itself leaves the body away.
-    let head = world.anonymous(Method::HEAD, "/console/main.js").send().await.expect("the local program answers");
+    let head = world.anonymous(Method::HEAD, main).send().await.expect("the local program answers");
     assert_eq!(head.headers()["content-length"], file("main.js").len().to_string());
 }

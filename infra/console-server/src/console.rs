@@ -67,6 +67,7 @@ impl Console {
         };
         let mut response = page(file.content_type(), self.policy.clone(), body);
         let mut set = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+        set(header::CACHE_CONTROL, file.cache_control());
         set(header::ETAG, file.tag);
         set(header::VARY, "Accept-Encoding");
         if is_gzip {
@@ -119,7 +120,8 @@ mod tests {
     fn every_file_of_the_console_is_served_and_none_else() {
         let mut found = Vec::new();
         served_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../console"), "", &mut found);
-        let listed: Vec<&str> = FILES.iter().map(|file| file.name).collect();
+        let listed: Vec<&str> =
+            FILES.iter().map(|file| file.name.split_once('/').map_or(file.name, |(_, name)| name)).collect();
         found.sort_unstable();
         assert_eq!(found, listed);
         for path in [
@@ -129,10 +131,52 @@ mod tests {
             "/console/pages/",
             "/consoles",
             "/console/x",
+            "/console/main.js",
+            "/console/00000000000000000000000000000000/main.js",
             "//console/main.js",
         ] {
             assert!(find(path).is_none(), "{path}");
         }
+    }
+
+    #[test]
+    fn the_page_names_the_folder_of_the_files_that_browsers_keep() {
+        let page = std::str::from_utf8(File::find("index.html").unwrap().plain).unwrap();
+        let digest = page.split_once("src=\"").unwrap().1.split_once("/main.js").unwrap().0;
+        assert!(digest.len() == 32 && digest.chars().all(|digit| digit.is_ascii_hexdigit()), "{digest}");
+        for file in FILES {
+            let (is_page, keep) = (file.name == "index.html", file.cache_control());
+            assert!(is_page || file.name.starts_with(&format!("{digest}/")), "{}", file.name);
+            assert_eq!(keep, if is_page { "no-cache" } else { "public, max-age=31536000, immutable" });
+            let response = find(&format!("{PATH}{}", file.name)).unwrap();
+            assert_eq!(response.headers()[header::CACHE_CONTROL], keep);
+        }
+        assert!(!page.contains('{'), "{page}");
+    }
+
+    #[test]
+    fn the_first_view_is_less_than_60_kilobytes_compressed() {
+        let source =
+            |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../console").join(name));
+        let mut names = ["index.html", "style.css", "main.js", "pages/today.js"].map(str::to_owned).to_vec();
+        let mut next = 0;
+        while let Some(name) = names.get(next).cloned() {
+            let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+            for import in source(&name).unwrap().split(" from '").skip(1) {
+                let path = import.split_once('\'').unwrap().0;
+                let found = path.strip_prefix("../").map_or_else(
+                    || format!("{folder}/{}", path.trim_start_matches("./")).trim_start_matches('/').to_owned(),
+                    str::to_owned,
+                );
+                if !names.contains(&found) {
+                    names.push(found);
+                }
+            }
+            next += 1;
+        }
+        let is_first = |file: &&File| names.iter().any(|name| file.name.ends_with(&format!("/{name}")));
+        let len: usize = FILES.iter().filter(is_first).map(|file| file.gzip.len()).sum();
+        assert!((20_000..60_000).contains(&len), "{len} bytes: {names:?}");
     }
 
     #[test]

@@ -5,9 +5,9 @@ use lambda_http::http::{HeaderMap, header};
 /// A file.
 #[derive(Debug)]
 pub struct File {
-    /// Its path below `/console/`.
+    /// Its path below `/console/`. But for the page's, it begins with the digest of all files.
     pub name: &'static str,
-    /// Its entity tag, from a digest of its content.
+    /// Its entity tag, from a digest of its content. A weak one: both encodings have the same.
     pub tag: &'static str,
     /// Its content.
     pub plain: &'static [u8],
@@ -22,6 +22,11 @@ impl File {
     /// The file of a name, if there is one.
     pub fn find(name: &str) -> Option<&'static Self> {
         FILES.iter().find(|file| file.name == name)
+    }
+
+    /// How long a browser may keep it: for good, if another content would have another address.
+    pub fn cache_control(&self) -> &'static str {
+        if self.name.contains('/') { "public, max-age=31536000, immutable" } else { "no-cache" }
     }
 
     /// The media type.
