@@ -9,10 +9,13 @@
 const BASE = '/api/v1';
 const TIMEOUT_MS = 30_000;
 const LOG_LENGTH = 40;
+const RECONNECT_MS = 2_000;
 
 let token = '';
 let skew_ms = 0;
 let onUnauthenticated = () => {};
+/** Whether there may be a stream of events: a deployed API has none, and is asked once. */
+let hasEvents = true;
 
 /** What was sent since the page was opened, oldest first. @type {Sent[]} */
 export let log = [];
@@ -188,6 +191,42 @@ export async function csv(path, query, most) {
     cursor = next?.[1] ?? null;
   } while (cursor && rows < most);
   return text;
+}
+
+/**
+ * Follows the local program's server-sent events until it is aborted, and goes on where it was when a connection ends.
+ * `EventSource` cannot send a token.
+ * @param {(event: any) => void} hear gets each CloudEvent, and `{}` where some are missing
+ * @param {AbortSignal} signal
+ */
+export async function follow(hear, signal) {
+  let last = '';
+  while (hasEvents && !signal.aborted) {
+    try {
+      const response = await fetch('/events', {
+        headers: { Authorization: `Bearer ${token}`, ...(last && { 'Last-Event-ID': last }) },
+        cache: 'no-store',
+        credentials: 'omit',
+        signal,
+      });
+      hasEvents = response.status !== 404;
+      if (!response.ok && response.status < 500) return;
+      const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+      let text = '';
+      for (let part = await reader?.read(); response.ok && part?.value; part = await reader?.read()) {
+        const events = (text + part.value).split('\n\n');
+        text = events.pop() ?? '';
+        for (const event of events) {
+          last = /^id: (.*)$/m.exec(event)?.[1] ?? last;
+          const data = /^data: (.*)$/m.exec(event)?.[1];
+          if (data) hear(JSON.parse(data));
+        }
+      }
+    } catch {
+      // The connection ended, or never began.
+    }
+    await new Promise((then) => setTimeout(then, RECONNECT_MS));
+  }
 }
 
 /**

@@ -17,7 +17,11 @@ const PAGES = [
   ['', () => import('./pages/today.js').then(({ Today }) => Today), ''],
   ['deployments', () => import('./pages/deployments.js').then(({ Deployments }) => Deployments), 'deployments'],
   ['deployments/:id', () => import('./pages/deployment.js').then(({ Deployment }) => Deployment), 'deployments'],
-  ['deployments/:id/invoices/:number', () => import('./pages/invoice.js').then(({ Invoice }) => Invoice), 'deployments'],
+  [
+    'deployments/:id/invoices/:number',
+    () => import('./pages/invoice.js').then(({ Invoice }) => Invoice),
+    'deployments',
+  ],
   ['invoices', () => import('./pages/invoices.js').then(({ Invoices }) => Invoices), 'invoices'],
   ['tenants', () => import('./pages/tenants.js').then(({ Tenants }) => Tenants), 'tenants'],
   ['tenants/:tenant_id', () => import('./pages/tenant.js').then(({ Tenant }) => Tenant), 'tenants'],
@@ -76,7 +80,7 @@ function Console({ config, first, error }) {
 /** @param {{ config: import('./session.js').Config, session: Session }} props */
 function Frame({ config, session }) {
   const { path, query } = useRoute();
-  const testClock = useTestClock(config, session);
+  const testClock = useTestClock(session);
   const [turn, setTurn] = useState(0);
   const readAgain = () => setTurn(turn + 1);
   const found = find(path);
@@ -132,13 +136,12 @@ async function isReplaced() {
 
 /**
  * Whether the local program runs on a test clock; asked once, and never of a deployed API.
- * @param {import('./session.js').Config} config
  * @param {Session} session
  */
-function useTestClock(config, session) {
+function useTestClock(session) {
   const [is, set] = useState(false);
   useEffect(() => {
-    if (config.issuer === null && session.admin)
+    if (session.local && session.admin)
       api.get('/local/clock').then(
         () => set(true),
         () => set(false),

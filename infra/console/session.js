@@ -2,7 +2,7 @@
 //! PKCE). The token is kept in memory alone. What its claims say is for display; the API decides what is allowed.
 
 /** @typedef {{ issuer: string | null, client_id?: string | null, scope?: string | null, claims?: { role?: string, tenant?: string } }} Config */
-/** @typedef {{ token: string, subject: string, role: string, tenant: string | null, admin: boolean }} Session */
+/** @typedef {{ token: string, subject: string, role: string, tenant: string | null, admin: boolean, local: boolean }} Session `local`: without an issuer, as the local program is */
 /** @typedef {{ state: string, nonce: string, verifier: string, hash: string }} Pending */
 /** @typedef {{ authorization_endpoint: string, token_endpoint: string, end_session_endpoint?: string, issuer: string }} Discovery */
 
@@ -40,6 +40,7 @@ export function sessionOf(token, config) {
     role,
     tenant: tenant ? String(tenant) : null,
     admin: role === 'platform_admin',
+    local: config.issuer === null,
   };
 }
 

@@ -1,6 +1,7 @@
 //! The promise: the console works in a browser under its content security policy: it signs in by its link and takes the token
 //! out of the address, shows a deployment with the moves that the caller can make, pauses it after a dry run, shows another's
-//! change as a conflict, and gives a tenant's user what is theirs. It asks nobody but its own server for anything.
+//! change as a conflict, or at once where the program tells events, and gives a tenant's user what is
+//! theirs. It asks nobody but its own server for anything.
 //!
 //! What it looks like is kept as `target/tmp/console-*.png`.
 
@@ -212,6 +213,27 @@ async fn find_among_many(browser: &Browser) {
     find(browser, "*[@role = 'status']", "1 deployment").await;
     let address = browser.client.current_url().await.unwrap();
     assert!(address.fragment().is_some_and(|place| place.contains("slug=one-007")), "{address}");
+}
+
+#[tokio::test]
+async fn a_deployment_on_the_screen_follows_what_happens_to_it() {
+    let data = Directory::new();
+    let program = Running::start(&data, &["--in-memory"]).await;
+    let admin = token(&data, &["--role", "platform_admin"]);
+    let created = program.http.post("/deployments", &admin, json!({"tenant_id": "acme", "slug": "shop"})).await;
+    let path = format!("/deployments/{}", id_of(&created.expect(201)["deployment"]));
+    browse(async |browser| {
+        browser.client.goto(&format!("{}/console/#token={admin}", program.http.base)).await.unwrap();
+        find(browser, "h1", "Today").await;
+        go(browser, &format!("#{path}")).await;
+        find(browser, "button", "Pause").await;
+        let body = json!({"to_state": "paused", "reason": "elsewhere"});
+        program.http.post(&format!("{path}/transition"), &admin, body).await.expect(200);
+        find(browser, "p", "Reason: elsewhere").await;
+        find(browser, "button", "Resume").await;
+    })
+    .await;
+    program.stop("-TERM").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! One deployment: where it stands, what comes by itself, its subscription, invoices, resources and history.
 
-import { useState } from '../vendor/hooks.js';
+import { useEffect, useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
 import { useAction } from '../act.js';
 import { deploymentFields, owed, subscriptionFields } from '../fields.js';
@@ -36,7 +36,16 @@ export function Deployment({ session, params }) {
   );
   const [open, dialog] = useAction();
   const act = (/** @type {import('../act.js').Action} */ chosen) =>
-    open({ ...chosen, seen: snapshot(/** @type {Details} */ (details.data)), read: () => read().then(snapshot) });
+    open({
+      ...chosen,
+      seen: snapshot(/** @type {Details} */ (details.data)),
+      read: () => read().then(snapshot),
+    });
+  const readAgain = () => {
+    void details.reload();
+    invoices.reload();
+  };
+  useLive(session.local, id, readAgain);
   const data = details.data;
   const deployment = data?.deployment;
   return html`
@@ -47,10 +56,46 @@ export function Deployment({ session, params }) {
         <${Body} data=${shown} admin=${session.admin} act=${act} lifecycle=${lifecycle} invoices=${invoices} />`}
       <//>
     <//>
-    ${dialog(() => {
-      void details.reload();
-      invoices.reload();
-    })}`;
+    ${dialog(readAgain)}`;
+}
+
+/** How long events are collected before the page is read again: a commit has several. */
+const GATHER_MS = 100;
+
+/**
+ * Reads again when something happens to the deployment, as the local program tells. Only while the tab is seen: a
+ * browser has few connections to a server.
+ * @param {boolean} local
+ * @param {string} id
+ * @param {() => void} readAgain
+ */
+function useLive(local, id, readAgain) {
+  useEffect(() => {
+    if (!local) return;
+    let stop = new AbortController();
+    let timer = 0;
+    const soon = () => {
+      clearTimeout(timer);
+      timer = setTimeout(readAgain, GATHER_MS);
+    };
+    const watch = () => {
+      stop.abort();
+      if (document.hidden) return;
+      stop = new AbortController();
+      void api.follow(({ data }) => (!data || data.deployment_id === id) && soon(), stop.signal);
+    };
+    const turn = () => {
+      watch();
+      if (!document.hidden) soon();
+    };
+    watch();
+    document.addEventListener('visibilitychange', turn);
+    return () => {
+      document.removeEventListener('visibilitychange', turn);
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [id]);
 }
 
 /** @param {{ data: Details, admin: boolean, act: Act }} props */
