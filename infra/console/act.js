@@ -1,5 +1,5 @@
-//! A command in a dialog: its fields, its dry run where the API has one, then the command itself with `If-Match` and an
-//! `Idempotency-Key`. A conflict is shown as what changed meanwhile.
+//! A command in a dialog: its fields, its dry run if it is one on a deployment, then the command itself with `If-Match` and
+//! an `Idempotency-Key`. A conflict is shown as what changed meanwhile.
 
 import { useEffect, useId, useRef, useState } from './vendor/hooks.js';
 import { Problem, send } from './api.js';
@@ -33,7 +33,7 @@ import { html, useSay } from './ui.js';
  * @property {boolean} [danger]
  * @property {Field[]} [fields]
  * @property {(values: Values) => Command} command throws an Error with a sentence if the values make none
- * @property {(answer: any, before: Fields) => Child} [outcome] shows a dry run's answer; without it the API has none of this command
+ * @property {(answer: any, before: Fields) => Child} [outcome] shows the answer to the dry run; only commands on a deployment have one
  * @property {(values: Values) => Child} [preview] what can be said without asking
  * @property {Snapshot} [seen] the record that the page shows
  * @property {() => Promise<Snapshot>} [read] the record as it is now
@@ -118,7 +118,7 @@ function Dialog({ action, after, close }) {
       if (!form.current?.checkValidity()) return setRun({ answer: null, running: false, incomplete: true });
       try {
         const { method, path, body } = action.command(values);
-        const answer = await send(method, path, { body: { ...body, dry_run: true }, version: seen?.version });
+        const answer = await send(method, path, { query: { dry_run: 'true' }, body, version: seen?.version });
         if (stale) return;
         setRun({ answer, running: false, incomplete: false });
         // A conflict stays on the screen until the command is sent.

@@ -44,9 +44,12 @@ export function deploymentFields(deployment) {
   };
 }
 
+/** What a subscription adds to a deployment that has none. */
+const SUBSCRIPTION = ['Subscription', 'Plan', 'Price', 'Period', 'Add-ons', 'Subscription ends', 'Plan changes to'];
+
 /** @param {Subscription | null} subscription @returns {Fields} */
 export function subscriptionFields(subscription) {
-  if (!subscription) return { Subscription: NONE };
+  if (!subscription) return Object.fromEntries(SUBSCRIPTION.map((name) => [name, NONE]));
   const { plan_code, plan_version, recurring_cents, currency, interval, pending_change: pending } = subscription;
   return {
     Subscription: words(subscription.status),
@@ -68,9 +71,8 @@ export function subscriptionFields(subscription) {
   };
 }
 
-/** What a dry run of a move tells of the subscription. @param {SubscriptionRecord | null | undefined} record @returns {Fields} */
+/** What an event tells of the subscription. @param {SubscriptionRecord} record @returns {Fields} */
 export function recordFields(record) {
-  if (!record) return {};
   return {
     Subscription: words(record.status),
     Plan: `${record.terms.plan_code} v${record.terms.plan_version}`,
@@ -96,12 +98,6 @@ export function invoiceFields(invoice) {
 export function differences(before, after) {
   return Object.entries(after).flatMap(([name, is]) => {
     const was = before[name];
-    return was === undefined
-      ? before['Subscription'] === NONE
-        ? [{ name, was: NONE, is }]
-        : []
-      : was === is
-        ? []
-        : [{ name, was, is }];
+    return was === undefined || was === is ? [] : [{ name, was, is }];
   });
 }

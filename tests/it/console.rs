@@ -164,6 +164,11 @@ async fn buy_and_pay(world: &World, browser: &Browser, id: &str) {
     go(browser, &format!("#/deployments/{id}")).await;
     press(browser, "Subscribe").await;
     choose(browser, "Plan", "studio").await;
+    // The dry run: the lines of the first invoice, and what it does not yet do.
+    find(browser, "dialog//th", "studio charge").await;
+    find(browser, "dialog//p", "An invoice over").await;
+    assert_eq!(world.show(id).await["subscription"], Value::Null, "a dry run changes nothing");
+    browser.screenshot("console-subscribe.png").await;
     confirm(browser).await;
     find(browser, "button", "Change the plan").await;
     let open_of = async || world.show(id).await["deployment"]["open_invoices"].clone();

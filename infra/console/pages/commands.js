@@ -1,15 +1,12 @@
-//! The commands of a deployment as actions for the dialog: what they ask, send and show.
+//! The commands of a deployment as actions for the dialog: what they ask and send. What their dry runs answer is shown by
+//! `outcome.js`.
 
-import { Changes } from '../act.js';
-import { deploymentFields, differences, recordFields, subscriptionFields } from '../fields.js';
-import { money, move, period, rfc3339, sums } from '../format.js';
-import { Chip, html, Money } from '../ui.js';
-import { entry } from './history.js';
+import { money, move, rfc3339 } from '../format.js';
+import { html } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Deployment} Deployment */
 /** @typedef {import('../shapes.d.ts').DeploymentDetails} Details */
 /** @typedef {import('../shapes.d.ts').Subscription} Subscription */
-/** @typedef {import('../shapes.d.ts').Line} Line */
 /** @typedef {import('../act.js').Action} Action */
 
 export const moveName = move;
@@ -44,48 +41,8 @@ export function transition({ deployment }, to) {
       path: `/deployments/${deployment.id}/transition`,
       body: filled({ to_state: to, reason, notes, resume_at: utc(resume_at) }),
     }),
-    outcome: (/** @type {import('../shapes.d.ts').TransitionAnswer} */ { deployment: after, event }, before) => {
-      const record = event?.type === 'state_changed' ? event.data.subscription : null;
-      return html`
-        <p class="move"><${Chip} state=${(before['State'] ?? '').replaceAll(' ', '_')} /> <span aria-hidden="true">\u2192</span><span class="hidden">to</span> <${Chip} state=${after.state} /></p>
-        <${Changes} of=${differences(before, { ...deploymentFields(after), ...recordFields(record) }).filter((each) => each.name !== 'State')} />
-        <${Entries} of=${event?.entries ?? []} />`;
-    },
     done: `Done: ${deployment.slug} is ${to.replace('_', ' ')}.`,
   };
-}
-
-/** @param {{ of: import('../shapes.d.ts').Entry[] }} props */
-function Entries({ of }) {
-  return (
-    of.length > 0 &&
-    html`<h4>In the books</h4><ul class="entries">${of.map((each) => html`<li>${entry(each)}</li>`)}</ul>`
-  );
-}
-
-/** @param {{ lines: Line[] }} props */
-export function Lines({ lines }) {
-  return html`
-    <table class="lines">
-      <thead><tr><th scope="col">Line</th><th scope="col">For</th><th scope="col" class="num">Amount</th></tr></thead>
-      <tbody>${lines.map(
-        (line) => html`<tr>
-          <th scope="row">${line.code} <span class="muted">${line.kind.endsWith('credit') ? 'credit' : 'charge'}</span></th>
-          <td>${period(line.from, line.to)}</td>
-          <td class="num"><${Money} cents=${line.amount_cents} currency=${line.currency} /></td></tr>`,
-      )}</tbody>
-      <tfoot>${sums(
-        lines,
-        (line) => line.amount_cents,
-        (line) => line.currency,
-      ).map(
-        (sum) =>
-          html`<tr class="strong">
-              <th scope="row">Sum</th>
-              <td></td>
-              <td class="num"><${Money} cents=${sum.amount_cents} currency=${sum.currency} /></td></tr>`,
-      )}</tfoot>
-    </table>`;
 }
 
 /** @param {Deployment} deployment @returns {Action} */
@@ -234,13 +191,6 @@ export function subscribe(deployment, { plans, addons }, admin) {
         ? [{ name: 'trial_ends_at', label: 'Trial until (UTC)', type: /** @type {const} */ ('datetime-local') }]
         : []),
     ],
-    preview: (values) => {
-      const terms = version(values['plan_code']);
-      if (!terms || values['plan_version']) return null;
-      const cents =
-        terms.price_cents + chosen(values).reduce((sum, addon) => sum + addonPrice(addon, terms.interval), 0);
-      return html`<p role="status"><b>${money(cents, terms.currency)}</b> a ${terms.interval.replace('_', ' ')}. <span class="muted">The API has no dry run of a subscription: the first invoice shows what the present period comes to.</span></p>`;
-    },
     command: (values) => ({
       method: 'POST',
       path: `/deployments/${deployment.id}/subscribe`,
@@ -350,14 +300,6 @@ export function changePlan({ deployment, subscription }, { plans }, admin) {
         drop_incompatible: drop_incompatible ? true : undefined,
       }),
     }),
-    outcome: (
-      /** @type {import('../shapes.d.ts').ChangePlanAnswer} */ { subscription: after, lines, invoice, event },
-      before,
-    ) => html`
-      ${lines.length > 0 ? html`<${Lines} lines=${lines} />` : html`<p>Nothing is charged or credited now.</p>`}
-      ${invoice ? html`<p>An invoice over <b>${money(invoice.total_cents, invoice.currency)}</b> is issued at once; ${money(invoice.due_cents, invoice.currency)} of it are due.</p>` : lines.some((line) => line.amount_cents > 0) && html`<p>The charge waits for the next invoice.</p>`}
-      <${Changes} of=${differences(before, subscriptionFields(after))} />
-      <${Entries} of=${(event?.entries ?? []).filter((each) => each.entry !== 'charged')} />`,
     done: 'The plan is changed.',
   };
 }

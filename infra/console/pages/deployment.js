@@ -10,6 +10,7 @@ import { Chip, Empty, Facts, html, Moneys, More, Page, Show, useLoad, usePages, 
 import * as commands from './commands.js';
 import { History } from './history.js';
 import { InvoiceTable } from './invoice_table.js';
+import { outcome } from './outcome.js';
 import { Subscription } from './subscription.js';
 
 /** @typedef {import('../shapes.d.ts').DeploymentDetails} Details */
@@ -40,6 +41,7 @@ export function Deployment({ session, params }) {
       ...chosen,
       seen: snapshot(/** @type {Details} */ (details.data)),
       read: () => read().then(snapshot),
+      outcome,
     });
   const readAgain = () => {
     void details.reload();

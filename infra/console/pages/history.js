@@ -91,8 +91,8 @@ export function entry(each) {
 /** @param {import('../shapes.d.ts').SubscriptionRecord} subscription */
 const terms = ({ terms: { plan_code, plan_version } }) => `${plan_code} v${plan_version}`;
 
-/** @param {Event_} event @returns {string} */
-function describe({ type, data }) {
+/** An event, as a sentence. @param {Event_} event @returns {string} */
+export function describe({ type, data }) {
   switch (type) {
     case 'created':
       return data.trial_ends_at ? `Created in trial until ${moment(data.trial_ends_at)}` : 'Created';

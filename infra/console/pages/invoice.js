@@ -8,6 +8,7 @@ import { href } from '../router.js';
 import { Empty, Facts, html, Money, Page, Show, useLoad, When } from '../ui.js';
 import { payable, payment, voidable, voiding } from './invoice_commands.js';
 import { Status } from './invoice_table.js';
+import { outcome } from './outcome.js';
 
 /** @typedef {import('../shapes.d.ts').Invoice} InvoiceType */
 /** @typedef {import('../shapes.d.ts').Deployment} DeploymentType */
@@ -31,7 +32,11 @@ export function Invoice({ session, params }) {
     version: now.deployment.version,
     fields: { ...deploymentFields(now.deployment), ...invoiceFields(now.invoice) },
   });
-  const common = () => ({ seen: snapshot(/** @type {Both} */ (both.data)), read: () => read().then(snapshot) });
+  const common = () => ({
+    seen: snapshot(/** @type {Both} */ (both.data)),
+    read: () => read().then(snapshot),
+    outcome,
+  });
   return html`
     <${Page} title=${`Invoice ${number}`}
       head=${invoice && html`<${Status} invoice=${invoice} />`}

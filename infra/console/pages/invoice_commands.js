@@ -1,7 +1,6 @@
 //! The commands of an invoice as actions for the dialog.
 
 import { amount, money, parseMoney } from '../format.js';
-import { html } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Invoice} Invoice */
 
@@ -32,12 +31,6 @@ export function payment(id, invoice) {
       },
       { name: 'amount', label: `Amount in ${currency}`, required: true, value: amount(due_cents, currency) },
     ],
-    preview: ({ amount: text = '' }) => {
-      const cents = parseMoney(text, currency);
-      return cents === null
-        ? null
-        : html`<p class="muted" role="status">${cents > due_cents ? 'More than is due.' : cents === due_cents ? 'Nothing stays due: the invoice is paid.' : `${money(due_cents - cents, currency)} stay due.`}</p>`;
-    },
     command: ({ reference, amount: text = '' }) => {
       const amount_cents = parseMoney(text, currency);
       if (amount_cents === null) throw new Error(`Write the amount like ${amount(due_cents, currency)}.`);

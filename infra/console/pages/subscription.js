@@ -6,6 +6,7 @@ import { money, moment, per, period, words } from '../format.js';
 import { href } from '../router.js';
 import { Chip, Empty, Facts, html, Money, Trouble, When } from '../ui.js';
 import * as commands from './commands.js';
+import { Lines } from './outcome.js';
 
 /** @typedef {import('../shapes.d.ts').DeploymentDetails} Details */
 
@@ -102,7 +103,7 @@ export function Subscription({ data, admin, act }) {
             </tbody>
           </table>`
         }
-        ${subscription.unbilled_lines.length > 0 && html`<h3>Waiting for the next invoice</h3><${commands.Lines} lines=${subscription.unbilled_lines} />`}`
+        ${subscription.unbilled_lines.length > 0 && html`<h3>Waiting for the next invoice</h3><${Lines} lines=${subscription.unbilled_lines} />`}`
       }
     </section>`;
 }
