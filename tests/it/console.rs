@@ -170,6 +170,7 @@ async fn buy_and_pay(world: &World, browser: &Browser, id: &str) {
     assert_eq!(world.show(id).await["subscription"], Value::Null, "a dry run changes nothing");
     browser.screenshot("console-subscribe.png").await;
     confirm(browser).await;
+    find(browser, "h3", "Next invoice, on").await;
     find(browser, "button", "Change the plan").await;
     let open_of = async || world.show(id).await["deployment"]["open_invoices"].clone();
     let number = open_of().await[0]["number"].as_str().expect("an invoice").to_owned();

@@ -24,6 +24,7 @@ export function Deployments({ session, query }) {
       plan_code: plan_code ?? '',
       plan_version: plan_code ? (plan_version ?? '') : '',
       tenant_id: session.admin ? (tenant_id ?? '') : '',
+      include: 'amounts',
       limit: PAGE,
     })
   );

@@ -12,7 +12,7 @@ import { Lines } from './outcome.js';
 
 /** @param {{ data: Details, admin: boolean, act: (action: import('../act.js').Action) => void }} props */
 export function Subscription({ data, admin, act }) {
-  const { deployment, subscription } = data;
+  const { deployment, subscription, next_invoice: next } = data;
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const live = subscription && subscription.status !== 'cancelled';
   const runs = subscription?.status === 'active';
@@ -103,7 +103,14 @@ export function Subscription({ data, admin, act }) {
             </tbody>
           </table>`
         }
-        ${subscription.unbilled_lines.length > 0 && html`<h3>Waiting for the next invoice</h3><${Lines} lines=${subscription.unbilled_lines} />`}`
+        ${
+          next &&
+          html`
+          <h3>Next invoice, on <${When} at=${next.at} /></h3>
+          <${Lines} lines=${next.lines} />
+          ${next.due_cents !== next.total_cents && html`<p class="muted">Balance settles ${money(next.total_cents - next.due_cents, next.currency)} of it: ${money(next.due_cents, next.currency)} are due.</p>`}`
+        }
+        ${!next && subscription.unbilled_lines.length > 0 && html`<h3>Waiting for the next invoice</h3><${Lines} lines=${subscription.unbilled_lines} />`}`
       }
     </section>`;
 }
