@@ -165,6 +165,14 @@ export function action(name) {
   return ACTIONS[name] ?? words(name);
 }
 
+/** What needs a person besides what is overdue: the kinds of GET /attention. */
+export const ATTENTION = {
+  held: 'held: the clock does not move them',
+  cancelled_with_resources: 'cancelled, but resources still run at the provider',
+  postponed: 'postponed by the sweep: a step failed, see the logs',
+  not_published: 'events that could not be published',
+};
+
 /** @type {Record<string, string>} */
 const MOVES = {
   active: 'Activate',

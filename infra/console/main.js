@@ -26,6 +26,7 @@ const PAGES = [
   ['tenants', () => import('./pages/tenants.js').then(({ Tenants }) => Tenants), 'tenants'],
   ['tenants/:tenant_id', () => import('./pages/tenant.js').then(({ Tenant }) => Tenant), 'tenants'],
   ['catalog', () => import('./pages/catalog.js').then(({ Catalog }) => Catalog), 'catalog'],
+  ['attention', () => import('./pages/attention.js').then(({ Attention }) => Attention), ''],
   ['schedule', () => import('./pages/schedule.js').then(({ Schedule }) => Schedule), 'schedule'],
   ['clock', () => import('./pages/clock.js').then(({ Clock }) => Clock), 'clock'],
 ];

@@ -1,6 +1,6 @@
 //! The promise: the console works in a browser under its content security policy: it signs in by its link and takes the token
 //! out of the address, shows a deployment with the moves that the caller can make, pauses it after a dry run, shows another's
-//! change as a conflict, or at once where the program tells events, and gives a tenant's user what is
+//! change as a conflict, or at once where the program tells events, lists what needs a person, and gives a tenant's user what is
 //! theirs. It asks nobody but its own server for anything.
 //!
 //! What it looks like is kept as `target/tmp/console-*.png`.
@@ -219,6 +219,28 @@ async fn find_among_many(browser: &Browser) {
     find(browser, "*[@role = 'status']", "1 deployment").await;
     let address = browser.client.current_url().await.unwrap();
     assert!(address.fragment().is_some_and(|place| place.contains("slug=one-007")), "{address}");
+}
+
+#[tokio::test]
+async fn what_needs_a_person_is_counted_on_today_and_listed() {
+    let data = Directory::new();
+    let program = Running::start(&data, &["--in-memory"]).await;
+    let admin = token(&data, &["--role", "platform_admin"]);
+    let created = program.http.post("/deployments", &admin, json!({"tenant_id": "acme", "slug": "shop"})).await;
+    let path = format!("/deployments/{}", id_of(&created.expect(201)["deployment"]));
+    browse(async |browser| {
+        browser.client.goto(&format!("{}/console/#token={admin}", program.http.base)).await.unwrap();
+        find(browser, "p", "Nothing needs a person.").await;
+        program.http.patch(&path, &admin, json!({"billing_action_suspended": true})).await.expect(200);
+        press(browser, "Read this page again").await;
+        find(browser, "a", "Held: the clock does not move them").await.click().await.unwrap();
+        find(browser, "h1", "Needs a person").await;
+        find(browser, "*[@role = 'status']", "1 deployment").await;
+        find(browser, "a", "acme/shop").await.click().await.unwrap();
+        find(browser, "p", "Held since").await;
+    })
+    .await;
+    program.stop("-TERM").await;
 }
 
 #[tokio::test]

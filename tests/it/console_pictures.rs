@@ -34,6 +34,7 @@ fn pages(id: &str, number: &str, tenant: &str) -> Vec<(&'static str, String, &'s
     let page = |name, place: &str, tag, text: &str| (name, place.to_owned(), tag, text.to_owned());
     vec![
         page("today", "#/", "span", "a month"),
+        page("attention", "#/attention?kind=held", "p", "1 deployment"),
         page("deployments", "#/deployments", "p", "deployments"),
         page("deployment", &format!("#/deployments/{id}"), "h2", "Subscription"),
         page("invoices", "#/invoices", "p", "invoices"),
@@ -80,6 +81,8 @@ async fn every_page_fits_on_a_desk_and_on_a_phone_and_can_be_read_by_everybody()
     let open = program.http.get("/invoices?status=open", token).await.expect(200)["invoices"][0].clone();
     let text = |name: &str| open[name].as_str().expect("an open invoice").to_owned();
     let deployment = format!("#/deployments/{}", text("deployment_id"));
+    let hold = json!({"billing_action_suspended": true});
+    program.http.patch(&format!("/deployments/{}", text("deployment_id")), token, hold).await.expect(200);
     let pages = pages(&text("deployment_id"), &text("number"), &text("tenant_id"));
     browse(async |browser| {
         for scheme in SCHEMES {
@@ -97,7 +100,7 @@ async fn every_page_fits_on_a_desk_and_on_a_phone_and_can_be_read_by_everybody()
                         fs::write(picture(name, form, scheme), browser.picture().await).unwrap();
                     }
                 }
-                look(browser, &deployment, "button", "Hold").await;
+                look(browser, &deployment, "button", "Clear the hold").await;
                 browser.click("header.page .actions button").await;
                 look(browser, &deployment, "dialog", "Hold").await;
                 browser.check(&format!("a dialog, {form}, {scheme}")).await;

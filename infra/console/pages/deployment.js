@@ -147,7 +147,7 @@ function Body({ data, admin, act, lifecycle, invoices }) {
       <div>
         <section aria-labelledby="upcoming">
           <h2 id="upcoming">Comes by itself</h2>
-          ${deployment.billing_action_suspended && html`<p class="muted">The hold stops every change of state by the clock; renewals and invoices go on.</p>`}
+          ${deployment.billing_action_suspended && html`<p class="muted">Held${deployment.billing_action_suspended_since && html` since <${When} at=${deployment.billing_action_suspended_since} bare=${true} /> (${relative(deployment.billing_action_suspended_since, api.now())})`}. The clock does not change its state; renewals and invoices go on.</p>`}
           ${
             (deployment.upcoming ?? []).length === 0
               ? html`<${Empty}>Nothing is scheduled.<//>`

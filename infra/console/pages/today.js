@@ -1,7 +1,7 @@
 //! What needs a person, and what happens by itself.
 
 import * as api from '../api.js';
-import { action, counted, money, moneys, rfc3339, sentence, sums, words } from '../format.js';
+import { ATTENTION, action, counted, money, moneys, rfc3339, sentence, sums, words } from '../format.js';
 import { LifecycleMap, loadLifecycle } from '../lifecycle.js';
 import { href } from '../router.js';
 import { Empty, html, Money, Page, Show, useLoad, When } from '../ui.js';
@@ -42,13 +42,17 @@ export function Today({ session }) {
   );
   const lifecycle = useLoad('lifecycle', loadLifecycle);
   const figures = useLoad('figures', () => loadFigures(session));
+  const waiting = figures.data?.summary && waitingIn(figures.data.summary);
   return html`
     <${Page} title="Today">
       <section aria-labelledby="needs">
         <h2 id="needs">${session.admin ? 'Needs a person' : 'Overdue'}</h2>
         ${figures.data?.summary && html`<${Clock} health=${figures.data.summary.clock} />`}
-        <${Show} of=${overdue}>${(/** @type {WhatIsOverdue} */ { invoices, more }) => html`<${Overdue} invoices=${invoices} more=${more} admin=${session.admin} />`}<//>
-        ${session.admin && html`<p class="small muted">Held deployments wait for a person too: <a href=${href('deployments', { billing_action_suspended: 'true' })}>see who is held</a>.</p>`}
+        <${Show} of=${overdue}>${(/** @type {WhatIsOverdue} */ { invoices, more }) =>
+          invoices.length === 0 && waiting?.length === 0
+            ? html`<${Empty}>Nothing needs a person.<//>`
+            : html`<${Overdue} invoices=${invoices} more=${more} admin=${session.admin} />`}<//>
+        ${waiting && waiting.length > 0 && html`<${Waiting} kinds=${waiting} />`}
       </section>
       <section aria-labelledby="itself">
         <h2 id="itself">Happens by itself</h2>
@@ -59,11 +63,14 @@ export function Today({ session }) {
         <p class="lead muted">Choose a state to see its deployments. Dashed: moves that only the clock or the platform makes.</p>
         <${Show} of=${lifecycle}>${(/** @type {import('../shapes.d.ts').Lifecycle} */ map) => html`<div class="card"><${LifecycleMap} lifecycle=${map} links=${true} counts=${figures.data?.counts} /></div>`}<//>
       </section>
-      ${session.admin && html`
+      ${
+        session.admin &&
+        html`
       <section aria-labelledby="revenue">
         <h2 id="revenue">Recurring revenue</h2>
         <${Show} of=${figures}>${(/** @type {Figures} */ { summary }) => summary && html`<${Revenue} summary=${summary} />`}<//>
-      </section>`}
+      </section>`
+      }
     <//>`;
 }
 
@@ -89,13 +96,35 @@ async function loadFigures(session) {
 /** How far behind the clock may be before a person should look, in seconds. */
 const LAG_S = 900;
 
-/** What is wrong with the clock's work, if anything is. @param {{ health: Summary['clock'] }} props */
+/** Whether the clock is behind with its work. @param {{ health: Summary['clock'] }} props */
 function Clock({ health }) {
-  const wrong = [
-    health.lag_seconds > LAG_S && `The clock is ${counted(Math.floor(health.lag_seconds / 60), 'minute')} behind.`,
-    health.postponed > 0 && `${counted(health.postponed, 'deployment')} put off by the sweep: a step failed, see the logs.`,
-  ].filter(Boolean);
-  return wrong.length > 0 && html`<div class="box bad" role="alert"><p>${wrong.join(' ')}</p></div>`;
+  return (
+    health.lag_seconds > LAG_S &&
+    html`<div class="box bad" role="alert"><p>The clock is ${counted(Math.floor(health.lag_seconds / 60), 'minute')} behind.</p></div>`
+  );
+}
+
+/** @typedef {{ kind: keyof typeof ATTENTION, count: number }} Kind */
+
+/** What needs a person besides what is overdue. @param {Summary} summary @returns {Kind[]} */
+function waitingIn({ attention, clock }) {
+  const { held, cancelled_with_resources, not_published } = attention;
+  const counts = { held, cancelled_with_resources, postponed: clock.postponed, not_published };
+  return Object.entries(counts).flatMap(([kind, count]) => (count > 0 ? [/** @type {Kind} */ ({ kind, count })] : []));
+}
+
+/** @param {{ kinds: Kind[] }} props */
+function Waiting({ kinds }) {
+  return html`
+    <table class="rows">
+      <thead><tr><th scope="col">Reason</th><th scope="col" class="num">Count</th></tr></thead>
+      <tbody>${kinds.map(
+        ({ kind, count }) => html`
+        <tr><th scope="row"><a href=${href('attention', { kind })}>${sentence(ATTENTION[kind])}</a></th>
+          <td class="num">${count.toLocaleString('en')}</td></tr>`,
+      )}
+      </tbody>
+    </table>`;
 }
 
 /** @type {Array<['new_cents' | 'expansion_cents' | 'reactivated_cents' | 'contraction_cents' | 'churned_cents', string, number]>} */
@@ -116,13 +145,15 @@ function Revenue({ summary }) {
       ({ currency, monthly_cents, movements }) => html`
       <div class="card">
         <p class="figure"><${Money} cents=${monthly_cents} currency=${currency} /> <span class="muted">a month</span></p>
-        <${Bars} caption="Since the month began" heads=${['Movement', 'Share', 'Amount']} of=${MOVEMENTS.map(([name, text, sign]) => ({
-          name: text,
-          count: movements[name],
-          label: '',
-          kind: sign > 0 ? 'gain' : 'loss',
-          text: money(sign * movements[name], currency),
-        }))} />
+        <${Bars} caption="Since the month began" heads=${['Movement', 'Share', 'Amount']} of=${MOVEMENTS.map(
+          ([name, text, sign]) => ({
+            name: text,
+            count: movements[name],
+            label: '',
+            kind: sign > 0 ? 'gain' : 'loss',
+            text: money(sign * movements[name], currency),
+          }),
+        )} />
       </div>`,
     )}</div>`;
 }
