@@ -20,7 +20,10 @@ async fn main() -> Result<(), Error> {
     let name = handler_name()?;
     metric_lines::start(runtime::metrics_namespace()?, metric_lines::Output::Stdout);
     let app = App::from_env()?;
-    app.store.warm().await;
+    // It asks the table for nothing unless an event cannot be published.
+    if name != "publish_events" {
+        app.store.warm().await;
+    }
     let app = &app;
     match name.as_str() {
         "billing_dispatch" => {

@@ -81,7 +81,10 @@ function Console({ config, first, error }) {
 /** @param {{ config: import('./session.js').Config, session: Session }} props */
 function Frame({ config, session }) {
   const { path, query } = useRoute();
-  const testClock = useTestClock(session);
+  const testClock = session.testClock && session.admin;
+  // The time that is shown follows every answer.
+  const [, tick] = useState(0);
+  useEffect(() => api.watchLog(() => tick((count) => count + 1)), []);
   const [turn, setTurn] = useState(0);
   const readAgain = () => setTurn(turn + 1);
   const found = find(path);
@@ -133,25 +136,6 @@ const UNREACHABLE = 'This page could not be loaded. Check the connection, then t
 async function isReplaced() {
   const answer = await fetch(import.meta.url, { method: 'HEAD', cache: 'no-store' }).catch(() => null);
   return answer?.status === 404;
-}
-
-/**
- * Whether the local program runs on a test clock; asked once, and never of a deployed API.
- * @param {Session} session
- */
-function useTestClock(session) {
-  const [is, set] = useState(false);
-  useEffect(() => {
-    if (session.local && session.admin)
-      api.get('/local/clock').then(
-        () => set(true),
-        () => set(false),
-      );
-  }, [session]);
-  // The time that is shown follows every answer.
-  const [, turn] = useState(0);
-  useEffect(() => api.watchLog(() => turn((count) => count + 1)), []);
-  return is;
 }
 
 async function start() {

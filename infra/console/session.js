@@ -1,8 +1,8 @@
 //! Who is signed in: a token out of the local program's link, one pasted, or one by an OpenID Connect issuer (code flow with
 //! PKCE). The token is kept in memory alone. What its claims say is for display; the API decides what is allowed.
 
-/** @typedef {{ issuer: string | null, client_id?: string | null, scope?: string | null, claims?: { role?: string, tenant?: string } }} Config */
-/** @typedef {{ token: string, subject: string, role: string, tenant: string | null, admin: boolean, local: boolean }} Session `local`: without an issuer, as the local program is */
+/** @typedef {{ issuer: string | null, client_id?: string | null, scope?: string | null, claims?: { role?: string, tenant?: string }, local?: { test_clock: boolean } }} Config */
+/** @typedef {{ token: string, subject: string, role: string, tenant: string | null, admin: boolean, local: boolean, testClock: boolean }} Session `local`: on the local program, which may run on a test clock */
 /** @typedef {{ state: string, nonce: string, verifier: string, hash: string }} Pending */
 /** @typedef {{ authorization_endpoint: string, token_endpoint: string, end_session_endpoint?: string, issuer: string }} Discovery */
 
@@ -40,7 +40,8 @@ export function sessionOf(token, config) {
     role,
     tenant: tenant ? String(tenant) : null,
     admin: role === 'platform_admin',
-    local: config.issuer === null,
+    local: Boolean(config.local),
+    testClock: Boolean(config.local?.test_clock),
   };
 }
 

@@ -76,6 +76,13 @@ async fn what_a_function_of_ours_could_not_do_is_listed_though_its_record_cannot
             "since": "2027-01-09T00:00:00Z", "until": "2027-01-09T01:00:00Z",
         }])
     );
+    // An hour later it is postponed again, and has been since it was for the first time.
+    billing.set_time("2027-01-09T01:00:00Z");
+    assert_eq!(billing.sweep_anyhow().await.postponed, 1);
+    let entry = &billing.get("/attention?kind=postponed", &billing.admin).await.expect(200)["attention"];
+    assert_eq!(entry.as_array().map(Vec::len), Some(1));
+    let times = (&entry[0]["since"], &entry[0]["until"]);
+    assert_eq!(times, (&json!("2027-01-09T00:00:00Z"), &json!("2027-01-09T02:00:00Z")));
     // Two events of it that the pipe hands over cannot be read; it tries each of them more than once.
     let record = |at: i64, sequence: u64| {
         let keys = json!({"PK": {"S": format!("DEPLOYMENT#{id}")}, "SK": {"S": format!("EVENT#{sequence:010}")}});

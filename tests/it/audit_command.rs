@@ -1,6 +1,6 @@
 //! The promise: `arcadia audit` adds up the books of every deployment, and names what was written past the product.
 
-use arcadia_store::items::{number, string};
+use arcadia_store::item::{number, string};
 use arcadia_store::keys;
 use serde_json::{Value, json};
 

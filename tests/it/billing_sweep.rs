@@ -8,7 +8,7 @@ use std::time::Duration;
 use arcadia_domain::{Action, DeploymentId, NextAction, State};
 use arcadia_functions::billing::sweep::{self, Report};
 use arcadia_functions::runtime::{App, Clock as _};
-use arcadia_store::items::{Item, string};
+use arcadia_store::item::{Item, string};
 use arcadia_store::{keys, metrics};
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use chrono::TimeDelta;

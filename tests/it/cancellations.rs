@@ -230,9 +230,35 @@ async fn what_was_agreed_to_end_meanwhile_does_not_come_back_to_bill_the_time_be
     let invoices = billing.invoices(&id).await.len();
     billing.set_time("2027-04-05T00:00:00Z");
     billing.transition(&id, &billing.user, json!({"to_state": "active"})).await.expect(200);
-    assert_eq!(billing.subscription(&id).await["status"], "cancelled");
     billing.sweep().await;
+    let ended = billing.subscription(&id).await;
+    assert_eq!((&ended["status"], &ended["ended_at"]), (&json!("cancelled"), &json!("2027-04-01T00:00:00Z")));
     assert_eq!(billing.invoices(&id).await.len(), invoices, "February and March are not billed: it did not run");
     billing.subscribe(&id, json!({"plan_code": "studio"})).await.expect(201);
     billing.check(&id).await;
+}
+
+#[tokio::test]
+async fn what_lies_beyond_an_agreed_end_is_given_back_on_whatever_day_the_deployment_runs_again() {
+    for back in ["2027-02-15T00:00:00Z", "2027-04-05T00:00:00Z"] {
+        let billing = Billing::at("2027-01-01T00:00:00Z").await;
+        billing.sell_plan("quarterly", &[json!({"price_cents": 8_000, "interval": "quarter"})]).await;
+        let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+        billing.settle(&id).await;
+        let path = format!("/deployments/{id}/subscription/cancellation");
+        billing.post(&path, &billing.admin, json!({"effective": "period_end"})).await.expect(200);
+        billing.change(&id, json!({"plan_code": "quarterly"})).await.expect(200);
+        billing.settle(&id).await;
+        billing.set_time("2027-01-10T00:00:00Z");
+        billing.transition(&id, &billing.admin, json!({"to_state": "cancelled"})).await.expect(200);
+        billing.set_time(back);
+        billing.transition(&id, &billing.admin, json!({"to_state": "active"})).await.expect(200);
+        billing.sweep().await;
+        let shown = billing.show(&id).await;
+        assert_eq!(shown["subscription"]["ended_at"], "2027-02-01T00:00:00Z", "{back}");
+        // 59 of the 90 days of the quarter, paid in full.
+        let balance = json!([{"currency": "USD", "amount_cents": 5_244}]);
+        assert_eq!(shown["deployment"]["balances"], balance, "{back}");
+        billing.check(&id).await;
+    }
 }

@@ -207,3 +207,28 @@ async fn a_table_of_its_own_counts_with_each_commit() {
     let summary = billing.app.store.summary(billing.clock.now()).await.expect("figures");
     assert_eq!((summary.as_of, summary.totals, summary.movements), (billing.clock.now(), totals, movements));
 }
+
+#[tokio::test]
+async fn however_many_months_what_is_given_up_was_due_in_it_fits_into_transactions_that_count() {
+    let mut billing = Billing::at("2027-01-01T00:00:00Z").await;
+    billing.app.store = billing.app.store.clone().counting();
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    let path = format!("/deployments/{id}");
+    let hold = async |held: bool| {
+        billing.patch(&path, &billing.admin, json!({"billing_action_suspended": held})).await.expect(200);
+    };
+    hold(true).await;
+    let months = (1..=40).map(|month| (2027 + month / 12, month % 12 + 1));
+    for (year, month) in months {
+        billing.set_time(&format!("{year}-{month:02}-01T00:00:00Z"));
+        billing.sweep().await;
+    }
+    let open = async || billing.show(&id).await["deployment"]["open_invoices"].as_array().map(Vec::len);
+    assert_eq!(open().await, Some(41));
+    billing.transition(&id, &billing.admin, json!({"to_state": "cancelled"})).await.expect(200);
+    billing.clock.shift(TimeDelta::days(60));
+    hold(false).await;
+    billing.sweep().await;
+    assert_eq!(open().await, Some(0), "all of them are given up");
+    assert_eq!(billing.show(&id).await["deployment"]["uncollectible_invoices"], 41);
+}

@@ -111,6 +111,9 @@ async fn a_dry_run_shows_what_would_happen_and_writes_nothing() {
     let mut happened = world.transition(&id, &world.user, wish).await.expect(200);
     assert_eq!(happened["dry_run"].take(), false);
     foreseen["dry_run"].take();
+    let fields = foreseen.as_object_mut().expect("an object");
+    let (lines, events) = (fields.remove("lines"), fields.remove("events"));
+    assert_eq!((lines, events), (Some(json!([])), Some(json!([happened["event"]]))));
     assert_eq!(foreseen, happened);
 
     // Nothing would happen.

@@ -194,7 +194,7 @@ async fn measure(keyed: bool, needed: &mut BTreeMap<String, BTreeSet<(String, St
     // The last of those leaves it paused.
     let (path, body) = (format!("/deployments/{id}/transition"), json!({"to_state": "active"}));
     lines.push(call("transition_deployment", Method::POST, path, body, (200, CHANGE, 2)));
-    lines.extend(subscription_requests::lines(&id));
+    lines.extend(subscription_requests::lines(&id, true));
     for route in ROUTES {
         assert!(lines.iter().any(|line| line.handler == route.handler), "{} has no line in the table", route.handler);
     }

@@ -1,7 +1,7 @@
 //! The promise: records are read by the release before the one that wrote them, as `docs/deploying.md` tells whoever goes
 //! back: what was added to a record is not noticed.
 
-use arcadia_store::items::{Item, string};
+use arcadia_store::item::{Item, string};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 

@@ -13,7 +13,7 @@ use arcadia_domain::{
     allowed_transitions, audit, create, decide, follow_invoices, replay, step, sum,
 };
 use arcadia_store::keys::DEFAULT_DUE_SHARDS;
-use arcadia_store::{CommitId, items};
+use arcadia_store::{CommitId, item, items};
 use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
 
@@ -238,7 +238,7 @@ impl Shop {
         let audited = audit(deployment.id, &self.events).unwrap_or_else(|violation| panic!("{violation}"));
         assert_eq!(audited.invoices, self.invoices);
         let item = items::DeploymentItem::new(&self.aggregate, 16, CommitId::new(Uuid::nil()));
-        let row = items::to_item(&item).and_then(items::to_deployment).expect("a stored deployment");
+        let row = item::to_item(&item).and_then(items::to_deployment).expect("a stored deployment");
         assert_eq!((&row.deployment, row.next_action), (deployment, self.aggregate.next_action()));
         let id = deployment.id;
         if let Some(subscription) = &self.aggregate.subscription {

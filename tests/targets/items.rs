@@ -5,9 +5,9 @@
 
 use arcadia_api::{deployment_row_view, deployment_view, invoice_row_view, subscription_view};
 use arcadia_domain::{Aggregate, Authority, Versions, allowed_transitions};
-use arcadia_store::items::{self, Item};
+use arcadia_store::item::Item;
 use arcadia_store::keys::DEFAULT_DUE_SHARDS;
-use arcadia_store::{CommitId, StoreError};
+use arcadia_store::{CommitId, StoreError, item, items};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Value};
@@ -37,7 +37,7 @@ pub fn run(input: &[u8]) -> bool {
         // An event is only written beside its deployment.
         items::to_event(item.clone()).is_ok(),
         items::to_trial_claim(item.clone()).is_ok(),
-        items::from_item::<items::SlugClaimItem>(item.clone()).is_ok(),
+        item::from_item::<items::SlugClaimItem>(item.clone()).is_ok(),
     ];
     if let Ok(row) = items::to_invoice(item) {
         drop(invoice_row_view(&row));
@@ -67,7 +67,7 @@ fn deployment(item: &Item) -> bool {
     drop(deployment_view(&aggregate));
     drop(subscription_view(&aggregate));
     let written = items::DeploymentItem::new(&aggregate, 16, CommitId::new(Uuid::nil()));
-    let again = items::to_item(&written).and_then(items::to_deployment).expect("what was read can be written");
+    let again = item::to_item(&written).and_then(items::to_deployment).expect("what was read can be written");
     assert_eq!((again.deployment, again.next_action), (aggregate.deployment.clone(), aggregate.next_action()));
     true
 }

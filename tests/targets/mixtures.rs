@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use arcadia_domain::{Aggregate, Change, Versions};
-use arcadia_store::items::{self, DeploymentItem, Item};
-use arcadia_store::{CommitId, Present};
+use arcadia_store::item::Item;
+use arcadia_store::items::{self, DeploymentItem};
+use arcadia_store::{CommitId, Present, item};
 use uuid::Uuid;
 
 /// The items of a deployment's present state by their sort keys.
@@ -43,7 +44,7 @@ fn stored(aggregate: &Aggregate) -> Stored {
     let Aggregate { deployment, subscription, addons, versions } = aggregate;
     let Versions { subscription: version, addons: addon_versions } = versions;
     assert_eq!((version.is_some(), addon_versions.len()), (subscription.is_some(), addons.len()));
-    let item = items::to_item(&DeploymentItem::new(aggregate, 16, CommitId::new(Uuid::nil())));
+    let item = item::to_item(&DeploymentItem::new(aggregate, 16, CommitId::new(Uuid::nil())));
     let subscription = subscription.as_ref().zip(*version);
     let subscription = subscription.map(|(record, version)| items::from_subscription(deployment.id, record, version));
     let addons =

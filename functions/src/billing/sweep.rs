@@ -25,7 +25,7 @@ pub const CONCURRENCY: usize = 32;
 /// How many entries of the due index one Query reads: so many that what is worked on meanwhile outlasts the next.
 pub const PAGE: usize = 1_000;
 /// For how long a deployment that cannot be worked on is left alone.
-pub(crate) const BACKOFF: TimeDelta = TimeDelta::hours(1);
+const BACKOFF: TimeDelta = TimeDelta::hours(1);
 /// How long before the time limit no further page is begun.
 pub const MARGIN: Duration = Duration::from_secs(10);
 
@@ -228,7 +228,7 @@ impl Sweep<'_> {
             Err(_) => "its records contradict each other".to_owned(),
         };
         tracing::error!(deployment_id = %row.id, error, "a deployment cannot be worked on and is left alone for an hour");
-        match self.app.store.postpone(&row, self.now + BACKOFF).await {
+        match self.app.store.postpone(&row, self.now, self.now + BACKOFF).await {
             Ok(()) => Worked::Postponed,
             Err(error) => {
                 let error = error_chain(&error);

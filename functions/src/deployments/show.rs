@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arcadia_api::{DEFAULT_LIMIT, NextInvoiceView, deployment_view, subscription_view};
-use arcadia_domain::{allowed_transitions, next_invoice};
+use arcadia_domain::{allowed_transitions, next_invoices};
 use serde_json::json;
 
 use crate::Error;
@@ -16,11 +16,12 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let (aggregate, events) = found.ok_or(Error::NotFound)?;
     let deployment = &aggregate.deployment;
     // Records that contradict each other make the domain panic, and such a deployment has to be shown, too.
-    let next_invoice = catch_unwind(AssertUnwindSafe(|| next_invoice(&aggregate))).ok().flatten();
+    let ahead = catch_unwind(AssertUnwindSafe(|| next_invoices(&aggregate)));
+    let next_invoices = ahead.ok().and_then(Result::ok).flatten().map(NextInvoiceView::all).unwrap_or_default();
     let body = json!({
         "deployment": deployment_view(&aggregate),
         "subscription": subscription_view(&aggregate),
-        "next_invoice": next_invoice.map(NextInvoiceView::new),
+        "next_invoices": next_invoices,
         "events": events.items,
         "allowed_transitions": allowed_transitions(deployment, call.principal.actor.authority, app.clock.now()),
     });

@@ -83,7 +83,7 @@ pub async fn handle(app: &App, records: &Value) -> Result<Vec<CloudEvent>, Publi
         && let Err(error) = app.store.trace_not_published(*id, *at).await
     {
         let error = error_chain(&error);
-        tracing::error!(deployment_id = %id, error, "an unpublished event left no trace");
+        tracing::error!(route = "publish_events", deployment_id = %id, error, "an unpublished event left no trace");
     }
     published
 }
@@ -91,8 +91,9 @@ pub async fn handle(app: &App, records: &Value) -> Result<Vec<CloudEvent>, Publi
 /// The deployment of a record, and when the stream says that it was written.
 fn written(record: &Value) -> Option<(DeploymentId, Timestamp)> {
     let id = keys::deployment_id(record.pointer("/dynamodb/Keys/PK/S")?.as_str()?)?;
-    let seconds = record.pointer("/dynamodb/ApproximateCreationDateTime")?;
-    let seconds = seconds.as_i64().or_else(|| seconds.as_str()?.parse().ok())?;
+    // A number of seconds; some senders write it with decimals.
+    let seconds = record.pointer("/dynamodb/ApproximateCreationDateTime")?.to_string();
+    let seconds = seconds.split('.').next()?.parse().ok()?;
     Some((id, Timestamp::from_timestamp(seconds, 0)?))
 }
 

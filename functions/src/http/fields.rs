@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use crate::Error;
 use crate::error::FieldError;
 
+/// The longest body that is read, in bytes.
+pub const MAX_BODY_LEN: usize = 64 * 1024;
+
 /// The fields of a body that have not been read yet, and what was wrong with those that have.
 #[derive(Debug)]
 pub struct Fields {

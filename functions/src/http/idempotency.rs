@@ -10,7 +10,8 @@ use lambda_http::http::{Method, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Answer, MAX_BODY_LEN};
+use super::Answer;
+use super::fields::MAX_BODY_LEN;
 use crate::Error;
 use crate::auth::Principal;
 

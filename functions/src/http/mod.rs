@@ -9,8 +9,8 @@ mod request;
 mod response;
 
 pub use csv::invoices_as_csv;
-pub use fields::Fields;
+pub use fields::{Fields, MAX_BODY_LEN};
 pub use idempotency::{IdempotencyKey, MAX_KEY_LEN};
 pub use page::{Order, PageRequest};
-pub use request::{Call, MAX_BODY_LEN};
+pub use request::Call;
 pub use response::{Answer, Csv};

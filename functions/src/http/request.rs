@@ -6,13 +6,10 @@ use arcadia_domain::{InvalidValue, Timestamp};
 use lambda_http::{Body, Request, RequestExt};
 use serde_json::Value;
 
-use super::fields::timestamp;
+use super::fields::{MAX_BODY_LEN, timestamp};
 use super::{Fields, IdempotencyKey};
 use crate::Error;
 use crate::auth::Principal;
-
-/// The longest body that is read, in bytes.
-pub const MAX_BODY_LEN: usize = 64 * 1024;
 
 /// A call by a verified caller.
 #[derive(Debug)]

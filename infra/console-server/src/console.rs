@@ -2,6 +2,7 @@
 
 use lambda_http::Body;
 use lambda_http::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::json;
 
 use crate::files::{File, takes_gzip};
 use crate::page::page;
@@ -33,6 +34,14 @@ impl Console {
     #[must_use]
     pub fn new(claims: &Claims) -> Self {
         Self { policy: HeaderValue::from_static(POLICY), config: config_json(claims, None).to_string() }
+    }
+
+    /// The console of the local program, which may run on a test clock.
+    #[must_use]
+    pub fn local(claims: &Claims, has_test_clock: bool) -> Self {
+        let mut config = config_json(claims, None);
+        config["local"] = json!({"test_clock": has_test_clock});
+        Self { policy: HeaderValue::from_static(POLICY), config: config.to_string() }
     }
 
     /// A console with an issuer to sign in at.

@@ -1,9 +1,9 @@
 //! The local program's test clock: advance it and see what that did.
 
-import { useState } from '../vendor/hooks.js';
+import { useRef, useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
 import { action, counted, moment, relative, rfc3339 } from '../format.js';
-import { Empty, Facts, html, Loading, Page, Show, Trouble, useLoad, useSay } from '../ui.js';
+import { Empty, Facts, html, Page, Show, Trouble, useLoad, useSay } from '../ui.js';
 import { Row } from './schedule.js';
 
 /** @typedef {import('../api.js').Scheduled} Scheduled */
@@ -30,28 +30,39 @@ export function Clock({ session }) {
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [running, setRunning] = useState(false);
   const say = useSay();
-  /** @param {Record<string, unknown>} body */
-  const advance = async (body) => {
+  const stop = useRef(false);
+  /** A day at a time, so that each request is short and progress can be seen. @param {number} until */
+  const advance = async (until) => {
+    const from = state.data?.now ?? '';
+    const scheduled = state.data?.schedule ?? [];
     setRunning(true);
     setError(null);
+    stop.current = false;
+    /** @type {Sweep | null} */
+    let sweep = null;
     try {
-      const answer = /** @type {Leapt} */ (await api.send('POST', '/local/clock', { body }));
-      setLeapt({
-        ...answer,
-        fell: (state.data?.schedule ?? []).filter(({ at }) => Date.parse(at) <= Date.parse(answer.now)),
-      });
-      say(`It is ${moment(answer.now)} now; ${counted(answer.sweep.steps, 'step')} taken.`);
-      await state.reload();
+      let now = from;
+      do {
+        const to = Math.min(Date.parse(now) + DAY_S * 1_000, until);
+        const answer = /** @type {Leapt} */ (
+          await api.send('POST', '/local/clock', { body: { now: rfc3339(new Date(to)) } })
+        );
+        now = answer.now;
+        sweep = sweep ? added(sweep, answer.sweep) : answer.sweep;
+        setLeapt({ from, now, sweep, fell: scheduled.filter(({ at }) => Date.parse(at) <= Date.parse(now)) });
+      } while (Date.parse(now) < until && !stop.current);
+      say(`It is ${moment(now)} now; ${counted(sweep?.steps ?? 0, 'step')} taken.`);
     } catch (failure) {
       setError(/** @type {Error} */ (failure));
     } finally {
+      await state.reload();
       setRunning(false);
     }
   };
   const month = (/** @type {string} */ now) => {
     const at = new Date(now);
     at.setUTCMonth(at.getUTCMonth() + 1);
-    return rfc3339(at);
+    return at.getTime();
   };
   return html`
     <${Page} title="Clock">
@@ -62,12 +73,12 @@ export function Clock({ session }) {
         <div class="card clock">
           <p class="now"><time datetime=${now}>${moment(now)}</time> <span class="muted">UTC</span></p>
           <div class="actions">
-            <button type="button" disabled=${running} onClick=${() => advance({ advance_seconds: DAY_S })}>Advance a day</button>
-            <button type="button" disabled=${running} onClick=${() => advance({ now: month(now) })}>Advance a month</button>
+            <button type="button" disabled=${running} onClick=${() => advance(Date.parse(now) + DAY_S * 1_000)}>Advance a day</button>
+            <button type="button" disabled=${running} onClick=${() => advance(month(now))}>Advance a month</button>
             ${schedule[0] && html`<button type="button" disabled=${running} onClick=${() => advance(next(now, schedule[0]?.at ?? now))}>To the next step <span class="muted">${relative(schedule[0].at, new Date(now))}</span></button>`}
           </div>
         </div>
-        ${running && html`<${Loading} />`}
+        ${running && html`<p role="status">${leapt ? `It is ${moment(leapt.now)}\u2026` : 'Loading\u2026'} <button type="button" class="small" onClick=${() => (stop.current = true)}>Stop</button></p>`}
         ${error && html`<${Trouble} error=${error} />`}
         ${leapt && html`<${Report} leapt=${leapt} />`}
         <section aria-labelledby="next">
@@ -106,7 +117,19 @@ export function Clock({ session }) {
  * @param {string} at
  */
 function next(now, at) {
-  return { now: rfc3339(new Date(Math.max(Date.parse(at), Date.parse(now)) + 1_000)) };
+  return Math.max(Date.parse(at), Date.parse(now)) + 1_000;
+}
+
+/** What two sweeps did together. @param {Sweep} one @param {Sweep} two @returns {Sweep} */
+function added(one, two) {
+  return {
+    due: one.due + two.due,
+    steps: one.steps + two.steps,
+    behind: two.behind,
+    postponed: one.postponed + two.postponed,
+    unanswered: one.unanswered + two.unanswered,
+    unfinished: two.unfinished,
+  };
 }
 
 /** @param {{ leapt: Leapt & { fell: Scheduled[] } }} props */

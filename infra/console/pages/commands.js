@@ -255,12 +255,15 @@ export function changePlan({ deployment, subscription }, { plans }, admin) {
   const onSale = plans
     .filter((plan) => plan.status === 'active' && plan.newest_version)
     .sort((one, two) => fits(two) - fits(one));
-  const other = onSale.find((plan) => plan.code !== subscription?.plan_code) ?? onSale[0];
+  const named = (/** @type {Catalog['plans'][number]} */ plan) => {
+    const [code, text] = offer(plan);
+    return /** @type {[string, string]} */ ([code, code === subscription?.plan_code ? `${text} (the present plan)` : text]);
+  };
   return {
     title: `Change the plan of ${deployment.slug}`,
     verb: 'Change the plan',
     fields: [
-      { name: 'plan_code', label: 'Plan', type: 'select', options: onSale.map(offer), value: other?.code ?? '' },
+      { name: 'plan_code', label: 'Plan', type: 'select', options: [['', 'Choose a plan'], ...onSale.map(named)], value: '' },
       ...versionField(admin),
       {
         name: 'effective',
@@ -289,17 +292,20 @@ export function changePlan({ deployment, subscription }, { plans }, admin) {
         : []),
       { name: 'drop_incompatible', label: 'Drop add-ons of another currency', type: 'checkbox' },
     ],
-    command: ({ plan_code, plan_version, effective, proration, drop_incompatible }) => ({
-      method: 'POST',
-      path: `/deployments/${deployment.id}/subscription/change`,
-      body: filled({
-        plan_code,
-        plan_version: number(plan_version),
-        effective,
-        proration: effective === 'immediate' && proration === 'none' ? proration : undefined,
-        drop_incompatible: drop_incompatible ? true : undefined,
-      }),
-    }),
+    command: ({ plan_code, plan_version, effective, proration, drop_incompatible }) => {
+      if (!plan_code) throw new Error('Choose a plan.');
+      return {
+        method: 'POST',
+        path: `/deployments/${deployment.id}/subscription/change`,
+        body: filled({
+          plan_code,
+          plan_version: number(plan_version),
+          effective,
+          proration: effective === 'immediate' && proration === 'none' ? proration : undefined,
+          drop_incompatible: drop_incompatible ? true : undefined,
+        }),
+      };
+    },
     done: 'The plan is changed.',
   };
 }

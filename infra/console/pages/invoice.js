@@ -45,7 +45,8 @@ export function Invoice({ session, params }) {
         invoice &&
         html`
         ${payable(invoice) && html`<button type="button" class="primary" onClick=${() => act({ ...payment(id, invoice), ...common() })}>Record a payment</button>`}
-        ${voidable(invoice) && html`<button type="button" class="danger" onClick=${() => act({ ...voiding(id, invoice), ...common() })}>Void</button>`}`
+        ${voidable(invoice) && html`<button type="button" class="danger" onClick=${() => act({ ...voiding(id, invoice), ...common() })}>Void</button>`}
+        ${!voidable(invoice) && invoice.status === 'open' && html`<span class="muted small">Money was received, so this invoice cannot be voided.</span>`}`
       }>
       <${Show} of=${both}>${(/** @type {Both} */ data) => html`<${Body} ...${data} admin=${session.admin} />`}<//>
     <//>

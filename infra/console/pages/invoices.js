@@ -19,12 +19,8 @@ export function Invoices({ session, query }) {
   const { status, tenant_id, days } = query;
   // The first answer of the API sets the clock that `issued_from` goes by.
   const ready = useLoad('clock', loadLifecycle);
-  // To the day, so that the same view asks the same.
-  const since =
-    days && ready.data
-      ? rfc3339(new Date(Math.floor(api.now().getTime() / DAY_MS) * DAY_MS - Number(days) * DAY_MS))
-      : '';
-  const filters = { status: status ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', issued_from: since };
+  const [issued_from, issued_to] = days && ready.data ? span(days) : ['', ''];
+  const filters = { status: status ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', issued_from, issued_to };
   const list = /** @type {import('../ui.js').Paged<InvoiceRow>} */ (
     usePages('/invoices', 'invoices', { ...filters, limit: PAGE }, Boolean(days) && ready.loading)
   );
@@ -35,6 +31,8 @@ export function Invoices({ session, query }) {
         <${Filter} label="Status" name="status" value=${status} options=${[['', 'Any'], ...STATUSES.map((each) => [each, each])]} />
         <${Filter} label="Issued" name="days" value=${days} options=${[
           ['', 'Any time'],
+          ['this_month', 'This month'],
+          ['last_month', 'Last month'],
           ['7', 'Last 7 days'],
           ['30', 'Last 30 days'],
           ['90', 'Last 90 days'],
@@ -45,6 +43,19 @@ export function Invoices({ session, query }) {
       ${list.items.length > 0 && html`<div aria-busy=${list.loading}><${InvoiceTable} invoices=${list.items} admin=${session.admin} /></div>`}
       <${More} list=${list} one="invoice" empty=${any ? 'No invoice matches these filters.' : 'There are no invoices yet.'} />
     <//>`;
+}
+
+/**
+ * When a choice begins and ends. To the day, so that the same view asks the same.
+ * @param {string} choice a number of days, or a month
+ * @returns {[string, string]}
+ */
+function span(choice) {
+  const now = api.now();
+  const month = (/** @type {number} */ ahead) => rfc3339(new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead, 1)));
+  if (choice === 'this_month') return [month(0), month(1)];
+  if (choice === 'last_month') return [month(-1), month(0)];
+  return [rfc3339(new Date(Math.floor(now.getTime() / DAY_MS) * DAY_MS - Number(choice) * DAY_MS)), ''];
 }
 
 /** @param {{ filters: Record<string, string> }} props */

@@ -12,7 +12,7 @@ import { Lines } from './outcome.js';
 
 /** @param {{ data: Details, admin: boolean, act: (action: import('../act.js').Action) => void }} props */
 export function Subscription({ data, admin, act }) {
-  const { deployment, subscription, next_invoice: next } = data;
+  const { deployment, subscription, next_invoices: next } = data;
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const live = subscription && subscription.status !== 'cancelled';
   const runs = subscription?.status === 'active';
@@ -104,13 +104,14 @@ export function Subscription({ data, admin, act }) {
           </table>`
         }
         ${
-          next &&
-          html`
-          <h3>Next invoice, on <${When} at=${next.at} /></h3>
-          <${Lines} lines=${next.lines} />
-          ${next.due_cents !== next.total_cents && html`<p class="muted">Balance settles ${money(next.total_cents - next.due_cents, next.currency)} of it: ${money(next.due_cents, next.currency)} are due.</p>`}`
+          next.map(
+            (invoice) => html`
+          <h3>Next invoice, on <${When} at=${invoice.at} /></h3>
+          <${Lines} lines=${invoice.lines} />
+          ${invoice.due_cents !== invoice.total_cents && html`<p class="muted">Balance settles ${money(invoice.total_cents - invoice.due_cents, invoice.currency)} of it: ${money(invoice.due_cents, invoice.currency)} are due.</p>`}`,
+          )
         }
-        ${!next && subscription.unbilled_lines.length > 0 && html`<h3>Waiting for the next invoice</h3><${Lines} lines=${subscription.unbilled_lines} />`}`
+        ${next.length === 0 && subscription.unbilled_lines.length > 0 && html`<h3>Waiting for the next invoice</h3><${Lines} lines=${subscription.unbilled_lines} />`}`
       }
     </section>`;
 }

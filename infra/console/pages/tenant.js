@@ -95,7 +95,7 @@ const FLOWS = [
   ['opening_cents', 'Owed when it began', 1],
   ['invoiced_cents', 'Invoiced', 1],
   ['credited_cents', 'Credited', -1],
-  ['voided_cents', 'Taken back', -1],
+  ['voided_cents', 'Void', -1],
   ['paid_cents', 'Paid', -1],
   ['closing_cents', 'Owed when it ends', 1],
 ];

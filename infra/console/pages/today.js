@@ -1,5 +1,6 @@
 //! What needs a person, and what happens by itself.
 
+import { useRef, useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
 import { ATTENTION, action, counted, money, moneys, rfc3339, sentence, sums, words } from '../format.js';
 import { LifecycleMap, loadLifecycle } from '../lifecycle.js';
@@ -7,56 +8,51 @@ import { href } from '../router.js';
 import { Empty, html, Money, Page, Show, useLoad, When } from '../ui.js';
 
 /** @typedef {import('../api.js').Owed} Owed */
-/** @typedef {{ invoices: Owed[], more: boolean }} WhatIsOverdue */
 /** @typedef {import('../api.js').Scheduled} Scheduled */
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const PAGE = 100;
+/** How many steps the first view asks for. */
+const PAGE = 60;
+/** The most requests that counting them all takes. */
+const MOST_PAGES = 50;
 const SHOWN = 10;
 /** Where deployments are that owe what is overdue. */
 const STATES = ['past_due', 'suspended', 'paused'];
-/** Ages of what is overdue, in days, as GET /tenants/{id}/account has them. @type {Array<[string, number]>} */
+/** Ages of overdue amounts, in days. @type {Array<['0_30' | '31_60' | '61_90' | 'over_90', string]>} */
 const AGES = [
-  ['to 30 days', 30],
-  ['31 to 60', 60],
-  ['61 to 90', 90],
-  ['older', Infinity],
+  ['0_30', 'to 30 days'],
+  ['31_60', '31 to 60'],
+  ['61_90', '61 to 90'],
+  ['over_90', 'older'],
 ];
 
 /** @param {import('../main.js').PageProps} props */
 export function Today({ session }) {
   const overdue = useLoad('overdue', loadOverdue);
-  // The answer before this one set the clock; the first request of all goes by the browser's.
-  const schedule = useLoad(
-    'schedule',
-    () =>
-      /** @type {Promise<{ schedule: Scheduled[], next_cursor: string | null }>} */ (
-        loadLifecycle().then(() =>
-          api.get('/schedule', {
-            before: rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + 7 * DAY_MS)),
-            limit: PAGE,
-          }),
-        )
-      ),
-  );
   const lifecycle = useLoad('lifecycle', loadLifecycle);
-  const figures = useLoad('figures', () => loadFigures(session));
+  const first = useRef(/** @type {Promise<Figures> | null} */ (null));
+  const figures = useLoad('figures', () => (first.current = loadFigures(session)));
+  // The answer before this one set the clock; the first request of all goes by the browser's.
+  const schedule = useLoad('schedule', async () => {
+    await first.current?.catch(() => null);
+    return nextSteps();
+  });
   const waiting = figures.data?.summary && waitingIn(figures.data.summary);
   return html`
     <${Page} title="Today">
       <section aria-labelledby="needs">
         <h2 id="needs">${session.admin ? 'Needs a person' : 'Overdue'}</h2>
         ${figures.data?.summary && html`<${Clock} health=${figures.data.summary.clock} />`}
-        <${Show} of=${overdue}>${(/** @type {WhatIsOverdue} */ { invoices, more }) =>
+        <${Show} of=${overdue}>${(/** @type {Owed[]} */ invoices) =>
           invoices.length === 0 && waiting?.length === 0
             ? html`<${Empty}>Nothing needs a person.<//>`
-            : html`<${Overdue} invoices=${invoices} more=${more} admin=${session.admin} />`}<//>
+            : html`<${Overdue} invoices=${invoices} amounts=${figures.data?.overdue ?? []} admin=${session.admin} />`}<//>
         ${waiting && waiting.length > 0 && html`<${Waiting} kinds=${waiting} />`}
       </section>
       <section aria-labelledby="itself">
         <h2 id="itself">Happens by itself</h2>
-        <${Show} of=${schedule}>${(/** @type {{ schedule: Scheduled[], next_cursor: string | null }} */ answer) => html`<${Ahead} schedule=${answer.schedule} more=${answer.next_cursor !== null} />`}<//>
+        <${Show} of=${schedule}>${(/** @type {Steps} */ steps) => html`<${Ahead} first=${steps} />`}<//>
       </section>
       <section aria-labelledby="states">
         <h2 id="states">Deployments by state</h2>
@@ -75,7 +71,15 @@ export function Today({ session }) {
 }
 
 /** @typedef {import('../shapes.d.ts').Summary} Summary */
-/** @typedef {{ counts: Record<string, number>, summary: Summary | null }} Figures */
+/** @typedef {import('../shapes.d.ts').OverdueAmounts} OverdueAmounts */
+/** @typedef {{ counts: Record<string, number>, overdue: OverdueAmounts[], summary: Summary | null }} Figures */
+/** @typedef {{ schedule: Scheduled[], next_cursor: string | null }} Steps */
+
+/** The steps of the next seven days, from a place on. @param {string | null} [cursor] @returns {Promise<Steps>} */
+function nextSteps(cursor = null) {
+  const before = rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + 7 * DAY_MS));
+  return api.get('/schedule', { before, limit: PAGE, cursor });
+}
 
 /**
  * Of everyone, the summary; of a tenant, how many deployments are in each state.
@@ -85,12 +89,13 @@ export function Today({ session }) {
 async function loadFigures(session) {
   if (session.admin) {
     const { summary } = /** @type {{ summary: Summary }} */ (await api.get('/summary'));
-    return { counts: summary.deployments_by_state, summary };
+    return { counts: summary.deployments_by_state, overdue: summary.overdue, summary };
   }
   const { account } = /** @type {{ account: import('../shapes.d.ts').Account }} */ (
     await api.get(`/tenants/${session.tenant}/account`)
   );
-  return { counts: account.deployments, summary: null };
+  const overdue = account.amounts.filter((amount) => amount.overdue_cents > 0);
+  return { counts: account.deployments, overdue, summary: null };
 }
 
 /** How far behind the clock may be before a person should look, in seconds. */
@@ -158,59 +163,35 @@ function Revenue({ summary }) {
     )}</div>`;
 }
 
-/**
- * What is overdue, the longest first.
- * @returns {Promise<WhatIsOverdue>}
- */
+/** The invoices that are overdue the longest. @returns {Promise<Owed[]>} */
 async function loadOverdue() {
-  const page = /** @type {{ invoices: Owed[], next_cursor: string | null }} */ (
-    await api.get('/invoices', { status: 'overdue', limit: PAGE })
-  );
-  return { invoices: page.invoices, more: page.next_cursor !== null };
+  const page = /** @type {{ invoices: Owed[] }} */ (await api.get('/invoices', { status: 'overdue', limit: SHOWN }));
+  return page.invoices;
 }
 
-/** @param {{ invoices: Owed[], more: boolean, admin: boolean }} props */
-function Overdue({ invoices, more, admin }) {
+/** @param {{ invoices: Owed[], amounts: OverdueAmounts[], admin: boolean }} props */
+function Overdue({ invoices, amounts, admin }) {
   if (invoices.length === 0) return html`<${Empty}>Nothing is overdue.<//>`;
-  const now = api.now().getTime();
-  const days = (/** @type {Owed} */ invoice) => Math.floor((now - Date.parse(invoice.due_at)) / DAY_MS);
-  const ages = AGES.map(([name, most], index) => {
-    const least = index === 0 ? -1 : (AGES[index - 1]?.[1] ?? 0);
-    return { name, invoices: invoices.filter((invoice) => days(invoice) > least && days(invoice) <= most) };
-  });
-  const owed = moneys(
-    sums(
-      invoices,
-      (each) => each.due_cents,
-      (each) => each.currency,
-    ),
-  );
   return html`
-    <p class="lead">${
-      more
-        ? html`<b>More than ${counted(invoices.length, 'invoice')}</b> are overdue. ${invoices.length} of them come to ${owed}.`
-        : html`<b>${counted(invoices.length, 'invoice')}</b> overdue in ${counted(new Set(invoices.map((each) => each.deployment_id)).size, 'deployment')}: ${owed}.`
-    }</p>
-    <div class="ages">
-      <${Bars} caption=${more ? `The first ${invoices.length} by age` : 'Overdue by age'} of=${ages.map((age) => ({
-        name: age.name,
-        count: age.invoices.length,
-        text: moneys(
-          sums(
-            age.invoices,
-            (each) => each.due_cents,
-            (each) => each.currency,
-          ),
-        ),
-      }))} />
-    </div>
+    ${
+      amounts.length > 0 &&
+      html`
+    <p class="lead"><b>${moneys(amounts.map(({ overdue_cents, currency }) => ({ amount_cents: overdue_cents, currency })))}</b> overdue.</p>
+    <div class="ages">${amounts.map(
+      ({ currency, overdue_by_age }) => html`
+      <${Bars} caption=${amounts.length > 1 ? `Overdue by age, ${currency}` : 'Overdue by age'} heads=${['Age', 'Share', 'Amount due']} of=${AGES.map(
+        ([age, name]) => ({ name, count: overdue_by_age[age], label: '', text: money(overdue_by_age[age], currency) }),
+      )} />`,
+    )}
+    </div>`
+    }
     <table class="rows">
       <thead><tr>
           <th scope="col">Deployment</th>
           <th scope="col" class="w">Invoice</th>
           <th scope="col">Due</th>
           <th scope="col" class="num">Amount due</th></tr></thead>
-      <tbody>${invoices.slice(0, SHOWN).map(
+      <tbody>${invoices.map(
         (invoice) => html`
         <tr>
           <th scope="row"><a href=${href(`deployments/${invoice.deployment_id}`)}>${admin && html`<span class="muted">${invoice.tenant_id}/</span>`}${invoice.slug}</a></th>
@@ -226,10 +207,10 @@ function Overdue({ invoices, more, admin }) {
 
 /**
  * Counts as bars, each with its name and its text.
- * @param {{ caption: string, heads?: string[], of: Array<{ name: string, count: number, text: string, label?: string, kind?: string }> }} props
+ * @param {{ caption: string, heads: string[], of: Array<{ name: string, count: number, text: string, label?: string, kind?: string }> }} props
  *   `label`: what stands beside the bar in place of the count
  */
-function Bars({ caption, heads = ['Age', 'Invoices', 'Amount due'], of }) {
+function Bars({ caption, heads, of }) {
   const most = Math.max(1, ...of.map(({ count }) => count));
   return html`
     <table class="bars">
@@ -245,8 +226,25 @@ function Bars({ caption, heads = ['Age', 'Invoices', 'Amount due'], of }) {
     </table>`;
 }
 
-/** @param {{ schedule: Scheduled[], more: boolean }} props */
-function Ahead({ schedule, more }) {
+/** @param {{ first: Steps }} props */
+function Ahead({ first }) {
+  const [steps, setSteps] = useState(first);
+  const [counting, setCounting] = useState(false);
+  const { schedule } = steps;
+  const more = steps.next_cursor !== null;
+  const countAll = async () => {
+    setCounting(true);
+    try {
+      let all = steps;
+      for (let page = 0; all.next_cursor !== null && page < MOST_PAGES; page++) {
+        const next = await nextSteps(all.next_cursor);
+        all = { schedule: [...all.schedule, ...next.schedule], next_cursor: next.next_cursor };
+      }
+      setSteps(all);
+    } finally {
+      setCounting(false);
+    }
+  };
   if (schedule.length === 0) return html`<${Empty}>Nothing is due in the next 7 days.<//>`;
   const tomorrow = api.now().getTime() + DAY_MS;
   // Where the page is not the end, what lies beyond its last entry is unknown.
@@ -262,7 +260,7 @@ function Ahead({ schedule, more }) {
           (each) => each.amount_cents ?? 0,
           (each) => each.currency ?? '',
         ),
-      )}</span>`
+      )}${partial ? ' or more' : ''}</span>`
     }`;
   };
   return html`
@@ -287,5 +285,6 @@ function Ahead({ schedule, more }) {
       })}
       </tbody>
     </table>
+    ${more && html`<p class="more"><button type="button" class="small" disabled=${counting} onClick=${countAll}>Count all</button></p>`}
     <p class="muted small">The first step of each deployment. Amounts are estimates: a renewal's is its recurring price.</p>`;
 }

@@ -19,8 +19,8 @@ use futures_util::stream;
 use lambda_http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::body::into_body;
 use crate::feed::{Feed, Page, State};
-use crate::gateway::into_body;
 
 /// Where it is.
 pub const PATH: &str = "/events";

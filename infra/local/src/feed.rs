@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arcadia_domain::{DeploymentId, Scope, TenantId};
 use arcadia_functions::events::publish::CloudEvent;
 use arcadia_functions::runtime::{Clock as _, RealClock};
-use arcadia_store::items::{EventRecord, Item, to_event_record};
+use arcadia_store::item::Item;
+use arcadia_store::items::{EventRecord, to_event_record};
 use arcadia_store::keys::EVENT_PREFIX;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::{

@@ -22,6 +22,7 @@ use futures_util::StreamExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::body::into_body;
 use crate::event::{self, EventError};
 use crate::events_route::{self, Events};
 use crate::issuer::Issuer;
@@ -176,7 +177,7 @@ impl Gateway {
     fn new(app: App, issuer: Arc<Issuer>, extras: Extras, address: SocketAddr) -> Self {
         let ClaimNames { tenant, role } = app.settings.claims.clone();
         // There is no issuer to send anyone to: the links that are printed bring a token.
-        let console = Console::new(&Claims { role, tenant });
+        let console = Console::local(&Claims { role, tenant }, extras.test_clock.is_some());
         Self { app, issuer, console, extras, address }
     }
 
@@ -403,15 +404,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn crashed(route: &str, error: &dyn fmt::Display) -> Refusal {
     tracing::error!(route, %error, "the function crashed");
     Refusal::Crashed
-}
-
-/// A body as the server sends it.
-pub(crate) fn into_body(body: lambda_http::Body) -> Body {
-    match body {
-        lambda_http::Body::Text(text) => Body::from(text),
-        lambda_http::Body::Binary(bytes) => Body::from(bytes),
-        _ => Body::empty(),
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 //! Nothing here is deployed, and no rule of the product is here: requests go through the same code as in Lambda.
 
 mod banner;
+mod body;
 pub mod cli;
 mod client;
 pub mod clock;

@@ -111,8 +111,9 @@ struct Details {
     deployment: DeploymentView<'static>,
     /// Its subscription, live or the last one; null if there never was one.
     subscription: Option<SubscriptionView<'static>>,
-    /// The invoice that the clock issues next, as things stand; null if none is to come.
-    next_invoice: Option<NextInvoiceView>,
+    /// The invoices that the clock issues next if the open ones are paid in time and nothing else happens: usually one,
+    /// and one for each currency that falls due at that moment.
+    next_invoices: Vec<NextInvoiceView>,
     /// Its latest events, newest first, at most 50.
     events: Vec<Event>,
     /// The states that the caller can move it to.

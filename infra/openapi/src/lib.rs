@@ -132,7 +132,8 @@ fn info() -> Value {
             Fields and parameters that a request does not have are refused; answers may get more members, so ignore \
             those that you do not know.\n\nA refused request is answered with `application/problem+json` and a `code` \
             that never changes. `ETag` is the version of a record; send it as `If-Match` to change only what you have \
-            seen. Lists go on at `next_cursor` until it is null.\n\nEvery operation says who may call it: \
+            seen. Lists go on at `next_cursor` until it is null. HEAD is answered like GET, \
+            without the body.\n\nEvery operation says who may call it: \
             platform_admin everywhere, a tenant's users within their own tenant, payment_provider and data_plane what \
             is theirs to record. `x-powers` is who may do what of it about money. What belongs to another tenant is \
             answered exactly as what does not exist. `x-dynamodb-cost` is what a typical call costs of DynamoDB.",
@@ -417,7 +418,43 @@ fn schemas(generators: Generators) -> BTreeMap<String, Value> {
     let mut all: BTreeMap<String, Value> = schema::definitions(requests).into_iter().collect();
     all.extend(schema::definitions(answers));
     add_dry_runs(&mut all, &dry_runs);
+    name_variants(&mut all, "Event", "type");
+    name_variants(&mut all, "Entry", "entry");
     all.insert("FieldError".to_owned(), problems::field_error_schema());
     all.extend(problems::PROBLEMS.iter().map(|problem| (problems::schema_name(problem.0), problems::schema(problem))));
     all
+}
+
+/// Makes each variant of a tagged schema a component of its own, with the properties that all of them have, and one for
+/// variants that come later: so generated clients get a class for each, and take an unknown one.
+fn name_variants(schemas: &mut BTreeMap<String, Value>, name: &str, tag: &str) {
+    let Some(schema) = schemas.get_mut(name) else { return };
+    let own = schema.clone();
+    let variants = own["oneOf"].as_array().cloned().unwrap_or_default();
+    let tag_of = |variant: &Value| variant["properties"][tag]["const"].as_str().unwrap_or_default().to_owned();
+    let component = |tag: &str| {
+        let words = tag.split('_').filter_map(|word| Some((word.get(..1)?.to_uppercase(), word.get(1..)?)));
+        format!("{name}{}", words.map(|(first, rest)| first + rest).collect::<String>())
+    };
+    let with_own = |variant: &Value| {
+        let mut whole = variant.clone();
+        for (property, described) in own["properties"].as_object().into_iter().flatten() {
+            whole["properties"][property] = described.clone();
+        }
+        let required = variant["required"].as_array().into_iter().chain(own["required"].as_array()).flatten();
+        whole["required"] = required.cloned().collect();
+        whole
+    };
+    let known: Vec<String> = variants.iter().map(tag_of).collect();
+    let mut later = json!({"type": "object", "description": "One of a kind that is newer than this document."});
+    later["properties"] = json!({tag: {"type": "string", "not": {"enum": known}}});
+    later["required"] = json!([tag]);
+    let mut named: BTreeMap<String, Value> =
+        variants.iter().map(|variant| (component(&tag_of(variant)), with_own(variant))).collect();
+    let mut names: Vec<String> = known.iter().map(|tag| component(tag)).collect();
+    names.push(component("other"));
+    named.insert(component("other"), with_own(&later));
+    let refs: Vec<Value> = names.iter().map(|name| json!({"$ref": format!("#/components/schemas/{name}")})).collect();
+    *schema = json!({"description": own["description"], "oneOf": refs});
+    schemas.extend(named);
 }

@@ -6,7 +6,6 @@ use arcadia_domain::{
     Action, Amount, Attention, ClockHealth, Currency, DeploymentId, DeploymentRow, Figure, Figures, Invoice, Month,
     Movement, OpenInvoice, ShortCode, Slug, State, Statement, Summary, TenantId, Timestamp, statements,
 };
-use chrono::TimeDelta;
 use serde::Serialize;
 
 /// How many invoices ahead an account names.
@@ -391,20 +390,16 @@ pub struct AttentionView<'a> {
 }
 
 impl<'a> AttentionView<'a> {
-    /// The entry of a deployment whose trace names a moment: the end of what is postponed, for so long, or else the beginning.
+    /// The entry of a deployment, whose record cannot be read if there is none.
     #[must_use]
     pub fn new(
         kind: Attention,
-        at: Timestamp,
+        since: Timestamp,
+        until: Option<Timestamp>,
         id: DeploymentId,
         row: Option<&'a DeploymentRow>,
-        postponed_for: TimeDelta,
     ) -> Self {
         let deployment = row.map(|row| &row.deployment);
-        let (since, until) = match kind {
-            Attention::Postponed => (at - postponed_for, Some(at)),
-            Attention::Held | Attention::CancelledWithResources | Attention::NotPublished => (at, None),
-        };
         Self {
             kind,
             deployment_id: id,

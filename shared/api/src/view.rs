@@ -252,7 +252,7 @@ pub struct InvoiceRowView<'a> {
     pub(super) invoice: InvoiceView<'a>,
 }
 
-/// The invoice that comes next, as things stand.
+/// An invoice that the clock issues next.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "NextInvoice"))]
 pub struct NextInvoiceView {
@@ -260,7 +260,7 @@ pub struct NextInvoiceView {
     at: Timestamp,
     /// The currency of every amount.
     currency: Currency,
-    /// Its charges and credits.
+    /// Its charges and credits. The ids of charges that are not made yet can change.
     lines: Vec<Line>,
     /// The sum of its lines, in minor units.
     total_cents: i64,
@@ -269,11 +269,14 @@ pub struct NextInvoiceView {
 }
 
 impl NextInvoiceView {
-    /// The view of an invoice that is to be issued at a moment.
+    /// The views of the invoices that are issued at a moment.
     #[must_use]
-    pub fn new((at, invoice): (Timestamp, Invoice)) -> Self {
-        let (currency, total_cents, due_cents) = (invoice.currency, invoice.total_cents, invoice.due_cents());
-        Self { at, currency, lines: invoice.lines, total_cents, due_cents }
+    pub fn all((at, invoices): (Timestamp, Vec<Invoice>)) -> Vec<Self> {
+        let view = |invoice: Invoice| {
+            let (currency, total_cents, due_cents) = (invoice.currency, invoice.total_cents, invoice.due_cents());
+            Self { at, currency, lines: invoice.lines, total_cents, due_cents }
+        };
+        invoices.into_iter().map(view).collect()
     }
 }
 

@@ -45,3 +45,14 @@ pub struct Actor {
     /// What they may do.
     pub authority: Authority,
 }
+
+/// How far a role may use a power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// Always.
+    Always,
+    /// Only so far as these words say.
+    Limited(&'static str),
+    /// Never.
+    Never,
+}

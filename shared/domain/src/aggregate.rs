@@ -3,13 +3,11 @@
 //! A new state is always made by applying events to the old one, here as in a replay of the whole history, so that the
 //! two cannot disagree.
 
-use super::clock::{NextAction, next_action, upcoming};
 use super::deployment::{Deployment, Template};
-use super::entry::{add_balance, drop_settled};
 use super::event::{Changed, Event, EventKind, Updated};
-use super::figures::recurring;
 use super::invoice::Invoice;
 use super::lifecycle::State;
+use super::money::Currency;
 use super::policy::DunningPolicy;
 use super::resource::Resource;
 use super::subscription::{Subscription, SubscriptionAddon};
@@ -96,17 +94,18 @@ pub fn replay(id: DeploymentId, events: &[Event]) -> Result<Aggregate, ReplayErr
     Ok(aggregate)
 }
 
-impl Aggregate {
-    /// What the clock will do next, and when.
-    #[must_use]
-    pub fn next_action(&self) -> Option<NextAction> {
-        next_action(self)
-    }
+/// How many months a year has.
+const MONTHS: i64 = 12;
 
-    /// Every dated step that lies ahead, the earliest first.
+impl Aggregate {
+    /// The recurring revenue, in minor units a year.
     #[must_use]
-    pub fn upcoming(&self) -> Vec<NextAction> {
-        upcoming(self)
+    pub fn recurring(&self) -> Option<(Currency, i64)> {
+        let pays = matches!(self.deployment.state, State::Active | State::PastDue);
+        let live = self.live_subscription().filter(|live| pays && !live.in_trial())?;
+        let cents = live.terms.recurring_cents(&self.addons)?;
+        let times = MONTHS / i64::from(live.terms.interval.months());
+        Some((live.terms.currency, cents.checked_mul(times)?))
     }
 
     /// The subscription, if it is not over.
@@ -128,7 +127,7 @@ impl Aggregate {
         let was_held_up = self.deployment.is_overdue(event.occurred_at);
         self.apply_kind(event).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
         for entry in &event.entries {
-            entry.apply(&mut self.deployment).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
+            self.deployment.enter(entry).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
         }
         if was_held_up && !self.deployment.is_overdue(event.occurred_at) {
             self.deployment.release(event.occurred_at);
@@ -137,7 +136,7 @@ impl Aggregate {
         self.addons.sort_unstable_by_key(|addon| addon.id);
         let old = (subscription.as_ref(), addons.as_slice());
         self.versions.record(event.sequence, old, (self.subscription.as_ref(), &self.addons));
-        self.deployment.has_had_revenue |= recurring(self).is_some();
+        self.deployment.has_had_revenue |= self.recurring().is_some();
         self.deployment.version = event.sequence;
         self.deployment.updated_at = event.occurred_at;
         Ok(())
@@ -189,7 +188,7 @@ impl Aggregate {
             }
             EventKind::InvoiceOpened { invoice, dunning_policy } => {
                 deployment.dunning_policy = dunning_policy.unwrap_or(deployment.dunning_policy);
-                add_balance(deployment, invoice.currency, -invoice.balance_cents)?;
+                deployment.add_balance(invoice.currency, -invoice.balance_cents)?;
                 deployment.open_invoices.extend(invoice.as_open());
             }
             EventKind::PaymentReceived { number, due_cents, .. } => receive_payment(deployment, number, *due_cents)?,
@@ -231,7 +230,7 @@ fn receive_payment(deployment: &mut Deployment, number: &InvoiceNumber, due_cent
     let Deployment { open_invoices, uncollectible_invoices, .. } = deployment;
     let mut owed = open_invoices.iter_mut().chain(uncollectible_invoices.iter_mut());
     owed.find(|owed| owed.number == *number)?.due_cents = due_cents;
-    drop_settled(deployment);
+    deployment.drop_settled();
     Some(())
 }
 

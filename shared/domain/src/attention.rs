@@ -6,8 +6,9 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::deployment::Deployment;
+use super::invalid::InvalidValue;
 use super::lifecycle::State;
-use super::values::{InvalidValue, Timestamp};
+use super::values::Timestamp;
 
 /// Why a deployment needs a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

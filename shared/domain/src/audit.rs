@@ -11,11 +11,11 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::aggregate::{Aggregate, ReplayError, replay};
-use super::charge::ChargeId;
 use super::decide::MAX_SETTLED_INVOICES;
 use super::entry::Entry;
 use super::event::{Event, EventKind};
-use super::invoice::{Invoice, InvoiceStatus, Line, LineKind, OpenInvoice};
+use super::invoice::{Invoice, InvoiceStatus, OpenInvoice};
+use super::line::{ChargeId, Line, LineKind};
 use super::money::Currency;
 use super::values::{DeploymentId, InvoiceNumber, Timestamp};
 

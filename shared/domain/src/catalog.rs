@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::invalid::InvalidValue;
 use super::money::Currency;
 use super::period::Interval;
-use super::values::{DisplayName, InvalidValue, ShortCode, Timestamp};
+use super::values::{DisplayName, ShortCode, Timestamp};
 
 /// The most that one add-on can grant of its unit.
 pub const MAX_QUANTITY: i64 = 1_000_000_000;

@@ -3,74 +3,11 @@
 //! The record holds what still matters: charges that wait for an invoice, and invoiced ones of the current period, of
 //! which a part can still be given back. Older ones live on in the lines of their invoices and in the history.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
-use super::invoice::{Line, LineKind};
+use super::line::{ChargeId, Line, LineKind};
 use super::money::Currency;
-use super::values::{InvalidValue, InvoiceNumber, ShortCode, SubscriptionAddonId, Timestamp};
-
-/// Names a charge of a deployment: the first event of the commit that made it, and its place in that commit. Written
-/// `12-0`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct ChargeId {
-    /// The sequence of the first event of its commit.
-    pub sequence: u64,
-    /// Its place among the charges of that commit, from 0.
-    pub place: u32,
-}
-
-impl fmt::Display for ChargeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.sequence, self.place)
-    }
-}
-
-impl FromStr for ChargeId {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let invalid = InvalidValue { code: "invalid_charge_id", detail: "must be a charge's id such as 12-0" };
-        let (sequence, place) = text.split_once('-').ok_or_else(|| invalid.clone())?;
-        match (sequence.parse(), place.parse()) {
-            (Ok(sequence), Ok(place)) => Ok(Self { sequence, place }),
-            (Err(_), _) | (_, Err(_)) => Err(invalid),
-        }
-    }
-}
-
-impl TryFrom<String> for ChargeId {
-    type Error = InvalidValue;
-
-    fn try_from(text: String) -> Result<Self, InvalidValue> {
-        text.parse()
-    }
-}
-
-impl From<ChargeId> for String {
-    fn from(id: ChargeId) -> Self {
-        id.to_string()
-    }
-}
-
-#[cfg(feature = "json-schema")]
-impl schemars::JsonSchema for ChargeId {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ChargeId".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "Names a charge of a deployment: the first event of the commit that made it, and its place in that commit.",
-            "type": "string",
-            "pattern": "^[0-9]+-[0-9]+$",
-            "examples": ["12-0"],
-        })
-    }
-}
+use super::values::{InvoiceNumber, ShortCode, SubscriptionAddonId, Timestamp};
 
 /// A charge on the record of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

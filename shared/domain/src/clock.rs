@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
 use super::deployment::Deployment;
+use super::invalid::InvalidValue;
 use super::lifecycle::State;
 use super::policy::{DunningPolicy, days_after};
 use super::subscription::{Subscription, SubscriptionStatus};
-use super::values::{InvalidValue, Timestamp};
+use super::values::Timestamp;
 
 /// A step that the clock takes by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -173,6 +174,20 @@ pub struct NextAction {
     pub at: Timestamp,
 }
 
+impl Aggregate {
+    /// The next step of the clock, and when it is due.
+    #[must_use]
+    pub fn next_action(&self) -> Option<NextAction> {
+        next_action(self)
+    }
+
+    /// Every dated step that lies ahead, the earliest first.
+    #[must_use]
+    pub fn upcoming(&self) -> Vec<NextAction> {
+        upcoming(self)
+    }
+}
+
 /// The earliest step that lies ahead; of those due at the same moment, the first in the order of [`Action`].
 #[must_use]
 pub fn next_action(aggregate: &Aggregate) -> Option<NextAction> {
@@ -216,7 +231,9 @@ pub fn upcoming(aggregate: &Aggregate) -> Vec<NextAction> {
 fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
     let Aggregate { deployment, subscription, .. } = aggregate;
     let subscription = subscription.as_ref().filter(|s| s.is_live());
-    let begun = subscription.filter(|s| !s.in_trial());
+    // A subscription whose agreed end came before the deployment runs again only ends: the time between is not billed.
+    let goes_on = subscription.filter(|s| !s.is_to_end_by(deployment.state_since));
+    let begun = goes_on.filter(|s| !s.in_trial());
     // Whoever suspends billing actions stops the clock from changing the state, and from nothing else.
     let moves = !deployment.billing_action_suspended;
     let policy = &deployment.dunning_policy;
@@ -233,7 +250,7 @@ fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
     let renews = |s: &&Subscription| s.status == SubscriptionStatus::Active && s.pending_change.is_none();
     [
         (Action::CancelSubscription, subscription.and_then(|s| s.cancel_at)),
-        (Action::EndTrial, trial_end(deployment, subscription)),
+        (Action::EndTrial, trial_end(deployment, goes_on)),
         (Action::Resume, resume_at(deployment).filter(|_| is(State::Paused))),
         (Action::ApplyBalance, deployment.balance_waits().then_some(deployment.updated_at)),
         (Action::ChangePlan, change_at),

@@ -1,11 +1,11 @@
 //! A deployment: one hosted app instance, and the unit that is billed.
 
-use super::entry::Amount;
+use super::entry::{Amount, Entry};
 use super::invoice::OpenInvoice;
 use super::lifecycle::{Standing, State};
 use super::money::Currency;
 use super::policy::DunningPolicy;
-use super::values::{DeploymentId, DisplayName, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
+use super::values::{DeploymentId, DisplayName, InvoiceNumber, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
 
 /// The present state of one deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,50 @@ impl Deployment {
     #[must_use]
     pub fn standing(&self, now: Timestamp) -> Standing {
         Standing { owes: self.owes(), is_overdue: self.is_overdue(now), is_held: self.billing_action_suspended }
+    }
+
+    /// Enters an entry into the open invoices, the given-up invoices and the balances; `None` if it contradicts them.
+    pub(super) fn enter(&mut self, entry: &Entry) -> Option<()> {
+        match entry {
+            Entry::Charged { .. } => Some(()),
+            Entry::Credited { line, invoice, lowered_cents, returned_cents } => {
+                if *lowered_cents > 0 {
+                    self.lower(invoice.as_ref()?, *lowered_cents)?;
+                }
+                self.add_balance(line.currency, *returned_cents)
+            }
+            Entry::BalanceUsed { number, amount_cents, currency } => {
+                self.add_balance(*currency, -amount_cents)?;
+                self.lower(number, *amount_cents)
+            }
+            Entry::BalanceReturned { amount_cents, currency, .. } => self.add_balance(*currency, *amount_cents),
+        }
+    }
+
+    /// Lowers the amount due on an invoice that is open or was given up.
+    fn lower(&mut self, number: &InvoiceNumber, by_cents: i64) -> Option<()> {
+        let mut owed = self.open_invoices.iter_mut().chain(self.uncollectible_invoices.iter_mut());
+        let invoice: &mut OpenInvoice = owed.find(|owed| owed.number == *number)?;
+        invoice.due_cents = invoice.due_cents.checked_sub(by_cents).filter(|due_cents| *due_cents >= 0)?;
+        self.drop_settled();
+        Some(())
+    }
+
+    /// Forgets the invoices on which nothing is due any more.
+    pub(super) fn drop_settled(&mut self) {
+        self.open_invoices.retain(|owed| owed.due_cents > 0);
+        self.uncollectible_invoices.retain(|owed| owed.due_cents > 0);
+    }
+
+    /// Adds to the balance of a currency, or takes from it; `None` if it would be negative.
+    pub(super) fn add_balance(&mut self, currency: Currency, amount_cents: i64) -> Option<()> {
+        let sum = self.balance_cents(currency).checked_add(amount_cents).filter(|sum| *sum >= 0)?;
+        self.balances.retain(|balance| balance.currency != currency);
+        if sum > 0 {
+            self.balances.push(Amount { currency, amount_cents: sum });
+            self.balances.sort_unstable_by_key(|balance| balance.currency);
+        }
+        Some(())
     }
 }
 

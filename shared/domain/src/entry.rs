@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::deployment::Deployment;
-use super::invoice::{Line, OpenInvoice};
+use super::line::Line;
 use super::money::Currency;
 use super::values::InvoiceNumber;
 
@@ -56,51 +55,4 @@ pub enum Entry {
         /// The currency of the amount.
         currency: Currency,
     },
-}
-
-impl Entry {
-    /// Brings a deployment's open invoices, given-up invoices and balances up to date; `None` if it contradicts them.
-    pub(super) fn apply(&self, deployment: &mut Deployment) -> Option<()> {
-        match self {
-            Self::Charged { .. } => Some(()),
-            Self::Credited { line, invoice, lowered_cents, returned_cents } => {
-                if *lowered_cents > 0 {
-                    lower(deployment, invoice.as_ref()?, *lowered_cents)?;
-                }
-                add_balance(deployment, line.currency, *returned_cents)
-            }
-            Self::BalanceUsed { number, amount_cents, currency } => {
-                add_balance(deployment, *currency, -amount_cents)?;
-                lower(deployment, number, *amount_cents)
-            }
-            Self::BalanceReturned { amount_cents, currency, .. } => add_balance(deployment, *currency, *amount_cents),
-        }
-    }
-}
-
-/// Lowers what is due on an invoice that is open or was given up.
-fn lower(deployment: &mut Deployment, number: &InvoiceNumber, by_cents: i64) -> Option<()> {
-    let Deployment { open_invoices, uncollectible_invoices, .. } = deployment;
-    let mut owed = open_invoices.iter_mut().chain(uncollectible_invoices.iter_mut());
-    let invoice: &mut OpenInvoice = owed.find(|owed| owed.number == *number)?;
-    invoice.due_cents = invoice.due_cents.checked_sub(by_cents).filter(|due_cents| *due_cents >= 0)?;
-    drop_settled(deployment);
-    Some(())
-}
-
-/// Forgets the invoices on which nothing is due any more.
-pub(super) fn drop_settled(deployment: &mut Deployment) {
-    deployment.open_invoices.retain(|owed| owed.due_cents > 0);
-    deployment.uncollectible_invoices.retain(|owed| owed.due_cents > 0);
-}
-
-/// Adds to the balance of a currency, or takes from it; `None` if it would be negative.
-pub(super) fn add_balance(deployment: &mut Deployment, currency: Currency, amount_cents: i64) -> Option<()> {
-    let sum = deployment.balance_cents(currency).checked_add(amount_cents).filter(|sum| *sum >= 0)?;
-    deployment.balances.retain(|balance| balance.currency != currency);
-    if sum > 0 {
-        deployment.balances.push(Amount { currency, amount_cents: sum });
-        deployment.balances.sort_unstable_by_key(|balance| balance.currency);
-    }
-    Some(())
 }

@@ -17,9 +17,6 @@ use super::lifecycle::State;
 use super::money::Currency;
 use super::values::ShortCode;
 
-/// How many months a year has.
-const MONTHS: i64 = 12;
-
 /// One figure.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
@@ -112,7 +109,7 @@ impl Figures {
         if let Some(live) = aggregate.live_subscription() {
             self.add(Figure::Plan(live.terms.plan_code.clone(), live.terms.plan_version), times);
         }
-        if let Some((currency, cents)) = recurring(aggregate) {
+        if let Some((currency, cents)) = aggregate.recurring() {
             self.add(Figure::Recurring(currency), times * cents);
         }
         for open in &deployment.open_invoices {
@@ -121,7 +118,7 @@ impl Figures {
     }
 
     fn add_movements(&mut self, before: Option<&Aggregate>, after: &Aggregate) {
-        let (was, is) = (before.and_then(recurring), recurring(after));
+        let (was, is) = (before.and_then(Aggregate::recurring), after.recurring());
         let entry = if before.is_some_and(|before| before.deployment.has_had_revenue) {
             Movement::Reactivated
         } else {
@@ -176,16 +173,6 @@ impl Figures {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-}
-
-/// The recurring revenue of a deployment, in minor units a year.
-#[must_use]
-pub fn recurring(aggregate: &Aggregate) -> Option<(Currency, i64)> {
-    let pays = matches!(aggregate.deployment.state, State::Active | State::PastDue);
-    let live = aggregate.live_subscription().filter(|live| pays && !live.in_trial())?;
-    let cents = live.terms.recurring_cents(&aggregate.addons)?;
-    let times = MONTHS / i64::from(live.terms.interval.months());
-    Some((live.terms.currency, cents.checked_mul(times)?))
 }
 
 impl fmt::Display for Figure {

@@ -2,48 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::charge::ChargeId;
 use super::entry::Entry;
+use super::line::{ChargeId, Line};
 use super::money::Currency;
-use super::values::{DeploymentId, InvoiceNumber, PaymentReference, ShortCode, SubscriptionId, Timestamp};
+use super::values::{DeploymentId, InvoiceNumber, PaymentReference, SubscriptionId, Timestamp};
 
 /// The most payments that one invoice can be paid in.
 pub const MAX_PAYMENTS: usize = 50;
-
-/// What a line charges for or takes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum LineKind {
-    /// Charges for the plan.
-    PlanCharge,
-    /// Takes back what was charged for the plan and not used.
-    PlanCredit,
-    /// Charges for an add-on.
-    AddonCharge,
-    /// Takes back what was charged for an add-on and not used.
-    AddonCredit,
-}
-
-/// An amount for a span of time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub struct Line {
-    /// The charge that it makes, or takes back.
-    pub charge: ChargeId,
-    /// What it is for.
-    pub kind: LineKind,
-    /// The plan's or add-on's code.
-    pub code: ShortCode,
-    /// In minor units; negative for a credit.
-    pub amount_cents: i64,
-    /// The currency of the amount.
-    pub currency: Currency,
-    /// The first moment that it covers.
-    pub from: Timestamp,
-    /// The first moment that it no longer covers.
-    pub to: Timestamp,
-}
 
 /// Where an invoice stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

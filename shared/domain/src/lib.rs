@@ -15,8 +15,10 @@ mod deployment;
 mod entry;
 mod event;
 mod figures;
+mod invalid;
 mod invoice;
 pub mod lifecycle;
+mod line;
 mod money;
 mod period;
 mod policy;
@@ -29,28 +31,30 @@ mod subscription;
 mod values;
 mod versions;
 
-pub use actor::{Actor, Authority};
+pub use actor::{Actor, Authority, Grant};
 pub use aggregate::{Aggregate, Change, ReplayError, replay};
 pub use attention::Attention;
 pub use audit::{Audit, Totals, Violation, audit, follow_invoices};
 pub use catalog::{Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
-pub use charge::{Charge, ChargeId};
+pub use charge::Charge;
 pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
 pub use decide::{
     ChangePlan, Command, CreateDeployment, Effective, MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES,
     MAX_OPEN_INVOICES_BY_CLOCK, MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES, Proration,
-    Rejection, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, next_invoice, step,
+    Rejection, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, next_invoices, step,
 };
 pub use deployment::{Deployment, Template};
 pub use entry::{Amount, Entry};
 pub use event::{Changed, Event, EventKind, Updated};
-pub use figures::{Figure, Figures, Movement, recurring};
-pub use invoice::{Credit, Invoice, InvoiceStatus, Line, LineKind, MAX_PAYMENTS, OpenInvoice, Payment};
+pub use figures::{Figure, Figures, Movement};
+pub use invalid::InvalidValue;
+pub use invoice::{Credit, Invoice, InvoiceStatus, MAX_PAYMENTS, OpenInvoice, Payment};
 pub use lifecycle::State;
+pub use line::{ChargeId, Line, LineKind};
 pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};
 pub use period::{Anchor, AnchorMode, Interval, Month, Period};
 pub use policy::{DunningPolicy, MAX_POLICY_DAYS};
-pub use powers::{Grant, POWERS, Power, PowerRow};
+pub use powers::{POWERS, Power, PowerRow};
 pub use resource::Resource;
 pub use row::{ClockHealth, DeploymentRow, InvoiceRow, SubscriptionSummary, Summary};
 pub use scope::Scope;
@@ -60,8 +64,7 @@ pub use subscription::{
     SubscriptionStatus, end_of_second,
 };
 pub use values::{
-    DeploymentId, DisplayName, InvalidValue, InvoiceNumber, Notes, PaymentReference, ProviderReference, Reason,
-    ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp,
-    is_invisible,
+    DeploymentId, DisplayName, InvoiceNumber, Notes, PaymentReference, ProviderReference, Reason, ResourceId,
+    ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp, is_invisible,
 };
 pub use versions::Versions;

@@ -7,9 +7,8 @@ use Permission::{Platform, Tenant, TenantNothingOverdue, TenantOwingNothing};
 use State::{Active, Archived, Cancelled, PastDue, Paused, Suspended, Trial};
 use serde::{Deserialize, Serialize};
 
-use super::actor::Authority;
-use super::powers::Grant;
-use super::values::InvalidValue;
+use super::actor::{Authority, Grant};
+use super::invalid::InvalidValue;
 
 /// Every move there is. What is not listed does not happen.
 pub const MOVES: &[Move] = &[

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::values::InvalidValue;
+use super::invalid::InvalidValue;
 
 /// The highest price of anything, in minor units. A subscription's plan and all its add-ons at this price still add
 /// up to less than `i64` holds.

@@ -8,7 +8,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::values::{InvalidValue, Timestamp};
+use super::invalid::InvalidValue;
+use super::values::Timestamp;
 
 /// How long one period is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -7,7 +7,7 @@
 use Grant::{Always, Limited, Never};
 use Holders::{Moves, Roles};
 
-use super::actor::Authority;
+use super::actor::{Authority, Grant};
 use super::lifecycle::State;
 
 /// Something about money that not every caller may do.
@@ -37,17 +37,6 @@ pub enum Power {
     RecordPayments,
     /// Void an invoice.
     Void,
-}
-
-/// How far a role may use a power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grant {
-    /// Always.
-    Always,
-    /// Only so far as these words say.
-    Limited(&'static str),
-    /// Never.
-    Never,
 }
 
 /// One row of the table.

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Authority;
 use super::catalog::{Addon, IntervalPrices, PlanVersion};
-use super::charge::{Charge, ChargeId};
+use super::charge::Charge;
 use super::lifecycle::State;
+use super::line::ChargeId;
 use super::money::{Currency, prorate, sum};
 use super::period::{Anchor, AnchorMode, Interval, Period};
 use super::values::{DisplayName, InvoiceNumber, ShortCode, SubscriptionAddonId, SubscriptionId, Timestamp};
@@ -306,23 +307,14 @@ impl Subscription {
                 }
             }
             (SubscriptionStatus::Paused, SubscriptionStatus::Active) => {
-                match self.cancel_at.filter(|end| *end <= at && self.current_period_end <= at) {
-                    // It ended before this, and its time was over.
-                    Some(end) => self.cancel(end, now),
-                    None => {
-                        self.status = SubscriptionStatus::Active;
-                        self.resume(at);
-                    }
-                }
+                self.status = SubscriptionStatus::Active;
+                self.resume(at);
             }
             (SubscriptionStatus::Cancelled, SubscriptionStatus::Active) => {
-                let comes_back = std::mem::take(&mut self.cancelled_with_deployment);
-                if comes_back && at >= self.current_period_end && self.is_to_end_by(at) {
-                    // It would have ended meanwhile, and its time is over.
-                    (self.cancel_at, self.cancel_scheduled_by, self.pending_change) = (None, None, None);
-                } else if comes_back {
+                if self.cancelled_with_deployment {
                     self.status = SubscriptionStatus::Active;
                     (self.cancelled_at, self.ended_at) = (None, None);
+                    self.cancelled_with_deployment = false;
                     self.restart(at);
                 }
             }
@@ -355,7 +347,7 @@ impl Subscription {
 
     /// After a pause: time that is paid for goes on; else the anchored period that `at` falls into opens.
     fn resume(&mut self, at: Timestamp) {
-        if at < self.current_period_end {
+        if at < self.current_period_end || self.is_to_end_by(at) {
             return;
         }
         if self.in_trial() { self.begin_billing(at) } else { self.open_period_at(at) }
@@ -364,12 +356,14 @@ impl Subscription {
     /// After a cancellation: time that is paid for, or a trial, goes on, so that nothing is charged twice; else periods
     /// begin anew at `at`.
     fn restart(&mut self, at: Timestamp) {
-        if at >= self.current_period_end {
+        if at >= self.current_period_end && !self.is_to_end_by(at) {
             self.begin_billing(at);
         }
     }
 
-    fn is_to_end_by(&self, at: Timestamp) -> bool {
+    /// Whether its agreed end has come by a moment.
+    #[must_use]
+    pub fn is_to_end_by(&self, at: Timestamp) -> bool {
         self.cancel_at.is_some_and(|cancel_at| cancel_at <= at)
     }
 

@@ -10,20 +10,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::invalid::InvalidValue;
 use super::money::Currency;
 
 /// A moment in UTC.
 pub type Timestamp = DateTime<Utc>;
-
-/// Why a text is not the value it should be: a stable code and a sentence for the caller.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{detail}")]
-pub struct InvalidValue {
-    /// A stable code such as `invalid_slug`.
-    pub code: &'static str,
-    /// What is expected instead.
-    pub detail: &'static str,
-}
 
 /// Declares a string newtype that is checked by `$check` wherever it comes from. What stands in braces tells callers the
 /// same in a schema; a test of the documentation holds the two together.

@@ -3,7 +3,7 @@
 use arcadia_domain::{Deployment, TenantId};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 
-use super::items::string;
+use super::item::string;
 use super::keys::{self, STATE_SHARDS};
 use super::pages::{Page, Part};
 use super::schema::TENANT_INDEX;

@@ -1,25 +1,49 @@
 //! Deployments that need a person. What their state says is kept in step by each commit; what a function of ours could not
 //! do leaves a trace that expires.
 
+use std::collections::{BTreeSet, HashMap};
+
 use arcadia_domain::{Aggregate, Attention, DeploymentId, DeploymentRow, Timestamp};
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use chrono::TimeDelta;
+use futures_util::future::try_join_all;
 
-use super::items::{self, Item, number, string};
+use super::item::{Item, number, string};
 use super::keys::{self, AttentionEntry, Key};
 use super::pages::{self, Page, Part};
 use super::schema::{TABLE, TTL_ATTRIBUTE};
-use super::{Store, StoreError};
+use super::{Store, StoreError, items};
 
 /// The `type` of a trace.
 const ATTENTION_TYPE: &str = "attention";
+
+/// The attribute with the end of a failure's trace.
+const UNTIL: &str = "until";
+
+/// How long a trace is kept after its end, so that the next postponement finds it.
+const KEPT_FOR: TimeDelta = TimeDelta::days(1);
+
+/// A deployment that needs a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeedsAttention {
+    /// Why.
+    pub kind: Attention,
+    /// Since when.
+    pub since: Timestamp,
+    /// When the sweep tries again; only for what is postponed.
+    pub until: Option<Timestamp>,
+    /// The deployment.
+    pub id: DeploymentId,
+    /// Its record, if that can be read.
+    pub row: Option<DeploymentRow>,
+}
 
 /// How long it is told that an event could not be published: as long as the pipe's queue keeps what it gave up.
 const NOT_PUBLISHED_FOR: TimeDelta = TimeDelta::days(14);
 
 impl Store {
-    /// Lists deployments that need a person, for one reason or any, the longest first, each with its trace, and
-    /// its record if that can be read: a Query of each partition and one BatchGetItem.
+    /// Lists deployments that need a person, for one reason or any, the longest first: a Query of each partition and one
+    /// BatchGetItem.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -29,37 +53,65 @@ impl Store {
         now: Timestamp,
         limit: usize,
         after: Option<AttentionEntry>,
-    ) -> Result<Page<(AttentionEntry, Option<DeploymentRow>), AttentionEntry>, StoreError> {
+    ) -> Result<Page<NeedsAttention, AttentionEntry>, StoreError> {
         let kinds = Attention::ALL.into_iter().filter(|one| kind.is_none_or(|kind| *one == kind));
         let partitions: Vec<String> = kinds.flat_map(keys::attention_partitions).collect();
-        let partitions = &partitions;
-        let entries = |after| async move {
-            let part = Part { index: TABLE, keys: keys::attention_after(after), oldest_first: true };
-            let Page { items, next } = self.merged::<AttentionEntry>(&part, partitions, limit).await?;
-            let to_deployment = |(entry, _): (AttentionEntry, Key)| (entry, keys::deployment(entry.due.id));
-            Ok(Page { items: items.into_iter().map(to_deployment).collect(), next })
-        };
-        // A record that cannot be read is a reason to be listed.
-        let read =
-            |entry: &AttentionEntry, item| Ok(counts(entry, now).then(|| (*entry, items::to_deployment(item).ok())));
-        self.filled(limit, after, true, entries, read).await
+        let part = Part { index: TABLE, keys: keys::attention_after(after), oldest_first: true };
+        let pages = partitions.iter().map(|partition| self.index_page::<AttentionEntry>(&part, partition, limit + 1));
+        let mut traces = Vec::new();
+        for (items, _) in try_join_all(pages).await? {
+            for item in &items {
+                traces.push(Trace::of(item)?);
+            }
+        }
+        traces.sort_unstable_by_key(|trace| trace.entry);
+        let Page { items: mut traces, next } = Page::cut(traces, limit, false, |trace| trace.entry);
+        traces.retain(|trace| trace.counts(now));
+        let ids: BTreeSet<DeploymentId> = traces.iter().map(|trace| trace.entry.due.id).collect();
+        let mut rows = HashMap::new();
+        for item in self.get_items(ids.into_iter().map(keys::deployment), false).await? {
+            // A record that cannot be read is a reason to be listed.
+            rows.insert(pages::key_of(&item)?, items::to_deployment(item).ok());
+        }
+        let found = traces.into_iter().map(|Trace { entry, until }| NeedsAttention {
+            kind: entry.kind,
+            since: entry.due.at,
+            until: until.filter(|_| entry.kind == Attention::Postponed),
+            id: entry.due.id,
+            row: rows.get(&keys::deployment(entry.due.id)).cloned().flatten(),
+        });
+        Ok(Page { items: found.collect(), next })
     }
 
     /// How many failures of a kind there are at `now`: a Query of their partition.
     pub(super) async fn count_failures(&self, kind: Attention, now: Timestamp) -> Result<usize, StoreError> {
-        let mut count = 0;
-        for partition in keys::attention_partitions(kind) {
-            for item in self.all_items(&partition, keys::attention_after(None)).await? {
-                let entry: AttentionEntry = pages::position(TABLE, &item)?;
-                count += usize::from(counts(&entry, now));
-            }
-        }
-        Ok(count)
+        Ok(self.failures(kind).await?.iter().filter(|trace| trace.counts(now)).count())
     }
 
-    /// Leaves a trace of a deployment that the sweep puts off, for as long as it does.
-    pub(super) async fn trace_postponed(&self, id: DeploymentId, until: Timestamp) -> Result<(), StoreError> {
-        self.trace(Attention::Postponed, id, until, until).await
+    /// All traces of failures of a kind.
+    async fn failures(&self, kind: Attention) -> Result<Vec<Trace>, StoreError> {
+        let mut traces = Vec::new();
+        for partition in keys::attention_partitions(kind) {
+            for item in self.all_items(&partition, keys::attention_after(None)).await? {
+                traces.push(Trace::of(&item)?);
+            }
+        }
+        Ok(traces)
+    }
+
+    /// Leaves a trace of a deployment that the sweep postpones from `now` until a moment. One that was postponed until its
+    /// `due_at` is postponed since it was for the first time.
+    pub(super) async fn trace_postponed(
+        &self,
+        id: DeploymentId,
+        due_at: Option<Timestamp>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let before = self.failures(Attention::Postponed).await?;
+        let before = before.iter().find(|trace| trace.entry.due.id == id && trace.until == due_at);
+        let since = before.map_or(now, |trace| trace.entry.due.at);
+        self.trace(Attention::Postponed, id, since, until).await
     }
 
     /// Leaves a trace of an event that was written at a moment and cannot be published.
@@ -74,11 +126,12 @@ impl Store {
         &self,
         kind: Attention,
         id: DeploymentId,
-        at: Timestamp,
-        expires_at: Timestamp,
+        since: Timestamp,
+        until: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut item = trace_item(keys::attention(kind, at, id));
-        item.insert(TTL_ATTRIBUTE.to_owned(), number(expires_at.timestamp()));
+        let mut item = trace_item(keys::attention(kind, since, id));
+        item.insert(UNTIL.to_owned(), string(until.to_rfc3339()));
+        item.insert(TTL_ATTRIBUTE.to_owned(), number((until + KEPT_FOR).timestamp()));
         self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
         Ok(())
     }
@@ -111,12 +164,23 @@ impl Store {
     }
 }
 
-/// Whether a trace counts: DynamoDB deletes those that have expired in its own time.
-fn counts(entry: &AttentionEntry, now: Timestamp) -> bool {
-    match entry.kind {
-        Attention::Held | Attention::CancelledWithResources => true,
-        Attention::Postponed => entry.due.at > now,
-        Attention::NotPublished => entry.due.at + NOT_PUBLISHED_FOR > now,
+/// A trace as it is stored.
+#[derive(Debug)]
+struct Trace {
+    entry: AttentionEntry,
+    /// Until when a failure is told; none for what follows from a state.
+    until: Option<Timestamp>,
+}
+
+impl Trace {
+    fn of(item: &Item) -> Result<Self, StoreError> {
+        let until = item.get(UNTIL).and_then(|until| until.as_s().ok()?.parse().ok());
+        Ok(Self { entry: pages::position(TABLE, item)?, until })
+    }
+
+    /// Whether it counts: DynamoDB deletes expired items in its own time.
+    fn counts(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until > now)
     }
 }
 

@@ -4,14 +4,13 @@ use arcadia_domain::{Addon, DeploymentId, DunningPolicy, Plan, PlanVersion, Scop
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
-use super::commit::{Verdict, is_transient, kept_being_cancelled};
-use super::items::{
-    self, ADDON_TYPE, DUNNING_POLICY_TYPE, Item, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE, number, string,
-};
+use super::item::{Item, number, string};
+use super::items::{self, ADDON_TYPE, DUNNING_POLICY_TYPE, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE};
 use super::keys::{self, Key};
 use super::pages::Page;
 use super::reread::{Reading, until_whole};
 use super::schema::TENANT_INDEX;
+use super::transact::{Verdict, is_transient, kept_being_cancelled};
 use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};
 
 /// What somebody wants to buy.
@@ -66,15 +65,15 @@ impl Store {
         }
         let mut offer = Offer::default();
         for item in self.get_items(wanted, true).await? {
-            if items::is(&item, PLAN_TYPE) {
+            if super::item::is(&item, PLAN_TYPE) {
                 offer.plan = Some(items::to_plan(item)?);
-            } else if items::is(&item, PLAN_VERSION_TYPE) {
+            } else if super::item::is(&item, PLAN_VERSION_TYPE) {
                 offer.version = Some(items::to_plan_version(item)?);
-            } else if items::is(&item, TRIAL_CLAIM_TYPE) {
+            } else if super::item::is(&item, TRIAL_CLAIM_TYPE) {
                 offer.trial_claimed_by = Some(items::to_trial_claim(item)?);
-            } else if items::is(&item, DUNNING_POLICY_TYPE) {
+            } else if super::item::is(&item, DUNNING_POLICY_TYPE) {
                 offer.dunning_policy = Some(items::to_dunning_policy(item)?);
-            } else if items::is(&item, ADDON_TYPE) {
+            } else if super::item::is(&item, ADDON_TYPE) {
                 offer.addons.push(items::to_addon(item)?);
             }
         }

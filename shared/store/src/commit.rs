@@ -1,38 +1,24 @@
 //! The only code that writes a deployment: one TransactWriteItems for the new state, its events and all that goes
 //! with them, on condition that nobody changed the deployment since it was read.
 
-use std::fmt;
-use std::time::Duration;
-
 use arcadia_domain::{
     Aggregate, Change, Deployment, EventKind, Figures, Invoice, InvoiceNumber, InvoiceRow, Payment, Versions,
 };
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
-use uuid::Uuid;
 
-use super::failure::SHORTAGE_CODES;
 use super::figures::FIGURES;
-use super::items::{self, DeploymentItem, Item, number, string, to_item};
+use super::item::{Item, number, string, to_item};
+use super::items::{self, DeploymentItem};
 use super::keys::{self, Key};
+use super::transact::{CONFLICT, CommitId, Verdict, is_transient, is_transient_code, kept_being_cancelled};
 use super::{IdempotencyRecord, Store, StoreError, idempotency};
 use crate::metrics;
 
-/// How often a commit is sent before the caller is told to come back later.
-pub const MAX_ATTEMPTS: u32 = 5;
-
-/// The longest wait before the second attempt; it doubles with each further one.
-const FIRST_BACKOFF_MS: u64 = 25;
-
 /// DynamoDB's word for a condition that does not hold.
 const CONDITION: &str = "ConditionalCheckFailed";
-
-/// DynamoDB's word for another transaction that is writing the same item.
-const CONFLICT: &str = "TransactionConflict";
 
 /// The attribute by which a writer whose answer was lost knows its own write again.
 const COMMIT_ID: &str = "last_commit_id";
@@ -43,56 +29,6 @@ const DEPLOYMENT_INDEX: usize = 0;
 /// Where in the transaction the claim stands that a change makes: on the slug of a new deployment, or on the tenant's
 /// trial of a plan, or on the reference of a payment.
 const CLAIM_INDEX: usize = 1;
-
-/// Names one attempt to change something: the request token that DynamoDB recognises repeats by, and the mark by
-/// which a writer knows its own write again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommitId(Uuid);
-
-/// What a cancelled transaction means.
-#[derive(Debug)]
-pub enum Verdict {
-    /// Nothing was wrong with it: send it again. Whoever has done so often enough fails with this.
-    Retry(StoreError),
-    /// It had been committed before; the answer was lost.
-    CommittedBefore,
-    /// It must not be committed.
-    Refused(StoreError),
-}
-
-impl Verdict {
-    /// What becomes of a commit whose `attempt`th attempt was cancelled; `None` if it is to be sent again.
-    #[must_use]
-    pub fn after(self, attempt: u32) -> Option<Result<(), StoreError>> {
-        match self {
-            Self::CommittedBefore => Some(Ok(())),
-            Self::Refused(refusal) => Some(Err(refusal)),
-            Self::Retry(failure) => (attempt >= MAX_ATTEMPTS).then_some(Err(failure)),
-        }
-    }
-}
-
-impl CommitId {
-    /// Takes a UUID made by the caller for this one commit.
-    #[must_use]
-    pub const fn new(id: Uuid) -> Self {
-        Self(id)
-    }
-
-    /// How long to wait before attempt `attempt` (the second is 1): somewhere in a window that doubles, at a place
-    /// that differs between commits.
-    const fn backoff(self, attempt: u32) -> Duration {
-        let window_ms = FIRST_BACKOFF_MS << attempt;
-        let (_, random) = self.0.as_u64_pair();
-        Duration::from_millis(window_ms / 2 + random.rotate_right(attempt * 8) % (window_ms / 2))
-    }
-}
-
-impl fmt::Display for CommitId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
 
 impl Store {
     /// Commits a change, and with it what its request is answered with if that had an idempotency key: all of it or
@@ -113,36 +49,6 @@ impl Store {
             self.transact(writes, commit_id, |reasons| judge(reasons, change, commit_id, record.is_some())).await;
         metrics::committed(change, &done);
         done
-    }
-
-    /// Sends a transaction until it is decided: again, with the same token, as long as `judge` finds nothing wrong
-    /// with it. It is made anew for each attempt, since hardly any needs a second.
-    pub(super) async fn transact(
-        &self,
-        writes: impl Fn() -> Result<Vec<TransactWriteItem>, StoreError>,
-        commit_id: CommitId,
-        judge: impl Fn(&[CancellationReason]) -> Verdict,
-    ) -> Result<(), StoreError> {
-        let mut attempt = 0;
-        loop {
-            let sent = self
-                .client
-                .transact_write_items()
-                .client_request_token(commit_id.to_string())
-                .set_transact_items(Some(writes()?))
-                .send()
-                .await;
-            let Err(error) = sent else { return Ok(()) };
-            // Of what is no cancellation, the SDK has sent again by itself what makes sense, with the same token.
-            let Some(reasons) = cancellation_reasons(&error) else { return Err(error.into()) };
-            attempt += 1;
-            if let Some(outcome) = judge(reasons).after(attempt) {
-                return outcome;
-            }
-            tracing::info!(attempt, %commit_id, "a transaction is sent again");
-            metrics::count(metrics::RETRIES);
-            tokio::time::sleep(commit_id.backoff(attempt)).await;
-        }
     }
 
     /// The transaction that commits a change: the deployment first, the claim that it makes second if it makes one, the
@@ -283,14 +189,6 @@ fn payment_of(change: &Change) -> Option<(&InvoiceNumber, &Payment)> {
     })
 }
 
-/// The reasons of a cancelled transaction; `None` if the request failed in another way.
-fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
-    match error.as_service_error()? {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
-        _ => None,
-    }
-}
-
 /// Decides what a cancellation of [`Store::writes`] means, `keyed` if an idempotency record was part of it. A condition
 /// that fails because this very commit had already been made is a success whose answer was lost.
 #[must_use]
@@ -345,18 +243,4 @@ fn given_up(record: Option<&CancellationReason>) -> StoreError {
         Some(CONFLICT) => StoreError::KeyInUse,
         _ => kept_being_cancelled(),
     }
-}
-
-/// Why a transaction that nothing is wrong with was given up.
-pub(super) fn kept_being_cancelled() -> StoreError {
-    StoreError::Unavailable("the transaction kept being cancelled".to_owned())
-}
-
-/// Whether a transaction was cancelled for nothing that is wrong with it.
-pub(super) fn is_transient(reasons: &[CancellationReason]) -> bool {
-    reasons.iter().filter_map(CancellationReason::code).all(is_transient_code)
-}
-
-fn is_transient_code(code: &str) -> bool {
-    code == "None" || code == CONFLICT || SHORTAGE_CODES.contains(&code)
 }

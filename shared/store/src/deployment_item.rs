@@ -7,9 +7,9 @@ use arcadia_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::items::{Item, from_item};
+use super::item::{Item, from_item};
 use super::keys::{self, Key};
-use super::present::manifest;
+use super::manifest::manifest;
 use super::{CommitId, StoreError};
 
 /// A stored deployment.

@@ -11,11 +11,11 @@ use arcadia_domain::{Attention, ClockHealth, Figure, Figures, Summary, Timestamp
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem, Update};
 use chrono::{DurationRound as _, TimeDelta};
 
-use super::commit::{Verdict, is_transient, kept_being_cancelled};
-use super::items::{Item, number, string};
+use super::item::{Item, number, string};
 use super::keys::{self, DueEntry};
 use super::pages::Part;
 use super::schema::{DUE_INDEX, TTL_ATTRIBUTE};
+use super::transact::{Verdict, is_transient, kept_being_cancelled};
 use super::{CommitId, Store, StoreError};
 
 /// The attribute of a commit's last event that says what it changes.

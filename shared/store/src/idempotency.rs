@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, Transact
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::items::{self, Item, number, to_item};
+use super::item::{Item, number, to_item};
 use super::{Store, StoreError, keys};
 
 /// How long a record counts. DynamoDB deletes it some time later.
@@ -54,7 +54,7 @@ impl IdempotencyRecord {
     /// # Errors
     /// [`StoreError::Damaged`] if the item is none.
     pub fn from_item(item: Item) -> Result<Self, StoreError> {
-        items::from_item::<RecordItem>(item).map(|item| item.record)
+        super::item::from_item::<RecordItem>(item).map(|item| item.record)
     }
 
     fn to_item(&self) -> Result<Item, StoreError> {

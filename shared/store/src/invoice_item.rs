@@ -8,7 +8,7 @@ use arcadia_domain::{
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::items::{Item, from_item, to_item};
+use super::item::{Item, from_item, to_item};
 use super::keys::{self, InvoiceEntry, Key};
 
 #[derive(Debug, Serialize, Deserialize)]

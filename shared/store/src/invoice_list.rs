@@ -12,11 +12,11 @@ use arcadia_domain::{
     Timestamp,
 };
 
-use super::items::{self, Item};
+use super::item::Item;
 use super::keys::{self, InvoiceEntry, Key};
 use super::pages::{Page, Part, sifted};
 use super::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
-use super::{Store, StoreError};
+use super::{Store, StoreError, items};
 
 /// What invoices can be listed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use arcadia_domain::{Change, Credit, Deployment, Entry, InvoiceNumber, InvoiceSt
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 
-use super::items::{number, string, to_item};
+use super::item::{number, string, to_item};
 use super::keys::{self, Key};
 use super::{Store, StoreError};
 

@@ -1,24 +1,18 @@
 //! The stored form of every record. Conversions name every field, so a new one breaks the build until it has a place.
 
-use std::collections::HashMap;
-
 use arcadia_domain::{
     Addon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber, Payment, Plan, PlanVersion, Resource,
     ShortCode, Subscription, SubscriptionAddon, SubscriptionStatus, TenantId,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::failure::without_values;
+use super::item::{Item, from_item, to_item};
 use super::keys::{self, Key, PlanEntry};
 
 pub use super::deployment_item::{DeploymentItem, to_deployment};
 pub use super::invoice_item::{from_invoice, to_invoice};
-
-/// An item as the SDK has it.
-pub type Item = HashMap<String, AttributeValue>;
 
 /// A tenant's claim on a slug, held for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -294,41 +288,4 @@ pub fn to_event_record(item: Item) -> Result<EventRecord, StoreError> {
         }
         _ => Err(StoreError::Damaged(format!("{pk} {sk} is not an event"))),
     }
-}
-
-/// Whether an item is of a type.
-#[must_use]
-pub fn is(item: &Item, kind: &str) -> bool {
-    item.get("type").and_then(|v| v.as_s().ok()).is_some_and(|found| found == kind)
-}
-
-/// Turns any of the stored forms into an item.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
-pub fn to_item<T: Serialize>(record: &T) -> Result<Item, StoreError> {
-    serde_dynamo::to_item(record).map_err(|error| StoreError::Damaged(without_values(&error.to_string())))
-}
-
-/// Reads any of the stored forms.
-///
-/// # Errors
-/// [`StoreError::Damaged`] if the item is not one; the message names its key.
-pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    let name = |attribute| item.get(attribute).and_then(|v| v.as_s().ok()).cloned().unwrap_or_default();
-    let key = format!("{} {}", name("PK"), name("SK"));
-    serde_dynamo::from_item(item)
-        .map_err(|error| StoreError::Damaged(format!("{key}: {}", without_values(&error.to_string()))))
-}
-
-/// A string attribute.
-#[must_use]
-pub fn string(text: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(text.into())
-}
-
-/// A number attribute.
-#[must_use]
-pub fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }

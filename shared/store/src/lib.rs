@@ -17,9 +17,11 @@ mod idempotency;
 mod invoice_item;
 mod invoice_list;
 mod invoices;
+pub mod item;
 pub mod items;
 pub mod keys;
 mod load;
+mod manifest;
 pub mod metrics;
 mod pages;
 mod policies;
@@ -30,21 +32,25 @@ mod schedule;
 pub mod schema;
 pub mod stream;
 mod sweep;
+mod transact;
 
 use aws_sdk_dynamodb::Client;
 
+pub use attention::NeedsAttention;
 pub use catalog::{Offer, Wanted};
-pub use commit::{CommitId, MAX_ATTEMPTS, Verdict, judge};
+pub use commit::judge;
 pub use failure::{MAX_ERROR_CHARS, error_chain};
 pub use figures::{Difference, figures_of};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};
 pub use invoice_list::{InvoiceFilter, ListedStatus, MAX_SUMMED_INVOICES};
+pub use manifest::manifest;
 pub use pages::Page;
-pub use present::{Present, manifest};
+pub use present::Present;
 pub use queries::{DeploymentFilter, EventRange};
 pub use reread::MAX_READS;
 pub use schedule::{MAX_SUMMED_DEPLOYMENTS, ScheduleFilter};
 pub use sweep::{DuePage, DueRow};
+pub use transact::{CommitId, MAX_ATTEMPTS, Verdict};
 
 /// The table, and the client to reach it with.
 #[derive(Debug, Clone)]
@@ -134,8 +140,8 @@ impl Store {
             .query()
             .table_name(&self.table)
             .key_condition_expression("PK = :pk AND SK = :sk")
-            .expression_attribute_values(":pk", items::string(key.pk))
-            .expression_attribute_values(":sk", items::string(key.sk))
+            .expression_attribute_values(":pk", item::string(key.pk))
+            .expression_attribute_values(":sk", item::string(key.sk))
             .send();
         if let Err(error) = read.await {
             tracing::warn!(error = error_chain(&error), "the connection could not be warmed");

@@ -2,9 +2,9 @@
 
 use arcadia_domain::{Aggregate, DeploymentId, Invoice, InvoiceNumber, Resource, ResourceId, Scope};
 
-use super::items::{self, string};
+use super::item::string;
 use super::reread::{Reading, until_whole};
-use super::{Present, Store, StoreError, keys};
+use super::{Present, Store, StoreError, items, keys};
 
 impl Store {
     /// Reads everything that decisions about a deployment rest on, all of one version: one consistent Query, and another

@@ -1,6 +1,6 @@
 //! Pages of lists: of one partition of an index, merged from several, and of the records that such entries lead to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::iter;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 
-use super::items::{Item, string};
+use super::item::{Item, string};
 use super::keys::Key;
 use super::{Store, StoreError};
 
@@ -138,16 +138,12 @@ impl Store {
         for _ in 0..MAX_FILLINGS {
             let found = entries(read_to.take()).await?;
             let mut items: HashMap<Key, Item> = HashMap::new();
-            let mut wanted = HashSet::new();
-            let again: HashSet<Key> =
-                found.items.iter().filter(|(_, key)| !wanted.insert(key)).map(|(_, key)| key.clone()).collect();
-            for item in self.get_items(wanted.into_iter().cloned(), false).await? {
+            for item in self.get_items(found.items.iter().map(|(_, key)| key.clone()), false).await? {
                 items.insert(key_of(&item)?, item);
             }
             for (position, key) in found.items {
                 // What has gone since the entry was read is left out.
-                let item = if again.contains(&key) { items.get(&key).cloned() } else { items.remove(&key) };
-                let record = item.map(|item| read(&position, item)).transpose()?.flatten();
+                let record = items.remove(&key).map(|item| read(&position, item)).transpose()?.flatten();
                 records.extend(record.map(|record| (position, record)));
             }
             read_to = found.next;
@@ -204,7 +200,7 @@ pub(super) fn position<P: FromStr>(index: &str, item: &Item) -> Result<P, StoreE
 }
 
 /// The key of an item.
-fn key_of(item: &Item) -> Result<Key, StoreError> {
+pub(super) fn key_of(item: &Item) -> Result<Key, StoreError> {
     Ok(Key { pk: text(item, "PK")?.to_owned(), sk: text(item, "SK")?.to_owned() })
 }
 

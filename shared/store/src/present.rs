@@ -3,12 +3,11 @@
 //! therefore a manifest: it names, by a digest, the versions of the items that belong to it.
 
 use arcadia_domain::{Aggregate, DeploymentRow, Versions};
-use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
-use super::items::{
-    self, DEPLOYMENT_TYPE, DeploymentItem, Item, SUBSCRIPTION_ADDON_TYPE, SUBSCRIPTION_TYPE, Versioned,
-};
+use super::item::Item;
+use super::items::{self, DEPLOYMENT_TYPE, DeploymentItem, SUBSCRIPTION_ADDON_TYPE, SUBSCRIPTION_TYPE, Versioned};
+use super::manifest::manifest;
 
 /// What a Query of a deployment's present state found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +30,7 @@ impl Present {
         let mut versions = Versions::default();
         for item in items {
             match item.get("type").and_then(|v| v.as_s().ok()).map(String::as_str) {
-                Some(DEPLOYMENT_TYPE) => found = Some(items::from_item::<DeploymentItem>(item)?),
+                Some(DEPLOYMENT_TYPE) => found = Some(super::item::from_item::<DeploymentItem>(item)?),
                 Some(SUBSCRIPTION_TYPE) => {
                     let Versioned { version, record } = items::to_subscription(item)?;
                     versions.subscription = Some(version);
@@ -52,27 +51,4 @@ impl Present {
         let aggregate = Aggregate { deployment, subscription, addons, versions };
         Ok(if is_whole { Self::Whole(aggregate) } else { Self::Torn(Some(aggregate)) })
     }
-}
-
-const FIRST_BIT: u64 = 1 << (u64::BITS - 1);
-
-/// A digest of the versions of the parts that belong to a deployment, of fixed size; `None` if there are none. Versions
-/// only grow, so a part of another moment, missing or left over, gives another digest.
-#[must_use]
-pub fn manifest(versions: &Versions) -> Option<u64> {
-    let Versions { subscription, addons } = versions;
-    if subscription.is_none() && addons.is_empty() {
-        return None;
-    }
-    let mut hasher = Sha256::new();
-    // No event has the sequence 0.
-    hasher.update(subscription.unwrap_or_default().to_be_bytes());
-    for (id, version) in addons {
-        hasher.update(id.as_uuid().as_bytes());
-        hasher.update(version.to_be_bytes());
-    }
-    let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = hasher.finalize().into();
-    // DynamoDB bills a number by its digits, without the zeroes that it ends with: with its first and its last bit set, it has
-    // as many bytes whatever the digest.
-    Some(u64::from_be_bytes([a, b, c, d, e, f, g, h]) | FIRST_BIT | 1)
 }

@@ -12,7 +12,8 @@ use arcadia_domain::{
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures_util::future::try_join;
 
-use super::items::{self, Item, SlugClaimItem, string};
+use super::item::{Item, string};
+use super::items::{self, SlugClaimItem};
 use super::keys::{self, Key, PlanEntry, STATE_SHARDS};
 use super::pages::{Page, Part as IndexPart, sifted};
 use super::reread::{Reading, until_whole};
@@ -347,7 +348,7 @@ impl Store {
     ) -> Result<Option<Invoice>, StoreError> {
         let (mut is_within, mut invoice) = (false, None);
         for item in self.get_items([keys::deployment(id), keys::invoice(id, number)], true).await? {
-            if items::is(&item, items::DEPLOYMENT_TYPE) {
+            if super::item::is(&item, items::DEPLOYMENT_TYPE) {
                 is_within = scope.contains(&items::to_deployment(item)?.deployment.tenant_id);
             } else {
                 invoice = Some(items::to_invoice(item)?.invoice);
@@ -363,7 +364,7 @@ impl Store {
         slug: &Slug,
     ) -> Result<Option<DeploymentRow>, StoreError> {
         let Some(item) = self.get(keys::slug_claim(tenant_id, slug)).await? else { return Ok(None) };
-        let claim: SlugClaimItem = items::from_item(item)?;
+        let claim: SlugClaimItem = super::item::from_item(item)?;
         let found = self.load(scope, claim.deployment_id).await?;
         Ok(found.map(|aggregate| DeploymentRow {
             subscription: aggregate.subscription.as_ref().map(|s| SubscriptionSummary::new(s, &aggregate.addons)),

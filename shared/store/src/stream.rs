@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
 use super::figures::{Difference, figures_of};
-use super::items::{EventRecord, Item, to_event_record};
+use super::item::Item;
+use super::items::{EventRecord, to_event_record};
 use super::{StoreError, keys};
 
 /// Whether a record says that an event was written. `template.yaml`'s pipe has the same as its filter.

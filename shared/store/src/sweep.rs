@@ -4,7 +4,7 @@ use arcadia_domain::{DeploymentId, Timestamp};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::items::{Item, string};
+use super::item::{Item, string};
 use super::keys::{self, Key};
 use super::schema::DUE_INDEX;
 use super::{Store, StoreError};
@@ -56,12 +56,12 @@ impl Store {
         Ok(DuePage { rows, more })
     }
 
-    /// Moves a deployment that cannot be worked on out of the way until `until`, unless it has changed since its entry
+    /// Moves a deployment that cannot be worked on out of the way from `now` until `until`, unless it has changed since its entry
     /// was read. Nothing but its place in the due index changes.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer.
-    pub async fn postpone(&self, row: &DueRow, until: Timestamp) -> Result<(), StoreError> {
+    pub async fn postpone(&self, row: &DueRow, now: Timestamp, until: Timestamp) -> Result<(), StoreError> {
         let Key { pk, sk } = keys::deployment(row.id);
         let moved = self
             .client
@@ -76,7 +76,7 @@ impl Store {
             .send()
             .await;
         match moved {
-            Ok(_) => self.trace_postponed(row.id, until).await,
+            Ok(_) => self.trace_postponed(row.id, keys::due_at(&row.sort_key), now, until).await,
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -13,8 +13,8 @@ use arcadia_domain::{
 use arcadia_functions::auth::ClaimNames;
 use arcadia_functions::billing::sweep::{self, Report};
 use arcadia_functions::runtime::{App, Clock as _, Settings};
-use arcadia_store::items::{self, Item, string};
-use arcadia_store::{Store, keys};
+use arcadia_store::item::{Item, string};
+use arcadia_store::{Store, items, keys};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arcadia_store::items::{number, string};
+use arcadia_store::item::{number, string};
 use arcadia_store::keys;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;

@@ -5,7 +5,8 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, RandomState
 use std::time::Duration;
 
 use arcadia_domain::{Deployment, DeploymentId};
-use arcadia_store::items::{Item, number, string, to_deployment};
+use arcadia_store::item::{Item, number, string};
+use arcadia_store::items::to_deployment;
 use arcadia_store::keys::{self, Key};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};

@@ -8,9 +8,10 @@ use arcadia_domain::{
     PaymentReference, ResourceId, ShortCode, State, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus,
     TenantId, Timestamp, audit, follow_invoices, lifecycle, replay,
 };
-use arcadia_store::items::{self, Item, SlugClaimItem};
+use arcadia_store::item::Item;
+use arcadia_store::items::{self, SlugClaimItem};
 use arcadia_store::keys::AttentionEntry;
-use arcadia_store::{KEPT_FOR, Present, keys};
+use arcadia_store::{KEPT_FOR, Present, item, keys};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -177,7 +178,7 @@ impl Audit {
     fn check_creation(&self, table: &Table, id: DeploymentId, aggregate: &Aggregate) {
         let tenant_id = &aggregate.deployment.tenant_id;
         let claim = table.get(&keys::slug_claim(tenant_id, &aggregate.deployment.slug)).expect("a claim");
-        let claim: SlugClaimItem = items::from_item(claim.clone()).expect("a claim");
+        let claim: SlugClaimItem = item::from_item(claim.clone()).expect("a claim");
         assert_eq!(claim.deployment_id, id);
         let others: Vec<&Aggregate> = self
             .histories

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use arcadia_store::items::Item;
+use arcadia_store::item::Item;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 /// An expression's own names, as `#state`, and values, as `:version`.

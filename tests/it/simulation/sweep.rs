@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use arcadia_domain::Timestamp;
-use arcadia_store::items::string;
+use arcadia_store::item::string;
 use arcadia_store::keys::{self, Key};
 use arcadia_store::{DueRow, MAX_READS, StoreError};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};

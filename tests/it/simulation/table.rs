@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use arcadia_domain::{DeploymentId, Timestamp};
 use arcadia_store::DueRow;
-use arcadia_store::items::Item;
+use arcadia_store::item::Item;
 use arcadia_store::keys::{self, Key};
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,

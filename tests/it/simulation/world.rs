@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use arcadia_domain::{Aggregate, DeploymentId, Timestamp};
-use arcadia_store::items::Item;
+use arcadia_store::item::Item;
 use arcadia_store::keys::Key;
 use arcadia_store::{Present, Store};
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};

@@ -3,10 +3,10 @@
 use clap::{Args, Subcommand};
 use serde::{Serialize, Serializer};
 
-use super::connection::{Connection, Paging, Precondition};
+use super::connection::Connection;
 use super::money::Price;
 use super::plans::Status;
-use crate::client::{Failure, Request, views};
+use crate::client::{Failure, Paging, Precondition, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Addons {

@@ -4,8 +4,8 @@ use arcadia_domain::Attention;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::connection::{Connection, Paging};
-use crate::client::{Failure, Request, views};
+use super::connection::Connection;
+use crate::client::{Failure, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct NeedsAttention {

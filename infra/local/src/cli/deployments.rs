@@ -6,8 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::connection::{Confirmed, Connection, Once, Options, Paging};
-use crate::client::{Client, Failure, Request, show_deployment, views};
+use super::connection::{Confirmed, Connection};
+use crate::client::{Client, Failure, Once, Options, Paging, Request, show_deployment, views};
 
 #[derive(Debug, Args)]
 pub struct Deployments {
@@ -429,7 +429,7 @@ impl Deployments {
             }
             Verb::Show(which) => client.tell(&which.to(client, "show_deployment", &[])?, show_deployment),
             Verb::Update { which, fields, clear, options } => {
-                let mut body = super::connection::body(fields)?;
+                let mut body = crate::client::body(fields)?;
                 for field in clear {
                     if body.get(field).is_some() {
                         return Err(Failure::Usage(format!("{field} cannot be set and cleared at once")));

@@ -5,9 +5,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::connection::{Confirmed, Connection, Once, Options, Paging};
+use super::connection::{Confirmed, Connection};
 use super::money::Paid;
-use crate::client::{Client, Failure, Request, views};
+use crate::client::{Client, Failure, Once, Options, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Invoices {

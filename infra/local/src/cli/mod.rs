@@ -34,8 +34,6 @@ use arcadia_domain::InvalidValue;
 use arcadia_store::{StoreError, error_chain};
 use clap::{CommandFactory, Parser, Subcommand};
 
-pub(crate) use connection::{Once, Options, Paging, Precondition, body};
-
 use crate::client::Failure;
 use crate::demo::DemoError;
 use crate::engine::EngineError;

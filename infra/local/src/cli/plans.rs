@@ -5,9 +5,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::connection::{Connection, Once, Paging, Precondition};
+use super::connection::Connection;
 use super::money::Price;
-use crate::client::{Failure, Request, views};
+use crate::client::{Failure, Once, Paging, Precondition, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Plans {

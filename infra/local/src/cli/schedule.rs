@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::connection::{Connection, Paging};
-use crate::client::{Failure, Request, views};
+use super::connection::Connection;
+use crate::client::{Failure, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Schedule {

@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::connection::{Connection, Paging};
-use crate::client::{Failure, Request, views};
+use super::connection::Connection;
+use crate::client::{Failure, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Tenants {

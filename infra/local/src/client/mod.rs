@@ -5,6 +5,7 @@
 //! happens there; [`request`] is what is sent, [`failure`] what is told when it does not
 //! work out; [`views`] and [`show`] are answers for people, made of [`text`] and [`picture`].
 
+mod arguments;
 mod failure;
 mod follow;
 mod own;
@@ -25,13 +26,12 @@ use ureq::http::{HeaderMap, Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
+pub use arguments::{Once, Options, Paging, Precondition, body};
 pub use failure::{Failure, Problem};
 pub use own::Caller;
 pub use request::Request;
 pub use show::deployment as show_deployment;
 pub use text::{Text, minor_digits, plain};
-
-use crate::cli::Paging;
 
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -7,8 +7,7 @@ use serde_json::Value;
 use ureq::http::{Method, Request as HttpRequest, header};
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::Failure;
-use crate::cli::{Once, Options, Precondition, body};
+use super::{Failure, Once, Options, Precondition, body};
 
 /// What is asked of the API.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use super::books::Books;
 use super::{Context, Rejection, subscriptions};
 use crate::actor::{Actor, Authority};
 use crate::aggregate::{Aggregate, Change};
-use crate::clock::{Action, NextAction, Rung, next_action, upcoming};
+use crate::clock::{Action, Rung, next_action};
 use crate::event::{Event, EventKind};
 use crate::invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, Payment};
 use crate::lifecycle::State;
@@ -17,8 +17,8 @@ use crate::values::{InvoiceNumber, Notes, Reason, SubscriptionAddonId, Timestamp
 const BILLING_ACTOR: &str = "system:billing";
 /// The most open invoices that the clock lets a deployment have.
 pub const MAX_OPEN_INVOICES_BY_CLOCK: usize = 200;
-/// The most invoices that one commit gives up.
-pub const MAX_GIVEN_UP_AT_ONCE: usize = 40;
+/// The most invoices that one commit gives up. A store that counts figures adds two writes for each month that one was due in.
+pub const MAX_GIVEN_UP_AT_ONCE: usize = 25;
 /// The most invoices that a deployment can have which were given up and not paid since.
 pub const MAX_UNCOLLECTIBLE_INVOICES: usize = 200;
 
@@ -170,27 +170,31 @@ pub fn step(aggregate: &Aggregate, policy: Option<DunningPolicy>, now: Timestamp
     Ok(Some(change))
 }
 
-/// The next invoice that the clock issues as things stand, and when: of the next period, or of the end of a subscription.
-/// What would go before it, such as a payment or a rung of the ladder, is left out.
-#[must_use]
-pub fn next_invoice(aggregate: &Aggregate) -> Option<(Timestamp, Invoice)> {
-    let issues = |action| {
-        matches!(
-            action,
-            Action::CancelSubscription | Action::EndTrial | Action::Resume | Action::ChangePlan | Action::Renew
-        )
-    };
-    let actor = Actor { id: BILLING_ACTOR.to_owned(), authority: Authority::Billing };
-    let mut ahead = upcoming(aggregate).into_iter().filter(|next| issues(next.action));
-    ahead.find_map(|NextAction { action, at }| {
-        let at = at.max(aggregate.deployment.updated_at);
-        let context = Context { aggregate, actor: &actor, policy: None, at };
-        let events = events_of(&context, action, at).ok().flatten()?;
-        events.into_iter().find_map(|event| match event.kind {
-            EventKind::InvoiceOpened { invoice, .. } => Some((at, invoice)),
+/// The most steps of the clock that are taken to find the next invoice.
+const MAX_STEPS_AHEAD: usize = 24;
+
+/// The invoices that the clock issues next, and when, if the open ones are paid in time and nothing else happens. They are
+/// several if charges of more than one currency fall due together.
+///
+/// # Errors
+/// A [`Rejection`] if a limit forbids a step on the way.
+pub fn next_invoices(aggregate: &Aggregate) -> Result<Option<(Timestamp, Vec<Invoice>)>, Rejection> {
+    let mut ahead = aggregate.clone();
+    ahead.deployment.open_invoices.clear();
+    for _ in 0..MAX_STEPS_AHEAD {
+        let Some(next) = next_action(&ahead) else { break };
+        let Some(change) = step(&ahead, None, next.at)? else { break };
+        let issued = change.events.iter().filter_map(|event| match &event.kind {
+            EventKind::InvoiceOpened { invoice, .. } => Some(invoice.clone()),
             _ => None,
-        })
-    })
+        });
+        let issued: Vec<Invoice> = issued.collect();
+        if !issued.is_empty() {
+            return Ok(Some((next.at, issued)));
+        }
+        ahead = change.after;
+    }
+    Ok(None)
 }
 
 /// What a step does that is due at `due_at`.

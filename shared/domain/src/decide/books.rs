@@ -2,11 +2,12 @@
 //! they follow from each other. A credit comes first, what it frees settles open invoices, then invoices are issued.
 
 use super::{Context, Rejection};
-use crate::charge::{Charge, ChargeId};
+use crate::charge::Charge;
 use crate::deployment::Deployment;
-use crate::entry::{Entry, add_balance};
+use crate::entry::Entry;
 use crate::event::{Event, EventKind};
-use crate::invoice::{Invoice, InvoiceStatus, Line};
+use crate::invoice::{Invoice, InvoiceStatus};
+use crate::line::{ChargeId, Line};
 use crate::money::{Currency, sum};
 use crate::policy::DunningPolicy;
 use crate::subscription::{MAX_CHARGES_IN_PERIOD, Subscription, SubscriptionAddon, end_of_second};
@@ -212,7 +213,7 @@ impl<'a> Books<'a> {
             closed_at: is_settled.then_some(at),
             version: self.sequence(),
         };
-        let used = add_balance(&mut self.deployment, currency, -balance_cents);
+        let used = self.deployment.add_balance(currency, -balance_cents);
         debug_assert!(used.is_some(), "what is used of a balance is at most that balance");
         self.deployment.open_invoices.extend(invoice.as_open());
         self.invoices.push(invoice);
@@ -250,7 +251,7 @@ impl<'a> Books<'a> {
     }
 
     fn enter(&mut self, entry: Entry) {
-        if entry.apply(&mut self.deployment).is_none() {
+        if self.deployment.enter(&entry).is_none() {
             unreachable!("an entry made from a deployment's books follows from them");
         }
         self.entries.push(entry);

@@ -2,10 +2,10 @@
 //! only after it was admitted here.
 
 use super::{ChangePlan, Command, Context, Effective, Proration, Rejection, Subscribe, UpdateDeployment};
-use crate::actor::{Actor, Authority};
+use crate::actor::{Actor, Authority, Grant};
 use crate::catalog::{CatalogStatus, Plan, PlanVersion};
 use crate::lifecycle::State;
-use crate::powers::{Grant, Power};
+use crate::powers::Power;
 use crate::subscription::{PlanTerms, Subscription};
 use crate::values::Timestamp;
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub(super) use super::fixtures::at;
 use super::fixtures::{actor, priced_addon, priced_plan};
 use super::*;
-use crate::invoice::LineKind;
+use crate::line::LineKind;
 use crate::{
     AnchorMode, Currency, DunningPolicy, Interval, IntervalPrices, InvoiceNumber, MAX_PRICE_CENTS, Plan,
     SubscriptionId, SubscriptionStatus, allowed_transitions, audit, sum,

@@ -1,0 +1,34 @@
+# The daily loop. `just` is at https://just.systems; every recipe is one or two commands that can be typed as well.
+
+# List the recipes.
+default:
+    @just --list
+
+# Format, and mend what clippy can mend.
+fix:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+# Format check and lint, as CI does.
+lint:
+    bash .ci/run lint
+
+# Test the rules alone: seconds.
+rules:
+    cargo test -p arcadia-domain
+
+# Test one promise: a file of tests/it, or a test in it.
+promise name:
+    cargo test -p arcadia-tests --test it -- {{ name }}
+
+# Write every generated document anew, in the order in which they depend on each other.
+docs:
+    bash infra/ci/generate-docs
+
+# Take the screenshots of docs/console.md anew.
+pictures:
+    UPDATE_DOCS=1 UPDATE_PICTURES=1 cargo test -p arcadia-tests --test it -- console_pictures
+
+# Everything that must hold before a change is merged.
+ci:
+    bash .ci/run

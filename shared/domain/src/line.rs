@@ -1,0 +1,105 @@
+//! Lines: what is charged and what is credited, each naming its charge.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::invalid::InvalidValue;
+use super::money::Currency;
+use super::values::{ShortCode, Timestamp};
+
+/// Names a charge of a deployment: the first event of the commit that made it, and its place in that commit. Written
+/// `12-0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ChargeId {
+    /// The sequence of the first event of its commit.
+    pub sequence: u64,
+    /// Its place among the charges of that commit, from 0.
+    pub place: u32,
+}
+
+impl fmt::Display for ChargeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.sequence, self.place)
+    }
+}
+
+impl FromStr for ChargeId {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let invalid = InvalidValue { code: "invalid_charge_id", detail: "must be a charge's id such as 12-0" };
+        let (sequence, place) = text.split_once('-').ok_or_else(|| invalid.clone())?;
+        match (sequence.parse(), place.parse()) {
+            (Ok(sequence), Ok(place)) => Ok(Self { sequence, place }),
+            (Err(_), _) | (_, Err(_)) => Err(invalid),
+        }
+    }
+}
+
+impl TryFrom<String> for ChargeId {
+    type Error = InvalidValue;
+
+    fn try_from(text: String) -> Result<Self, InvalidValue> {
+        text.parse()
+    }
+}
+
+impl From<ChargeId> for String {
+    fn from(id: ChargeId) -> Self {
+        id.to_string()
+    }
+}
+
+#[cfg(feature = "json-schema")]
+impl schemars::JsonSchema for ChargeId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ChargeId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Names a charge of a deployment: the first event of the commit that made it, and its place in that commit.",
+            "type": "string",
+            "pattern": "^[0-9]+-[0-9]+$",
+            "examples": ["12-0"],
+        })
+    }
+}
+
+/// What a line charges for or takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub enum LineKind {
+    /// Charges for the plan.
+    PlanCharge,
+    /// Takes back what was charged for the plan and not used.
+    PlanCredit,
+    /// Charges for an add-on.
+    AddonCharge,
+    /// Takes back what was charged for an add-on and not used.
+    AddonCredit,
+}
+
+/// An amount for a span of time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct Line {
+    /// The charge that it makes, or takes back.
+    pub charge: ChargeId,
+    /// What it is for.
+    pub kind: LineKind,
+    /// The plan's or add-on's code.
+    pub code: ShortCode,
+    /// In minor units; negative for a credit.
+    pub amount_cents: i64,
+    /// The currency of the amount.
+    pub currency: Currency,
+    /// The first moment that it covers.
+    pub from: Timestamp,
+    /// The first moment that it no longer covers.
+    pub to: Timestamp,
+}
