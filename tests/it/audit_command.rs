@@ -54,7 +54,7 @@ async fn an_audit_adds_up_the_books_and_names_what_was_written_past_the_product(
     update.send().await.expect("an update by the test");
     let (code, out, err) = audit(&[]);
     assert_eq!(code, Some(1), "{out}{err}");
-    assert!(out.contains(&format!("{}: invoice {invoice} is not what the events up to 3 make it", ids[0])), "{out}");
+    assert!(out.contains(&format!("{}: invoice {invoice} differs from the history up to event 3", ids[0])), "{out}");
     assert!(out.starts_with("2 deployments, 6 events, 2 invoices audited\n"), "{out}");
     assert!(err.contains("the books of 1 deployments do not hold"), "{err}");
 }

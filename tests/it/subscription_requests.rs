@@ -26,7 +26,7 @@ const CHANGE_INVOICE: &[&str] = &["GetItem", "Query", "TransactWriteItems"];
 pub fn lines(id: &str, is_running: bool) -> Vec<Line> {
     let mut lines = catalog_lines();
     lines.extend(policy_lines());
-    lines.extend(subscription_lines(id));
+    lines.extend(subscription_lines(id, is_running));
     lines
 }
 
@@ -127,7 +127,7 @@ fn void_line(id: &str, outcome: (u16, &[&'static str], usize)) -> Line {
     call("void_invoice", Method::POST, format!("/deployments/{id}/invoices/{{number}}/void"), Value::Null, outcome)
 }
 
-fn subscription_lines(id: &str) -> Vec<Line> {
+fn subscription_lines(id: &str, is_running: bool) -> Vec<Line> {
     let at = |rest: &str| format!("/deployments/{id}{rest}");
     let transition = |to_state: &str, outcome| {
         call("transition_deployment", Method::POST, at("/transition"), json!({"to_state": to_state}), outcome)

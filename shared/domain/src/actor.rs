@@ -1,19 +1,20 @@
-//! Who does something, and with what authority. Which tenant they may see is [`arcadia_functions::auth`]'s concern.
+//! Actors and their authority. Which tenants a caller can see is not here: [`super::scope`] has the rule, and
+//! [`arcadia_functions::auth`] applies it to a token.
 
 use serde::{Deserialize, Serialize};
 
-/// What a caller may do, whoever they are.
+/// The role of a caller; it decides what the caller may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum Authority {
-    /// An operator: sees all tenants, makes every move of the lifecycle map.
+    /// An operator of the platform: sees all tenants and may make every move of the lifecycle map.
     PlatformAdmin,
-    /// A payment provider's callback: records payments and nothing else.
+    /// A payment provider's callback: only records payments.
     PaymentProvider,
-    /// What runs the deployments: records their cloud resources and nothing else.
+    /// The system that runs deployments: only records their cloud resources.
     DataPlane,
-    /// One of a tenant's own users.
+    /// A user of a tenant.
     TenantUser,
     /// The scheduled billing functions.
     Billing,
@@ -24,7 +25,7 @@ impl Authority {
     pub const ALL: [Self; 5] =
         [Self::PlatformAdmin, Self::PaymentProvider, Self::DataPlane, Self::TenantUser, Self::Billing];
 
-    /// The name in tokens and answers.
+    /// The name in tokens and responses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,16 +43,16 @@ impl Authority {
 pub struct Actor {
     /// The token's subject, or `system:billing`.
     pub id: String,
-    /// What they may do.
+    /// The actor's role.
     pub authority: Authority,
 }
 
-/// How far a role may use a power.
+/// Whether a role may use a power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     /// Always.
     Always,
-    /// Only so far as these words say.
+    /// Only under the condition that this text states.
     Limited(&'static str),
     /// Never.
     Never,

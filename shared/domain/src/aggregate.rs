@@ -1,7 +1,7 @@
-//! A deployment with all that decisions about it rest on, and how events bring it from one state to the next.
+//! The aggregate: a deployment with the records that decisions need, and how events change it. Decisions themselves
+//! are in [`super::decide()`].
 //!
-//! A new state is always made by applying events to the old one, here as in a replay of the whole history, so that the
-//! two cannot disagree.
+//! A decision and a replay of the whole history use the same [`Aggregate::apply`], so the two cannot disagree.
 
 use super::deployment::{Deployment, Template};
 use super::event::{Changed, Event, EventKind, Updated};
@@ -14,12 +14,12 @@ use super::subscription::{Subscription, SubscriptionAddon};
 use super::values::{DeploymentId, InvoiceNumber, ShortCode, SubscriptionAddonId, Timestamp};
 use super::versions::Versions;
 
-/// A deployment as one query reads it.
+/// A deployment with its subscription and add-ons, as one Query reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aggregate {
     /// The deployment itself.
     pub deployment: Deployment,
-    /// Its subscription, live or the last one.
+    /// Its live subscription, or else its last one.
     pub subscription: Option<Subscription>,
     /// The add-ons of that subscription, oldest first.
     pub addons: Vec<SubscriptionAddon>,
@@ -27,50 +27,49 @@ pub struct Aggregate {
     pub versions: Versions,
 }
 
-/// What is to be written, all of it or nothing: whatever differs between `before` and `after`, and what goes with it.
+/// A change to write in one transaction: the difference between `before` and `after`, and the records that go with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What the decision rests on; `None` for a deployment that must not exist yet.
+    /// The aggregate that the decision read; `None` if the change creates the deployment.
     pub before: Option<Aggregate>,
-    /// What it will be.
+    /// The aggregate after the change.
     pub after: Aggregate,
-    /// What happened, in order.
+    /// The events of the change, in order.
     pub events: Vec<Event>,
-    /// A resource as it will be.
+    /// The cloud resource that the change writes, as it is afterwards.
     pub resource: Option<Resource>,
-    /// The version of that resource that the decision rests on; `None` for a new one.
+    /// The version of that resource that the decision read; `None` for a new resource.
     pub resource_read: Option<u64>,
-    /// Whether the tenant may have no account yet, so that one is opened unless it has.
+    /// Whether to open the tenant's account if it has none yet.
     pub opens_account: bool,
-    /// The plan whose one trial the tenant takes up.
+    /// The plan whose trial the tenant uses with this change; each tenant has one per plan.
     pub trial_of: Option<ShortCode>,
-    /// An invoice that was read, as it will be. New ones, those given up and those that an entry names follow from the
-    /// events.
+    /// The invoice that the decision read, as it is afterwards. Writes to all other invoices follow from the events.
     pub invoice: Option<Invoice>,
-    /// The version of that invoice that the decision rests on.
+    /// The version of that invoice that the decision read.
     pub invoice_read: Option<u64>,
 }
 
 impl Change {
-    /// Whether it issues an invoice, which goes by the tenant's policy.
+    /// Whether it issues an invoice. An invoice uses the tenant's dunning policy.
     #[must_use]
     pub fn issues_invoice(&self) -> bool {
         self.events.iter().any(|event| matches!(event.kind, EventKind::InvoiceOpened { .. }))
     }
 }
 
-/// Why a list of events is no deployment's history.
+/// Why a list of events is not the history of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     /// There is no event, or the first is not `created`.
-    #[error("a history begins with `created`")]
+    #[error("a history must begin with `created`")]
     NotCreated,
     /// An event is missing or out of order.
     #[error("event {expected} is missing, found {found}")]
     Gap {
-        /// The sequence that should have come.
+        /// The sequence that was expected.
         expected: u64,
-        /// The sequence that came.
+        /// The sequence that was found.
         found: u64,
     },
     /// An event does not follow from the state before it.
@@ -81,10 +80,10 @@ pub enum ReplayError {
     },
 }
 
-/// Folds a deployment's whole history, oldest first, into its present state.
+/// Applies a deployment's whole history, oldest event first, and returns its present state.
 ///
 /// # Errors
-/// [`ReplayError`] if the events are not numbered 1..n or contradict each other.
+/// [`ReplayError`] if the events are not numbered 1 to n, or contradict each other.
 pub fn replay(id: DeploymentId, events: &[Event]) -> Result<Aggregate, ReplayError> {
     let (first, rest) = events.split_first().ok_or(ReplayError::NotCreated)?;
     let mut aggregate = created(id, first)?;
@@ -94,11 +93,12 @@ pub fn replay(id: DeploymentId, events: &[Event]) -> Result<Aggregate, ReplayErr
     Ok(aggregate)
 }
 
-/// How many months a year has.
+/// Months in a year.
 const MONTHS: i64 = 12;
 
 impl Aggregate {
-    /// The recurring revenue, in minor units a year.
+    /// Its recurring revenue, in minor units per year: the prices of plan and add-ons for one interval, times the
+    /// intervals of a year. `None` unless it is active or past due with a live subscription outside its trial.
     #[must_use]
     pub fn recurring(&self) -> Option<(Currency, i64)> {
         let pays = matches!(self.deployment.state, State::Active | State::PastDue);
@@ -108,13 +108,13 @@ impl Aggregate {
         Some((live.terms.currency, cents.checked_mul(times)?))
     }
 
-    /// The subscription, if it is not over.
+    /// Its subscription, if that is live.
     #[must_use]
     pub fn live_subscription(&self) -> Option<&Subscription> {
         self.subscription.as_ref().filter(|s| s.is_live())
     }
 
-    /// Brings it from the state before `event` to the state after it.
+    /// Applies `event`, the next one of the history.
     ///
     /// # Errors
     /// [`ReplayError`] if the event is not the next one, or contradicts the state.
@@ -132,7 +132,8 @@ impl Aggregate {
         if was_held_up && !self.deployment.is_overdue(event.occurred_at) {
             self.deployment.release(event.occurred_at);
         }
-        // As the table has them: ids made within one millisecond, or by a clock that runs behind, do not sort as made.
+        // Sorted by id, as the table returns them: ids made within one millisecond, or by a clock that runs behind, do
+        // not sort in the order of creation.
         self.addons.sort_unstable_by_key(|addon| addon.id);
         let old = (subscription.as_ref(), addons.as_slice());
         self.versions.record(event.sequence, old, (self.subscription.as_ref(), &self.addons));
@@ -142,7 +143,7 @@ impl Aggregate {
         Ok(())
     }
 
-    /// `None` if the event contradicts the state.
+    /// Returns `None` if the event contradicts the state.
     fn apply_kind(&mut self, event: &Event) -> Option<()> {
         let deployment = &mut self.deployment;
         match &event.kind {
@@ -225,7 +226,7 @@ impl Aggregate {
     }
 }
 
-/// What is left to pay changes of an invoice that is open, or was given up.
+/// Sets the amount due of an open or uncollectible invoice.
 fn receive_payment(deployment: &mut Deployment, number: &InvoiceNumber, due_cents: i64) -> Option<()> {
     let Deployment { open_invoices, uncollectible_invoices, .. } = deployment;
     let mut owed = open_invoices.iter_mut().chain(uncollectible_invoices.iter_mut());

@@ -1,4 +1,4 @@
-//! What needs a person: deployments that nothing moves on by itself, each since a moment.
+//! The reasons for which a deployment needs a person. The traces of them are stored by [`arcadia_store`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,13 +15,13 @@ use super::values::Timestamp;
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum Attention {
-    /// It is held: the clock does not change its state.
+    /// A hold is on it: no scheduled step changes its state.
     Held,
-    /// It is cancelled, and cloud resources of it still run.
+    /// It is cancelled and still has live cloud resources.
     CancelledWithResources,
-    /// A step of the clock failed, and the sweep leaves the deployment alone for an hour.
+    /// A scheduled step failed, and the sweep leaves the deployment alone for an hour.
     Postponed,
-    /// An event of it could not be published.
+    /// One of its events could not be published.
     NotPublished,
 }
 
@@ -29,7 +29,7 @@ impl Attention {
     /// Every reason.
     pub const ALL: [Self; 4] = [Self::Held, Self::CancelledWithResources, Self::Postponed, Self::NotPublished];
 
-    /// The reasons that follow from the state of a deployment.
+    /// The reasons that follow from a deployment's own record. The others are left by a failed function.
     pub const OF_STATE: [Self; 2] = [Self::Held, Self::CancelledWithResources];
 
     /// The name on the wire and in the table.
@@ -43,7 +43,8 @@ impl Attention {
         }
     }
 
-    /// Since when a deployment needs a person for this reason, as far as its state says so.
+    /// When this reason began to apply to a deployment. `None` if it does not apply, or does not follow from the
+    /// deployment's own record.
     #[must_use]
     pub fn since(self, deployment: &Deployment) -> Option<Timestamp> {
         let Deployment { state, state_since, live_resources, held_since, .. } = deployment;

@@ -1,8 +1,9 @@
-//! The audit: whether the books of a deployment hold at every moment of its history, by an account that is kept here a
-//! second time, from what the events name.
+//! The audit: checks that the books of a deployment add up after every event of its history. It keeps its own account
+//! from the events and compares it with the deployment's records. It repairs nothing.
 //!
-//! The law, per currency: charged - credited = received - paid back + granted + open + given up + forgiven + waiting -
-//! balance. Nothing is paid back, granted or forgiven yet.
+//! The rule, for each currency: charged - credited = received - paid back + granted + open + given up + forgiven +
+//! waiting - balance. The product does not pay back, grant or forgive yet, so those terms are zero and [`Totals`] has
+//! no field for them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,47 +23,47 @@ use super::values::{DeploymentId, InvoiceNumber, Timestamp};
 /// The books of a deployment in one currency, in minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
-    /// Lines of invoices that are not void, and charges that wait.
+    /// Lines of invoices that are not void, and waiting charges.
     pub charged_cents: i64,
     /// Credits on invoices that are not void.
     pub credited_cents: i64,
-    /// Payments.
+    /// Payments received.
     pub received_cents: i64,
-    /// What is due on open invoices.
+    /// The amount due on open invoices.
     pub open_cents: i64,
-    /// What is due on invoices that were given up.
+    /// The amount due on uncollectible invoices.
     pub given_up_cents: i64,
-    /// Charges that wait for an invoice.
+    /// Charges that are not on an invoice yet.
     pub waiting_cents: i64,
-    /// What was paid and is not owed.
+    /// The balance: credits of settled charges that have not been used yet.
     pub balance_cents: i64,
 }
 
-/// What an audit found to be in order.
+/// The account of a history that passed the audit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audit {
     /// The books as they are now, by currency.
     pub totals: BTreeMap<Currency, Totals>,
-    /// Every invoice as the history makes it.
+    /// Every invoice, as it follows from the history.
     pub invoices: BTreeMap<InvoiceNumber, Invoice>,
     waiting: BTreeMap<ChargeId, Line>,
-    /// How many invoices balance has settled in the present commit.
+    /// How many times balance was used in the commit at hand.
     settled: usize,
-    /// What each standing charge for the plan covers.
+    /// The time that each charge for the plan covers.
     covered: BTreeMap<ChargeId, Covered>,
 }
 
-/// A charge for the plan, and until when it counts.
+/// A charge for the plan, and the end of the time that it covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Covered {
     line: Line,
     to: Timestamp,
 }
 
-/// A law that a history breaks.
+/// A rule that a history breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// The events are no history.
+    /// The events are not a history.
     #[error(transparent)]
     Replay(#[from] ReplayError),
     /// The two sides of the books differ.
@@ -72,35 +73,35 @@ pub enum Violation {
         sequence: u64,
         /// The currency.
         currency: Currency,
-        /// Both sides.
+        /// The totals of both sides.
         totals: Totals,
     },
-    /// A credit takes back more than stands of its charge, or a charge that does not stand.
-    #[error("event {sequence} credits more of charge {charge} than stands of it")]
+    /// A credit exceeds what remains of its charge, or names a charge that does not exist.
+    #[error("event {sequence} credits more than remains of charge {charge}")]
     Credit {
         /// The event.
         sequence: u64,
         /// The charge.
         charge: ChargeId,
     },
-    /// A moment is charged for the plan that was charged before and not given back.
-    #[error("event {sequence} charges for the plan what charge {charge} covers already")]
+    /// A charge for the plan covers time that an earlier charge covers and no credit returned.
+    #[error("event {sequence} charges for the plan again: charge {charge} already covers that time")]
     ChargedTwice {
         /// The event.
         sequence: u64,
         /// The earlier charge.
         charge: ChargeId,
     },
-    /// Balance stands beside an open invoice of its currency.
-    #[error("after event {sequence} there is balance beside an open invoice in {currency}")]
+    /// There is balance although an open invoice of its currency could use it.
+    #[error("after event {sequence} the balance in {currency} is unused although an invoice is open")]
     IdleBalance {
         /// The event.
         sequence: u64,
         /// The currency.
         currency: Currency,
     },
-    /// A record is not what the history makes it.
-    #[error("{what} is not what the events up to {sequence} make it")]
+    /// A record differs from the history.
+    #[error("{what} differs from the history up to event {sequence}")]
     Differs {
         /// The event.
         sequence: u64,
@@ -112,7 +113,7 @@ pub enum Violation {
 /// Audits a deployment's whole history, oldest event first.
 ///
 /// # Errors
-/// The first [`Violation`].
+/// The first [`Violation`] of the history.
 pub fn audit(id: DeploymentId, events: &[Event]) -> Result<Audit, Violation> {
     let mut audit = Audit::default();
     let (first, rest) = events.split_first().ok_or(ReplayError::NotCreated)?;
@@ -130,10 +131,10 @@ pub fn audit(id: DeploymentId, events: &[Event]) -> Result<Audit, Violation> {
 }
 
 impl Audit {
-    /// Compares the invoices that are stored with those that the history makes.
+    /// Compares the stored invoices with those that follow from the history.
     ///
     /// # Errors
-    /// [`Violation::Differs`] for the first that differs, is missing, or should not be there.
+    /// [`Violation::Differs`] for the first invoice that differs, is missing or should not exist.
     pub fn compare(&self, sequence: u64, stored: &[Invoice]) -> Result<(), Violation> {
         let differs = |what: String| Violation::Differs { sequence, what };
         for invoice in stored {
@@ -142,7 +143,7 @@ impl Audit {
             }
         }
         let missing = self.invoices.keys().find(|number| !stored.iter().any(|invoice| invoice.number == **number));
-        missing.map_or(Ok(()), |number| Err(differs(format!("the missing invoice {number}"))))
+        missing.map_or(Ok(()), |number| Err(differs(format!("invoice {number} (missing)"))))
     }
 
     fn enter(&mut self, event: &Event) -> Result<(), Violation> {
@@ -190,7 +191,7 @@ impl Audit {
         Ok(())
     }
 
-    /// Notes what time a charge for the plan covers.
+    /// Records the time that a charge for the plan covers.
     fn cover(&mut self, sequence: u64, line: &Line) -> Result<(), Violation> {
         if line.kind != LineKind::PlanCharge || line.amount_cents == 0 {
             return Ok(());
@@ -202,7 +203,7 @@ impl Audit {
         Ok(())
     }
 
-    /// Notes that a credit ends what its charge covers.
+    /// Ends the time that a charge covers where its credit begins.
     fn uncover(&mut self, credit: &Line) {
         if let Some(covered) = self.covered.get_mut(&credit.charge) {
             covered.to = credit.from;
@@ -240,7 +241,7 @@ impl Audit {
         Err(Violation::Unbalanced { sequence: deployment.version, currency: *currency, totals: *totals })
     }
 
-    /// What the deployment and its subscription keep of the books is what the events make it.
+    /// Checks the deployment's and the subscription's own records against the account.
     fn check_records(&self, aggregate: &Aggregate) -> Result<(), Violation> {
         let deployment = &aggregate.deployment;
         let sequence = deployment.version;
@@ -256,7 +257,7 @@ impl Audit {
             return Err(differs("the list of open invoices"));
         }
         if owed(InvoiceStatus::Uncollectible) != listed(&deployment.uncollectible_invoices) {
-            return Err(differs("the list of invoices that were given up"));
+            return Err(differs("the list of uncollectible invoices"));
         }
         let recorded = aggregate.subscription.iter().flat_map(|s| s.waiting());
         let recorded: BTreeMap<_, _> = recorded.map(|charge| (charge.id, charge.amount_cents)).collect();
@@ -274,7 +275,7 @@ impl Audit {
         }
         for balance in &deployment.balances {
             let currency = balance.currency;
-            // Of more open invoices than one commit settles, the clock's next step settles the rest.
+            // One commit settles at most MAX_SETTLED_INVOICES; the next scheduled step settles the rest.
             let is_idle = self.settled < MAX_SETTLED_INVOICES;
             let is_open = deployment.open_invoices.iter().any(|open| open.currency == currency);
             if balance.amount_cents <= 0 || (is_open && is_idle) {
@@ -285,10 +286,10 @@ impl Audit {
     }
 }
 
-/// Brings invoices from the state before an event to the state after it.
+/// Applies an event to the invoices of its deployment.
 ///
 /// # Errors
-/// The number of an invoice that the event names and that is not there.
+/// The number of an invoice that the event names and that is missing.
 pub fn follow_invoices(invoices: &mut BTreeMap<InvoiceNumber, Invoice>, event: &Event) -> Result<(), InvoiceNumber> {
     let (version, at) = (event.sequence, event.occurred_at);
     match &event.kind {
@@ -369,7 +370,7 @@ impl Totals {
         self.balance_cents += other.balance_cents;
     }
 
-    /// Whether both sides are the same.
+    /// Whether both sides of the rule in the module documentation are equal.
     #[must_use]
     pub const fn balance(&self) -> bool {
         self.charged_cents - self.credited_cents
@@ -378,8 +379,8 @@ impl Totals {
 }
 
 impl Covered {
-    /// Whether another charge covers a part of the same time that is worth something. What a second has begun of is
-    /// charged on both sides of a change, and a credit that comes to nothing is not written down.
+    /// Whether another charge covers a part of the same time that is worth at least one minor unit. A started second is
+    /// charged on both sides of a change, and a credit of zero is not recorded, so smaller overlaps are allowed.
     fn is_charged_again_by(&self, line: &Line) -> bool {
         let shared = self.to.min(line.to) - self.line.from.max(line.from);
         let whole = self.line.to - self.line.from;
@@ -388,7 +389,8 @@ impl Covered {
     }
 }
 
-/// What stands of a charge on an invoice, in minor units; negative if it is not there, or more than it was credited.
+/// What remains of a charge on an invoice after its credits, in minor units. Negative if the invoice does not have the
+/// charge, or if the credits exceed it.
 fn stands_cents(invoice: &Invoice, charge: ChargeId) -> i64 {
     let line = invoice.lines.iter().find(|line| line.charge == charge);
     let credited: i64 =

@@ -1,4 +1,5 @@
-//! The catalog: what can be bought now. What was bought is copied into [`super::subscription`] and lives on there.
+//! The catalog: plans, plan versions and add-ons on sale. A purchase copies its terms into [`super::subscription`];
+//! later changes of the catalog do not affect it.
 
 use std::collections::BTreeMap;
 
@@ -9,36 +10,36 @@ use super::money::Currency;
 use super::period::Interval;
 use super::values::{DisplayName, ShortCode, Timestamp};
 
-/// The most that one add-on can grant of its unit.
+/// The largest quantity of an add-on, in its unit.
 pub const MAX_QUANTITY: i64 = 1_000_000_000;
 /// The longest trial of a plan version, in days.
 pub const MAX_TRIAL_DAYS: i64 = 730;
 
-/// Whether something can be newly bought.
+/// Whether a plan or add-on can be bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum CatalogStatus {
-    /// It can.
+    /// It is on sale.
     #[default]
     Active,
-    /// It cannot; what runs on it is untouched.
+    /// It is not on sale. Existing subscriptions keep it.
     Retired,
 }
 
-/// A plan: a name under which versions are published.
+/// A plan of the catalog. Its prices are in its published versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Plan {
-    /// Its identity, for good.
+    /// Its unique code; it never changes.
     pub code: ShortCode,
-    /// What people call it.
+    /// Its display name.
     pub name: DisplayName,
-    /// Whether it can be newly bought.
+    /// Whether it is on sale.
     pub status: CatalogStatus,
-    /// The version that a new subscription gets; none before the first publication.
+    /// The version that new subscriptions get; null before the first publication.
     pub newest_version: Option<PlanVersion>,
-    /// How often the record changed, 1 after creation.
+    /// The number of the record's revisions: 1 after creation.
     pub revision: u64,
     /// When it was created.
     pub created_at: Timestamp,
@@ -46,51 +47,51 @@ pub struct Plan {
     pub updated_at: Timestamp,
 }
 
-/// What a plan costs. Published once and never changed.
+/// A published price of a plan. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct PlanVersion {
-    /// The plan.
+    /// The code of the plan.
     pub plan_code: ShortCode,
-    /// Its place among the plan's versions: 1, 2, 3 and so on.
+    /// Its number among the plan's versions: 1, 2, 3 and so on.
     pub version: u32,
     /// The price of one interval, in minor units.
     pub price_cents: i64,
     /// The currency of the price.
     pub currency: Currency,
-    /// How often it is charged.
+    /// How often the price is charged.
     pub interval: Interval,
-    /// How many days a tenant's first subscription to the plan is free.
+    /// The length of the trial, in days; 0 for none. A tenant has one trial for each plan.
     pub trial_days: u32,
     /// When it was published.
     pub published_at: Timestamp,
 }
 
-/// Prices in minor units that depend on the interval of the plan.
+/// Prices in minor units, by the interval of the plan.
 pub type IntervalPrices = BTreeMap<Interval, i64>;
 
-/// Something that a subscription can have on top of its plan.
+/// An add-on: an extra that can be attached to a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Addon {
-    /// Its identity, for good.
+    /// Its unique code; it never changes.
     pub code: ShortCode,
-    /// What people call it.
+    /// Its display name.
     pub name: DisplayName,
-    /// What it costs each interval of a plan whose interval has no price of its own here, in minor units.
+    /// The price of one interval, in minor units, for intervals that `interval_prices` does not list.
     pub price_cents: i64,
-    /// What it costs each interval of a plan of that interval, in minor units.
+    /// The price of one interval, in minor units, by the interval of the plan.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub interval_prices: IntervalPrices,
-    /// The currency of the price.
+    /// The currency of the prices.
     pub currency: Currency,
     /// How many units it grants.
     pub quantity: i64,
-    /// The unit, such as `GB`.
+    /// The unit of the quantity, such as `GB`.
     pub unit: DisplayName,
-    /// Whether it can be newly bought.
+    /// Whether it is on sale.
     pub status: CatalogStatus,
-    /// How often the record changed, 1 after creation.
+    /// The number of the record's revisions: 1 after creation.
     pub revision: u64,
     /// When it was created.
     pub created_at: Timestamp,
@@ -111,7 +112,7 @@ impl std::str::FromStr for CatalogStatus {
 }
 
 impl Plan {
-    /// The plan with one more version, numbered after the newest, and that version.
+    /// Returns the plan with a new newest version, and that version. `price_cents` is in minor units.
     #[must_use]
     pub fn publish(
         &self,

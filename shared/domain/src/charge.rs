@@ -1,7 +1,7 @@
-//! Charges: what a subscription was billed for, recorded one by one, so that every credit can name what it takes back.
+//! Charges: the amounts that a subscription was billed, recorded one by one, so that every credit names its charge.
 //!
-//! The record holds what still matters: charges that wait for an invoice, and invoiced ones of the current period, of
-//! which a part can still be given back. Older ones live on in the lines of their invoices and in the history.
+//! A subscription keeps the charges that can still change: those that wait for an invoice, and invoiced ones of the
+//! current period, which a credit can still take back. Older charges are in invoice lines and in the history.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,40 +9,40 @@ use super::line::{ChargeId, Line, LineKind};
 use super::money::Currency;
 use super::values::{InvoiceNumber, ShortCode, SubscriptionAddonId, Timestamp};
 
-/// A charge on the record of a subscription.
+/// A charge of a subscription: an amount for its plan or for one add-on, for a span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Charge {
-    /// Its identity.
+    /// Its unique id.
     pub id: ChargeId,
-    /// The attached add-on that it is for; null for the plan.
+    /// The add-on that it charges for; null for the plan.
     pub addon_id: Option<SubscriptionAddonId>,
     /// The code of the plan or add-on.
     pub code: ShortCode,
-    /// The price of a whole period that it is a part of, in minor units.
+    /// The price of a whole period, in minor units; the amount is a part of it.
     pub price_cents: i64,
-    /// What it comes to, in minor units. A credit of a charge that waits lowers this.
+    /// The amount, in minor units. A credit lowers it while the charge waits for an invoice.
     pub amount_cents: i64,
-    /// What was credited of it since it is on an invoice, in minor units.
+    /// The credits since it was invoiced, in minor units.
     pub credited_cents: i64,
     /// The currency of the amounts.
     pub currency: Currency,
-    /// The first moment that it covers.
+    /// The start of the span that it covers.
     pub from: Timestamp,
-    /// The first moment that it no longer covers.
+    /// The end of the span, exclusive.
     pub to: Timestamp,
-    /// The invoice that it is on; null while it waits for one.
+    /// The number of its invoice; null while it waits for one.
     pub invoice: Option<InvoiceNumber>,
 }
 
 impl Charge {
-    /// Whether it is for the plan, and not for an add-on.
+    /// Whether it charges for the plan rather than for an add-on.
     #[must_use]
     pub const fn is_of_plan(&self) -> bool {
         self.addon_id.is_none()
     }
 
-    /// Whether no invoice has it yet.
+    /// Whether it waits for an invoice.
     #[must_use]
     pub const fn waits(&self) -> bool {
         self.invoice.is_none()
@@ -55,7 +55,7 @@ impl Charge {
         self.entry(kind, self.amount_cents, self.from)
     }
 
-    /// The line of a credit that takes `amount_cents` of it back, for the time from `from` on.
+    /// The line of a credit of `amount_cents`, in minor units, for the time from `from` on.
     #[must_use]
     pub fn credit_line(&self, amount_cents: i64, from: Timestamp) -> Line {
         let kind = if self.is_of_plan() { LineKind::PlanCredit } else { LineKind::AddonCredit };

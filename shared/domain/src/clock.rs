@@ -1,4 +1,5 @@
-//! The clock: what happens to a deployment when time passes, and when.
+//! The schedule: the steps that a deployment takes as time passes, and when each is due. What a step does is in
+//! [`super::decide::step`]; the source of time is the caller's.
 
 use std::str::FromStr;
 
@@ -12,37 +13,37 @@ use super::policy::{DunningPolicy, days_after};
 use super::subscription::{Subscription, SubscriptionStatus};
 use super::values::Timestamp;
 
-/// A step that the clock takes by itself.
+/// A scheduled step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum Action {
     /// The subscription is cancelled as scheduled.
     CancelSubscription,
-    /// The trial ends: into billing with a subscription, into cancellation without.
+    /// The trial ends: billing begins with a subscription; without one, the deployment is cancelled.
     EndTrial,
     /// The pause ends.
     Resume,
-    /// Balance settles open invoices that it did not get to before.
+    /// Balance settles open invoices that were too many for an earlier commit.
     ApplyBalance,
     /// An invoice is overdue: the deployment becomes past due.
     MarkPastDue,
-    /// It stayed unpaid: the deployment is suspended.
+    /// The invoice is still unpaid: the deployment is suspended.
     Suspend,
-    /// It stayed unpaid still: the deployment is cancelled.
+    /// The invoice is still unpaid: the deployment is cancelled.
     CancelUnpaid,
-    /// The scheduled change of plan takes place, and the next period begins.
+    /// The scheduled change of plan takes effect, and the next period begins.
     ChangePlan,
     /// The next period begins.
     Renew,
-    /// Invoices of a cancelled deployment stayed unpaid: they are given up.
+    /// Unpaid invoices of a cancelled deployment are given up.
     GiveUp,
-    /// The cancelled deployment is put away for good.
+    /// The cancelled deployment is archived. This is final.
     Archive,
 }
 
 impl Action {
-    /// Every step, in the order in which those of one moment are taken.
+    /// Every step, in the order in which steps due at the same moment are taken.
     pub const ALL: [Self; 11] = [
         Self::CancelSubscription,
         Self::EndTrial,
@@ -75,7 +76,7 @@ impl Action {
         }
     }
 
-    /// Whether it is a step of the dunning ladder, of which the clock takes at most one a sweep.
+    /// Whether it is a rung of the dunning ladder. A sweep takes at most one rung of a deployment.
     #[must_use]
     pub fn is_dunning(self) -> bool {
         LADDER.iter().any(|rung| rung.action == self)
@@ -94,7 +95,7 @@ impl FromStr for Action {
     }
 }
 
-/// A step of the dunning ladder: what happens to a deployment whose oldest open invoice stays unpaid.
+/// A rung of the dunning ladder: a step for a deployment whose oldest open invoice stays unpaid.
 #[derive(Debug, Clone, Copy)]
 pub struct Rung {
     /// The step.
@@ -103,11 +104,11 @@ pub struct Rung {
     pub from: State,
     /// The state it enters.
     pub to: State,
-    /// What its event says.
+    /// The reason in its event.
     pub reason: &'static str,
-    /// How many days after the invoice's due date.
+    /// When it is due, in days after the invoice's due date.
     pub days_after_due: fn(&DunningPolicy) -> u32,
-    /// How many days after that date the rung before was due, if this one is climbed from it.
+    /// When the rung before was due, in days after the same date; `None` if no rung leads to this one's state.
     pub previous_days: Option<fn(&DunningPolicy) -> u32>,
 }
 
@@ -148,14 +149,14 @@ pub const LADDER: &[Rung] = &[
 ];
 
 impl Rung {
-    /// The step that leaves a state, if one does.
+    /// The rung that leaves a state, if there is one.
     #[must_use]
     pub fn from(state: State) -> Option<&'static Self> {
         LADDER.iter().find(|rung| rung.from == state)
     }
 
-    /// When it is due: its days after the due date, but never sooner after the rung before than the policy has them
-    /// apart, however late that was climbed.
+    /// When it is due: the policy's days after the invoice's due date. If the rung before was taken late, this one
+    /// still keeps the policy's distance from it.
     fn at(&self, policy: &DunningPolicy, due_at: Timestamp, state_since: Timestamp) -> Timestamp {
         let days = (self.days_after_due)(policy);
         let by_due_date = days_after(due_at, days);
@@ -164,7 +165,7 @@ impl Rung {
     }
 }
 
-/// What the clock will do next.
+/// A scheduled step and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct NextAction {
@@ -175,27 +176,27 @@ pub struct NextAction {
 }
 
 impl Aggregate {
-    /// The next step of the clock, and when it is due.
+    /// Its next scheduled step.
     #[must_use]
     pub fn next_action(&self) -> Option<NextAction> {
         next_action(self)
     }
 
-    /// Every dated step that lies ahead, the earliest first.
+    /// All its scheduled steps, the earliest first.
     #[must_use]
     pub fn upcoming(&self) -> Vec<NextAction> {
         upcoming(self)
     }
 }
 
-/// The earliest step that lies ahead; of those due at the same moment, the first in the order of [`Action`].
+/// The earliest scheduled step; of steps due at the same moment, the first in the order of [`Action`].
 #[must_use]
 pub fn next_action(aggregate: &Aggregate) -> Option<NextAction> {
     candidates(aggregate).min_by_key(|next| (next.at, next.action))
 }
 
-/// Every dated step that lies ahead as things stand, the earliest first, and with the next rung of the ladder all those
-/// above it.
+/// All scheduled steps, the earliest first, if nothing else changes the deployment. They include every rung of the
+/// dunning ladder from the next one on.
 #[must_use]
 pub fn upcoming(aggregate: &Aggregate) -> Vec<NextAction> {
     let Deployment { state, state_since, dunning_policy: policy, billing_action_suspended, .. } = &aggregate.deployment;
@@ -209,13 +210,13 @@ pub fn upcoming(aggregate: &Aggregate) -> Vec<NextAction> {
     }
     if let Some(subscription) = aggregate.subscription.as_ref().filter(|s| s.is_live()) {
         if subscription.in_trial() && subscription.pending_change.is_some() {
-            // It happens with the end of the trial.
+            // The change takes effect at the end of the trial.
             steps.extend(
                 trial_end(&aggregate.deployment, Some(subscription))
                     .map(|at| NextAction { action: Action::ChangePlan, at }),
             );
         }
-        // What would happen to a subscription once it has ended does not happen.
+        // A subscription takes no step after its end.
         let of_subscription = |action| match action {
             Action::Renew | Action::ChangePlan => true,
             Action::EndTrial => aggregate.deployment.state != State::Trial,
@@ -227,14 +228,14 @@ pub fn upcoming(aggregate: &Aggregate) -> Vec<NextAction> {
     steps
 }
 
-/// The steps that the present state leads to, each when it is due.
+/// The steps that follow from the present state, with their times.
 fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
     let Aggregate { deployment, subscription, .. } = aggregate;
     let subscription = subscription.as_ref().filter(|s| s.is_live());
     // A subscription whose agreed end came before the deployment runs again only ends: the time between is not billed.
     let goes_on = subscription.filter(|s| !s.is_to_end_by(deployment.state_since));
     let begun = goes_on.filter(|s| !s.in_trial());
-    // Whoever suspends billing actions stops the clock from changing the state, and from nothing else.
+    // A hold stops scheduled changes of state and give-ups; renewals and invoices continue.
     let moves = !deployment.billing_action_suspended;
     let policy = &deployment.dunning_policy;
     let is = |state| moves && deployment.state == state;
@@ -244,7 +245,7 @@ fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
     let give_up_at = due_at.filter(|_| is(State::Cancelled)).map(|at| days_after(at, policy.cancelled_after_days));
     let archives = is(State::Cancelled) && deployment.live_resources == 0 && deployment.open_invoices.is_empty();
     let archived_at = archives.then(|| days_after(deployment.state_since, policy.archived_after_days));
-    // A scheduled change happens on its day also while paused; only then it opens no period.
+    // A scheduled change of plan takes effect on its day also while paused, but then opens no period.
     let period_end = |s: &Subscription| s.current_period_end;
     let change_at = begun.filter(|s| s.pending_change.is_some()).map(period_end);
     let renews = |s: &&Subscription| s.status == SubscriptionStatus::Active && s.pending_change.is_none();
@@ -263,8 +264,8 @@ fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
     .filter_map(|(action, at)| Some(NextAction { action, at: at? }))
 }
 
-/// When a trial ends: the deployment's own by a change of its state, one of the subscription alone without. While billing
-/// actions are suspended, the trial of a deployment ends for billing all the same.
+/// When the trial ends. The end of a deployment's own trial changes its state; the end of a subscription's trial does
+/// not. Under a hold, a deployment's own trial still ends for billing.
 fn trial_end(deployment: &Deployment, subscription: Option<&Subscription>) -> Option<Timestamp> {
     let of_subscription = subscription.filter(|s| s.in_trial()).and_then(|s| s.trial_ends_at);
     match deployment.state {
@@ -274,7 +275,8 @@ fn trial_end(deployment: &Deployment, subscription: Option<&Subscription>) -> Op
     }
 }
 
-/// When a pause ends by itself: not while an invoice is overdue, and not before a hold on it went away.
+/// When a pause ends by itself: not while an invoice is overdue, and not before the last obstacle to it went away
+/// ([`Deployment::released_at`]).
 fn resume_at(deployment: &Deployment) -> Option<Timestamp> {
     let resume_at = deployment.resume_at?;
     let at = deployment.released_at.map_or(resume_at, |released_at| resume_at.max(released_at));

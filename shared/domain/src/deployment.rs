@@ -1,4 +1,5 @@
-//! A deployment: one hosted app instance, and the unit that is billed.
+//! The deployment: one hosted app instance of a tenant, and the unit of billing. How events change it is in
+//! [`super::aggregate`].
 
 use super::entry::{Amount, Entry};
 use super::invoice::OpenInvoice;
@@ -10,47 +11,47 @@ use super::values::{DeploymentId, DisplayName, InvoiceNumber, ShortCode, Slug, T
 /// The present state of one deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
-    /// Its identity, for good.
+    /// Its unique id; it never changes.
     pub id: DeploymentId,
-    /// Who owns it, for good.
+    /// The tenant that owns it; it never changes.
     pub tenant_id: TenantId,
-    /// Its name in URLs, unique within the tenant, for good.
+    /// Its name in URLs, unique within the tenant; it never changes.
     pub slug: Slug,
-    /// What people call it.
+    /// Its display name.
     pub display_name: DisplayName,
-    /// Where it runs.
+    /// The region where it runs.
     pub region: ShortCode,
-    /// Where it stands in its lifecycle.
+    /// Its state in the lifecycle map.
     pub state: State,
     /// When it entered that state.
     pub state_since: Timestamp,
     /// How it reaches its language model, such as `managed` or `byo_key`.
     pub llm_mode: Option<ShortCode>,
-    /// While true, no scheduled function changes the state.
+    /// The hold: while true, no scheduled step changes its state or gives its invoices up.
     pub billing_action_suspended: bool,
-    /// Since when it is held so. Unknown of a hold that began before this was recorded.
+    /// When the hold began. `None` without a hold, or if it began before this was recorded.
     pub held_since: Option<Timestamp>,
-    /// What it was built from.
+    /// The template that it is built from.
     pub template: Option<Template>,
-    /// When its trial ends or ended; set if and only if it was created in `trial`.
+    /// The end of its own trial, past or future; set if and only if it was created in `trial`.
     pub trial_ends_at: Option<Timestamp>,
-    /// When a pause ends by itself; only ever set while `paused`.
+    /// When its pause ends by itself; set only while `paused`.
     pub resume_at: Option<Timestamp>,
-    /// When the last thing went away that kept the clock from ending the pause: a hold, or an overdue invoice.
+    /// When the last obstacle to the end of the pause went away: a hold or an overdue invoice.
     pub released_at: Option<Timestamp>,
-    /// Cloud resources that are not deleted.
+    /// The number of its cloud resources that are not deleted.
     pub live_resources: u32,
-    /// Invoices that are issued and neither paid, void nor given up, oldest first.
+    /// Its open invoices, oldest first.
     pub open_invoices: Vec<OpenInvoice>,
-    /// Invoices that were given up and not paid since, oldest first.
+    /// Its uncollectible invoices: given up and not paid since, oldest first.
     pub uncollectible_invoices: Vec<OpenInvoice>,
-    /// What was paid and is not owed, by currency, never nothing. It goes at once to the oldest open invoice of its currency.
+    /// Its balance by currency; an amount is never zero. It settles the oldest open invoice of its currency at once.
     pub balances: Vec<Amount>,
-    /// The tenant's policy as it was copied here last; it moves no deadline that already runs.
+    /// The tenant's dunning policy as last copied to the deployment. A copy never moves a deadline that is running.
     pub dunning_policy: DunningPolicy,
-    /// Whether it ever had recurring revenue, so that some is not the first.
+    /// Whether it has ever had recurring revenue; tells new revenue from reactivated revenue.
     pub has_had_revenue: bool,
-    /// The sequence of its last event, so 1 after creation. Every change raises it.
+    /// The sequence of its last event: 1 after creation, and higher after every change.
     pub version: u64,
     /// When it was created.
     pub created_at: Timestamp,
@@ -59,30 +60,30 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Whether an invoice of it waits for payment, or was given up and not paid.
+    /// Whether it has an open or uncollectible invoice.
     #[must_use]
     pub const fn owes(&self) -> bool {
         !self.open_invoices.is_empty() || !self.uncollectible_invoices.is_empty()
     }
 
-    /// Whether an open invoice is not paid though it was due by `now`.
+    /// Whether it has an open invoice whose due date has come at `now`.
     #[must_use]
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.oldest_due_at().is_some_and(|due_at| due_at <= now)
     }
 
-    /// Until when the open invoice that is due first has to be paid.
+    /// The earliest due date of its open invoices.
     #[must_use]
     pub fn oldest_due_at(&self) -> Option<Timestamp> {
         self.open_invoices.iter().map(|open| open.due_at).min()
     }
 
-    /// Notes that nothing keeps the clock from ending a pause any more.
+    /// Records when the last obstacle to the end of a pause went away.
     pub(super) fn release(&mut self, at: Timestamp) {
         self.released_at = Some(at).filter(|_| self.state == State::Paused);
     }
 
-    /// Whether there is balance beside an open invoice of its currency: more invoices than one commit settles.
+    /// Whether balance is left for an open invoice of its currency: there were more than one commit settles.
     #[must_use]
     pub fn balance_waits(&self) -> bool {
         self.balances.iter().any(|balance| self.open_invoices.iter().any(|open| open.currency == balance.currency))
@@ -94,13 +95,13 @@ impl Deployment {
         self.balances.iter().filter(|balance| balance.currency == currency).map(|balance| balance.amount_cents).sum()
     }
 
-    /// What the permission of a move can depend on, at `now`.
+    /// The facts that the permission of a move can depend on, at `now`.
     #[must_use]
     pub fn standing(&self, now: Timestamp) -> Standing {
         Standing { owes: self.owes(), is_overdue: self.is_overdue(now), is_held: self.billing_action_suspended }
     }
 
-    /// Enters an entry into the open invoices, the given-up invoices and the balances; `None` if it contradicts them.
+    /// Applies an entry to the open and uncollectible invoices and the balances; `None` if it contradicts them.
     pub(super) fn enter(&mut self, entry: &Entry) -> Option<()> {
         match entry {
             Entry::Charged { .. } => Some(()),
@@ -118,7 +119,7 @@ impl Deployment {
         }
     }
 
-    /// Lowers the amount due on an invoice that is open or was given up.
+    /// Lowers the amount due on an open or uncollectible invoice, by minor units.
     fn lower(&mut self, number: &InvoiceNumber, by_cents: i64) -> Option<()> {
         let mut owed = self.open_invoices.iter_mut().chain(self.uncollectible_invoices.iter_mut());
         let invoice: &mut OpenInvoice = owed.find(|owed| owed.number == *number)?;
@@ -127,13 +128,13 @@ impl Deployment {
         Some(())
     }
 
-    /// Forgets the invoices on which nothing is due any more.
+    /// Removes the invoices with nothing due from the lists.
     pub(super) fn drop_settled(&mut self) {
         self.open_invoices.retain(|owed| owed.due_cents > 0);
         self.uncollectible_invoices.retain(|owed| owed.due_cents > 0);
     }
 
-    /// Adds to the balance of a currency, or takes from it; `None` if it would be negative.
+    /// Adds to the balance of a currency, in minor units, or takes from it; `None` if it would become negative.
     pub(super) fn add_balance(&mut self, currency: Currency, amount_cents: i64) -> Option<()> {
         let sum = self.balance_cents(currency).checked_add(amount_cents).filter(|sum| *sum >= 0)?;
         self.balances.retain(|balance| balance.currency != currency);
@@ -145,11 +146,11 @@ impl Deployment {
     }
 }
 
-/// A template and its version: always both.
+/// A template and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// Which template.
+    /// The template's code.
     pub code: ShortCode,
-    /// Which version of it.
+    /// The template's version.
     pub version: TemplateVersion,
 }

@@ -1,4 +1,5 @@
-//! Entries: what an event does to the books of its deployment besides issuing an invoice.
+//! Entries: the lines of an event that change the books of its deployment. Issued invoices and payments are not entries
+//! but events of their own.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,51 +7,51 @@ use super::line::Line;
 use super::money::Currency;
 use super::values::InvoiceNumber;
 
-/// Money of one currency.
+/// An amount of money in one currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Amount {
     /// The currency.
     pub currency: Currency,
-    /// In minor units.
+    /// The amount, in minor units.
     pub amount_cents: i64,
 }
 
-/// One entry in the books.
+/// One entry in the books of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum Entry {
-    /// A charge was made that waits for the next invoice.
+    /// A charge was made; it waits for the next invoice.
     Charged {
         /// The charge.
         line: Line,
     },
-    /// A part of a charge was taken back.
+    /// A credit took back a part of a charge.
     Credited {
         /// The credit; it names the charge, and its amount is negative.
         line: Line,
-        /// The invoice that the charge is on; null if the charge was still waiting, and was lowered.
+        /// The number of the charge's invoice; null if the charge was still waiting and was lowered.
         invoice: Option<InvoiceNumber>,
-        /// How much of it lowered what is due on that invoice, in minor units.
+        /// The part of the credit that lowered the amount due on that invoice, in minor units.
         lowered_cents: i64,
-        /// How much of it had been paid and became balance, in minor units.
+        /// The part of the credit that had been settled and became balance, in minor units.
         returned_cents: i64,
     },
     /// Balance settled an invoice, or a part of it.
     BalanceUsed {
-        /// The invoice.
+        /// The number of the invoice.
         number: InvoiceNumber,
-        /// How much, in minor units.
+        /// The amount, in minor units.
         amount_cents: i64,
         /// The currency of the amount.
         currency: Currency,
     },
-    /// A voided invoice gave the balance back that had settled it.
+    /// A voided invoice returned the balance that had settled it.
     BalanceReturned {
-        /// The invoice.
+        /// The number of the invoice.
         number: InvoiceNumber,
-        /// How much, in minor units.
+        /// The amount, in minor units.
         amount_cents: i64,
         /// The currency of the amount.
         currency: Currency,

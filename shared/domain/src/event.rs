@@ -1,4 +1,5 @@
-//! Events: everything that ever happened to a deployment, numbered 1..n, from which its present state follows.
+//! Events: the history of a deployment, numbered 1 to n. Its present state follows from them; how is in
+//! [`super::aggregate`].
 
 use serde::{Deserialize, Serialize};
 
@@ -12,193 +13,194 @@ use super::values::{
     TenantId, Timestamp,
 };
 
-/// One change of a deployment, as stored and as told to callers.
+/// One change of a deployment, in its history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// Its place in the deployment's history: 1, 2, 3 and so on without gaps.
     pub sequence: u64,
-    /// The sequence of the last event of the same commit. The events up to it were committed together with this one.
+    /// The sequence of the last event of the same commit. A commit stores its events in one transaction.
     pub commit_last: u64,
-    /// What happened, as `type` and `data`.
+    /// The kind of change, as `type` and `data`.
     #[serde(flatten)]
     pub kind: EventKind,
-    /// What it did to the books besides issuing an invoice: charges that wait, credits, balance used and returned.
+    /// Its entries in the books: waiting charges, credits, balance used and balance returned.
     pub entries: Vec<Entry>,
-    /// The state that was left; null unless the state changed.
+    /// The state before; null unless the state changed.
     pub from_state: Option<State>,
-    /// The state that was entered; null unless the state changed or the deployment was created.
+    /// The state after; null unless the state changed or the deployment was created.
     pub to_state: Option<State>,
-    /// Why, in the actor's words.
+    /// The reason that the actor gave.
     pub reason: Option<Reason>,
-    /// The token's subject, or `system:billing`.
+    /// The actor: the token's subject, or `system:billing` for a scheduled step.
     pub actor: String,
-    /// Remarks of the actor.
+    /// The actor's notes.
     pub notes: Option<Notes>,
-    /// When.
+    /// When the event occurred.
     pub occurred_at: Timestamp,
 }
 
-/// What happened, with what is needed to repeat it.
+/// The kind of change, with all data that a replay needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum EventKind {
-    /// The deployment came to be, in the event's `to_state`.
+    /// The deployment was created, in the event's `to_state`.
     Created {
-        /// Who owns it.
+        /// The tenant that owns it.
         tenant_id: TenantId,
         /// Its name in URLs.
         slug: Slug,
-        /// What people call it.
+        /// Its display name.
         display_name: DisplayName,
-        /// Where it runs.
+        /// The region where it runs.
         region: ShortCode,
-        /// How it reaches its language model.
+        /// How it reaches its language model, such as `managed` or `byo_key`.
         llm_mode: Option<ShortCode>,
         /// The template that it is built from.
         template_code: Option<ShortCode>,
-        /// Which version of that template.
+        /// The version of that template.
         template_version: Option<TemplateVersion>,
-        /// When its trial ends.
+        /// The end of its trial; null unless it was created in `trial`.
         trial_ends_at: Option<Timestamp>,
     },
-    /// It moved from the event's `from_state` to its `to_state`.
+    /// The deployment moved from the event's `from_state` to its `to_state`.
     StateChanged {
-        /// When the pause ends by itself.
+        /// When the pause ends by itself; null if it does not.
         resume_at: Option<Timestamp>,
-        /// The subscription as it is since, whose status follows the state.
+        /// The subscription after the event; its status follows the state.
         subscription: Option<Subscription>,
     },
-    /// Some of its own fields changed.
+    /// Some of the deployment's own fields changed.
     Updated(Updated),
     /// A cloud resource was recorded.
     ResourceAdded {
-        /// Which.
+        /// The id of the resource.
         resource_id: ResourceId,
-        /// What it is.
+        /// The kind of resource, such as `database`.
         kind: ShortCode,
     },
     /// A cloud resource was deleted.
     ResourceDeleted {
-        /// Which.
+        /// The id of the resource.
         resource_id: ResourceId,
-        /// What it was.
+        /// The kind of resource, such as `database`.
         kind: ShortCode,
     },
-    /// It was subscribed to a plan.
+    /// The deployment was subscribed to a plan.
     Subscribed {
         /// The subscription.
         subscription: Subscription,
         /// Its add-ons.
         addons: Vec<SubscriptionAddon>,
-        /// The policy that it goes by: the tenant's, or while an invoice is open the one that is running.
+        /// The dunning policy of the deployment: the tenant's, or while an invoice is open the one already copied.
         dunning_policy: DunningPolicy,
     },
-    /// The trial of its subscription ended.
+    /// The trial of the subscription ended.
     TrialEnded {
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Subscription,
     },
-    /// The next period of its subscription began.
+    /// The next period of the subscription began.
     Renewed {
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Subscription,
     },
     /// An invoice was issued.
     InvoiceOpened {
-        /// The invoice, with the balance that settled it at once.
+        /// The invoice, with the balance that settled it or a part of it at once.
         invoice: Invoice,
-        /// The tenant's policy, if it was copied anew: only while nothing else is open.
+        /// The tenant's dunning policy, if this event copied it to the deployment. That happens only while no other
+        /// invoice is open.
         dunning_policy: Option<DunningPolicy>,
     },
-    /// A payment was reported.
+    /// A payment was recorded.
     PaymentReceived {
-        /// Of which invoice.
+        /// The number of the invoice.
         number: InvoiceNumber,
         /// The payment.
         payment: Payment,
-        /// What is still to be paid, in minor units.
+        /// The amount due after the payment, in minor units.
         due_cents: i64,
     },
-    /// An invoice was taken back.
+    /// An invoice was voided.
     InvoiceVoided {
-        /// Which.
+        /// The number of the invoice.
         number: InvoiceNumber,
-        /// The subscription as it is since, if a charge of the invoice was on its record.
+        /// The subscription after the event; null if it did not hold a charge of the invoice.
         subscription: Option<Subscription>,
     },
     /// Balance settled open invoices.
     BalanceApplied {
-        /// The invoices.
+        /// The numbers of the invoices.
         numbers: Vec<InvoiceNumber>,
     },
-    /// Invoices were given up.
+    /// Invoices were given up: they are uncollectible.
     InvoicesUncollectible {
-        /// Which.
+        /// The numbers of the invoices.
         numbers: Vec<InvoiceNumber>,
     },
-    /// An add-on was attached to its subscription.
+    /// An add-on was attached to the subscription.
     AddonAttached {
-        /// The add-on, with the price it has for good.
+        /// The add-on, with its price, which never changes.
         addon: SubscriptionAddon,
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Subscription,
     },
-    /// An add-on was detached from its subscription.
+    /// An add-on was detached from the subscription.
     AddonDetached {
         /// The add-on.
         addon: SubscriptionAddon,
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Subscription,
     },
-    /// Its subscription changed to another plan version.
+    /// The subscription changed to another plan version.
     PlanChanged {
-        /// What it cost.
+        /// The terms before.
         from: PlanTerms,
-        /// What it costs since.
+        /// The terms after.
         to: PlanTerms,
-        /// The add-ons that did not fit the new currency.
+        /// The ids of the add-ons that were dropped because they have another currency.
         dropped_addons: Vec<SubscriptionAddonId>,
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Subscription,
     },
-    /// Its subscription will change to another plan version at the end of the period.
+    /// A change to another plan version was scheduled for the end of the period.
     PlanChangeScheduled {
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Subscription,
     },
-    /// The scheduled change of plan will not take place.
+    /// The scheduled change of plan was withdrawn.
     PlanChangeWithdrawn {
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Subscription,
     },
-    /// Its subscription will be cancelled at the end of the period.
+    /// The cancellation of the subscription was scheduled for the end of the period.
     CancellationScheduled {
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Subscription,
     },
-    /// The scheduled cancellation will not take place.
+    /// The scheduled cancellation was withdrawn.
     CancellationWithdrawn {
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Subscription,
     },
-    /// Its subscription was cancelled, though the deployment was not.
+    /// The subscription was cancelled, but not the deployment.
     SubscriptionCancelled {
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Subscription,
     },
-    /// Its trial ends at another time than it would have, later or earlier.
+    /// The end of the trial was moved, later or earlier.
     TrialExtended {
-        /// The old end and the new.
+        /// The old and the new end.
         ends_at: Changed<Timestamp>,
-        /// The subscription as it is since.
+        /// The subscription after the event.
         subscription: Option<Subscription>,
     },
 }
 
 impl EventKind {
-    /// The `type` that it is stored and told under.
+    /// Its `type`, as stored and published.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -228,27 +230,27 @@ impl EventKind {
     }
 }
 
-/// The fields that an update changed; the others are left out.
+/// The fields that an update changed; other fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Updated {
-    /// What people call it.
+    /// Its display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Changed<DisplayName>>,
-    /// Where it runs.
+    /// The region where it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<Changed<ShortCode>>,
-    /// How it reaches its language model.
+    /// How it reaches its language model, such as `managed` or `byo_key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llm_mode: Option<Changed<Option<ShortCode>>>,
     /// The template that it is built from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_code: Option<Changed<Option<ShortCode>>>,
-    /// Which version of that template.
+    /// The version of that template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_version: Option<Changed<Option<TemplateVersion>>>,
-    /// Whether scheduled functions leave its state alone.
+    /// The hold: whether scheduled steps leave its state alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billing_action_suspended: Option<Changed<bool>>,
     /// When the pause ends by itself.
@@ -256,7 +258,7 @@ pub struct Updated {
     pub resume_at: Option<Changed<Option<Timestamp>>>,
 }
 
-/// A field's value before and after.
+/// The value of a field before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(inline))]
 pub struct Changed<T> {

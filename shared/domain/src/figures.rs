@@ -1,9 +1,9 @@
-//! Figures of the whole business: what each change of a deployment adds to them. Whoever adds up the differences of all
-//! changes up to a moment has the figures of that moment.
+//! Figures of the whole business, as the difference that each change of a deployment makes to them. The sum of the
+//! differences of all changes up to a moment is the figures of that moment; [`arcadia_store`] keeps those sums.
 //!
-//! Recurring revenue is what active and past due deployments pay for a live subscription outside its trial, plan and add-ons,
-//! in minor units a year: a year's price is divided by twelve once, when it is shown. Its movements are such that at any time
-//! what there is is what was new, expansion and reactivated, less contraction and what was churned.
+//! Recurring revenue counts the live subscriptions of active and past due deployments outside their trial: plan and
+//! add-ons, in minor units per year. It is divided by twelve only when it is shown. The rule of its movements, at any
+//! time: recurring revenue = new + expansion + reactivated - contraction - churned.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,44 +20,44 @@ use super::values::ShortCode;
 /// One figure.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
-    /// How many deployments are in a state.
+    /// The number of deployments in a state.
     State(State),
-    /// How many live subscriptions are bound to a version of a plan.
+    /// The number of live subscriptions bound to a plan version.
     Plan(ShortCode, u32),
-    /// Recurring revenue, in minor units a year.
+    /// Recurring revenue, in minor units per year.
     Recurring(Currency),
-    /// What recurring revenue has gained or lost in a way, in minor units a year.
+    /// The gain or loss of recurring revenue by a kind of movement, in minor units per year.
     Movement(Movement, Currency),
-    /// How many deployments need a person for a reason that their state says.
+    /// The number of deployments that need a person for one of [`Attention::OF_STATE`].
     Attention(Attention),
-    /// What is due on open invoices that have to be paid by a day, in minor units.
+    /// The amount due on open invoices with a due date on that day (UTC), in minor units.
     Open(Currency, NaiveDate),
 }
 
-/// A way in which recurring revenue changes.
+/// A kind of change of recurring revenue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Movement {
-    /// A deployment has some for the first time.
+    /// A deployment has recurring revenue for the first time, or has it in another currency than before.
     New,
-    /// One that has some pays more.
+    /// The recurring revenue of a deployment rose.
     Expansion,
-    /// One that has some pays less; never negative.
+    /// The recurring revenue of a deployment fell. The amount is never negative.
     Contraction,
-    /// One has none any more; never negative.
+    /// A deployment lost its recurring revenue, or has it in another currency now. The amount is never negative.
     Churned,
-    /// One has some again.
+    /// A deployment has recurring revenue again.
     Reactivated,
 }
 
-/// Figures, or a difference of them. None of them is zero.
+/// Figures, or a difference of figures. A figure of zero is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Figures(BTreeMap<Figure, i64>);
 
 impl Movement {
-    /// All of them, in the order in which they are told.
+    /// Every movement, in the order in which they are listed.
     pub const ALL: [Self; 5] = [Self::New, Self::Expansion, Self::Contraction, Self::Churned, Self::Reactivated];
 
-    /// What it does to recurring revenue: 1 if it raises it, -1 if it lowers it.
+    /// 1 if it raises recurring revenue, -1 if it lowers it.
     #[must_use]
     pub const fn sign(self) -> i64 {
         match self {
@@ -66,7 +66,7 @@ impl Movement {
         }
     }
 
-    /// Its name.
+    /// The name on the wire and in the table.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl Movement {
 }
 
 impl Figures {
-    /// The difference that a change makes.
+    /// The difference that a change of a deployment makes.
     #[must_use]
     pub fn of_change(before: Option<&Aggregate>, after: &Aggregate) -> Self {
         let mut figures = Self::default();
@@ -92,7 +92,7 @@ impl Figures {
         figures
     }
 
-    /// What a deployment itself comes to, apart from how that came about.
+    /// The figures of one deployment as it is, without movements.
     #[must_use]
     pub fn of_present(aggregate: &Aggregate) -> Self {
         let mut figures = Self::default();
@@ -129,7 +129,7 @@ impl Figures {
                 let movement = if is > was { Movement::Expansion } else { Movement::Contraction };
                 self.add(Figure::Movement(movement, new), (is - was).abs());
             }
-            // A change of currency is an end and a beginning.
+            // A change of currency counts as churned in the old currency and new in the new one.
             (Some((old, was)), Some((new, is))) => {
                 self.add(Figure::Movement(Movement::Churned, old), was);
                 self.add(Figure::Movement(Movement::New, new), is);
@@ -140,7 +140,7 @@ impl Figures {
         }
     }
 
-    /// Adds to a figure.
+    /// Adds a difference to a figure.
     pub fn add(&mut self, figure: Figure, difference: i64) {
         let sum = self.0.get(&figure).copied().unwrap_or_default().saturating_add(difference);
         if sum == 0 {
@@ -150,25 +150,25 @@ impl Figures {
         }
     }
 
-    /// Adds all figures of others, as often as said.
+    /// Adds other figures, multiplied by `times`.
     pub fn add_all(&mut self, others: &Self, times: i64) {
         for (figure, value) in &others.0 {
             self.add(figure.clone(), value.saturating_mul(times));
         }
     }
 
-    /// Each figure that is not zero.
+    /// Every figure that is not zero, with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&Figure, i64)> {
         self.0.iter().map(|(figure, value)| (figure, *value))
     }
 
-    /// One figure.
+    /// The value of a figure; 0 if it is absent.
     #[must_use]
     pub fn get(&self, figure: &Figure) -> i64 {
         self.0.get(figure).copied().unwrap_or_default()
     }
 
-    /// Whether all of them are zero.
+    /// Whether every figure is zero.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

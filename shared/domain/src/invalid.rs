@@ -1,11 +1,11 @@
-//! What is wrong with a value that somebody sent.
+//! The error of a malformed value. How it becomes a response is in [`arcadia_functions::http`].
 
-/// Why a text is not the value it should be: a stable code and a sentence for the caller.
+/// A text that is not a valid value: a stable code, and a phrase for the caller that follows the field's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct InvalidValue {
     /// A stable code such as `invalid_slug`.
     pub code: &'static str,
-    /// What is expected instead.
+    /// What a valid value looks like.
     pub detail: &'static str,
 }

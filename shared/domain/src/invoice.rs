@@ -1,4 +1,5 @@
-//! Invoices: what a subscription is billed for, and how that was settled: by payments, credits and balance.
+//! Invoices: the charges billed to a subscription, and the payments, credits and balance that settle them. When an
+//! invoice is issued is decided in [`super::decide()`].
 
 use serde::{Deserialize, Serialize};
 
@@ -7,21 +8,21 @@ use super::line::{ChargeId, Line};
 use super::money::Currency;
 use super::values::{DeploymentId, InvoiceNumber, PaymentReference, SubscriptionId, Timestamp};
 
-/// The most payments that one invoice can be paid in.
+/// The most payments of one invoice.
 pub const MAX_PAYMENTS: usize = 50;
 
-/// Where an invoice stands.
+/// The status of an invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum InvoiceStatus {
     /// It waits for payment.
     Open,
-    /// It was settled in full, or came to nothing.
+    /// It was settled in full, or its total is zero.
     Paid,
-    /// It was issued by mistake; nothing is owed for it.
+    /// It was voided: it should not have been issued, and nothing is owed for it.
     Void,
-    /// It was given up after the deployment was cancelled; it is still owed, and can be paid.
+    /// It was given up after the deployment was cancelled. It is still owed and can be paid.
     Uncollectible,
 }
 
@@ -38,61 +39,62 @@ impl InvoiceStatus {
     }
 }
 
-/// What is owed for a period of a subscription.
+/// An invoice: charges of a subscription, with a due date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "InvoiceRecord"))]
 pub struct Invoice {
-    /// Its number. The first of a second follows from what it bills, so a period cannot be billed twice.
+    /// Its number. The first number of a second follows from the start of the billed span, so that a period cannot be
+    /// billed twice.
     pub number: InvoiceNumber,
-    /// The deployment.
+    /// The id of the deployment.
     pub deployment_id: DeploymentId,
-    /// The subscription.
+    /// The id of the subscription.
     pub subscription_id: SubscriptionId,
-    /// Where it stands.
+    /// Its status.
     pub status: InvoiceStatus,
     /// The currency of every amount on it.
     pub currency: Currency,
-    /// The first moment that it bills.
+    /// The start of the span that it bills.
     pub billed_from: Timestamp,
-    /// The first moment that it no longer bills.
+    /// The end of that span, exclusive.
     pub billed_to: Timestamp,
-    /// The charges that it consists of.
+    /// Its charges.
     pub lines: Vec<Line>,
     /// The sum of its lines, in minor units; never negative.
     pub total_cents: i64,
-    /// What was credited of its lines since, in minor units.
+    /// The sum of its credits, in minor units.
     pub credited_cents: i64,
     /// The part of the credits that had been settled before and became balance, in minor units.
     pub returned_cents: i64,
-    /// What was settled by balance, in minor units.
+    /// The amount settled by balance, in minor units.
     pub balance_cents: i64,
-    /// What was paid of it, in minor units.
+    /// The sum of its payments, in minor units.
     pub paid_cents: i64,
-    /// What was credited, of which charge and when.
+    /// Its credits, oldest first.
     pub credits: Vec<Credit>,
-    /// What was paid, when and by which reference.
+    /// Its payments, oldest first.
     pub payments: Vec<Payment>,
     /// When it was issued.
     pub issued_at: Timestamp,
-    /// Until when it has to be paid.
+    /// Its due date. While it is open, it is overdue from then on.
     pub due_at: Timestamp,
-    /// When it ceased to be open.
+    /// When it got its present status; null while it is open.
     pub closed_at: Option<Timestamp>,
-    /// An event of the commit that wrote it last, by its sequence: grows with each write.
+    /// The sequence of an event of the commit that wrote it last. Every write raises it.
     pub version: u64,
 }
 
-/// A credit of a charge on an invoice.
+/// A credit: it takes back a charge on an invoice, or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Credit {
-    /// The charge that it takes back, or a part of which.
+    /// The id of the charge.
     pub charge: ChargeId,
-    /// How much, in minor units.
+    /// The amount, in minor units; positive.
     pub amount_cents: i64,
-    /// How much of that had been settled before and became balance, in minor units.
+    /// The part of the amount that had been settled before and became balance, in minor units.
     pub returned_cents: i64,
-    /// When.
+    /// When it was made.
     pub credited_at: Timestamp,
 }
 
@@ -100,30 +102,31 @@ pub struct Credit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Payment {
-    /// The payer's or provider's name for it; the same reference is the same payment.
+    /// The payer's or payment provider's reference. The same reference means the same payment.
     pub reference: PaymentReference,
-    /// In minor units of the invoice's currency.
+    /// The amount, in minor units of the invoice's currency.
     pub amount_cents: i64,
-    /// When it was reported.
+    /// When it was recorded.
     pub received_at: Timestamp,
 }
 
-/// What a deployment keeps of an invoice that is open, or was given up.
+/// An open or uncollectible invoice, as its deployment lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct OpenInvoice {
-    /// Which.
+    /// The number of the invoice.
     pub number: InvoiceNumber,
-    /// Until when it has to be paid.
+    /// The due date.
     pub due_at: Timestamp,
-    /// What is still to be paid, in minor units.
+    /// The amount due, in minor units.
     pub due_cents: i64,
-    /// The currency of that.
+    /// The currency of the amount.
     pub currency: Currency,
 }
 
 impl Invoice {
-    /// What is still to be paid, in minor units.
+    /// The amount due, in minor units: total - (credits - credits that became balance) - balance used - payments. It is
+    /// 0 for a paid or void invoice.
     #[must_use]
     pub const fn due_cents(&self) -> i64 {
         match self.status {
@@ -136,26 +139,26 @@ impl Invoice {
         self.total_cents - (self.credited_cents - self.returned_cents) - self.balance_cents - self.paid_cents
     }
 
-    /// The balance that settles it and was not returned by credits since: what voiding it gives back, in minor units.
+    /// The balance that voiding it returns, in minor units: balance used, less the credits that became balance.
     #[must_use]
     pub const fn balance_held_cents(&self) -> i64 {
         self.balance_cents - self.returned_cents
     }
 
-    /// What its deployment keeps of it, while it is open.
+    /// Its entry in the deployment's list of open invoices; `None` unless it is open.
     #[must_use]
     pub fn as_open(&self) -> Option<OpenInvoice> {
         (self.status == InvoiceStatus::Open).then(|| self.as_owed())
     }
 
-    /// What its deployment keeps of it, while something is due on it.
+    /// Its entry in the deployment's list of open or uncollectible invoices.
     #[must_use]
     pub fn as_owed(&self) -> OpenInvoice {
         let Self { number, due_at, currency, .. } = self.clone();
         OpenInvoice { number, due_at, due_cents: self.due_cents(), currency }
     }
 
-    /// The invoice after one more payment, which must not exceed what is due.
+    /// Returns the invoice after one more payment, which must not exceed the amount due.
     #[must_use]
     pub fn pay(&self, payment: Payment) -> Self {
         let mut paid = self.clone();
@@ -165,13 +168,13 @@ impl Invoice {
         paid
     }
 
-    /// The invoice in another status.
+    /// Returns the invoice in another status.
     #[must_use]
     pub fn close(&self, status: InvoiceStatus, at: Timestamp) -> Self {
         Self { status, closed_at: Some(at), ..self.clone() }
     }
 
-    /// Takes note of an entry, of a commit at `at`, that names this invoice.
+    /// Applies an entry that names this invoice, from a commit at `at`.
     pub fn enter(&mut self, entry: &Entry, at: Timestamp) {
         match entry {
             Entry::Credited { line, invoice: Some(_), lowered_cents: _, returned_cents } => {

@@ -1,7 +1,7 @@
-//! The rules of the product, pure: what a deployment is, which moves it may make and who may make them.
+//! The domain rules of Arcadia Cloud as pure functions: the lifecycle, billing and powers of deployments.
 //!
-//! Nothing here is async, reads a clock, makes an id or does I/O; time and ids are arguments. Storage is in
-//! [`arcadia_store`], the wire in [`arcadia_functions::http`].
+//! Nothing here is async, reads a clock, generates an id or does I/O: times and ids are arguments. Storage is in
+//! [`arcadia_store`], HTTP in [`arcadia_functions::http`].
 
 mod actor;
 mod aggregate;

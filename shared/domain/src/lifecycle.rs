@@ -1,4 +1,5 @@
-//! The lifecycle map: which moves exist and who may make them, as data, in this one place.
+//! The lifecycle map: all moves between states and who may make them, as data. When scheduled moves are due is in
+//! [`super::clock`]; powers other than moves are in [`super::powers`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::actor::{Authority, Grant};
 use super::invalid::InvalidValue;
 
-/// Every move there is. What is not listed does not happen.
+/// All moves. A move that is not listed is not possible.
 pub const MOVES: &[Move] = &[
     Move::new(Trial, Active, Tenant),
     Move::new(Trial, Cancelled, Tenant),
@@ -28,10 +29,10 @@ pub const MOVES: &[Move] = &[
     Move::new(Cancelled, Archived, Platform),
 ];
 
-/// The states a deployment may be created in; the first is the default.
+/// The states that a deployment can be created in; the first is the default.
 pub const INITIAL_STATES: &[State] = &[Active, Trial];
 
-/// Where a deployment stands.
+/// The state of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
@@ -58,35 +59,35 @@ pub enum State {
 pub enum Permission {
     /// The platform and the tenant's own users.
     Tenant,
-    /// The platform, and the tenant's own users while the deployment owes nothing and no hold is on it.
+    /// The platform, and the tenant's own users while the deployment owes nothing and is not on hold.
     TenantOwingNothing,
-    /// The platform, and the tenant's own users while no invoice of the deployment is overdue and no hold is on it.
+    /// The platform, and the tenant's own users while the deployment has no overdue invoice and is not on hold.
     TenantNothingOverdue,
     /// `platform_admin` and the billing functions.
     Platform,
 }
 
-/// What the permission of a move can depend on, of a deployment at a moment.
+/// The facts about a deployment at a moment that the permission of a move can depend on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether an invoice of it is open or was given up.
+    /// Whether it has an open or uncollectible invoice.
     pub owes: bool,
-    /// Whether an open invoice's due date has come.
+    /// Whether it has an overdue invoice.
     pub is_overdue: bool,
-    /// Whether an operator stopped the clock from changing its state: `billing_action_suspended`.
+    /// Whether it is on hold: `billing_action_suspended`.
     pub is_held: bool,
 }
 
-/// Why a caller may not make a move that the map has.
+/// Why a caller may not make a move of the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Barrier {
     /// The role never makes this move.
     Role,
-    /// Not while the deployment owes.
+    /// The deployment owes.
     Owing,
-    /// Not while an invoice of it is overdue.
+    /// The deployment has an overdue invoice.
     Overdue,
-    /// Not while a hold is on it.
+    /// The deployment is on hold.
     Held,
 }
 
@@ -108,13 +109,13 @@ impl Move {
 }
 
 impl Permission {
-    /// Whether someone with `authority` may make the move, on a deployment that stands so.
+    /// Whether `authority` may make the move, given the deployment's `standing`.
     #[must_use]
     pub const fn permits(self, authority: Authority, standing: Standing) -> bool {
         self.barrier(authority, standing).is_none()
     }
 
-    /// What keeps someone with `authority` from making the move, if anything does.
+    /// Why `authority` may not make the move, given the deployment's `standing`; `None` if it may.
     #[must_use]
     pub const fn barrier(self, authority: Authority, standing: Standing) -> Option<Barrier> {
         match authority {
@@ -131,7 +132,7 @@ impl Permission {
         }
     }
 
-    /// How far someone with `authority` may make the move, in the words of the table of powers.
+    /// Whether `authority` may make the move, in the words of the table of powers.
     #[must_use]
     pub const fn grant(self, authority: Authority) -> Grant {
         match authority {
@@ -150,7 +151,7 @@ impl Permission {
 }
 
 impl State {
-    /// Every state, in the order of a deployment's life.
+    /// Every state, in the order of the lifecycle.
     pub const ALL: [Self; 7] = [Trial, Active, PastDue, Paused, Suspended, Cancelled, Archived];
 
     /// The name on the wire and in the table.
@@ -167,7 +168,7 @@ impl State {
         }
     }
 
-    /// What the state means, in a sentence.
+    /// The meaning of the state, in a sentence.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -181,7 +182,7 @@ impl State {
         }
     }
 
-    /// Whether it is a step of the dunning ladder, which the last open invoice's payment ends.
+    /// Whether it is a state of the dunning ladder; settling the last overdue invoice ends it.
     #[must_use]
     pub const fn is_dunning(self) -> bool {
         match self {
@@ -201,7 +202,7 @@ impl State {
         self.moves().map(|m| m.to).collect()
     }
 
-    /// The move from this state to `to`, if the map has it.
+    /// The move from this state to `to`; `None` if the map does not have it.
     #[must_use]
     pub fn move_to(self, to: Self) -> Option<&'static Move> {
         self.moves().find(|m| m.to == to)

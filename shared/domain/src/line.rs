@@ -1,4 +1,4 @@
-//! Lines: what is charged and what is credited, each naming its charge.
+//! Lines: the charges of an invoice and the credits of an event, each with the id of its charge.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use super::invalid::InvalidValue;
 use super::money::Currency;
 use super::values::{ShortCode, Timestamp};
 
-/// Names a charge of a deployment: the first event of the commit that made it, and its place in that commit. Written
-/// `12-0`.
+/// The id of a charge within its deployment: the sequence of the first event of its commit, and its place in that
+/// commit, written `12-0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct ChargeId {
@@ -30,7 +30,7 @@ impl FromStr for ChargeId {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let invalid = InvalidValue { code: "invalid_charge_id", detail: "must be a charge's id such as 12-0" };
+        let invalid = InvalidValue { code: "invalid_charge_id", detail: "must be the id of a charge, such as 12-0" };
         let (sequence, place) = text.split_once('-').ok_or_else(|| invalid.clone())?;
         match (sequence.parse(), place.parse()) {
             (Ok(sequence), Ok(place)) => Ok(Self { sequence, place }),
@@ -61,7 +61,7 @@ impl schemars::JsonSchema for ChargeId {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "Names a charge of a deployment: the first event of the commit that made it, and its place in that commit.",
+            "description": "The id of a charge within its deployment: the sequence of the first event of its commit, and its place in that commit.",
             "type": "string",
             "pattern": "^[0-9]+-[0-9]+$",
             "examples": ["12-0"],
@@ -69,37 +69,37 @@ impl schemars::JsonSchema for ChargeId {
     }
 }
 
-/// What a line charges for or takes back.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum LineKind {
-    /// Charges for the plan.
+    /// A charge for the plan.
     PlanCharge,
-    /// Takes back what was charged for the plan and not used.
+    /// A credit of the unused part of a charge for the plan.
     PlanCredit,
-    /// Charges for an add-on.
+    /// A charge for an add-on.
     AddonCharge,
-    /// Takes back what was charged for an add-on and not used.
+    /// A credit of the unused part of a charge for an add-on.
     AddonCredit,
 }
 
-/// An amount for a span of time.
+/// A charge or a credit, for a span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Line {
-    /// The charge that it makes, or takes back.
+    /// The id of the charge that it makes or credits.
     pub charge: ChargeId,
-    /// What it is for.
+    /// The kind of the line.
     pub kind: LineKind,
-    /// The plan's or add-on's code.
+    /// The code of the plan or add-on.
     pub code: ShortCode,
-    /// In minor units; negative for a credit.
+    /// The amount, in minor units; negative for a credit.
     pub amount_cents: i64,
     /// The currency of the amount.
     pub currency: Currency,
-    /// The first moment that it covers.
+    /// The start of the span that it covers.
     pub from: Timestamp,
-    /// The first moment that it no longer covers.
+    /// The end of the span, exclusive.
     pub to: Timestamp,
 }

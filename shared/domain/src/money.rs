@@ -1,11 +1,11 @@
-//! Money: integer minor units of one currency, checked. No floats, no rounding but the one in [`prorate`].
+//! Money: integers in minor units of one currency, with checked sums. There are no floats; only [`prorate`] rounds.
 
 use serde::{Deserialize, Serialize};
 
 use super::invalid::InvalidValue;
 
-/// The highest price of anything, in minor units. A subscription's plan and all its add-ons at this price still add
-/// up to less than `i64` holds.
+/// The highest price of a plan or add-on, in minor units. The sum of a subscription's plan and all its add-ons at this
+/// price fits `i64`.
 pub const MAX_PRICE_CENTS: i64 = 1_000_000_000_000_000;
 
 /// An ISO 4217 currency.
@@ -13,7 +13,7 @@ pub const MAX_PRICE_CENTS: i64 = 1_000_000_000_000_000;
 #[serde(into = "String", try_from = "String")]
 pub struct Currency([u8; 3]);
 
-/// The active alphabetic codes of ISO 4217 that money is counted in.
+/// The active alphabetic codes of ISO 4217 that are money, without funds and precious metals.
 const CODES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD \
     CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD \
     HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD \
@@ -22,7 +22,7 @@ const CODES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD
     UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
 
 impl Currency {
-    /// The three letters.
+    /// The three-letter code.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -76,19 +76,19 @@ impl From<Currency> for String {
     }
 }
 
-/// The part of `amount_cents` that `part_s` of `whole_s` seconds come to, rounded half up to a whole minor unit.
-/// Computed in `i128`, so it cannot overflow. A part is never less than nothing nor more than the whole.
-/// `amount_cents` is not negative.
+/// Proration: `amount_cents` * `part_s` / `whole_s`, rounded half up to a whole minor unit. Seconds are clamped to
+/// 0..=`whole_s`, so the result lies within 0..=`amount_cents`; if `whole_s` is not positive, it is 0. `amount_cents`
+/// must not be negative. Computed in `i128`, so it cannot overflow.
 #[must_use]
 pub fn prorate(amount_cents: i64, part_s: i64, whole_s: i64) -> i64 {
     let part = i128::from(part_s.clamp(0, whole_s.max(0)));
     let whole = i128::from(whole_s.max(1));
     let doubled = 2 * i128::from(amount_cents) * part + whole;
-    // A part of the whole is at most the whole, so the result lies within the amount's own range.
+    // The result is at most the amount, so it fits.
     i64::try_from(doubled / (2 * whole)).unwrap_or(amount_cents)
 }
 
-/// Adds amounts up; `None` if the sum does not fit.
+/// The sum of amounts in minor units; `None` if it does not fit `i64`.
 pub fn sum(amounts_cents: impl IntoIterator<Item = i64>) -> Option<i64> {
     amounts_cents.into_iter().try_fold(0_i64, i64::checked_add)
 }

@@ -1,6 +1,7 @@
-//! Billing periods: half-open spans `[start, end)` in UTC. Boundary *n* is the anchor's month plus *n* intervals, on the
-//! anchor's day or the last day of a shorter month. It is always derived from the anchor, never from the boundary
-//! before it, so a short month leaves no trace.
+//! Billing periods: half-open spans `[start, end)` in UTC. The rule: boundary *n* is the anchor's month plus *n*
+//! intervals, on the anchor's day, or on the last day of a shorter month, at the anchor's time of day. It is always
+//! derived from the anchor, never from the boundary before it, so a short month does not shift later boundaries. The
+//! charges of a period are in [`super::subscription`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::invalid::InvalidValue;
 use super::values::Timestamp;
 
-/// How long one period is.
+/// The length of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
@@ -26,7 +27,7 @@ pub enum Interval {
     Year,
 }
 
-/// A month of the calendar, in UTC. Written `2027-01`.
+/// A calendar month in UTC, written `2027-01`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Month(NaiveDate);
 
@@ -61,40 +62,40 @@ impl FromStr for Month {
     }
 }
 
-/// The years that a month can be of, as those of all times.
+/// The first and last year of a month, the same as for all times of the API.
 const FIRST_YEAR: i32 = 1970;
 const LAST_YEAR: i32 = 9999;
 
-/// Where periods begin.
+/// The rule for the anchor of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum AnchorMode {
-    /// On the first of the calendar month in which the subscription begins.
+    /// Periods begin on the first of the calendar month in which billing begins.
     #[default]
     Calendar,
-    /// At the moment in which the subscription begins.
+    /// Periods begin at the moment when billing begins.
     Now,
 }
 
-/// What all boundaries of a subscription are derived from.
+/// The anchor of a subscription; all period boundaries are derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Anchor {
     /// Boundary 0.
     pub anchor_at: Timestamp,
-    /// The day of the month that boundaries fall on, where the month has it.
+    /// The day of the month of every boundary, 1 to 31; a shorter month has its last day instead.
     pub anchor_day: u32,
 }
 
 /// One period of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
-    /// Its place: 0 for the one that begins at the anchor.
+    /// Its number: 0 for the period that begins at the anchor.
     pub index: u32,
-    /// Its first moment.
+    /// Its start.
     pub start: Timestamp,
-    /// The first moment after it.
+    /// Its end, exclusive.
     pub end: Timestamp,
 }
 
@@ -149,7 +150,7 @@ impl std::str::FromStr for AnchorMode {
 }
 
 impl Anchor {
-    /// The anchor of a subscription that begins at `at`.
+    /// The anchor of a subscription whose billing begins at `at`, which is cut to whole seconds.
     #[must_use]
     pub fn new(mode: AnchorMode, at: Timestamp) -> Self {
         let at = at.trunc_subsecs(0);
@@ -159,7 +160,7 @@ impl Anchor {
         }
     }
 
-    /// Boundary `index`; `None` beyond what a calendar can express.
+    /// Boundary `index`, by the rule in the module documentation; `None` beyond the range of dates.
     #[must_use]
     pub fn boundary(&self, interval: Interval, index: u32) -> Option<Timestamp> {
         let months = Months::new(interval.months().checked_mul(index)?);
@@ -169,7 +170,7 @@ impl Anchor {
         Some(date.and_time(self.anchor_at.time()).and_utc())
     }
 
-    /// Period `index`.
+    /// Period `index`; `None` beyond the range of dates.
     #[must_use]
     pub fn period(&self, interval: Interval, index: u32) -> Option<Period> {
         let start = self.boundary(interval, index)?;
@@ -177,7 +178,7 @@ impl Anchor {
         Some(Period { index, start, end })
     }
 
-    /// The period that `at` falls into; the first one for what lies before the anchor.
+    /// The period that contains `at`, or period 0 if `at` is before the anchor; `None` beyond the range of dates.
     #[must_use]
     pub fn period_at(&self, interval: Interval, at: Timestamp) -> Option<Period> {
         let months = months_of(at) - months_of(self.anchor_at);

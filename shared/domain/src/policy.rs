@@ -1,27 +1,27 @@
-//! How patient a tenant's invoices are: payment terms and the dunning ladder, in days.
+//! The dunning policy: a tenant's payment terms and the days of its dunning ladder. The rungs are in [`super::clock`].
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::values::Timestamp;
 
-/// The most days that any step can take.
+/// The largest value of each field of a policy, in days.
 pub const MAX_POLICY_DAYS: i64 = 365;
 
-/// When an invoice is due, and what happens when it is not paid. Days count from the invoice's due date, but for the
-/// last, which counts from the cancellation.
+/// A tenant's dunning policy: payment terms and the dunning ladder. The days of the ladder count from the invoice's due
+/// date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct DunningPolicy {
-    /// From issue to due date.
+    /// Days from the issue of an invoice to its due date.
     pub payment_terms_days: u32,
-    /// To `past_due`.
+    /// Days from the due date to `past_due`.
     pub past_due_after_days: u32,
-    /// To `suspended`.
+    /// Days from the due date to `suspended`.
     pub suspended_after_days: u32,
-    /// To `cancelled`.
+    /// Days from the due date to `cancelled`; for a cancelled deployment, to giving the invoice up.
     pub cancelled_after_days: u32,
-    /// From `cancelled` to `archived`.
+    /// Days from `cancelled` to `archived`.
     pub archived_after_days: u32,
 }
 
@@ -38,7 +38,7 @@ impl Default for DunningPolicy {
 }
 
 impl DunningPolicy {
-    /// Whether each step of the ladder comes at least a day after the one before.
+    /// Whether each rung of the ladder, and archiving, comes at least a day after the step before.
     #[must_use]
     pub const fn is_ordered(&self) -> bool {
         self.past_due_after_days < self.suspended_after_days
@@ -46,15 +46,15 @@ impl DunningPolicy {
             && self.archived_after_days > 0
     }
 
-    /// When an invoice issued at `at` has to be paid.
+    /// The due date of an invoice issued at `at`.
     #[must_use]
     pub fn due_at(&self, at: Timestamp) -> Timestamp {
         days_after(at, self.payment_terms_days)
     }
 }
 
-/// So many days later.
+/// `at` plus `days`.
 pub(super) fn days_after(at: Timestamp, days: u32) -> Timestamp {
-    // Beyond the last day a calendar can express, time stands still.
+    // Beyond the range of dates, time stands still.
     at.checked_add_signed(TimeDelta::days(i64::from(days))).unwrap_or(at)
 }

@@ -1,8 +1,8 @@
-//! The table of powers: who may do what about money, as data, in this one place. `GET /lifecycle`, the documentation
-//! and the OpenAPI document tell it from here, and [`super::decide()`] asks it before anything else.
+//! The table of powers: the actions about money that each role may take, as data. `GET /lifecycle`, the documentation
+//! and the OpenAPI document are made from it, and [`super::decide()`] checks it first.
 //!
-//! Powers that are moves stand in the lifecycle's map; the table only names them. What the clock does by itself is no
-//! caller's power: it carries out what is due.
+//! Powers that are moves are defined by the lifecycle map; the table only names them. Scheduled steps are not here:
+//! they need no power of a caller.
 
 use Grant::{Always, Limited, Never};
 use Holders::{Moves, Roles};
@@ -10,26 +10,26 @@ use Holders::{Moves, Roles};
 use super::actor::{Authority, Grant};
 use super::lifecycle::State;
 
-/// Something about money that not every caller may do.
+/// An action about money that not every role may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Power {
-    /// Buy what the catalog sells, and end it.
+    /// Buy plans and add-ons, and cancel or detach them.
     Buy,
     /// Choose the version of a plan that is bought.
     ChooseVersion,
     /// Change the plan without proration.
     SkipProration,
-    /// Grant a trial or move its end.
+    /// Grant a trial, or move the end of one.
     SetTrial,
-    /// Take back or replace a scheduled change or cancellation.
+    /// Withdraw or replace a scheduled change of plan, or withdraw a scheduled cancellation.
     TakeBack,
     /// Resume a paused deployment.
     Resume,
-    /// Cancel a deployment that does not pay.
+    /// Cancel a deployment that is past due or suspended.
     Leave,
     /// Reactivate a cancelled deployment.
     Reactivate,
-    /// Stop the clock from changing a deployment's state, or let it go on.
+    /// Set or clear the hold of a deployment.
     Hold,
     /// Record cloud resources and their deletion.
     RecordResources,
@@ -44,18 +44,18 @@ pub enum Power {
 pub struct PowerRow {
     /// The power.
     pub power: Power,
-    /// What it allows, in a phrase that begins with a verb.
+    /// The action that it allows, as a phrase that begins with a verb.
     pub description: &'static str,
-    /// Who has it beside `platform_admin`, who has all of them.
+    /// The roles that have it; `platform_admin` has every power.
     holders: Holders,
 }
 
-/// Who has a power beside `platform_admin`.
+/// The roles that have a power, apart from `platform_admin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holders {
     /// These roles.
     Roles { tenant_user: Grant, payment_provider: Grant, data_plane: Grant },
-    /// Those who may make these moves of the map.
+    /// The roles that may make these moves of the lifecycle map.
     Moves(&'static [(State, State)]),
 }
 
@@ -150,7 +150,7 @@ impl Power {
         &POWERS[self as usize]
     }
 
-    /// How far `authority` may use it.
+    /// Whether `authority` may use it.
     #[must_use]
     pub fn grant(self, authority: Authority) -> Grant {
         self.row().grant(authority)
@@ -158,7 +158,7 @@ impl Power {
 }
 
 impl PowerRow {
-    /// How far `authority` may use the power.
+    /// Whether `authority` may use the power.
     #[must_use]
     pub fn grant(&self, authority: Authority) -> Grant {
         match self.holders {

@@ -1,4 +1,4 @@
-//! Records as lists have them: what is read of several at once.
+//! Records as lists return them: rows and summaries. The records themselves are in their own modules.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -13,43 +13,43 @@ use super::period::Interval;
 use super::subscription::{PendingChange, Subscription, SubscriptionAddon, SubscriptionStatus};
 use super::values::{ShortCode, Slug, TenantId, Timestamp};
 
-/// A deployment as lists have it: from its own item alone.
+/// A deployment as lists return it, from its own item alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeploymentRow {
     /// The deployment.
     pub deployment: Deployment,
-    /// What it has bought, in short.
+    /// A summary of its subscription.
     pub subscription: Option<SubscriptionSummary>,
-    /// What the clock will do next.
+    /// Its next scheduled step.
     pub next_action: Option<NextAction>,
 }
 
-/// What a list tells of a subscription.
+/// A summary of a subscription, as lists return it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct SubscriptionSummary {
-    /// The plan.
+    /// The code of the plan.
     pub plan_code: ShortCode,
-    /// Which of its versions.
+    /// The version of the plan.
     pub plan_version: u32,
-    /// Whether it is billed.
+    /// Its status.
     pub status: SubscriptionStatus,
-    /// How often it is charged.
+    /// The interval at which it is charged.
     pub interval: Interval,
-    /// What the plan and all add-ons cost each interval, in minor units.
+    /// The price of the plan and all add-ons for one interval, in minor units; null if the sum is too large.
     pub recurring_cents: Option<i64>,
-    /// The currency of that.
+    /// The currency of that price.
     pub currency: Currency,
-    /// The first moment after the current period, or after the trial.
+    /// The end of the current period, exclusive, or of the trial.
     pub current_period_end: Timestamp,
-    /// When it ends, if that is scheduled.
+    /// The time of its scheduled cancellation; null if none is scheduled.
     pub cancel_at: Option<Timestamp>,
-    /// What it costs each interval once a scheduled change of plan has taken place; null if none is scheduled.
+    /// The price of one interval after the scheduled change of plan; null if none is scheduled.
     pub pending: Option<Amount>,
 }
 
 impl SubscriptionSummary {
-    /// What is told of a subscription and its add-ons.
+    /// The summary of a subscription and its add-ons.
     #[must_use]
     pub fn new(subscription: &Subscription, addons: &[SubscriptionAddon]) -> Self {
         let terms = &subscription.terms;
@@ -70,7 +70,8 @@ impl SubscriptionSummary {
         }
     }
 
-    /// When the next period is invoiced and what it comes to, as things stand; `None` if none is to come.
+    /// When the next period will be invoiced and for how much, if nothing changes until then. `None` if no period
+    /// follows.
     #[must_use]
     pub fn next_invoice(&self) -> Option<(Timestamp, Amount)> {
         let at = self.current_period_end;
@@ -81,7 +82,7 @@ impl SubscriptionSummary {
     }
 }
 
-/// An invoice, and whose it is.
+/// An invoice with its tenant and the slug of its deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoiceRow {
     /// The tenant.
@@ -93,7 +94,7 @@ pub struct InvoiceRow {
 }
 
 impl InvoiceRow {
-    /// An invoice of a deployment.
+    /// The row of an invoice of `deployment`.
     #[must_use]
     pub fn new(deployment: &Deployment, invoice: Invoice) -> Self {
         let Deployment { tenant_id, slug, .. } = deployment.clone();
@@ -101,24 +102,24 @@ impl InvoiceRow {
     }
 }
 
-/// The figures of a moment.
+/// The figures of the whole business at a moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// The moment.
+    /// The moment of the figures.
     pub as_of: Timestamp,
-    /// All but movements.
+    /// All figures except movements.
     pub totals: Figures,
-    /// The movements since the month began.
+    /// The movements since the beginning of the month.
     pub movements: Figures,
 }
 
-/// How far the clock's work is.
+/// The health of scheduled work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockHealth {
-    /// How long the longest due deployment has been waiting.
+    /// The time since the deployment that is due longest became due.
     pub lag: TimeDelta,
-    /// How many deployments are put off because a step failed.
+    /// The number of deployments that are postponed because a step failed.
     pub postponed: usize,
-    /// How many events could not be published.
+    /// The number of events that could not be published.
     pub not_published: usize,
 }

@@ -1,18 +1,19 @@
-//! Which tenants a caller sees.
+//! The scope of a caller: the tenants whose records it can see. How a token becomes a scope is in
+//! [`arcadia_functions::auth`].
 
 use super::values::TenantId;
 
-/// Which tenants' records may be read. Every read of the store asks for one.
+/// The tenants whose records a caller may read. The store's reads of a deployment take one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// Every tenant's.
+    /// All tenants.
     All,
-    /// This tenant's alone.
+    /// This tenant only.
     Tenant(TenantId),
 }
 
 impl Scope {
-    /// Whether a tenant's records may be read.
+    /// Whether the records of a tenant may be read.
     #[must_use]
     pub fn contains(&self, tenant_id: &TenantId) -> bool {
         match self {

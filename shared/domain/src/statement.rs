@@ -1,8 +1,10 @@
-//! The statement of a tenant's month: what was owed when it began, what was invoiced, credited, taken back and paid since, and
-//! what is owed when it ends. What stands to the tenant's credit counts against what it owes.
+//! The statement of account for a span of time, such as a tenant's month: the opening amount owed, the amounts
+//! invoiced, credited, voided and paid, and the closing amount owed. Which invoices belong to a tenant is not decided
+//! here.
 //!
-//! It goes by when each of these was recorded, so that the statement of a month that is over never changes. Balance that
-//! settles an invoice, or comes back from one, moves within what is owed and is told by nothing.
+//! The rule: closing = opening + invoiced - credited - voided - paid. Balance counts against the amount owed, so the
+//! opening and closing amounts can be negative, and using or returning balance does not change them. Every amount
+//! counts at the time when it was recorded, so the statement of a month that is over never changes.
 
 use std::collections::BTreeMap;
 
@@ -10,30 +12,31 @@ use super::invoice::{Invoice, InvoiceStatus};
 use super::money::Currency;
 use super::values::Timestamp;
 
-/// The statement of a span in one currency, in minor units.
+/// The statement of account for a span in one currency, in minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statement {
-    /// What was owed when the span began.
+    /// The amount owed at the start of the span.
     pub opening_cents: i64,
-    /// What was invoiced.
+    /// The total of the invoices issued in the span.
     pub invoiced_cents: i64,
-    /// What was credited of invoices.
+    /// The credits of invoices in the span.
     pub credited_cents: i64,
-    /// What invoices that were taken back still came to.
+    /// The total of the invoices voided in the span, less their credits.
     pub voided_cents: i64,
-    /// What was paid.
+    /// The payments recorded in the span.
     pub paid_cents: i64,
 }
 
 impl Statement {
-    /// What is owed when the span ends.
+    /// The amount owed at the end of the span, in minor units: see the rule in the module documentation.
     #[must_use]
     pub const fn closing_cents(&self) -> i64 {
         self.opening_cents + self.invoiced_cents - self.credited_cents - self.voided_cents - self.paid_cents
     }
 }
 
-/// The statements of a span, by currency, from all invoices that were ever issued.
+/// The statements of account from `from` up to and excluding `to`, by currency. `invoices` must be all invoices that
+/// were issued before `to`.
 #[must_use]
 pub fn statements<'a>(
     invoices: impl IntoIterator<Item = &'a Invoice>,

@@ -1,7 +1,8 @@
-//! Subscriptions: what a deployment has bought, and at which price, for good.
+//! Subscriptions: the plan and add-ons of a deployment, with their prices, periods and charges. Which changes are
+//! allowed, and their invoices, are in [`super::decide()`].
 //!
-//! Prices are copied here when something is bought. Nothing in this file looks at the catalog, so nothing that happens
-//! to the catalog can reprice what runs.
+//! A purchase copies prices here. Afterwards this module does not read the catalog, so a change of the catalog cannot
+//! change the price of an existing subscription.
 
 use chrono::{SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
@@ -15,37 +16,37 @@ use super::money::{Currency, prorate, sum};
 use super::period::{Anchor, AnchorMode, Interval, Period};
 use super::values::{DisplayName, InvoiceNumber, ShortCode, SubscriptionAddonId, SubscriptionId, Timestamp};
 
-/// The most add-ons a subscription can have at a time.
+/// The most add-ons that a subscription can have at a time.
 pub const MAX_ADDONS: usize = 50;
-/// The most charges that commands can make between two boundaries, those taken back included.
+/// The most charges that commands can make between two period boundaries, credited ones included.
 pub const MAX_CHARGES_IN_PERIOD: u32 = 200;
 
-/// Whether a subscription is billed.
+/// The status of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum SubscriptionStatus {
-    /// It is, from the end of its trial on.
+    /// It is billed, from the end of its trial on.
     Active,
-    /// It is not, until its deployment runs again.
+    /// It is not billed until its deployment runs again.
     Paused,
-    /// It is over.
+    /// It has ended.
     Cancelled,
 }
 
-/// The price of a plan version, as a subscription keeps it.
+/// The terms of a plan version, as copied to a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct PlanTerms {
-    /// The plan.
+    /// The code of the plan.
     pub plan_code: ShortCode,
-    /// Which of its versions.
+    /// The version of the plan.
     pub plan_version: u32,
     /// The price of one interval, in minor units.
     pub price_cents: i64,
-    /// The currency of the price, and of every add-on.
+    /// The currency of the price and of all add-ons.
     pub currency: Currency,
-    /// How often it is charged.
+    /// How often the price is charged.
     pub interval: Interval,
 }
 
@@ -53,73 +54,74 @@ pub struct PlanTerms {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "SubscriptionRecord"))]
 pub struct Subscription {
-    /// Its identity.
+    /// Its unique id.
     pub id: SubscriptionId,
-    /// What it costs.
+    /// The terms of its plan version.
     pub terms: PlanTerms,
-    /// Whether it is billed.
+    /// Its status.
     pub status: SubscriptionStatus,
-    /// Where its periods begin, when they are anchored anew.
+    /// The rule for a new anchor.
     pub anchor_mode: AnchorMode,
-    /// What its boundaries are derived from.
+    /// The anchor of its periods.
     pub anchor: Anchor,
-    /// Which period it is in, counted from the anchor.
+    /// The number of the current period, counted from 0 at the anchor.
     pub cycle_index: u32,
-    /// The first moment of that period.
+    /// The start of the current period.
     pub current_period_start: Timestamp,
-    /// The first moment after that period, or after the trial.
+    /// The end of the current period, exclusive, or of the trial.
     pub current_period_end: Timestamp,
-    /// Since when the current period is billed; none during a trial.
+    /// The moment from which the current period is billed; null during a trial.
     pub billed_from: Option<Timestamp>,
-    /// What it was billed for in the current period, and what waits for an invoice.
+    /// Its charges of the current period, and those that wait for an invoice.
     pub charges: Vec<Charge>,
-    /// How many charges commands have made since the last boundary, those taken back included.
+    /// The number of charges that commands have made since the last period boundary, credited ones included.
     pub charges_in_period: u32,
-    /// Whether charges are invoiced at once until the next boundary, since a credit lowered an unpaid invoice.
+    /// Whether new charges are invoiced at once until the next period boundary, because a credit lowered an unpaid
+    /// invoice.
     pub bills_at_once: bool,
-    /// The second and the ordinal of the last invoice's number.
+    /// The second and the ordinal in the number of its last invoice.
     pub last_number: Option<LastNumber>,
-    /// When its trial ends or ended, if it has one.
+    /// The end of its trial, past or future; null if it had none.
     pub trial_ends_at: Option<Timestamp>,
-    /// When it will be cancelled.
+    /// The time of its scheduled cancellation; null if none is scheduled.
     pub cancel_at: Option<Timestamp>,
-    /// With what authority that was scheduled.
+    /// The role that scheduled that cancellation.
     pub cancel_scheduled_by: Option<Authority>,
-    /// When it was cancelled, which may have been later than it was to end.
+    /// When it was cancelled. A late sweep makes this later than `ended_at`.
     pub cancelled_at: Option<Timestamp>,
-    /// The moment that it ended at for billing.
+    /// The end of billing; null while it is live.
     pub ended_at: Option<Timestamp>,
-    /// Whether it ended because its deployment did, so that it comes back with it.
+    /// Whether it was cancelled together with its deployment, so that reactivating the deployment restores it.
     pub cancelled_with_deployment: bool,
-    /// The plan it will change to at the end of the period.
+    /// The change of plan scheduled for the end of the period; null if none is scheduled.
     pub pending_change: Option<PendingChange>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// What the number of an invoice was made from.
+/// The parts of an invoice number that make it unique within a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct LastNumber {
-    /// The second that it bills from.
+    /// The second in the number: the one that the invoice bills from, but never earlier than in the number before.
     pub second: Timestamp,
-    /// Its place among the invoices of that second, from 1.
+    /// Its number among the invoices of that second, from 1.
     pub ordinal: u32,
 }
 
-/// An add-on as it was when it was attached.
+/// An add-on of a subscription, as the catalog had it when it was attached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct SubscriptionAddon {
-    /// Its identity on the subscription.
+    /// Its unique id on the subscription.
     pub id: SubscriptionAddonId,
-    /// The catalog's add-on that it was copied from.
+    /// The code of the add-on in the catalog.
     pub code: ShortCode,
-    /// Its name then.
+    /// Its display name.
     pub name: DisplayName,
-    /// Its price then of an interval that has no price of its own, in minor units.
+    /// The price of one interval, in minor units, for intervals that `interval_prices` does not list.
     pub price_cents: i64,
-    /// Its prices then that depend on the interval of the plan, in minor units.
+    /// The price of one interval, in minor units, by the interval of the plan.
     #[cfg_attr(
         feature = "json-schema",
         schemars(extend("propertyNames" = {"enum": ["month", "quarter", "half_year", "year"]}))
@@ -129,23 +131,24 @@ pub struct SubscriptionAddon {
     pub currency: Currency,
     /// How many units it grants.
     pub quantity: i64,
-    /// The unit.
+    /// The unit of the quantity, such as `GB`.
     pub unit: DisplayName,
     /// When it was attached.
     pub attached_at: Timestamp,
 }
 
-/// A change of plan that waits for the end of the period.
+/// A change of plan, scheduled for the end of the period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "PendingChangeRecord"))]
 pub struct PendingChange {
-    /// What the subscription will cost.
+    /// The terms after the change.
     pub terms: PlanTerms,
-    /// Whether add-ons of another currency are dropped then.
+    /// Whether the change drops add-ons of another currency.
     pub drop_incompatible: bool,
-    /// When it was asked for.
+    /// When it was requested.
     pub requested_at: Timestamp,
-    /// With what authority. A tenant's users take back or replace what a tenant's user scheduled, and nothing else.
+    /// The role that scheduled it. A tenant's users can only withdraw or replace a change that a tenant's user
+    /// scheduled.
     pub scheduled_by: Authority,
 }
 
@@ -162,7 +165,8 @@ impl From<&PlanVersion> for PlanTerms {
 }
 
 impl PlanTerms {
-    /// What a plan and add-ons cost each interval, in minor units: those of its currency, since others are dropped with it.
+    /// The price of the plan and its add-ons for one interval, in minor units. Add-ons of another currency are not
+    /// counted, because they are dropped. `None` if the sum does not fit `i64`.
     #[must_use]
     pub fn recurring_cents(&self, addons: &[SubscriptionAddon]) -> Option<i64> {
         let addons = addons.iter().filter(|addon| addon.currency == self.currency);
@@ -171,14 +175,14 @@ impl PlanTerms {
 }
 
 impl SubscriptionAddon {
-    /// Copies an add-on of the catalog as it is at `at`.
+    /// Copies an add-on of the catalog, attached at `at`.
     #[must_use]
     pub fn snapshot(id: SubscriptionAddonId, addon: &Addon, at: Timestamp) -> Self {
         let Addon { code, name, price_cents, interval_prices, currency, quantity, unit, .. } = addon.clone();
         Self { id, code, name, price_cents, interval_prices, currency, quantity, unit, attached_at: at }
     }
 
-    /// Its price of one interval of a plan, in minor units.
+    /// Its price for one interval, in minor units.
     #[must_use]
     pub fn price_of(&self, interval: Interval) -> i64 {
         self.interval_prices.get(&interval).copied().unwrap_or(self.price_cents)
@@ -186,7 +190,7 @@ impl SubscriptionAddon {
 }
 
 impl SubscriptionStatus {
-    /// The status that a live subscription has while its deployment is in `state`.
+    /// The status that follows from the state of the deployment.
     #[must_use]
     pub const fn of(state: State) -> Self {
         match state {
@@ -198,7 +202,8 @@ impl SubscriptionStatus {
 }
 
 impl Subscription {
-    /// A subscription that begins at `now`: with a trial until `trial_ends_at`, or billed at once.
+    /// A new subscription that begins at `now`: with a trial until `trial_ends_at`, or billed at once if that is
+    /// `None`.
     #[must_use]
     pub fn begin(
         id: SubscriptionId,
@@ -236,7 +241,7 @@ impl Subscription {
         subscription
     }
 
-    /// Whether it is neither over nor about to be made anew.
+    /// Whether it is active or paused.
     #[must_use]
     pub const fn is_live(&self) -> bool {
         match self.status {
@@ -245,7 +250,7 @@ impl Subscription {
         }
     }
 
-    /// Whether it is in its trial, so that nothing was billed yet.
+    /// Whether it is in its trial: nothing has been billed yet.
     #[must_use]
     pub const fn in_trial(&self) -> bool {
         self.billed_from.is_none()
@@ -256,7 +261,7 @@ impl Subscription {
         self.open_period_at(self.current_period_end);
     }
 
-    /// Lets the trial end at another time.
+    /// Moves the end of the trial, and with it the anchor and a scheduled cancellation.
     pub fn extend_trial(&mut self, ends_at: Timestamp) {
         self.trial_ends_at = Some(ends_at);
         self.anchor = Anchor::new(self.anchor_mode, ends_at);
@@ -264,16 +269,16 @@ impl Subscription {
         self.cancel_at = self.cancel_at.map(|_| ends_at);
     }
 
-    /// Ends the trial, or a gap, at `at`: anchors the periods anew and opens the first, billed from `at` on.
+    /// Begins billing at `at`, after a trial or a gap: sets a new anchor and opens its first period.
     pub fn begin_billing(&mut self, at: Timestamp) {
         self.anchor = Anchor::new(self.anchor_mode, at);
         self.open_period_at(at);
     }
 
-    /// Opens the period that `at` falls into, billed from `at` on.
+    /// Opens the period that contains `at`, billed from `at` on.
     pub fn open_period_at(&mut self, at: Timestamp) {
         let at = at.trunc_subsecs(0);
-        // Beyond the last year a calendar can express, time stands still.
+        // Beyond the range of dates, time stands still.
         let unmoving = Period { index: self.cycle_index, start: at, end: at };
         let period = self.anchor.period_at(self.terms.interval, at).unwrap_or(unmoving);
         self.cycle_index = period.index;
@@ -285,8 +290,8 @@ impl Subscription {
         self.bills_at_once = false;
     }
 
-    /// Changes its terms at the end of a period while it is paused: the next period opens when it runs again, of the new
-    /// interval from the boundary on.
+    /// Changes its terms at the end of a period while it is paused. The next period opens when the deployment runs
+    /// again; a new interval counts from that boundary on.
     pub fn change_terms_paused(&mut self, terms: PlanTerms) {
         let boundary = self.current_period_end;
         if terms.interval != self.terms.interval {
@@ -297,7 +302,7 @@ impl Subscription {
         self.terms = terms;
     }
 
-    /// Follows its deployment from one state to another, which counts from `at` and happens at `now`.
+    /// Follows its deployment's move at `now`, which counts for billing from `at`.
     pub fn follow(&mut self, from: State, to: State, at: Timestamp, now: Timestamp) {
         match (self.status, SubscriptionStatus::of(to)) {
             (SubscriptionStatus::Active, SubscriptionStatus::Active) => {
@@ -320,7 +325,7 @@ impl Subscription {
             }
             (SubscriptionStatus::Active, SubscriptionStatus::Paused) => self.status = SubscriptionStatus::Paused,
             (SubscriptionStatus::Active | SubscriptionStatus::Paused, SubscriptionStatus::Cancelled) => {
-                // To cancel and reactivate is no way to take back what the platform scheduled.
+                // Cancelling and reactivating must not withdraw a schedule of the platform.
                 let is_platforms = |by: Authority| by == Authority::PlatformAdmin;
                 let pending_change = self.pending_change.take().filter(|pending| is_platforms(pending.scheduled_by));
                 let scheduled_by = self.cancel_scheduled_by.filter(|by| is_platforms(*by));
@@ -335,7 +340,7 @@ impl Subscription {
         }
     }
 
-    /// Ends it at `at`, which is done at `now`.
+    /// Cancels it at `now`; billing ends at `at`.
     pub fn cancel(&mut self, at: Timestamp, now: Timestamp) {
         self.status = SubscriptionStatus::Cancelled;
         self.ended_at = Some(at);
@@ -345,7 +350,8 @@ impl Subscription {
         self.pending_change = None;
     }
 
-    /// After a pause: time that is paid for goes on; else the anchored period that `at` falls into opens.
+    /// Resumes after a pause: the paid period or the trial continues; if it is over, the period that contains `at`
+    /// opens, or billing begins after a trial.
     fn resume(&mut self, at: Timestamp) {
         if at < self.current_period_end || self.is_to_end_by(at) {
             return;
@@ -353,8 +359,8 @@ impl Subscription {
         if self.in_trial() { self.begin_billing(at) } else { self.open_period_at(at) }
     }
 
-    /// After a cancellation: time that is paid for, or a trial, goes on, so that nothing is charged twice; else periods
-    /// begin anew at `at`.
+    /// Restarts after a cancellation: the paid period or the trial continues, so that nothing is charged twice; if it
+    /// is over, billing begins anew at `at`.
     fn restart(&mut self, at: Timestamp) {
         if at >= self.current_period_end && !self.is_to_end_by(at) {
             self.begin_billing(at);
@@ -367,7 +373,8 @@ impl Subscription {
         self.cancel_at.is_some_and(|cancel_at| cancel_at <= at)
     }
 
-    /// The part of a price that the rest of the current period from `at` on comes to.
+    /// The part of a period's price for the time from `at` to the end of the current period, in minor units, by the
+    /// second: see [`prorate`].
     #[must_use]
     pub fn part_of_period(&self, price_cents: i64, at: Timestamp) -> i64 {
         let seconds = |from: Timestamp, to: Timestamp| to.signed_duration_since(from).num_seconds();
@@ -375,7 +382,8 @@ impl Subscription {
         prorate(price_cents, seconds(at.max(start), end), seconds(start, end))
     }
 
-    /// A charge for the plan, or for an add-on, from the second of `at` to the end of the period; none during a trial.
+    /// A charge for the plan, or for an add-on, from the second of `at` to the end of the period. `None` during a
+    /// trial, or if no time is left.
     #[must_use]
     pub fn charge(&self, id: ChargeId, addon: Option<&SubscriptionAddon>, at: Timestamp) -> Option<Charge> {
         self.billed_from?;
@@ -395,7 +403,8 @@ impl Subscription {
         })
     }
 
-    /// What of a charge is not used from `from` on, a whole second, in minor units: never more than still stands of it.
+    /// The unused part of a charge from `from` on, in minor units, at most what remains of it after its credits. `from`
+    /// must be a whole second.
     #[must_use]
     pub fn unused_cents(&self, charge: &Charge, from: Timestamp) -> i64 {
         let stands_cents = charge.amount_cents - charge.credited_cents;
@@ -407,17 +416,18 @@ impl Subscription {
         self.charges.iter().filter(|charge| charge.waits())
     }
 
-    /// Forgets the charges that nothing more can happen to: invoiced and over, or taken back before they were invoiced.
+    /// Removes the charges that cannot change any more: invoiced ones that have ended, and waiting ones credited in
+    /// full.
     pub fn forget_settled_charges(&mut self) {
         let end = self.current_period_end;
         self.charges.retain(|charge| if charge.waits() { charge.amount_cents > 0 } else { charge.to >= end });
     }
 
-    /// The number of the next invoice, which bills from `at` on. A period is billed once: the number of the first
-    /// invoice of a second follows from that second.
+    /// The number of the next invoice, which bills from `at` on. The first number of a second follows from that second,
+    /// so that a period cannot be billed twice.
     pub fn next_number(&mut self, at: Timestamp, currency: Currency) -> InvoiceNumber {
         let at = at.trunc_subsecs(0);
-        // Seconds never go back, so that no number comes twice.
+        // The second never goes back, so no number repeats.
         let next = match self.last_number {
             Some(LastNumber { second, ordinal }) if at <= second => LastNumber { second, ordinal: ordinal + 1 },
             Some(_) | None => LastNumber { second: at, ordinal: 1 },
@@ -427,7 +437,7 @@ impl Subscription {
     }
 }
 
-/// The first whole second that is not before `at`: what a second has begun of is used.
+/// `at`, rounded up to a whole second: a started second counts as used.
 #[must_use]
 pub fn end_of_second(at: Timestamp) -> Timestamp {
     let second = at.trunc_subsecs(0);

@@ -1,7 +1,7 @@
-//! The validated values that records are made of: once one exists, it is well-formed.
+//! Validated values: ids, names, codes and texts of records. Values of money and periods are in their own modules.
 //!
-//! Every type parses with [`FromStr`], prints what it parsed, and (de)serialises through the same check, so a
-//! malformed value can come neither from a caller nor from the table.
+//! Every type parses with [`FromStr`], prints the text that it parsed, and deserialises through the same check, so
+//! neither a caller nor the table can bring in a malformed value.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,11 +13,11 @@ use uuid::Uuid;
 use super::invalid::InvalidValue;
 use super::money::Currency;
 
-/// A moment in UTC.
+/// A time in UTC.
 pub type Timestamp = DateTime<Utc>;
 
-/// Declares a string newtype that is checked by `$check` wherever it comes from. What stands in braces tells callers the
-/// same in a schema; a test of the documentation holds the two together.
+/// Declares a string newtype that is always checked by `$check`. The part in braces states the same rule as a JSON
+/// Schema; a test of the documentation compares the two.
 macro_rules! text_value {
     (
         $(#[doc = $doc:literal])*
@@ -33,7 +33,7 @@ macro_rules! text_value {
         pub struct $name(String);
 
         impl $name {
-            /// The text itself.
+            /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -93,8 +93,8 @@ macro_rules! text_value {
     };
 }
 
-/// A character that can be seen, in what all dialects of patterns have in common: they disagree about what lies beyond
-/// U+FFFF, so that the invisible ones there are refused by the code alone.
+/// A pattern for a visible character that all dialects of regular expressions read alike. They disagree about
+/// characters beyond U+FFFF, so only the code refuses the invisible ones there.
 #[cfg(feature = "json-schema")]
 macro_rules! visible {
     () => {
@@ -105,7 +105,7 @@ macro_rules! visible {
     };
 }
 
-/// Declares a UUID newtype; callers write it hyphenated, in either case.
+/// Declares a UUID newtype. Its text is hyphenated, in upper or lower case.
 macro_rules! id_value {
     ($(#[doc = $doc:literal])* $name:ident) => {
         $(#[doc = $doc])*
@@ -114,13 +114,13 @@ macro_rules! id_value {
         pub struct $name(Uuid);
 
         impl $name {
-            /// Takes a UUIDv7 made by the caller.
+            /// An id from a UUIDv7 that the caller generated.
             #[must_use]
             pub const fn new(id: Uuid) -> Self {
                 Self(id)
             }
 
-            /// The UUID itself.
+            /// The UUID.
             #[must_use]
             pub const fn as_uuid(self) -> Uuid {
                 self.0
@@ -177,36 +177,36 @@ macro_rules! id_value {
     };
 }
 
-/// A line that is not blank: something in it can be seen.
+/// A pattern for a line with at least one visible character.
 #[cfg(feature = "json-schema")]
 const LINE: &str = concat!(r"^[^\x00-\x1F\x7F-\x9F]*", visible!(), r"[^\x00-\x1F\x7F-\x9F]*$");
-/// The same, with line breaks and tabs.
+/// A pattern for a text with at least one visible character; line breaks and tabs are allowed.
 #[cfg(feature = "json-schema")]
 const TEXT: &str =
     concat!(r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*", visible!(), r"[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$");
 
 id_value! {
-    /// Names one deployment. A UUIDv7, so ids sort by the time of creation.
+    /// The id of a deployment: a UUIDv7, so ids sort by the time of creation.
     DeploymentId
 }
 
 id_value! {
-    /// Names one cloud resource of a deployment. A UUIDv7.
+    /// The id of a cloud resource of a deployment: a UUIDv7.
     ResourceId
 }
 
 id_value! {
-    /// Names one subscription of a deployment. A UUIDv7.
+    /// The id of a subscription: a UUIDv7.
     SubscriptionId
 }
 
 id_value! {
-    /// Names one add-on as attached to a subscription. A UUIDv7.
+    /// The id of an add-on on a subscription: a UUIDv7.
     SubscriptionAddonId
 }
 
 text_value! {
-    /// Names a tenant: the customer that owns deployments.
+    /// The id of a tenant: a customer, the owner of deployments.
     TenantId,
     "invalid_tenant_id",
     "must be 1 to 64 of A-Z, a-z, 0-9, underscore and hyphen",
@@ -216,7 +216,7 @@ text_value! {
 }
 
 text_value! {
-    /// A deployment's name in URLs, unique within its tenant for good.
+    /// A deployment's name in URLs. It is unique within its tenant and never changes.
     Slug,
     "invalid_slug",
     "must be 1 to 63 of a-z, 0-9 and hyphen, and start and end with a letter or digit",
@@ -228,7 +228,8 @@ text_value! {
 }
 
 text_value! {
-    /// A short machine-readable code: a region, an LLM mode, a template, a kind of resource.
+    /// A short machine-readable code, such as that of a plan, an add-on, a region, an LLM mode, a template or a kind of
+    /// resource.
     ShortCode,
     "invalid_code",
     "must be 1 to 63 of a-z, 0-9, underscore and hyphen, and start with a letter or digit",
@@ -239,7 +240,7 @@ text_value! {
 }
 
 text_value! {
-    /// Which version of its template a deployment runs, such as `1.4.0`.
+    /// The version of a deployment's template, such as `1.4.0`.
     TemplateVersion,
     "invalid_template_version",
     "must be 1 to 64 of A-Z, a-z, 0-9, dot, plus, underscore and hyphen",
@@ -249,7 +250,7 @@ text_value! {
 }
 
 text_value! {
-    /// What people call a deployment.
+    /// A display name, such as that of a deployment, a plan or an add-on.
     DisplayName,
     "invalid_display_name",
     "must be 1 to 200 characters, some of them visible, without control characters",
@@ -258,7 +259,7 @@ text_value! {
 }
 
 text_value! {
-    /// Why something was done, in a line.
+    /// The reason of a change, in one line.
     Reason,
     "invalid_reason",
     "must be 1 to 200 characters, some of them visible, without control characters",
@@ -267,7 +268,7 @@ text_value! {
 }
 
 text_value! {
-    /// Remarks on what was done; may run over several lines.
+    /// Notes on a change, in one or more lines.
     Notes,
     "invalid_notes",
     "must be 1 to 2000 characters, some of them visible, without control characters other than line breaks and tabs",
@@ -280,7 +281,7 @@ text_value! {
 }
 
 text_value! {
-    /// What the cloud provider calls a resource, such as an ARN.
+    /// The cloud provider's identifier of a resource, such as an ARN.
     ProviderReference,
     "invalid_provider_reference",
     "must be 1 to 512 characters, some of them visible, without control characters",
@@ -289,7 +290,7 @@ text_value! {
 }
 
 text_value! {
-    /// What a payer or payment provider calls a payment.
+    /// The payer's or payment provider's reference of a payment.
     PaymentReference,
     "invalid_payment_reference",
     "must be 1 to 255 printable ASCII characters without spaces and number signs",
@@ -298,8 +299,8 @@ text_value! {
 }
 
 text_value! {
-    /// Names one invoice of a deployment: the moment that it bills from, the end of its subscription's id, its currency,
-    /// and from the second invoice of a second on its place in that second.
+    /// The number of an invoice: the second that it bills from (never earlier than in the number before), the end of
+    /// its subscription's id, its currency, and from the second invoice of a second on, an ordinal.
     InvoiceNumber,
     "invalid_invoice_number",
     "must be an invoice number such as 20270101000000-0123456789ab-USD",
@@ -324,7 +325,7 @@ text_value! {
 }
 
 impl InvoiceNumber {
-    /// The number of what a subscription bills from `at` on, and of the `ordinal`th invoice of that second, from 1.
+    /// The number of the `ordinal`th invoice, from 1, that a subscription bills from the second of `at` on.
     #[must_use]
     pub fn new(at: Timestamp, subscription_id: SubscriptionId, currency: Currency, ordinal: u32) -> Self {
         let id = subscription_id.as_uuid().simple().to_string();
@@ -334,9 +335,9 @@ impl InvoiceNumber {
     }
 }
 
-/// Whether a character takes up no room, or steers those around it: control characters, and what Unicode calls format
-/// characters, default ignorable, or a filler (Unicode 16.0, `DerivedCoreProperties.txt`). Some of them let a text pass
-/// for another.
+/// Whether a character is invisible or changes the display of its neighbours: control characters, format characters,
+/// default ignorable characters and fillers (source: Unicode 16.0, `DerivedCoreProperties.txt`). Some of them can make
+/// one text look like another.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
@@ -356,10 +357,10 @@ fn is_line(text: &str, max_chars: usize) -> bool {
 }
 
 impl Slug {
-    /// The display name of a deployment that was given none.
+    /// The display name of a deployment that was created without one.
     #[must_use]
     pub fn as_display_name(&self) -> DisplayName {
-        // Every slug is a non-blank line of at most 63 characters, so also a display name.
+        // Every slug is a visible line of at most 63 characters, so it is also a valid display name.
         DisplayName(self.0.clone())
     }
 }

@@ -1,6 +1,6 @@
-//! Which event changed each part of a deployment last. DynamoDB reads a deployment item by item, not at one moment, so
-//! each part is stored with its version: [`arcadia_store`] writes the parts whose version changed and recognises by
-//! them a read that mixes two moments.
+//! The version of each part of a deployment: the event that last changed it. DynamoDB reads a deployment item by item,
+//! not at one moment. [`arcadia_store`] stores each part with its version, writes only parts whose version changed, and
+//! detects a read that mixes two moments.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,17 @@ use super::values::SubscriptionAddonId;
 /// changed the part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Versions {
-    /// Of the subscription, if there ever was one.
+    /// The version of the subscription; `None` if there has never been one.
     pub subscription: Option<u64>,
-    /// Of its add-ons.
+    /// The versions of its add-ons.
     pub addons: BTreeMap<SubscriptionAddonId, u64>,
 }
 
-/// The parts that have versions, as they are at one moment.
+/// The parts that have versions, at one moment.
 pub(super) type Parts<'a> = (Option<&'a Subscription>, &'a [SubscriptionAddon]);
 
 impl Versions {
-    /// Records that the event `sequence` turned the parts `old` into `new`. A part that is as it was keeps its version.
+    /// Records that the event `sequence` changed the parts from `old` to `new`. An unchanged part keeps its version.
     pub(super) fn record(&mut self, sequence: u64, old: Parts<'_>, new: Parts<'_>) {
         let ((old_subscription, old_addons), (new_subscription, new_addons)) = (old, new);
         if new_subscription != old_subscription {

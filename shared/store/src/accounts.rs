@@ -1,4 +1,5 @@
-//! Tenants' accounts. One is opened with a tenant's first deployment, and is how the tenant is found.
+//! Tenants' accounts. A tenant's first deployment opens its account, which puts the tenant on the list of tenants.
+//! Users and tokens are not here.
 
 use arcadia_domain::{Deployment, TenantId};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
@@ -21,7 +22,7 @@ impl Store {
         Ok(self.get(keys::account(tenant_id)).await?.is_some())
     }
 
-    /// Lists tenants by their id: a Query for each partition of the list.
+    /// A page of all tenants, by id: one Query for each partition of the list.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -36,7 +37,7 @@ impl Store {
         Ok(Page { items: items.into_iter().map(|(tenant_id, _)| tenant_id).collect(), next })
     }
 
-    /// Opens the account of a deployment's tenant. It is the same whoever does so, so that there is no condition to fail.
+    /// The write that opens the account of a deployment's tenant. Repeating it changes nothing, so it has no condition.
     pub(super) fn open_account(&self, deployment: &Deployment) -> Result<TransactWriteItem, StoreError> {
         let (key, index) = (keys::account(&deployment.tenant_id), keys::account_index(&deployment.tenant_id));
         let update = Update::builder()

@@ -1,5 +1,5 @@
-//! Deployments that need a person. What their state says is kept in step by each commit; what a function of ours could not
-//! do leaves a trace that expires.
+//! Traces: records that a deployment needs a person. Traces of a deployment's state are written by each commit; traces
+//! of a failed function expire. Which states need a person is in [`arcadia_domain::Attention`].
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -83,7 +83,7 @@ impl Store {
         Ok(Page { items: found.collect(), next })
     }
 
-    /// How many failures of a kind there are at `now`: a Query of their partition.
+    /// The number of traces of a kind at `now`: one Query for each partition.
     pub(super) async fn count_failures(&self, kind: Attention, now: Timestamp) -> Result<usize, StoreError> {
         Ok(self.failures(kind).await?.iter().filter(|trace| trace.counts(now)).count())
     }
@@ -114,10 +114,10 @@ impl Store {
         self.trace(Attention::Postponed, id, since, until).await
     }
 
-    /// Leaves a trace of an event that was written at a moment and cannot be published.
+    /// Writes the trace of an event that occurred at `at` and cannot be published; it expires after 14 days.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB does not take it.
+    /// [`StoreError`] if DynamoDB does not accept it.
     pub async fn trace_not_published(&self, id: DeploymentId, at: Timestamp) -> Result<(), StoreError> {
         self.trace(Attention::NotPublished, id, at, at + NOT_PUBLISHED_FOR).await
     }
@@ -136,7 +136,7 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps the traces in step with the state of a deployment.
+    /// The writes that bring the traces of a deployment's state up to date with a change.
     pub(super) fn attention_writes(
         &self,
         before: Option<&Aggregate>,

@@ -1,4 +1,4 @@
-//! The catalog's records: plans, their versions, add-ons.
+//! Reads and writes of the catalog: plans, plan versions and add-ons.
 
 use arcadia_domain::{Addon, DeploymentId, DunningPolicy, Plan, PlanVersion, Scope, ShortCode, TenantId};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -13,38 +13,39 @@ use super::schema::TENANT_INDEX;
 use super::transact::{Verdict, is_transient, kept_being_cancelled};
 use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};
 
-/// What somebody wants to buy.
+/// The plan and add-ons that a tenant wants to buy.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// Who.
+    /// The tenant.
     pub tenant_id: &'a TenantId,
-    /// The plan.
+    /// The code of the plan.
     pub plan_code: &'a ShortCode,
-    /// Which of its versions; the newest, if none is named.
+    /// The version of the plan; `None` for the newest.
     pub version: Option<u32>,
-    /// Add-ons.
+    /// The codes of the add-ons.
     pub addon_codes: &'a [ShortCode],
-    /// Whether it matters if the tenant has had its trial of the plan.
+    /// Whether to read if the tenant has had its trial of the plan.
     pub with_trial: bool,
 }
 
-/// What one read finds of what somebody wants to buy.
+/// The records that a purchase needs, from one read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Offer {
     /// The plan, if the catalog has it.
     pub plan: Option<Plan>,
-    /// The version that was asked for, or the newest.
+    /// The requested version, or the newest.
     pub version: Option<PlanVersion>,
-    /// The add-ons that the catalog has.
+    /// The requested add-ons that the catalog has.
     pub addons: Vec<Addon>,
-    /// The deployment by which the tenant has had its trial of the plan, if it has.
+    /// The deployment that used the tenant's trial of the plan, if any.
     pub trial_claimed_by: Option<DeploymentId>,
     /// The tenant's dunning policy, if it has one of its own.
     pub dunning_policy: Option<DunningPolicy>,
 }
 
 impl Store {
-    /// Reads what is wanted and the tenant's policy, as they are at one moment each: one consistent BatchGetItem. It is made again if a plan and its version are not of one publication.
+    /// Reads the records that a purchase needs: one consistent BatchGetItem. It is repeated if the plan and its version
+    /// are not of the same publication; other records can be of different moments.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -58,7 +59,7 @@ impl Store {
         wanted.extend(with_trial.then(|| keys::trial_claim(tenant_id, plan_code)));
         wanted.extend(version.map(|version| keys::plan_version(plan_code, version)));
         for (index, code) in addon_codes.iter().enumerate() {
-            // BatchGetItem refuses a key that stands twice.
+            // BatchGetItem refuses duplicate keys.
             if !addon_codes.iter().take(index).any(|earlier| earlier == code) {
                 wanted.push(keys::addon(code));
             }
@@ -83,7 +84,7 @@ impl Store {
         })
     }
 
-    /// Reads a plan.
+    /// Reads a plan: one consistent GetItem.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
@@ -91,7 +92,7 @@ impl Store {
         self.get(keys::plan(code)).await?.map(items::to_plan).transpose()
     }
 
-    /// Reads an add-on of the catalog.
+    /// Reads an add-on of the catalog: one consistent GetItem.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
@@ -99,27 +100,30 @@ impl Store {
         self.get(keys::addon(code)).await?.map(items::to_addon).transpose()
     }
 
-    /// Writes a plan whose revision follows the stored one; a first revision must not be there yet.
+    /// Writes the next revision of a plan, or its first: one PutItem.
     ///
     /// # Errors
-    /// [`StoreError::CatalogConflict`] if somebody else was first.
+    /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
+    /// answer.
     pub async fn put_plan(&self, plan: &Plan) -> Result<(), StoreError> {
         self.put_revision(items::from_plan(plan)?, plan.revision).await
     }
 
-    /// Writes an add-on whose revision follows the stored one; a first revision must not be there yet.
+    /// Writes the next revision of an add-on, or its first: one PutItem.
     ///
     /// # Errors
-    /// [`StoreError::CatalogConflict`] if somebody else was first.
+    /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
+    /// answer.
     pub async fn put_addon(&self, addon: &Addon) -> Result<(), StoreError> {
         self.put_revision(items::from_addon(addon)?, addon.revision).await
     }
 
-    /// Writes a plan together with the version that it newly has, and with what its request is answered with if that
-    /// had an idempotency key: one TransactWriteItems. Nothing is ever overwritten by a publication at the same moment.
+    /// Writes a plan with its new version, and the idempotency record of the request if it has one: one
+    /// TransactWriteItems. Of two publications at the same moment, only one succeeds.
     ///
     /// # Errors
-    /// [`StoreError::CatalogConflict`] if somebody else was first, [`StoreError::Answered`] if the key has been used.
+    /// [`StoreError::CatalogConflict`] if another writer was first, [`StoreError::Answered`] if the key has been used,
+    /// or another [`StoreError`] if DynamoDB does not answer.
     pub async fn publish(
         &self,
         plan: &Plan,
@@ -188,8 +192,8 @@ impl Store {
         Ok(Page::cut(addons, limit, more, |addon: &Addon| addon.code.clone()))
     }
 
-    /// A page of a plan's versions, newest first, as many as `plan` knows of: one Query. It is made again if the newest is
-    /// missing, which was published together with the plan.
+    /// A page of a plan's versions, newest first, up to the newest version of `plan`: one Query. It is repeated if that
+    /// version, which was published together with `plan`, is missing.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -227,7 +231,7 @@ impl Store {
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
             .key_condition_expression("GSI1PK = :pk AND GSI1SK > :after")
             .expression_attribute_values(":pk", string(partition))
-            // No code is as small as a single space, so it stands for the beginning.
+            // A space sorts before every code, so it means the beginning.
             .expression_attribute_values(":after", string(after.map_or(" ", |code| code.as_str())))
             .send()
             .await?;
@@ -252,7 +256,7 @@ impl Store {
         };
         let Err(error) = put.send().await else { return Ok(()) };
         match error.as_service_error() {
-            // What stands there is what was to be written: the answer to it was lost.
+            // The stored item is the one to write: an earlier attempt succeeded, but its response was lost.
             Some(PutItemError::ConditionalCheckFailedException(failed)) if failed.item() == Some(&item) => Ok(()),
             Some(PutItemError::ConditionalCheckFailedException(_)) => Err(StoreError::CatalogConflict),
             _ => Err(error.into()),
@@ -270,9 +274,9 @@ fn newest_version(plan: Option<&Plan>) -> u32 {
     plan.and_then(|plan| plan.newest_version.as_ref()).map_or(0, |version| version.version)
 }
 
-/// The version that is asked for: the newest, or the one that is `named`, of which `found` was read. A plan and its
-/// versions are published together and versions stay, so a version is there if and only if it is not newer than the plan's
-/// newest.
+/// The requested version: the newest, or the one that is `named`, which was read as `found`. A plan and its versions
+/// are published together, and versions are never deleted. So a version exists if and only if it is not newer than the
+/// plan's newest; otherwise the read is torn.
 fn version_of(plan: Option<&Plan>, named: Option<u32>, found: Option<PlanVersion>) -> Reading<Option<PlanVersion>> {
     match named {
         None => Reading::Whole(plan.and_then(|plan| plan.newest_version.clone())),

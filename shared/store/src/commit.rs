@@ -1,5 +1,5 @@
-//! The only code that writes a deployment: one TransactWriteItems for the new state, its events and all that goes
-//! with them, on condition that nobody changed the deployment since it was read.
+//! Commits: the only code that writes a deployment, except for postponing it. One TransactWriteItems writes the new
+//! state, its events and the records that go with them, on the condition that the deployment is still as it was read.
 
 use arcadia_domain::{
     Aggregate, Change, Deployment, EventKind, Figures, Invoice, InvoiceNumber, InvoiceRow, Payment, Versions,
@@ -17,27 +17,26 @@ use super::transact::{CONFLICT, CommitId, Verdict, is_transient, is_transient_co
 use super::{IdempotencyRecord, Store, StoreError, idempotency};
 use crate::metrics;
 
-/// DynamoDB's word for a condition that does not hold.
+/// DynamoDB's code for a failed condition.
 const CONDITION: &str = "ConditionalCheckFailed";
 
-/// The attribute by which a writer whose answer was lost knows its own write again.
+/// The attribute that lets a writer whose response was lost recognise its own write.
 const COMMIT_ID: &str = "last_commit_id";
 
-/// Where in the transaction the deployment stands.
+/// The index of the deployment in the transaction.
 const DEPLOYMENT_INDEX: usize = 0;
 
-/// Where in the transaction the claim stands that a change makes: on the slug of a new deployment, or on the tenant's
-/// trial of a plan, or on the reference of a payment.
+/// The index of a change's claim in the transaction: on the slug of a new deployment, on the tenant's trial of a plan,
+/// or on the reference of a payment.
 const CLAIM_INDEX: usize = 1;
 
 impl Store {
-    /// Commits a change, and with it what its request is answered with if that had an idempotency key: all of it or
-    /// nothing.
+    /// Commits a change, with the idempotency record of its request if it has one, in one transaction.
     ///
     /// # Errors
-    /// [`StoreError::VersionConflict`], [`StoreError::SlugTaken`] and the like if it was overtaken, or
-    /// [`StoreError::Answered`] if the key has been used; nothing was written then. [`StoreError::Unavailable`] if
-    /// DynamoDB did not accept it within the attempts.
+    /// [`StoreError::VersionConflict`], [`StoreError::SlugTaken`], [`StoreError::TrialTaken`] or
+    /// [`StoreError::ReferenceTaken`] if another writer was first, [`StoreError::Answered`] if the key has been used:
+    /// nothing was written. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
     pub async fn commit(
         &self,
         change: &Change,
@@ -51,8 +50,8 @@ impl Store {
         done
     }
 
-    /// The transaction that commits a change: the deployment first, the claim that it makes second if it makes one, the
-    /// idempotency record last if there is one.
+    /// The transaction that commits a change: first the deployment, then its claim if it has one, and last the
+    /// idempotency record if there is one.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if a record cannot be expressed.
@@ -92,7 +91,7 @@ impl Store {
             }
             puts.push(self.put_new(item));
             if let EventKind::InvoiceOpened { invoice, .. } = &event.kind {
-                // The number follows from the period, so a period that was billed is found out here, whatever else.
+                // The number follows from the period, so this write fails if the period was billed before.
                 puts.push(self.put_new(invoice_item(invoice)?));
             } else if let EventKind::InvoicesUncollectible { numbers } = &event.kind {
                 given_up = numbers;
@@ -104,7 +103,7 @@ impl Store {
         if let Some(resource) = resource {
             puts.push(self.put_version(items::from_resource(resource)?, *resource_read));
         }
-        // Of the subscription and its add-ons, only those are written whose version is another.
+        // Only parts whose version changed are written.
         let none = Versions::default();
         let old = before.as_ref().map_or(&none, |before| &before.versions);
         if let Some((subscription, version)) = subscription.as_ref().zip(versions.subscription)
@@ -137,7 +136,7 @@ impl Store {
         Ok(writes)
     }
 
-    /// Puts a deployment over the one that was read, if it still is that one.
+    /// Replaces the deployment that was read, if it has not changed.
     fn put_over(&self, item: Item, read: &Deployment) -> PutBuilder {
         self.put(item)
             .condition_expression("version = :version AND #state = :state")
@@ -162,7 +161,7 @@ impl Store {
         Put::builder().table_name(&self.table).set_item(Some(item))
     }
 
-    /// Puts a record of the deployment's over the version of it that was read, or where none was.
+    /// Replaces a record of the deployment if it still has the version that was read, or creates it if none was read.
     fn put_version(&self, item: Item, read: Option<u64>) -> PutBuilder {
         match read {
             None => self.put_new(item),
@@ -181,7 +180,7 @@ impl Store {
     }
 }
 
-/// The payment that a change takes note of.
+/// The payment that a change records.
 fn payment_of(change: &Change) -> Option<(&InvoiceNumber, &Payment)> {
     change.events.iter().find_map(|event| match &event.kind {
         EventKind::PaymentReceived { number, payment, .. } => Some((number, payment)),
@@ -189,12 +188,12 @@ fn payment_of(change: &Change) -> Option<(&InvoiceNumber, &Payment)> {
     })
 }
 
-/// Decides what a cancellation of [`Store::writes`] means, `keyed` if an idempotency record was part of it. A condition
-/// that fails because this very commit had already been made is a success whose answer was lost.
+/// Decides the meaning of a cancelled transaction of [`Store::writes`]; `keyed` says whether it had an idempotency
+/// record. If a condition failed because this commit was already made, the commit succeeded and its response was lost.
 #[must_use]
 pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId, keyed: bool) -> Verdict {
     let failed = |reason: &&CancellationReason| reason.code() == Some(CONDITION);
-    // The deployment names the last commit, and each event its own: the deployment may have gone on since.
+    // The deployment has the id of its last commit only, and can have changed since; each event has its own commit's.
     let is_ours = |item: &Item| item.get(COMMIT_ID) == Some(&string(commit_id.to_string()));
     if reasons.iter().filter(failed).filter_map(CancellationReason::item).any(is_ours) {
         return Verdict::CommittedBefore;
@@ -206,8 +205,8 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
     if reasons.get(DEPLOYMENT_INDEX).is_some_and(|reason| failed(&reason)) {
         return Verdict::Refused(StoreError::VersionConflict);
     }
-    // While another transaction is at the deployment, it does not show who wrote it last, and what else is in the way may
-    // be of this very commit.
+    // While another transaction holds the deployment, its commit id is not returned, and the other failed conditions
+    // may come from this same commit. A retry tells.
     if reasons.get(DEPLOYMENT_INDEX).and_then(CancellationReason::code) == Some(CONFLICT) {
         return Verdict::Retry(given_up(record));
     }
@@ -226,7 +225,7 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
     if is_transient(reasons) {
         Verdict::Retry(given_up(record))
     } else if codes.iter().all(|code| is_transient_code(code) || *code == CONDITION) {
-        // What goes with the deployment is not as its version lets expect: an invoice of the same second, say.
+        // A record beside the deployment does not match its version, for example an invoice of the same second.
         tracing::warn!(deployment_id = %change.after.deployment.id, ?codes, "a commit met what should not be there");
         Verdict::Refused(StoreError::VersionConflict)
     } else {
@@ -237,7 +236,7 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
     }
 }
 
-/// Why a commit that nothing is wrong with was given up: somebody is at its idempotency record, or at something else.
+/// The error of a commit that was cancelled too often: another request holds its idempotency record, or another item.
 fn given_up(record: Option<&CancellationReason>) -> StoreError {
     match record.and_then(CancellationReason::code) {
         Some(CONFLICT) => StoreError::KeyInUse,

@@ -1,5 +1,6 @@
-//! The stored form of a deployment. What its keys say is not said again in it, and nothing is stored of what there is not:
-//! with an open invoice and two add-ons it stays within 1 KB, since every KB of it is written three times.
+//! The stored form of a deployment. It does not repeat what its keys say and does not store empty fields: with an open
+//! invoice and two add-ons it stays within 1 KB, because every KB of it is written three times. The subscription and
+//! the add-ons are items of their own, in [`super::items`].
 
 use arcadia_domain::{
     Action, Aggregate, Amount, Currency, Deployment, DeploymentRow, DisplayName, DunningPolicy, Interval, NextAction,
@@ -69,13 +70,13 @@ pub struct DeploymentItem {
     next_action_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     subscription: Option<StoredSummary>,
-    /// A digest of the versions of the subscription and its add-ons, by which a read that mixes two moments is found out.
+    /// The digest of the versions of the subscription and its add-ons; it detects a read that mixes two moments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) manifest: Option<u64>,
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
-    /// The commit that wrote this item, by which a writer whose answer was lost knows its own write again.
+    /// The commit that wrote this item; it lets a writer whose response was lost recognise its own write.
     last_commit_id: String,
 }
 
@@ -84,14 +85,14 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// The one `type` that it has.
+/// The `type` of the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Tag {
     #[serde(rename = "deployment")]
     Tag,
 }
 
-/// A dunning policy: its days, in the order of [`DunningPolicy`].
+/// The stored form of a [`DunningPolicy`]: its fields in order, in days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct StoredPolicy(u32, u32, u32, u32, u32);
 
@@ -144,7 +145,7 @@ struct StoredSummary {
     pending: Option<Amount>,
 }
 
-/// Turns a summary into its stored form, or back.
+/// Converts a summary to its stored form, or back.
 macro_rules! summary {
     ($from:ident to $to:ident) => {
         impl From<$from> for $to {
@@ -180,7 +181,7 @@ summary!(SubscriptionSummary to StoredSummary);
 summary!(StoredSummary to SubscriptionSummary);
 
 impl DeploymentItem {
-    /// The stored form of a deployment, as written by `commit_id`.
+    /// The stored form of a deployment, written by `commit_id`.
     #[must_use]
     pub fn new(aggregate: &Aggregate, due_shards: u8, commit_id: CommitId) -> Self {
         let Deployment {
@@ -301,7 +302,7 @@ impl TryFrom<DeploymentItem> for DeploymentRow {
             updated_at,
             last_commit_id: _,
         } = item;
-        let damaged = || StoreError::Damaged(format!("{pk} does not say which deployment it is, or whose"));
+        let damaged = || StoreError::Damaged(format!("{pk} has no valid deployment id or tenant"));
         let id = keys::deployment_id(&pk).ok_or_else(damaged)?;
         let tenant_id = keys::tenant_of_deployment(&gsi1_pk).ok_or_else(damaged)?;
         let deployment = Deployment {
@@ -337,7 +338,7 @@ impl TryFrom<DeploymentItem> for DeploymentRow {
 /// Reads a deployment.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if the item is none.
+/// [`StoreError::Damaged`] if the item is not a deployment.
 pub fn to_deployment(item: Item) -> Result<DeploymentRow, StoreError> {
     from_item::<DeploymentItem>(item)?.try_into()
 }

@@ -1,5 +1,5 @@
-//! What DynamoDB's errors mean: come back later, set the stack up right, or never send this again; and what a log may say
-//! of them. Request and response bodies are never part of a text made here.
+//! DynamoDB's errors: classified as retryable, as an error of the stack's setup or as permanent, with texts for logs.
+//! No text made here has a request or response body in it. Retries are in [`super::transact`].
 
 use std::error::Error as StdError;
 
@@ -7,10 +7,10 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use super::StoreError;
 
-/// The longest text of an error in a log line or an error of ours, in characters.
+/// The longest text of an error, in characters.
 pub const MAX_ERROR_CHARS: usize = 400;
 
-/// DynamoDB's own words for "later": for the SDK's error codes and for cancellation reasons alike.
+/// DynamoDB's codes for retryable errors, both as error codes and as cancellation reasons.
 pub(super) const SHORTAGE_CODES: &[&str] = &[
     "InternalFailure",
     "InternalServerError",
@@ -22,14 +22,14 @@ pub(super) const SHORTAGE_CODES: &[&str] = &[
     "ServiceUnavailable",
     "ThrottlingError",
     "ThrottlingException",
-    // What a write by itself meets on an item that a transaction is writing.
+    // The error of a single write to an item that a transaction is writing.
     "TransactionConflictException",
     "TransactionInProgressException",
 ];
 
-/// DynamoDB's own words for a stack that is not set up right: it refuses us, whatever the request is about. From "Common
-/// errors" of the API reference and "Error handling with DynamoDB" of the developer guide. Any other code is about what
-/// the request holds.
+/// DynamoDB's codes for an error of the stack's setup, which fails every request. Source: "Common errors" of the API
+/// reference and "Error handling with DynamoDB" of the developer guide. Any other code is about the contents of the
+/// request.
 const SETUP_CODES: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
@@ -53,8 +53,8 @@ const SETUP_CODES: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
-/// An error and all that caused it, in a line of at most [`MAX_ERROR_CHARS`]. The SDK's own display of it would print
-/// the whole raw response.
+/// An error and its causes, in one line of at most [`MAX_ERROR_CHARS`]. The SDK's own debug text would print the whole
+/// raw response.
 #[must_use]
 pub fn error_chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
@@ -69,7 +69,7 @@ pub fn error_chain(error: &(dyn StdError + 'static)) -> String {
     bounded(&text)
 }
 
-/// Classifies an SDK error as retryable, as a matter of the stack's setup, or as permanent.
+/// Classifies an SDK error as retryable, as an error of the stack's setup, or as permanent.
 impl<E, R> From<SdkError<E, R>> for StoreError
 where
     E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
@@ -86,31 +86,32 @@ where
                 Some(code) if SETUP_CODES.contains(&code) => Self::Denied(error_chain(&error)),
                 Some(code) => Self::Refused(refusal(code, service.err().message().unwrap_or_default())),
             },
-            // The request could not even be made.
+            // The SDK could not build the request.
             _ => Self::Denied(error_chain(&error)),
         }
     }
 }
 
-/// What may be told of a refused request: the code, and of the message what holds no value. DynamoDB quotes the whole
-/// request in it ("1 validation error detected: Value '[...]' at 'transactItems' failed to satisfy constraint: ...").
+/// The loggable text of a refused request: the code, and the part of the message without values. DynamoDB quotes the
+/// whole request in the message ("1 validation error detected: Value '[...]' at 'transactItems' failed to satisfy
+/// constraint: ...").
 fn refusal(code: &str, message: &str) -> String {
     const VALUE_ENDS: &str = "' at '";
     let reason = match message.rsplit_once(VALUE_ENDS) {
         Some((_, constraint)) => format!("'{constraint}"),
-        // Whatever is quoted or comes after a colon can be a value.
+        // A quoted text, or a text after a colon, can be a value.
         None => message.split([':', '\'', '"', '[', '{']).next().unwrap_or_default().trim_end().to_owned(),
     };
     bounded(&if reason.is_empty() { code.to_owned() } else { format!("{code}: {reason}") })
 }
 
-/// What serde says of a record, without the text that it found there.
+/// An error text of serde, without the quoted values of the record.
 pub(super) fn without_values(text: &str) -> String {
     let parts = text.split('"').enumerate().map(|(index, part)| if index % 2 == 0 { part } else { "…" });
     bounded(&parts.collect::<Vec<_>>().join("\""))
 }
 
-/// The beginning of a text.
+/// The first [`MAX_ERROR_CHARS`] of a text.
 fn bounded(text: &str) -> String {
     match text.char_indices().nth(MAX_ERROR_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),

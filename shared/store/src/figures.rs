@@ -1,8 +1,10 @@
-//! Figures of the whole business. Each commit says beside its last event what it changes of them; whoever reads the table's
-//! stream adds that up, batch by batch. Nothing is added to a request.
+//! The stored figures of the whole business. Each commit stores its difference beside its last event, and the reader of
+//! the table's stream adds the differences up in batches, so requests do no extra writes. The difference of a change is
+//! computed by [`arcadia_domain::Figures`].
 //!
-//! There are totals, the movements of each month, and the difference of each hour for a few days. A total less the hours since a
-//! moment is the total at that moment, so that nobody has to close an hour, and what comes late is right as soon as it comes.
+//! There are totals, the movements of each month, and the differences of each hour, kept for a few days. A total less
+//! the hours since a moment is the total at that moment. So no hour has to be closed, and a late difference still
+//! counts in its hour.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,54 +20,54 @@ use super::schema::{DUE_INDEX, TTL_ATTRIBUTE};
 use super::transact::{Verdict, is_transient, kept_being_cancelled};
 use super::{CommitId, Store, StoreError};
 
-/// The attribute of a commit's last event that says what it changes.
+/// The attribute of a commit's last event with the difference of the commit.
 pub(super) const FIGURES: &str = "figures";
 
-/// How long the difference of an hour is kept.
+/// How long the differences of an hour are kept.
 const HOURS_KEPT_FOR: TimeDelta = TimeDelta::days(3);
 
-/// How long is known that a batch was added. The stream keeps a record for a day.
+/// How long the mark of an added batch is kept. The stream keeps a record for one day.
 const BATCHES_KEPT_FOR: TimeDelta = TimeDelta::days(3);
 
-/// How long after its end an hour is told: so long the stream may take.
+/// How long after its end an hour is shown; it is the longest delay expected of the stream.
 const CLOSED_AFTER: TimeDelta = TimeDelta::minutes(10);
 
-/// Over how many items each bucket is spread, so that readers of several shards of the stream seldom meet.
+/// The number of items of each bucket, so that readers of several shards of the stream seldom write the same item.
 const SLOTS: u64 = 8;
 
-/// The most writes that one transaction can have, less what a batch itself needs.
+/// The most updates in one transaction: below DynamoDB's limit of 100 writes, with room for the mark of the batch.
 const MAX_UPDATES: usize = 90;
 
-/// The most figures that one update adds to: an expression has 4 KB.
+/// The most figures in one update: DynamoDB's limit of an expression is 4 KB.
 const MAX_FIGURES: usize = 150;
 
-/// What a record of the table's stream says of figures.
+/// The difference of one commit, from a record of the table's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Its place in the stream.
+    /// The sequence number of the record in the stream.
     pub sequence: u128,
     /// When the commit was made.
     pub at: Timestamp,
-    /// What it changed.
+    /// The difference.
     pub figures: Figures,
 }
 
 impl Store {
-    /// The same store, which adds figures up with each commit, in its transaction: for a table on this machine, which has no
-    /// reader of its stream.
+    /// The same store, which adds figures up in the transaction of each commit: for a local table, whose stream has no
+    /// reader.
     #[must_use]
     pub const fn counting(mut self) -> Self {
         self.counts = true;
         self
     }
 
-    /// The attribute that says what figures change. What recurring revenue comes to follows from its movements.
+    /// The attribute with a commit's difference. It leaves recurring revenue out, which follows from the movements.
     pub(super) fn figures_attribute(figures: &Figures) -> AttributeValue {
         let said = figures.iter().filter(|(figure, _)| !matches!(figure, Figure::Recurring(_)));
         AttributeValue::M(said.map(|(figure, value)| (figure.to_string(), number(value))).collect())
     }
 
-    /// What a commit at `at` adds to the buckets, if this store does that itself.
+    /// The updates of the buckets for a commit at `at`; none unless this store is [`Self::counting`].
     pub(super) fn count_with(&self, at: Timestamp, figures: &Figures) -> Result<Vec<TransactWriteItem>, StoreError> {
         if !self.counts || figures.is_empty() {
             return Ok(Vec::new());
@@ -74,11 +76,12 @@ impl Store {
         buckets(&figures, 0).into_iter().map(|bucket| self.add_to(&bucket, at)).collect()
     }
 
-    /// Adds a batch of differences, in the order of the stream: one TransactWriteItems, or several if they are of many hours. A
-    /// batch that begins with the same record is the same batch, and is not added twice. How many transactions that took.
+    /// Adds a batch of differences, in the order of the stream, and returns the number of transactions: one
+    /// TransactWriteItems, or several if the batch spans many hours. A batch that begins with the same record counts as
+    /// the same batch and is added only once.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB does not take it; what was added before is known when the batch comes again.
+    /// [`StoreError`] if DynamoDB does not accept it. Repeating the batch then adds only the missing part.
     pub async fn add_figures(
         &self,
         batch: &[Difference],
@@ -109,7 +112,7 @@ impl Store {
         Ok(1)
     }
 
-    /// The mark that a batch was added, which begins with a record.
+    /// The write of the mark that the batch that begins with a record was added.
     fn mark_of_batch(&self, sequence: u128, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
         let key = keys::figures_batch(sequence);
         let expires_at = (now + BATCHES_KEPT_FOR).timestamp();
@@ -149,7 +152,8 @@ impl Store {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// The figures of the last full hour that is closed at `now`, or of now if this store adds them up itself: three Queries.
+    /// The figures at the end of the last full hour that ended 10 minutes or more before `now`, or at `now` if this
+    /// store is [`Self::counting`]: three Queries.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -182,7 +186,8 @@ impl Store {
         Ok(summary)
     }
 
-    /// How far the work of our functions is: the first entry of each partition of the due index, and what failed. A Query of each.
+    /// The health of scheduled work: the lag of the due index and the number of failures. One Query for each partition
+    /// of the due index, and one for each kind of failure.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -204,7 +209,7 @@ impl Store {
         Ok(items.into_iter().map(bucket_of).collect())
     }
 
-    /// All items of a partition in a range of sort keys: a consistent Query for each megabyte.
+    /// All items of a partition in a range of sort keys: one consistent Query for each megabyte.
     pub(super) async fn all_items(
         &self,
         partition: &str,
@@ -235,15 +240,15 @@ impl Store {
     }
 }
 
-/// What is added to one item.
+/// The update of one item.
 struct Bucket {
     sort_key: String,
-    /// Whether it is deleted some time.
+    /// Whether the item expires.
     expires: bool,
     figures: Vec<(String, i64)>,
 }
 
-/// Where the differences of some hours are added: to the totals, the movements of the month, and the hour itself.
+/// The items to which the differences of some hours are added: totals, the month's movements, and the hours themselves.
 fn buckets(by_hour: &BTreeMap<String, Figures>, slot: u64) -> Vec<Bucket> {
     let mut sums: BTreeMap<String, (bool, Figures)> = BTreeMap::new();
     for (hour, figures) in by_hour {
@@ -267,7 +272,7 @@ fn buckets(by_hour: &BTreeMap<String, Figures>, slot: u64) -> Vec<Bucket> {
     sums.into_iter().map(bucket).filter(|bucket| !bucket.figures.is_empty()).collect()
 }
 
-/// Which figures stand in one item, so that none grows without bounds.
+/// The group of a figure. Each item has the figures of one group, so that no item grows without bounds.
 fn group(figure: &Figure) -> String {
     match figure {
         Figure::State(_) | Figure::Attention(_) => "state".to_owned(),
@@ -277,7 +282,7 @@ fn group(figure: &Figure) -> String {
     }
 }
 
-/// The figures of an item, and its sort key.
+/// The sort key of an item, and its figures.
 fn bucket_of(item: Item) -> (String, Figures) {
     let mut figures = Figures::default();
     let mut sort_key = String::new();
@@ -295,7 +300,7 @@ fn bucket_of(item: Item) -> (String, Figures) {
     (sort_key, figures)
 }
 
-/// The figures that an item of an event says that its commit changed.
+/// The difference of a commit, from the item of its last event; empty for any other item.
 #[must_use]
 pub fn figures_of(item: &Item) -> Figures {
     let mut figures = Figures::default();
@@ -313,12 +318,12 @@ pub fn figures_of(item: &Item) -> Figures {
 
 fn judge(reasons: &[CancellationReason]) -> Verdict {
     if reasons.first().and_then(CancellationReason::code) == Some("ConditionalCheckFailed") {
-        // The batch was added before.
+        // The mark exists: the batch was added before.
         Verdict::CommittedBefore
     } else if is_transient(reasons) {
         Verdict::Retry(kept_being_cancelled())
     } else {
-        Verdict::Refused(StoreError::Refused("figures cannot be added".to_owned()))
+        Verdict::Refused(StoreError::Refused("DynamoDB cancelled the update of the figures".to_owned()))
     }
 }
 

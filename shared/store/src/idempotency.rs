@@ -1,5 +1,6 @@
-//! Idempotency records: what a request that had an `Idempotency-Key` was answered with, stored together with what it
-//! did, so that its repetition does nothing and is answered the same.
+//! Idempotency records: the response to a request with an `Idempotency-Key`, stored in the transaction of its change. A
+//! repeated request changes nothing and gets the same response. How an id and a fingerprint are made is in
+//! [`arcadia_functions::http`].
 
 use arcadia_domain::Timestamp;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -10,32 +11,32 @@ use serde::{Deserialize, Serialize};
 use super::item::{Item, number, to_item};
 use super::{Store, StoreError, keys};
 
-/// How long a record counts. DynamoDB deletes it some time later.
+/// How long a record is valid. DynamoDB deletes it some time later.
 pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// Holds if there is no record yet, or one that does not count any more.
+/// The condition that there is no valid record.
 const FREE: &str = "attribute_not_exists(PK) OR expires_at <= :now";
 
-/// What a request was answered with.
+/// The stored response to a request with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyRecord {
-    /// The caller and the key, as one digest.
+    /// The digest of the caller and the key.
     pub id: String,
-    /// A digest of the request, by which another request under the same key is found out.
+    /// The digest of the request; it detects another request with the same key.
     pub fingerprint: String,
-    /// The answer's status.
+    /// The response's status.
     pub status: u16,
-    /// The answer's body, to the byte.
+    /// The response's body, byte for byte.
     pub body: String,
-    /// The version that the answer's `ETag` names.
+    /// The version in the response's `ETag`.
     pub version: Option<u64>,
-    /// The answer's `Location`.
+    /// The response's `Location`.
     pub location: Option<String>,
-    /// When it stops counting, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub expires_at: i64,
 }
 
-/// A record under its key.
+/// The stored form of a record.
 #[derive(Debug, Serialize, Deserialize)]
 struct RecordItem {
     #[serde(rename = "PK")]
@@ -52,7 +53,7 @@ impl IdempotencyRecord {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if the item is none.
+    /// [`StoreError::Damaged`] if the item is not an idempotency record.
     pub fn from_item(item: Item) -> Result<Self, StoreError> {
         super::item::from_item::<RecordItem>(item).map(|item| item.record)
     }
@@ -69,7 +70,7 @@ impl IdempotencyRecord {
 }
 
 impl Store {
-    /// Reads the record under an id, unless it has expired by `now`: one GetItem.
+    /// Reads the record with an id, unless it has expired at `now`: one consistent GetItem.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
@@ -82,10 +83,10 @@ impl Store {
         Ok(record.filter(|record| record.expires_at > now.timestamp()))
     }
 
-    /// Writes a record by itself, for a request that nothing had to be done for: one PutItem.
+    /// Writes a record alone, for a request that changed nothing: one PutItem.
     ///
     /// # Errors
-    /// [`StoreError::Answered`] if the key has been used.
+    /// [`StoreError::Answered`] if the key has been used, or another [`StoreError`] if DynamoDB does not answer.
     pub async fn put_idempotency_record(&self, record: &IdempotencyRecord) -> Result<(), StoreError> {
         let put = self
             .client
@@ -104,7 +105,7 @@ impl Store {
         }
     }
 
-    /// The same write as part of a transaction.
+    /// The same write, for a transaction.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the record cannot be expressed.
@@ -121,7 +122,7 @@ impl Store {
     }
 }
 
-/// What it means that the record found stands where another was to be written.
+/// The error of a write that found another record under its key.
 pub(super) fn answered(found: Item) -> StoreError {
     match IdempotencyRecord::from_item(found) {
         Ok(record) => StoreError::Answered(Box::new(record)),

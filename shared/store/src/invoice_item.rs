@@ -1,5 +1,6 @@
-//! The stored form of an invoice. What its key or the invoice as a whole says is not said again in it: an invoice of three
-//! lines and a payment stays within 1 KB, its entries' keys included, since every KB of a record is written four times.
+//! The stored form of an invoice. It does not repeat what its key says, nor in its lines what the invoice says: an
+//! invoice of three lines and a payment stays within 1 KB, index keys included, because every KB of it is written four
+//! times.
 
 use arcadia_domain::{
     ChargeId, Credit, Currency, Invoice, InvoiceRow, InvoiceStatus, Line, LineKind, Payment, ShortCode, Slug,
@@ -69,7 +70,7 @@ struct StoredInvoice {
     version: u64,
 }
 
-/// A line, in the invoice's currency, and for its span unless it says another.
+/// The stored form of a line. Its currency is the invoice's, and so is its span unless it has its own.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredLine {
     charge: ChargeId,
@@ -87,10 +88,10 @@ const fn is_zero(cents: &i64) -> bool {
     *cents == 0
 }
 
-/// Turns an invoice into an item.
+/// Converts an invoice to an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the invoice cannot be expressed.
 pub fn from_invoice(row: &InvoiceRow, due_shards: u8) -> Result<Item, StoreError> {
     let InvoiceRow { tenant_id, slug, invoice } = row.clone();
     let Invoice {
@@ -152,10 +153,10 @@ pub fn from_invoice(row: &InvoiceRow, due_shards: u8) -> Result<Item, StoreError
 /// Reads an invoice.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if the item is none.
+/// [`StoreError::Damaged`] if the item is not an invoice.
 pub fn to_invoice(item: Item) -> Result<InvoiceRow, StoreError> {
     let InvoiceItem { pk, sk, gsi1_pk, kind: Tag::Tag, record, .. } = from_item(item)?;
-    let damaged = || StoreError::Damaged(format!("{pk} {sk} does not say whose invoice it is"));
+    let damaged = || StoreError::Damaged(format!("{pk} {sk} has no valid number, deployment or tenant of an invoice"));
     let number = sk.strip_prefix(keys::INVOICE_PREFIX).and_then(|number| number.parse().ok());
     let deployment_id = keys::deployment_id(&pk);
     let tenant_id = keys::tenant_of_invoices(&gsi1_pk).ok_or_else(damaged)?;

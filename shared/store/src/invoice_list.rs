@@ -1,8 +1,8 @@
-//! Invoices across deployments: a tenant's, or everyone's.
+//! Lists of invoices: of a deployment, of a tenant, and of all tenants. Writes of invoices are in [`super::invoices`].
 //!
-//! What is owed is known to deployments, so a tenant's or a deployment's open and uncollectible invoices are found in their
-//! rows; everyone's stand in the due index by status. All other lists go by the time of issue: a tenant's in the tenant
-//! index, everyone's in the state index, a deployment's in its own partition.
+//! Deployments list their open and uncollectible invoices themselves, so those of a tenant or a deployment are found in
+//! deployment rows, and those of all tenants in the due index by status. All other lists are in the order of issue: in
+//! the tenant index for a tenant, in the state index for all tenants, and in the deployment's own partition.
 
 use std::future::ready;
 use std::str::FromStr;
@@ -18,23 +18,23 @@ use super::pages::{Page, Part, sifted};
 use super::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
 use super::{Store, StoreError, items};
 
-/// What invoices can be listed by.
+/// The status by which invoices can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListedStatus {
-    /// They wait for payment.
+    /// Open: waiting for payment.
     Open,
-    /// They wait for payment, and were due.
+    /// Open, with a due date that has come.
     Overdue,
-    /// They were settled.
+    /// Paid.
     Paid,
-    /// They were taken back.
+    /// Void.
     Void,
-    /// They were given up, and are still owed.
+    /// Uncollectible: given up, and still owed.
     Uncollectible,
 }
 
 impl ListedStatus {
-    /// All of them.
+    /// Every status.
     pub const ALL: [Self; 5] = [Self::Open, Self::Overdue, Self::Paid, Self::Void, Self::Uncollectible];
 
     /// The name on the wire.
@@ -46,7 +46,7 @@ impl ListedStatus {
         }
     }
 
-    /// The status that invoices have.
+    /// The status of such an invoice.
     const fn status(self) -> InvoiceStatus {
         match self {
             Self::Open | Self::Overdue => InvoiceStatus::Open,
@@ -67,29 +67,29 @@ impl FromStr for ListedStatus {
     }
 }
 
-/// Which invoices to list, whoever's.
+/// A filter of invoices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvoiceFilter {
-    /// Only those in this status.
+    /// Only invoices in this status.
     pub status: Option<ListedStatus>,
-    /// Only those due before this moment.
+    /// Only invoices due before this moment.
     pub due_before: Option<Timestamp>,
-    /// Only those issued at this moment or later.
+    /// Only invoices issued at this moment or later.
     pub issued_from: Option<Timestamp>,
-    /// Only those issued before this moment.
+    /// Only invoices issued before this moment.
     pub issued_to: Option<Timestamp>,
-    /// The present: what was due until then is overdue.
+    /// The present time, which decides whether an invoice is overdue.
     pub now: Timestamp,
 }
 
 impl InvoiceFilter {
-    /// Whether deployments themselves know which invoices these are.
+    /// Whether deployment rows list these invoices.
     #[must_use]
     pub const fn is_of_owed(&self) -> bool {
         matches!(self.status, Some(ListedStatus::Open | ListedStatus::Overdue | ListedStatus::Uncollectible))
     }
 
-    /// What is overdue longest comes first; of all else, what is newest.
+    /// Overdue invoices are listed oldest first, all others newest first.
     fn oldest_first(&self) -> bool {
         self.status == Some(ListedStatus::Overdue)
     }
@@ -106,12 +106,12 @@ impl InvoiceFilter {
             && (self.status != Some(ListedStatus::Overdue) || due_at <= self.now)
     }
 
-    /// Reads an invoice, if it is wanted.
+    /// Reads an invoice; `None` if the filter leaves it out.
     fn read(&self, item: Item) -> Result<Option<InvoiceRow>, StoreError> {
         Ok(Some(items::to_invoice(item)?).filter(|row| self.wants(&row.invoice)))
     }
 
-    /// Those that a deployment owes and that may be wanted, by when they are due.
+    /// The invoices that a deployment owes and that the filter may want, by due date.
     fn owed_by(&self, row: &DeploymentRow) -> Vec<(InvoiceEntry, Key)> {
         let deployment = &row.deployment;
         let owed = match self.status {
@@ -125,12 +125,12 @@ impl InvoiceFilter {
     }
 }
 
-/// The most invoices of a tenant that one request adds up.
+/// The most invoices of a tenant that one statement adds up.
 pub const MAX_SUMMED_INVOICES: usize = 10_000;
 
 impl Store {
-    /// Every invoice of a tenant, newest first; `None` if there are more than [`MAX_SUMMED_INVOICES`]. One Query of the tenant
-    /// index for each thousand, or each megabyte.
+    /// All invoices of a tenant, newest first; `None` if there are more than [`MAX_SUMMED_INVOICES`]. One Query of the
+    /// tenant index for each thousand invoices or each megabyte.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -144,8 +144,8 @@ impl Store {
         self.whole(&partition, MAX_SUMMED_INVOICES, part, read).await
     }
 
-    /// A page of what deployments owe, by due date: what is overdue longest first, or else what is due last. One BatchGetItem
-    /// for each page of entries.
+    /// A page of the invoices that deployments owe, by due date: the earliest first if overdue invoices are listed,
+    /// else the latest first. One BatchGetItem for each page of entries.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -169,7 +169,7 @@ impl Store {
         self.filled(limit, after, is_sifted, entries, |_, item| filter.read(item)).await
     }
 
-    /// A page of a tenant's invoices, the newest first: a Query of the tenant index, and more only to fill a page up.
+    /// A page of a tenant's invoices, newest first: one Query of the tenant index, and more only to fill the page.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -188,8 +188,8 @@ impl Store {
         sifted(limit, after, query, |item| filter.read(item), issued).await
     }
 
-    /// A page of a deployment's invoices, the newest first: a consistent Query of its partition, and more only to fill a
-    /// page up.
+    /// A page of a deployment's invoices, newest first: one consistent Query of its partition, and more only to fill
+    /// the page.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -209,8 +209,8 @@ impl Store {
         sifted(limit, after, query, |item| filter.read(item), issued).await
     }
 
-    /// A page of everyone's invoices: by due date if they are of a status in which something is, or was, due, the newest
-    /// first otherwise. A Query of each partition of an index and a BatchGetItem, and more only to fill a page up.
+    /// A page of all tenants' invoices: by due date if filtered by a status other than paid, else newest first. One
+    /// Query for each partition of an index and one BatchGetItem, and more only to fill the page.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -242,7 +242,7 @@ impl Store {
     }
 }
 
-/// Where an invoice stands by the time of its issue.
+/// The position of an invoice in a list in the order of issue.
 fn issued(row: &InvoiceRow) -> InvoiceEntry {
     InvoiceEntry::new(row.invoice.issued_at, &row.invoice.number)
 }

@@ -1,5 +1,6 @@
-//! Writes to invoices that a commit has not read: credits, balance, and giving up. The deployment, on whose version the commit
-//! is conditional, tells the status and what is due.
+//! Updates of invoices that a commit has not read: credits, balance and giving up. The commit is conditional on the
+//! deployment's version, and the deployment lists the status and the amount due of its invoices. Lists of invoices are
+//! in [`super::invoice_list`].
 
 use std::fmt::Write as _;
 
@@ -12,7 +13,7 @@ use super::keys::{self, Key};
 use super::{Store, StoreError};
 
 impl Store {
-    /// What a commit writes to invoices that it has not read: one update each.
+    /// The updates of the invoices that a commit has not read, one for each.
     pub(super) fn invoice_updates(
         &self,
         change: &Change,
@@ -26,7 +27,7 @@ impl Store {
         given_up.chain(entered).collect()
     }
 
-    /// Marks an invoice as uncollectible, without having read it.
+    /// The update that makes an open invoice uncollectible.
     fn give_up(&self, number_of_it: &InvoiceNumber, after: &Deployment) -> Result<TransactWriteItem, StoreError> {
         let status = InvoiceStatus::Uncollectible;
         let update = self
@@ -49,8 +50,7 @@ impl Store {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// Enters credits and balance on an invoice, without having read it: the deployment, on whose version the commit is
-    /// conditional, tells its status and what is due.
+    /// The update that adds credits and balance to an invoice, and makes it paid if nothing is due any more.
     fn update_invoice(&self, key: Key, update: &InvoiceUpdate<'_>) -> Result<TransactWriteItem, StoreError> {
         let InvoiceUpdate {
             number: _, was, is_settled, credited_cents, returned_cents, balance_cents, credits, ..
@@ -64,7 +64,7 @@ impl Store {
         let sums =
             [("credited_cents", credited_cents), ("returned_cents", returned_cents), ("balance_cents", balance_cents)];
         let added: Vec<_> = sums.into_iter().filter(|(_, cents)| **cents != 0).collect();
-        // What is zero is not stored, and there may be nothing to add to.
+        // An amount of zero is not stored, so the attribute can be missing.
         for (name, cents) in &added {
             write!(expression, ", #record.{name} = if_not_exists(#record.{name}, :zero) + :{name}")
                 .map_err(|error| StoreError::Damaged(error.to_string()))?;
@@ -92,7 +92,7 @@ impl Store {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// An update of an invoice.
+    /// The builder of an update of an invoice.
     fn update(&self, key: Key) -> UpdateBuilder {
         Update::builder()
             .table_name(&self.table)
@@ -103,23 +103,23 @@ impl Store {
     }
 }
 
-/// What a change enters on an invoice that it has not read.
+/// The entries of a change on one invoice that it has not read.
 struct InvoiceUpdate<'a> {
     number: &'a InvoiceNumber,
-    /// The status before.
+    /// The status before the change.
     was: InvoiceStatus,
-    /// Whether nothing is due on it any more.
+    /// Whether nothing is due any more.
     is_settled: bool,
     credited_cents: i64,
     returned_cents: i64,
     balance_cents: i64,
     credits: Vec<Credit>,
-    /// The event.
+    /// The sequence of the first event that has an entry of the invoice.
     version: u64,
     at: Timestamp,
 }
 
-/// What a change enters on invoices: one update for each, whatever number of entries name it.
+/// The entries of a change by invoice: one update for each, however many entries name it.
 fn invoice_updates(change: &Change) -> Vec<InvoiceUpdate<'_>> {
     let Some(before) = &change.before else { return Vec::new() };
     let lists = |number: &InvoiceNumber, owed: &[OpenInvoice]| owed.iter().any(|owed| owed.number == *number);
@@ -170,7 +170,7 @@ fn invoice_updates(change: &Change) -> Vec<InvoiceUpdate<'_>> {
     updates
 }
 
-/// A moment as it is stored.
+/// The stored form of a time.
 fn timestamp(at: Timestamp) -> Result<AttributeValue, StoreError> {
     let at = serde_json::to_value(at).map_err(|error| StoreError::Damaged(error.to_string()))?;
     Ok(string(at.as_str().unwrap_or_default()))

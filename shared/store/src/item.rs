@@ -1,4 +1,5 @@
-//! An item of the table: attributes, and how the stored forms become items and back.
+//! Items of the table, and the conversion between them and stored forms. The stored forms themselves are in
+//! [`super::items`].
 
 use std::collections::HashMap;
 
@@ -9,27 +10,27 @@ use serde::de::DeserializeOwned;
 use super::StoreError;
 use super::failure::without_values;
 
-/// An item as the SDK has it.
+/// An item of the SDK: attribute values by name.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// Whether an item is of a type.
+/// Whether an item has the `type` `kind`.
 #[must_use]
 pub fn is(item: &Item, kind: &str) -> bool {
     item.get("type").and_then(|v| v.as_s().ok()).is_some_and(|found| found == kind)
 }
 
-/// Turns any of the stored forms into an item.
+/// Converts a stored form to an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn to_item<T: Serialize>(record: &T) -> Result<Item, StoreError> {
     serde_dynamo::to_item(record).map_err(|error| StoreError::Damaged(without_values(&error.to_string())))
 }
 
-/// Reads any of the stored forms.
+/// Reads a stored form from an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if the item is not one; the message names its key.
+/// [`StoreError::Damaged`] if the item does not have that form. The message has the item's key, but no values.
 pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     let name = |attribute| item.get(attribute).and_then(|v| v.as_s().ok()).cloned().unwrap_or_default();
     let key = format!("{} {}", name("PK"), name("SK"));

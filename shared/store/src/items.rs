@@ -1,4 +1,5 @@
-//! The stored form of every record. Conversions name every field, so a new one breaks the build until it has a place.
+//! The stored form of every record: how it becomes an item and is read back. A conversion names every field, so a new
+//! field breaks the build until it is stored. Keys are in [`super::keys`].
 
 use arcadia_domain::{
     Addon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber, Payment, Plan, PlanVersion, Resource,
@@ -14,7 +15,7 @@ use super::keys::{self, Key, PlanEntry};
 pub use super::deployment_item::{DeploymentItem, to_deployment};
 pub use super::invoice_item::{from_invoice, to_invoice};
 
-/// A tenant's claim on a slug, held for good.
+/// A tenant's claim on a slug. It is never deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlugClaimItem {
     #[serde(rename = "PK")]
@@ -27,11 +28,11 @@ pub struct SlugClaimItem {
     gsi1_sk: String,
     #[serde(rename = "type")]
     kind: SlugClaimTag,
-    /// The deployment that has it.
+    /// The deployment that has the slug.
     pub deployment_id: DeploymentId,
 }
 
-/// A record under its key, with its entries in the tenant index and the state index if it has any.
+/// A record with its key and its entries, if any, in the tenant index and the state index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct RecordItem<T> {
     #[serde(rename = "PK")]
@@ -55,13 +56,13 @@ struct RecordItem<T> {
 /// A part of a deployment's present state, with its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versioned<T> {
-    /// The sequence of the event that changed it last.
+    /// The sequence of the event that last changed it.
     pub version: u64,
     /// The part.
     pub record: T,
 }
 
-/// The records that are stored as they are. The name of a variant is the item's `type`.
+/// The records that are stored unchanged. The name of a variant is the item's `type`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "record", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant, reason = "one is made at a time, to be written or taken apart at once")]
@@ -78,25 +79,25 @@ enum Record {
     DunningPolicy(DunningPolicy),
 }
 
-/// An event as it is stored; its deployment's id is in its key.
+/// The stored form of an event. The deployment's id is in the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct StoredEvent {
     tenant_id: TenantId,
     event: Event,
 }
 
-/// An event, with what a consumer of the table's stream needs beside it.
+/// An event with its deployment and tenant, for a consumer of the table's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
-    /// What it happened to.
+    /// The deployment.
     pub deployment_id: DeploymentId,
-    /// Whose that is.
+    /// The tenant of the deployment.
     pub tenant_id: TenantId,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
-/// The one `type` that it has.
+/// The `type` of a slug claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum SlugClaimTag {
     #[serde(rename = "slug_claim")]
@@ -117,10 +118,10 @@ pub const PLAN_VERSION_TYPE: &str = "plan_version";
 pub const ADDON_TYPE: &str = "addon";
 /// The `type` of a stored dunning policy.
 pub const DUNNING_POLICY_TYPE: &str = "dunning_policy";
-/// The `type` of the mark that a tenant has had its trial of a plan.
+/// The `type` of the claim on a tenant's trial of a plan.
 pub const TRIAL_CLAIM_TYPE: &str = "trial_claim";
 
-/// The stored form of a deployment's claim on its slug.
+/// The claim of a deployment on its slug, as stored.
 #[must_use]
 pub fn slug_claim(deployment: &Deployment) -> SlugClaimItem {
     let Key { pk, sk } = keys::slug_claim(&deployment.tenant_id, &deployment.slug);
@@ -128,30 +129,30 @@ pub fn slug_claim(deployment: &Deployment) -> SlugClaimItem {
     SlugClaimItem { pk, sk, gsi1_pk, gsi1_sk, kind: SlugClaimTag::Tag, deployment_id: deployment.id }
 }
 
-/// Puts records under their keys.
+/// Converts a record to an item, with an entry in the tenant index if `index` is given.
 fn record(key: Key, index: Option<Key>, record: Record) -> Result<Item, StoreError> {
     let Key { pk, sk } = key;
     let (gsi1_pk, gsi1_sk) = index.map(|key| (key.pk, key.sk)).unzip();
     to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, gsi2_pk: None, gsi2_sk: None, version: None, record })
 }
 
-/// Puts a part of a deployment's present state under its key.
+/// Converts a part of a deployment's present state to an item, with an entry in the state index if `entry` is given.
 fn part(key: Key, version: u64, entry: Option<Key>, record: Record) -> Result<Item, StoreError> {
     let Key { pk, sk } = key;
     let (gsi2_pk, gsi2_sk) = entry.map(|key| (key.pk, key.sk)).unzip();
     to_item(&RecordItem { pk, sk, gsi1_pk: None, gsi1_sk: None, gsi2_pk, gsi2_sk, version: Some(version), record })
 }
 
-/// Turns an event of `deployment` into an item.
+/// Converts an event of `deployment` to an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreError> {
     let Deployment { id: deployment_id, tenant_id, .. } = deployment.clone();
     let event = event.clone();
     let key = keys::event(deployment_id, event.sequence);
     let mut item = record(key, None, Record::Event(StoredEvent { tenant_id, event }))?;
-    // What an event does not say takes no room.
+    // Null fields of an event are not stored, to save space.
     if let Some(AttributeValue::M(record)) = item.get_mut("record")
         && let Some(AttributeValue::M(event)) = record.get_mut("event")
     {
@@ -160,18 +161,18 @@ pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreE
     Ok(item)
 }
 
-/// Turns a resource into an item.
+/// Converts a resource to an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_resource(resource: &Resource) -> Result<Item, StoreError> {
     record(keys::resource(resource.deployment_id, resource.id), None, Record::Resource(resource.clone()))
 }
 
-/// Turns a subscription, as changed by the event `version`, into an item.
+/// Converts a subscription, last changed by the event `version`, to an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_subscription(id: DeploymentId, subscription: &Subscription, version: u64) -> Result<Item, StoreError> {
     let terms = &subscription.terms;
     let entry = PlanEntry { version: terms.plan_version, id };
@@ -180,68 +181,68 @@ pub fn from_subscription(id: DeploymentId, subscription: &Subscription, version:
     part(keys::subscription(id), version, entry, Record::Subscription(subscription.clone()))
 }
 
-/// Turns an add-on of a subscription, as changed by the event `version`, into an item.
+/// Converts an add-on of a subscription, last changed by the event `version`, to an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_subscription_addon(id: DeploymentId, addon: &SubscriptionAddon, version: u64) -> Result<Item, StoreError> {
     part(keys::subscription_addon(id, addon.id), version, None, Record::SubscriptionAddon(addon.clone()))
 }
 
-/// The mark that a deployment's tenant has had its trial of a plan.
+/// The claim of a deployment on its tenant's one trial of a plan, as an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn trial_claim(deployment: &Deployment, plan_code: &ShortCode) -> Result<Item, StoreError> {
     let key = keys::trial_claim(&deployment.tenant_id, plan_code);
     record(key, None, Record::TrialClaim { deployment_id: deployment.id })
 }
 
-/// Turns a plan into an item.
+/// Converts a plan to an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_plan(plan: &Plan) -> Result<Item, StoreError> {
     record(keys::plan(&plan.code), Some(keys::plan_index(&plan.code)), Record::Plan(plan.clone()))
 }
 
-/// Turns a plan version into an item.
+/// Converts a plan version to an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_plan_version(version: &PlanVersion) -> Result<Item, StoreError> {
     record(keys::plan_version(&version.plan_code, version.version), None, Record::PlanVersion(version.clone()))
 }
 
-/// Turns an add-on of the catalog into an item.
+/// Converts an add-on of the catalog to an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_addon(addon: &Addon) -> Result<Item, StoreError> {
     record(keys::addon(&addon.code), Some(keys::addon_index(&addon.code)), Record::Addon(addon.clone()))
 }
 
-/// The mark that a payment of an invoice was taken note of.
+/// Converts a recorded payment of an invoice to an item, which claims the payment's reference.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_payment(id: DeploymentId, number: &InvoiceNumber, payment: &Payment) -> Result<Item, StoreError> {
     let key = keys::payment(id, &payment.reference);
     record(key, None, Record::Payment { number: number.clone(), payment: payment.clone() })
 }
 
-/// Turns a tenant's dunning policy into an item.
+/// Converts a tenant's dunning policy to an item.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if it cannot be expressed.
+/// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_dunning_policy(tenant_id: &TenantId, policy: &DunningPolicy) -> Result<Item, StoreError> {
     record(keys::dunning_policy(tenant_id), None, Record::DunningPolicy(*policy))
 }
 
-/// Declares the function that reads a record of one kind.
+/// Declares a function that reads a record of one kind.
 macro_rules! reader {
     ($name:ident, $pattern:pat => $value:expr, $type:ty, $what:literal) => {
-        #[doc = concat!("Reads ", $what, ".\n\n# Errors\n[`StoreError::Damaged`] if the item is none.")]
+        #[doc = concat!("Reads ", $what, ".\n\n# Errors\n[`StoreError::Damaged`] if the item is not ", $what, ".")]
         pub fn $name(item: Item) -> Result<$type, StoreError> {
             match from_item(item)? {
                 RecordItem { record: $pattern, .. } => Ok($value),
@@ -251,10 +252,10 @@ macro_rules! reader {
     };
 }
 
-/// Declares the function that reads a part of one kind.
+/// Declares a function that reads a part of one kind.
 macro_rules! part_reader {
     ($name:ident, $kind:ident, $type:ty, $what:literal) => {
-        #[doc = concat!("Reads ", $what, ".\n\n# Errors\n[`StoreError::Damaged`] if the item is none.")]
+        #[doc = concat!("Reads ", $what, ".\n\n# Errors\n[`StoreError::Damaged`] if the item is not ", $what, ".")]
         pub fn $name(item: Item) -> Result<Versioned<$type>, StoreError> {
             match from_item(item)? {
                 RecordItem { version: Some(version), record: Record::$kind(record), .. } => {
@@ -276,10 +277,10 @@ reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolic
 part_reader!(to_subscription, Subscription, Subscription, "a subscription");
 part_reader!(to_subscription_addon, SubscriptionAddon, SubscriptionAddon, "a subscription's add-on");
 
-/// Reads an event, and what it happened to.
+/// Reads an event with its deployment and tenant.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if the item is none.
+/// [`StoreError::Damaged`] if the item is not an event.
 pub fn to_event_record(item: Item) -> Result<EventRecord, StoreError> {
     let RecordItem { pk, sk, record, .. } = from_item(item)?;
     match (record, keys::deployment_id(&pk)) {

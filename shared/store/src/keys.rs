@@ -1,7 +1,7 @@
-//! Every key string of the table, and nothing else makes one.
+//! Every key string of the table. No other code makes a key. Reads and writes are not here.
 //!
-//! Sort keys that begin with `#` are a deployment's present state and are read whole by one Query; history stands
-//! under plain ones. No part of a key can contain `#` itself, except the tokens written here.
+//! Sort keys that begin with `#` are a deployment's present state, which one Query reads whole; its history has sort
+//! keys without it. No id or code in a key can contain `#`; only the separators written here do.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -16,24 +16,25 @@ use uuid::Uuid;
 /// The first character of every sort key of the present state.
 pub const PRESENT: &str = "#";
 
-/// How the sort key of every event begins, and of nothing else.
+/// The prefix of the sort key of every event, and of no other record.
 pub const EVENT_PREFIX: &str = "EVENT#";
 
-/// How the sort key of every invoice begins.
+/// The prefix of the sort key of every invoice.
 pub const INVOICE_PREFIX: &str = "INVOICE#";
 
-/// Over how many partitions of the state index each state is spread. Fixed for the life of the index.
+/// The number of partitions of each state in the state index. It cannot change during the life of the index.
 pub const STATE_SHARDS: u8 = 4;
 
-/// Over how many partitions the due index is spread unless the operator says otherwise. Fixed for the life of the index.
+/// The default number of partitions of the due index. The operator can set another one before the first deployment; it
+/// cannot change during the life of the index.
 pub const DEFAULT_DUE_SHARDS: u8 = 16;
 
 /// An item's primary key, or the key of an index entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The partition.
+    /// The partition key.
     pub pk: String,
-    /// The place within it.
+    /// The sort key.
     pub sk: String,
 }
 
@@ -43,102 +44,102 @@ pub fn partition(id: DeploymentId) -> String {
     format!("DEPLOYMENT#{id}")
 }
 
-/// The deployment itself.
+/// The key of a deployment's own item.
 #[must_use]
 pub fn deployment(id: DeploymentId) -> Key {
     Key { pk: partition(id), sk: "#DEPLOYMENT".to_owned() }
 }
 
-/// A deployment's subscription.
+/// The key of a deployment's subscription.
 #[must_use]
 pub fn subscription(id: DeploymentId) -> Key {
     Key { pk: partition(id), sk: "#SUBSCRIPTION".to_owned() }
 }
 
-/// One add-on of that subscription.
+/// The key of an add-on of that subscription.
 #[must_use]
 pub fn subscription_addon(id: DeploymentId, addon_id: SubscriptionAddonId) -> Key {
     Key { pk: partition(id), sk: format!("#SUBSCRIPTION#ADDON#{addon_id}") }
 }
 
-/// One event. Sequences are padded, so that keys sort as numbers do.
+/// The key of an event. The sequence is padded, so that keys sort like numbers.
 #[must_use]
 pub fn event(id: DeploymentId, sequence: u64) -> Key {
     Key { pk: partition(id), sk: event_sort_key(sequence) }
 }
 
-/// One cloud resource.
+/// The key of a cloud resource.
 #[must_use]
 pub fn resource(id: DeploymentId, resource_id: ResourceId) -> Key {
     Key { pk: partition(id), sk: format!("RESOURCE#{resource_id}") }
 }
 
-/// One invoice. Numbers begin with a time, so keys sort by it.
+/// The key of an invoice. Its number begins with a time, so keys sort by time.
 #[must_use]
 pub fn invoice(id: DeploymentId, number: &InvoiceNumber) -> Key {
     Key { pk: partition(id), sk: format!("{INVOICE_PREFIX}{number}") }
 }
 
-/// The sort keys of invoices before `before`, or of all.
+/// The sort keys of the invoices before `before`, or of all invoices.
 #[must_use]
 pub fn invoices_before(before: Option<&InvoiceNumber>) -> RangeInclusive<String> {
     let last = before.map_or_else(|| "~".to_owned(), |number| just_before_text(number.as_str()));
     INVOICE_PREFIX.to_owned()..=format!("{INVOICE_PREFIX}{last}")
 }
 
-/// An invoice's entry in the tenant index (`GSI1`): all that a tenant was billed.
+/// An invoice's entry in the tenant index (`GSI1`): the list of a tenant's invoices.
 #[must_use]
 pub fn invoice_of_tenant(tenant_id: &TenantId, issued: &InvoiceEntry) -> Key {
     Key { pk: tenant_invoices_partition(tenant_id), sk: issued.to_string() }
 }
 
-/// An invoice's entry in the state index (`GSI2`): all that anyone was billed.
+/// An invoice's entry in the state index (`GSI2`): the list of all tenants' invoices.
 #[must_use]
 pub fn invoice_of_everyone(id: DeploymentId, issued: &InvoiceEntry, shards: u8) -> Key {
     Key { pk: invoices_partition(shard(id, shards)), sk: issued.to_string() }
 }
 
-/// An invoice's entry in the due index (`GSI3`), by when it is due; `None` for one that was settled.
+/// An invoice's entry in the due index (`GSI3`), by its due date; `None` for a paid invoice.
 #[must_use]
 pub fn invoice_by_status(status: InvoiceStatus, id: DeploymentId, due: &InvoiceEntry, shards: u8) -> Option<Key> {
     let pk = invoice_status_partition(status, id, shards);
     (status != InvoiceStatus::Paid).then(|| Key { pk, sk: due.to_string() })
 }
 
-/// The partition, in the due index, of a deployment's invoices of a status.
+/// The partition of the due index with a deployment's invoices of a status.
 #[must_use]
 pub fn invoice_status_partition(status: InvoiceStatus, id: DeploymentId, shards: u8) -> String {
     invoices_by_status_partition(status, shard(id, shards))
 }
 
-/// The partition of all invoices of a tenant, in the tenant index.
+/// The partition of the tenant index with all invoices of a tenant.
 #[must_use]
 pub fn tenant_invoices_partition(tenant_id: &TenantId) -> String {
     format!("{}{TENANT_INVOICES}", tenant_partition(tenant_id))
 }
 
-/// Reads a tenant back from the partition of its invoices.
+/// The tenant of a partition of invoices in the tenant index.
 #[must_use]
 pub fn tenant_of_invoices(pk: &str) -> Option<TenantId> {
     pk.strip_prefix("TENANT#")?.strip_suffix(TENANT_INVOICES)?.parse().ok()
 }
 
-/// How the partition of a tenant's invoices ends.
+/// The suffix of the partition of a tenant's invoices.
 const TENANT_INVOICES: &str = "#INVOICES";
 
-/// One partition of everyone's invoices, in the state index.
+/// One partition of all tenants' invoices in the state index.
 #[must_use]
 pub fn invoices_partition(shard: u8) -> String {
     format!("INVOICES#{shard:03}")
 }
 
-/// One partition of everyone's invoices of a status, in the due index.
+/// One partition of all tenants' invoices of a status in the due index.
 #[must_use]
 pub fn invoices_by_status_partition(status: InvoiceStatus, shard: u8) -> String {
     format!("INVOICES#{}#{shard:03}", status.as_str())
 }
 
-/// A place in a list of several deployments' invoices: the second in which it was issued, or is due, and its number.
+/// A position in a list of several deployments' invoices: the second of issue, or of the due date, and the number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InvoiceEntry {
     second: String,
@@ -146,13 +147,13 @@ pub struct InvoiceEntry {
 }
 
 impl InvoiceEntry {
-    /// The place of an invoice by a moment.
+    /// The position of an invoice by its time of issue or its due date.
     #[must_use]
     pub fn new(at: Timestamp, number: &InvoiceNumber) -> Self {
         Self { second: second(at), number: number.clone() }
     }
 
-    /// The invoice.
+    /// The number of the invoice.
     #[must_use]
     pub const fn number(&self) -> &InvoiceNumber {
         &self.number
@@ -176,7 +177,8 @@ impl FromStr for InvoiceEntry {
     }
 }
 
-/// The sort keys of invoices from the second of one moment to that of another, that follow a place in that order.
+/// The sort keys of the invoices from the second of `from` to the second of `to`, inclusive, and after the position
+/// `after` in the given order.
 #[must_use]
 pub fn invoice_entries(
     from: Option<Timestamp>,
@@ -191,33 +193,33 @@ pub fn invoice_entries(
         Some(after) => last = last.min(just_before_text(&after)),
         None => {}
     }
-    // DynamoDB refuses a range that is upside down; no invoice was issued in the year 0.
+    // DynamoDB refuses a range whose end is before its start, so an empty range asks for the year 0 instead.
     if first > last { "0".to_owned()..="0".to_owned() } else { first..=last }
 }
 
-/// A second of fixed width: it sorts as text as it does as time.
+/// A second as a text of fixed width, which sorts like the time.
 fn second(at: Timestamp) -> String {
     at.format("%Y%m%d%H%M%S").to_string()
 }
 
-/// A live subscription's entry in the state index (`GSI2`): who is on a plan, by its version.
+/// A live subscription's entry in the state index (`GSI2`): the list of a plan's subscriptions, by version.
 #[must_use]
 pub fn subscription_of_plan(code: &ShortCode, entry: PlanEntry) -> Key {
     Key { pk: plan_subscriptions_partition(code, shard(entry.id, STATE_SHARDS)), sk: entry.to_string() }
 }
 
-/// One partition of the live subscriptions of a plan, in the state index.
+/// One partition of the live subscriptions of a plan in the state index.
 #[must_use]
 pub fn plan_subscriptions_partition(code: &ShortCode, shard: u8) -> String {
     format!("PLAN#{code}#{shard:03}")
 }
 
-/// A place in the list of a plan's deployments: the version that they have, and the deployment.
+/// A position in the list of a plan's deployments: the plan version and the deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlanEntry {
-    /// The version.
+    /// The version of the plan.
     pub version: u32,
-    /// The deployment.
+    /// The id of the deployment.
     pub id: DeploymentId,
 }
 
@@ -237,7 +239,7 @@ impl FromStr for PlanEntry {
     }
 }
 
-/// The sort keys of a plan's deployments before a place, of one version or of all.
+/// The sort keys of a plan's deployments before a position, of one version or of all versions.
 #[must_use]
 pub fn plan_entries(version: Option<u32>, before: Option<PlanEntry>) -> RangeInclusive<String> {
     let first = format!("{:010}", version.unwrap_or(0));
@@ -246,11 +248,11 @@ pub fn plan_entries(version: Option<u32>, before: Option<PlanEntry>) -> RangeInc
         Some(PlanEntry { version, id }) => last.min(format!("{version:010}#{}", just_before(id.as_uuid()))),
         None => last,
     };
-    // DynamoDB refuses a range that is upside down.
+    // DynamoDB refuses a range whose end is before its start.
     if first > last { first.clone()..=first } else { first..=last }
 }
 
-/// The mark that a payment was taken note of.
+/// The key of a recorded payment, which claims its reference.
 #[must_use]
 pub fn payment(id: DeploymentId, reference: &PaymentReference) -> Key {
     Key { pk: partition(id), sk: format!("PAYMENT#{reference}") }
@@ -259,32 +261,32 @@ pub fn payment(id: DeploymentId, reference: &PaymentReference) -> Key {
 /// The partition of all figures.
 pub const FIGURES_PARTITION: &str = "FIGURES";
 
-/// An hour, by its beginning.
+/// The hour of a time, such as `2027-01-31T09`, in UTC.
 #[must_use]
 pub fn hour(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H").to_string()
 }
 
-/// A month.
+/// The month of a time, such as `2027-01`, in UTC.
 #[must_use]
 pub fn month(at: Timestamp) -> String {
     at.format("%Y-%m").to_string()
 }
 
-/// The sort key of totals.
+/// The sort key of the totals of a group of figures, in a slot.
 #[must_use]
 pub fn figures_total(slot: u64, group: &str) -> String {
     format!("TOTAL#{slot}#{group}")
 }
 
-/// The sort key of the movements of the month of an hour.
+/// The sort key of the movements in the month of an hour, in a slot.
 #[must_use]
 pub fn figures_month(hour: &str, slot: u64, group: &str) -> String {
     let month = hour.get(..MONTH_LEN).unwrap_or(hour);
     format!("MONTH#{month}#{slot}#{group}")
 }
 
-/// The sort key of the differences of an hour.
+/// The sort key of the differences of an hour, in a slot.
 #[must_use]
 pub fn figures_hour(hour: &str, slot: u64, group: &str) -> String {
     format!("HOUR#{hour}#{slot}#{group}")
@@ -302,40 +304,40 @@ pub fn figures_of_month(month: &str) -> RangeInclusive<String> {
     format!("MONTH#{month}#")..=format!("MONTH#{month}#~")
 }
 
-/// The sort keys of the differences of the hour that begins at a moment, and of later ones.
+/// The sort keys of the differences of the hour of `at` and of later hours.
 #[must_use]
 pub fn figures_since(at: Timestamp) -> RangeInclusive<String> {
     format!("HOUR#{}", hour(at))..="HOUR#~".to_owned()
 }
 
-/// Whether a sort key of an hour's differences is of a month.
+/// Whether the sort key of an hour's differences is in a month.
 #[must_use]
 pub fn is_hour_of(sort_key: &str, month: &str) -> bool {
     sort_key.strip_prefix("HOUR#").is_some_and(|hour| hour.starts_with(month))
 }
 
-/// How long a month is as text.
+/// The length of a month as text.
 const MONTH_LEN: usize = "2027-01".len();
 
-/// The mark that a batch of figures was added, which begins with that record of the stream.
+/// The key of the mark that a batch of figures was added; `sequence` is that of its first stream record.
 #[must_use]
 pub fn figures_batch(sequence: u128) -> Key {
     Key { pk: FIGURES_PARTITION.to_owned(), sk: format!("BATCH#{sequence}") }
 }
 
-/// The trace of a deployment that needs a person: since a moment, or if it is postponed until then.
+/// The key of the trace of a deployment that needs a person: since `at`, or until `at` if it is postponed.
 #[must_use]
 pub fn attention(kind: Attention, at: Timestamp, id: DeploymentId) -> Key {
     let entry = AttentionEntry { due: DueEntry { at, id }, kind };
     Key { pk: attention_partition(kind, shard(id, attention_shards(kind))), sk: entry.to_string() }
 }
 
-/// A place in the list of what needs a person.
+/// A position in the list of deployments that need a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttentionEntry {
-    /// The deployment and its moment.
+    /// The deployment and the time of its trace.
     pub due: DueEntry,
-    /// Why.
+    /// The reason.
     pub kind: Attention,
 }
 
@@ -354,12 +356,12 @@ impl FromStr for AttentionEntry {
     }
 }
 
-/// The partitions of the traces of a reason.
+/// The partitions with the traces of a reason.
 pub fn attention_partitions(kind: Attention) -> impl Iterator<Item = String> {
     (0..attention_shards(kind)).map(move |shard| attention_partition(kind, shard))
 }
 
-/// Failures are rare; a state can be entered by many at once.
+/// The number of partitions of a reason. Failures are rare and have one; many deployments can enter a state at once.
 const fn attention_shards(kind: Attention) -> u8 {
     match kind {
         Attention::Held | Attention::CancelledWithResources => STATE_SHARDS,
@@ -371,13 +373,13 @@ fn attention_partition(kind: Attention, shard: u8) -> String {
     format!("ATTENTION#{kind}#{shard:03}")
 }
 
-/// The sort keys of traces after one, or of all.
+/// The sort keys of the traces after a position, or of all traces.
 #[must_use]
 pub fn attention_after(after: Option<AttentionEntry>) -> RangeInclusive<String> {
     after.map_or_else(|| "0".to_owned(), |entry| format!("{entry}!"))..="~".to_owned()
 }
 
-/// A tenant's account.
+/// The key of a tenant's account.
 #[must_use]
 pub fn account(tenant_id: &TenantId) -> Key {
     Key { pk: tenant_partition(tenant_id), sk: "#ACCOUNT".to_owned() }
@@ -391,39 +393,39 @@ pub fn account_index(tenant_id: &TenantId) -> Key {
     Key { pk: tenants_partition(shard), sk: tenant_id.to_string() }
 }
 
-/// One partition of all tenants, in the tenant index.
+/// One partition of the list of all tenants in the tenant index.
 #[must_use]
 pub fn tenants_partition(shard: u8) -> String {
     format!("TENANTS#{shard:03}")
 }
 
-/// The sort keys of tenants after one, or of all.
+/// The sort keys of the tenants after one, or of all tenants.
 #[must_use]
 pub fn tenants_after(after: Option<&TenantId>) -> RangeInclusive<String> {
-    // No tenant's id has this in it, and every one has something greater.
+    // `!` sorts before every character of a tenant's id.
     let first = after.map_or_else(|| "!".to_owned(), |after| format!("{after}!"));
     first..="~".to_owned()
 }
 
-/// A tenant's dunning policy.
+/// The key of a tenant's dunning policy.
 #[must_use]
 pub fn dunning_policy(tenant_id: &TenantId) -> Key {
     Key { pk: tenant_partition(tenant_id), sk: "#DUNNING_POLICY".to_owned() }
 }
 
-/// The claim of a tenant on a slug.
+/// The key of a tenant's claim on a slug.
 #[must_use]
 pub fn slug_claim(tenant_id: &TenantId, slug: &Slug) -> Key {
     Key { pk: tenant_partition(tenant_id), sk: format!("SLUG#{slug}") }
 }
 
-/// The mark that a tenant has had its one trial of a plan.
+/// The key of the claim on a tenant's one trial of a plan.
 #[must_use]
 pub fn trial_claim(tenant_id: &TenantId, plan_code: &ShortCode) -> Key {
     Key { pk: tenant_partition(tenant_id), sk: format!("TRIAL#{plan_code}") }
 }
 
-/// A plan.
+/// The key of a plan.
 #[must_use]
 pub fn plan(code: &ShortCode) -> Key {
     Key { pk: plan_partition(code), sk: "#PLAN".to_owned() }
@@ -435,20 +437,20 @@ pub fn plan_partition(code: &ShortCode) -> String {
     format!("PLAN#{code}")
 }
 
-/// One version of a plan.
+/// The key of a plan version.
 #[must_use]
 pub fn plan_version(code: &ShortCode, version: u32) -> Key {
     Key { pk: plan_partition(code), sk: plan_version_sort_key(version) }
 }
 
-/// The sort keys of a plan's versions before `before`, or of all.
+/// The sort keys of a plan's versions before `before`, or of all versions.
 #[must_use]
 pub fn plan_versions_before(before: Option<u32>) -> RangeInclusive<String> {
     let last = before.map_or(u32::MAX, |version| version.saturating_sub(1));
     plan_version_sort_key(0)..=plan_version_sort_key(last)
 }
 
-/// An add-on of the catalog.
+/// The key of an add-on of the catalog.
 #[must_use]
 pub fn addon(code: &ShortCode) -> Key {
     Key { pk: format!("ADDON#{code}"), sk: "#ADDON".to_owned() }
@@ -466,33 +468,34 @@ pub fn addon_index(code: &ShortCode) -> Key {
     Key { pk: ADDONS.to_owned(), sk: code.to_string() }
 }
 
-/// The partition of all plans, in the tenant index.
+/// The partition of the tenant index with all plans.
 pub const PLANS: &str = "PLANS";
-/// The partition of all add-ons, in the tenant index.
+/// The partition of the tenant index with all add-ons.
 pub const ADDONS: &str = "ADDONS";
 
-/// What a request was answered with, by a digest of its caller and its key: both can be any text.
+/// The key of an idempotency record. `id` is a digest of the caller and the idempotency key, because both can be any
+/// text.
 #[must_use]
 pub fn idempotency(id: &str) -> Key {
     Key { pk: format!("IDEMPOTENCY#{id}"), sk: "#ANSWER".to_owned() }
 }
 
-/// A place where nothing is ever stored.
+/// A key under which nothing is ever stored.
 #[must_use]
 pub fn nobody() -> Key {
     Key { pk: "NOBODY".to_owned(), sk: PRESENT.to_owned() }
 }
 
-/// The sort keys of events after one and before another, or of all after it.
+/// The sort keys of the events after one and before another, or of all events after it.
 #[must_use]
 pub fn events_between(after: u64, before: Option<u64>) -> RangeInclusive<String> {
     let last = before.map_or(u64::MAX, |sequence| sequence.saturating_sub(1));
     let range = event_sort_key(after.saturating_add(1))..=event_sort_key(last);
-    // DynamoDB refuses a range that is upside down; there is no event 0.
+    // DynamoDB refuses a range whose end is before its start, so an empty range asks for event 0, which does not exist.
     if range.is_empty() { event_sort_key(0)..=event_sort_key(0) } else { range }
 }
 
-/// The sort keys of resources older than `before`, or of all.
+/// The sort keys of the resources older than `before`, or of all resources.
 #[must_use]
 pub fn resources_before(before: Option<ResourceId>) -> RangeInclusive<String> {
     let last = before.map_or(Uuid::max(), |id| just_before(id.as_uuid()));
@@ -505,7 +508,7 @@ pub fn tenant_index(tenant_id: &TenantId, id: DeploymentId) -> Key {
     Key { pk: tenant_partition(tenant_id), sk: id.to_string() }
 }
 
-/// A slug claim's entry in the same index: who else uses the slug.
+/// A slug claim's entry in the tenant index: the list of all tenants' deployments with the slug.
 #[must_use]
 pub fn slug_index(slug: &Slug, id: DeploymentId) -> Key {
     Key { pk: slug_partition(slug), sk: id.to_string() }
@@ -517,18 +520,18 @@ pub fn state_index(state: State, id: DeploymentId) -> Key {
     Key { pk: state_partition(state, shard(id, STATE_SHARDS)), sk: id.to_string() }
 }
 
-/// A deployment's entry in the due index (`GSI3`): when the clock has to look at it next.
+/// A deployment's entry in the due index (`GSI3`), by the time of its next step.
 #[must_use]
 pub fn due_index(next: NextAction, id: DeploymentId, shards: u8) -> Key {
     Key { pk: due_partition(shard(id, shards)), sk: due_sort_key(next.at, id) }
 }
 
-/// A place in the due index: a deployment and when it is due.
+/// A position in the due index: a deployment and the time when it is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DueEntry {
     /// When it is due.
     pub at: Timestamp,
-    /// The deployment.
+    /// The id of the deployment.
     pub id: DeploymentId,
 }
 
@@ -548,35 +551,35 @@ impl FromStr for DueEntry {
     }
 }
 
-/// The sort keys of what is due after an entry and before a moment, or of all.
+/// The sort keys of the entries after `after` and due before `before`, or of all entries.
 #[must_use]
 pub fn due_between(after: Option<DueEntry>, before: Option<Timestamp>) -> RangeInclusive<String> {
     let first = after.map_or_else(|| "0".to_owned(), |entry| format!("{entry}!"));
-    // No deployment has the least of all ids.
+    // No deployment has the nil UUID.
     let last = before.map_or_else(|| "~".to_owned(), |at| due_sort_key(at, DeploymentId::new(Uuid::nil())));
-    // DynamoDB refuses a range that is upside down.
+    // DynamoDB refuses a range whose end is before its start.
     if first > last { last.clone()..=last } else { first..=last }
 }
 
-/// The sort key of a deployment that is due at `at`. A time of fixed width sorts as text as it does as time.
+/// The sort key of a deployment that is due at `at`. The time has a fixed width, so it sorts like the time.
 #[must_use]
 pub fn due_sort_key(at: Timestamp, id: DeploymentId) -> String {
     format!("{}#{id}", at.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
 }
 
-/// When the deployment of a sort key of the due index is due.
+/// The due time in a sort key of the due index.
 #[must_use]
 pub fn due_at(sort_key: &str) -> Option<Timestamp> {
     sort_key.split_once('#')?.0.parse().ok()
 }
 
-/// The last sort key of what is due at `now`.
+/// The last sort key of the deployments that are due at `now`.
 #[must_use]
 pub fn due_until(now: Timestamp) -> String {
     due_sort_key(now, DeploymentId::new(Uuid::max()))
 }
 
-/// The first sort key after an entry, or of all.
+/// The first sort key after an entry, or of the whole partition.
 #[must_use]
 pub fn due_after(entry: Option<&str>) -> String {
     entry.map_or_else(|| "0".to_owned(), |entry| format!("{entry}!"))
@@ -594,32 +597,32 @@ pub fn state_partition(state: State, shard: u8) -> String {
     format!("STATE#{state}#{shard:03}")
 }
 
-/// The partition of everything that belongs to a tenant as a whole, in the table and in the tenant index.
+/// The partition of a tenant's own records, in the table and in the tenant index.
 #[must_use]
 pub fn tenant_partition(tenant_id: &TenantId) -> String {
     format!("TENANT#{tenant_id}")
 }
 
-/// The partition of everyone who uses a slug, in the tenant index.
+/// The partition of the tenant index with all claims on a slug.
 #[must_use]
 pub fn slug_partition(slug: &Slug) -> String {
     format!("SLUG#{slug}")
 }
 
-/// The index sort keys of deployments older than `before`, or of all.
+/// The index sort keys of the deployments older than `before`, or of all deployments.
 #[must_use]
 pub fn deployments_before(before: Option<DeploymentId>) -> RangeInclusive<String> {
     let last = before.map_or(Uuid::max(), |id| just_before(id.as_uuid()));
     Uuid::nil().to_string()..=last.to_string()
 }
 
-/// Reads a deployment's id back from its partition.
+/// The deployment of a partition of the table.
 #[must_use]
 pub fn deployment_id(pk: &str) -> Option<DeploymentId> {
     pk.strip_prefix("DEPLOYMENT#")?.parse().ok()
 }
 
-/// Reads a tenant back from a deployment's partition in the tenant index.
+/// The tenant of a partition of deployments in the tenant index.
 #[must_use]
 pub fn tenant_of_deployment(pk: &str) -> Option<TenantId> {
     pk.strip_prefix("TENANT#")?.parse().ok()
@@ -634,20 +637,21 @@ fn event_sort_key(sequence: u64) -> String {
     format!("{EVENT_PREFIX}{:010}", sequence.min(MAX))
 }
 
-/// A text between one that ends with an invoice's number and every smaller one of its kind: numbers are of one length, or
-/// longer by an ordinal, so what is a character smaller at the end and then as great as can be comes right before.
+/// A text that sorts directly before `text`, which ends with an invoice's number, and after every smaller text of that
+/// kind. Numbers have one length, or are longer by an ordinal, so lowering the last character and appending `~` is
+/// enough.
 fn just_before_text(text: &str) -> String {
     let (head, tail) = text.split_at(text.len().saturating_sub(1));
     let smaller = tail.bytes().next().map_or(b' ', |last| last - 1);
     format!("{head}{}~", char::from(smaller))
 }
 
-/// The greatest UUID smaller than `id`, so that an inclusive range can end short of `id`.
+/// The greatest UUID smaller than `id`: the end of an inclusive range that excludes `id`.
 fn just_before(id: Uuid) -> Uuid {
     Uuid::from_u128(id.as_u128().saturating_sub(1))
 }
 
-/// Spreads ids over shards by the random end of a UUIDv7; its beginning is a time and would not spread.
+/// The shard of a deployment, by the random end of its UUIDv7; the beginning is a time and would not spread the load.
 fn shard(id: DeploymentId, shards: u8) -> u8 {
     let [.., last] = *id.as_uuid().as_bytes();
     last % shards.max(1)

@@ -1,10 +1,9 @@
-//! The one DynamoDB table: how records are stored, read and committed.
+//! The DynamoDB table: how records are stored, read and committed. Rules are in [`arcadia_domain`], not here.
 //!
 //! # Layout
-//! [`keys`] has every key string; [`items`] the stored form of every record; [`schema`] the table itself; [`stream`] reads
-//! what the table tells of its changes.
-//! [`Store::load`] reads an aggregate with one Query, [`Store::commit`] writes a [`arcadia_domain::Change`] with one
-//! TransactWriteItems, and `queries` serves the lists. Rules live in [`arcadia_domain`], not here.
+//! [`keys`] has every key string, [`items`] the stored form of every record, [`schema`] the table's definition, and
+//! [`stream`] reads the records of the table's stream. [`Store::load`] reads an aggregate with one Query,
+//! [`Store::commit`] writes a [`arcadia_domain::Change`] with one TransactWriteItems, and `queries` reads the lists.
 
 mod accounts;
 mod attention;
@@ -52,7 +51,7 @@ pub use schedule::{MAX_SUMMED_DEPLOYMENTS, ScheduleFilter};
 pub use sweep::{DuePage, DueRow};
 pub use transact::{CommitId, MAX_ATTEMPTS, Verdict};
 
-/// The table, and the client to reach it with.
+/// The table, with the client that reaches it.
 #[derive(Debug, Clone)]
 pub struct Store {
     client: Client,
@@ -61,40 +60,40 @@ pub struct Store {
     counts: bool,
 }
 
-/// Why the store could not answer.
+/// Why a read or write of the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody else changed the deployment first; nothing was written.
-    #[error("the deployment was changed by someone else at the same moment")]
+    /// Another writer changed the deployment first. Nothing was written.
+    #[error("another writer changed the deployment at the same moment")]
     VersionConflict,
-    /// The tenant already has a deployment of that slug; nothing was written.
-    #[error("the slug is taken")]
+    /// The tenant already has a deployment with that slug. Nothing was written.
+    #[error("the tenant already has a deployment with this slug")]
     SlugTaken,
-    /// Another subscription of the tenant took up its one trial of the plan first; nothing was written.
-    #[error("the tenant's trial of the plan is taken")]
+    /// Another subscription used the tenant's one trial of the plan first. Nothing was written.
+    #[error("the tenant has already had its trial of the plan")]
     TrialTaken,
-    /// The payment's reference stands for a payment of another invoice; nothing was written.
-    #[error("the payment reference is taken")]
+    /// The payment's reference is already used for another payment. Nothing was written.
+    #[error("the payment reference is already used for another payment")]
     ReferenceTaken,
-    /// Somebody else changed the catalog's record first; nothing was written.
-    #[error("the catalog's record was changed by someone else at the same moment")]
+    /// Another writer changed the catalog's record first. Nothing was written.
+    #[error("another writer changed the catalog at the same moment")]
     CatalogConflict,
-    /// The same caller has used the same idempotency key before; nothing was written.
+    /// The caller has used the idempotency key before. Nothing was written.
     #[error("the idempotency key has been used")]
     Answered(Box<IdempotencyRecord>),
-    /// Another request with the same idempotency key is being carried out; nothing was written.
-    #[error("the idempotency key is in use")]
+    /// Another request with the same idempotency key is in progress. Nothing was written.
+    #[error("another request with the idempotency key is in progress")]
     KeyInUse,
-    /// DynamoDB is short of capacity or out of reach, also after retries. Whether a write happened is unknown.
+    /// DynamoDB is short of capacity or cannot be reached, even after retries. Whether a write happened is unknown.
     #[error("DynamoDB did not answer: {0}")]
     Unavailable(String),
-    /// A stored item is not what this code writes.
+    /// A stored item cannot be read, or a record cannot be expressed as an item.
     #[error("a stored item is damaged: {0}")]
     Damaged(String),
-    /// DynamoDB refuses this very request for what is in it, now and always; nothing was written.
+    /// DynamoDB refuses the contents of this request, permanently. Nothing was written.
     #[error("DynamoDB refused the request: {0}")]
     Refused(String),
-    /// DynamoDB refuses us whatever the request is about: a permission, credentials or the table are missing.
+    /// DynamoDB refuses every request of this stack: a permission, the credentials or the table are missing.
     #[error("DynamoDB does not serve this stack: {0}")]
     Denied(String),
 }
@@ -106,14 +105,14 @@ impl Store {
         Self { client, table: table.into(), due_shards: keys::DEFAULT_DUE_SHARDS, counts: false }
     }
 
-    /// The same store with its due index spread over another number of partitions.
+    /// The same store with another number of due shards.
     #[must_use]
     pub const fn with_due_shards(mut self, due_shards: u8) -> Self {
         self.due_shards = due_shards;
         self
     }
 
-    /// Over how many partitions the due index is spread.
+    /// The number of partitions of the due index.
     #[must_use]
     pub const fn due_shards(&self) -> u8 {
         self.due_shards
@@ -125,14 +124,14 @@ impl Store {
         &self.table
     }
 
-    /// The client that it is reached with.
+    /// The client that reaches the table.
     #[must_use]
     pub const fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Opens the connection ahead of the first request, with the cheapest read there is. A failure is of no
-    /// consequence: the first request then opens it.
+    /// Opens the connection before the first request, with one cheap Query. A failure is only logged: the first request
+    /// then opens the connection.
     pub async fn warm(&self) {
         let key = keys::nobody();
         let read = self

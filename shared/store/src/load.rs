@@ -1,4 +1,4 @@
-//! Reading one deployment.
+//! Reads of one deployment, with the records that a decision about it needs. Lists are in [`super::queries`].
 
 use arcadia_domain::{Aggregate, DeploymentId, Invoice, InvoiceNumber, Resource, ResourceId, Scope};
 
@@ -7,9 +7,8 @@ use super::reread::{Reading, until_whole};
 use super::{Present, Store, StoreError, items, keys};
 
 impl Store {
-    /// Reads everything that decisions about a deployment rest on, all of one version: one consistent Query, and another
-    /// one each time that it mixes versions. `None` if there is no such deployment within `scope`, whoever else may have
-    /// it.
+    /// Reads the aggregate of a deployment, all of one version: one consistent Query, repeated if it mixes versions.
+    /// `None` if there is no such deployment in `scope`; another tenant's deployment looks like a missing one.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -32,7 +31,7 @@ impl Store {
         Ok(match Present::of(output.items.unwrap_or_default())? {
             Present::Absent => Reading::Whole(None),
             Present::Whole(aggregate) => Reading::Whole(Some(aggregate).filter(is_within)),
-            // Whose it is never changes, and another tenant is told nothing of it.
+            // The tenant of a deployment never changes, so a torn read of another tenant's is not repeated.
             Present::Torn(Some(aggregate)) if !is_within(&aggregate) => Reading::Whole(None),
             Present::Torn(_) => Reading::Torn,
         })
@@ -52,8 +51,8 @@ impl Store {
 
     /// Reads an invoice of a deployment that the caller has loaded, to change it: one consistent GetItem.
     ///
-    /// The order matters: an invoice that is newer than its deployment cannot be written over, since the commit finds
-    /// the deployment changed. One that is older could, and with it a payment that came in between.
+    /// The deployment must be read first. If the invoice is newer than the deployment, the commit fails because the
+    /// deployment has changed. If it were older, the commit could overwrite a payment that came in between.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or the item is damaged.

@@ -1,12 +1,13 @@
-//! The digest by which a deployment names the versions of the items that belong to it.
+//! The manifest: a digest in the deployment's item of the versions of its parts. How it detects a torn read is in
+//! [`super::present`].
 
 use arcadia_domain::Versions;
 use sha2::{Digest as _, Sha256};
 
 const FIRST_BIT: u64 = 1 << (u64::BITS - 1);
 
-/// A digest of the versions of the parts that belong to a deployment, of fixed size; `None` if there are none. Versions
-/// only grow, so a part of another moment, missing or left over, gives another digest.
+/// The digest of the versions of a deployment's parts, of fixed size; `None` if it has no parts. Versions only grow, so
+/// a part of another moment, a missing part or an extra part gives another digest.
 #[must_use]
 pub fn manifest(versions: &Versions) -> Option<u64> {
     let Versions { subscription, addons } = versions;
@@ -21,7 +22,7 @@ pub fn manifest(versions: &Versions) -> Option<u64> {
         hasher.update(version.to_be_bytes());
     }
     let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = hasher.finalize().into();
-    // DynamoDB bills a number by its digits, without the zeroes that it ends with: with its first and its last bit set, it has
-    // as many bytes whatever the digest.
+    // DynamoDB bills a number by its digits, without trailing zeroes. With the first and the last bit set, every digest
+    // has the same size.
     Some(u64::from_be_bytes([a, b, c, d, e, f, g, h]) | FIRST_BIT | 1)
 }

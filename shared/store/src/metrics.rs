@@ -1,9 +1,10 @@
-//! What the product counts of its own work, as one line for each invocation that has something to tell, in CloudWatch's
-//! embedded metric format. `arcadia-functions` writes the lines. Counts are collected by the task that works, so that whoever counts needs to be handed
-//! nothing, and a caller's invocation is never mixed with another's.
+//! Metrics of the product's own work, in CloudWatch's embedded metric format: one line for each invocation that counted
+//! something. `arcadia-functions` writes the lines. Counts are local to the task, so code that counts needs no
+//! argument, and invocations never mix.
 //!
-//! No metric has dimensions, since a line has one value for each: what there are few of, such as the moves of the map,
-//! stands in the metric's name. No id of anybody's is ever part of a line.
+//! Metrics have no dimensions, because a line has one value for each dimension. Kinds with few values, such as
+//! the moves of the lifecycle map, are part of the metric's name. No line has the id of a tenant, a deployment or a
+//! caller.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,47 +16,47 @@ use serde_json::{Value, json};
 
 use crate::StoreError;
 
-/// How many metrics CloudWatch takes of one directive.
+/// The most metrics in one directive, by CloudWatch's embedded metric format.
 pub const MAX_METRICS: usize = 100;
 
-/// Changes that were committed.
+/// Committed changes.
 pub const COMMITS: &str = "Commits";
-/// Changes that somebody else's came before.
+/// Changes that failed because another writer changed the deployment first.
 pub const CONFLICTS: &str = "Conflicts";
-/// Transactions that were sent again.
+/// Repeated attempts of transactions.
 pub const RETRIES: &str = "Retries";
-/// Reads that mixed two moments and were repeated.
+/// Reads that mixed versions and were repeated.
 pub const TORN_READS: &str = "TornReads";
-/// Moves from one state to another; `.<from>.<to>` follows.
+/// Moves from one state to another; the full name ends in `.<from>.<to>`.
 pub const TRANSITIONS: &str = "Transitions";
-/// Requests that a rule forbade; `.<code>` follows.
+/// Requests that a rule refused; the full name ends in `.<code>`.
 pub const REJECTIONS: &str = "Rejections";
-/// Invoices that were opened.
+/// Issued invoices.
 pub const INVOICES_OPENED: &str = "InvoicesOpened";
-/// Invoices that were paid in full.
+/// Invoices paid in full by a payment, or by balance when they were issued.
 pub const INVOICES_PAID: &str = "InvoicesPaid";
-/// Deployments that became past due, for an invoice that was overdue.
+/// Deployments that became past due because of an overdue invoice.
 pub const INVOICES_OVERDUE: &str = "InvoicesOverdue";
-/// Steps that sweeps took.
+/// Scheduled steps taken by sweeps.
 pub const STEPS: &str = "Steps";
-/// Steps that DynamoDB refuses for good, met by sweeps and by requests.
+/// Scheduled steps that DynamoDB refuses permanently, in sweeps and requests.
 pub const STEPS_REFUSED: &str = "StepsRefused";
-/// Deployments that sweeps could not work on and left alone for a while.
+/// Deployments that sweeps postponed.
 pub const POSTPONED: &str = "Postponed";
-/// Deployments that sweeps got no answer for.
+/// Deployments for which DynamoDB did not answer a sweep.
 pub const UNANSWERED: &str = "Unanswered";
-/// For how long the longest due deployment had been due when a sweep came to it, in seconds.
+/// The greatest time that a deployment had been due when a sweep reached it, in seconds.
 pub const SWEEP_LAG: &str = "SweepLag";
 
 tokio::task_local! {
     static COUNTED: RefCell<Metrics>;
 }
 
-/// What one invocation counted.
+/// The metrics of one invocation, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metrics(BTreeMap<Cow<'static, str>, u64>);
 
-/// Does some work and tells what it counted.
+/// Runs `work` and returns its result with the metrics that it counted.
 pub async fn collect<T>(work: impl Future<Output = T>) -> (T, Metrics) {
     let counting = async {
         let done = work.await;
@@ -64,28 +65,28 @@ pub async fn collect<T>(work: impl Future<Output = T>) -> (T, Metrics) {
     COUNTED.scope(RefCell::default(), counting).await
 }
 
-/// Whether something is being measured.
+/// Whether this task collects metrics.
 #[must_use]
 pub fn is_measured() -> bool {
     COUNTED.try_with(|_| ()).is_ok()
 }
 
-/// Counts one more of something, if anybody wants to know.
+/// Adds 1 to a metric, if this task collects metrics.
 pub fn count(name: &'static str) {
     add(name, 1);
 }
 
-/// Counts so many more of something; none at all is told too.
+/// Adds to a metric, if this task collects metrics. Adding 0 creates it.
 pub fn add(name: impl Into<Cow<'static, str>>, more: u64) {
     record(name.into(), |so_far| so_far.saturating_add(more));
 }
 
-/// Takes note of a value of which the greatest counts.
+/// Records a value of a metric that keeps the greatest value.
 pub fn greatest(name: &'static str, value: u64) {
     record(name.into(), |so_far| so_far.max(value));
 }
 
-/// Counts what became of a change.
+/// Counts the outcome of a change.
 pub fn committed(change: &Change, outcome: &Result<(), StoreError>) {
     match outcome {
         Ok(()) => {}
@@ -111,12 +112,12 @@ pub fn committed(change: &Change, outcome: &Result<(), StoreError>) {
     }
 }
 
-/// Counts a request that a rule forbade, by the code that its caller was told.
+/// Counts a request that a rule refused, by its problem code.
 pub fn rejected(code: &'static str) {
     add(format!("{REJECTIONS}.{code}"), 1);
 }
 
-/// Every name that a metric can have, but for the codes of [`REJECTIONS`].
+/// Every name that a metric can have, except for the codes of [`REJECTIONS`].
 #[must_use]
 pub fn names() -> Vec<String> {
     let fixed = [
@@ -142,7 +143,7 @@ fn transition(from: State, to: State) -> String {
 }
 
 fn record(name: Cow<'static, str>, change: impl FnOnce(u64) -> u64) {
-    // Nobody measures what is done outside an invocation.
+    // Outside an invocation, nothing is collected.
     let _ = COUNTED.try_with(|counted| {
         let Metrics(values) = &mut *counted.borrow_mut();
         if values.len() < MAX_METRICS || values.contains_key(&name) {
@@ -153,19 +154,19 @@ fn record(name: Cow<'static, str>, change: impl FnOnce(u64) -> u64) {
 }
 
 impl Metrics {
-    /// Whether nothing was counted.
+    /// Whether there are no metrics.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// A metric's value; none if it was not counted.
+    /// The value of a metric; `None` if it was not counted.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<u64> {
         self.0.get(name).copied()
     }
 
-    /// The line that CloudWatch reads, without its end. `at_ms` is when, in milliseconds since 1970.
+    /// The line that CloudWatch reads, without a line break. `at_ms` is the time, in milliseconds since 1970.
     #[must_use]
     pub fn line(&self, namespace: &str, at_ms: i64) -> String {
         let unit = |name: &str| if name == SWEEP_LAG { "Seconds" } else { "Count" };

@@ -1,4 +1,5 @@
-//! Pages of lists: of one partition of an index, merged from several, and of the records that such entries lead to.
+//! Pages of lists: from one partition of an index, merged from several partitions, and of the records of their entries.
+//! Which index a list reads is decided by its own module.
 
 use std::collections::HashMap;
 use std::iter;
@@ -12,23 +13,23 @@ use super::item::{Item, string};
 use super::keys::Key;
 use super::{Store, StoreError};
 
-/// How many times a page that leaves out some of what it reads is filled up; one that needs more ends early, with a cursor.
+/// The most reads that fill a page of a filtered list. A page that needs more ends early, with a cursor.
 const MAX_FILLINGS: usize = 10;
 
-/// How many records a Query asks for that is not the first of a page; DynamoDB answers with at most 1 MB of them.
+/// The number of records that a later Query of a page asks for; DynamoDB returns at most 1 MB of them.
 const FILLING: usize = 1_000;
 
-/// Part of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, P> {
     /// The records, in the order of the list.
     pub items: Vec<T>,
-    /// Where the rest begins, if there may be more.
+    /// The position after which the list continues; `None` at its end.
     pub next: Option<P>,
 }
 
 impl<T, P> Page<T, P> {
-    /// Cuts what was read down to `limit` records; what is left over shows that there is more.
+    /// A page of the first `limit` of `items`. There is more if items are left over, or if `more_unread`.
     pub(super) fn cut(mut items: Vec<T>, limit: usize, more_unread: bool, position: impl Fn(&T) -> P) -> Self {
         let more = more_unread || items.len() > limit;
         items.truncate(limit);
@@ -37,16 +38,16 @@ impl<T, P> Page<T, P> {
     }
 }
 
-/// What to read of an index, or of the table.
+/// The range to read in a partition of an index or of the table.
 pub(super) struct Part {
     pub index: &'static str,
-    /// The sort keys.
+    /// The range of sort keys.
     pub keys: RangeInclusive<String>,
     pub oldest_first: bool,
 }
 
 impl Store {
-    /// One Query of a partition of an index: the items, and the position up to which it read if it did not reach the end.
+    /// One Query of a partition of an index: the items, and the position of the last one read if there may be more.
     pub(super) async fn index_page<P: FromStr>(
         &self,
         part: &Part,
@@ -72,8 +73,8 @@ impl Store {
         Ok((output.items.unwrap_or_default(), read_to))
     }
 
-    /// All records of a partition of an index, in the order of `part`; `None` if there are more than `most`. A Query for each
-    /// thousand, or each megabyte.
+    /// All records of a partition of an index, in the order of `part`; `None` if there are more than `most`. One Query
+    /// for each thousand records or each megabyte.
     pub(super) async fn whole<P: FromStr, T>(
         &self,
         partition: &str,
@@ -97,7 +98,7 @@ impl Store {
         }
     }
 
-    /// The first entries of all partitions together, each with the key of its record: a Query of each.
+    /// The first entries of all partitions together, each with the key of its record: one Query for each partition.
     pub(super) async fn merged<P: FromStr + Ord + Clone>(
         &self,
         part: &Part,
@@ -115,13 +116,13 @@ impl Store {
             let order = a.cmp(b).then_with(|| (&key.pk, &key.sk).cmp(&(&other.pk, &other.sk)));
             if part.oldest_first { order } else { order.reverse() }
         });
-        // An entry can stand in two partitions while the index follows a change of its record.
+        // An entry can be in two partitions while the index is catching up with a change of its record.
         entries.dedup();
         Ok(Page::cut(entries, limit, false, |(position, _)| position.clone()))
     }
 
-    /// A page of the records that entries lead to: one BatchGetItem for each page of entries. If it `is_sifted`, `read`
-    /// leaves out what is not wanted, and then the page is filled up with what follows, or ends early.
+    /// A page of the records of entries: one BatchGetItem for each page of entries. If it `is_sifted`, `read` leaves
+    /// records out; the page is then filled from later entries, or ends early.
     pub(super) async fn filled<P, T, F>(
         &self,
         limit: usize,
@@ -147,7 +148,7 @@ impl Store {
                 records.extend(record.map(|record| (position, record)));
             }
             read_to = found.next;
-            // Where nothing is left out, what follows is wanted too, so that nobody has to look.
+            // In a list without a filter, the next entry is known to be wanted and need not be read.
             if read_to.is_none() || records.len() > limit || (records.len() == limit && !is_sifted) {
                 break;
             }
@@ -158,7 +159,7 @@ impl Store {
     }
 }
 
-/// A page of what was found, as far as it was read: one that is not full goes on where the reading ended.
+/// A page of the records found. A page that is not full continues where the read ended.
 fn full_or_not<T, P>(records: Vec<T>, limit: usize, read_to: Option<P>, position: impl Fn(&T) -> P) -> Page<T, P> {
     if records.len() >= limit {
         Page::cut(records, limit, read_to.is_some(), position)
@@ -167,8 +168,8 @@ fn full_or_not<T, P>(records: Vec<T>, limit: usize, read_to: Option<P>, position
     }
 }
 
-/// A page of the records that queries find whole. `read` leaves out what is not wanted, and then the page is filled up with
-/// what follows, or ends early.
+/// A page of records that a Query returns whole. `read` leaves records out; the page is then filled by further Queries,
+/// or ends early.
 pub(super) async fn sifted<P, T, F>(
     limit: usize,
     after: Option<P>,
@@ -193,7 +194,7 @@ where
     Ok(full_or_not(records, limit, read_to, position))
 }
 
-/// Where an entry of an index stands.
+/// The position of an entry in an index.
 pub(super) fn position<P: FromStr>(index: &str, item: &Item) -> Result<P, StoreError> {
     let text = text(item, &format!("{index}SK"))?;
     text.parse().map_err(|_| StoreError::Damaged(format!("an entry of {index} at {text:?}")))

@@ -1,11 +1,12 @@
-//! Tenants' dunning policies.
+//! Reads and writes of tenants' dunning policies. When a deployment copies its tenant's policy is a rule of
+//! [`arcadia_domain`].
 
 use arcadia_domain::{DunningPolicy, TenantId};
 
 use super::{Store, StoreError, items, keys};
 
 impl Store {
-    /// Reads a tenant's dunning policy, or the default if it has none of its own: one GetItem.
+    /// Reads a tenant's dunning policy, or the default if it has none of its own: one consistent GetItem.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
@@ -14,7 +15,7 @@ impl Store {
         Ok(item.map(items::to_dunning_policy).transpose()?.unwrap_or_default())
     }
 
-    /// Sets a tenant's dunning policy: one PutItem. The last one counts.
+    /// Writes a tenant's dunning policy: one PutItem. The last write wins.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer.

@@ -1,6 +1,7 @@
-//! The present state of a deployment as one Query finds it. A Query is not a moment: DynamoDB reads each item as last
-//! committed, so beside a transaction it can find some items as before and some as after it. The deployment's item is
-//! therefore a manifest: it names, by a digest, the versions of the items that belong to it.
+//! The present state of a deployment, from the items of one Query. A Query is not atomic: DynamoDB reads each item as
+//! last committed, so during a transaction it can return some items from before and some from after it. Therefore the
+//! deployment's item has a manifest, a digest of the versions of its parts. Repeating a torn read is in
+//! [`super::reread`].
 
 use arcadia_domain::{Aggregate, DeploymentRow, Versions};
 
@@ -9,22 +10,22 @@ use super::item::Item;
 use super::items::{self, DEPLOYMENT_TYPE, DeploymentItem, SUBSCRIPTION_ADDON_TYPE, SUBSCRIPTION_TYPE, Versioned};
 use super::manifest::manifest;
 
-/// What a Query of a deployment's present state found.
+/// The result of a Query of a deployment's present state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Present {
     /// There is no such deployment.
     Absent,
-    /// Everything is of one version.
+    /// All items are of one version.
     Whole(Aggregate),
-    /// The items are of different versions. Without a deployment if its own item was not there yet.
+    /// The items are of different versions; `None` if the deployment's own item was missing.
     Torn(Option<Aggregate>),
 }
 
 impl Present {
-    /// Puts the items of a Query together.
+    /// Builds the present state from the items of a Query.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if one of them is something else.
+    /// [`StoreError::Damaged`] if an item cannot be read or does not belong there.
     pub fn of(items: Vec<Item>) -> Result<Self, StoreError> {
         let (mut found, mut subscription, mut addons) = (None, None, Vec::new());
         let mut versions = Versions::default();

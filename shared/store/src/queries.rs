@@ -1,7 +1,8 @@
-//! Lists: pages of deployments, events and resources, newest first.
+//! Lists of deployments, events, resources and a deployment's invoices, newest first. Lists of invoices across
+//! deployments are in [`super::invoice_list`], schedules in [`super::schedule`].
 //!
-//! A position is an id or a sequence, never a key: the partition that is read always follows from the caller's
-//! scope, so that no position leads out of it.
+//! A position is an id or a sequence, never a key. The partition to read follows from the caller's scope, so a position
+//! cannot lead out of that scope.
 
 use std::ops::RangeInclusive;
 
@@ -20,30 +21,30 @@ use super::reread::{Reading, until_whole};
 use super::schema::{STATE_INDEX, TENANT_INDEX};
 use super::{Store, StoreError};
 
-/// How often keys that DynamoDB left unread are asked for again.
+/// The most BatchGetItem requests for keys that DynamoDB leaves unprocessed.
 const MAX_BATCH_ATTEMPTS: usize = 5;
 
-/// Which deployments to list.
+/// A filter of deployments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeploymentFilter {
-    /// Only this tenant's; a tenant scope already says which.
+    /// Only deployments of this tenant. It is ignored in the scope of a tenant.
     pub tenant_id: Option<TenantId>,
-    /// Only those in this state.
+    /// Only deployments in this state.
     pub state: Option<State>,
-    /// Only those of this slug.
+    /// Only deployments with this slug.
     pub slug: Option<Slug>,
-    /// Only those in this region.
+    /// Only deployments in this region.
     pub region: Option<ShortCode>,
-    /// Only those with a live subscription, or only those without.
+    /// Only deployments with a live subscription, or only those without one.
     pub subscribed: Option<bool>,
-    /// Only those that are held, or only those that are not.
+    /// Only deployments on hold, or only those not on hold.
     pub billing_action_suspended: Option<bool>,
-    /// Only those with a live subscription to this plan, and of it only to this version.
+    /// Only deployments with a live subscription to this plan, and if given, to this version of it.
     pub plan: Option<(ShortCode, Option<u32>)>,
 }
 
 impl DeploymentFilter {
-    /// Whether it asks for more than what a list of everyone's deployments, by state or by plan, has anyway.
+    /// Whether it has a condition that no index of all tenants' deployments covers.
     const fn asks_for_more(&self) -> bool {
         self.region.is_some() || self.subscribed.is_some() || self.billing_action_suspended.is_some()
     }
@@ -64,24 +65,24 @@ impl DeploymentFilter {
             })
     }
 
-    /// Reads a deployment, if it is wanted.
+    /// Reads a deployment; `None` if the filter leaves it out.
     fn read(&self, item: Item) -> Result<Option<DeploymentRow>, StoreError> {
         Ok(Some(items::to_deployment(item)?).filter(|row| self.wants(row)))
     }
 }
 
-/// Which events to list, and from which end.
+/// The range of events to list, and their order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EventRange {
-    /// Whether the oldest come first.
+    /// Whether the oldest event comes first.
     pub oldest_first: bool,
-    /// Only those after this sequence.
+    /// Only events after this sequence.
     pub after: u64,
-    /// Only those before this sequence.
+    /// Only events before this sequence.
     pub before: Option<u64>,
 }
 
-/// A part of a partition, and from which end it is read; from the last, if nothing else is said.
+/// A range of sort keys in a partition, and its order; a plain range is read from its end.
 pub(super) struct Part {
     keys: RangeInclusive<String>,
     oldest_first: bool,
@@ -93,36 +94,37 @@ impl From<RangeInclusive<String>> for Part {
     }
 }
 
-/// What a Query of events found, in the order that was asked for.
+/// The result of a Query of events, in the requested order.
 struct FoundEvents {
-    /// One more than the limit, if there is one.
+    /// The events: one more than the limit, if there are that many.
     events: Vec<Event>,
-    /// How many make a page.
+    /// The size of a page.
     limit: usize,
-    /// Whether the Query ended before the limit, though there may be more.
+    /// Whether the Query ended before the limit although there may be more.
     more: bool,
     range: EventRange,
 }
 
 impl FoundEvents {
-    /// The sequence of the newest of a list that has the newest first; 0 if there is none.
+    /// The sequence of the newest event of a list with the newest first; 0 if it is empty.
     fn newest(&self) -> u64 {
         self.events.first().map_or(0, |event| event.sequence)
     }
 
-    /// Whether it begins at its range's older end, and ends with a commit unless there is more.
+    /// For a list with the oldest first: whether it begins with the first event of its range, and ends with the last
+    /// event of a commit unless there is more.
     fn begins_oldest_and_ends_well(&self) -> bool {
         let is_all = !self.more && self.events.len() <= self.limit;
         self.events.first().is_some_and(|event| event.sequence == self.range.after + 1)
             && self.events.last().is_none_or(|event| !is_all || event.sequence == event.commit_last)
     }
 
-    /// Whether the newest is the last of its commit.
+    /// Whether the newest event is the last of its commit.
     fn ends_with_its_commit(&self) -> bool {
         self.events.first().is_none_or(|event| event.sequence == event.commit_last)
     }
 
-    /// Whether no event is missing between two, nor at the older end unless there is more.
+    /// Whether no event is missing: none between two others, and none at the older end unless there is more.
     fn is_unbroken(&self) -> bool {
         if self.range.oldest_first {
             return self.events.windows(2).all(|pair| pair[1].sequence == pair[0].sequence + 1);
@@ -138,8 +140,8 @@ impl FoundEvents {
 }
 
 impl Store {
-    /// Lists deployments within `scope`: one Query for a tenant; for all tenants one for each partition of the state
-    /// index, and one BatchGetItem.
+    /// A page of deployments in `scope`: one Query for a tenant; for all tenants one Query for each partition of the
+    /// state index, and one BatchGetItem. A filter can need more of them to fill the page.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -173,8 +175,8 @@ impl Store {
         }
     }
 
-    /// Lists everyone's deployments of a plan, the newest version first and within it the newest deployment: a Query for
-    /// each partition of the plan's live subscriptions, and one BatchGetItem.
+    /// A page of all tenants' deployments of a plan, the newest version first and in it the newest deployment first:
+    /// one Query for each partition of the plan's live subscriptions, and one BatchGetItem.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -192,7 +194,7 @@ impl Store {
         let entries = |before| async move {
             let part = IndexPart { index: STATE_INDEX, keys: keys::plan_entries(version, before), oldest_first: false };
             let Page { items, next } = self.merged(&part, partitions, limit).await?;
-            // The entry is the subscription's, and the row its deployment's.
+            // The entry is that of the subscription; the row is that of its deployment.
             let items =
                 items.into_iter().map(|(entry, _): (PlanEntry, Key)| (entry, keys::deployment(entry.id))).collect();
             Ok(Page { items, next })
@@ -201,8 +203,8 @@ impl Store {
         self.filled(limit, before, is_sifted, entries, |_, item| filter.read(item)).await
     }
 
-    /// Reads a deployment with its newest events, in two requests at once. Both are of one version: what was committed
-    /// between the two is left out, and what is missing is read again. `None` as for [`Store::load`].
+    /// Reads a deployment with its newest events, in two parallel requests. The events end at the version of the
+    /// deployment: later ones are left out, and missing ones are read again. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -228,10 +230,10 @@ impl Store {
         Ok(Some((aggregate, until_whole("a page of events", read).await?)))
     }
 
-    /// A page of a deployment's events, without a gap and never with half of a commit at its newest end: one Query, since
-    /// every event says whose it is. Only if it finds none, or not what it should, a GetItem tells whether there is such a
-    /// deployment and in which version: beyond the last of them, and alike for what is not there and what is another
-    /// tenant's. `None` as for [`Store::load`].
+    /// A page of a deployment's events, without a gap and never with half of a commit at its newest end: one Query,
+    /// because every event has its tenant. If the Query finds no event, or not those expected, one GetItem checks the
+    /// deployment and its version. `None` as for [`Store::load`]: a missing deployment and another tenant's take the
+    /// same requests.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -258,7 +260,7 @@ impl Store {
             _ if range.oldest_first && newest > 0 => found.begins_oldest_and_ends_well(),
             Some(before) if newest + 1 == before && newest > 0 => true,
             None if newest > 0 => found.ends_with_its_commit(),
-            // Nothing, or less than there should be before the position, unless that lies beyond the newest event.
+            // No events, or a gap before the position; or the position is beyond the newest event.
             None | Some(_) => {
                 let Some(row) = self.deployment_row(scope, id).await? else { return Ok(Reading::Whole(None)) };
                 let version = row.deployment.version;
@@ -270,7 +272,7 @@ impl Store {
         Ok(if is_whole { Reading::Whole(Some(found.into_page())) } else { Reading::Torn })
     }
 
-    /// Queries events. DynamoDB leaves those of other tenants out.
+    /// One Query of events. DynamoDB filters out those of other tenants.
     async fn query_events(
         &self,
         scope: &Scope,
@@ -285,7 +287,7 @@ impl Store {
         Ok(FoundEvents { events, limit, more, range })
     }
 
-    /// A deployment as lists have it, if there is one within the scope: one consistent GetItem.
+    /// Reads a deployment's row: one consistent GetItem. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
@@ -294,7 +296,7 @@ impl Store {
         Ok(row.filter(|row| scope.contains(&row.deployment.tenant_id)))
     }
 
-    /// A page of a deployment's resources, in two requests at once. `None` as for [`Store::load`].
+    /// A page of a deployment's resources, in two parallel requests. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -314,7 +316,7 @@ impl Store {
         Ok(Some(Page::cut(resources, limit, more, |resource: &Resource| resource.id)))
     }
 
-    /// A page of a deployment's invoices, in two requests at once. `None` as for [`Store::load`].
+    /// A page of a deployment's invoices, in two parallel requests. `None` as for [`Store::load`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -335,8 +337,8 @@ impl Store {
         Ok(Some(Page::cut(invoices, limit, more, |invoice: &Invoice| invoice.number.clone())))
     }
 
-    /// Reads one invoice of a deployment to show it: one BatchGetItem of both. `None` as for [`Store::load`], and if there
-    /// is no such invoice. What is to be changed is read by [`Store::load_invoice_of`].
+    /// Reads one invoice of a deployment to show it: one consistent BatchGetItem of both. `None` as for
+    /// [`Store::load`], or if there is no such invoice. A decision reads the invoice with [`Store::load_invoice_of`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -386,7 +388,7 @@ impl Store {
         sifted(limit, before, query, |item| filter.read(item), |row| row.deployment.id).await
     }
 
-    /// Everyone's deployments, newest first, by an index whose sort key is their id.
+    /// A page of all tenants' deployments, newest first, from an index with their ids as sort keys.
     async fn list_of_everyone(
         &self,
         index: &'static str,
@@ -397,7 +399,7 @@ impl Store {
     ) -> Result<Page<DeploymentRow, DeploymentId>, StoreError> {
         let entries = |before| async move {
             let Page { items, next } = self.merged(&newest_before(index, before), partitions, limit).await?;
-            // The entry of a slug is its claim's.
+            // The entry of a slug is that of its claim, so its key is not the deployment's.
             let items = items.into_iter().map(|(id, _)| (id, keys::deployment(id))).collect();
             Ok(Page { items, next })
         };
@@ -406,7 +408,7 @@ impl Store {
         self.filled(limit, before, is_sifted, entries, |_, item| filter.read(item)).await
     }
 
-    /// Reads the items under at most 100 keys: one BatchGetItem, and more only for what DynamoDB leaves unread.
+    /// Reads the items of at most 100 keys: one BatchGetItem, and more only for keys that DynamoDB leaves unprocessed.
     pub(super) async fn get_items(
         &self,
         keys: impl IntoIterator<Item = Key>,
@@ -429,11 +431,16 @@ impl Store {
             let unread = output.unprocessed_keys.and_then(|mut keys| keys.remove(&self.table));
             wanted = unread.map(|keys| keys.keys).unwrap_or_default();
         }
-        if wanted.is_empty() { Ok(found) } else { Err(StoreError::Unavailable("keys stayed unprocessed".to_owned())) }
+        if wanted.is_empty() {
+            Ok(found)
+        } else {
+            Err(StoreError::Unavailable("DynamoDB left keys unprocessed".to_owned()))
+        }
     }
 
-    /// One consistent Query of part of a partition, with one item more than `limit`. What does not say whose it
-    /// is has to be asked for with [`Scope::All`], and the caller must drop it unless its deployment is within the scope.
+    /// One consistent Query of a part of a partition, for up to one item more than `limit`; also returns whether there
+    /// may be more. Items without a tenant must be read with [`Scope::All`], and the caller must check that their
+    /// deployment is in the scope.
     pub(super) async fn partition_page(
         &self,
         partition: String,
@@ -466,7 +473,7 @@ impl Store {
     }
 }
 
-/// What an index of deployments has before one of them, or all of it.
+/// The part of an index of deployments before one of them, or all of it.
 pub(super) fn newest_before(index: &'static str, before: Option<DeploymentId>) -> IndexPart {
     IndexPart { index, keys: keys::deployments_before(before), oldest_first: false }
 }

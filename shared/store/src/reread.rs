@@ -1,29 +1,30 @@
-//! Reading again what was read while a transaction was being written, and is therefore of no one version.
+//! Repeats torn reads: reads that met a transaction and mix its items from before and after it. How a read is found to
+//! be torn is in [`super::present`] and in each list.
 
 use std::time::Duration;
 
 use super::StoreError;
 use crate::metrics;
 
-/// How often the same is read until it is of one version, before the caller is told to come back later.
+/// The most attempts of a read before it fails as unavailable.
 pub const MAX_READS: u32 = 5;
 
-/// How long to wait before the third read; it doubles with each further one. The second is made at once.
+/// The wait before the third attempt; it doubles with each further one. The second attempt is made at once.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What a read came to.
+/// The result of one attempt of a read.
 #[derive(Debug)]
 pub(super) enum Reading<T> {
-    /// It is of one version.
+    /// All of it is of one version.
     Whole(T),
     /// It mixes versions.
     Torn,
 }
 
-/// Reads until what is read is of one version. `what` names it in the log.
+/// Repeats a read until it is of one version. `what` is its name in logs and errors.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if it is torn [`MAX_READS`] times, or what a read fails with.
+/// [`StoreError::Unavailable`] if all [`MAX_READS`] attempts are torn, or the error of a failed attempt.
 pub(super) async fn until_whole<T, F>(what: &str, read: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<Reading<T>, StoreError>>,
@@ -40,5 +41,5 @@ where
             tokio::time::sleep(PAUSE * (1 << (reads - 2))).await;
         }
     }
-    Err(StoreError::Unavailable(format!("{what} was torn each time that it was read")))
+    Err(StoreError::Unavailable(format!("{what} was still being changed after {MAX_READS} reads")))
 }

@@ -1,4 +1,5 @@
-//! What is read across deployments: what the clock will do with each, and all that a tenant has.
+//! Lists of scheduled steps across deployments, and all deployments of a tenant. Which steps are due for a sweep is in
+//! [`super::sweep`].
 
 use arcadia_domain::{Action, DeploymentRow, TenantId, Timestamp};
 
@@ -8,15 +9,15 @@ use super::queries::newest_before;
 use super::schema::{DUE_INDEX, TENANT_INDEX};
 use super::{Store, StoreError, items};
 
-/// The most deployments of a tenant that one request adds up.
+/// The most deployments of a tenant that one request adds up or sorts.
 pub const MAX_SUMMED_DEPLOYMENTS: usize = 10_000;
 
-/// Which steps of the clock to list.
+/// A filter of scheduled steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScheduleFilter {
-    /// Only this step.
+    /// Only steps of this kind.
     pub action: Option<Action>,
-    /// Only what is due before this moment.
+    /// Only steps due before this moment.
     pub before: Option<Timestamp>,
 }
 
@@ -28,14 +29,14 @@ impl ScheduleFilter {
     }
 }
 
-/// Where a deployment with a next step stands in a schedule.
+/// The position of a deployment in a schedule; `None` without a next step.
 fn entry(row: &DeploymentRow) -> Option<DueEntry> {
     row.next_action.map(|next| DueEntry { at: next.at, id: row.deployment.id })
 }
 
 impl Store {
-    /// Every deployment of a tenant, newest first; `None` if there are more than [`MAX_SUMMED_DEPLOYMENTS`]. One Query of the
-    /// tenant index for each thousand, or each megabyte.
+    /// All deployments of a tenant, newest first; `None` if there are more than [`MAX_SUMMED_DEPLOYMENTS`]. One Query
+    /// of the tenant index for each thousand deployments or each megabyte.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -44,8 +45,8 @@ impl Store {
         self.whole(&partition, MAX_SUMMED_DEPLOYMENTS, part, items::to_deployment).await
     }
 
-    /// A page of what the clock will do first with each deployment of a tenant, by time: from the whole list of the tenant.
-    /// `None` if that is too long, as for [`Store::rows_of_tenant`].
+    /// A page of the next steps of a tenant's deployments, by time. It reads all deployments of the tenant; `None` if
+    /// there are too many, as for [`Store::rows_of_tenant`].
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -64,8 +65,8 @@ impl Store {
         Ok(Some(Page { items: rows, next }))
     }
 
-    /// A page of what the clock will do first with everyone's deployments, by time: a Query of each partition of the due
-    /// index and one BatchGetItem. With a filter by action a page is filled up by further ones, or ends early.
+    /// A page of the next steps of all tenants' deployments, by time: one Query for each partition of the due index and
+    /// one BatchGetItem. With a filter by action, the page is filled by further reads, or ends early.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -81,7 +82,7 @@ impl Store {
             let keys = keys::due_between(after, filter.before);
             self.merged(&Part { index: DUE_INDEX, keys, oldest_first: true }, partitions, limit).await
         };
-        // Who has moved since the index was read is left out, and so is what is postponed beyond its time.
+        // A deployment whose next step has changed since the index was read is left out.
         let read = |_: &DueEntry, item| Ok(Some(items::to_deployment(item)?).filter(|row| filter.wants(row)));
         self.filled(limit, after, filter.action.is_some(), entries, read).await
     }

@@ -1,4 +1,5 @@
-//! The table's shape: what `template.yaml` deploys and what local programs and tests create are the same.
+//! The table's definition. Local programs and tests create the same table as `template.yaml` deploys. Keys are in
+//! [`super::keys`].
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata};
@@ -9,20 +10,21 @@ use aws_sdk_dynamodb::types::{
 
 use super::StoreError;
 
-/// No index: the table itself.
+/// The name that means the table itself instead of an index.
 pub const TABLE: &str = "";
 
-/// Deployments by tenant, and slug claims by slug; newest first. Holds whole items.
+/// The tenant index: deployments and invoices by tenant, slug claims by slug, and the lists of tenants, plans and
+/// add-ons. It has whole items.
 pub const TENANT_INDEX: &str = "GSI1";
-/// Deployments by state, in [`super::keys::STATE_SHARDS`] partitions each; newest first. Holds keys only.
+/// The state index: deployments by state, live subscriptions by plan, and all tenants' invoices. It has keys only.
 pub const STATE_INDEX: &str = "GSI2";
-/// Deployments by the time of their next action, in partitions. Holds keys only.
+/// The due index: deployments by the time of their next step, and invoices by status and due date. It has keys only.
 pub const DUE_INDEX: &str = "GSI3";
 
-/// The attribute by which DynamoDB deletes expired items, in seconds since 1970.
+/// The attribute with an item's expiry for DynamoDB's time to live, in seconds since 1970.
 pub const TTL_ATTRIBUTE: &str = "expires_at";
 
-/// Creates the table `name`, unless it is there.
+/// Creates the table `name`, unless it exists.
 ///
 /// # Errors
 /// [`StoreError`] if DynamoDB does not answer or refuses.

@@ -1,5 +1,5 @@
-//! The table's stream: its records are told apart by their keys, and what an event's record holds is read again in the
-//! stored form that [`super::items`] has. A record is JSON as Lambda and EventBridge Pipes hand it over.
+//! Records of the table's stream, as JSON from Lambda and EventBridge Pipes: which record is an event, and the event or
+//! difference in it. Stored forms are in [`super::items`]; adding figures up is in [`super::figures`].
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
@@ -9,30 +9,31 @@ use super::item::Item;
 use super::items::{EventRecord, to_event_record};
 use super::{StoreError, keys};
 
-/// Whether a record says that an event was written. `template.yaml`'s pipe has the same as its filter.
+/// Whether a record is of a new event. The pipe in `template.yaml` has the same rule as its filter.
 #[must_use]
 pub fn is_event(record: &Value) -> bool {
     let sort_key = record.pointer("/dynamodb/Keys/SK/S").and_then(Value::as_str);
     record["eventName"] == "INSERT" && sort_key.is_some_and(|key| key.starts_with(keys::EVENT_PREFIX))
 }
 
-/// Reads the event that a record says was written.
+/// Reads the event of a record.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if the record holds none that can be read.
+/// [`StoreError::Damaged`] if the record has no readable event.
 pub fn to_event(record: &Value) -> Result<EventRecord, StoreError> {
     to_event_record(image(record)?)
 }
 
-/// The item that a record says was written.
+/// The written item of a record.
 fn image(record: &Value) -> Result<Item, StoreError> {
     let image = record.pointer("/dynamodb/NewImage").and_then(Value::as_object);
-    let image = image.ok_or_else(|| StoreError::Damaged("a record without a new image".to_owned()))?;
+    let image = image.ok_or_else(|| StoreError::Damaged("a stream record without a new image".to_owned()))?;
     let item = image.iter().map(|(name, value)| Some((name.clone(), attribute(value)?))).collect::<Option<Item>>();
     item.ok_or_else(|| StoreError::Damaged("an attribute of a type that no item has".to_owned()))
 }
 
-/// Reads what a record says of figures; `None` if it is not of a commit's last event, or changed none.
+/// Reads the difference of figures in a record; `None` if the record is not of a commit's last event, or if the
+/// difference is empty.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if the record cannot be read.
@@ -43,13 +44,15 @@ pub fn to_difference(record: &Value) -> Result<Option<Difference>, StoreError> {
     let damaged = |what: &str| StoreError::Damaged(what.to_owned());
     let item = image(record)?;
     let sequence = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
-    let sequence = sequence.and_then(|text| text.parse().ok()).ok_or_else(|| damaged("a record without a place"))?;
+    let sequence = sequence
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| damaged("a stream record without a sequence number"))?;
     let figures = figures_of(&item);
     let at = to_event_record(item)?.event.occurred_at;
     Ok((!figures.is_empty()).then_some(Difference { sequence, at, figures }))
 }
 
-/// Reads a value in DynamoDB's typed JSON. Sets and bytes are in no item.
+/// Reads a value in DynamoDB's typed JSON; `None` if it is malformed, or of a type that no item has (sets and bytes).
 fn attribute(value: &Value) -> Option<AttributeValue> {
     let (kind, value) = value.as_object().filter(|typed| typed.len() == 1)?.iter().next()?;
     Some(match kind.as_str() {

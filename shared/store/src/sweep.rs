@@ -1,4 +1,5 @@
-//! The due index: which deployments the clock has to look at.
+//! The due index, for sweeps: the deployments that are due, and postponing one. Taking their steps is in
+//! [`arcadia_functions`].
 
 use arcadia_domain::{DeploymentId, Timestamp};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
@@ -14,11 +15,11 @@ use super::{Store, StoreError};
 pub struct DueRow {
     /// The deployment that is due.
     pub id: DeploymentId,
-    /// Its sort key in the index, by which a page continues and a postponement is told from a change.
+    /// Its sort key in the index. The next page continues after it, and postponing does nothing if it has changed.
     pub sort_key: String,
 }
 
-/// Part of a shard's due entries, the longest due first.
+/// A page of the due entries of a shard, the longest due first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuePage {
     /// The entries.
@@ -28,7 +29,7 @@ pub struct DuePage {
 }
 
 impl Store {
-    /// A page of what is due at `now` in a shard, after the entry `after`: one Query of the index.
+    /// A page of the deployments of a shard that are due at `now`, after the sort key `after`: one Query of the index.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer.

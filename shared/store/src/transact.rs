@@ -1,4 +1,5 @@
-//! Sends transactions: again, with the same token, as long as nothing is wrong with them.
+//! Sends transactions, and repeats them with the same token while they are cancelled for a transient reason. What a
+//! transaction writes and how its cancellation is judged is up to the caller.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,33 +12,32 @@ use uuid::Uuid;
 use super::failure::SHORTAGE_CODES;
 use super::{Store, StoreError, metrics};
 
-/// How often a commit is sent before the caller is told to come back later.
+/// The most attempts of a transaction before it fails as unavailable.
 pub const MAX_ATTEMPTS: u32 = 5;
 
-/// The longest wait before the second attempt; it doubles with each further one.
+/// The shortest wait before the second attempt, in milliseconds; it doubles with each further attempt.
 const FIRST_BACKOFF_MS: u64 = 25;
 
-/// DynamoDB's word for another transaction that is writing the same item.
+/// DynamoDB's code for a conflict with another transaction on the same item.
 pub(super) const CONFLICT: &str = "TransactionConflict";
 
-/// Names one attempt to change something: the request token that DynamoDB recognises repeats by, and the mark by
-/// which a writer knows its own write again.
+/// The id of one commit: DynamoDB's request token for repeats, and the mark that lets a writer recognise its own write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommitId(Uuid);
 
-/// What a cancelled transaction means.
+/// The meaning of a cancelled transaction.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Nothing was wrong with it: send it again. Whoever has done so often enough fails with this.
+    /// The reason is transient: send it again. After the last attempt, fail with this error.
     Retry(StoreError),
-    /// It had been committed before; the answer was lost.
+    /// It was committed before, and its response was lost.
     CommittedBefore,
-    /// It must not be committed.
+    /// It must not be committed; fail with this error.
     Refused(StoreError),
 }
 
 impl Verdict {
-    /// What becomes of a commit whose `attempt`th attempt was cancelled; `None` if it is to be sent again.
+    /// The outcome of a commit whose `attempt`th attempt (from 1) was cancelled; `None` to send it again.
     #[must_use]
     pub fn after(self, attempt: u32) -> Option<Result<(), StoreError>> {
         match self {
@@ -49,14 +49,14 @@ impl Verdict {
 }
 
 impl CommitId {
-    /// Takes a UUID made by the caller for this one commit.
+    /// A commit id from a UUID that the caller generated for this commit.
     #[must_use]
     pub const fn new(id: Uuid) -> Self {
         Self(id)
     }
 
-    /// How long to wait before attempt `attempt` (the second is 1): somewhere in a window that doubles, at a place
-    /// that differs between commits.
+    /// The wait after the `attempt`th attempt, from 1: in the upper half of a window that doubles with each attempt, at
+    /// a point that differs between commits.
     const fn backoff(self, attempt: u32) -> Duration {
         let window_ms = FIRST_BACKOFF_MS << attempt;
         let (_, random) = self.0.as_u64_pair();
@@ -71,8 +71,8 @@ impl fmt::Display for CommitId {
 }
 
 impl Store {
-    /// Sends a transaction until it is decided: again, with the same token, as long as `judge` finds nothing wrong
-    /// with it. It is made anew for each attempt, since hardly any needs a second.
+    /// Sends a transaction until it is decided, with the same token for each attempt. `judge` decides the meaning of a
+    /// cancellation. `writes` builds the transaction anew for each attempt, because few need a second one.
     pub(super) async fn transact(
         &self,
         writes: impl Fn() -> Result<Vec<TransactWriteItem>, StoreError>,
@@ -89,7 +89,8 @@ impl Store {
                 .send()
                 .await;
             let Err(error) = sent else { return Ok(()) };
-            // Of what is no cancellation, the SDK has sent again by itself what makes sense, with the same token.
+            // The SDK has already repeated errors other than cancellations, where that makes sense, with the same
+            // token.
             let Some(reasons) = cancellation_reasons(&error) else { return Err(error.into()) };
             attempt += 1;
             if let Some(outcome) = judge(reasons).after(attempt) {
@@ -102,7 +103,7 @@ impl Store {
     }
 }
 
-/// The reasons of a cancelled transaction; `None` if the request failed in another way.
+/// The cancellation reasons of a transaction; `None` if the request failed in another way.
 fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
     match error.as_service_error()? {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
@@ -110,12 +111,12 @@ fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Opti
     }
 }
 
-/// Why a transaction that nothing is wrong with was given up.
+/// The error of a transaction that was cancelled for a transient reason in every attempt.
 pub(super) fn kept_being_cancelled() -> StoreError {
-    StoreError::Unavailable("the transaction kept being cancelled".to_owned())
+    StoreError::Unavailable("the transaction was cancelled repeatedly".to_owned())
 }
 
-/// Whether a transaction was cancelled for nothing that is wrong with it.
+/// Whether a transaction was cancelled for transient reasons only.
 pub(super) fn is_transient(reasons: &[CancellationReason]) -> bool {
     reasons.iter().filter_map(CancellationReason::code).all(is_transient_code)
 }

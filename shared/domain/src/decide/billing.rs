@@ -1,4 +1,5 @@
-//! The rules of money over time: what a change of state bills, payments, and the steps of the clock.
+//! The rules of billing: the invoices of a change of state, payments, voiding, the end of dunning, and scheduled steps.
+//! When a step is due is in [`crate::clock`].
 
 use super::books::Books;
 use super::{Context, Rejection, subscriptions};
@@ -13,26 +14,26 @@ use crate::policy::{DunningPolicy, days_after};
 use crate::subscription::{Subscription, SubscriptionAddon, SubscriptionStatus};
 use crate::values::{InvoiceNumber, Notes, Reason, SubscriptionAddonId, Timestamp};
 
-/// Whom the clock's events are attributed to.
+/// The actor of scheduled steps.
 const BILLING_ACTOR: &str = "system:billing";
-/// The most open invoices that the clock lets a deployment have.
+/// The most open invoices of a deployment for scheduled steps.
 pub const MAX_OPEN_INVOICES_BY_CLOCK: usize = 200;
 /// The most invoices that one commit gives up. A store that counts figures adds two writes for each month that one was due in.
 pub const MAX_GIVEN_UP_AT_ONCE: usize = 25;
-/// The most invoices that a deployment can have which were given up and not paid since.
+/// The most uncollectible invoices of a deployment.
 pub const MAX_UNCOLLECTIBLE_INVOICES: usize = 200;
 
-/// A move to another state that has been found to be allowed.
+/// A permitted move to another state.
 pub(super) struct Moved {
     pub to: State,
     pub reason: Option<Reason>,
     pub notes: Option<Notes>,
     pub resume_at: Option<Timestamp>,
-    /// When it counts from, for billing: a scheduled move may be carried out late.
+    /// The time from which it counts for billing; a scheduled move can be taken late.
     pub effective_at: Timestamp,
 }
 
-/// The events of a move: the change of state, with the subscription following, and the invoices that this opens.
+/// The events of a move: the change of state, with the change of the subscription, and the invoices that it issues.
 pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
     let Aggregate { deployment, subscription: old, addons, .. } = context.aggregate;
     let Moved { to, reason, notes, resume_at, effective_at } = moved;
@@ -43,7 +44,8 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
         let mut kept = addons.clone();
         new.follow(deployment.state, to, effective_at, context.at);
         if old.billed_from != new.billed_from {
-            // What was scheduled for the end of what was before comes first: the period that begins is of the new terms.
+            // A change of plan scheduled for the end of the period or trial comes first: the period that begins has
+            // the new terms.
             let mut tried = old.clone();
             if let Some(changed) = take_pending(&mut tried, &mut kept) {
                 events.push(context.event(changed));
@@ -111,7 +113,7 @@ pub(super) fn void(context: &Context<'_>, invoice: &Invoice) -> Result<Option<Ch
     }
     let mut books = Books::new(context);
     books.void(invoice);
-    // What the invoice charged does not stand any more: nothing of it can be given back.
+    // The charges of a voided invoice no longer exist: they cannot be credited.
     let is_on_it = |number: &Option<InvoiceNumber>| number.as_ref() == Some(&invoice.number);
     let mut subscription = context.aggregate.subscription.clone();
     subscription = subscription.filter(|s| s.charges.iter().any(|charge| is_on_it(&charge.invoice)));
@@ -125,14 +127,15 @@ pub(super) fn void(context: &Context<'_>, invoice: &Invoice) -> Result<Option<Ch
     Ok(Some(Change { invoice: Some(void), invoice_read: Some(invoice.version), ..change }))
 }
 
-/// An invoice is read after its deployment, and can be newer.
+/// Refuses an invoice that does not match its deployment's lists: it is read after the deployment, and can be newer.
 fn expect_listed(context: &Context<'_>, invoice: &Invoice) -> Result<(), Rejection> {
     let deployment = context.deployment();
     let mut owed = deployment.open_invoices.iter().chain(&deployment.uncollectible_invoices);
     if owed.any(|owed| *owed == invoice.as_owed()) { Ok(()) } else { Err(Rejection::InvoiceJustOpened) }
 }
 
-/// Lets a deployment run again of which nothing is overdue any more after a change, however that came.
+/// Ends dunning: returns a deployment to `active` after a change that settled or voided an open invoice, if no invoice
+/// is overdue any more.
 pub(super) fn end_dunning(context: &Context<'_>, change: Change) -> Change {
     let Aggregate { deployment, .. } = &change.after;
     let is_open = |number: &InvoiceNumber| deployment.open_invoices.iter().any(|open| open.number == *number);
@@ -152,10 +155,11 @@ pub(super) fn end_dunning(context: &Context<'_>, change: Change) -> Change {
     })
 }
 
-/// Takes the next step of the clock, if one is due at `now`. `policy` is the tenant's as it is now, if it was read.
+/// Takes the next scheduled step, if it is due at `now`; `None` if no step is due. `policy` is the tenant's dunning
+/// policy, if it was read.
 ///
 /// # Errors
-/// A [`Rejection`] if a limit forbids it.
+/// A [`Rejection`] if a limit forbids the step.
 pub fn step(aggregate: &Aggregate, policy: Option<DunningPolicy>, now: Timestamp) -> Result<Option<Change>, Rejection> {
     let Some(next) = next_action(aggregate).filter(|next| next.at <= now) else { return Ok(None) };
     let actor = Actor { id: BILLING_ACTOR.to_owned(), authority: Authority::Billing };
@@ -197,7 +201,7 @@ pub fn next_invoices(aggregate: &Aggregate) -> Result<Option<(Timestamp, Vec<Inv
     Ok(None)
 }
 
-/// What a step does that is due at `due_at`.
+/// The events of a step that was due at `due_at`.
 fn events_of(context: &Context<'_>, action: Action, due_at: Timestamp) -> Result<Option<Vec<Event>>, Rejection> {
     let Aggregate { deployment, .. } = context.aggregate;
     let go = |to, reason: &str| {
@@ -231,7 +235,7 @@ fn apply_balance(context: &Context<'_>) -> Vec<Event> {
     books.finish(context.event(EventKind::BalanceApplied { numbers }))
 }
 
-/// Gives the open invoices up that are long enough overdue, the oldest first.
+/// Gives up the open invoices that are overdue for `cancelled_after_days`, those with the earliest due date first.
 fn give_up(context: &Context<'_>) -> Result<Vec<Event>, Rejection> {
     let deployment = context.deployment();
     let days = deployment.dunning_policy.cancelled_after_days;
@@ -263,7 +267,7 @@ fn renew(context: &Context<'_>, mut subscription: Subscription) -> Vec<Event> {
     books.finish(context.event(EventKind::Renewed { subscription }))
 }
 
-/// The end of a period after which other terms count. While it is paused, no period opens.
+/// Takes a scheduled change of plan at the end of a period. While the subscription is paused, no period opens.
 fn change_plan(context: &Context<'_>, old: Subscription) -> Vec<Event> {
     let mut addons = context.aggregate.addons.clone();
     let mut new = old.clone();
@@ -287,8 +291,7 @@ fn change_plan(context: &Context<'_>, old: Subscription) -> Vec<Event> {
     books.finish(context.event(EventKind::PlanChanged { from, to, dropped_addons, subscription: new }))
 }
 
-/// Changes a subscription whose trial is over to what was scheduled, if something was, and drops the add-ons that do not
-/// fit.
+/// Applies the scheduled change of plan, if there is one, and drops the add-ons of another currency.
 fn take_pending(subscription: &mut Subscription, addons: &mut Vec<SubscriptionAddon>) -> Option<EventKind> {
     let pending = subscription.pending_change.take()?;
     let from = std::mem::replace(&mut subscription.terms, pending.terms);
@@ -297,7 +300,7 @@ fn take_pending(subscription: &mut Subscription, addons: &mut Vec<SubscriptionAd
     Some(EventKind::PlanChanged { from, to, dropped_addons, subscription })
 }
 
-/// Drops the add-ons of another currency, and tells which.
+/// Drops the add-ons of another currency, and returns their ids.
 fn drop_unfit(addons: &mut Vec<SubscriptionAddon>, currency: Currency) -> Vec<SubscriptionAddonId> {
     let (fit, unfit): (Vec<_>, Vec<_>) =
         std::mem::take(addons).into_iter().partition(|addon| addon.currency == currency);

@@ -1,5 +1,6 @@
-//! The books of one deployment while a decision is made: charges, credits, invoices and balance, in the order in which
-//! they follow from each other. A credit comes first, what it frees settles open invoices, then invoices are issued.
+//! The books of one deployment during a decision: charges, credits, invoices and balance. The order is fixed: credits
+//! come first, the balance that they free settles open invoices, then invoices are issued. Whether a command may change
+//! the books is not decided here.
 
 use super::{Context, Rejection};
 use crate::charge::Charge;
@@ -13,24 +14,24 @@ use crate::policy::DunningPolicy;
 use crate::subscription::{MAX_CHARGES_IN_PERIOD, Subscription, SubscriptionAddon, end_of_second};
 use crate::values::{InvoiceNumber, Timestamp};
 
-/// The most open invoices that balance settles in one commit. The clock goes on with what is left.
+/// The most open invoices that balance settles in one commit. A scheduled step settles the rest.
 pub const MAX_SETTLED_INVOICES: usize = 25;
 
-/// What a decision does to the books.
+/// The changes of a decision to the books.
 pub(super) struct Books<'a> {
     context: &'a Context<'a>,
-    /// The policy that invoices go by.
+    /// The dunning policy of new invoices.
     policy: DunningPolicy,
-    /// The same, if the deployment is to copy it.
+    /// The same policy, if the deployment copies it.
     copied: Option<DunningPolicy>,
-    /// The deployment, as the entries and invoices leave it.
+    /// The deployment after the entries and invoices so far.
     deployment: Deployment,
     entries: Vec<Entry>,
     invoices: Vec<Invoice>,
     places: u32,
 }
 
-/// The time that an invoice bills, and the moment that its number is made from.
+/// The span of time that an invoice bills.
 #[derive(Clone, Copy)]
 struct Span {
     from: Timestamp,
@@ -41,18 +42,18 @@ impl<'a> Books<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         let deployment = context.deployment().clone();
         let policy = context.policy.unwrap_or(deployment.dunning_policy);
-        // Deadlines that run do not move: another policy is taken over only while nothing is open.
+        // Running deadlines do not move: another policy is copied only while no invoice is open.
         let copied =
             Some(policy).filter(|new| deployment.open_invoices.is_empty() && *new != deployment.dunning_policy);
         Self { context, policy, copied, deployment, entries: Vec::new(), invoices: Vec::new(), places: 0 }
     }
 
-    /// The policy that the deployment goes by from this decision on.
+    /// The dunning policy of the deployment after this decision.
     pub(super) fn dunning_policy(&self) -> DunningPolicy {
         self.copied.unwrap_or(self.deployment.dunning_policy)
     }
 
-    /// Takes an invoice that is voided out of the books, and returns the balance that had settled it.
+    /// Removes a voided invoice from the books, and returns the balance that had settled it.
     pub(super) fn void(&mut self, invoice: &Invoice) {
         self.deployment.open_invoices.retain(|owed| owed.number != invoice.number);
         self.deployment.uncollectible_invoices.retain(|owed| owed.number != invoice.number);
@@ -64,7 +65,7 @@ impl<'a> Books<'a> {
         self.settle();
     }
 
-    /// Ends the charges that `is_meant` at `at`, and takes back what is not used of them.
+    /// Ends the charges that `is_meant` selects at `at`, and credits their unused part.
     pub(super) fn credit(
         &mut self,
         subscription: &mut Subscription,
@@ -90,7 +91,7 @@ impl<'a> Books<'a> {
             let Deployment { open_invoices, uncollectible_invoices, .. } = &self.deployment;
             let owed = open_invoices.iter().chain(uncollectible_invoices).find(|owed| owed.number == number);
             let lowered_cents = owed.map_or(0, |owed| owed.due_cents.min(amount_cents));
-            // Otherwise the charges that follow could be put off, though what they replace was never paid.
+            // The credited charge was not paid, so the charges that replace it must not wait for the next invoice.
             subscription.bills_at_once |= lowered_cents > 0;
             let returned_cents = amount_cents - lowered_cents;
             self.enter(Entry::Credited { line, invoice: Some(number), lowered_cents, returned_cents });
@@ -100,10 +101,10 @@ impl<'a> Books<'a> {
         self.settle();
     }
 
-    /// Charges for the plan, or for an add-on, from `at` to the end of the period.
+    /// Charges for the plan, or for an add-on, from `at` to the end of the period. A charge of zero is not recorded.
     ///
     /// # Errors
-    /// [`Rejection::TooManyChanges`] if commands have made too many charges in this period.
+    /// [`Rejection::TooManyChanges`] if commands have made the maximum of charges in this period.
     pub(super) fn charge(
         &mut self,
         subscription: &mut Subscription,
@@ -123,7 +124,7 @@ impl<'a> Books<'a> {
         Ok(())
     }
 
-    /// Lets the charges of this decision wait for the next invoice, or puts them on one if they must not.
+    /// Lets the charges of this decision wait for the next invoice, or issues one if they must be billed at once.
     pub(super) fn bill_changes(&mut self, subscription: &mut Subscription) {
         let sequence = self.sequence();
         if subscription.bills_at_once {
@@ -135,8 +136,8 @@ impl<'a> Books<'a> {
         }
     }
 
-    /// Bills the period that a subscription has just opened: the plan, each add-on, and all that waited for this invoice.
-    /// What waited in another currency gets an invoice of its own.
+    /// Bills the period that a subscription has just opened: the plan, each add-on and the waiting charges. Waiting
+    /// charges in another currency get an invoice of their own. Does nothing during a trial.
     pub(super) fn bill_period(&mut self, subscription: &mut Subscription, addons: &[SubscriptionAddon]) {
         let Some(from) = subscription.billed_from else { return };
         for addon in std::iter::once(None).chain(addons.iter().map(Some)) {
@@ -150,7 +151,7 @@ impl<'a> Books<'a> {
         self.bill_waiting(subscription, from, |_| true);
     }
 
-    /// Puts charges that wait on invoices, one for each currency, which count from `at`.
+    /// Issues invoices of the waiting charges that `is_meant` selects, one for each currency, numbered from `at`.
     pub(super) fn bill_waiting(
         &mut self,
         subscription: &mut Subscription,
@@ -166,8 +167,8 @@ impl<'a> Books<'a> {
         }
     }
 
-    /// Issues an invoice of all charges of a currency that wait and `is_meant`. Its span is that of its lines, if no other
-    /// is given.
+    /// Issues an invoice of the waiting charges of a currency that `is_meant` selects. Without `span`, it bills the
+    /// span of its lines.
     fn issue(
         &mut self,
         subscription: &mut Subscription,
@@ -187,7 +188,7 @@ impl<'a> Books<'a> {
         let from = lines.iter().map(|line| line.from).min().unwrap_or(at);
         let to = lines.iter().map(|line| line.to).max().unwrap_or(at);
         let Span { from, to } = span.unwrap_or(Span { from, to });
-        // Prices are bounded so that the sum of all lines fits: see MAX_PRICE_CENTS.
+        // MAX_PRICE_CENTS bounds prices so that the sum of all lines fits.
         let total_cents = sum(lines.iter().map(|line| line.amount_cents)).unwrap_or(i64::MAX);
         let older = self.deployment.open_invoices.iter().any(|open| open.currency == currency);
         let balance_cents = if older { 0 } else { self.deployment.balance_cents(currency).min(total_cents) };
@@ -219,7 +220,7 @@ impl<'a> Books<'a> {
         self.invoices.push(invoice);
     }
 
-    /// Settles open invoices by balance, the oldest of its currency first.
+    /// Settles open invoices by balance, the oldest of each currency first.
     pub(super) fn settle(&mut self) {
         for open in self.deployment.open_invoices.clone() {
             let settled = self.entries.iter().filter(|entry| matches!(entry, Entry::BalanceUsed { .. })).count();
@@ -231,7 +232,7 @@ impl<'a> Books<'a> {
         }
     }
 
-    /// The invoices that balance settled, or a part of which.
+    /// The invoices that balance settled in full or in part.
     pub(super) fn settled(&self) -> Vec<InvoiceNumber> {
         let settled = |entry: &Entry| match entry {
             Entry::BalanceUsed { number, .. } => Some(number.clone()),
@@ -240,7 +241,7 @@ impl<'a> Books<'a> {
         self.entries.iter().filter_map(settled).collect()
     }
 
-    /// The events that a decision comes to: `main`, with the entries, and the invoices.
+    /// The events of the decision: `main` with the entries, then one for each issued invoice.
     pub(super) fn finish(self, main: Event) -> Vec<Event> {
         let Self { context, mut copied, entries, invoices, .. } = self;
         let opened = invoices.into_iter().map(|invoice| {

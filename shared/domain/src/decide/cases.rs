@@ -1,5 +1,5 @@
-//! Inputs that once came to wrong amounts, with the right ones, worked out by hand. Every history is audited after every
-//! commit.
+//! Regression cases: inputs that once gave wrong amounts, with the correct amounts worked out by hand. Every history is
+//! audited after every commit. Random histories are in `tests`.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     SubscriptionStatus, audit, next_action, upcoming,
 };
 
-/// One deployment, its history and its clock.
+/// One deployment, its history and its present time.
 struct Life {
     aggregate: Aggregate,
     events: Vec<Event>,
@@ -61,7 +61,7 @@ impl Life {
         self.invoices = audit(self.aggregate.deployment.id, &self.events).unwrap_or_else(|e| panic!("{e}")).invoices;
     }
 
-    /// One sweep: as many steps as it takes for one deployment.
+    /// One sweep: at most three steps, as for one deployment.
     fn sweep(&mut self, now: Timestamp) {
         for _ in 0..3 {
             let Some(change) = crate::step(&self.aggregate, Some(self.policy), now).unwrap() else { return };
@@ -69,7 +69,7 @@ impl Life {
         }
     }
 
-    /// Sweeps at the time of each step until `now`, and a last time then.
+    /// Sweeps at the time of each step until `now`, and once more at `now`.
     fn live_until(&mut self, now: &str) {
         while let Some(next) = self.aggregate.next_action().filter(|next| next.at < at(now)) {
             self.sweep(next.at.max(self.aggregate.deployment.updated_at));
@@ -148,7 +148,7 @@ impl Life {
         self.changes(code, Effective::Immediate, Proration::Prorate, now);
     }
 
-    /// Pays everything that is open.
+    /// Pays every open invoice.
     fn pays(&mut self, now: &str) {
         for open in self.aggregate.deployment.open_invoices.clone() {
             self.pays_one(&open.number, now);
@@ -168,7 +168,7 @@ impl Life {
         self.does(Command::Void(invoice), now);
     }
 
-    /// What is due on each open invoice, the oldest first.
+    /// The amount due on each open invoice, the oldest first.
     fn due(&self) -> Vec<i64> {
         self.aggregate.deployment.open_invoices.iter().map(|open| open.due_cents).collect()
     }
@@ -419,7 +419,7 @@ fn a5_an_invoice_goes_by_the_policy_of_the_moment_that_it_is_issued() {
     life.live_until("2027-02-01");
     assert_eq!(life.aggregate.deployment.open_invoices[0].due_at, at("2027-03-03"));
     assert_eq!(life.aggregate.deployment.dunning_policy, life.policy, "nothing was open");
-    // Deadlines that run do not move.
+    // Running deadlines do not move.
     life.policy.past_due_after_days = 5;
     life.live_until("2027-03-01");
     assert_eq!(life.aggregate.deployment.dunning_policy.past_due_after_days, 2);
@@ -455,7 +455,7 @@ fn a7_an_agreed_cancellation_keeps_its_day_when_the_plan_changes() {
     life.live_until("2028-01-01");
     assert!(life.aggregate.live_subscription().is_none());
 
-    // The other way round: what is paid beyond the day is given back on it.
+    // The other way round: the part of the price paid for the time after that day is credited on it.
     let mut life = Life::new("2027-01-01");
     life.subscribes("studio", &[], "2027-01-01");
     life.does(Command::CancelSubscription(Effective::PeriodEnd), "2027-01-05");
@@ -643,7 +643,7 @@ fn p6_any_number_of_open_invoices_is_given_up_in_steps() {
     life.subscribes("studio", &[], "2027-01-01");
     let mut month = at("2027-02-01");
     while life.due().len() < 97 {
-        // Nothing is due for long enough that the clock only renews.
+        // The deadlines are long enough that every scheduled step is a renewal.
         life.policy.past_due_after_days = 364;
         life.aggregate.deployment.dunning_policy = DunningPolicy {
             past_due_after_days: 40_000,
@@ -712,14 +712,14 @@ fn what_would_come_after_an_agreed_end_is_not_told_as_ahead() {
     assert_eq!(told(&life), [Action::CancelSubscription]);
     life.does(Command::WithdrawCancellation, "2027-01-07");
     assert_eq!(told(&life), [Action::ChangePlan]);
-    // A year instead, which was opened beyond the agreed end.
+    // The same with a year: its period ends after the scheduled cancellation.
     life.does(Command::WithdrawPlanChange, "2027-01-08");
     life.does(Command::CancelSubscription(Effective::PeriodEnd), "2027-01-08");
     life.changes_now("yearly", "2027-01-09");
     assert!(!told(&life).contains(&Action::Renew), "{:?}", told(&life));
 }
 
-/// What a tenant's user asks for, or somebody who pays for them.
+/// A command of a tenant's user, or a payment.
 #[derive(Debug, Clone, Copy)]
 enum Wish {
     Subscribe(usize, usize),
@@ -737,7 +737,7 @@ enum Wish {
 const PLANS: [&str; 5] = ["studio", "team", "solo", "yearly", "dear"];
 
 impl Life {
-    /// Does what a tenant's user wishes, if no rule is against it.
+    /// Gives the command of a wish, if no rule refuses it.
     fn wishes(&mut self, wish: Wish, now: Timestamp) {
         let terms = |index: usize| {
             let plan = plan(PLANS[index]);
@@ -805,8 +805,8 @@ impl Life {
         }
     }
 
-    /// The price of what was used, in millionths of a cent: by the millisecond, while the subscription ran, at the
-    /// prices that it had.
+    /// The value of the time used, in millionths of a minor unit: the subscription's prices at each time, by the
+    /// millisecond, while it was billed.
     fn used(&self) -> i128 {
         let mut aggregate = replay(self.aggregate.deployment.id, &self.events[..1]).unwrap();
         let mut used = 0;
@@ -825,8 +825,8 @@ impl Life {
         used
     }
 
-    /// How many amounts were rounded: each charge and each credit once. One that comes to nothing is not written down, so
-    /// each event that could have made one counts too.
+    /// The most amounts that were rounded: each charge and each credit once. A charge or credit of zero is not
+    /// recorded, so each event that could have made one counts too.
     fn roundings(&self) -> usize {
         let lines: usize = self.invoices.values().map(|invoice| invoice.lines.len()).sum();
         lines + self.events.iter().map(|event| 1 + event.entries.len()).sum::<usize>()
@@ -855,14 +855,14 @@ fn wishes() -> impl proptest::strategy::Strategy<Value = Vec<(Wish, i64)>> {
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(1_000))]
 
-    /// Four months and more of a tenant's token.
+    /// Random commands of a tenant's user over four months and more.
     #[test]
     fn a_tenants_own_moves_never_cost_less_than_what_was_used(wishes in wishes()) {
         let mut life = Life::new("2027-01-31T10:00");
         let mut now = at("2027-01-31T10:00");
         for (wish, milliseconds) in wishes {
             now += chrono::TimeDelta::milliseconds(milliseconds);
-            // The clock is on time: what is used between a boundary and a late sweep is another matter.
+            // Sweeps are on time: use between a boundary and a late sweep is not part of this promise.
             while let Some(next) = life.aggregate.next_action().filter(|next| next.at <= now) {
                 life.sweep(next.at.max(life.aggregate.deployment.updated_at));
             }

@@ -1,4 +1,4 @@
-//! What the tests of decisions are made of.
+//! Fixtures for the tests of decisions: times, actors, plans, add-ons and new deployments.
 
 use chrono::DateTime;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use crate::{
     Timestamp,
 };
 
-/// A time, as in `2027-01-31`, `2027-01-31T10:00` or in full.
+/// Parses a time such as `2027-01-31`, `2027-01-31T10:00` or `2027-01-31T10:00:00Z`.
 pub fn at(text: &str) -> Timestamp {
     let rest = match text.len() {
         10 => "T00:00:00Z",

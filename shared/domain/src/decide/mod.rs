@@ -1,8 +1,8 @@
-//! `decide`: every rule about what may happen to a deployment. It reads no clock and writes nothing; its answer is
-//! the new state together with the events that led there, for [`arcadia_store`] to commit as one.
+//! Decisions: `decide` applies every rule to a command and returns the events and the new state, for [`arcadia_store`]
+//! to commit in one transaction. It reads no clock and writes nothing.
 //!
-//! Here are the rules of deployments; those of subscriptions are in [`subscriptions`], those of invoices and of the
-//! clock in [`billing`]. Who may give which command is in [`powers`].
+//! This module has the rules of deployments. Subscriptions are in [`subscriptions`], invoices and scheduled steps in
+//! [`billing`], charges and credits in [`books`], and the permission to give a command in [`powers`].
 
 mod billing;
 mod books;
@@ -36,13 +36,13 @@ pub use books::MAX_SETTLED_INVOICES;
 pub use rejection::Rejection;
 pub use subscriptions::{ChangePlan, Effective, MAX_OPEN_INVOICES, MAX_REPLACED_ADDONS, Proration, Subscribe};
 
-/// The most live resources one deployment can have.
+/// The most live resources of a deployment.
 pub const MAX_LIVE_RESOURCES: u32 = 500;
 
-/// The furthest that a caller may set a time ahead, in days: 100 years.
+/// How far ahead a caller may set a time, in days: 100 years.
 const MAX_DAYS_AHEAD: i64 = 36_525;
 
-/// What somebody wants done to an existing deployment.
+/// A command on an existing deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Move it to another state.
@@ -51,31 +51,31 @@ pub enum Command {
     Update(UpdateDeployment),
     /// Record a cloud resource.
     AddResource(Resource),
-    /// Mark a cloud resource, as it stands now, as deleted.
+    /// Record that a cloud resource, as read, was deleted.
     DeleteResource(Resource),
     /// Subscribe it to a plan.
     Subscribe(Subscribe),
-    /// Attach an add-on of the catalog, under this identity.
+    /// Attach an add-on of the catalog, under this id.
     AttachAddon(SubscriptionAddonId, Addon),
     /// Detach an add-on.
     DetachAddon(SubscriptionAddonId),
     /// Change the plan or its version.
     ChangePlan(ChangePlan),
-    /// Take a scheduled change of plan back.
+    /// Withdraw the scheduled change of plan.
     WithdrawPlanChange,
     /// Cancel the subscription.
     CancelSubscription(Effective),
-    /// Take a scheduled cancellation back.
+    /// Withdraw the scheduled cancellation.
     WithdrawCancellation,
-    /// Let the trial that is running end at another time.
+    /// Move the end of the running trial.
     ExtendTrial(Timestamp),
-    /// Take note of a payment of an invoice, as it stands now.
+    /// Record a payment, in a currency, of an invoice as read.
     Pay(Invoice, Payment, Currency),
-    /// Take an invoice back, as it stands now.
+    /// Void an invoice, as read.
     Void(Invoice),
 }
 
-/// What somebody wants created.
+/// The command that creates a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateDeployment {
     /// See [`Deployment::id`].
@@ -84,19 +84,19 @@ pub struct CreateDeployment {
     pub tenant_id: TenantId,
     /// See [`Deployment::slug`].
     pub slug: Slug,
-    /// The slug, when left out.
+    /// See [`Deployment::display_name`]. The default is the slug.
     pub display_name: Option<DisplayName>,
     /// See [`Deployment::region`].
     pub region: ShortCode,
-    /// `active`, when left out.
+    /// The initial state. The default is `active`.
     pub state: Option<State>,
     /// See [`Deployment::llm_mode`].
     pub llm_mode: Option<ShortCode>,
-    /// Goes with `template_version`.
+    /// See [`Template::code`]. Requires `template_version`.
     pub template_code: Option<ShortCode>,
-    /// Goes with `template_code`.
+    /// See [`Template::version`]. Requires `template_code`.
     pub template_version: Option<TemplateVersion>,
-    /// Goes with the state `trial`.
+    /// The end of the trial. Required for the state `trial`, not allowed for others.
     pub trial_ends_at: Option<Timestamp>,
 }
 
@@ -105,11 +105,11 @@ pub struct CreateDeployment {
 pub struct Transition {
     /// The state to enter.
     pub to_state: State,
-    /// Why.
+    /// The reason.
     pub reason: Option<Reason>,
-    /// Remarks.
+    /// Notes.
     pub notes: Option<Notes>,
-    /// When a pause ends by itself: left out keeps the present date of a paused deployment, null clears it.
+    /// When the pause ends by itself. `None` keeps the present time of a paused deployment, `Some(None)` clears it.
     pub resume_at: Option<Option<Timestamp>>,
 }
 
@@ -133,7 +133,7 @@ pub struct UpdateDeployment {
 /// The states that `authority` can move `deployment` to at `now`.
 #[must_use]
 pub fn allowed_transitions(deployment: &Deployment, authority: Authority, now: Timestamp) -> Vec<State> {
-    // As `decide` does, for a clock that runs behind another's.
+    // As in `decide`: the clock of this machine can be behind the one that made the last event.
     let standing = deployment.standing(now.max(deployment.updated_at));
     deployment.state.moves().filter(|m| m.permission.permits(authority, standing)).map(|m| m.to).collect()
 }
@@ -141,7 +141,7 @@ pub fn allowed_transitions(deployment: &Deployment, authority: Authority, now: T
 /// Decides on a new deployment.
 ///
 /// # Errors
-/// A [`Rejection`] if its fields do not go together.
+/// A [`Rejection`] if the caller may not create it so, or if its fields do not fit together.
 pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Result<Change, Rejection> {
     let state = command.state.unwrap_or(State::Active);
     powers::admit_creation(actor, state, command.trial_ends_at)?;
@@ -193,8 +193,8 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
     }
 }
 
-/// Decides on a command; `None` when nothing needs to change. `policy` is the tenant's, if it was read: what issues an
-/// invoice ([`Change::issues_invoice`]) has to be decided with it.
+/// Decides on a command; `None` if it changes nothing. `policy` is the tenant's dunning policy, if it was read; a
+/// change that issues an invoice ([`Change::issues_invoice`]) must be decided with it.
 ///
 /// # Errors
 /// A [`Rejection`] if a rule forbids it.
@@ -205,7 +205,7 @@ pub fn decide(
     policy: Option<DunningPolicy>,
     now: Timestamp,
 ) -> Result<Option<Change>, Rejection> {
-    // A clock that runs behind another's must not make time in a history run backwards.
+    // Times in a history never go back, even if the clock of this machine is behind another's.
     let at = now.max(aggregate.deployment.updated_at);
     let context = Context { aggregate, actor, policy, at };
     powers::admit(&context, &command)?;
@@ -238,8 +238,8 @@ fn dispatch(context: &Context<'_>, command: Command) -> Result<Option<Change>, R
     }
 }
 
-/// Whether a command is bound by the limit on open invoices. What is a fact (a payment) is not, nor what ends something:
-/// leaving is always possible.
+/// Whether the limit on open invoices applies to a command. It does not apply to payments, to voiding and to
+/// cancellation: leaving is always possible.
 const fn is_limited(command: &Command) -> bool {
     match command {
         Command::Transition(Transition { to_state: State::Cancelled, .. })
@@ -260,11 +260,11 @@ const fn is_limited(command: &Command) -> bool {
     }
 }
 
-/// What every decision starts from.
+/// The input of a decision.
 struct Context<'a> {
     aggregate: &'a Aggregate,
     actor: &'a Actor,
-    /// The tenant's policy, if it was read.
+    /// The tenant's dunning policy, if it was read.
     policy: Option<DunningPolicy>,
     at: Timestamp,
 }
@@ -289,7 +289,7 @@ impl Context<'_> {
         }
     }
 
-    /// The change that events make, in order; they are numbered here.
+    /// The change that these events make, in this order. It numbers them.
     fn change(&self, mut events: Vec<Event>) -> Change {
         let mut after = self.aggregate.clone();
         let commit_last = after.deployment.version + events.len() as u64;
@@ -312,7 +312,7 @@ impl Context<'_> {
 }
 
 impl Change {
-    /// The change with further events after it, which are decided on its outcome.
+    /// The change with further events, which are decided on the deployment after it.
     fn then(mut self, context: &Context<'_>, more: impl FnOnce(&Context<'_>) -> Vec<Event>) -> Self {
         let Context { actor, policy, at, .. } = *context;
         let next = Context { aggregate: &self.after, actor, policy, at };
@@ -357,7 +357,7 @@ fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Chang
     Ok(Some(context.change(billing::move_to(context, moved))))
 }
 
-/// Nothing changes by a move to the present state, except for when a pause ends.
+/// A move to the present state changes nothing, except the end of a pause.
 fn pause_until(context: &Context<'_>, command: Transition) -> Result<Option<Change>, Rejection> {
     let deployment = context.deployment();
     let Transition { to_state, reason, notes, resume_at } = command;
@@ -410,7 +410,7 @@ fn delete_resource(context: &Context<'_>, resource: Resource) -> Result<Option<C
     if resource.deleted_at.is_some() {
         return Ok(None);
     }
-    // A resource is read by itself, and can be older than its deployment.
+    // The resource is read separately, and can be older than the deployment.
     if context.deployment().live_resources == 0 {
         return Err(Rejection::ResourceJustDeleted);
     }

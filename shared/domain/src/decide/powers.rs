@@ -1,5 +1,5 @@
-//! The guards: whether a caller may give a command, by the table of powers. Everything else about a command is decided
-//! only after it was admitted here.
+//! The guards: whether a caller may give a command, by the table of powers. All other rules are checked after these.
+//! Moves of the lifecycle map are not checked here.
 
 use super::{ChangePlan, Command, Context, Effective, Proration, Rejection, Subscribe, UpdateDeployment};
 use crate::actor::{Actor, Authority, Grant};
@@ -12,7 +12,8 @@ use crate::values::Timestamp;
 #[cfg(test)]
 mod tests;
 
-/// Refuses a command that its caller has no power for. Moves are the map's, which [`super::transition`] asks.
+/// Refuses a command for which its caller does not have the power. [`super::transition`] checks moves by the lifecycle
+/// map.
 pub(super) fn admit(context: &Context<'_>, command: &Command) -> Result<(), Rejection> {
     match command {
         Command::Transition(_) => Ok(()),
@@ -37,7 +38,7 @@ pub(super) fn admit(context: &Context<'_>, command: &Command) -> Result<(), Reje
     }
 }
 
-/// Refuses a new deployment in `trial`, or with an end of one, to those who do not grant trials.
+/// Refuses a new deployment in `trial`, or with `trial_ends_at`, from a caller who may not set trials.
 pub(super) fn admit_creation(actor: &Actor, state: State, trial_ends_at: Option<Timestamp>) -> Result<(), Rejection> {
     if state == State::Trial {
         return require_field(actor, Power::SetTrial, "state to trial");
@@ -48,8 +49,8 @@ pub(super) fn admit_creation(actor: &Actor, state: State, trial_ends_at: Option<
     }
 }
 
-/// Whether a schedule stands against `actor` as it is, so that asking for it once more changes nothing. What a tenant's
-/// user scheduled and the platform asks for too is the platform's from then on.
+/// Whether repeating a schedule changes nothing. It does change something if the platform repeats a schedule of a
+/// tenant's user: from then on, it is the platform's.
 pub(super) const fn stands(actor: &Actor, scheduled_by: Authority) -> bool {
     match scheduled_by {
         Authority::TenantUser => matches!(actor.authority, Authority::TenantUser),
@@ -80,7 +81,7 @@ fn admit_change(context: &Context<'_>, command: &ChangePlan) -> Result<(), Rejec
     }
     let pending = context.aggregate.live_subscription().and_then(|live| live.pending_change.as_ref());
     if let Some(pending) = pending {
-        // To ask for what is scheduled already replaces nothing.
+        // Repeating the scheduled change replaces nothing.
         let is_same = command.effective == Effective::PeriodEnd
             && pending.terms == PlanTerms::from(&command.version)
             && pending.drop_incompatible == command.drop_incompatible;
@@ -92,7 +93,8 @@ fn admit_change(context: &Context<'_>, command: &ChangePlan) -> Result<(), Rejec
     require_version(context, &command.plan, &command.version)
 }
 
-/// Refuses a version that is neither the newest on sale nor what the live subscription has.
+/// Refuses a version that is neither the newest of a plan on sale nor that of the live subscription, unless the caller
+/// may choose any version.
 fn require_version(context: &Context<'_>, plan: &Plan, version: &PlanVersion) -> Result<(), Rejection> {
     let has = |live: &Subscription| live.terms == PlanTerms::from(version);
     let is_newest = plan.newest_version.as_ref().is_some_and(|newest| newest.version == version.version);
@@ -112,7 +114,7 @@ fn not_newest(version: &PlanVersion) -> Rejection {
     Rejection::PlanVersionNotPermitted { plan_code: version.plan_code.clone(), version: version.version }
 }
 
-/// Refuses to take back what somebody of another authority scheduled. That nothing is scheduled is decided later.
+/// Refuses to withdraw or replace a schedule of another role. If nothing is scheduled, a later rule refuses.
 fn require_own_schedule(actor: &Actor, scheduled_by: Option<Authority>) -> Result<(), Rejection> {
     let is_own = scheduled_by.is_none_or(|by| by == actor.authority);
     match Power::TakeBack.grant(actor.authority) {
@@ -131,7 +133,7 @@ fn require_field(actor: &Actor, power: Power, field: &'static str) -> Result<(),
     if has(actor, power) { Ok(()) } else { Err(Rejection::FieldNotPermitted { field }) }
 }
 
-/// Whether `actor` has a power that has no limits: all of it, or nothing.
+/// Whether `actor` has a power. A limited power does not count.
 fn has(actor: &Actor, power: Power) -> bool {
     match power.grant(actor.authority) {
         Grant::Always => true,

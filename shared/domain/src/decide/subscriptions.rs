@@ -1,4 +1,5 @@
-//! The rules of subscriptions: subscribe, add-ons, change of plan, cancellation, trial.
+//! The rules of subscriptions: subscribing, add-ons, changes of plan, cancellation and trials. Scheduled steps are in
+//! [`super::billing`].
 
 use chrono::TimeDelta;
 
@@ -15,66 +16,67 @@ use crate::period::AnchorMode;
 use crate::subscription::{MAX_ADDONS, PendingChange, PlanTerms, Subscription, SubscriptionAddon, SubscriptionStatus};
 use crate::values::{DeploymentId, SubscriptionAddonId, SubscriptionId, Timestamp};
 
-/// The most open invoices that commands let a deployment have.
+/// The most open invoices of a deployment for commands; [`super::MAX_OPEN_INVOICES_BY_CLOCK`] is the limit for
+/// scheduled steps.
 pub const MAX_OPEN_INVOICES: usize = 24;
 
-/// How many old and new add-ons one transaction of at most 100 writes has room for, beside the deployment, the
-/// subscription, events, the trial claim, invoices and an idempotency record.
+/// The most old and new add-ons of a new subscription, together: a transaction has at most 100 writes, and needs some
+/// for the deployment, the subscription, events, the trial claim, invoices and an idempotency record.
 pub const MAX_REPLACED_ADDONS: usize = 90;
 
-/// When something takes effect.
+/// The time when a change of plan or a cancellation takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub enum Effective {
-    /// Now.
+    /// Immediately.
     Immediate,
-    /// At the end of the current period, or of the trial.
+    /// At the end of the current period or of the trial.
     PeriodEnd,
 }
 
-/// What an immediate change of plan does about the rest of the period.
+/// How an immediate change of plan bills the rest of the period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub enum Proration {
-    /// The old plan is given back and the new one charged, each by the second.
+    /// The rest of the old plan is credited and the rest of the new one charged, by the second.
     Prorate,
-    /// Nothing: the new price counts from the next period on.
+    /// Neither credit nor charge: the new price applies from the next period on.
     None,
 }
 
-/// Subscribe a deployment to a plan.
+/// The command that subscribes a deployment to a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscribe {
-    /// The new subscription's identity.
+    /// The id of the new subscription.
     pub id: SubscriptionId,
-    /// The plan, as the catalog has it now.
+    /// The plan, as read from the catalog.
     pub plan: Plan,
-    /// The version of it.
+    /// The version of the plan.
     pub version: PlanVersion,
-    /// Add-ons as the catalog has them now, and the identities they get on the subscription.
+    /// The add-ons, as read from the catalog, with their ids on the subscription.
     pub addons: Vec<(SubscriptionAddonId, Addon)>,
-    /// Where periods begin.
+    /// The rule for the anchor.
     pub anchor_mode: AnchorMode,
-    /// When the trial ends, if not as the plan version says; only for `platform_admin`.
+    /// The end of the trial, instead of the plan version's; only for `platform_admin`.
     pub trial_ends_at: Option<Timestamp>,
-    /// The deployment by which the tenant has had its one trial of this plan, if it has.
+    /// The deployment that used the tenant's one trial of this plan, if any.
     pub trial_claimed_by: Option<DeploymentId>,
 }
 
-/// Change to another plan version.
+/// The command that changes a subscription to another plan version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangePlan {
-    /// The plan, as the catalog has it now.
+    /// The plan, as read from the catalog.
     pub plan: Plan,
-    /// The version of it.
+    /// The version of the plan.
     pub version: PlanVersion,
-    /// When.
+    /// When the change takes effect.
     pub effective: Effective,
-    /// What about the rest of the period.
+    /// How the rest of the period is billed.
     pub proration: Proration,
-    /// Drop add-ons of another currency instead of refusing.
+    /// Whether to drop add-ons of another currency instead of refusing the change.
     pub drop_incompatible: bool,
-    /// The deployment by which the tenant has had its one trial of this plan, if it has.
+    /// The deployment that used the tenant's one trial of this plan, if any.
     pub trial_claimed_by: Option<DeploymentId>,
 }
 
@@ -119,7 +121,7 @@ pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Cha
     }
     let snapshots = addons.iter().map(|(id, addon)| snapshot(*id, addon, version.currency, context.at));
     let snapshots: Vec<SubscriptionAddon> = snapshots.collect::<Result<_, _>>()?;
-    // A deployment that is itself in trial can subscribe again to the plan it tries.
+    // A deployment in its own trial can subscribe again to the plan whose trial it used.
     let claims_already = deployment.state == State::Trial && trial_claimed_by == Some(deployment.id);
     let trial_used = trial_claimed_by.is_some() && !claims_already;
     let trial_ends_at = trial_end(context, &plan, &version, trial_ends_at, trial_used)?;
@@ -132,7 +134,7 @@ pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Cha
     Ok(Change { trial_of, ..context.change(books.finish(subscribed)) })
 }
 
-/// When a new subscription's trial ends, if it gets one. A deployment that is itself in trial keeps its own end.
+/// The end of a new subscription's trial; `None` without a trial. A deployment in its own trial keeps the end of that.
 fn trial_end(
     context: &Context<'_>,
     plan: &Plan,
@@ -148,7 +150,7 @@ fn trial_end(
         }
     }
     let trial = if context.deployment().state == State::Trial {
-        // Over, but not ended yet by the clock: no trial is left.
+        // A trial that is over, although its step has not been taken yet, is not continued.
         context.deployment().trial_ends_at.filter(|end| *end > context.at)
     } else {
         wished
@@ -191,7 +193,7 @@ pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<
             require_currency(addon, terms.currency)?;
         }
     }
-    // Without proration nothing is given back of a period, so another interval can begin only after it.
+    // Without proration nothing of the period is credited, so another interval can begin only after it.
     let waits_for_end = proration == Proration::None && terms.interval != subscription.terms.interval;
     let effective = if waits_for_end && !subscription.in_trial() { Effective::PeriodEnd } else { effective };
     let pending = subscription.pending_change.as_ref();
@@ -218,9 +220,9 @@ pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<
     }
 }
 
-/// A change within a trial, of which nothing was billed yet. A trial belongs to the plan that it was granted for: the new
-/// plan's counts from the beginning of the subscription, and without one billing begins. A deployment that is itself in
-/// trial keeps its own end.
+/// A change of plan within a trial; nothing was billed yet. A trial belongs to its plan: the trial of the new plan
+/// counts from the creation of the subscription, and billing begins if the new plan has none, if that one is over or if
+/// the tenant has used it. A deployment in its own trial keeps the end of that.
 fn change_in_trial(
     context: &Context<'_>,
     old: Subscription,
@@ -252,7 +254,7 @@ fn change_in_trial(
     Ok(Change { trial_of, ..context.change(books.finish(context.event(changed))) })
 }
 
-/// A change within a period that is billed.
+/// A change of plan within a billed period.
 fn change_now(
     context: &Context<'_>,
     old: Subscription,
@@ -268,7 +270,7 @@ fn change_now(
     let from = old.terms.clone();
     let mut new = Subscription { pending_change: None, ..old };
     let mut books = Books::new(context);
-    // An add-on that is dropped is given back as one that is detached.
+    // A dropped add-on is credited like a detached one.
     books.credit(&mut new, at, |charge| charge.addon_id.is_some_and(|id| dropped_addons.contains(&id)));
     if same_interval {
         if proration == Proration::Prorate {
@@ -280,7 +282,7 @@ fn change_now(
             books.bill_changes(&mut new);
         }
     } else {
-        // Another interval begins a new period, which is billed as every period is.
+        // Another interval begins a new period, billed like every period.
         books.credit(&mut new, at, |_| true);
         new.terms = terms.clone();
         new.begin_billing(at);
@@ -290,7 +292,7 @@ fn change_now(
     Ok(context.change(books.finish(context.event(changed))))
 }
 
-/// The add-ons that a currency leaves, and the ids of those that it does not.
+/// The add-ons of a currency, and the ids of the others.
 fn divide(context: &Context<'_>, currency: Currency) -> (Vec<SubscriptionAddon>, Vec<SubscriptionAddonId>) {
     let (kept, dropped): (Vec<_>, Vec<_>) =
         context.aggregate.addons.iter().cloned().partition(|addon| addon.currency == currency);
@@ -312,7 +314,7 @@ pub(super) fn cancel(context: &Context<'_>, effective: Effective) -> Result<Opti
         {
             Ok(None)
         }
-        // A pause has used the paid period up, or will have by the time it is over.
+        // During a pause the period can already be over; then the last arm cancels immediately.
         Effective::PeriodEnd if is_scheduled || subscription.current_period_end > context.at => {
             subscription.cancel_at = subscription.cancel_at.or(Some(subscription.current_period_end));
             subscription.cancel_scheduled_by = Some(context.actor.authority);
@@ -322,7 +324,7 @@ pub(super) fn cancel(context: &Context<'_>, effective: Effective) -> Result<Opti
     }
 }
 
-/// Ends a subscription at `at`: what is not used of its period is given back, and what still waits is invoiced.
+/// Ends a subscription at `at`: credits the unused part of its charges and invoices the waiting ones.
 pub(super) fn end(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<Event> {
     let mut books = Books::new(context);
     books.credit(&mut subscription, at, |_| true);

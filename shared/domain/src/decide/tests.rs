@@ -1,4 +1,4 @@
-//! The rules under random histories: whatever is asked for, in whatever order, the promises hold.
+//! The rules under random histories: the promises hold for any commands in any order. Single cases are in `cases`.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 use crate::{Entry, Figure, Figures, OpenInvoice};
 
-/// One step of a history: what is asked for, and how long after the step before.
+/// One step of a history: a command or a sweep.
 #[derive(Debug, Clone)]
 enum Step {
     Transition(State, bool),
@@ -188,7 +188,7 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
     Ok(())
 }
 
-/// The differences of all changes come to what there is, and the movements of recurring revenue explain it.
+/// The differences of all changes add up to the present figures, and the movements add up to recurring revenue.
 fn check_figures(figures: &Figures, aggregate: &Aggregate) -> Result<(), TestCaseError> {
     let mut present = Figures::default();
     let mut explained: BTreeMap<Currency, i64> = BTreeMap::new();
@@ -215,7 +215,7 @@ proptest! {
         let mut ledger = Ledger::new();
         let mut figures = Figures::of_change(None, &aggregate);
         for (n, (step, seconds)) in steps.iter().enumerate() {
-            // Now and then the clock of one machine is behind another's.
+            // Sometimes the clock of one machine is behind another's.
             now += TimeDelta::seconds(if seconds % 7 == 0 { -60 } else { *seconds });
             let policy = Some(DunningPolicy::default());
             let change = match command(step, n, now, &aggregate, &ledger) {
@@ -262,10 +262,10 @@ fn the_rest_of_the_month_is_what_a_change_charges_and_gives_back() {
     let due =
         |aggregate: &Aggregate| aggregate.deployment.open_invoices.iter().map(|o| o.due_cents).collect::<Vec<_>>();
     assert_eq!(due(&subscribed), [3_650]);
-    // What is unpaid is lowered, and what replaces it is invoiced at once.
+    // The credit lowers the unpaid invoice, and the charge that replaces it is invoiced at once.
     assert_eq!(due(&changed.after), [2_200, 4_950]);
 
-    // Back again at once: what was just billed is given back, and never more than that.
+    // Changing back at once: the new charge is credited in full, and never more.
     let back = change_plan(plan(0), Effective::Immediate, Proration::Prorate, false);
     let back = decide(&changed.after, back, &tenant_user(), None, half).unwrap().unwrap().after;
     assert_eq!(due(&back), [2_200, 1_450]);

@@ -187,12 +187,12 @@ function checkMove(item, to, role) {
   }
   if (!permitted.includes(to)) {
     const isHeld = moves[to] !== "platform";
-    const [code, clause] = isHeld ? ["deployment_held", " while a hold is on it"] : ["transition_not_permitted", ""];
+    const [code, clause] = isHeld ? ["deployment_held", " while it is on hold"] : ["transition_not_permitted", ""];
     throw new Problem(403, code, `You may not move this deployment from ${from} to ${to}${clause}.`, members);
   }
   const live = Number(item.live_resources.N);
   if (to === "archived" && live > 0) {
-    const detail = `A deployment with live resources cannot be archived; it has ${live}.`;
+    const detail = `A deployment with live resources cannot be archived; ${live} must be deleted first.`;
     throw new Problem(422, "live_resources", detail, { live_resources: live });
   }
 }

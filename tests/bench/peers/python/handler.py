@@ -215,12 +215,12 @@ def check_move(deployment, to, role):
     if to not in permitted:
         is_held = moves[to] != "platform"
         code = "deployment_held" if is_held else "transition_not_permitted"
-        clause = " while a hold is on it" if is_held else ""
+        clause = " while it is on hold" if is_held else ""
         detail = f"You may not move this deployment from {source} to {to}{clause}."
         raise Problem(403, code, detail, **state, allowed_transitions=permitted)
     if to == "archived" and deployment["live_resources"] > 0:
         count = int(deployment["live_resources"])
-        detail = f"A deployment with live resources cannot be archived; it has {count}."
+        detail = f"A deployment with live resources cannot be archived; {count} must be deleted first."
         raise Problem(422, "live_resources", detail, live_resources=count)
 
 

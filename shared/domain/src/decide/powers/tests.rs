@@ -1,5 +1,5 @@
-//! The guards under random histories: whatever a tenant's user asks for, and whatever the platform has done before, what
-//! the table denies does not come about.
+//! The guards under random histories: no command of a tenant's user has an effect that the table of powers denies,
+//! after any history of the platform's commands.
 
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ use crate::lifecycle::Standing;
 use crate::period::{AnchorMode, Interval};
 use crate::values::SubscriptionAddonId;
 
-/// What is asked for, by whom, and how long after what was before.
+/// One step of a history: a command, its role, and the seconds since the step before.
 #[derive(Debug, Clone)]
 struct Step {
     by_platform: bool,
@@ -56,7 +56,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step.prop_map(|(by_platform, ask, seconds)| Step { by_platform, ask, seconds }), 1..50)
 }
 
-/// A plan that had a cheaper version before, and one of its versions.
+/// A plan with an older, cheaper version, and one of its two versions.
 fn offer(index: usize, older: bool) -> (Plan, PlanVersion) {
     let first = plan(index);
     let old = first.newest_version.clone().unwrap();
@@ -92,7 +92,7 @@ fn command(ask: &Ask, n: usize, now: Timestamp) -> Option<Command> {
     })
 }
 
-/// What the table denies to a tenant's user, of a change that one of them made.
+/// Checks that a change by a tenant's user has no effect that the table denies.
 fn check(before: &Aggregate, change: &Change, now: Timestamp) -> Result<(), TestCaseError> {
     let after = &change.after;
     let (was, is) = (before.live_subscription(), after.live_subscription());
@@ -103,7 +103,7 @@ fn check(before: &Aggregate, change: &Change, now: Timestamp) -> Result<(), Test
         match &event.kind {
             EventKind::Subscribed { subscription, .. } => prop_assert_eq!(subscription.terms.plan_version, 2),
             EventKind::PlanChanged { from, to, .. } => {
-                // What the platform scheduled takes place also when a tenant's move brings its moment.
+                // A change that the platform scheduled takes effect also when a tenant's move ends the period.
                 let scheduled = before.subscription.as_ref().and_then(|s| s.pending_change.as_ref());
                 let is_scheduled = scheduled.is_some_and(|pending| pending.terms == *to);
                 prop_assert!(to.plan_version == 2 || to == from || is_scheduled, "an older version: {:?}", to);
@@ -116,7 +116,7 @@ fn check(before: &Aggregate, change: &Change, now: Timestamp) -> Result<(), Test
             _ => {}
         }
     }
-    // What the platform scheduled is there still, or has taken place, unless the whole subscription is over.
+    // A schedule of the platform still exists or has taken effect, unless the whole subscription has ended.
     if let (Some(was), Some(is)) = (was, is)
         && was.id == is.id
     {
@@ -155,7 +155,7 @@ proptest! {
     }
 }
 
-/// The roles of machines give no command but their own, whatever the deployment.
+/// The roles of machines can only give their own commands, for any deployment.
 #[test]
 fn machines_give_no_command_but_their_own() {
     let now = at("2026-11-10T00:00:00Z");
