@@ -1,4 +1,4 @@
-//! `GET /attention`: deployments that need a person, the longest first. For `platform_admin`.
+//! `GET /attention`: lists deployments that need a person, longest waiting first. For `platform_admin`.
 
 use arcadia_api::AttentionView;
 use arcadia_store::NeedsAttention;

@@ -1,5 +1,5 @@
-//! Who is calling, and which tenants they see. Tokens are verified before a function runs, by API Gateway; here only
-//! the claims it hands over are read, and from nowhere else.
+//! Identifies the caller and the tenants that the caller may see. API Gateway verifies tokens before a function runs;
+//! this module reads only the claims that it passes on.
 
 use std::collections::HashMap;
 
@@ -9,27 +9,27 @@ use lambda_http::{Request, RequestExt};
 
 use crate::Error;
 
-/// The longest subject that is taken for an actor, in bytes.
+/// Maximum length of a subject that is used as an actor, in bytes.
 const MAX_SUBJECT_LEN: usize = 255;
 
-/// Subjects that begin so are the product's own and come from no token.
+/// Prefix of the product's own actors. A token's subject must not start with it.
 const SYSTEM_PREFIX: &str = "system:";
 
-/// Which claims of a token say what.
+/// The names of the claims that hold the tenant and the role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimNames {
-    /// The claim with the tenant id.
+    /// Claim with the tenant id.
     pub tenant: String,
-    /// The claim with the role.
+    /// Claim with the role.
     pub role: String,
 }
 
 /// A verified caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// Whom events are attributed to.
+    /// The actor that events are attributed to.
     pub actor: Actor,
-    /// What they see.
+    /// The records that the caller may see.
     pub scope: Scope,
 }
 
@@ -37,8 +37,8 @@ impl Principal {
     /// Reads the caller from a request's context.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] without an authorizer's claims or a usable subject; [`Error::Forbidden`] if the
-    /// claims name no known role, or no tenant for a role that needs one.
+    /// [`Error::Unauthenticated`] without claims or without a usable subject; [`Error::Forbidden`] if the claims
+    /// contain no known role, or no tenant id for a role that needs one.
     pub fn from_request(request: &Request, names: &ClaimNames) -> Result<Self, Error> {
         let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
             return Err(Error::Unauthenticated);
@@ -60,33 +60,33 @@ impl Principal {
             Some("payment_provider") => Authority::PaymentProvider,
             Some("data_plane") => Authority::DataPlane,
             Some("tenant_user") => Authority::TenantUser,
-            Some(_) | None => return Err(forbidden("role_required", "the token names no role known here")),
+            Some(_) | None => return Err(forbidden("role_required", "the token has no known role")),
         };
         let scope = match authority {
-            // Payments and resources are recorded of whichever deployment; hardly another route is for those who do.
+            // Payments and resources are recorded for deployments of any tenant; these roles can call few other routes.
             Authority::PlatformAdmin | Authority::PaymentProvider | Authority::DataPlane | Authority::Billing => {
                 Scope::All
             }
             Authority::TenantUser => {
                 let tenant_id = claims.get(&names.tenant).and_then(|text| text.parse().ok());
-                Scope::Tenant(tenant_id.ok_or_else(|| forbidden("tenant_required", "the token names no valid tenant"))?)
+                Scope::Tenant(
+                    tenant_id.ok_or_else(|| forbidden("tenant_required", "the token has no valid tenant id"))?,
+                )
             }
         };
         Ok(Self { actor: Actor { id: subject.clone(), authority }, scope })
     }
 
-    /// The tenant that a request concerns: the caller's own, or for `platform_admin` the one named.
+    /// The tenant that a request concerns: the caller's own, or for `platform_admin` the `named` one.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] if a tenant's user names another one.
+    /// [`Error::Forbidden`] if a tenant's user names another tenant.
     pub fn tenant_or(&self, named: Option<TenantId>) -> Result<Option<TenantId>, Error> {
         match (&self.scope, named) {
             (Scope::All, named) => Ok(named),
             (Scope::Tenant(own), None) => Ok(Some(own.clone())),
             (Scope::Tenant(own), Some(named)) if *own == named => Ok(Some(named)),
-            (Scope::Tenant(_), Some(_)) => {
-                Err(forbidden("tenant_not_permitted", "the tenant_id may only be your own tenant's"))
-            }
+            (Scope::Tenant(_), Some(_)) => Err(forbidden("tenant_not_permitted", "tenant_id must be your own tenant")),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The clock first: takes the steps that are due of a deployment. The sweep does so with all that are due, a command with its
-//! own deployment before it is decided, so that a command never rests on a period that is over.
+//! Takes the due steps of a deployment. The sweep does this for all due deployments; a command does it for its own
+//! deployment before it is decided, so that no command is decided on a period that has ended.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,19 +11,19 @@ use tokio::sync::OnceCell;
 
 use crate::runtime::App;
 
-/// How many steps of one deployment one sweep or one request takes. One that is further behind goes on with the next.
+/// Maximum number of steps of one deployment in one sweep or request. The next sweep or request takes the rest.
 pub const MAX_STEPS: usize = 3;
-/// How many of them a dry run takes: it writes nothing, so it cannot go on where the one before stopped.
+/// The maximum for a dry run. It is higher because a dry run writes nothing and so cannot continue from an earlier one.
 pub const MAX_STEPS_IN_MEMORY: usize = 1_000;
-/// How often a deployment that somebody else changes meanwhile is read again.
+/// How many times a deployment is read again after a concurrent change.
 pub const MAX_CONFLICTS: usize = 3;
 
-/// What becomes of the steps.
+/// How steps are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Steps {
-    /// Each is a transaction of its own.
+    /// Each step is committed in its own transaction.
     Committed,
-    /// They are decided one upon the other; nothing is written.
+    /// Steps are decided one after another in memory; nothing is written.
     InMemory,
 }
 
@@ -36,37 +36,37 @@ impl Steps {
     }
 }
 
-/// A deployment after the steps that could be taken.
+/// A deployment after its due steps.
 #[derive(Debug)]
 pub struct CaughtUp {
-    /// As it is now.
+    /// The deployment after the steps.
     pub aggregate: Aggregate,
-    /// How many steps were taken.
+    /// Number of steps taken.
     pub steps: usize,
-    /// Whether that were all.
+    /// Whether all due steps were taken.
     pub outcome: Outcome,
 }
 
-/// What taking the steps came to.
+/// The outcome of catching up.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Nothing is due that a sweep would do now.
+    /// No step is due.
     UpToDate,
-    /// More is due than one sweep does.
+    /// More steps are due than one sweep takes.
     Behind,
     /// The next step could not be taken.
     Failed(StoreError),
 }
 
-/// The dunning policies of tenants, each read once, for as long as a sweep or a request lasts.
+/// Cache of tenants' dunning policies, for one sweep or request.
 #[derive(Debug, Default)]
 pub struct Policies(Mutex<HashMap<TenantId, Arc<OnceCell<DunningPolicy>>>>);
 
 impl Policies {
-    /// A tenant's policy: one GetItem the first time.
+    /// Returns a tenant's policy. The first call for a tenant costs one GetItem.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    /// [`StoreError`] if DynamoDB does not respond or the item is damaged.
     pub async fn of(&self, store: &Store, tenant_id: &TenantId) -> Result<DunningPolicy, StoreError> {
         let policy = {
             let mut policies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,8 +76,9 @@ impl Policies {
     }
 }
 
-/// Takes the steps of a deployment that are due at `now`, at most [`MAX_STEPS`], or [`MAX_STEPS_IN_MEMORY`]. When somebody else changes the deployment meanwhile, it is read again, at most [`MAX_CONFLICTS`] times; then the outcome
-/// is [`StoreError::VersionConflict`].
+/// Takes the steps of a deployment that are due at `now`: at most [`MAX_STEPS`], or [`MAX_STEPS_IN_MEMORY`] in memory.
+/// After a concurrent change the deployment is read again, at most [`MAX_CONFLICTS`] times; then the outcome is
+/// [`StoreError::VersionConflict`].
 pub async fn catch_up(app: &App, policies: &Policies, aggregate: Aggregate, now: Timestamp, steps: Steps) -> CaughtUp {
     let mut caught_up = CaughtUp { aggregate, steps: 0, outcome: Outcome::UpToDate };
     caught_up.outcome = match caught_up.take_steps(app, policies, now, steps).await {
@@ -92,8 +93,8 @@ pub async fn catch_up(app: &App, policies: &Policies, aggregate: Aggregate, now:
     caught_up
 }
 
-/// What is due of a deployment at `now`, or at its last change if another machine's clock was ahead: decisions are made
-/// as of the later of the two.
+/// The step that is due at `now`, or at the deployment's last change if that is later because another machine's clock
+/// was ahead. Decisions are made as of the later of the two.
 pub fn due_action(aggregate: &Aggregate, now: Timestamp) -> Option<Action> {
     let at = now.max(aggregate.deployment.updated_at);
     aggregate.next_action().filter(|next| next.at <= at).map(|next| next.action)
@@ -126,7 +127,7 @@ impl CaughtUp {
                     conflicts += 1;
                     let id = self.aggregate.deployment.id;
                     let current = app.store.load(&Scope::All, id).await?;
-                    self.aggregate = current.ok_or_else(|| StoreError::Damaged(format!("{id} is gone")))?;
+                    self.aggregate = current.ok_or_else(|| StoreError::Damaged(format!("{id} no longer exists")))?;
                 }
                 Err(error) => return Err(error),
             }
@@ -135,7 +136,7 @@ impl CaughtUp {
     }
 }
 
-/// Decides on the step that is due. What issues an invoice goes by the tenant's policy as it is now.
+/// Decides the due step. An invoice is issued under the tenant's current policy.
 async fn decide_step(
     store: &Store,
     policies: &Policies,
@@ -145,10 +146,10 @@ async fn decide_step(
 ) -> Result<Change, StoreError> {
     let deployment = &aggregate.deployment;
     let decide = |policy| {
-        // Records that contradict each other make the domain panic.
+        // The domain panics on inconsistent records.
         let decided = catch_unwind(AssertUnwindSafe(|| step(aggregate, policy, now.max(deployment.updated_at))));
         let undecided = |why: &dyn std::fmt::Display| {
-            StoreError::Damaged(format!("{action:?} of {} is due and cannot be decided: {why}", deployment.id))
+            StoreError::Damaged(format!("{action:?} of {} is due but cannot be decided: {why}", deployment.id))
         };
         match decided {
             Ok(Ok(Some(change))) => Ok(change),

@@ -1,16 +1,16 @@
-//! Everything that can go wrong with a call, free of any transport. [`crate::http::problem`] is the one place that
-//! says what the caller is told.
+//! All errors of a call, independent of the transport. [`crate::http::problem`] is the only place that maps them to
+//! responses.
 
 use arcadia_domain::Rejection;
 use arcadia_store::StoreError;
 
-/// Why a call was not answered with what it asked for.
+/// An error of a call.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There are no verified claims.
-    #[error("the call carries no verified identity")]
+    /// The request has no verified claims.
+    #[error("the request has no verified identity")]
     Unauthenticated,
-    /// The caller may not do this, whatever the state of the records.
+    /// The caller is not permitted to do this, whatever the state of the records.
     #[error("{detail}")]
     Forbidden {
         /// A stable code.
@@ -18,7 +18,7 @@ pub enum Error {
         /// A sentence for the caller.
         detail: &'static str,
     },
-    /// There is no such record, or none that the caller may know of.
+    /// The record does not exist, or is not visible to the caller.
     #[error("not found")]
     NotFound,
     /// The request cannot be read.
@@ -29,51 +29,51 @@ pub enum Error {
         /// A sentence for the caller.
         detail: String,
     },
-    /// The body has fields that do not exist.
+    /// The body has unknown fields.
     #[error("unknown fields in the body")]
     UnknownFields(Vec<FieldError>),
-    /// Fields of the body are missing or ill-formed.
+    /// Fields of the body are missing or invalid.
     #[error("invalid fields in the body")]
     InvalidFields(Vec<FieldError>),
-    /// The body is not JSON by its content type.
+    /// The content type of the body is not JSON.
     #[error("the content type is not JSON")]
     UnsupportedMediaType,
     /// The body is too long.
     #[error("the body is too long")]
     TooLarge,
-    /// The record is not in the version that the caller insists on.
-    #[error("the record is in version {current:?}")]
+    /// The record's version does not match `If-Match`.
+    #[error("If-Match does not match the record's version {current:?}")]
     PreconditionFailed {
-        /// The version it is in, if it is there.
+        /// The current version; `None` if the record does not exist.
         current: Option<u64>,
     },
-    /// The idempotency key stands for another request.
-    #[error("the idempotency key has been used for another request")]
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// A rule forbids it.
+    /// A rule of the domain rejects the command.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// The clock is further behind with the deployment than one request catches up.
-    #[error("the deployment is several steps of the clock behind")]
+    /// The deployment has more due steps than one request takes.
+    #[error("the deployment has more due steps than one request takes")]
     CatchingUp,
-    /// The tenant has more deployments than one request adds up.
+    /// The tenant has more deployments than one request can add up.
     #[error("the tenant has too many deployments for one request")]
     TooManyDeployments,
-    /// The tenant has more invoices than one request adds up.
+    /// The tenant has more invoices than one request can add up.
     #[error("the tenant has too many invoices for one request")]
     TooManyInvoices,
-    /// The store did not do it.
+    /// The store failed or rejected the write.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Our own mistake.
+    /// A defect of this service.
     #[error("internal error: {0}")]
     Internal(String),
 }
 
-/// What is wrong with one field of a body.
+/// An error in one field of a body.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FieldError {
-    /// Where, as an RFC 6901 JSON pointer.
+    /// The field, as an RFC 6901 JSON pointer.
     pub pointer: String,
     /// A stable code.
     pub code: &'static str,
@@ -82,12 +82,12 @@ pub struct FieldError {
 }
 
 impl Error {
-    /// A request that cannot be read.
+    /// Builds an [`Error::Malformed`].
     pub fn malformed(code: &'static str, detail: impl Into<String>) -> Self {
         Self::Malformed { code, detail: detail.into() }
     }
 
-    /// Whether it can be what a repetition of a request meets that has been carried out.
+    /// Whether a repeated request can get this error because the first one was carried out.
     #[must_use]
     pub const fn may_follow_success(&self) -> bool {
         match self {

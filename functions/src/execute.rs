@@ -1,6 +1,6 @@
-//! The middle of every handler that changes a deployment: [`Current::load`] reads it, checks the precondition and takes the
-//! steps of the clock that are due; [`execute`] decides and commits together with the answer. What a handler reads beside
-//! the deployment it reads between the two.
+//! The common part of every handler that changes a deployment: [`Current::load`] reads it, checks the precondition and
+//! takes the due steps; [`execute`] decides the command and commits it together with the response. Between the two the
+//! handler reads other records that it needs.
 
 use arcadia_api::{deployment_view, invoice_view, subscription_view};
 use arcadia_domain::{
@@ -16,70 +16,70 @@ use crate::catch_up::{CaughtUp, Outcome, Policies, Steps, catch_up, due_action};
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
-/// A deployment as a command sees it: as a sweep would leave it if it ran now.
+/// A deployment as a command sees it: with its due steps taken.
 #[derive(Debug)]
 pub struct Current {
     /// The deployment.
     pub aggregate: Aggregate,
-    /// The moment that it is brought up to, and decided at.
+    /// The time that its due steps are taken at and the command is decided at.
     now: Timestamp,
-    /// The version that is stored.
+    /// The stored version.
     version: u64,
     mode: Mode,
     /// The tenant's policy, if it was read.
     policy: Option<DunningPolicy>,
 }
 
-/// What a call wants.
+/// Whether a command is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The command is carried out.
+    /// Carry the command out.
     CarryOut,
-    /// The answer tells what would follow. Nothing is written, not even under an idempotency key.
+    /// Respond with what would follow. Nothing is written, not even under an idempotency key.
     DryRun,
 }
 
 impl Mode {
-    /// The mode that a call asks for: a dry run if its query or its body says so.
+    /// Reads the mode of a call: a dry run if its query or its body says so.
     ///
     /// # Errors
-    /// [`Error::Malformed`] unless the parameter `dry_run` is a boolean.
+    /// [`Error::Malformed`] if the parameter `dry_run` is not a boolean.
     pub fn asked(call: &Call, in_body: bool) -> Result<Self, Error> {
         let in_query = call.boolean("dry_run")?.unwrap_or_default();
         Ok(if in_query || in_body { Self::DryRun } else { Self::CarryOut })
     }
 }
 
-/// What a command comes to.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Executed<'a> {
-    /// The deployment as it is now, or would be after a dry run.
+    /// The deployment after the command. For a dry run this state is not stored.
     pub after: &'a Aggregate,
-    /// What happened; nothing if nothing needed to change.
+    /// The events; empty if nothing needed to change.
     pub events: &'a [Event],
-    /// The resource that changed, if one did.
+    /// The changed resource, if any.
     pub resource: Option<&'a Resource>,
-    /// The invoice that changed, if one that was there before did.
+    /// The changed invoice, if any. A new invoice is not in here.
     pub invoice: Option<&'a Invoice>,
-    /// The version that is stored.
+    /// The stored version.
     pub version: u64,
 }
 
 impl Current {
-    /// Reads a deployment within the caller's scope, holds it against `If-Match`, and takes the steps of the clock that are
-    /// due. A version that is no longer the one of `If-Match` after them fails as any other; a dry run takes the steps
-    /// in memory, and `If-Match` is about what is stored.
+    /// Reads a deployment within the caller's scope, checks `If-Match`, and takes the due steps. If those change the
+    /// version, `If-Match` is checked against the new version and fails as usual. A dry run takes the steps in memory,
+    /// and its `If-Match` refers to the stored version.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::PreconditionFailed`], and [`Error::CatchingUp`] if more is due than a request
-    /// takes. A step that cannot be taken at all fails the request with its own error, unless it is `platform_admin`'s:
-    /// repairs are never barred.
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], and [`Error::CatchingUp`] if more steps are due than a
+    /// request takes. A step that fails makes the request fail with its error, except for `platform_admin`, so that
+    /// repairs are always possible.
     pub async fn load(app: &App, call: &Call, id: DeploymentId) -> Result<Self, Error> {
         let mode = Mode::asked(call, false)?;
         Self::load_for(app, call, id, mode).await
     }
 
-    /// The same, where the mode is known.
+    /// [`Current::load`] with a known mode.
     ///
     /// # Errors
     /// As [`Current::load`].
@@ -94,7 +94,7 @@ impl Current {
             Mode::CarryOut => Steps::Committed,
             Mode::DryRun => Steps::InMemory,
         };
-        // On the heap: hardly any request has steps to take.
+        // On the heap, because few requests have due steps.
         let caught_up = Box::pin(catch_up(app, &Policies::default(), stored, now, steps)).await;
         let CaughtUp { aggregate, steps: _, outcome } = caught_up;
         match outcome {
@@ -117,14 +117,14 @@ impl Current {
         Ok(Self { aggregate, now, version, mode, policy: None })
     }
 
-    /// The same, where the tenant's policy was read with something else.
+    /// Sets the tenant's policy that was read together with other records.
     #[must_use]
     pub fn under(self, policy: DunningPolicy) -> Self {
         Self { policy: Some(policy), ..self }
     }
 
-    /// Decides on a command at the moment that the deployment was brought up to. What issues an invoice goes by the
-    /// tenant's policy as it is now: one GetItem, unless it was read.
+    /// Decides a command at the time that the due steps were taken at. An invoice is issued under the tenant's current
+    /// policy, which costs one GetItem unless it was read before.
     async fn decide(&self, app: &App, call: &Call, command: Command) -> Result<Option<Change>, Error> {
         let decide = |command, policy| decide(&self.aggregate, command, &call.principal.actor, policy, self.now);
         let change = decide(command.clone(), self.policy)?;
@@ -135,14 +135,14 @@ impl Current {
         Ok(decide(command, Some(policy))?)
     }
 
-    /// What it comes to that nothing needs to change.
+    /// The result of a command that changes nothing.
     const fn unchanged(&self) -> Executed<'_> {
         Executed { after: &self.aggregate, events: &[], resource: None, invoice: None, version: self.version }
     }
 }
 
 impl Executed<'_> {
-    /// The invoice that was opened, as callers see it; null if none was.
+    /// JSON representation of the new invoice; null if none was issued.
     pub fn opened_invoice(&self) -> Value {
         let opened = self.events.iter().find_map(|event| match &event.kind {
             EventKind::InvoiceOpened { invoice, .. } => Some(invoice),
@@ -151,7 +151,7 @@ impl Executed<'_> {
         opened.map_or(Value::Null, invoice_view)
     }
 
-    /// The charges and credits that this came to.
+    /// The charges and credits that the command made.
     pub fn lines(&self) -> Vec<&Line> {
         let first = self.events.first().map_or(0, |event| event.sequence);
         let entered = self.events.iter().flat_map(|event| &event.entries).filter_map(|entry| match entry {
@@ -162,28 +162,28 @@ impl Executed<'_> {
             EventKind::InvoiceOpened { invoice, .. } => invoice.lines.as_slice(),
             _ => &[],
         });
-        // An invoice also has what waited before.
+        // An invoice also contains charges that waited from before.
         entered.chain(invoiced.filter(|line| line.charge.sequence >= first)).collect()
     }
 
-    /// The answer that shows the deployment.
+    /// Response with the deployment.
     pub fn show_deployment(&self) -> Answer {
         Answer::versioned(json!({"deployment": deployment_view(self.after)}), self.version)
     }
 
-    /// The answer that shows the subscription.
+    /// Response with the subscription.
     pub fn show_subscription(&self) -> Answer {
         Answer::versioned(json!({"subscription": subscription_view(self.after)}), self.version)
     }
 
-    /// The answer that shows an invoice, `before` unless that changed, and the deployment.
+    /// Response with the deployment and an invoice: the changed one, or `before` if it did not change.
     pub fn show_invoice(&self, before: &Invoice) -> Answer {
         let invoice = invoice_view(self.invoice.unwrap_or(before));
         Answer::versioned(json!({"invoice": invoice, "deployment": deployment_view(self.after)}), self.version)
     }
 }
 
-/// Decides on a command, and commits what follows together with the answer; a dry run only answers.
+/// Decides a command and commits the result together with the response. A dry run only responds.
 pub async fn execute(
     app: &App,
     call: &Call,
@@ -203,7 +203,8 @@ pub async fn execute(
     }
 }
 
-/// The answer of a dry run: the command's own, with the charges and credits it would make and all events. It creates nothing.
+/// Response of a dry run: the command's own response, with the charges, credits and all events that it would make. Its
+/// status is never 201.
 fn dry_run(done: &Executed<'_>, answer: impl FnOnce(&Executed<'_>) -> Answer) -> Answer {
     let mut answer = Answer { status: StatusCode::OK, location: None, ..answer(done) };
     answer.body["dry_run"] = json!(true);
@@ -212,15 +213,15 @@ fn dry_run(done: &Executed<'_>, answer: impl FnOnce(&Executed<'_>) -> Answer) ->
     answer
 }
 
-/// Commits a change, and its answer with it if the call has an idempotency key.
+/// Commits a change, together with its response if the call has an idempotency key.
 pub async fn commit(app: &App, call: &Call, change: &Change, answer: Answer) -> Result<Answer, Error> {
     let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, app.clock.now()));
     app.store.commit(change, app.new_commit_id(), record.as_ref()).await?;
     Ok(answer)
 }
 
-/// Answers a call that had nothing to do. Under an idempotency key the answer is kept all the same: when the call is sent
-/// again, there may be something to do.
+/// Responds to a call that changed nothing. Under an idempotency key the response is stored all the same, because a
+/// later call could change something.
 async fn unchanged(app: &App, call: &Call, answer: Answer) -> Result<Answer, Error> {
     if let Some(key) = &call.idempotency_key {
         app.store.put_idempotency_record(&key.record(&answer, app.clock.now())).await?;

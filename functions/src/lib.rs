@@ -1,16 +1,16 @@
 //! Every Lambda function of Arcadia Cloud.
 //!
 //! # Layout
-//! - [`ROUTES`]: the table of all routes; `<resource>/<verb>.rs` is the handler of each.
-//! - [`respond()`]: turns the result of a handler into an HTTP response and logs one line about it.
-//! - `catch_up`: takes the due steps of the clock, for the sweep and before each command on a deployment.
-//! - `execute`: the middle of every handler that changes a deployment.
+//! - [`ROUTES`]: the table of all routes; `<resource>/<verb>.rs` contains the handler of each.
+//! - [`respond()`]: turns a handler's result into an HTTP response and logs one line about it.
+//! - `catch_up`: takes due steps, for the sweep and before each command on a deployment.
+//! - `execute`: the common part of every handler that changes a deployment.
 //! - [`billing`]: the scheduled functions. [`events`]: the readers of the table's stream.
-//! - [`http`]: requests, answers and problems. [`auth`]: the caller. [`error`]: all that can go wrong.
-//! - [`runtime`]: the clock, ids and the environment. [`metric_lines`]: what an invocation counted.
+//! - [`http`]: requests, responses and problems. [`auth`]: the caller. [`error`]: all errors of a call.
+//! - [`runtime`]: the clock, ids and the environment. [`metric_lines`]: the metrics of an invocation.
 //! - `spans`, `traces`: spans of an invocation, with the feature `traces`.
 //!
-//! Rules are in `arcadia-domain`, the table in `arcadia-store`, shapes on the wire in `arcadia-api`.
+//! Business rules are in `arcadia-domain`, the table in `arcadia-store`, wire formats in `arcadia-api`.
 
 mod addons;
 mod attention;

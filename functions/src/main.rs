@@ -1,4 +1,4 @@
-//! The one binary behind every function: it serves the route, or does the scheduled work, that its handler name says.
+//! The binary of every function. Its handler name selects the route that it serves or the scheduled work that it does.
 
 use arcadia_functions::billing::{dispatch, sweep};
 use arcadia_functions::events::count::count;
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
     let name = handler_name()?;
     metric_lines::start(runtime::metrics_namespace()?, metric_lines::Output::Stdout);
     let app = App::from_env()?;
-    // It asks the table for nothing unless an event cannot be published.
+    // It needs the table only if an event cannot be published.
     if name != "publish_events" {
         app.store.warm().await;
     }
@@ -61,7 +61,7 @@ async fn main() -> Result<(), Error> {
 
 async fn publish_events(app: &App, event: LambdaEvent<Value>) -> Result<Vec<CloudEvent>, Error> {
     publish::handle(app, &event.payload).await.map_err(|error| {
-        // The pipe keeps no reason with a record that it gives up.
+        // The pipe does not store the error with a record that it gives up.
         tracing::error!(route = "publish_events", error = error_chain(&error), "events were not published");
         error.into()
     })

@@ -1,4 +1,4 @@
-//! The lines of what an invocation counted, which [`arcadia_store::metrics`] collects.
+//! Prints the metrics of an invocation, which [`arcadia_store::metrics`] collects.
 
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use arcadia_store::metrics::{collect, is_measured};
 
 use crate::runtime::{Clock as _, RealClock};
 
-/// Where lines go. Set once for a process, as its logging is.
+/// The output of metric lines. Set once per process, like the logging.
 static SINK: OnceLock<Sink> = OnceLock::new();
 
 #[derive(Debug)]
@@ -16,24 +16,23 @@ struct Sink {
     output: Output,
 }
 
-/// Where lines can go.
+/// An output of metric lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// Where Lambda looks for them.
+    /// Standard output, which Lambda reads.
     Stdout,
-    /// Where the local program logs.
+    /// Standard error, the local program's log.
     Stderr,
 }
 
-/// Has lines written from now on. Until then nothing is, and a second call changes nothing.
+/// Enables output. Until this is called nothing is written; a second call has no effect.
 pub fn start(namespace: String, output: Output) {
     let _ = SINK.set(Sink { namespace, output });
 }
 
-/// Does some work and writes the line of what it counted, if it counted anything. Within work that is measured already
-/// it is part of that.
+/// Runs `work` and writes one line with the metrics it collected, if any. Nested calls add to the outer call's metrics.
 pub fn measured<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-    // On the heap: what waits for work holds all of it, and each that waits for another all of that once more.
+    // On the heap: otherwise every future that awaits this one would contain it.
     let work = Box::pin(work);
     async move {
         if is_measured() {
@@ -48,7 +47,7 @@ pub fn measured<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
 }
 
 impl Sink {
-    /// Writes a line at once, so that no other comes between. What cannot be written is no reason to fail.
+    /// Writes a line in one call, so that lines do not mix. Write errors are ignored.
     fn write(&self, line: &str) {
         let line = format!("{line}\n");
         let _ = match self.output {

@@ -1,4 +1,4 @@
-//! From a request to an answer: who is calling, the handler, and what its outcome looks like on the wire.
+//! Turns a request into a response: identifies the caller, runs the handler and writes its result.
 
 use arcadia_store::{StoreError, error_chain, metrics};
 use lambda_http::http::{HeaderName, HeaderValue, Method, Response, header};
@@ -13,20 +13,20 @@ use crate::metric_lines::measured;
 use crate::runtime::App;
 use crate::{Error, Route};
 
-/// The header that names a request in answers and logs.
+/// The header with the request's id; logs have it too.
 const REQUEST_ID: &str = "x-request-id";
 
-/// The header of an answer that was given before.
+/// The header of a replayed response.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Answers a request on a route, whatever happens, and logs one line about it, and one of what it counted.
+/// Responds to a request on a route in every case, and logs one line about it and one with its metrics.
 pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Body> {
     let is_head = request.method() == Method::HEAD;
     let response = measured(answer(app, route, request)).await;
     if is_head { without_body(response) } else { response }
 }
 
-/// The answer to a HEAD: what a GET is answered, without its body (RFC 9110, section 9.3.2).
+/// The response to a HEAD request: that of a GET without its body (RFC 9110, section 9.3.2).
 fn without_body(mut response: Response<Body>) -> Response<Body> {
     let length = response.body().len();
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -50,7 +50,7 @@ async fn answer(app: &App, route: &Route, request: Request) -> Response<Body> {
     match outcome {
         Ok(answer) => {
             let status = answer.status.as_u16();
-            // A creation only learns its deployment's id on the way.
+            // A creation has no deployment id in its path; the response has it.
             let created = answer.body.pointer("/deployment/id").and_then(Value::as_str);
             let deployment_id = created.or(deployment_id.as_deref());
             tracing::info!(request_id, route, deployment_id, actor, status, "answered");
@@ -73,8 +73,8 @@ async fn answer(app: &App, route: &Route, request: Request) -> Response<Body> {
     }
 }
 
-/// Turns the outcome of a request that had been carried out before, as its idempotency key tells, into the answer of
-/// then. A key costs a read only when the request is refused for what may well be its own doing.
+/// Replaces an error with the stored response if the request's idempotency key shows that it was carried out before.
+/// The record is read only for errors that a repeated request can get.
 async fn replay(app: &App, call: &Call, outcome: Result<Answer, Error>) -> Result<Answer, Error> {
     let Some(key) = &call.idempotency_key else { return outcome };
     match outcome {
@@ -87,7 +87,7 @@ async fn replay(app: &App, call: &Call, outcome: Result<Answer, Error>) -> Resul
     }
 }
 
-/// Writes a problem.
+/// Writes a problem response.
 #[must_use]
 pub fn problem_response(problem: &Problem, request_id: &str) -> Response<Body> {
     let mut response = json_response("application/problem+json", &problem.body(), request_id);
@@ -101,7 +101,7 @@ pub fn problem_response(problem: &Problem, request_id: &str) -> Response<Body> {
     response
 }
 
-/// A version as `ETag` names it.
+/// The entity tag of a version.
 fn entity_tag(version: u64) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("\"{version}\"")).ok()
 }
@@ -142,7 +142,7 @@ fn text_response(content_type: &'static str, text: String, request_id: &str) -> 
     response
 }
 
-/// API Gateway's name for the request, or else Lambda's for the invocation.
+/// API Gateway's request id, or Lambda's invocation id.
 fn request_id(request: &Request) -> String {
     let gateway = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),

@@ -1,4 +1,4 @@
-//! The table of routes. `template.yaml` has one function for each, under the same handler name.
+//! The table of routes. `template.yaml` defines one function for each, with the same handler name.
 
 use std::pin::Pin;
 
@@ -12,68 +12,68 @@ use crate::{
     summary, tenants,
 };
 
-/// What a handler's call comes to.
+/// The future of a handler's result.
 type Outcome<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
 
-/// A handler, whatever its own type.
+/// A handler as a function pointer.
 pub type Handler = for<'a> fn(&'a App, &'a Call) -> Outcome<'a>;
 
-/// One route: one Lambda function.
+/// A route. Each is one Lambda function.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// The method it answers to.
+    /// The HTTP method.
     pub method: Method,
-    /// The path it answers to, with `{name}` for the parts that vary.
+    /// The path, with `{name}` for parameters.
     pub path: &'static str,
-    /// The function's handler name, by which the binary knows which route it is.
+    /// The function's handler name, which selects the route.
     pub handler: &'static str,
-    /// The parameters its query may have.
+    /// The allowed query parameters.
     pub parameters: &'static [&'static str],
-    /// Whom it is for.
+    /// The callers that may use the route.
     pub audience: Audience,
-    /// The code.
+    /// The handler.
     pub call: Handler,
 }
 
 impl Route {
-    /// Whether it answers to a method: with GET also to HEAD.
+    /// Whether the route serves a method. A GET route also serves HEAD.
     #[must_use]
     pub fn takes(&self, method: &Method) -> bool {
         self.method == *method || (self.method == Method::GET && *method == Method::HEAD)
     }
 }
 
-/// Whom a route is for.
+/// The callers that may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
     /// `platform_admin`, and a tenant's users within their tenant.
     Everyone,
-    /// The same, and `data_plane`.
+    /// The same callers and `data_plane`.
     Watchers,
     /// `platform_admin`.
     Admins,
-    /// Whoever has this power by the table.
+    /// Roles that have this power.
     Holders(Power),
 }
 
 impl Audience {
-    /// Refuses whoever the route is not for.
+    /// Rejects callers that may not use the route.
     ///
     /// # Errors
-    /// [`Error::Forbidden`].
+    /// [`Error::Forbidden`] if `authority` may not use the route.
     pub fn admit(self, authority: Authority) -> Result<(), Error> {
         if self.admits(authority) {
             return Ok(());
         }
         Err(match self {
-            Self::Admins => Error::Forbidden { code: "admin_required", detail: "this is for platform_admin" },
+            Self::Admins => Error::Forbidden { code: "admin_required", detail: "only platform_admin may do this" },
             Self::Everyone | Self::Watchers | Self::Holders(_) => {
                 Error::Forbidden { code: "role_not_permitted", detail: "the token's role may not do this" }
             }
         })
     }
 
-    /// Whether the route is for callers with `authority`.
+    /// Whether callers with `authority` may use the route.
     #[must_use]
     pub fn admits(self, authority: Authority) -> bool {
         let others: &[Authority] = match self {
@@ -86,7 +86,7 @@ impl Audience {
     }
 }
 
-/// Writes a line of the table.
+/// Defines a row of the table.
 macro_rules! route {
     ($method:ident $path:literal $($module:ident)::+ => $handler:literal $(?$parameter:literal)*) => {
         route!($method $path $($module)::+ => $handler for Everyone $(?$parameter)*)
@@ -104,7 +104,7 @@ macro_rules! route {
     };
 }
 
-/// Every route there is.
+/// All routes.
 pub static ROUTES: &[Route] = &[
     route!(GET "/deployments" deployments::list => "list_deployments"
         ?"tenant_id" ?"state" ?"slug" ?"region" ?"subscribed" ?"billing_action_suspended" ?"plan_code" ?"plan_version"
@@ -156,7 +156,7 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/lifecycle" lifecycle::show => "show_lifecycle"),
 ];
 
-/// The route of a handler name.
+/// Finds a route by its handler name.
 #[must_use]
 pub fn find_route(handler: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.handler == handler)

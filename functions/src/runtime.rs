@@ -1,4 +1,4 @@
-//! The outside world: the clock, ids, the environment, the client. The only module that reads any of them.
+//! Access to the outside world: the clock, ids, the environment and AWS clients. No other module reads them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,42 +22,42 @@ use crate::auth::ClaimNames;
 #[cfg(feature = "traces")]
 use crate::spans::client;
 
-/// How long one attempt to reach DynamoDB may take. A healthy one takes milliseconds.
+/// Timeout of one attempt to reach DynamoDB. A healthy attempt takes milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often the SDK sends a request that met a throttle, a 5xx or a broken connection.
+/// Maximum number of attempts by the SDK after a throttle, a 5xx or a broken connection.
 const SDK_ATTEMPTS: u32 = 3;
 
-/// Tells the time.
+/// A clock.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The present moment, to the millisecond.
+    /// The current time, in milliseconds.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealClock;
 
-/// What every handler has at hand.
+/// The dependencies of every handler.
 #[derive(Debug, Clone)]
 pub struct App {
     /// The table.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// What the operator has set.
+    /// The stack's settings.
     pub settings: Settings,
 }
 
-/// What the operator of a stack sets.
+/// Settings of a stack, chosen by its operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Where a deployment runs when its creator does not say.
+    /// Region of deployments that are created without one.
     pub default_region: ShortCode,
-    /// Which claims of a token say what.
+    /// The names of the claims that hold the tenant and the role.
     pub claims: ClaimNames,
 }
 
-/// What is missing in the environment, or wrong.
+/// A missing or invalid environment variable.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {name} {problem}")]
 pub struct EnvironmentError {
@@ -74,18 +74,18 @@ impl Clock for RealClock {
 }
 
 impl App {
-    /// Builds the app of a function from its environment.
+    /// Builds a function's app from its environment.
     ///
     /// # Errors
-    /// [`EnvironmentError`] if a variable is missing or wrong.
+    /// [`EnvironmentError`] if a variable is missing or invalid.
     pub fn from_env() -> Result<Self, EnvironmentError> {
         let table = required("TABLE_NAME")?;
         let default_region = required("DEFAULT_REGION")?
             .parse()
-            .map_err(|_| EnvironmentError { name: "DEFAULT_REGION", problem: "is no region code" })?;
+            .map_err(|_| EnvironmentError { name: "DEFAULT_REGION", problem: "is not a region code" })?;
         let due_shards = required("DUE_SHARDS")?.parse().ok().filter(|shards| *shards > 0);
         let due_shards =
-            due_shards.ok_or(EnvironmentError { name: "DUE_SHARDS", problem: "is no number from 1 to 255" })?;
+            due_shards.ok_or(EnvironmentError { name: "DUE_SHARDS", problem: "is not a number from 1 to 255" })?;
         let claims = ClaimNames { tenant: required("TENANT_CLAIM")?, role: required("ROLE_CLAIM")? };
         Ok(Self {
             store: Store::new(client(&function_config("DYNAMODB")?), table).with_due_shards(due_shards),
@@ -94,32 +94,32 @@ impl App {
         })
     }
 
-    /// A UUIDv7 of `now`.
+    /// Generates a UUIDv7 for `now`.
     #[must_use]
     pub fn new_id(&self, now: Timestamp) -> Uuid {
         let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
         Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
     }
 
-    /// A name for one commit.
+    /// Generates a commit id.
     #[must_use]
     pub fn new_commit_id(&self) -> CommitId {
         CommitId::new(self.new_id(self.clock.now()))
     }
 }
 
-/// The function's own route, by the handler name that Lambda sets.
+/// The function's handler name, as Lambda sets it.
 ///
 /// # Errors
-/// [`EnvironmentError`] if it is missing.
+/// [`EnvironmentError`] if it is not set.
 pub fn handler_name() -> Result<String, EnvironmentError> {
     required("_HANDLER")
 }
 
-/// The queue that shards to be swept are put into.
+/// URL of the queue of shards to be swept.
 ///
 /// # Errors
-/// [`EnvironmentError`] if it is missing.
+/// [`EnvironmentError`] if it is not set.
 pub fn queue_url() -> Result<String, EnvironmentError> {
     required("QUEUE_URL")
 }
@@ -127,19 +127,19 @@ pub fn queue_url() -> Result<String, EnvironmentError> {
 /// The CloudWatch namespace of the stack's own metrics.
 ///
 /// # Errors
-/// [`EnvironmentError`] if it is missing.
+/// [`EnvironmentError`] if it is not set.
 pub fn metrics_namespace() -> Result<String, EnvironmentError> {
     required("METRICS_NAMESPACE")
 }
 
-/// How long it is until a Lambda invocation's deadline.
+/// Time left until a Lambda invocation's deadline.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 pub fn time_left(deadline: SystemTime) -> Duration {
     deadline.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
-/// Logs as JSON lines on standard output, from level `info` up.
+/// Logs JSON lines to standard output, at level `info` and above.
 pub fn start_logging() {
     tracing_subscriber::fmt()
         .json()
@@ -151,16 +151,16 @@ pub fn start_logging() {
         .init();
 }
 
-/// What a function's AWS clients are made from: the region and the credentials that Lambda puts into the environment,
-/// bounds on every wait, one TLS stack. The SDK's own search for credentials in profiles, tokens and metadata services
-/// would be two fifths of the binary, and finds nothing else in Lambda. `service` is the end of the environment variable
-/// by which its endpoint can be another, as in `AWS_ENDPOINT_URL_DYNAMODB`.
+/// Configuration of a function's AWS clients: region and credentials from the environment that Lambda sets, timeouts on
+/// every wait, one TLS stack. The SDK's default credential chain (profiles, tokens, metadata services) would be two
+/// fifths of the binary and finds nothing more in Lambda. `service` is the suffix of the environment variable that
+/// overrides the endpoint, as in `AWS_ENDPOINT_URL_DYNAMODB`.
 ///
 /// # Errors
 /// [`EnvironmentError`] if there is no region.
 pub fn function_config(service: &str) -> Result<SdkConfig, EnvironmentError> {
     let endpoint = optional(&format!("AWS_ENDPOINT_URL_{service}"));
-    // Whoever speaks no TLS need not read the certificates of the machine, which are hundreds.
+    // Without TLS, do not load the machine's hundreds of certificates.
     let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -168,7 +168,7 @@ pub fn function_config(service: &str) -> Result<SdkConfig, EnvironmentError> {
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
         .http_client(if is_plain { HttpClientBuilder::new().build_http() } else { https() })
         .retry_config(retries())
-        // An attempt's timeout bounds its body as well.
+        // The attempt timeout also covers the body.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(timeouts());
     Ok(match endpoint {
@@ -177,13 +177,13 @@ pub fn function_config(service: &str) -> Result<SdkConfig, EnvironmentError> {
     })
 }
 
-/// A client for DynamoDB at AWS from a person's machine; credentials and region come from wherever the AWS CLI has them.
+/// A DynamoDB client for AWS from a developer's machine. Region and credentials come from the AWS CLI's configuration.
 pub async fn aws_client(endpoint: &str) -> Client {
     let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https()).endpoint_url(endpoint);
     Client::new(&loader.retry_config(retries()).timeout_config(timeouts()).load().await)
 }
 
-/// A client for a DynamoDB on this machine, which checks no credentials. It reads nothing from the environment.
+/// A client for a local DynamoDB, which does not check credentials. It reads nothing from the environment.
 #[must_use]
 pub fn local_client(endpoint: &str) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()

@@ -1,4 +1,4 @@
-//! `GET /schedule`: what the clock will do first with each deployment, by time.
+//! `GET /schedule`: lists the next scheduled step of each deployment, by time.
 
 use arcadia_api::ScheduleEntryView;
 use arcadia_store::{Page, ScheduleFilter};

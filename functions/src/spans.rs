@@ -1,8 +1,8 @@
-//! What an invocation did, as spans: the invocation itself, and every request to DynamoDB within it, each attempt by itself.
-//! Only built with the feature `traces`. Spans are printed as lines of OTLP's JSON, each as it can be sent to a collector's
-//! `/v1/traces`; they join the trace that AWS X-Ray began, and there are none unless X-Ray samples the invocation.
+//! The spans of an invocation: the invocation itself, and each attempt of each DynamoDB request. Only built with the
+//! feature `traces`. Spans are printed as lines of OTLP JSON, each ready to be sent to a collector's `/v1/traces`. They
+//! join the trace that AWS X-Ray began; without a sampled X-Ray trace nothing is printed.
 //!
-//! Spans are collected by the task that works, as [`arcadia_store::metrics`] are.
+//! Spans are collected per task, like the metrics of [`arcadia_store::metrics`].
 
 use std::cell::RefCell;
 use std::io::Write as _;
@@ -17,46 +17,46 @@ use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// How many spans a line has at most; CloudWatch takes 256 KiB of one.
+/// Maximum number of spans in a line. CloudWatch accepts 256 KiB per line.
 pub const MAX_SPANS: usize = 100;
 
-/// The kinds of spans, as OTLP numbers them.
+/// Span kinds as defined by OTLP.
 const SERVER: u8 = 2;
 const CLIENT: u8 = 3;
-/// The status of a span that failed, as OTLP numbers it. One that did not has none.
+/// OTLP status of a failed span. A successful span has no status.
 const FAILED: u8 = 2;
 
 tokio::task_local! {
     static TRACE: RefCell<Trace>;
 }
 
-/// The trace that an invocation is part of, and the spans of it that are not printed yet.
+/// The trace of an invocation, and its spans that are not printed yet.
 #[derive(Debug)]
 struct Trace {
     id: String,
-    /// The span of the invocation.
+    /// Id of the invocation's span.
     root_id: String,
     spans: Vec<Value>,
 }
 
-/// What came of an invocation.
+/// The outcome of an invocation.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What is told of it, by names of OpenTelemetry's conventions where it has some.
+    /// Span attributes, named after OpenTelemetry's semantic conventions where they apply.
     pub attributes: Map<String, Value>,
-    /// What kind of failure it was, if it was one.
+    /// Kind of failure, if it failed.
     pub error: Option<String>,
 }
 
-/// Where X-Ray's header says that an invocation belongs.
+/// Parent span from X-Ray's header.
 #[derive(Debug, PartialEq, Eq)]
 struct Parent {
     trace_id: String,
     span_id: Option<String>,
 }
 
-/// Does the work of an invocation, and prints its spans if X-Ray samples it. `header` is what Lambda was told of the trace,
-/// and `outcome` what is to be told of the result.
+/// Runs an invocation and prints its spans if X-Ray samples it. `header` is the trace header that Lambda received;
+/// `outcome` derives the span's outcome from the result.
 pub async fn traced<T>(
     header: Option<&str>,
     name: &str,
@@ -82,14 +82,14 @@ pub async fn traced<T>(
     TRACE.scope(RefCell::new(trace), Box::pin(working)).await
 }
 
-/// A client for DynamoDB each of whose requests is a span.
+/// A DynamoDB client that makes a span of each request.
 #[must_use]
 pub fn client(config: &aws_config::SdkConfig) -> Client {
     Client::from_conf(aws_sdk_dynamodb::config::Builder::from(config).interceptor(Requests).build())
 }
 
-/// Reads X-Ray's header, such as `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`; nothing
-/// unless the trace is sampled.
+/// Parses X-Ray's header, such as `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`. Returns
+/// `None` unless the trace is sampled.
 fn sampled(header: &str) -> Option<Parent> {
     let part = |name| header.split(';').find_map(|part| part.trim().strip_prefix(name));
     let is_hex = |text: &str, len| text.len() == len && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -98,7 +98,7 @@ fn sampled(header: &str) -> Option<Parent> {
     (part("Sampled=")? == "1" && is_hex(&trace_id, 32)).then_some(Parent { trace_id, span_id })
 }
 
-/// A span that has ended.
+/// A finished span.
 struct Span<'a> {
     name: &'a str,
     kind: u8,
@@ -109,7 +109,7 @@ struct Span<'a> {
 }
 
 impl Trace {
-    /// Takes note of a span that ends now.
+    /// Adds a span that ends now.
     fn add(&mut self, span: Span<'_>) {
         let Span { name, kind, id, parent_id, began, outcome: Outcome { mut attributes, error } } = span;
         let mut told = json!({
@@ -132,7 +132,7 @@ impl Trace {
         }
     }
 
-    /// Prints the spans so far, in one line.
+    /// Prints the collected spans in one line.
     fn print(&mut self) {
         let spans = std::mem::take(&mut self.spans);
         if spans.is_empty() {
@@ -144,12 +144,12 @@ impl Trace {
             "resource": {"attributes": [service]},
             "scopeSpans": [{"scope": scope, "spans": spans}],
         }]});
-        // What cannot be written is no reason to fail.
+        // Write errors are ignored.
         let _ = std::io::stdout().lock().write_all(format!("{line}\n").as_bytes());
     }
 }
 
-/// A value in the form that OTLP has for any.
+/// An OTLP `AnyValue`.
 fn any(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!({"intValue": number.to_string()}),
@@ -158,11 +158,11 @@ fn any(value: &Value) -> Value {
     }
 }
 
-/// Makes a span of every attempt of a request.
+/// Makes a span of each attempt of a request.
 #[derive(Debug)]
 struct Requests;
 
-/// When an attempt began.
+/// Start time of an attempt.
 #[derive(Debug)]
 struct Began(SystemTime);
 
@@ -203,7 +203,7 @@ impl Intercept for Requests {
         let failed = !matches!(context.output_or_error(), Some(Ok(_)));
         let error = failed.then(|| answered.and_then(error_type).unwrap_or_else(|| "no_answer".to_owned()));
         let name = format!("DynamoDB.{}", operation.name());
-        // Nobody traces what is done outside an invocation.
+        // Requests outside an invocation have no span.
         let _ = TRACE.try_with(|trace| {
             let trace = &mut *trace.borrow_mut();
             let (id, parent_id) = (new_span_id(), Some(trace.root_id.clone()));
@@ -214,7 +214,7 @@ impl Intercept for Requests {
     }
 }
 
-/// What DynamoDB calls the error that it answers with.
+/// DynamoDB's name of the error in a response.
 fn error_type(response: &HttpResponse) -> Option<String> {
     let body: Value = serde_json::from_slice(response.body().bytes()?).ok()?;
     Some(body["__type"].as_str()?.rsplit('#').next()?.to_owned())

@@ -1,4 +1,4 @@
-//! `GET /summary`: the figures of the whole business, and how far the clock's work is.
+//! `GET /summary`: shows the figures of the whole business and the progress of scheduled work.
 
 use arcadia_api::SummaryView;
 use futures_util::future::try_join;

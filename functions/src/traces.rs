@@ -1,4 +1,4 @@
-//! Spans around invocations, as `crate::spans` prints them. Only built with the feature `traces`.
+//! Wraps invocations in spans, which `crate::spans` prints. Only built with the feature `traces`.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use crate::runtime::App;
 use crate::spans::{Outcome, traced};
 use crate::{Route, respond as answer};
 
-/// Answers a request on a route within a span.
+/// Responds to a request on a route within a span.
 pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Body> {
     let trace = request.lambda_context_ref().and_then(|context| context.xray_trace_id.clone());
     let deployment_id = request.path_parameters().first("id").map(str::to_owned);
@@ -19,7 +19,7 @@ pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Bod
     traced(trace.as_deref(), route.handler, answer(app, route, request), outcome).await
 }
 
-/// Does scheduled work within a span.
+/// Runs scheduled work within a span.
 pub async fn function<T, E: Display>(
     context: &Context,
     name: &str,
@@ -32,10 +32,10 @@ pub async fn function<T, E: Display>(
     traced(context.xray_trace_id.as_deref(), name, work, outcome).await
 }
 
-/// What a span tells of an answer.
+/// Derives a span's outcome from a response.
 fn told(route: &Route, deployment_id: Option<String>, response: &Response<Body>) -> Outcome {
     let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    // Only a creation says where it is.
+    // Only the response to a creation has a `Location`.
     let created = text(header::LOCATION.as_str()).and_then(|location| location.rsplit('/').next().map(str::to_owned));
     let is_deployment = route.handler == "create_deployment";
     let (status, body) = (response.status(), serde_json::from_slice::<Value>(response.body()).unwrap_or_default());

@@ -1,8 +1,8 @@
-//! Makes the table of files that `src/files.rs` includes: the files of `infra/console` that a browser loads, plain and
-//! compressed. A function that starts then has nothing left to compute.
+//! Generates the table of files that `src/files.rs` includes: the files of `infra/console` for browsers, plain and
+//! compressed. A starting function then has nothing left to compute.
 //!
-//! All files but the page are in a folder that is named by a digest of all of them. Modules import each other by relative
-//! paths, so the page alone has to name the folder, and a browser can keep the files for good.
+//! All files except the page are in a folder named after a digest of all of them. Modules import each other by relative
+//! paths, so only the page contains the folder's name, and browsers can cache the files permanently.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -15,13 +15,13 @@ use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../console");
-/// What a browser loads. Declarations of types, such as `shapes.d.ts`, are not among it.
+/// Extensions of the files for browsers. Type declarations, such as `shapes.d.ts`, are not served.
 const SERVED: [&str; 3] = ["css", "html", "js"];
-/// The page: it keeps its address, and names the folder of all other files.
+/// The page. Its path does not change, and it contains the folder's name.
 const PAGE: &str = "index.html";
-/// What stands for the folder in the page.
+/// Placeholder for the folder's name in the page.
 const FOLDER: &str = "{digest}";
-/// How much of a digest tells one content from another, in bytes.
+/// Length of a digest, in bytes.
 const DIGEST_LEN: usize = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The names of the files to serve in a folder, each with the path `below` in front of it.
+/// Collects the names of the files to serve in a folder, each prefixed with `below`.
 fn collect(folder: &Path, below: &str, names: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -77,7 +77,7 @@ fn gzip(content: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(encoder.finish()?)
 }
 
-/// A digest of the files' names and contents. It is the same wherever and whenever they are built.
+/// Digest of the files' names and contents. It does not depend on the place or time of the build.
 fn digest_of_all(files: &[(Vec<u8>, String)]) -> Result<String, Box<dyn Error>> {
     let mut hash = Sha256::new();
     for (content, name) in files {

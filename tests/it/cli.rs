@@ -172,8 +172,8 @@ async fn ask_for_everything(start: &str) {
     let dollars = format!("{}.{:02}", cents / 100, cents % 100);
     let pay = format!("invoices pay {id} {number} --reference p-1 --amount {dollars}USD --as payment-provider");
     assert!(shell.run(&pay).ok().contains("is paid"), "the id itself, since a provider cannot list");
-    shell.run("invoices pay shop --reference p-2").refused(2, &["no such invoice is open"]);
-    shell.run(&format!("invoices void shop {number}")).refused(2, &["cannot be undone: say --yes"]);
+    shell.run("invoices pay shop --reference p-2").refused(2, &["no such open invoice"]);
+    shell.run(&format!("invoices void shop {number}")).refused(2, &["cannot be undone: confirm with --yes"]);
     shell.run(&format!("invoices void shop {number} --yes")).refused(3, &["(invoice_has_payments, 409)"]);
 
     let (code, _, logged) = shell.running.end("-TERM").await;
@@ -188,7 +188,7 @@ async fn ask_for_everything(start: &str) {
 async fn every_kind_of_failure_has_its_exit_code_and_its_words() {
     let shell = Shell::start(&[]).await;
     shell.open_shop();
-    shell.run("deployments transition shop archived").refused(2, &["shop is archived for good", "say --yes"]);
+    shell.run("deployments transition shop archived").refused(2, &["shop will be archived", "confirm with --yes"]);
     shell.run("deployments transition shop archived --yes").refused(
         3,
         &[
@@ -240,12 +240,12 @@ async fn every_kind_of_failure_has_its_exit_code_and_its_words() {
     let said: Said = run(&["plans", "list", "--data", "/nowhere"]).into();
     said.refused(2, &["there is no issuer in /nowhere"]);
     let said: Said = run(&["plans", "list", "--url", "https://api.example.com", "--data", data]).into();
-    said.refused(2, &["wants a token"]);
+    said.refused(2, &["requires a token"]);
     let said: Said = run(&["plans", "list", "--url", "https://127.0.0.1:1", "--data", data]).into();
-    said.refused(2, &["wants a token"]);
+    said.refused(2, &["requires a token"]);
     let said: Said =
         run(&["plans", "list", "--url", "https://api.example.com", "--as", "admin", "--data", data]).into();
-    said.refused(2, &["are for an API on this machine"]);
+    said.refused(2, &["work only with an API on this machine"]);
 }
 
 #[tokio::test]

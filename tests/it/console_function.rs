@@ -164,7 +164,7 @@ async fn what_has_no_route_is_a_problem_of_the_product() {
         request("POST", "/console/index.html", json!({})),
     ];
     let answers = ask(&NO_SIGN_IN, &requests).await;
-    let not_found = Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such route.").body();
+    let not_found = Problem::new(StatusCode::NOT_FOUND, "not_found", "The route does not exist.").body();
     for answer in &answers[..4] {
         assert_eq!((&answer["statusCode"], json_of(answer)), (&json!(404), not_found.clone()));
     }

@@ -110,5 +110,5 @@ async fn a_demo_is_tried_in_memory_and_never_at_aws() {
     assert!(!std::path::Path::new(data.path()).exists());
     let output = run(&["demo", "--dynamodb-endpoint", "https://dynamodb.eu-central-1.amazonaws.com"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("somebody's own"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("works only with a local database"));
 }

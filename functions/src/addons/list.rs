@@ -1,4 +1,4 @@
-//! `GET /addons`: lists the add-ons that the catalog has, by code.
+//! `GET /addons`: lists the catalog's add-ons by code.
 
 use arcadia_domain::ShortCode;
 use serde_json::json;

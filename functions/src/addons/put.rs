@@ -1,5 +1,5 @@
-//! `PUT /addons/{code}`: creates an add-on, reprices it, retires it or brings it back. For `platform_admin`. Whoever
-//! has it attached keeps it as it was.
+//! `PUT /addons/{code}`: creates, reprices, retires or reactivates an add-on. For `platform_admin`. Attached add-ons
+//! keep their prices and quantity.
 
 use arcadia_domain::{Addon, MAX_PRICE_CENTS, MAX_QUANTITY, ShortCode};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! `billing_dispatch`: puts one message for each shard in which something is due into the queue. A shard's messages form
-//! one group, so that one sweep at a time works on it.
+//! `billing_dispatch`: sends one queue message for each shard with due deployments. The messages of a shard share a
+//! message group, so that only one sweep at a time works on it.
 
 use arcadia_store::{StoreError, error_chain};
 use aws_sdk_sqs::Client;
@@ -10,27 +10,27 @@ use serde_json::{Value, json};
 
 use crate::runtime::App;
 
-/// How many messages SQS takes at once.
+/// Maximum number of messages in one SQS batch.
 const MAX_BATCH: usize = 10;
 
-/// Why a tick could not be dispatched. It is dispatched again, or with the next one.
+/// Error of a dispatch. Lambda retries it, and the next tick covers it too.
 #[derive(Debug, thiserror::Error)]
 pub enum DispatchError {
     /// The due index could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// SQS did not take the messages.
-    #[error("SQS did not take the messages: {0}")]
+    /// SQS rejected messages.
+    #[error("SQS rejected the messages: {0}")]
     Queue(String),
-    /// A message could not be made.
+    /// A message could not be built.
     #[error(transparent)]
     Message(#[from] BuildError),
 }
 
-/// Dispatches one tick and tells which shards are due.
+/// Dispatches one tick and returns the due shards.
 ///
 /// # Errors
-/// [`DispatchError`] if DynamoDB or SQS does not answer; some shards may have been dispatched by then.
+/// [`DispatchError`] if DynamoDB or SQS does not respond. Some shards may have been dispatched by then.
 pub async fn dispatch(app: &App, queue: &Client, queue_url: &str) -> Result<Value, DispatchError> {
     let now = app.clock.now();
     let looks = (0..app.store.due_shards()).map(|shard| async move {
@@ -38,7 +38,7 @@ pub async fn dispatch(app: &App, queue: &Client, queue_url: &str) -> Result<Valu
         Ok::<_, StoreError>((!page.rows.is_empty()).then_some(shard))
     });
     let due: Vec<u8> = try_join_all(looks).await?.into_iter().flatten().collect();
-    // Within a minute a tick that is delivered twice is sent once.
+    // SQS deduplicates a tick that is delivered twice within a minute.
     let minute = now.format("%Y%m%d%H%M");
     for shards in due.chunks(MAX_BATCH) {
         let entries = shards.iter().map(|shard| {

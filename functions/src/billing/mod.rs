@@ -1,4 +1,4 @@
-//! The scheduled functions: `dispatch` finds the shards in which something is due, `sweep` takes the steps.
+//! The scheduled functions: `dispatch` finds the shards with due deployments, `sweep` takes the due steps.
 
 pub mod dispatch;
 pub mod sweep;

@@ -1,5 +1,5 @@
-//! `billing_sweep`: takes every step that is due in a shard. Whatever is delivered twice or interrupted does no harm: a
-//! step is one transaction on condition of the version that it was decided on.
+//! `billing_sweep`: takes every due step in a shard. Duplicate delivery and interruption are safe: each step is one
+//! transaction, conditional on the version that it was decided on.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -20,43 +20,43 @@ use crate::catch_up::{CaughtUp, Outcome, Policies, Steps, catch_up, due_action};
 use crate::metric_lines::measured;
 use crate::runtime::App;
 
-/// How many deployments are worked on at a time.
+/// Number of deployments processed concurrently.
 pub const CONCURRENCY: usize = 32;
-/// How many entries of the due index one Query reads: so many that what is worked on meanwhile outlasts the next.
+/// Number of due-index entries read by one Query. Processing a page takes longer than reading the next one.
 pub const PAGE: usize = 1_000;
-/// For how long a deployment that cannot be worked on is left alone.
+/// How long a postponed deployment is left alone.
 const BACKOFF: TimeDelta = TimeDelta::hours(1);
-/// How long before the time limit no further page is begun.
+/// No new page is started within this time before the time limit.
 pub const MARGIN: Duration = Duration::from_secs(10);
 
-/// What a sweep came to.
+/// The report of a sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Deployments that were due.
+    /// Number of due deployments.
     pub due: usize,
-    /// Steps that were taken.
+    /// Number of steps taken.
     pub steps: usize,
-    /// Deployments that are still behind after as many steps as one sweep takes.
+    /// Number of deployments with more due steps than one sweep takes.
     pub behind: usize,
-    /// Deployments that could not be worked on and were left alone for a while.
+    /// Number of deployments that were postponed because a step failed.
     pub postponed: usize,
-    /// Deployments that DynamoDB did not answer for; they are due still.
+    /// Number of deployments that DynamoDB did not respond for. They stay due.
     pub unanswered: usize,
-    /// Whether the time limit came first.
+    /// Whether the time limit ended the sweep.
     pub unfinished: bool,
 }
 
-/// Whose trouble an error is.
+/// The scope of an error.
 enum Trouble {
-    /// Nobody's: what was due stays due, and is looked at again.
+    /// Transient: the deployment stays due and is retried.
     Passing,
-    /// The whole stack's, for instance a permission that is missing: no deployment is to wait for it.
+    /// Affects the whole stack, for instance a missing permission. No deployment is postponed for it.
     OfTheStack,
-    /// The deployment's own: it is left alone for a while, so that the sweep does not come to nothing else.
+    /// Affects only this deployment. It is postponed, so that it does not block the sweep.
     OfTheDeployment,
 }
 
-/// What became of one deployment.
+/// The outcome for one deployment.
 enum Worked {
     Stepped {
         steps: usize,
@@ -64,15 +64,15 @@ enum Worked {
     },
     Postponed,
     Unanswered,
-    /// This sweep has been here before.
+    /// Already seen in this sweep.
     Met,
 }
 
-/// Answers an invocation: a batch of the queue's messages, of which those that failed are named for another delivery,
-/// or any other event, upon which every shard is swept.
+/// Handles an invocation. For a batch of queue messages, returns the failed ones for redelivery. Any other event sweeps
+/// all shards.
 ///
 /// # Errors
-/// [`StoreError`] if DynamoDB does not answer, unless a message can be named instead.
+/// [`StoreError`] if DynamoDB does not respond and no failed message can be named instead.
 pub async fn handle(app: &App, event: &Value, time_left: Duration) -> Result<Value, StoreError> {
     measured(answer(app, event, time_left)).await
 }
@@ -88,7 +88,7 @@ async fn answer(app: &App, event: &Value, time_left: Duration) -> Result<Value, 
         let shard = record.get("body").and_then(Value::as_str).and_then(shard_of);
         let swept = match shard {
             Some(shard) => sweep_shards(app, &[shard], stop_at).await,
-            None => Err(StoreError::Damaged("a message that names no shard".to_owned())),
+            None => Err(StoreError::Damaged("a message without a shard number".to_owned())),
         };
         if let Err(error) = swept {
             tracing::error!(error = error_chain(&error), "a shard was not swept");
@@ -107,8 +107,8 @@ pub async fn sweep(app: &App, stop_at: Instant) -> Result<Report, StoreError> {
     measured(sweep_shards(app, &shards, stop_at)).await
 }
 
-/// Takes every step that is due in some shards, until `stop_at`. What DynamoDB did not answer for is looked at again as
-/// long as that gets anything done: when capacity is short, a pass takes what there is of it.
+/// Takes every due step in some shards, until `stop_at`. Deployments that DynamoDB did not respond for are retried as
+/// long as passes make progress: when capacity is short, each pass uses the capacity there is.
 ///
 /// # Errors
 /// [`StoreError`] if the due index cannot be read.
@@ -129,7 +129,7 @@ pub async fn sweep_shards(app: &App, shards: &[u8], stop_at: Instant) -> Result<
         report.steps += again.steps;
         report.behind += again.behind;
         report.postponed += again.postponed;
-        // A pass that the time limit cut short has not asked for all of them again.
+        // A pass that the time limit cut short did not retry all of them.
         if !again.unfinished {
             report.unanswered = again.unanswered;
         }
@@ -144,22 +144,23 @@ pub async fn sweep_shards(app: &App, shards: &[u8], stop_at: Instant) -> Result<
     failure.map_or(Ok(report), Err)
 }
 
-/// One sweep: what all that is worked on in it has in common.
+/// The shared state of one sweep.
 struct Sweep<'a> {
     app: &'a App,
-    /// The moment that it looks at.
+    /// The time that steps are decided at.
     now: Timestamp,
     stop_at: Instant,
-    /// The dunning policies that were read.
+    /// The dunning policies read so far.
     policies: Policies,
-    /// What is worked on, and what was still due after a step: its entry has moved, perhaps to a page that is yet to come.
+    /// Deployments in progress, and those still due after a step: their entries have moved, perhaps to a page that is
+    /// read later.
     met: Mutex<HashSet<DeploymentId>>,
     unfinished: AtomicBool,
 }
 
 impl Sweep<'_> {
-    /// Works once on all that some shards have due, as one: neither the end of a page nor that of a shard has anybody
-    /// wait.
+    /// Processes all due deployments of some shards once, as one stream, so that the end of a page or shard does not
+    /// stall the workers.
     async fn pass(&self, shards: &[u8]) -> (Report, Option<StoreError>) {
         let mut report = Report::default();
         let mut failure = None;
@@ -175,7 +176,7 @@ impl Sweep<'_> {
                 Ok(Worked::Postponed) => report.postponed += 1,
                 Ok(Worked::Unanswered) => report.unanswered += 1,
                 Ok(Worked::Met) => report.due -= 1,
-                // Nothing more comes, but what was begun is brought to its end.
+                // Reading has ended; work in progress still completes.
                 Err(error) => failure = Some(error),
             }
         }
@@ -183,7 +184,7 @@ impl Sweep<'_> {
         (report, failure)
     }
 
-    /// What is due in some shards, page by page, until the time is up.
+    /// Reads the due deployments of some shards page by page, until the time limit.
     fn rows(&self, shards: &[u8]) -> impl Stream<Item = Result<DueRow, StoreError>> {
         let mut shards = shards.iter().copied();
         let first = shards.next().map(|shard| (shard, None));
@@ -204,7 +205,7 @@ impl Sweep<'_> {
         .try_flatten()
     }
 
-    /// Works on one deployment so that nothing it does, not even a panic, touches another.
+    /// Processes one deployment in isolation: a failure or panic does not affect the others.
     async fn work_on(&self, row: DueRow) -> Worked {
         if !locked(&self.met).insert(row.id) {
             return Worked::Met;
@@ -238,7 +239,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Whatever step was meant, it is still due: the next pass comes back to it.
+    /// Records that the store did not respond. The deployment stays due, and the next pass retries it.
     fn unanswered(&self, id: DeploymentId) -> Worked {
         locked(&self.met).remove(&id);
         Worked::Unanswered
@@ -246,12 +247,12 @@ impl Sweep<'_> {
 
     async fn catch_up(&self, row: &DueRow) -> Result<Worked, StoreError> {
         let Some(aggregate) = self.app.store.load(&Scope::All, row.id).await? else {
-            return Err(StoreError::Damaged(format!("{} is due, but is not there", row.id)));
+            return Err(StoreError::Damaged(format!("{} is in the due index but does not exist", row.id)));
         };
         let caught_up = catch_up(self.app, &self.policies, aggregate, self.now, Steps::Committed).await;
         let CaughtUp { aggregate, steps, outcome } = caught_up;
         if steps < 2 && due_action(&aggregate, self.now).is_none() {
-            // Its entry has not moved to where it would be met again.
+            // Its entry has not moved, so this sweep does not meet it again.
             locked(&self.met).remove(&row.id);
         }
         let behind = match outcome {

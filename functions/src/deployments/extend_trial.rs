@@ -1,4 +1,4 @@
-//! `POST /deployments/{id}/trial`: lets a trial that is running end later or earlier. For `platform_admin`.
+//! `POST /deployments/{id}/trial`: moves the end of a running trial. For `platform_admin`.
 
 use arcadia_api::{deployment_view, subscription_view};
 use arcadia_domain::Command;

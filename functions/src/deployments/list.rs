@@ -1,4 +1,4 @@
-//! `GET /deployments`: lists deployments, newest first; those of a plan by its version, newest first.
+//! `GET /deployments`: lists deployments, newest first; with a plan code, by plan version and then newest first.
 
 use arcadia_api::deployment_row_view;
 use arcadia_domain::{DeploymentRow, ShortCode};
@@ -13,9 +13,9 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let plan_code: Option<ShortCode> = call.parsed_parameter("plan_code")?;
     let plan_version = call.number("plan_version")?;
     if plan_version.is_some() && plan_code.is_none() {
-        return Err(Error::malformed("plan_code_required", "the parameter plan_version needs plan_code"));
+        return Err(Error::malformed("plan_code_required", "the parameter plan_version requires plan_code"));
     }
-    // No plan has a version beyond what fits.
+    // A version beyond `u32` matches no plan, and neither does `u32::MAX`.
     let plan_version = plan_version.map(|version| u32::try_from(version).unwrap_or(u32::MAX));
     let with_amounts = match call.parameter("include") {
         None => false,

@@ -1,4 +1,4 @@
-//! `GET /deployments/{id}`: shows a deployment with its latest events and the moves that the caller can make.
+//! `GET /deployments/{id}`: shows a deployment with its latest events and the transitions that the caller can make.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,7 +15,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let found = app.store.load_with_events(&call.principal.scope, id, DEFAULT_LIMIT).await?;
     let (aggregate, events) = found.ok_or(Error::NotFound)?;
     let deployment = &aggregate.deployment;
-    // Records that contradict each other make the domain panic, and such a deployment has to be shown, too.
+    // The domain panics on inconsistent records; such a deployment must still be shown.
     let ahead = catch_unwind(AssertUnwindSafe(|| next_invoices(&aggregate)));
     let next_invoices = ahead.ok().and_then(Result::ok).flatten().map(NextInvoiceView::all).unwrap_or_default();
     let body = json!({

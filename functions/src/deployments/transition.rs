@@ -1,4 +1,4 @@
-//! `POST /deployments/{id}/transition`: moves a deployment to another state, or tells what would happen.
+//! `POST /deployments/{id}/transition`: moves a deployment to another state, also as a dry run.
 
 use arcadia_api::deployment_view;
 use arcadia_domain::{Command, Transition};

@@ -1,4 +1,4 @@
-//! `PATCH /deployments/{id}`: changes a deployment's own fields. What is left out stays; null clears.
+//! `PATCH /deployments/{id}`: changes a deployment's own fields. Omitted fields stay unchanged; null clears a field.
 
 use arcadia_domain::{Command, UpdateDeployment};
 

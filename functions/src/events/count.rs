@@ -1,19 +1,19 @@
-//! `count_figures`: reads the table's stream and adds up what each commit says that it changes of the figures of the business.
+//! `count_figures`: reads the table's stream and adds each commit's changes to the figures of the business.
 
 use arcadia_store::{Difference, StoreError, error_chain, stream};
 use serde_json::{Value, json};
 
 use crate::runtime::App;
 
-/// How many differences one transaction adds: what Lambda hands over at most.
+/// Maximum number of differences added in one transaction: the largest batch that Lambda delivers.
 const BATCH: usize = 1_000;
 
-/// Adds up the records of an event of the stream, which come in the order of one of its shards. When it fails, Lambda sends all
-/// of them again, and those that were added are known. A record that cannot be read is told in the log and left out: it must
-/// not hold up all that come after it.
+/// Adds up the records of a stream event, which arrive in the order of their stream shard. After a failure Lambda
+/// redelivers all of them, and records already added are recognised. An unreadable record is logged and skipped, so
+/// that it does not block the records after it.
 ///
 /// # Errors
-/// [`StoreError`] if DynamoDB does not take it.
+/// [`StoreError`] if the figures cannot be written.
 pub async fn count(app: &App, event: &Value) -> Result<Value, StoreError> {
     let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut differences: Vec<Difference> = Vec::new();

@@ -1,4 +1,4 @@
-//! Events: list; `publish` tells them to the world, and `count` adds up what they change of the figures.
+//! Events: `list` shows them, `publish` puts them on the event bus, `count` adds their changes to the figures.
 
 pub mod count;
 pub(crate) mod list;

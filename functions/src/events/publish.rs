@@ -1,5 +1,5 @@
-//! `publish_events`: turns records of the table's stream into CloudEvents, for the pipe that puts them on the event bus.
-//! What the pipe lets pass is told by `template.yaml`.
+//! `publish_events`: turns records of the table's stream into CloudEvents, for the pipe that puts them on the event
+//! bus. `template.yaml` defines the pipe's filter.
 
 use arcadia_domain::{DeploymentId, Event, TenantId, Timestamp};
 use arcadia_store::items::EventRecord;
@@ -9,18 +9,18 @@ use serde_json::Value;
 
 use crate::runtime::App;
 
-/// Who says that it happened, as CloudEvents and EventBridge both have it.
+/// The `source` of CloudEvents and EventBridge events.
 pub const SOURCE: &str = "cloud.arcadia";
-/// What an event's own type follows, to make the CloudEvent's.
+/// Prefix of the CloudEvent's `type`; the event's own type follows.
 pub const TYPE_PREFIX: &str = "cloud.arcadia.deployment.";
-/// The name of the schema that `data` is of, docs/event-schema.json. What would break a reader makes it another one.
+/// Name of the schema of `data`, docs/event-schema.json. An incompatible change gets a new name.
 pub const SCHEMA: &str = "urn:arcadia:event:1";
 
 /// An event in the structured form of CloudEvents 1.0, with the extensions `sequence` and `tenantid`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CloudEvent {
     specversion: &'static str,
-    /// The deployment's id and the event's place in its history: the same however often the event is delivered.
+    /// The deployment's id and the event's sequence. It is the same for every delivery of an event.
     id: String,
     source: &'static str,
     #[serde(rename = "type")]
@@ -29,14 +29,14 @@ pub struct CloudEvent {
     time: Timestamp,
     dataschema: &'static str,
     datacontenttype: &'static str,
-    /// The place in the deployment's history, in ten digits so that it sorts as text.
+    /// The event's sequence, padded to ten digits so that it sorts as text.
     sequence: String,
-    /// Whose deployment it is.
+    /// The deployment's tenant.
     tenantid: TenantId,
     data: Data,
 }
 
-/// The event as the API shows it, and what it happened to.
+/// The event in the API's form, and its deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Data {
     deployment_id: DeploymentId,
@@ -45,35 +45,35 @@ struct Data {
     event: Event,
 }
 
-/// Why records were not published. None of the batch is then, so that the pipe takes it apart and tries again.
+/// Error of publishing. It fails the whole batch, so that the pipe splits the batch and retries.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The pipe hands over something else.
-    #[error("the input is no list of records")]
+    /// The pipe sent something other than a list.
+    #[error("the input is not a list of records")]
     NoList,
-    /// A record holds no event that can be read.
+    /// A record contains no readable event.
     #[error("the record {sequence_number} of {key} cannot be published: {reason}")]
     Record {
-        /// Its place in the stream.
+        /// The record's sequence number in the stream.
         sequence_number: String,
-        /// The key of its item.
+        /// The item's key.
         key: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: StoreError,
-        /// Its deployment and when it was written, if that can be read.
+        /// Its deployment and the time of the write, if readable.
         of: Option<(DeploymentId, Timestamp)>,
     },
 }
 
-/// Turns a batch of records into as many CloudEvents, in the same order.
+/// Converts a batch of records into CloudEvents, one per record and in the same order.
 ///
 /// # Errors
-/// [`PublishError`] with the first record that cannot be read.
+/// [`PublishError`] for the first unreadable record.
 pub fn publish(records: &Value) -> Result<Vec<CloudEvent>, PublishError> {
     records.as_array().ok_or(PublishError::NoList)?.iter().map(to_cloud_event).collect()
 }
 
-/// The same for the pipe. What cannot be published leaves a trace in the table, since the pipe keeps none that can be read.
+/// [`publish`] for the pipe. A failure leaves a trace in the table, because the pipe keeps no readable reason.
 ///
 /// # Errors
 /// As [`publish`].
@@ -88,10 +88,10 @@ pub async fn handle(app: &App, records: &Value) -> Result<Vec<CloudEvent>, Publi
     published
 }
 
-/// The deployment of a record, and when the stream says that it was written.
+/// Returns a record's deployment and the time of the write according to the stream.
 fn written(record: &Value) -> Option<(DeploymentId, Timestamp)> {
     let id = keys::deployment_id(record.pointer("/dynamodb/Keys/PK/S")?.as_str()?)?;
-    // A number of seconds; some senders write it with decimals.
+    // A number of seconds; some senders use decimals.
     let seconds = record.pointer("/dynamodb/ApproximateCreationDateTime")?.to_string();
     let seconds = seconds.split('.').next()?.parse().ok()?;
     Some((id, Timestamp::from_timestamp(seconds, 0)?))

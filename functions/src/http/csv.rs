@@ -1,4 +1,4 @@
-//! Lists as comma-separated values, for spreadsheets.
+//! Lists as comma-separated values.
 
 use arcadia_domain::{Invoice, InvoiceRow, Timestamp};
 use csv::{Terminator, WriterBuilder};
@@ -27,10 +27,11 @@ const INVOICE_COLUMNS: [&str; 18] = [
     "billed_to",
 ];
 
-/// A page of invoices, one a line, if the caller asks for it: RFC 4180. Amounts are in minor units, times in UTC.
+/// Renders a page of invoices as CSV (RFC 4180), one invoice per line, if the caller accepts CSV. Amounts are in minor
+/// units, times in UTC.
 ///
 /// # Errors
-/// [`Error`] if it cannot be written.
+/// [`Error`] if the page cannot be written.
 pub fn invoices_as_csv(call: &Call, rows: &[InvoiceRow], next_cursor: Option<&str>) -> Result<Option<Csv>, Error> {
     if !call.wants_csv() {
         return Ok(None);
@@ -91,10 +92,12 @@ fn table<const N: usize>(columns: [&str; N], records: impl Iterator<Item = [Stri
         records.try_for_each(|record| writer.write_record(record))
     });
     let bytes = written.ok().and_then(|()| writer.into_inner().ok());
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| Error::Internal("a page as CSV".to_owned()))
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| Error::Internal("a page could not be written as CSV".to_owned()))
 }
 
-/// A text that others chose, as no spreadsheet takes it for a formula.
+/// Escapes text chosen by users, so that spreadsheets do not read it as a formula.
 fn text(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }

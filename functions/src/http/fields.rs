@@ -1,4 +1,4 @@
-//! Reading the fields of a JSON body: every mistake is found and named at once, and nothing unknown gets through.
+//! Reads the fields of a JSON body. All errors are reported together, and unknown fields are rejected.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,17 +12,17 @@ use serde_json::{Map, Value};
 use crate::Error;
 use crate::error::FieldError;
 
-/// The longest body that is read, in bytes.
+/// Maximum length of a body, in bytes.
 pub const MAX_BODY_LEN: usize = 64 * 1024;
 
-/// The fields of a body that have not been read yet, and what was wrong with those that have.
+/// The fields of a body that are not read yet, and the errors so far.
 #[derive(Debug)]
 pub struct Fields {
     unread: Map<String, Value>,
     errors: Vec<FieldError>,
 }
 
-/// Stands for a required field that could not be read; [`Fields::finish`] has said why.
+/// A required field that could not be read. [`Fields::finish`] reports why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unread;
 
@@ -33,26 +33,26 @@ impl From<Unread> for Error {
 }
 
 impl Fields {
-    /// Takes the text of a body.
+    /// Parses a body.
     ///
     /// # Errors
-    /// [`Error::Malformed`] unless it is one JSON object without repeated fields.
+    /// [`Error::Malformed`] if the body is not a JSON object or repeats a field.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let UniqueMap(unread) = serde_json::from_slice(text)
             .map_err(|error| Error::malformed("malformed_json", format!("the body is not a JSON object: {error}")))?;
         Ok(Self { unread, errors: Vec::new() })
     }
 
-    /// Whether a field is there and not null.
+    /// Whether a field is present and not null.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.unread.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Reads a field that must be there.
+    /// Reads a required field.
     ///
     /// # Errors
-    /// [`Unread`] if it is not, or not of its form; [`Fields::finish`] then fails and says why.
+    /// [`Unread`] if it is missing or invalid; [`Fields::finish`] then fails and reports why.
     pub fn required<T>(
         &mut self,
         name: &'static str,
@@ -65,12 +65,12 @@ impl Fields {
         self.settable(name, read).ok_or(Unread)
     }
 
-    /// Reads a field that may be left out or null.
+    /// Reads a field that may be omitted or null.
     pub fn optional<T>(&mut self, name: &'static str, read: impl Fn(&Value) -> Result<T, InvalidValue>) -> Option<T> {
         self.nullable(name, read).flatten()
     }
 
-    /// Reads a field for which being left out and being null are not the same.
+    /// Reads a field for which omitted and null have different meanings.
     pub fn nullable<T>(
         &mut self,
         name: &'static str,
@@ -88,7 +88,7 @@ impl Fields {
         }
     }
 
-    /// Reads a field that may be left out but not be null.
+    /// Reads a field that may be omitted but not null.
     pub fn settable<T>(&mut self, name: &'static str, read: impl Fn(&Value) -> Result<T, InvalidValue>) -> Option<T> {
         let field = self.nullable(name, read);
         if matches!(field, Some(None)) {
@@ -97,10 +97,11 @@ impl Fields {
         field.flatten()
     }
 
-    /// Ends the reading.
+    /// Finishes reading.
     ///
     /// # Errors
-    /// [`Error::UnknownFields`] if fields are left over; else [`Error::InvalidFields`] if one could not be read.
+    /// [`Error::UnknownFields`] if fields are left over; otherwise [`Error::InvalidFields`] if a field could not be
+    /// read.
     pub fn finish(self) -> Result<(), Error> {
         if !self.unread.is_empty() {
             let unknown = self.unread.keys().map(|name| FieldError {
@@ -113,7 +114,7 @@ impl Fields {
         if self.errors.is_empty() { Ok(()) } else { Err(Error::InvalidFields(self.errors)) }
     }
 
-    /// Notes that a field is missing, where only the rest of the request tells that it is required.
+    /// Records that a field is missing, where the rest of the request makes it required.
     pub fn miss(&mut self, name: &'static str) {
         self.fail(name, REQUIRED);
     }
@@ -126,10 +127,10 @@ impl Fields {
 const REQUIRED: InvalidValue = InvalidValue { code: "required", detail: "is required" };
 const NOT_NULL: InvalidValue = InvalidValue { code: "not_null", detail: "must not be null" };
 
-/// Reads a string into any of the domain's text values.
+/// Reads a string as one of the domain's text types.
 ///
 /// # Errors
-/// [`InvalidValue`] if it is no string, or not of the value's form.
+/// [`InvalidValue`] if it is not a string or does not have the type's form.
 pub fn text<T: FromStr<Err = InvalidValue>>(value: &Value) -> Result<T, InvalidValue> {
     value.as_str().ok_or(InvalidValue { code: "not_a_string", detail: "must be a string" })?.parse()
 }
@@ -137,15 +138,15 @@ pub fn text<T: FromStr<Err = InvalidValue>>(value: &Value) -> Result<T, InvalidV
 /// Reads a boolean.
 ///
 /// # Errors
-/// [`InvalidValue`] if it is none.
+/// [`InvalidValue`] if it is not a boolean.
 pub fn boolean(value: &Value) -> Result<bool, InvalidValue> {
     value.as_bool().ok_or(InvalidValue { code: "not_a_boolean", detail: "must be true or false" })
 }
 
-/// Reads a whole number from `min` to `max`. A fraction is none, not even `1.0`.
+/// Reads a whole number from `min` to `max`. `1.0` is not a whole number.
 ///
 /// # Errors
-/// [`InvalidValue`] if it is no whole number, or out of range.
+/// [`InvalidValue`] if it is not a whole number, or out of range.
 pub fn integer<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Result<T, InvalidValue> {
     move |value| {
         const NOT_WHOLE: InvalidValue = InvalidValue { code: "not_an_integer", detail: "must be a whole number" };
@@ -158,10 +159,10 @@ pub fn integer<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Result
     }
 }
 
-/// Whole numbers from `min` to `max` by interval, as `{"year": 7500}`.
+/// Reads an object of whole numbers from `min` to `max` by interval, such as `{"year": 7500}`.
 ///
 /// # Errors
-/// [`InvalidValue`] if the value is not an object, or one of its members is not an interval with such a number.
+/// [`InvalidValue`] if the value is not an object, or has a member that is not an interval with such a number.
 pub fn integers_by(min: i64, max: i64) -> impl Fn(&Value) -> Result<BTreeMap<Interval, i64>, InvalidValue> {
     move |value| {
         let members = value.as_object().ok_or(InvalidValue { code: "not_an_object", detail: "must be an object" })?;
@@ -173,10 +174,10 @@ pub fn integers_by(min: i64, max: i64) -> impl Fn(&Value) -> Result<BTreeMap<Int
     }
 }
 
-/// Reads a list, each element by `read`.
+/// Reads a list, each element with `read`.
 ///
 /// # Errors
-/// [`InvalidValue`] if it is no list, or for the first element that cannot be read.
+/// [`InvalidValue`] if it is not a list, or for the first invalid element.
 pub fn list<T>(read: impl Fn(&Value) -> Result<T, InvalidValue>) -> impl Fn(&Value) -> Result<Vec<T>, InvalidValue> {
     move |value| {
         let elements = value.as_array().ok_or(InvalidValue { code: "not_a_list", detail: "must be a list" })?;
@@ -184,15 +185,15 @@ pub fn list<T>(read: impl Fn(&Value) -> Result<T, InvalidValue>) -> impl Fn(&Val
     }
 }
 
-/// Reads an RFC 3339 time; what it has beyond milliseconds is cut off.
+/// Reads an RFC 3339 time, truncated to milliseconds.
 ///
 /// # Errors
-/// [`InvalidValue`] if it is none, or not of the years 1970 to 9999.
+/// [`InvalidValue`] if it is not an RFC 3339 time, or not in the years 1970 to 9999.
 pub fn timestamp(value: &Value) -> Result<Timestamp, InvalidValue> {
     const MILLISECONDS: u16 = 3;
     let invalid = InvalidValue {
         code: "invalid_timestamp",
-        detail: "must be an RFC 3339 time of the years 1970 to 9999, such as 2027-01-31T00:00:00Z",
+        detail: "must be an RFC 3339 time in the years 1970 to 9999, such as 2027-01-31T00:00:00Z",
     };
     let text = value.as_str().ok_or_else(|| invalid.clone())?;
     let at = DateTime::parse_from_rfc3339(text).map_err(|_| invalid.clone())?.with_timezone(&Utc);
@@ -203,7 +204,7 @@ fn pointer(name: &str) -> String {
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// A JSON object in which no field stands twice, since readers disagree about which one counts.
+/// A JSON object without repeated fields, because parsers disagree about which value of a repeated field counts.
 struct UniqueMap(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for UniqueMap {
@@ -221,7 +222,7 @@ impl<'de> Deserialize<'de> for UniqueMap {
                 let mut map = Map::new();
                 while let Some((name, value)) = access.next_entry::<String, Value>()? {
                     if map.contains_key(&name) {
-                        return Err(serde::de::Error::custom(format_args!("the field {name:?} stands twice")));
+                        return Err(serde::de::Error::custom(format_args!("the field {name:?} is repeated")));
                     }
                     map.insert(name, value);
                 }

@@ -1,5 +1,5 @@
-//! The `Idempotency-Key` header: a request that is sent again under the same key is carried out once and answered the
-//! same. Where the records are and how long they count is in [`arcadia_store`].
+//! The `Idempotency-Key` header: a request repeated under the same key is carried out once and gets the same response.
+//! [`arcadia_store`] defines the stored records and their lifetime.
 
 use std::borrow::Cow;
 
@@ -15,22 +15,21 @@ use super::fields::MAX_BODY_LEN;
 use crate::Error;
 use crate::auth::Principal;
 
-/// The header.
 const HEADER: &str = "idempotency-key";
 
-/// The longest key, in characters.
+/// Maximum length of a key, in characters.
 pub const MAX_KEY_LEN: usize = 255;
 
-/// A request's idempotency key, with what tells its caller and its content from all others.
+/// A request's idempotency key, with digests that identify the caller and the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// A digest of the caller's role, tenant and subject, and the key.
+    /// Digest of the caller's role, tenant and subject, and of the key.
     pub id: String,
     fingerprint: String,
 }
 
-/// A body without what means nothing in JSON: blanks between its tokens, and the order of its members. What is no JSON is
-/// refused anyway, and what is too long to be read stays as it is.
+/// A canonical form of a JSON body: without whitespace between tokens and with sorted members. Invalid JSON and bodies
+/// over the maximum length are returned unchanged; such requests are rejected elsewhere.
 fn canonical(body: &[u8]) -> Cow<'_, [u8]> {
     if body.len() > MAX_BODY_LEN {
         return body.into();
@@ -42,11 +41,11 @@ fn canonical(body: &[u8]) -> Cow<'_, [u8]> {
 }
 
 impl IdempotencyKey {
-    /// Reads the key of a POST; other methods can be repeated as they are.
+    /// Reads the key of a POST. Other methods can be repeated safely and have no key.
     ///
     /// # Errors
-    /// [`Error::Malformed`] unless it is one key of 1 to [`MAX_KEY_LEN`] printable ASCII characters other than a comma: with
-    /// one, API Gateway joins the values of headers that were sent twice.
+    /// [`Error::Malformed`] unless there is exactly one key of 1 to [`MAX_KEY_LEN`] printable ASCII characters without
+    /// a comma. A comma would be ambiguous: API Gateway joins repeated headers with commas.
     pub fn from_request(request: &Request, principal: &Principal, body: &[u8]) -> Result<Option<Self>, Error> {
         if request.method() != Method::POST {
             return Ok(None);
@@ -70,7 +69,7 @@ impl IdempotencyKey {
         Ok(Some(Self { id, fingerprint }))
     }
 
-    /// What is to be stored together with what the request does.
+    /// The record to be stored in the request's transaction.
     #[must_use]
     pub fn record(&self, answer: &Answer, now: Timestamp) -> IdempotencyRecord {
         let Answer { status, body, version, location, replayed: _, csv: _ } = answer;
@@ -85,10 +84,10 @@ impl IdempotencyKey {
         }
     }
 
-    /// The answer of the request that had this key first.
+    /// The stored response of the first request with this key.
     ///
     /// # Errors
-    /// [`Error::KeyReused`] if that was another request; [`StoreError::Damaged`] if the record is.
+    /// [`Error::KeyReused`] if that was another request; [`StoreError::Damaged`] if the record is damaged.
     pub fn replay(&self, record: IdempotencyRecord) -> Result<Answer, Error> {
         let IdempotencyRecord { id, fingerprint, status, body, version, location, expires_at: _ } = record;
         if fingerprint != self.fingerprint {
@@ -101,7 +100,7 @@ impl IdempotencyKey {
     }
 }
 
-/// A digest of parts, each with its length, so that no two lists of parts have the same.
+/// Digest of a list of parts. Each part is hashed with its length, so that different lists have different digests.
 fn digest(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {

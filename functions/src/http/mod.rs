@@ -1,4 +1,4 @@
-//! The wire: how a request is read, how an answer and a problem are written. The shapes themselves are in `arcadia-api`.
+//! HTTP: reads requests, writes responses and problems. The bodies' types are in `arcadia-api`.
 
 mod csv;
 pub mod fields;

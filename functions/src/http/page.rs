@@ -11,26 +11,26 @@ use sha2::{Digest as _, Sha256};
 use super::Call;
 use crate::Error;
 
-/// How much of a digest tells one list from another.
+/// Number of bytes of a digest that identify a list.
 const LIST_BYTES: usize = 6;
 
-/// What part of a list is asked for.
+/// The requested part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest<P> {
-    /// At most so many records.
+    /// Maximum number of records.
     pub limit: usize,
-    /// Only records that follow this one in the list.
+    /// The position in the list after which the page begins.
     pub position: Option<P>,
-    /// Which list it is, in a digest: a cursor of another one is none of this.
+    /// A digest that identifies the list. A cursor of another list is rejected.
     list: String,
 }
 
-/// Which end of a list comes first.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The oldest.
+    /// Oldest first.
     Ascending,
-    /// The newest.
+    /// Newest first.
     Descending,
 }
 
@@ -50,7 +50,7 @@ impl<P: FromStr + ToString> PageRequest<P> {
     /// Reads `limit` and `cursor` from the query.
     ///
     /// # Errors
-    /// [`Error::Malformed`] if either is not of its form.
+    /// [`Error::Malformed`] if either is invalid.
     pub fn from_call(call: &Call) -> Result<Self, Error> {
         let limit = match call.parameter("limit") {
             None => DEFAULT_LIMIT,
@@ -70,20 +70,20 @@ impl<P: FromStr + ToString> PageRequest<P> {
             Some(text) => Some(decode(&list, text).ok_or_else(|| {
                 Error::malformed(
                     "invalid_cursor",
-                    "the parameter cursor must be a next_cursor from an answer to the same list with the same filters",
+                    "the parameter cursor must be the next_cursor of the same list with the same filters",
                 )
             })?),
         };
         Ok(Self { limit, position, list })
     }
 
-    /// Wraps where the rest of this list begins for the caller, so that nobody builds on what is inside.
+    /// Encodes the position of the next page as an opaque cursor, so that callers do not depend on its content.
     pub fn cursor(&self, next: Option<P>) -> Option<String> {
         next.map(|position| encode(&self.list, &position))
     }
 }
 
-/// A digest of the path and of all parameters of the query but those of the page.
+/// Digest of the path and of all query parameters except those of the page.
 fn list_of(call: &Call) -> String {
     let mut hasher = Sha256::new();
     hasher.update(call.address());
@@ -91,7 +91,7 @@ fn list_of(call: &Call) -> String {
         call.parameters().iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor")).collect();
     filters.sort_unstable();
     for (name, value) in filters {
-        // Neither a name nor what parses as a value contains this.
+        // Neither a name nor a valid value contains NUL.
         hasher.update(format!("\0{name}\0{value}"));
     }
     URL_SAFE_NO_PAD.encode(&hasher.finalize()[..LIST_BYTES])

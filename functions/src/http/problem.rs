@@ -1,4 +1,4 @@
-//! Problems: the one place that says what a caller is told when something went wrong (RFC 9457).
+//! Problems: the only place that maps errors to responses (RFC 9457).
 
 use arcadia_domain::lifecycle::Barrier;
 use arcadia_domain::{Rejection, State};
@@ -10,33 +10,33 @@ use super::MAX_BODY_LEN;
 use crate::Error;
 use crate::error::FieldError;
 
-/// When a caller who found DynamoDB short should come back, in seconds.
+/// `Retry-After` when DynamoDB is short of capacity, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
-/// A problem, ready to be sent.
+/// A problem response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
-    /// The status.
+    /// The HTTP status.
     pub status: StatusCode,
     /// The stable code.
     pub code: &'static str,
     /// A sentence for the caller.
     pub detail: String,
-    /// What else the body says.
+    /// Additional members of the body.
     pub members: Map<String, Value>,
-    /// When to come back, in seconds.
+    /// `Retry-After`, in seconds.
     pub retry_after_s: Option<u32>,
-    /// The version that a record is in which `If-Match` does not name, for `ETag`.
+    /// The record's current version after a failed `If-Match`, for `ETag`.
     pub current_version: Option<u64>,
 }
 
 impl Problem {
-    /// A problem with nothing to add.
+    /// A problem without additional members.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), members: Map::new(), retry_after_s: None, current_version: None }
     }
 
-    /// The body.
+    /// The response body.
     #[must_use]
     pub fn body(&self) -> Value {
         let mut body = json!({
@@ -62,7 +62,7 @@ impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
         match error {
             Error::Unauthenticated => {
-                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "A valid bearer token is required.")
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "The request needs a valid bearer token.")
             }
             Error::Forbidden { code, detail } => Self::new(StatusCode::FORBIDDEN, code, sentence(detail)),
             Error::NotFound => not_found(),
@@ -72,7 +72,7 @@ impl From<&Error> for Problem {
             Error::UnsupportedMediaType => Self::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
-                "The body must be sent as Content-Type: application/json, and without a Content-Encoding.",
+                "Send the body as Content-Type: application/json, without a Content-Encoding.",
             ),
             Error::TooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -84,7 +84,7 @@ impl From<&Error> for Problem {
                 ..Self::new(
                     StatusCode::PRECONDITION_FAILED,
                     "precondition_failed",
-                    "The record is not in a version that If-Match names.",
+                    "If-Match does not match the record's current version. Read the record and decide again.",
                 )
             }
             .with("current_version", current),
@@ -95,18 +95,18 @@ impl From<&Error> for Problem {
                 ..Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "catching_up",
-                    "The deployment is being brought up to date with its billing. Send the request again.",
+                    "The deployment still has due billing steps. Send the request again.",
                 )
             },
             Error::TooManyDeployments => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "too_many_deployments",
-                format!("This adds up a tenant's deployments, up to {MAX_SUMMED_DEPLOYMENTS}; the tenant has more."),
+                format!("The tenant has more than {MAX_SUMMED_DEPLOYMENTS} deployments, the maximum for this request."),
             ),
             Error::TooManyInvoices => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "too_many_invoices",
-                format!("A statement adds up a tenant's invoices, up to {MAX_SUMMED_INVOICES}; the tenant has more."),
+                format!("The tenant has more than {MAX_SUMMED_INVOICES} invoices, the maximum for a statement."),
             ),
             Error::Store(error) => store(error),
             Error::Internal(_) => internal(),
@@ -181,21 +181,23 @@ fn store(error: &StoreError) -> Problem {
         StoreError::VersionConflict => Problem::new(
             StatusCode::CONFLICT,
             "version_conflict",
-            "The deployment was changed by someone else at the same moment. Nothing was done; read it and decide anew.",
+            "Another request changed the deployment at the same time. Nothing was changed; read it and decide again.",
         ),
         StoreError::SlugTaken => {
-            Problem::new(StatusCode::CONFLICT, "slug_taken", "The tenant already has a deployment of this slug.")
+            Problem::new(StatusCode::CONFLICT, "slug_taken", "The tenant already has a deployment with this slug.")
         }
         StoreError::TrialTaken => {
-            Problem::new(StatusCode::CONFLICT, "trial_used", "The tenant has had its trial of the plan.")
+            Problem::new(StatusCode::CONFLICT, "trial_used", "The tenant has already used its trial of the plan.")
         }
-        StoreError::ReferenceTaken => {
-            Problem::new(StatusCode::CONFLICT, "payment_reference_reused", "The reference stands for another payment.")
-        }
+        StoreError::ReferenceTaken => Problem::new(
+            StatusCode::CONFLICT,
+            "payment_reference_reused",
+            "The reference is already used for another payment.",
+        ),
         StoreError::CatalogConflict => Problem::new(
             StatusCode::CONFLICT,
             "version_conflict",
-            "The catalog was changed by someone else at the same moment. Nothing was done; read it and decide anew.",
+            "Another request changed the catalog at the same time. Nothing was changed; read it and decide again.",
         ),
         StoreError::Answered(_) => key_reused(),
         StoreError::KeyInUse => Problem {
@@ -203,7 +205,7 @@ fn store(error: &StoreError) -> Problem {
             ..Problem::new(
                 StatusCode::CONFLICT,
                 "idempotency_key_in_use",
-                "A request with this Idempotency-Key is being carried out. Send it again.",
+                "A request with this Idempotency-Key is in progress. Send the request again later.",
             )
         },
         StoreError::Unavailable(_) => Problem {
@@ -211,7 +213,7 @@ fn store(error: &StoreError) -> Problem {
             ..Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
-                "The service is short of capacity for a moment. Send the request again.",
+                "The service is temporarily short of capacity. Send the request again.",
             )
         },
         StoreError::Damaged(_) | StoreError::Refused(_) | StoreError::Denied(_) => internal(),
@@ -227,19 +229,19 @@ fn key_reused() -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "idempotency_key_reused",
-        "This Idempotency-Key was sent with another request before. Nothing was done; use a new key for a new request.",
+        "This Idempotency-Key was used for another request. Nothing was changed; use a new key for a new request.",
     )
 }
 
 fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such record.")
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "The record does not exist.")
 }
 
 fn internal() -> Problem {
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something is wrong on our side. It has been logged.")
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service failed. The error has been logged.")
 }
 
-/// Makes a sentence of a phrase.
+/// Turns a phrase into a sentence.
 fn sentence(phrase: &str) -> String {
     let mut chars = phrase.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();

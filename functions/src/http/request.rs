@@ -1,4 +1,4 @@
-//! A request as handlers see it.
+//! Requests, as handlers see them.
 
 use std::str::FromStr;
 
@@ -11,22 +11,22 @@ use super::{Fields, IdempotencyKey};
 use crate::Error;
 use crate::auth::Principal;
 
-/// A call by a verified caller.
+/// A request with its verified caller.
 #[derive(Debug)]
 pub struct Call {
-    /// Who is calling.
+    /// The caller.
     pub principal: Principal,
-    /// By what the caller will send it again, if need be.
+    /// The key under which the caller may repeat the request.
     pub idempotency_key: Option<IdempotencyKey>,
     request: Request,
     parameters: Vec<(String, String)>,
 }
 
 impl Call {
-    /// Joins a request with its caller. `parameters` are the names that the route's query may have.
+    /// Combines a request with its caller. `parameters` are the names of the route's query parameters.
     ///
     /// # Errors
-    /// [`Error::Malformed`] if the query has another parameter, or one twice, or if the idempotency key is none.
+    /// [`Error::Malformed`] if the query has an unknown or repeated parameter, or if the idempotency key is invalid.
     pub fn new(principal: Principal, request: Request, parameters: &[&str]) -> Result<Self, Error> {
         let query = request.query_string_parameters();
         let given: Vec<(String, String)> = query.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
@@ -40,29 +40,29 @@ impl Call {
                 return Err(Error::malformed("unknown_parameter", detail));
             }
             if given.iter().skip(index + 1).any(|(other, _)| other == name) {
-                return Err(Error::malformed("repeated_parameter", "a query parameter stands twice"));
+                return Err(Error::malformed("repeated_parameter", "a query parameter is repeated"));
             }
         }
-        // A dry run stores nothing, and is answered anew each time.
+        // A dry run stores nothing, so its response cannot be replayed.
         let is_dry_run = given.iter().any(|(name, value)| name == "dry_run" && value == "true");
         let key = IdempotencyKey::from_request(&request, &principal, bytes(request.body()))?;
         let idempotency_key = key.filter(|_| !is_dry_run);
         Ok(Self { principal, idempotency_key, request, parameters: given })
     }
 
-    /// The parameters of the query.
+    /// All query parameters.
     #[must_use]
     pub fn parameters(&self) -> &[(String, String)] {
         &self.parameters
     }
 
-    /// The path, as it was called.
+    /// The request's path.
     #[must_use]
     pub fn address(&self) -> &str {
         self.request.uri().path()
     }
 
-    /// Whether the caller asks for CSV, at least as much as for JSON: RFC 9110, section 12.5.1.
+    /// Whether the caller prefers CSV to JSON, or accepts both equally (RFC 9110, section 12.5.1).
     #[must_use]
     pub fn wants_csv(&self) -> bool {
         let accept = self.header("accept").unwrap_or_default();
@@ -79,7 +79,7 @@ impl Call {
         csv > 0.0 && csv >= quality("application/json")
     }
 
-    /// The address of the next page of this list, for `Link`.
+    /// The URL of the next page of this list, for `Link`.
     #[must_use]
     pub fn next_address(&self, cursor: &str) -> String {
         let filters = self.parameters.iter().filter(|(name, _)| name != "cursor");
@@ -90,13 +90,13 @@ impl Call {
         format!("{}?{query}", self.address())
     }
 
-    /// A query parameter.
+    /// The value of a query parameter.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// A query parameter of one of the domain's forms.
+    /// A query parameter, parsed as one of the domain's types.
     ///
     /// # Errors
     /// [`Error::Malformed`] with the value's own code.
@@ -108,7 +108,7 @@ impl Call {
         self.parameter(name).map(parse).transpose()
     }
 
-    /// A parameter of the query that is `true` or `false`.
+    /// A boolean query parameter, `true` or `false`.
     ///
     /// # Errors
     /// [`Error::Malformed`] with the code `invalid_boolean`.
@@ -120,7 +120,7 @@ impl Call {
         self.parameter(name).map(parse).transpose()
     }
 
-    /// A parameter of the query that is a whole number.
+    /// A query parameter that is a whole number, 0 or more.
     ///
     /// # Errors
     /// [`Error::Malformed`] with the code `invalid_number`.
@@ -133,7 +133,7 @@ impl Call {
         self.parameter(name).map(parse).transpose()
     }
 
-    /// A parameter of the query that is a time.
+    /// A query parameter that is an RFC 3339 time.
     ///
     /// # Errors
     /// [`Error::Malformed`] with the code `invalid_timestamp`.
@@ -145,7 +145,7 @@ impl Call {
         self.parameter(name).map(parse).transpose()
     }
 
-    /// A part of the path.
+    /// A path parameter, parsed.
     ///
     /// # Errors
     /// [`Error::Malformed`] with the value's own code.
@@ -155,23 +155,24 @@ impl Call {
         text.parse().map_err(|e: InvalidValue| Error::malformed(e.code, format!("the path's {name} {}", e.detail)))
     }
 
-    /// The JSON body, if there is one; else one without fields.
+    /// The fields of the JSON body; empty without a body.
     ///
     /// # Errors
-    /// As [`Call::fields`], if there is one.
+    /// As [`Call::fields`], if there is a body.
     pub fn optional_fields(&self) -> Result<Fields, Error> {
         if self.body().is_empty() { Fields::parse(b"{}") } else { self.fields() }
     }
 
-    /// The JSON body.
+    /// The fields of the JSON body.
     ///
     /// # Errors
-    /// [`Error::UnsupportedMediaType`], [`Error::TooLarge`] or [`Error::Malformed`] if there is none to read.
+    /// [`Error::UnsupportedMediaType`], [`Error::TooLarge`] or [`Error::Malformed`] if the body is missing or
+    /// unreadable.
     pub fn fields(&self) -> Result<Fields, Error> {
         if self.header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
             return Err(Error::UnsupportedMediaType);
         }
-        // Two of them, joined by a comma, are none of these.
+        // Two values joined with a comma match neither.
         let content_type = self.header("content-type").unwrap_or_default();
         let (media_type, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
         let media_type = media_type.trim();
@@ -187,8 +188,8 @@ impl Call {
         Fields::parse(body)
     }
 
-    /// Refuses the call unless the record is in one of the versions that `If-Match` names, if it does. What is not
-    /// there yet is in none.
+    /// Rejects the call if it has an `If-Match` that does not name the record's version. A record that does not exist
+    /// matches no version.
     ///
     /// # Errors
     /// [`Error::PreconditionFailed`], or [`Error::Malformed`] if the header cannot be read.
@@ -196,9 +197,7 @@ impl Call {
         if !self.request.headers().contains_key("if-match") {
             return Ok(());
         }
-        let invalid = || {
-            Error::malformed("invalid_if_match", "If-Match must be * or entity tags as ETag gave them, such as \"3\"")
-        };
+        let invalid = || Error::malformed("invalid_if_match", "If-Match must be * or values of ETag, such as \"3\"");
         let text = self.header("if-match").ok_or_else(invalid)?;
         let text = text.trim();
         let failed = Err(Error::PreconditionFailed { current });
@@ -206,7 +205,7 @@ impl Call {
             return if current.is_some() { Ok(()) } else { failed };
         }
         let mut matches = false;
-        // Quoted tags can contain commas, and list elements can be empty: RFC 9110, sections 5.6.1 and 8.8.3.
+        // Quoted tags can contain commas, and list elements can be empty (RFC 9110, sections 5.6.1 and 8.8.3).
         let mut rest = text;
         loop {
             rest = rest.trim_start_matches([' ', '\t', ',']);
@@ -215,7 +214,7 @@ impl Call {
             }
             let opaque = rest.strip_prefix("W/").unwrap_or(rest);
             let (value, after) = opaque.strip_prefix('"').and_then(|tag| tag.split_once('"')).ok_or_else(invalid)?;
-            // A weak tag never matches: RFC 9110, section 13.1.1.
+            // A weak tag never matches (RFC 9110, section 13.1.1).
             matches |= opaque.len() == rest.len() && current.is_some_and(|current| value == current.to_string());
             rest = after.trim_start();
             if !rest.is_empty() && !rest.starts_with(',') {
@@ -229,8 +228,8 @@ impl Call {
         bytes(self.request.body())
     }
 
-    /// A header's values as one list: API Gateway joins those of a header that was sent twice by a comma, and so does what
-    /// hands them on one by one. Nothing if there is none, or one is not of ASCII.
+    /// A header's values, joined with commas, as API Gateway joins repeated headers. `None` if the header is missing or
+    /// a value is not ASCII.
     fn header(&self, name: &str) -> Option<String> {
         let values = self.request.headers().get_all(name).iter().map(|value| value.to_str().ok());
         values.collect::<Option<Vec<_>>>().filter(|values| !values.is_empty()).map(|values| values.join(","))

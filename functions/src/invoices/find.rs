@@ -1,4 +1,4 @@
-//! `GET /invoices`: invoices across deployments, as JSON or CSV.
+//! `GET /invoices`: lists invoices across deployments, as JSON or CSV.
 
 use arcadia_api::invoice_row_view;
 use arcadia_domain::{DeploymentId, Scope};

@@ -1,4 +1,4 @@
-//! Invoices: find them across deployments; a deployment's: list, show, record a payment, void.
+//! Invoices: find across deployments; of one deployment: list, show, record a payment, void.
 
 pub mod find;
 pub mod list;

@@ -1,5 +1,5 @@
-//! `POST /deployments/{id}/invoices/{number}/payments`: takes note of a payment. The same reference is the same payment,
-//! however often it is reported. For `platform_admin` and `payment_provider`.
+//! `POST /deployments/{id}/invoices/{number}/payments`: records a payment. Repeating it with the same reference has no
+//! further effect. For `platform_admin` and `payment_provider`.
 
 use arcadia_domain::{Command, Payment};
 

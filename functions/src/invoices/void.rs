@@ -1,4 +1,4 @@
-//! `POST /deployments/{id}/invoices/{number}/void`: takes back an invoice that should not have been issued. For
+//! `POST /deployments/{id}/invoices/{number}/void`: voids an invoice that should not have been issued. For
 //! `platform_admin`.
 
 use arcadia_domain::Command;

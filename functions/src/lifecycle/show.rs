@@ -1,4 +1,4 @@
-//! `GET /lifecycle`: the map, and who may make each move.
+//! `GET /lifecycle`: shows the lifecycle map and who may make each transition.
 
 use arcadia_domain::lifecycle::{INITIAL_STATES, Move, Standing};
 use arcadia_domain::{Authority, State};
@@ -25,7 +25,7 @@ fn transition_view(step: &Move) -> Value {
     let at_ease = Standing::default();
     let permitted: Vec<Authority> =
         Authority::ALL.into_iter().filter(|authority| step.permission.permits(*authority, at_ease)).collect();
-    // Those of them whom a deployment that stands otherwise keeps from it.
+    // The authorities that may not make the move while the deployment is in this standing.
     let kept_by = |standing: Standing| -> Vec<Authority> {
         permitted.iter().copied().filter(|authority| !step.permission.permits(*authority, standing)).collect()
     };

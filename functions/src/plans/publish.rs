@@ -1,4 +1,4 @@
-//! `POST /plans/{code}/versions`: publishes a version of a plan, for good. For `platform_admin`.
+//! `POST /plans/{code}/versions`: publishes a plan version, which never changes afterwards. For `platform_admin`.
 
 use arcadia_domain::{CatalogStatus, MAX_PRICE_CENTS, MAX_TRIAL_DAYS, Rejection, ShortCode};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `PUT /plans/{code}`: creates a plan, renames it, retires it or brings it back. For `platform_admin`.
+//! `PUT /plans/{code}`: creates, renames, retires or reactivates a plan. For `platform_admin`.
 
 use arcadia_domain::{Plan, ShortCode};
 use serde_json::json;

@@ -26,7 +26,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         region: region.unwrap_or_else(|| current.aggregate.deployment.region.clone()),
         created_at: now,
         deleted_at: None,
-        // Known when the command is decided on.
+        // Set when the command is decided.
         version: 0,
     };
     let location = format!("/api/v1/deployments/{deployment_id}/resources/{}", resource.id);

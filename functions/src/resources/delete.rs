@@ -1,4 +1,4 @@
-//! `DELETE /deployments/{id}/resources/{resource_id}`: marks a cloud resource as deleted. Doing so twice is no error.
+//! `DELETE /deployments/{id}/resources/{resource_id}`: marks a cloud resource as deleted. Repeating it has no effect.
 //! For `platform_admin` and `data_plane`.
 
 use arcadia_domain::Command;

@@ -1,4 +1,4 @@
-//! `GET /deployments/{id}/resources`: a deployment's cloud resources, deleted ones included, newest first.
+//! `GET /deployments/{id}/resources`: lists a deployment's cloud resources, including deleted ones, newest first.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! `POST /deployments/{id}/subscription/addons`: attaches an add-on at its present price, for good.
+//! `POST /deployments/{id}/subscription/addons`: attaches an add-on. Its current prices and quantity are copied and
+//! stay fixed.
 
 use arcadia_api::{SubscriptionAddonView, subscription_view};
 use arcadia_domain::{Command, Rejection, ShortCode, SubscriptionAddonId};

@@ -1,4 +1,5 @@
-//! `POST /deployments/{id}/subscription/cancellation`: cancels the subscription at the end of its period, or now.
+//! `POST /deployments/{id}/subscription/cancellation`: cancels the subscription at the end of its period or
+//! immediately.
 
 use arcadia_domain::{Command, Effective};
 

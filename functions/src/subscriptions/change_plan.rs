@@ -1,4 +1,4 @@
-//! `POST /deployments/{id}/subscription/change`: changes the plan version, or tells what that would cost.
+//! `POST /deployments/{id}/subscription/change`: changes the plan version, also as a dry run that shows the cost.
 
 use arcadia_api::subscription_view;
 use arcadia_domain::{ChangePlan, Command, Effective, Proration, Rejection, ShortCode, Subscription};

@@ -1,4 +1,4 @@
-//! A deployment's subscription: subscribe, add-ons, change of plan, cancellation.
+//! A deployment's subscription: subscribe, add-ons, plan change, cancellation.
 
 pub mod attach_addon;
 pub mod cancel;

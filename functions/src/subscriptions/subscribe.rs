@@ -55,7 +55,7 @@ fn read(call: &Call) -> Result<Body, Error> {
 fn command(app: &App, body: Body, offer: Offer) -> Result<Subscribe, Rejection> {
     let Body { plan_code, plan_version: _, addons, anchor_mode, trial_ends_at } = body;
     let now = app.clock.now();
-    // Add-ons are kept by id, so sorted ids keep the order of the request.
+    // Add-ons are stored by id, so sorted ids keep the order of the request.
     let mut ids: Vec<SubscriptionAddonId> = addons.iter().map(|_| SubscriptionAddonId::new(app.new_id(now))).collect();
     ids.sort_unstable();
     let addons = addons.into_iter().zip(ids).map(|(code, id)| {

@@ -1,4 +1,4 @@
-//! `DELETE /deployments/{id}/subscription/cancellation`: takes a scheduled cancellation back.
+//! `DELETE /deployments/{id}/subscription/cancellation`: withdraws a scheduled cancellation.
 
 use arcadia_domain::Command;
 

@@ -1,4 +1,4 @@
-//! `DELETE /deployments/{id}/subscription/change`: takes a scheduled change of plan back.
+//! `DELETE /deployments/{id}/subscription/change`: withdraws a scheduled plan change.
 
 use arcadia_domain::Command;
 

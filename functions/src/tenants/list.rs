@@ -1,4 +1,4 @@
-//! `GET /tenants`: lists tenants by their id, each with how many deployments it has and what it owes.
+//! `GET /tenants`: lists tenants by id, each with the number of its deployments and the amounts it owes.
 
 use arcadia_api::TenantView;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -8,7 +8,7 @@ use crate::Error;
 use crate::http::{Answer, Call, PageRequest};
 use crate::runtime::App;
 
-/// How many tenants are added up at a time.
+/// Number of tenants processed concurrently.
 const CONCURRENCY: usize = 16;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {

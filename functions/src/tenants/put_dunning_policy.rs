@@ -1,5 +1,5 @@
-//! `PUT /tenants/{tenant_id}/dunning-policy`: sets a tenant's dunning policy. No deadline that already runs moves. For
-//! `platform_admin`.
+//! `PUT /tenants/{tenant_id}/dunning-policy`: sets a tenant's dunning policy. Deadlines that already run do not move.
+//! For `platform_admin`.
 
 use arcadia_domain::{DunningPolicy, MAX_POLICY_DAYS, Rejection, TenantId};
 use serde_json::json;
@@ -30,7 +30,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         return Err(Rejection::InvalidField {
             field: "suspended_after_days",
             code: "out_of_order",
-            detail: "must lie between past_due_after_days and cancelled_after_days, a day from each at least",
+            detail: "must be greater than past_due_after_days and less than cancelled_after_days",
         }
         .into());
     }

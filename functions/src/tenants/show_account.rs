@@ -1,5 +1,5 @@
-//! `GET /tenants/{tenant_id}/account`: all that a tenant has and owes, from its deployments as they are stored, and the
-//! statement of a month from its invoices.
+//! `GET /tenants/{tenant_id}/account`: shows a tenant's account, from its deployments as they are stored, and the
+//! statement of a month, from its invoices.
 
 use arcadia_api::{AccountView, StatementView};
 use arcadia_domain::{Month, TenantId};

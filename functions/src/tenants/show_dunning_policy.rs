@@ -1,4 +1,4 @@
-//! `GET /tenants/{tenant_id}/dunning-policy`: shows a tenant's dunning policy, or the default that counts without one.
+//! `GET /tenants/{tenant_id}/dunning-policy`: shows a tenant's dunning policy, or the default if none is set.
 
 use arcadia_domain::TenantId;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! From a path to its answer.
+//! Answers requests for the console's paths.
 
 use lambda_http::Body;
 use lambda_http::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -8,29 +8,29 @@ use crate::files::{File, takes_gzip};
 use crate::page::page;
 use crate::sign_in::{Claims, SignIn, SignInError, config_json};
 
-/// Where the console is.
+/// Path of the console.
 pub const PATH: &str = "/console/";
 
-/// The address of the page. It is the only one, since an issuer sends people back to no other than it was told; and it
-/// does not end in a slash, as no route of API Gateway can.
+/// Path of the page. There is only one, because an issuer redirects only to registered URLs. It does not end in a
+/// slash, because API Gateway's routes cannot.
 const INDEX: &str = "/console/index.html";
 
-/// Nothing of another origin is loaded, and no script or style stands in a page. What may be asked comes last, so that
-/// an issuer's origins can follow.
+/// Content security policy: nothing from other origins, no inline scripts or styles. `connect-src` comes last, so that
+/// an issuer's origins can be appended.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
 
-/// The console, as one server serves it.
+/// The console's configuration.
 #[derive(Debug, Clone)]
 pub struct Console {
     /// The content security policy.
     policy: HeaderValue,
-    /// The file `config.json`.
+    /// Content of `config.json`.
     config: String,
 }
 
 impl Console {
-    /// A console without an issuer to sign in at: people bring a token.
+    /// A console without sign-in: users bring a token.
     #[must_use]
     pub fn new(claims: &Claims) -> Self {
         Self { policy: HeaderValue::from_static(POLICY), config: config_json(claims, None).to_string() }
@@ -44,7 +44,7 @@ impl Console {
         Self { policy: HeaderValue::from_static(POLICY), config: config.to_string() }
     }
 
-    /// A console with an issuer to sign in at.
+    /// A console with sign-in at an issuer.
     ///
     /// # Errors
     /// [`SignInError`] if the policy cannot name the issuer's origins.
@@ -54,7 +54,8 @@ impl Console {
         Ok(Self { policy, config: config_json(claims, Some(sign_in)).to_string() })
     }
 
-    /// The answer to a GET of a path, if the console has the path. The answer to a HEAD is the same without its body.
+    /// The response to a GET of a path; `None` if the console does not have the path. A HEAD gets the same response
+    /// without its body.
     #[must_use]
     pub fn find(&self, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
         if ["/", "/console", PATH].contains(&path) {
@@ -89,7 +90,7 @@ impl Console {
     }
 }
 
-/// Browsers keep a fragment, and so a token in it, over a redirect.
+/// Redirects to the page. Browsers keep the fragment, and a token in it, across a redirect.
 fn redirect() -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;

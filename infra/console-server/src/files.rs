@@ -1,30 +1,30 @@
-//! The files of the console, and what a request's headers say about how they are sent.
+//! The console's files, and how a request's headers affect the response.
 
 use lambda_http::http::{HeaderMap, header};
 
 /// A file.
 #[derive(Debug)]
 pub struct File {
-    /// Its path below `/console/`. But for the page's, it begins with the digest of all files.
+    /// Path below `/console/`. It begins with the digest of all files, except for the page.
     pub name: &'static str,
-    /// Its entity tag, from a digest of its content. A weak one: both encodings have the same.
+    /// Entity tag: a digest of the content. It is weak, because both encodings share it.
     pub tag: &'static str,
-    /// Its content.
+    /// The content.
     pub plain: &'static [u8],
-    /// The same in gzip.
+    /// The content compressed with gzip.
     pub gzip: &'static [u8],
 }
 
-/// Every file that is served.
+/// All files.
 pub const FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 impl File {
-    /// The file of a name, if there is one.
+    /// Finds a file by its name.
     pub fn find(name: &str) -> Option<&'static Self> {
         FILES.iter().find(|file| file.name == name)
     }
 
-    /// How long a browser may keep it: for good, if another content would have another address.
+    /// `Cache-Control`: files with a digest in their path are immutable.
     pub fn cache_control(&self) -> &'static str {
         if self.name.contains('/') { "public, max-age=31536000, immutable" } else { "no-cache" }
     }
@@ -38,14 +38,14 @@ impl File {
         }
     }
 
-    /// Whether the requester has this very content: `If-None-Match` compares weakly (RFC 9110, section 13.1.2).
+    /// Whether the client has the current content, by `If-None-Match` with weak comparison (RFC 9110, section 13.1.2).
     pub fn is_known(&self, headers: &HeaderMap) -> bool {
         let opaque = self.tag.trim_start_matches("W/");
         items(headers, &header::IF_NONE_MATCH).any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
     }
 }
 
-/// Whether the requester takes gzip by name, with a weight above zero (RFC 9110, section 12.5.3).
+/// Whether the client accepts gzip by name with a weight above zero (RFC 9110, section 12.5.3).
 pub fn takes_gzip(headers: &HeaderMap) -> bool {
     items(headers, &header::ACCEPT_ENCODING).any(|item| {
         let (coding, weight) = item.split_once(';').unwrap_or((item, ""));
@@ -55,7 +55,7 @@ pub fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The items of a header that is a list.
+/// The items of a list header.
 fn items<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)

@@ -1,4 +1,4 @@
-//! The answers of the function. API Gateway sends it the console's paths, and whatever no other route takes.
+//! The responses of the function. API Gateway sends it the console's paths and all requests that match no other route.
 
 use lambda_http::http::{HeaderValue, Method, Response, StatusCode, header};
 use lambda_http::request::RequestContext;
@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::console::Console;
 
-/// What a path of the console answers to.
+/// Methods of the console's paths.
 const ALLOWED: &str = "GET, HEAD";
 
-/// Answers a request, whatever it is.
+/// Responds to any request.
 #[must_use]
 pub fn answer(console: &Console, request: &Request) -> Response<Body> {
     let found = console.find(request.raw_http_path(), request.headers());
@@ -18,17 +18,17 @@ pub fn answer(console: &Console, request: &Request) -> Response<Body> {
         (Some(response), &Method::GET) => response,
         (Some(response), &Method::HEAD) => response.map(|_| Body::Empty),
         (Some(_), _) => {
-            let detail = format!("This path answers to {ALLOWED} only.");
+            let detail = format!("This path supports only {ALLOWED}.");
             let mut response = problem(request, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &detail);
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
             response
         }
-        (None, _) => problem(request, StatusCode::NOT_FOUND, "not_found", "There is no such route."),
+        (None, _) => problem(request, StatusCode::NOT_FOUND, "not_found", "The route does not exist."),
     }
 }
 
-/// A problem in the form of `arcadia_functions::http::problem`, which brings the SDK of DynamoDB with it; a test holds the
-/// two together.
+/// Builds a problem in the form of `arcadia_functions::http::problem`. That module is not used here because it depends
+/// on the DynamoDB SDK; a test compares the two.
 fn problem(request: &Request, status: StatusCode, code: &str, detail: &str) -> Response<Body> {
     let body = json!({
         "type": format!("urn:arcadia:problem:{code}"),

@@ -1,12 +1,11 @@
 //! Serves the console, the static files of `infra/console`, as a Lambda function and in the local program.
 //!
-//! The files are the same for everyone and hold nothing secret: what they show they ask of the API, with a token of the
-//! person who looks.
+//! The files are the same for every user and contain no secrets: the page calls the API with the user's token.
 //!
 //! # Layout
-//! - `console`: from a path to its answer. `files` has the files, which `build.rs` compresses, `sign_in` what
-//!   `config.json` says.
-//! - `lambda`: the answers of the function, which also answers whatever the API has no route for.
+//! - `console`: responses to the console's paths. `files`: the files, which `build.rs` compresses. `sign_in`: the
+//!   content of `config.json`.
+//! - `lambda`: the responses of the function, including those for paths without a route.
 //! - `page`: the headers of a page's files.
 
 mod console;

@@ -1,4 +1,4 @@
-//! The function `Console`: reads its environment once and serves.
+//! The function `Console`: reads its environment at the start and serves.
 
 use std::convert::Infallible;
 
@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
     lambda_http::run(service_fn(|request: Request| async move { Ok::<_, Infallible>(answer(console, &request)) })).await
 }
 
-/// The console that the parameters of the stack describe. Without a client there is no sign-in.
+/// Builds the console from the stack's parameters. Without a client id there is no sign-in.
 fn console() -> Result<Console, Error> {
     let claims = Claims { role: required("ROLE_CLAIM")?, tenant: required("TENANT_CLAIM")? };
     let Some(client_id) = optional("CONSOLE_CLIENT_ID") else { return Ok(Console::new(&claims)) };

@@ -3,8 +3,8 @@
 use lambda_http::Body;
 use lambda_http::http::{HeaderValue, Response, header};
 
-/// A file of a page, under a content security policy. A browser may keep it, and asks each time whether it is the
-/// newest.
+/// Responds with a file of a page, under a content security policy. Browsers may cache it but must revalidate it each
+/// time.
 #[must_use]
 pub fn page(content_type: &'static str, policy: HeaderValue, body: Body) -> Response<Body> {
     let mut response = Response::new(body);

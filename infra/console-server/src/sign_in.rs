@@ -1,36 +1,36 @@
-//! What `config.json` tells the page: which claims of a token to show, and where to sign in.
+//! Content of `config.json`: the claims to show, and where to sign in.
 
 use serde_json::{Value, json};
 
-/// The claims of a token that the page shows. The API decides by them; the page does not.
+/// Names of the claims that the page shows. Only the API makes decisions by them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// The claim that is the caller's role.
+    /// Claim with the caller's role.
     pub role: String,
-    /// The claim that names the caller's tenant.
+    /// Claim with the caller's tenant.
     pub tenant: String,
 }
 
-/// An OpenID Connect issuer that the page sends people to: the code flow with PKCE.
+/// An OpenID Connect issuer for sign-in with the authorization code flow and PKCE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignIn {
-    /// The issuer; its discovery document is below it.
+    /// URL of the issuer; its discovery document is below it.
     pub issuer: String,
-    /// The client that the console is, a public one.
+    /// Client id of the console, a public client.
     pub client_id: String,
-    /// The scopes to ask for.
+    /// The scopes to request.
     pub scope: String,
-    /// The origin of the token endpoint, if it is not the issuer's.
+    /// Origin of the token endpoint, if it differs from the issuer's.
     pub token_origin: Option<String>,
 }
 
-/// Why people cannot be sent to an issuer.
+/// An issuer URL without a usable origin.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a URL whose origin a content security policy can name")]
+#[error("{0:?} is not a URL with an origin that a content security policy can contain")]
 pub struct SignInError(pub String);
 
 impl SignIn {
-    /// The origins that the page asks: for the discovery document, and for the token.
+    /// The origins that the page calls: for the discovery document and for the token.
     pub(crate) fn origins(&self) -> Result<Vec<&str>, SignInError> {
         let mut origins = vec![origin(&self.issuer)?];
         if let Some(url) = &self.token_origin {
@@ -43,7 +43,7 @@ impl SignIn {
     }
 }
 
-/// The file `config.json`.
+/// Builds `config.json`.
 pub fn config_json(claims: &Claims, sign_in: Option<&SignIn>) -> Value {
     let Claims { role, tenant } = claims;
     json!({
@@ -54,7 +54,7 @@ pub fn config_json(claims: &Claims, sign_in: Option<&SignIn>) -> Value {
     })
 }
 
-/// The origin of a URL. Whatever could be another word of the policy is refused.
+/// Extracts the origin of a URL. Rejects any text that could add another word to the policy.
 fn origin(url: &str) -> Result<&str, SignInError> {
     let refused = || SignInError(url.to_owned());
     let (scheme, rest) = url.split_once("://").ok_or_else(refused)?;

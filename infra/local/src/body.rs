@@ -1,8 +1,8 @@
-//! Bodies of the functions, as the server sends them.
+//! Converts bodies of the functions to bodies of the server.
 
 use axum::body::Body;
 
-/// A body as the server sends it.
+/// Converts a function's body to a body of the server.
 pub(crate) fn into_body(body: lambda_http::Body) -> Body {
     match body {
         lambda_http::Body::Text(text) => Body::from(text),

@@ -1,5 +1,5 @@
-//! Clocks other than the machine's: one that can be moved on, and one that stands still. What happens when time passes
-//! is in [`crate::sweeper`].
+//! Clocks other than the system clock: one that can be advanced, and one that stands still. [`crate::sweeper`] does the
+//! work that is due as they advance.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -10,21 +10,21 @@ use arcadia_functions::runtime::Clock;
 use chrono::{Datelike, SubsecRound, TimeDelta};
 use serde_json::Value;
 
-/// The last year that a clock is set to. All that is planned from there still has a year of four digits, as the keys of
-/// the due index need it.
+/// Last year that a clock can be set to. Times scheduled from there still have a four-digit year, which the keys of the
+/// due index require.
 pub const MAX_YEAR: i32 = 8999;
 
-/// Runs with real time from any moment on, and can be moved forward.
+/// A clock that starts at any time, runs in real time and can be advanced.
 #[derive(Debug)]
 pub struct MovableClock {
     set: Mutex<Setting>,
 }
 
-/// Stands still.
+/// A clock that stands still.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedClock(pub Timestamp);
 
-/// What a clock was set to, and when that was by a clock that nobody can set.
+/// The time that a clock was set to, and the monotonic time of setting it.
 #[derive(Debug, Clone, Copy)]
 struct Setting {
     to: Timestamp,
@@ -32,13 +32,13 @@ struct Setting {
 }
 
 impl MovableClock {
-    /// A clock that starts at a moment, now.
+    /// Creates a clock that starts now at the given time.
     #[must_use]
     pub fn starting_at(to: Timestamp) -> Self {
         Self { set: Mutex::new(Setting { to, at: Instant::now() }) }
     }
 
-    /// Moves on to a moment. A clock that has passed it already stays as it is.
+    /// Advances to a time. Does nothing if the clock has already passed it.
     pub fn advance_to(&self, to: Timestamp) {
         let at = Instant::now();
         let mut set = self.setting();
@@ -72,10 +72,10 @@ impl Setting {
     }
 }
 
-/// Reads a moment that a clock can be set to, in the form that the API takes.
+/// Parses a time that a clock can be set to, in the API's format.
 ///
 /// # Errors
-/// [`InvalidValue`] if it is none.
+/// [`InvalidValue`] if it is not an RFC 3339 time, or is after the year 8999.
 pub fn moment(text: &str) -> Result<Timestamp, InvalidValue> {
     let at = fields::timestamp(&Value::from(text))?;
     if at.year() <= MAX_YEAR {

@@ -1,5 +1,5 @@
-//! `/local/clock`: shows a test clock and moves it on. It is no route of the product: there is no function for it, and
-//! without a test clock it is not there.
+//! `/local/clock`: shows and advances a test clock. The route is not part of the product: it has no function, and
+//! exists only with a test clock.
 
 use arcadia_functions::auth::Principal;
 use arcadia_functions::error::FieldError;
@@ -15,15 +15,15 @@ use serde_json::{Value, json};
 
 use crate::sweeper::{Leap, LeapError, Leapt, TestClock};
 
-/// Where it is.
+/// Path of the route.
 pub const PATH: &str = "/local/clock";
-/// What it answers to.
+/// Methods of the route.
 pub const METHODS: [Method; 2] = [Method::GET, Method::POST];
 
-/// The longest leap, in seconds: ten years.
+/// Maximum advance, in seconds: ten years.
 const MAX_LEAP_S: i64 = 3_653 * 24 * 60 * 60;
 
-/// Answers a request of one of the [`METHODS`], by a caller whose token has been verified.
+/// Responds to a request with one of the [`METHODS`] from a caller with a verified token.
 pub async fn respond(test_clock: &TestClock, request: Request, request_id: &str) -> Response<Body> {
     match answer(test_clock, request).await {
         Ok(body) => {
@@ -78,7 +78,7 @@ impl From<LeapError> for Error {
             LeapError::Backward(now) => {
                 let now = json!(now);
                 let now = now.as_str().unwrap_or_default();
-                invalid("/now", "not_forward", &format!("must be later than the clock, which is at {now} already"))
+                invalid("/now", "not_forward", &format!("must be later than the clock's current time {now}"))
             }
             LeapError::TooFar => invalid("/now", "out_of_range", "must not be later than the year 8999"),
             LeapError::Store(error) => error.into(),

@@ -1,4 +1,4 @@
-//! The data directory: what is in it, and that only one program works in it at a time.
+//! The data directory: its files, and the lock that admits one program at a time.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -9,31 +9,31 @@ use crate::private;
 const DATABASE_FILE: &str = "arcadia.db";
 const LOCK_FILE: &str = "lock";
 
-/// The database of a data directory, locked. The lock ends with this value, or with the process.
+/// The locked database of a data directory. The lock ends with this value or with the process.
 #[derive(Debug)]
 pub struct DatabaseLock {
     path: PathBuf,
     _lock: File,
 }
 
-/// Why a data directory cannot be used.
+/// Error of a data directory.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// Another program has it.
-    #[error("the data directory {} is in use by another arcadia: stop that one, or choose another with --data", .0.display())]
+    /// Another program has locked it.
+    #[error("the data directory {} is in use by another arcadia: stop that program, or choose another directory with --data", .0.display())]
     InUse(PathBuf),
-    /// The file system does not let us.
+    /// A file operation failed.
     #[error("the data directory {} cannot be used: {source}", path.display())]
     File {
         /// The directory.
         path: PathBuf,
-        /// What was wrong.
+        /// The cause.
         source: io::Error,
     },
 }
 
 impl DatabaseLock {
-    /// Locks the database in `dir`, which is made if it is missing.
+    /// Locks the database in `dir` and creates the directory if it is missing.
     ///
     /// # Errors
     /// [`DataError::InUse`] if another program has locked it.
@@ -43,7 +43,7 @@ impl DatabaseLock {
         let lock = private::file(&dir.join(LOCK_FILE)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {
-                // The engine gives the files that it makes beside this one the same permissions.
+                // The engine gives the files that it creates beside this one the same permissions.
                 let path = dir.join(DATABASE_FILE);
                 private::file(&path).map_err(failed)?;
                 Ok(Self { path, _lock: lock })
@@ -53,14 +53,14 @@ impl DatabaseLock {
         }
     }
 
-    /// The database's file.
+    /// Path of the database file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Whether there are records in `dir`.
+/// Whether `dir` contains records.
 #[must_use]
 pub fn has_database(dir: &Path) -> bool {
     fs::metadata(dir.join(DATABASE_FILE)).is_ok_and(|found| found.is_file() && found.len() > 0)

@@ -1,5 +1,5 @@
-//! `/openapi.json` and `/docs`: the API's document, and a page to read it on and to try every operation. Anyone may
-//! have them, since nothing in them is secret: the page finds a token only in its own address, where the banner puts it.
+//! `/openapi.json` and `/docs`: the OpenAPI document, and a page to read it and try each operation. Both are public,
+//! because they contain no secrets: the page takes a token only from its own URL, which the banner prints.
 
 use std::io::{Cursor, Read};
 
@@ -9,26 +9,27 @@ use lambda_http::Body;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 use zip::{CompressionMethod, ZipArchive};
 
-/// Where the page is.
+/// Path of the page.
 pub const PATH: &str = "/docs";
 
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// Nothing of another origin is loaded or asked. Swagger UI sets styles from its script and draws from data URLs.
+/// Content security policy: nothing from other origins. Swagger UI sets styles in its script and uses data URLs for
+/// images.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A file of the page.
 enum File {
-    /// One of our own.
+    /// A file of this package.
     Own(&'static str),
-    /// One of Swagger UI's, by the name that its archive has it under.
+    /// A file of Swagger UI, by its name in the archive.
     Vendored(&'static str),
 }
 
-/// What is at a path, if anything is.
+/// Finds the response for a path; `None` if there is none.
 pub fn find(path: &str) -> Option<Response<Body>> {
     let (content_type, file) = match path {
         "/openapi.json" => ("application/json", File::Own(DOCUMENT)),
@@ -54,7 +55,8 @@ pub fn find(path: &str) -> Option<Response<Body>> {
     }
 }
 
-/// A file of Swagger UI's, and whether it is in gzip: what the archive has deflated is sent on as it is.
+/// A file of Swagger UI, and whether it is compressed with gzip. Deflated content of the archive is sent without
+/// recompression.
 fn vendored(name: &str) -> Option<(Vec<u8>, bool)> {
     /// RFC 1952: deflate, no flags, no time, unknown system.
     const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];

@@ -1,5 +1,5 @@
-//! DynamoDB on one machine: an embedded engine that the SDK and all that it does asks as it would ask DynamoDB, except that
-//! requests stay within the process. Tables and items are in `arcadia_store`.
+//! DynamoDB on one machine: an embedded engine that the SDK uses like DynamoDB, except that requests stay within the
+//! process. `arcadia_store` defines tables and items.
 
 mod in_process;
 
@@ -16,48 +16,48 @@ use tokio::sync::oneshot;
 
 use self::in_process::{Job, Way, execute};
 
-/// Where requests seem to go. Nothing is looked up or connected to.
+/// Placeholder endpoint. It is never resolved or connected to.
 const ENDPOINT: &str = "http://engine.invalid";
 
-/// Where the engine keeps its tables.
+/// Where the engine stores its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Storage {
     /// In memory, until the engine stops.
     Memory,
-    /// In this SQLite file, which is made if it is missing. Only one engine may have it open.
+    /// In this SQLite file, which is created if it is missing. Only one engine may have it open.
     File(PathBuf),
 }
 
-/// What an engine is started for.
+/// The purpose of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// To be worked with: what it answered is on the disk.
+    /// Serving: a response means that the write is on disk.
     Serve,
-    /// To be filled with what can be made again from the start: what it answered is on the disk only when it has
-    /// stopped, and whoever asks does the work.
+    /// Filling with data that can be generated again: writes are on disk only after the engine has stopped, and the
+    /// calling thread does the work.
     Fill,
 }
 
-/// A running engine. It stops when it is dropped, too, but then nobody waits for it.
+/// A running engine. Dropping it stops it too, but does not wait.
 pub struct Engine {
     way: Way,
-    /// What [`Way::Here`] leads to.
+    /// The database behind [`Way::Here`].
     here: Option<Arc<Database>>,
     stop: StopOnDrop,
     thread: thread::JoinHandle<()>,
 }
 
-/// Ends the engine's thread.
+/// Stops the engine's thread.
 struct StopOnDrop(Sender<Job>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        // If nobody listens, it has ended before.
+        // Without a receiver the thread has already ended.
         let _ = self.0.send(Job::Stop);
     }
 }
 
-/// Why there is no engine, or none any more.
+/// Error of the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The database cannot be opened.
@@ -65,22 +65,22 @@ pub enum EngineError {
     Open {
         /// The file, or `in memory`.
         place: String,
-        /// What was wrong.
+        /// The cause.
         reason: String,
     },
-    /// No thread was to be had.
+    /// The thread cannot be started.
     #[error("the database engine cannot start: {0}")]
     Start(#[from] io::Error),
-    /// It ended in an error.
+    /// The engine failed.
     #[error("the database engine failed: {0}")]
     Failed(String),
 }
 
 impl Engine {
-    /// Starts an engine, with a thread of its own.
+    /// Starts an engine with its own thread.
     ///
     /// # Errors
-    /// [`EngineError`] if the file cannot be opened, or no thread is to be had.
+    /// [`EngineError`] if the file cannot be opened or the thread cannot be started.
     pub async fn start(storage: &Storage, purpose: Purpose) -> Result<Self, EngineError> {
         let (jobs, queue) = mpsc::channel();
         let (report, opened) = oneshot::channel();
@@ -88,13 +88,14 @@ impl Engine {
         let thread = thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
             let database = match open(&storage, purpose) {
                 Ok(database) => database,
-                // If nobody waits for it, nobody needs to know.
+                // Without a receiver the error can be dropped.
                 Err(error) => return drop(report.send(Err(error))),
             };
             if report.send(Ok(database.clone())).is_ok() {
                 work(&database, &queue);
             }
-            // What is still waiting is told that the engine has stopped, and the last handle on the file ends.
+            // Dropping the receiver tells waiting requests that the engine has stopped; the last handle on the file is
+            // closed.
         })?;
         let database = opened.await.map_err(|_| EngineError::Failed("it ended while it started".to_owned()))??;
         let stop = StopOnDrop(jobs.clone());
@@ -108,7 +109,7 @@ impl Engine {
         Ok(Self { way, here, stop, thread })
     }
 
-    /// A client of it.
+    /// A client of the engine.
     #[must_use]
     pub fn client(&self) -> Client {
         let connector = self.connector();
@@ -116,13 +117,13 @@ impl Engine {
         Client::from_conf(local_client(ENDPOINT).config().to_builder().http_client(client).build())
     }
 
-    /// The way to it, for requests of DynamoDB's protocols.
+    /// The connector to the engine, for requests of DynamoDB's protocols.
     #[must_use]
     pub fn connector(&self) -> SharedHttpConnector {
         SharedHttpConnector::new(self.way.clone())
     }
 
-    /// Ends what was asked before, closes the database and stops. The file is free when this returns.
+    /// Finishes earlier requests, closes the database and stops. The file is free when this returns.
     ///
     /// # Errors
     /// [`EngineError::Failed`] if the engine had already failed.
@@ -135,10 +136,10 @@ impl Engine {
     }
 }
 
-/// Does what is asked, one after the other, until it is told to stop.
+/// Carries out jobs in order until it is told to stop.
 fn work(database: &Database, queue: &Receiver<Job>) {
     while let Ok(Job::Request { request, answer }) = queue.recv() {
-        // Whoever has given up waiting may well have been heard.
+        // The requester may have stopped waiting; the request has been carried out all the same.
         let _ = answer.send(execute(database, &request));
     }
 }

@@ -1,4 +1,4 @@
-//! The event that API Gateway makes of a request: an HTTP API's, payload format 2.0. Routing, tokens and sockets are
+//! Builds the event that API Gateway makes of a request (HTTP API, payload format 2.0). Routing, tokens and sockets are
 //! in [`crate::gateway`].
 
 use std::borrow::Cow;
@@ -12,39 +12,39 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// Bodies of these types are handed on as text, of all others as base64.
+/// Media types whose bodies are passed as text; all others are passed as base64.
 const TEXT_TYPES: &[&str] = &["application/json", "application/javascript", "application/xml"];
 
-/// What an event says beyond the request itself.
+/// The parts of an event that are not in the request itself.
 #[derive(Debug)]
 pub struct Context<'a> {
-    /// The request's name.
+    /// The request id.
     pub request_id: &'a str,
-    /// When it came in.
+    /// Time of the request.
     pub now: Timestamp,
-    /// From where.
+    /// IP address of the client.
     pub source_ip: IpAddr,
-    /// The path of the route that it matched, with `{name}` for the parts that vary.
+    /// Path of the matched route, with `{name}` for parameters.
     pub route_path: &'a str,
-    /// The parts that vary, decoded.
+    /// The path parameters, decoded.
     pub path_parameters: &'a BTreeMap<&'a str, String>,
-    /// What the token says.
+    /// The claims of the token.
     pub claims: &'a HashMap<String, String>,
 }
 
-/// Why a request cannot be made into an event.
+/// Error of building an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventError {
-    /// `Host` is missing, there twice, or no host.
+    /// `Host` is missing, repeated or not a valid host.
     Host,
-    /// A header has characters other than visible ASCII.
+    /// A header contains characters other than visible ASCII.
     Header,
 }
 
-/// Builds the event of a request whose body has been read.
+/// Builds the event of a request with its complete body.
 ///
 /// # Errors
-/// [`EventError`] for headers that the runtime in a function could not read either.
+/// [`EventError`] for headers that the runtime in a function could not read.
 pub fn build(parts: &Parts, body: &[u8], context: &Context<'_>) -> Result<Value, EventError> {
     let Context { request_id, now, source_ip, route_path, path_parameters, claims } = context;
     let (method, path) = (parts.method.as_str(), parts.uri.path());
@@ -52,7 +52,7 @@ pub fn build(parts: &Parts, body: &[u8], context: &Context<'_>) -> Result<Value,
     let domain = host_name(&parts.headers)?;
     let mut headers = joined_headers(&parts.headers)?;
     let cookies = headers.remove("cookie");
-    // Whatever the caller claims about these, API Gateway knows better.
+    // API Gateway overwrites these headers, whatever the caller sent.
     headers.insert("x-forwarded-for".to_owned(), source_ip.to_string());
     headers.insert("x-forwarded-proto".to_owned(), "http".to_owned());
     let route_key = format!("{method} {route_path}");
@@ -100,7 +100,7 @@ pub fn build(parts: &Parts, body: &[u8], context: &Context<'_>) -> Result<Value,
     Ok(event)
 }
 
-/// Undoes percent-encoding; `None` if it is broken or hides what is not UTF-8.
+/// Percent-decodes; `None` if the encoding is invalid or the result is not UTF-8.
 #[must_use]
 pub fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
@@ -110,7 +110,7 @@ pub fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
     let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
     for piece in pieces {
         let (digits, rest) = piece.split_at_checked(2)?;
-        // The parser of numbers would take a sign.
+        // The number parser would accept a sign.
         if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
         }
@@ -120,8 +120,8 @@ pub fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-/// The name in the one `Host`. Its form is checked because the runtime in a function panics over one that it cannot parse;
-/// API Gateway knows its own names and lets no other through.
+/// The host name in `Host`. It is validated because the runtime in a function panics on an invalid one; API Gateway
+/// rejects all names but its own.
 fn host_name(headers: &HeaderMap) -> Result<&str, EventError> {
     let mut values = headers.get_all(header::HOST).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(EventError::Host) };
@@ -141,7 +141,7 @@ fn is_host_name(name: &str) -> bool {
     if name.parse::<Ipv4Addr>().is_ok() {
         return true;
     }
-    // A last label that begins with a digit would be read as an IPv4 address, and `xn--` as punycode.
+    // A last label that begins with a digit would be parsed as an IPv4 address, and `xn--` as punycode.
     let ends_like_a_number =
         name.rsplit('.').next().is_none_or(|label| label.starts_with(|c: char| c.is_ascii_digit()));
     !ends_like_a_number
@@ -152,7 +152,7 @@ fn is_host_name(name: &str) -> bool {
         })
 }
 
-/// Every header once, its values joined by commas. The names are in lower case as they come.
+/// All headers, with repeated values joined by commas. Names are already in lower case.
 fn joined_headers(headers: &HeaderMap) -> Result<BTreeMap<String, String>, EventError> {
     let mut joined = BTreeMap::<String, String>::new();
     for (name, value) in headers {
@@ -168,7 +168,7 @@ fn joined_headers(headers: &HeaderMap) -> Result<BTreeMap<String, String>, Event
     Ok(joined)
 }
 
-/// The parameters of a query, those of one name joined by commas. Functions read the raw query instead.
+/// Query parameters, with repeated values joined by commas. Functions use the raw query instead.
 fn query_parameters(query: &str) -> BTreeMap<String, String> {
     let decode = |text: &str| {
         let text = text.replace('+', " ");

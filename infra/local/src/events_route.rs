@@ -1,6 +1,6 @@
-//! `/events`: the events of this run as server-sent events, each with its position in the feed for its id, so that a
-//! client that comes back with `Last-Event-ID` misses nothing that is still kept. It is no route of the product: where
-//! that is deployed, events are on a bus.
+//! `/events`: the events of this run as server-sent events. The id of each is its position in the feed, so that a
+//! client that reconnects with `Last-Event-ID` misses nothing that is still stored. The route is not part of the
+//! product: a deployed stack puts events on a bus.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,24 +22,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::body::into_body;
 use crate::feed::{Feed, Page, State};
 
-/// Where it is.
+/// Path of the route.
 pub const PATH: &str = "/events";
-/// What it answers to.
+/// Methods of the route.
 pub const METHODS: [Method; 1] = [Method::GET];
 
-/// How many read at a time.
+/// Maximum number of concurrent readers.
 const MAX_READERS: usize = 32;
-/// How long nothing is said before a sign of life.
+/// Idle time before a heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// The feed, and places for its readers.
+/// The feed and its limit of readers.
 #[derive(Debug, Clone)]
 pub struct Events {
     feed: Arc<Feed>,
     places: Arc<Semaphore>,
 }
 
-/// One reader. It holds one page at a time, and only asks for the next when that is sent.
+/// A reader. It holds one page at a time and requests the next after sending it.
 struct Reader {
     feed: Arc<Feed>,
     scope: Scope,
@@ -50,18 +50,18 @@ struct Reader {
 }
 
 impl Events {
-    /// Lets a feed be read.
+    /// Creates the route of a feed.
     #[must_use]
     pub fn new(feed: Arc<Feed>) -> Self {
         Self { feed, places: Arc::new(Semaphore::new(MAX_READERS)) }
     }
 
-    /// Tells the readers to end.
+    /// Tells the readers to stop.
     pub fn close(&self) {
         self.feed.close();
     }
 
-    /// Answers a request of one of the [`METHODS`], by a caller whose token has been verified.
+    /// Responds to a request with one of the [`METHODS`] from a caller with a verified token.
     #[must_use]
     pub fn respond(&self, app: &App, request: Request, request_id: &str) -> Response<Body> {
         self.read(app, request)
@@ -88,8 +88,8 @@ impl Events {
             })?,
         };
         let place = Arc::clone(&self.places).try_acquire_owned();
-        let place =
-            place.map_err(|_| StoreError::Unavailable("as many read the events as may at a time".to_owned()))?;
+        let place = place
+            .map_err(|_| StoreError::Unavailable("the maximum number of readers of events is reached".to_owned()))?;
         let reader = Reader { feed: Arc::clone(&self.feed), scope, position, follow, state, _place: place };
         let mut response = Response::new(Body::from_stream(stream::unfold(reader, Reader::next)));
         let headers = response.headers_mut();
@@ -100,10 +100,10 @@ impl Events {
 }
 
 impl Reader {
-    /// The next piece of the answer, as soon as there is one.
+    /// The next piece of the response, when there is one.
     async fn next(mut self) -> Option<(Result<String, Infallible>, Self)> {
         loop {
-            // Before the page is taken, so that what comes after it is noticed.
+            // Read the state before the page, so that later events are noticed.
             let State { last, closed } = *self.state.borrow_and_update();
             let Page { entries, position, gap } = self.feed.after(self.position, &self.scope);
             self.position = position;

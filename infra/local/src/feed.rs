@@ -1,10 +1,10 @@
-//! The events of this run, in place of the table's stream, the pipe and the bus: what the program commits is kept for a
-//! while and can be read from any place on. What an event looks like is decided in `arcadia_functions::events::publish`.
+//! The events of this run, in place of the table's stream, the pipe and the bus: stores recent events of the program's
+//! commits, readable from any position. `arcadia_functions::events::publish` defines their form.
 //!
-//! Of each deployment they are told by their sequence, though transactions are not answered in the order in which they were
-//! carried out: see `Order`.
+//! The events of a deployment are in the order of their sequence, although responses to transactions can arrive in
+//! another order: see `Order`.
 //!
-//! The embedded engine has a stream as well, but never forgets a record and reads all of them again for each it adds.
+//! The embedded engine has a stream too, but it never deletes records and reads all of them again for each new one.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,9 +25,9 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tokio::sync::watch;
 
-/// How much is kept, in bytes of JSON; the oldest events make place for the newest.
+/// Maximum size of stored events, in bytes of JSON. The oldest events are dropped first.
 pub const MAX_KEPT_LEN: usize = 16 * 1024 * 1024;
-/// How many events are looked at for one page.
+/// Maximum number of events examined for one page.
 pub const PAGE: usize = 100;
 
 /// The events of this run.
@@ -38,47 +38,47 @@ pub struct Feed {
     state: watch::Sender<State>,
 }
 
-/// How far the feed is.
+/// State of the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
-    /// The newest event's position.
+    /// Position of the newest event.
     pub last: u64,
-    /// Whether the program is about to end.
+    /// Whether the program is stopping.
     pub closed: bool,
 }
 
-/// An event, and where it stands in the feed.
+/// An event and its position in the feed.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Greater than that of every earlier event, of earlier runs too.
+    /// Position: greater than that of every earlier event, including events of earlier runs.
     pub position: u64,
     /// The CloudEvent.
     pub json: Arc<str>,
     tenant_id: TenantId,
 }
 
-/// What follows a position.
+/// A page of events after a position.
 #[derive(Debug)]
 pub struct Page {
     /// The events, oldest first.
     pub entries: Vec<Entry>,
-    /// Where the next page begins.
+    /// Position where the next page begins.
     pub position: u64,
-    /// Whether events after the position are not kept any more.
+    /// Whether some events after the position are no longer stored.
     pub gap: bool,
 }
 
 #[derive(Debug)]
 struct Kept {
-    /// Their positions have no gaps.
+    /// Entries with consecutive positions.
     entries: VecDeque<Entry>,
     len: usize,
     max_len: usize,
     last: u64,
 }
 
-/// Puts events in order. Whoever commits a deployment's next events has seen the earlier ones, so that their transaction had
-/// been sent before, but its answer may come later. An event waits until no transaction with earlier ones is under way.
+/// Orders events. A writer of a deployment's next events has seen the earlier ones, so the earlier transaction was sent
+/// before, but its response may arrive later. An event waits until no transaction with earlier events is in progress.
 #[derive(Debug, Default)]
 struct Order {
     under_way: Vec<Begun>,
@@ -86,20 +86,20 @@ struct Order {
     begun: u64,
 }
 
-/// A transaction that is under way.
+/// A transaction in progress.
 #[derive(Debug)]
 struct Begun {
     number: u64,
     deployment_id: DeploymentId,
-    /// The sequence of its first event.
+    /// Sequence of its first event.
     first: u64,
 }
 
-/// Sees what a client commits.
+/// An interceptor that sees a client's commits.
 #[derive(Debug)]
 struct Tap(Arc<Feed>);
 
-/// A transaction that is under way, and its events. When it is dropped, it is over, whatever became of it.
+/// A transaction in progress with its events. Dropping it ends it, whatever its outcome.
 #[derive(Debug)]
 struct UnderWay {
     feed: Arc<Feed>,
@@ -125,7 +125,7 @@ impl Order {
         self.begun
     }
 
-    /// Ends a transaction that committed `records`; the events that can be told now.
+    /// Ends a transaction that committed `records`, and returns the events that can be published now.
     fn end(&mut self, number: u64, records: Vec<EventRecord>) -> Vec<EventRecord> {
         self.under_way.retain(|begun| begun.number != number);
         self.waiting.extend(records);
@@ -141,33 +141,34 @@ impl Order {
 }
 
 impl Feed {
-    /// A feed that keeps up to `max_len` bytes.
+    /// Creates a feed that stores up to `max_len` bytes.
     #[must_use]
     pub fn new(max_len: usize) -> Arc<Self> {
-        // A later run begins further on than an earlier one got, unless that had a thousand events in a millisecond.
+        // A later run starts at a higher position than an earlier one reached, unless that had more than a thousand
+        // events per millisecond.
         let last = u64::try_from(RealClock.now().timestamp_micros()).unwrap_or_default();
         let kept = Mutex::new(Kept { entries: VecDeque::new(), len: 0, max_len, last });
         Arc::new(Self { kept, order: Mutex::default(), state: watch::Sender::new(State { last, closed: false }) })
     }
 
-    /// The same client, whose commits are in the feed.
+    /// Returns the client with an interceptor that adds its commits to the feed.
     #[must_use]
     pub fn tap(self: &Arc<Self>, client: &Client) -> Client {
         Client::from_conf(client.config().to_builder().interceptor(Tap(Arc::clone(self))).build())
     }
 
-    /// What changes when there is more to read.
+    /// A channel that changes when there is more to read.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
 
-    /// Tells the readers to end.
+    /// Tells the readers to stop.
     pub fn close(&self) {
         self.state.send_modify(|state| state.closed = true);
     }
 
-    /// The events after a position that a caller may see; 0 is before all.
+    /// The events after a position that a caller may see; position 0 is before all events.
     #[must_use]
     pub fn after(&self, position: u64, scope: &Scope) -> Page {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -186,7 +187,7 @@ impl Feed {
     }
 
     fn end(&self, number: u64, records: Vec<EventRecord>) {
-        // Under the lock, so that no later event is told in between.
+        // Publish under the lock, so that no later event overtakes.
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         order.end(number, records).into_iter().for_each(|record| self.push(record));
     }
@@ -199,7 +200,7 @@ impl Feed {
         };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let last = kept.push(tenant_id, json);
-        // Under the lock, so that readers never see it go back.
+        // Update under the lock, so that the position never decreases.
         self.state.send_modify(|state| state.last = last);
     }
 }
@@ -249,7 +250,7 @@ impl Intercept for Tap {
     }
 }
 
-/// The events that a transaction puts.
+/// Extracts the events that a transaction writes.
 fn events(input: &TransactWriteItemsInput) -> Vec<EventRecord> {
     let items = input.transact_items().iter().filter_map(|write| write.put()).map(|put| put.item());
     let is_event =

@@ -1,5 +1,5 @@
-//! The HTTP server in place of API Gateway: it routes, verifies the token, and runs the route's function on the very
-//! event that Lambda would hand it. What a function does with it is not decided here.
+//! The HTTP server in place of API Gateway: it routes requests, verifies tokens, and runs the route's function on the
+//! event that Lambda would receive. It contains no business rules.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -30,36 +30,36 @@ use crate::proof::{self, Proof};
 use crate::sweeper::TestClock;
 use crate::{clock_route, docs};
 
-/// The longest body that API Gateway takes, in bytes.
+/// Maximum length of a body in API Gateway, in bytes.
 pub const MAX_BODY_LEN: usize = 10 * 1024 * 1024;
-/// How much of a longer one is still read, so that its sender gets to hear the refusal.
+/// How much of a longer body is read, so that the client receives the error response.
 const MAX_DRAINED_LEN: usize = 2 * MAX_BODY_LEN;
-/// How long a body may take to arrive.
+/// Timeout for receiving a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long requests under way may take to end once the server is told to stop.
+/// How long running requests may take to finish after the server is told to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
-/// What a request meets.
+/// The shared state of the server.
 #[derive(Debug, Clone)]
 struct Gateway {
     app: App,
     issuer: Arc<Issuer>,
     console: Console,
     extras: Extras,
-    /// Where it listens.
+    /// Address that the server listens on.
     address: SocketAddr,
 }
 
-/// What the program has beside the product's routes.
+/// Local extras beside the product's routes.
 #[derive(Debug, Clone, Default)]
 pub struct Extras {
-    /// A clock that can be moved on.
+    /// A clock that can be advanced.
     pub test_clock: Option<Arc<TestClock>>,
-    /// What happens, live.
+    /// Live events.
     pub events: Option<Events>,
 }
 
-/// What a request is for.
+/// The target of a request.
 #[derive(Debug, Clone)]
 enum Target {
     /// A route of the product.
@@ -70,38 +70,38 @@ enum Target {
     Events(Events),
 }
 
-/// Why the gateway answers by itself.
+/// A refusal by the gateway itself.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
-    /// No route has the path.
+    /// No route has this path.
     RouteNotFound,
-    /// Routes have the path, but only with these methods.
+    /// The path supports only these methods.
     MethodNotAllowed(String),
-    /// The path's encoding is broken.
+    /// The path's encoding is invalid.
     InvalidPath,
     /// The challenge cannot be signed.
     InvalidChallenge,
-    /// The body broke off.
+    /// The body is incomplete.
     IncompleteBody,
     /// The body did not arrive in time.
     SlowBody,
     /// The body is longer than [`MAX_BODY_LEN`].
     LongBody,
-    /// There is not exactly one valid token.
+    /// The request does not have exactly one valid token.
     Unauthenticated,
-    /// The headers cannot be handed on.
+    /// The headers cannot be passed on.
     Headers(EventError),
-    /// The function did not come to an answer.
+    /// The function returned no response.
     Crashed,
 }
 
-/// A route, and the parts of the path that it leaves open, decoded.
+/// A route and its decoded path parameters.
 type Match = (&'static Route, BTreeMap<&'static str, String>);
 
-/// Serves until `shutdown` resolves, then ends the requests under way and returns.
+/// Serves until `shutdown` resolves, then finishes running requests and returns.
 ///
 /// # Errors
-/// Those of the listener.
+/// Errors of the listener.
 pub async fn serve(
     listener: TcpListener,
     app: App,
@@ -111,10 +111,10 @@ pub async fn serve(
     serve_with(listener, app, issuer, Extras::default(), shutdown).await
 }
 
-/// Serves as [`serve`] does, and also what the program has beside the product.
+/// Like [`serve`], with the local extras.
 ///
 /// # Errors
-/// Those of the listener.
+/// Errors of the listener.
 pub async fn serve_with(
     listener: TcpListener,
     app: App,
@@ -129,13 +129,13 @@ pub async fn serve_with(
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async {
             shutdown.await;
-            // Whoever reads them would read for ever.
+            // Readers of events would otherwise never stop.
             if let Some(events) = events {
                 events.close();
             }
             let _ = stopping.send(());
         });
-    // Otherwise one caller who never sends the rest of a request could hold up the end for ever.
+    // Otherwise a client that never completes its request would block the shutdown.
     let overdue = async {
         let _ = stopped.await;
         tokio::time::sleep(SHUTDOWN_GRACE).await;
@@ -166,7 +166,7 @@ async fn handle(
             response.map(into_body)
         }
     };
-    // By the clock that decided, which need not be the machine's.
+    // Use the program's clock, which may differ from the machine's.
     if let Ok(date) = HeaderValue::from_str(&now.format("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
         response.headers_mut().insert(header::DATE, date);
     }
@@ -176,7 +176,7 @@ async fn handle(
 impl Gateway {
     fn new(app: App, issuer: Arc<Issuer>, extras: Extras, address: SocketAddr) -> Self {
         let ClaimNames { tenant, role } = app.settings.claims.clone();
-        // There is no issuer to send anyone to: the links that are printed bring a token.
+        // There is no issuer for sign-in: the printed links contain a token.
         let console = Console::local(&Claims { role, tenant }, extras.test_clock.is_some());
         Self { app, issuer, console, extras, address }
     }
@@ -192,7 +192,7 @@ impl Gateway {
         let path = parts.uri.path();
         if let Some(page) = docs::find(path).or_else(|| self.console.find(path, &parts.headers)) {
             return match parts.method {
-                // The server leaves the body away by itself.
+                // The server removes the body of a HEAD itself.
                 Method::GET | Method::HEAD => Ok(page.map(into_body)),
                 _ => Err(Refusal::MethodNotAllowed("GET, HEAD".to_owned())),
             };
@@ -220,7 +220,7 @@ impl Gateway {
         let event = event::build(parts, &body, &context).map_err(Refusal::Headers)?.to_string();
         let app = self.app.clone();
         let (name, request_id) = (target.name(), request_id.to_owned());
-        // A task of its own, as an invocation is: a caller who hangs up does not stop it, and a panic ends nothing else.
+        // Each invocation is a task: a client that disconnects does not stop it, and a panic affects no other request.
         let invocation = tokio::spawn(async move {
             let request = lambda_http::request::from_str(&event)?;
             Ok::<_, serde_json::Error>(match target {
@@ -238,7 +238,7 @@ impl Gateway {
         }
     }
 
-    /// Answers whoever asks for a proof that this is the issuer's program.
+    /// Responds to a challenge with a proof that this program holds the issuer's key.
     fn prove(&self, parts: &Parts, now: Timestamp) -> Result<Response<Body>, Refusal> {
         if parts.method != Method::GET {
             return Err(Refusal::MethodNotAllowed("GET".to_owned()));
@@ -248,7 +248,7 @@ impl Gateway {
         proved.map(|response| response.map(into_body)).ok_or(Refusal::InvalidChallenge)
     }
 
-    /// Finds what a request is for.
+    /// Finds the target of a request.
     fn find(&self, method: &Method, path: &str) -> Result<(Target, BTreeMap<&'static str, String>), Refusal> {
         let Extras { test_clock, events } = &self.extras;
         let (target, methods): (_, &[Method]) = match (path, test_clock, events) {
@@ -286,20 +286,21 @@ impl Target {
 impl Refusal {
     fn problem(&self) -> Problem {
         match self {
-            Self::RouteNotFound => Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such route."),
+            Self::RouteNotFound => Problem::new(StatusCode::NOT_FOUND, "not_found", "The route does not exist."),
             Self::MethodNotAllowed(allowed) => Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
-                format!("This path answers to {allowed} only."),
+                format!("This path supports only {allowed}."),
             ),
             Self::InvalidPath => {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid_path", "The path must be percent-encoded UTF-8.")
             }
             Self::InvalidChallenge => {
-                let detail = "The query must have one challenge of 32 to 64 letters, digits, hyphens and underscores.";
+                let detail =
+                    "The query must contain one challenge of 32 to 64 letters, digits, hyphens and underscores.";
                 Problem::new(StatusCode::BAD_REQUEST, "invalid_challenge", detail)
             }
-            Self::IncompleteBody => Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off."),
+            Self::IncompleteBody => Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body is incomplete."),
             Self::SlowBody => {
                 Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body took too long to arrive.")
             }
@@ -309,9 +310,11 @@ impl Refusal {
                 format!("The body must be at most {MAX_BODY_LEN} bytes long."),
             ),
             Self::Unauthenticated => Problem::from(&Error::Unauthenticated),
-            Self::Headers(EventError::Host) => {
-                Problem::new(StatusCode::BAD_REQUEST, "invalid_host", "The request must have one valid Host.")
-            }
+            Self::Headers(EventError::Host) => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_host",
+                "The request must have exactly one valid Host header.",
+            ),
             Self::Headers(EventError::Header) => {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid_header", "Header values must be visible ASCII.")
             }
@@ -319,7 +322,7 @@ impl Refusal {
         }
     }
 
-    /// The header that HTTP wants beside the problem.
+    /// The header that HTTP requires with the problem.
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::MethodNotAllowed(allowed) => HeaderValue::try_from(allowed).ok().map(|value| (header::ALLOW, value)),
@@ -336,7 +339,7 @@ impl Refusal {
     }
 }
 
-/// Reads a body whole.
+/// Reads a complete body.
 async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     let mut len = 0_usize;
@@ -374,8 +377,8 @@ fn find_route(method: &Method, path: &str) -> Result<Match, Refusal> {
     if allowed.is_empty() { Err(Refusal::RouteNotFound) } else { Err(Refusal::MethodNotAllowed(allowed.join(", "))) }
 }
 
-/// Holds a path against a route's; returns the open parts as they stand in the path. Nothing is made equal that is
-/// not: no doubled or trailing slash, no encoded letter in a fixed part, no empty open part.
+/// Matches a path against a route's path and returns the raw path parameters. The match is exact: no doubled or
+/// trailing slash, no encoded letter in a fixed segment, no empty parameter.
 fn match_path<'a, 'p>(route_path: &'a str, path: &'p str) -> Option<Vec<(&'a str, &'p str)>> {
     let (mut wanted, mut given) = (route_path.split('/'), path.split('/'));
     let mut open = Vec::new();
@@ -392,7 +395,7 @@ fn match_path<'a, 'p>(route_path: &'a str, path: &'p str) -> Option<Vec<(&'a str
     }
 }
 
-/// The token of the one `Authorization` header.
+/// The bearer token of the only `Authorization` header.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -400,7 +403,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// The function did not come to an answer of its own.
+/// Logs a function that returned no response.
 fn crashed(route: &str, error: &dyn fmt::Display) -> Refusal {
     tracing::error!(route, %error, "the function crashed");
     Refusal::Crashed

@@ -1,5 +1,5 @@
-//! A token issuer for one machine: it does what the OIDC issuer and API Gateway's JWT authorizer do in a deployed
-//! stack. What the claims mean is decided in `arcadia_functions::auth`, not here.
+//! A token issuer for one machine, in place of the OIDC issuer and API Gateway's JWT authorizer of a deployed stack.
+//! `arcadia_functions::auth` interprets the claims.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,13 +26,13 @@ use crate::private;
 pub const ISSUER: &str = "https://issuer.arcadia.local";
 /// The `aud` claim of every token.
 pub const AUDIENCE: &str = "arcadia-api";
-/// The file of the private key within the data directory.
+/// Name of the private key's file in the data directory.
 pub const KEY_FILE: &str = "issuer-key.pem";
-/// The longest token that is looked at, in bytes.
+/// Maximum length of a token, in bytes.
 pub const MAX_TOKEN_LEN: usize = 8 * 1024;
 
 const KEY_BITS: usize = 2048;
-/// How many bytes of the modulus name the key.
+/// Number of bytes of the modulus in the key id.
 const KEY_ID_LEN: usize = 16;
 const TENANT_CLAIM: &str = "tenant_id";
 const ROLE_CLAIM: &str = "role";
@@ -46,24 +46,24 @@ pub struct Issuer {
     public_pem: String,
 }
 
-/// What a token is to say.
+/// The content of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRequest {
-    /// What the caller may do.
+    /// Role of the caller.
     pub role: Role,
-    /// Whose records they see, for roles that belong to a tenant.
+    /// Tenant of the caller, for roles that belong to a tenant.
     pub tenant: Option<TenantId>,
-    /// Who they are.
+    /// Subject of the token.
     pub sub: String,
-    /// How long the token is valid.
+    /// Validity of the token.
     pub ttl: TimeDelta,
 }
 
-/// A role that the product knows.
+/// A role of the product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum Role {
-    /// Everything, in every tenant.
+    /// May do everything in every tenant.
     PlatformAdmin,
     /// A user of one tenant.
     TenantUser,
@@ -73,15 +73,15 @@ pub enum Role {
     DataPlane,
 }
 
-/// Why the issuer's key could not be made, read or used.
+/// Error of the issuer.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
-    /// The file system did not do it.
+    /// A file operation failed.
     #[error("the issuer's key {} cannot be used: {source}", path.display())]
     File {
         /// The file or directory.
         path: PathBuf,
-        /// What was wrong.
+        /// The cause.
         source: io::Error,
     },
     /// The key cannot be made, read or written as PEM.
@@ -92,22 +92,22 @@ pub enum IssuerError {
     Signing(#[from] jsonwebtoken::errors::Error),
 }
 
-/// Why a token is not accepted.
+/// Reason why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// It is longer than [`MAX_TOKEN_LEN`].
     #[error("the token is too long")]
     TooLong,
-    /// It cannot be read, or its signature is not ours by RS256.
+    /// The token cannot be parsed, or is not signed by this issuer with RS256.
     #[error("the token cannot be trusted: {0}")]
     Untrusted(#[from] jsonwebtoken::errors::Error),
-    /// A header or claim is missing, ill-formed or wrong.
+    /// A header or claim is missing, malformed or wrong.
     #[error("the token's {0} is missing or wrong")]
     Wrong(&'static str),
-    /// Its time is over.
+    /// The token has expired.
     #[error("the token has expired")]
     Expired,
-    /// Its time has not come.
+    /// The token is not valid yet.
     #[error("the token is not valid yet")]
     NotYet,
 }
@@ -125,26 +125,26 @@ impl Role {
     }
 }
 
-/// Which claims of the issuer's tokens say what.
+/// The names of the claims in the issuer's tokens.
 #[must_use]
 pub fn claim_names() -> ClaimNames {
     ClaimNames { tenant: TENANT_CLAIM.to_owned(), role: ROLE_CLAIM.to_owned() }
 }
 
 impl Issuer {
-    /// An issuer with a fresh key that is kept nowhere.
+    /// Creates an issuer with a new key that is not stored.
     ///
     /// # Errors
-    /// [`IssuerError::Key`] if no key can be made.
+    /// [`IssuerError::Key`] if the key cannot be generated.
     pub fn generate() -> Result<Self, IssuerError> {
         Self::new(&RsaPrivateKey::new(&mut OsRng, KEY_BITS).map_err(key_error)?)
     }
 
-    /// The issuer whose key is in `dir`. Makes directory and key if they are missing; of several processes that do so
-    /// at once, one wins and all use its key.
+    /// Opens the issuer with the key in `dir`. Creates the directory and the key if they are missing; of several
+    /// processes that do so at the same time, one wins and all use its key.
     ///
     /// # Errors
-    /// [`IssuerError`] if the key can be neither read nor made.
+    /// [`IssuerError`] if the key can be neither read nor created.
     pub fn open(dir: &Path) -> Result<Self, IssuerError> {
         let path = dir.join(KEY_FILE);
         let failed = |source| IssuerError::File { path: path.clone(), source };
@@ -162,10 +162,10 @@ impl Issuer {
         Self::new(&RsaPrivateKey::from_pkcs8_pem(&pem).map_err(key_error)?)
     }
 
-    /// Issues a token that is valid from `now` on.
+    /// Issues a token that is valid from `now`.
     ///
     /// # Errors
-    /// [`IssuerError::Signing`].
+    /// [`IssuerError::Signing`] if the token cannot be signed.
     pub fn issue(&self, request: &TokenRequest, now: Timestamp) -> Result<String, IssuerError> {
         let TokenRequest { role, tenant, sub, ttl } = request;
         let issued_at = now.timestamp();
@@ -184,30 +184,30 @@ impl Issuer {
         self.sign(&claims)
     }
 
-    /// Signs any claims, also such as a wrongly configured issuer would.
+    /// Signs any claims, including those of a misconfigured issuer.
     ///
     /// # Errors
-    /// [`IssuerError::Signing`].
+    /// [`IssuerError::Signing`] if the token cannot be signed.
     pub fn sign(&self, claims: &Value) -> Result<String, IssuerError> {
         let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::RS256) };
         Ok(jsonwebtoken::encode(&header, claims, &self.signing)?)
     }
 
-    /// Verifies a token at the moment `now`, with no leeway, and returns its claims as API Gateway hands them on:
-    /// everything as text, lists in brackets. Nothing that the token says about keys is followed.
+    /// Verifies a token at `now`, without leeway, and returns its claims as API Gateway passes them on: all as text,
+    /// lists in brackets. Keys named in the token are ignored.
     ///
     /// # Errors
-    /// [`TokenError`] if the token is not one of this issuer's, for this audience, for now.
+    /// [`TokenError`] if the token is not from this issuer, not for this audience, or not valid at `now`.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<HashMap<String, String>, TokenError> {
         let claims = self.signed_claims(token)?;
         check(&claims, now.timestamp())?;
         Ok(claims.into_iter().filter_map(|(name, value)| Some((name, claim_text(&value)?))).collect())
     }
 
-    /// The claims of what this issuer has signed, whatever they say.
+    /// Returns the claims of any token signed by this issuer, without checking them.
     ///
     /// # Errors
-    /// [`TokenError`] if it has not signed it.
+    /// [`TokenError`] if this issuer did not sign it.
     pub(crate) fn signed_claims(&self, token: &str) -> Result<Map<String, Value>, TokenError> {
         if token.len() > MAX_TOKEN_LEN {
             return Err(TokenError::TooLong);
@@ -216,29 +216,29 @@ impl Issuer {
         if header.kid.as_ref() != Some(&self.key_id) {
             return Err(TokenError::Wrong("kid"));
         }
-        // A critical extension must be understood (RFC 7515, section 4.1.11), and none is.
+        // Critical extensions must be understood (RFC 7515, section 4.1.11), and this issuer supports none.
         if header.crit.is_some() {
             return Err(TokenError::Wrong("crit"));
         }
-        // Nor may a token do without its encoding (RFC 7797, section 7).
+        // Unencoded payloads are not supported (RFC 7797, section 7).
         if header.extras.inner().contains_key("b64") {
             return Err(TokenError::Wrong("b64"));
         }
         let mut signature_only = Validation::new(Algorithm::RS256);
         signature_only.required_spec_claims.clear();
-        // The library would ask the machine's clock, and takes an absent issuer or audience for a right one.
+        // The library would use the system clock, and would accept a missing issuer or audience.
         (signature_only.validate_exp, signature_only.validate_aud) = (false, false);
         let Claims(claims) = jsonwebtoken::decode(token, &self.verifying, &signature_only)?.claims;
         Ok(claims)
     }
 
-    /// The name of the key, as in the header of its tokens.
+    /// The key id, as in the header of its tokens.
     #[must_use]
     pub fn key_id(&self) -> &str {
         &self.key_id
     }
 
-    /// The public key, for others who verify.
+    /// The public key, for other verifiers.
     #[must_use]
     pub fn public_key_pem(&self) -> &str {
         &self.public_pem
@@ -257,7 +257,8 @@ impl Issuer {
     }
 }
 
-/// A token's claims, each of which stands there once (RFC 7519, section 4). By itself the parser would take the last.
+/// The claims of a token, without repetition (RFC 7519, section 4). The default parser would keep the last of a
+/// repeated claim.
 struct Claims(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Claims {
@@ -267,14 +268,14 @@ impl<'de> Deserialize<'de> for Claims {
             type Value = Claims;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("claims, each of them once")
+                f.write_str("claims without repetition")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Claims, A::Error> {
                 let mut claims = Map::new();
                 while let Some((name, value)) = entries.next_entry::<String, Value>()? {
                     if claims.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a claim stands there twice"));
+                        return Err(A::Error::custom("a claim is repeated"));
                     }
                 }
                 Ok(Claims(claims))
@@ -284,7 +285,7 @@ impl<'de> Deserialize<'de> for Claims {
     }
 }
 
-/// Shows which key it is and keeps the key itself out of logs.
+/// Prints the key id, and keeps the key out of logs.
 impl std::fmt::Debug for Issuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Issuer").field("key_id", &self.key_id).finish_non_exhaustive()
@@ -314,12 +315,13 @@ fn check(claims: &Map<String, Value>, now_s: i64) -> Result<(), TokenError> {
     Ok(())
 }
 
-/// A claim in whole seconds since 1970. Fractions are legal (RFC 7519, section 2), but nobody issues them here.
+/// A time claim in whole seconds since 1970. Fractions are legal (RFC 7519, section 2), but this issuer never writes
+/// them.
 fn moment(claims: &Map<String, Value>, name: &'static str) -> Result<Option<i64>, TokenError> {
     claims.get(name).map(|value| value.as_i64().ok_or(TokenError::Wrong(name))).transpose()
 }
 
-/// A claim as API Gateway writes it. Functions only ever use scalars, so nested objects are left out.
+/// Formats a claim as API Gateway does. Functions use only scalars, so nested objects are omitted.
 fn claim_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -331,7 +333,7 @@ fn claim_text(value: &Value) -> Option<String> {
     }
 }
 
-/// Writes a private file whole or not at all; leaves one that is there. A hard link, unlike a rename, never replaces.
+/// Writes a private file atomically and never replaces an existing one: a hard link, unlike a rename, does not replace.
 fn write_unless_there(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = path.with_extension(format!("{:016x}.tmp", OsRng.next_u64()));
     let written = write_private(&draft, bytes).and_then(|()| match fs::hard_link(&draft, path) {

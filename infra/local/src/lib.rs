@@ -1,18 +1,17 @@
 //! The whole product on one machine.
 //!
 //! # Layout
-//! - [`issuer`]: tokens, in place of an identity provider; `proof` is how a program shows that it has the issuer's key.
-//! - [`gateway`]: HTTP, in place of API Gateway; [`event`] is what it hands to a function.
-//! - `docs`: the document of the API, and a page to try it on. The console is `arcadia_console`'s.
-//! - [`feed`]: the events of this run, in place of the stream and the bus; `events_route` is how they are read.
+//! - [`issuer`]: tokens, in place of an identity provider. `proof`: shows that a program holds the issuer's key.
+//! - [`gateway`]: HTTP, in place of API Gateway. [`event`]: the event that it passes to a function.
+//! - `docs`: the OpenAPI document, and a page to try it. The console is in `arcadia_console`.
+//! - [`feed`]: the events of this run, in place of the stream and the bus. `events_route`: the route that serves them.
 //! - [`engine`]: storage, in place of DynamoDB.
-//! - [`sweeper`]: time that passes, in place of the schedule; [`clock`] has clocks that can be set, and `clock_route`
-//!   is how a running program's is moved on.
-//! - [`cli`]: the program that joins them; `data` is its directory, of
-//!   files that are `private`, `records` where its records are, `demo` what it
-//!   sells at first and the history it can be filled with, `banner` what it prints, and `client` how it asks the API.
+//! - [`sweeper`]: the ticks, in place of the schedule. [`clock`]: clocks that can be set. `clock_route`: advances the
+//!   clock of a running program.
+//! - [`cli`]: the program. `data`: its directory, with `private` files. `records`: the location of its records. `demo`:
+//!   the demo catalog and history. `banner`: the startup text. `client`: calls to the API.
 //!
-//! Nothing here is deployed, and no rule of the product is here: requests go through the same code as in Lambda.
+//! This package is not deployed and contains no business rules: requests run the same code as in Lambda.
 
 mod banner;
 mod body;

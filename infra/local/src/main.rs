@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Engine and functions in one process allocate from many threads what others free, with which the system's gets slower
-/// and slower: at a hundred thousand transactions it takes half as long again.
+/// The engine and the functions free memory on other threads than the ones that allocated it, which makes the system
+/// allocator slower over time: half as slow again after a hundred thousand transactions.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,20 +1,20 @@
-//! Files that are nobody else's: the key, the records and the lock of a data directory. On Unix they are made for their
-//! owner alone, and refused where somebody else could have put or could read them.
+//! Private files: the key, the records and the lock of a data directory. On Unix they are created for their owner only,
+//! and rejected if other users could have written or could read them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// What others may do with a file or directory, as bits of its mode.
+/// Permission bits of other users.
 #[cfg(unix)]
 const OTHERS: u32 = 0o077;
 #[cfg(unix)]
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Makes a directory for its owner alone, unless it is there; then nobody else may be able to put anything into it.
+/// Creates a directory for its owner only. An existing directory must not be writable by other users.
 ///
 /// # Errors
-/// Those of the file system; [`io::ErrorKind::PermissionDenied`] if others can write to it.
+/// Errors of the file system; [`io::ErrorKind::PermissionDenied`] if other users can write to it.
 pub fn directory(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -23,15 +23,15 @@ pub fn directory(path: &Path) -> io::Result<()> {
     builder.create(path)?;
     #[cfg(unix)]
     if mode(&fs::metadata(path)?) & OTHERS_WRITE != 0 {
-        return Err(refused(path, "can be written to by others: chmod go-w it, or choose another"));
+        return Err(refused(path, "can be written to by others: run chmod go-w on it, or choose another directory"));
     }
     Ok(())
 }
 
-/// Opens a file for its owner alone, and makes it if it is missing. What is in it stays there.
+/// Opens a file for its owner only, and creates it if it is missing. Existing content is kept.
 ///
 /// # Errors
-/// As [`check`], and those of the file system.
+/// As [`check`], and errors of the file system.
 pub fn file(path: &Path) -> io::Result<File> {
     check(path)?;
     let mut options = OpenOptions::new();
@@ -41,11 +41,11 @@ pub fn file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Insists that what is at a path, if anything is, is a file that only its owner can read and write. A symbolic link is
-/// not: whoever made it chose what is written over.
+/// Checks that the path is missing or is a file that only its owner can read and write. A symbolic link is rejected,
+/// because its creator would choose the target.
 ///
 /// # Errors
-/// [`io::ErrorKind::PermissionDenied`] if it is something else, or others can read or write it.
+/// [`io::ErrorKind::PermissionDenied`] if it is not a plain file, or other users can read or write it.
 pub fn check(path: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -56,7 +56,7 @@ pub fn check(path: &Path) -> io::Result<()> {
     }
     #[cfg(unix)]
     if mode(&found) & OTHERS != 0 {
-        return Err(refused(path, "can be read or written by others: chmod 600 it if it is yours"));
+        return Err(refused(path, "can be read or written by others: run chmod 600 on it if it is yours"));
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
-//! `/local/proof`: by what a program shows that it holds the key of a data directory, and where it is. The command line
-//! asks for it before it makes a token of that key, so that nothing else that listens on a port ever gets one.
+//! `/local/proof`: proves that a program holds the key of a data directory, and at which address it listens. The
+//! command line requests a proof before it issues a token with that key, so that no other program on the port receives
+//! one.
 //!
-//! A proof is signed like a token but for an audience of its own, and answers to a challenge, so that it can be used
-//! neither as a token nor again. It names the address on which the program listens: a program in between could hand a proof
-//! on, but no token is sent to it.
+//! A proof is signed like a token but has its own audience and contains the challenge, so that it can be neither used
+//! as a token nor replayed. It contains the address of the program: another program could relay a proof, but would not
+//! receive a token.
 
 use arcadia_domain::Timestamp;
 use axum::http::{HeaderValue, Response, StatusCode, header};
@@ -12,35 +13,35 @@ use serde_json::{Value, json};
 
 use crate::issuer::{Issuer, IssuerError};
 
-/// Where it is.
+/// Path of the route.
 pub const PATH: &str = "/local/proof";
-/// The parameter with the challenge.
+/// Query parameter with the challenge.
 pub const CHALLENGE: &str = "challenge";
 
 const AUDIENCE: &str = "arcadia-proof";
-/// How long a challenge is, in bytes.
+/// Length of a challenge, in bytes.
 const CHALLENGE_LEN: std::ops::RangeInclusive<usize> = 32..=64;
 
-/// What a proof says.
+/// The content of a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// Where the program listens, as host and port.
+    /// Address that the program listens on: host and port.
     pub address: String,
-    /// The time by its clock.
+    /// Time of the program's clock.
     pub now: Timestamp,
 }
 
 impl Proof {
-    /// Signs it as the answer to a challenge.
+    /// Signs the proof for a challenge.
     ///
     /// # Errors
-    /// [`IssuerError::Signing`].
+    /// [`IssuerError::Signing`] if it cannot be signed.
     pub fn sign(&self, issuer: &Issuer, challenge: &str) -> Result<String, IssuerError> {
         let Self { address, now } = self;
         issuer.sign(&json!({"aud": AUDIENCE, "challenge": challenge, "address": address, "now": now.timestamp()}))
     }
 
-    /// Reads a proof; nothing unless it is this issuer's answer to this challenge.
+    /// Verifies a proof; `None` unless this issuer signed it for this challenge.
     #[must_use]
     pub fn read(text: &str, issuer: &Issuer, challenge: &str) -> Option<Self> {
         let claims = issuer.signed_claims(text).ok()?;
@@ -50,7 +51,7 @@ impl Proof {
     }
 }
 
-/// Answers a GET with this query; `None` if there is no challenge in it that could be signed.
+/// Responds to a GET with this query; `None` if the query has no valid challenge.
 pub fn respond(issuer: &Issuer, query: &str, proof: &Proof) -> Option<Response<Body>> {
     let challenge = query.strip_prefix(CHALLENGE)?.strip_prefix('=')?;
     let is_plain = challenge.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));

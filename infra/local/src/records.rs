@@ -1,4 +1,4 @@
-//! Where the records are: in an engine of our own, or in a DynamoDB elsewhere. The engine is in [`crate::engine`].
+//! Opens the records: in the embedded engine of [`crate::engine`], or in another DynamoDB.
 
 use std::path::Path;
 
@@ -10,49 +10,49 @@ use aws_sdk_dynamodb::Client;
 use crate::data::{DataError, DatabaseLock};
 use crate::engine::{Engine, EngineError, Purpose, Storage};
 
-/// Records that can be read and written, and what has to be ended in the end.
+/// Open records.
 pub struct Records {
-    /// The way to them.
+    /// The client to access them.
     pub client: Client,
-    /// Where they are, in a phrase.
+    /// Location, as a phrase.
     pub description: String,
     engine: Option<(Engine, Option<DatabaseLock>)>,
 }
 
-/// Why there are no records to work with.
+/// Error of opening the records.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The engine does not run.
+    /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The endpoint is wrong, or what was there has stopped.
-    #[error("nothing answers at the DynamoDB endpoint {0}")]
+    /// The endpoint is wrong or does not respond.
+    #[error("the DynamoDB endpoint {0} does not respond: check that it is running and that the URL is right")]
     NoDynamoDb(String),
-    /// The table cannot be made, or is not there.
-    #[error("the table {0} is of no use: {1}")]
+    /// The table cannot be created, or does not exist.
+    #[error("the table {0} cannot be used: {1}")]
     Table(String, String),
 }
 
-/// Whether an endpoint is at AWS, where records are somebody's own.
+/// Whether an endpoint is at AWS.
 pub fn is_aws(endpoint: Option<&str>) -> bool {
     endpoint.is_some_and(|endpoint| endpoint.starts_with("https://"))
 }
 
 impl Records {
-    /// Records in a data directory, which is made if it is missing.
+    /// Opens the records in a data directory, which is created if it is missing.
     ///
     /// # Errors
-    /// [`RecordsError`] if another program has them, or they cannot be opened.
+    /// [`RecordsError`] if another program uses them, or they cannot be opened.
     pub async fn in_directory(data: &Path, table: &str, purpose: Purpose) -> Result<Self, RecordsError> {
         let lock = DatabaseLock::acquire(data)?;
         let engine = Engine::start(&Storage::File(lock.path().to_owned()), purpose).await?;
         Self::of_engine(engine, Some(lock), table, format!("in {}", data.display())).await
     }
 
-    /// Records in memory.
+    /// Opens records in memory.
     ///
     /// # Errors
     /// [`RecordsError`] if the engine does not start.
@@ -75,11 +75,11 @@ impl Records {
         Ok(Self { client, description, engine: Some((engine, lock)) })
     }
 
-    /// Records in a DynamoDB elsewhere. One nearby gets the table if it has none; at AWS the table is the template's to
-    /// make, with all that belongs to it.
+    /// Opens records in another DynamoDB. A local one gets a table if it has none; at AWS only the template creates the
+    /// table, with everything that belongs to it.
     ///
     /// # Errors
-    /// [`RecordsError`] if nothing answers, or there is no table.
+    /// [`RecordsError`] if the endpoint does not respond, or there is no table.
     pub async fn at(endpoint: &str, table: &str) -> Result<Self, RecordsError> {
         let no_table = |reason| RecordsError::Table(table.to_owned(), reason);
         let client = if is_aws(Some(endpoint)) {
@@ -98,10 +98,10 @@ impl Records {
         Ok(Self { client, description: format!("in the table {table} at {endpoint}"), engine: None })
     }
 
-    /// Closes them. A data directory is free when this returns.
+    /// Closes the records. A data directory is free when this returns.
     ///
     /// # Errors
-    /// [`EngineError`] if the engine had failed.
+    /// [`EngineError`] if the engine has failed.
     pub async fn close(self) -> Result<(), EngineError> {
         if let Some((engine, lock)) = self.engine {
             engine.stop().await?;

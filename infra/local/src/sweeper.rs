@@ -1,5 +1,5 @@
-//! Time that passes: the tick, and the leaps of a test clock. What happens to a deployment then is decided elsewhere:
-//! this calls the same sweep as the deployed schedule does.
+//! Runs the sweep as time passes: at ticks, and when a test clock is advanced. It calls the same sweep as the deployed
+//! schedule; the steps themselves are decided there.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,74 +16,74 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::clock::{FixedClock, MAX_YEAR, MovableClock};
 
-/// How long a sweep goes on beginning pages.
+/// How long a sweep starts new pages.
 pub const SWEEP_LIMIT: Duration = Duration::from_secs(60);
-/// How long it is from one sweep to the next where the product is deployed, unless its operator sets another schedule.
+/// Default time between sweeps of a deployed stack.
 const SCHEDULE: TimeDelta = TimeDelta::minutes(5);
-/// How often what is due at one moment is swept. Each time a deployment takes up to three steps.
+/// Maximum number of sweeps at one moment. In each of them a deployment takes up to three steps.
 const MAX_ROUNDS: usize = 1_000;
-/// How many entries of the due index one Query reads, in search of the next moment.
+/// Number of due-index entries read by one Query when looking for the next due time.
 const PAGE: usize = 25;
 
-/// Sweeps, one sweep at a time.
+/// Runs sweeps, one at a time.
 #[derive(Debug)]
 pub struct Sweeper {
     app: App,
     busy: Mutex<()>,
 }
 
-/// A clock that can be moved on, with what then has to happen.
+/// A clock that can be advanced, with the sweeps that this requires.
 #[derive(Debug)]
 pub struct TestClock {
     clock: Arc<MovableClock>,
     sweeper: Arc<Sweeper>,
 }
 
-/// How far a test clock is to be moved.
+/// How far a test clock is advanced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leap {
-    /// By so much.
+    /// By this duration.
     By(TimeDelta),
-    /// To this moment.
+    /// To this time.
     To(Timestamp),
 }
 
-/// What became of a leap.
+/// The result of advancing a clock.
 #[derive(Debug)]
 pub struct Leapt {
     /// The time before.
     pub from: Timestamp,
-    /// The time after; before the leap's end if the sweeps took too long.
+    /// The time after; before the requested time if the sweeps took too long.
     pub now: Timestamp,
-    /// What all sweeps on the way came to.
+    /// The combined report of all sweeps.
     pub report: Report,
 }
 
-/// Why a test clock was not moved.
+/// Error of advancing a test clock.
 #[derive(Debug, thiserror::Error)]
 pub enum LeapError {
-    /// It would have been moved backward.
-    #[error("the clock is at {0} already")]
+    /// The requested time is not later.
+    #[error("the clock is already at {0}")]
     Backward(Timestamp),
-    /// It would have been moved beyond [`MAX_YEAR`].
-    #[error("the clock ends with the year {MAX_YEAR}")]
+    /// The requested time is after [`MAX_YEAR`].
+    #[error("the clock cannot be set beyond the year {MAX_YEAR}")]
     TooFar,
-    /// The store did not answer. The clock stays where it had got to, and so do the records.
+    /// The store did not respond. The clock and the records stay where they are.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Sweeper {
-    /// Sweeps the records of an app by its clock.
+    /// Creates a sweeper of an app, by the app's clock.
     #[must_use]
     pub fn new(app: App) -> Self {
         Self { app, busy: Mutex::new(()) }
     }
 
-    /// Sweeps at once and then every `period`, until `stop` resolves. A sweep under way is ended first.
+    /// Sweeps immediately and then every `period`, until `stop` resolves. A running sweep is finished first.
     pub async fn tick_every(&self, period: Duration, stop: impl Future<Output = ()>) {
         let mut ticks = tokio::time::interval(period);
-        // After a sweep that took longer, the next one waits as long as ever.
+        // After a long sweep the next one still waits for a full period.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = pin!(stop);
         loop {
@@ -96,7 +96,7 @@ impl Sweeper {
     }
 
     async fn tick(&self) {
-        // Whoever moves the clock sweeps by themselves.
+        // Advancing the clock runs its own sweeps.
         let Ok(_alone) = self.busy.try_lock() else { return };
         match sweep(&self.app, Instant::now() + SWEEP_LIMIT).await {
             Ok(Report { due: 0, .. }) => {}
@@ -109,12 +109,12 @@ impl Sweeper {
         }
     }
 
-    /// The app at a moment that does not pass.
+    /// The app with a clock that stands at `at`.
     fn app_at(&self, at: Timestamp) -> App {
         App { clock: Arc::new(FixedClock(at)), ..self.app.clone() }
     }
 
-    /// The first moment after `after` and up to `until` at which a deployment takes a step.
+    /// The first time after `after` and up to `until` at which a deployment has a due step.
     async fn next_moment(&self, after: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let shards = (0..self.app.store.due_shards()).map(|shard| self.next_in_shard(shard, after, until));
         Ok(try_join_all(shards).await?.into_iter().flatten().min())
@@ -131,7 +131,7 @@ impl Sweeper {
         loop {
             let page = store.due(shard, until, position.as_deref(), PAGE).await?;
             for row in &page.rows {
-                // What cannot be worked on lies in the past, or cannot be read; others may come after it.
+                // Deployments that cannot be processed are in the past or unreadable; others may follow.
                 let Ok(Some(aggregate)) = store.load(&Scope::All, row.id).await else { continue };
                 if let Some(next) = aggregate.next_action().filter(|next| next.at > after) {
                     return Ok(Some(next.at));
@@ -146,29 +146,29 @@ impl Sweeper {
 }
 
 impl TestClock {
-    /// Joins a clock with the sweeper whose app goes by it.
+    /// Combines a clock with the sweeper of the app that uses it.
     #[must_use]
     pub const fn new(clock: Arc<MovableClock>, sweeper: Arc<Sweeper>) -> Self {
         Self { clock, sweeper }
     }
 
-    /// The app that goes by it.
+    /// The app that uses the clock.
     #[must_use]
     pub fn app(&self) -> &App {
         &self.sweeper.app
     }
 
-    /// The time.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Moves the clock on, and stops at every moment on the way at which something is due, so that all happens when it
-    /// would have happened, in the same order.
+    /// Advances the clock and stops at every time with a due step on the way, so that all steps happen at their time
+    /// and in order.
     ///
     /// # Errors
-    /// [`LeapError`] if that is not forward or the store does not answer.
+    /// [`LeapError`] if the requested time is not later or the store does not respond.
     pub async fn leap(&self, leap: Leap) -> Result<Leapt, LeapError> {
         let Self { clock, sweeper } = self;
         let _alone = sweeper.busy.lock().await;
@@ -184,7 +184,7 @@ impl TestClock {
                 break;
             }
             let next = sweeper.next_moment(at, target).await?;
-            // One sweep does not always take all that is due; the next one goes on with it.
+            // One sweep does not always take all due steps; the next one continues.
             let again = (swept.steps > 0).then(|| at + SCHEDULE);
             at = next.into_iter().chain(again).min().unwrap_or(target).min(target);
             clock.advance_to(at);
@@ -209,7 +209,7 @@ impl Leap {
     }
 }
 
-/// Sweeps by the app's clock until nothing steps any more, or until `stop_at`.
+/// Sweeps by the app's clock until no step is taken, or until `stop_at`.
 ///
 /// # Errors
 /// [`StoreError`] if the due index cannot be read.
@@ -225,7 +225,7 @@ pub async fn sweep_until_done(app: &App, stop_at: Instant) -> Result<Report, Sto
     Ok(Report { unfinished: true, ..total })
 }
 
-/// Joins the report of a later sweep to that of earlier ones. What was taken adds up; what is left over is of the last.
+/// Merges the report of a later sweep into that of earlier ones. Steps taken add up; the rest is as of the last sweep.
 fn merge(total: &mut Report, later: Report) {
     let Report { due, steps, behind, postponed, unanswered, unfinished } = later;
     *total = Report {

@@ -1,4 +1,4 @@
-//! Invoices, payments and dunning policies.
+//! Invoices, payments, dunning policies, accounts, the schedule and the figures of the business.
 
 use arcadia_api::{
     AccountView, AttentionView, DeploymentView, InvoiceRowView, InvoiceView, ScheduleEntryView, SummaryView, TenantView,
@@ -16,9 +16,9 @@ const TENANTS: &str = "Tenants";
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct RecordPaymentRequest {
-    /// The payer's or provider's name for it; the same reference is the same payment.
+    /// The payer's or provider's reference. A repeated reference is the same payment.
     reference: PaymentReference,
-    /// What was paid, in minor units; at most what is due.
+    /// Amount of the payment, in minor units; at most the amount due.
     #[schemars(range(min = 1))]
     amount_cents: i64,
     /// The invoice's currency.
@@ -32,19 +32,19 @@ struct VoidInvoiceRequest {}
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct PutDunningPolicyRequest {
-    /// From issue to due date.
+    /// Days from issue to the due date.
     #[schemars(range(max = MAX_POLICY_DAYS))]
     payment_terms_days: u32,
-    /// From the due date to `past_due`.
+    /// Days from the due date to `past_due`.
     #[schemars(range(max = MAX_POLICY_DAYS))]
     past_due_after_days: u32,
-    /// From the due date to `suspended`; more than to `past_due`.
+    /// Days from the due date to `suspended`; more than `past_due_after_days`.
     #[schemars(range(max = MAX_POLICY_DAYS))]
     suspended_after_days: u32,
-    /// From the due date to `cancelled`; more than to `suspended`.
+    /// Days from the due date to `cancelled`; more than `suspended_after_days`.
     #[schemars(range(max = MAX_POLICY_DAYS))]
     cancelled_after_days: u32,
-    /// From `cancelled` to `archived`.
+    /// Days from `cancelled` to `archived`.
     #[schemars(range(min = 1, max = MAX_POLICY_DAYS))]
     archived_after_days: u32,
 }
@@ -73,7 +73,7 @@ struct One {
 #[schemars(rename = "SettledInvoiceAnswer")]
 struct Settled {
     invoice: InvoiceView<'static>,
-    /// Its deployment, which may run again now.
+    /// Its deployment. It may have returned to `active`.
     deployment: DeploymentView<'static>,
 }
 
@@ -122,23 +122,23 @@ pub fn operations() -> Vec<Operation> {
             INVOICES,
             "list_invoices",
             "List a deployment's invoices",
-            "Newest first, with their lines and payments.",
+            "Newest first, including their lines and payments.",
         )
         .ok::<List>("A page of invoices."),
-        Operation::new(INVOICES, "show_invoice", "Show an invoice", "With its lines and payments.")
+        Operation::new(INVOICES, "show_invoice", "Show an invoice", "Includes its lines and payments.")
             .ok::<One>("The invoice."),
         Operation::new(
             INVOICES,
             "record_payment",
             "Record a payment",
-            "In full or in part. The same reference with the same amount and currency is the same payment, however often \
-             it is reported. When nothing is open any more, a deployment that was past due or suspended runs again.",
+            "In full or in part. Repeating a payment with the same reference, amount and currency has no further \
+             effect. When no invoice is open any more, a `past_due` or `suspended` deployment returns to `active`.",
         )
         .body::<RecordPaymentRequest>([(
             "in part",
             json!({"reference": "wire-2027-000017", "amount_cents": 1000, "currency": "USD"}),
         )])
-        .versioned::<Settled>("The invoice and its deployment as they are now.")
+        .versioned::<Settled>("The current invoice and its deployment.")
         .if_match()
         .problems(&[
             "invoice_not_open",
@@ -153,11 +153,11 @@ pub fn operations() -> Vec<Operation> {
             INVOICES,
             "void_invoice",
             "Void an invoice",
-            "Takes back an open invoice that should not have been issued and of which nothing was paid. To do so twice \
-             is no error and writes nothing.",
+            "Cancels an open invoice without payments that should not have been issued. Repeating the request writes \
+             nothing and is not an error.",
         )
         .optional_body::<VoidInvoiceRequest>(false, [("nothing to say", json!({}))])
-        .versioned::<Settled>("The invoice and its deployment as they are now.")
+        .versioned::<Settled>("The current invoice and its deployment.")
         .if_match()
         .problems(&["invoice_has_payments", "invoice_not_open", "version_conflict"])
         .powers(&[Power::Void]),
@@ -165,12 +165,12 @@ pub fn operations() -> Vec<Operation> {
             INVOICES,
             "find_invoices",
             "Find invoices across deployments",
-            "A tenant's users see their own tenant's; platform_admin sees everyone's, or those of `tenant_id`. What is overdue \
-             comes by due date, the longest overdue first; what is open or uncollectible by due date, the latest first, and \
-             so does what is void of everyone's; all else by the time of issue, the newest first. A page can hold fewer than \
-             `limit` and still have a `next_cursor`. A tenant's open, overdue and uncollectible invoices are found by its \
-             deployments, of 10,000 at most. With `Accept: text/csv` the page comes as CSV (RFC 4180) with a line of names, \
-             and the next page's address as `Link` with `rel=\"next\"`.",
+            "A tenant's users see their own tenant's invoices; platform_admin sees all, or those of `tenant_id`. \
+             Overdue invoices are sorted by due date, longest overdue first; open and uncollectible invoices, and void \
+             invoices across tenants, by due date, latest first; all others by time of issue, newest first. A page can \
+             contain fewer than `limit` invoices and still have a `next_cursor`. One tenant's open, overdue and \
+             uncollectible invoices can be listed only up to 10,000 deployments. With `Accept: text/csv` the page is \
+             CSV (RFC 4180) with a header line, and `Link` with `rel=\"next\"` is the URL of the next page.",
         )
         .ok::<Found>("A page of invoices.")
         .csv()
@@ -178,48 +178,47 @@ pub fn operations() -> Vec<Operation> {
         Operation::new(
             TENANTS,
             "list_schedule",
-            "List what the clock will do",
-            "The next step of each deployment, the earliest first; a deployment's `upcoming` has all that lie ahead of it. \
-             A tenant's users see their own tenant's; platform_admin sees all, or those of `tenant_id`. Of one tenant \
-             it is read from the list of its deployments, of 10,000 at most.",
+            "List scheduled steps",
+            "The next scheduled step of each deployment, earliest first; a deployment's `upcoming` lists all of its \
+             steps. A tenant's users see their own tenant's steps; platform_admin sees all, or those of `tenant_id`. \
+             One tenant's steps can be listed only up to 10,000 deployments.",
         )
         .ok::<Schedule>("A page of steps.")
         .problems(&["tenant_not_permitted", "too_many_deployments"]),
         Operation::new(
             TENANTS,
             "list_attention",
-            "List what needs a person",
-            "Deployments that are held, that are cancelled while resources of them still run, that the sweep has put off \
-             because a step failed, or of which an event could not be published in the last 14 days; the longest first. \
-             A page can hold fewer than `limit` and still have a `next_cursor`.",
+            "List deployments that need a person",
+            "Deployments that are on hold, that are cancelled but still have live resources, that the sweep has \
+             postponed because a step failed, or with an event that could not be published in the last 14 days. \
+             Longest waiting first. A page can contain fewer than `limit` deployments and still have a `next_cursor`.",
         )
         .ok::<AttentionBody>("A page of deployments that need a person."),
         Operation::new(
             TENANTS,
             "show_summary",
             "Show the figures of the whole business",
-            "Deployments by state, subscriptions by plan, recurring revenue with its movements since the month began, what is \
-             overdue, and how far the clock's work is. All but the last is of a full hour, at most two hours ago; of now in \
-             the local program.",
+            "Deployments by state, subscriptions by plan, recurring revenue with its changes since the start of the \
+             month, overdue amounts, and the progress of scheduled work. The progress is as of now. The other figures \
+             are as of a full hour, at most two hours ago; in the local program they are as of now.",
         )
         .ok::<SummaryBody>("The figures."),
         Operation::new(
             TENANTS,
             "list_tenants",
             "List tenants",
-            "Everyone who ever had a deployment, by id, with how many there are that are not archived, and what is open and \
-             overdue. Of a tenant with more than 10,000 deployments both are null.",
+            "All tenants that ever had a deployment, by id, with the number of deployments that are not archived and \
+             the open and overdue amounts. Both are null for a tenant with more than 10,000 deployments.",
         )
         .ok::<Tenants>("A page of tenants."),
         Operation::new(
             TENANTS,
             "show_account",
-            "Show all that a tenant has and owes",
-            "Added up from its deployments as they are stored, of 10,000 at most: how many are in each state, what is open \
-             and overdue, what stands to its credit, and the next invoices. With `month` also a statement: what was owed when \
-             the month began, what was invoiced, credited, taken back and paid, by when that was recorded, and what is owed \
-             when it ends, from all invoices of the tenant, of 10,000 at most. The statement of a month that is over never \
-             changes.",
+            "Show a tenant's account",
+            "Adds up the tenant's stored deployments, up to 10,000: the number in each state, open and overdue \
+             amounts, the balance, and the next invoices. With `month` it includes a statement of up to 10,000 \
+             invoices: the amount owed at the start of the month; amounts invoiced, credited, voided and paid, \
+             by the time of recording; and the amount owed at the end. The statement of a past month never changes.",
         )
         .ok::<Account>("The account.")
         .problems(&["too_many_deployments", "too_many_invoices"]),
@@ -227,14 +226,14 @@ pub fn operations() -> Vec<Operation> {
             TENANTS,
             "show_dunning_policy",
             "Show a tenant's dunning policy",
-            "The default that counts, if none was set.",
+            "The default policy if none is set.",
         )
         .ok::<Policy>("The policy."),
         Operation::new(
             TENANTS,
             "put_dunning_policy",
             "Set a tenant's dunning policy",
-            "No deadline that already runs moves: a deployment takes the policy over with its next period.",
+            "Deadlines that already run do not move. A deployment adopts the policy with its next period.",
         )
         .body::<PutDunningPolicyRequest>([(
             "patient",
@@ -246,6 +245,6 @@ pub fn operations() -> Vec<Operation> {
                 "archived_after_days": 90,
             }),
         )])
-        .ok::<Policy>("The policy as it is now."),
+        .ok::<Policy>("The current policy."),
     ]
 }

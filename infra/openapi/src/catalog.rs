@@ -1,4 +1,4 @@
-//! The catalog: plans and add-ons. And the lifecycle's map, which is as public.
+//! The catalog's plans and add-ons, and the lifecycle map, which every caller may read too.
 
 use arcadia_domain::{
     Addon, Authority, CatalogStatus, Currency, DisplayName, Interval, IntervalPrices, MAX_PRICE_CENTS, MAX_QUANTITY,
@@ -17,23 +17,23 @@ const LIFECYCLE: &str = "Lifecycle";
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct PutPlanRequest {
-    /// What people call it.
+    /// Name for display.
     name: DisplayName,
-    /// Whether it can be newly bought; when left out, as it was, and `active` at first.
+    /// Whether it can be newly bought. Default: unchanged; `active` for a new record.
     status: Option<CatalogStatus>,
 }
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct PublishPlanVersionRequest {
-    /// The price of one interval, in minor units.
+    /// Price of one interval, in minor units.
     #[schemars(range(min = 0, max = MAX_PRICE_CENTS))]
     price_cents: i64,
-    /// The currency of the price.
+    /// Currency of the price.
     currency: Currency,
-    /// How often it is charged.
+    /// The billing interval.
     interval: Interval,
-    /// How many days a tenant's first subscription to the plan is free; 0, when left out.
+    /// Trial of a tenant's first subscription to the plan, in days. Default: 0.
     #[schemars(range(max = MAX_TRIAL_DAYS))]
     trial_days: Option<u32>,
 }
@@ -41,22 +41,22 @@ struct PublishPlanVersionRequest {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct PutAddonRequest {
-    /// What people call it.
+    /// Name for display.
     name: DisplayName,
-    /// What it costs each interval of a plan whose interval has no price of its own, in minor units.
+    /// Price for one interval of a plan without an entry in `interval_prices`, in minor units.
     #[schemars(range(min = 0, max = MAX_PRICE_CENTS))]
     price_cents: i64,
-    /// What it costs each interval of a plan of that interval, in minor units.
+    /// Prices for one interval of a plan, by the plan's interval, in minor units.
     #[schemars(extend("minProperties" = 1))]
     interval_prices: Option<IntervalPrices>,
-    /// The currency of the price.
+    /// Currency of the price.
     currency: Currency,
-    /// How many units it grants.
+    /// Number of units granted.
     #[schemars(range(min = 1, max = MAX_QUANTITY))]
     quantity: i64,
-    /// The unit, such as `GB`.
+    /// Name of the unit, such as `GB`.
     unit: DisplayName,
-    /// Whether it can be newly bought; when left out, as it was, and `active` at first.
+    /// Whether it can be newly bought. Default: unchanged; `active` for a new record.
     status: Option<CatalogStatus>,
 }
 
@@ -104,7 +104,7 @@ struct OneAddon {
 #[derive(JsonSchema)]
 #[schemars(rename = "Lifecycle")]
 struct Map {
-    /// Every state, in the order of a deployment's life.
+    /// All states, in the order of a deployment's life.
     states: Vec<MapState>,
 }
 
@@ -112,11 +112,11 @@ struct Map {
 #[schemars(rename = "LifecycleState")]
 struct MapState {
     state: State,
-    /// What it means, in a sentence.
+    /// Meaning of the state.
     description: String,
     /// Whether a deployment can be created in it.
     initial: bool,
-    /// The moves that leave it.
+    /// The moves out of this state.
     transitions: Vec<MapMove>,
 }
 
@@ -125,28 +125,28 @@ struct MapState {
 struct MapMove {
     /// The state that the move enters.
     to_state: State,
-    /// Who may make the move.
+    /// The roles that may make the move.
     permitted: Vec<Authority>,
-    /// Which of them only while the deployment owes nothing.
+    /// The roles that may make it only while the deployment has no debt.
     only_while_nothing_is_owed: Vec<Authority>,
-    /// Which of them only while no invoice of the deployment is overdue.
+    /// The roles that may make it only while no invoice of the deployment is overdue.
     only_while_nothing_is_overdue: Vec<Authority>,
-    /// Which of them only while no hold, `billing_action_suspended`, is on the deployment.
+    /// The roles that may make it only while the deployment is not on hold (`billing_action_suspended`).
     only_while_not_held: Vec<Authority>,
 }
 
 pub fn operations() -> Vec<Operation> {
     let mut operations = plans();
     operations.extend([
-        Operation::new(ADDONS, "list_addons", "List the catalog's add-ons", "By code, retired ones included.")
+        Operation::new(ADDONS, "list_addons", "List the catalog's add-ons", "By code, including retired ones.")
             .ok::<AddonList>("A page of add-ons."),
-        Operation::new(ADDONS, "show_addon", "Show an add-on", "As the catalog has it now.")
+        Operation::new(ADDONS, "show_addon", "Show an add-on", "The catalog's current prices and quantity.")
             .versioned::<OneAddon>("The add-on."),
         Operation::new(
             ADDONS,
             "put_addon",
             "Create, reprice or retire an add-on",
-            "Whoever has it attached keeps it as it was. If nothing differs, nothing is written.",
+            "Attached add-ons keep their prices and quantity. If nothing differs, nothing is written.",
         )
         .body::<PutAddonRequest>([(
             "storage",
@@ -155,17 +155,17 @@ pub fn operations() -> Vec<Operation> {
                 "quantity": 50, "unit": "GB",
             }),
         )])
-        .versioned::<OneAddon>("The add-on as it is now.")
-        .created::<OneAddon>("The add-on as created.")
+        .versioned::<OneAddon>("The current add-on.")
+        .created::<OneAddon>("The created add-on.")
         .if_match()
         .problems(&["version_conflict"]),
         Operation::new(
             LIFECYCLE,
             "show_lifecycle",
             "Show the lifecycle",
-            "Every state that a deployment can be in, every move between them, and who may make it.",
+            "All states of a deployment, all moves between them, and the roles that may make each move.",
         )
-        .ok::<Map>("The map.")
+        .ok::<Map>("The lifecycle map.")
         .without_store(),
     ]);
     operations
@@ -177,34 +177,35 @@ fn plans() -> Vec<Operation> {
             PLANS,
             "list_plans",
             "List the catalog's plans",
-            "By code, each with its newest version, retired ones included.",
+            "By code, including retired ones, each with its newest version.",
         )
         .ok::<PlanList>("A page of plans."),
-        Operation::new(PLANS, "show_plan", "Show a plan", "With its published versions, newest first, page by page.")
+        Operation::new(PLANS, "show_plan", "Show a plan", "Includes a page of its published versions, newest first.")
             .versioned::<PlanDetails>("The plan."),
         Operation::new(
             PLANS,
             "put_plan",
             "Create, rename or retire a plan",
-            "A plan is sold once a version of it is published. Who is subscribed to a retired plan keeps it. If nothing \
+            "A plan can be bought once a version is published. Subscriptions to a retired plan continue. If nothing \
              differs, nothing is written.",
         )
         .body::<PutPlanRequest>([("studio", json!({"name": "Studio"}))])
-        .versioned::<OnePlan>("The plan as it is now.")
-        .created::<OnePlan>("The plan as created.")
+        .versioned::<OnePlan>("The current plan.")
+        .created::<OnePlan>("The created plan.")
         .if_match()
         .problems(&["version_conflict"]),
         Operation::new(
             PLANS,
             "publish_plan_version",
             "Publish a version of a plan",
-            "For good: a version never changes, and who bought it keeps it. New subscriptions get the newest.",
+            "A published version never changes, and existing subscriptions keep it. New subscriptions get the newest \
+             version.",
         )
         .body::<PublishPlanVersionRequest>([(
             "monthly",
             json!({"price_cents": 2900, "currency": "USD", "interval": "month"}),
         )])
-        .created::<OneVersion>("The version as published.")
+        .created::<OneVersion>("The published version.")
         .if_match()
         .problems(&["plan_retired", "version_conflict"]),
     ]

@@ -17,43 +17,43 @@ const RESOURCES: &str = "Resources";
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct CreateDeploymentRequest {
-    /// Who will own it. Required of platform_admin; of anyone else it can only be their own tenant.
+    /// The owning tenant. Required for platform_admin; for other callers it must be their own tenant.
     tenant_id: Option<TenantId>,
-    /// Its name in URLs, unique within the tenant, for good.
+    /// Name for URLs, unique within the tenant. Never changes.
     slug: Slug,
-    /// What people call it; the slug, when left out.
+    /// Name for display. Default: the slug.
     display_name: Option<DisplayName>,
-    /// Where it runs; the platform's default region, when left out.
+    /// The region that it runs in. Default: the platform's default region.
     region: Option<ShortCode>,
-    /// `active`, when left out, or `trial`, which is for platform_admin.
+    /// `active` (the default), or `trial`, which is for platform_admin.
     state: Option<State>,
-    /// When the trial ends: required with the state `trial`, and only then allowed. For platform_admin. Within the next
-    /// 100 years.
+    /// When the trial ends: required with the state `trial`, not allowed otherwise. For platform_admin. At most 100
+    /// years ahead.
     trial_ends_at: Option<Moment>,
-    /// How it reaches its language model, such as `managed` or `byo_key`.
+    /// How it gets access to a language model, such as `managed` or `byo_key`.
     llm_mode: Option<ShortCode>,
-    /// The template that it is built from. Goes with `template_version`.
+    /// Code of the template that it is built from. Requires `template_version`.
     template_code: Option<ShortCode>,
-    /// Which version of that template. Goes with `template_code`.
+    /// Version of that template. Requires `template_code`.
     template_version: Option<TemplateVersion>,
 }
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct UpdateDeploymentRequest {
-    /// What people call it.
+    /// Name for display.
     #[schemars(default, with = "DisplayName", skip_serializing_if = "Option::is_none")]
     display_name: Option<DisplayName>,
-    /// Where it runs.
+    /// The region that it runs in.
     #[schemars(default, with = "ShortCode", skip_serializing_if = "Option::is_none")]
     region: Option<ShortCode>,
-    /// How it reaches its language model.
+    /// How it gets access to a language model, such as `managed` or `byo_key`.
     llm_mode: Option<ShortCode>,
-    /// The template that it is built from. Without a template there is no version of it either.
+    /// Code of the template that it is built from. Clearing it clears the version too.
     template_code: Option<ShortCode>,
-    /// Which version of that template.
+    /// Version of that template.
     template_version: Option<TemplateVersion>,
-    /// Whether scheduled functions leave its state alone. Only for platform_admin.
+    /// The hold: whether scheduled steps leave its state unchanged. Only for platform_admin.
     #[schemars(default, with = "bool", skip_serializing_if = "Option::is_none")]
     billing_action_suspended: Option<bool>,
 }
@@ -63,32 +63,32 @@ struct UpdateDeploymentRequest {
 struct TransitionRequest {
     /// The state to enter.
     to_state: State,
-    /// Why, in a line; the event keeps it.
+    /// A one-line reason, stored in the event.
     reason: Option<Reason>,
-    /// Remarks; the event keeps them.
+    /// Notes, stored in the event.
     notes: Option<Notes>,
-    /// When a pause ends by itself; only for the state `paused`. Within the next 100 years. Of a deployment that is paused
-    /// already, left out keeps the present date, and null clears it.
+    /// When the pause ends automatically; only for the state `paused`. At most 100 years ahead. For a deployment that
+    /// is already paused, omitting it keeps the current date and null clears it.
     resume_at: Option<Moment>,
-    /// Only tell what would happen.
+    /// Return the result without storing anything.
     dry_run: Option<bool>,
 }
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct ExtendTrialRequest {
-    /// The new end, later or earlier than the present one. In the future, within the next 100 years.
+    /// The new end, later or earlier than the current one. In the future, at most 100 years ahead.
     trial_ends_at: Moment,
 }
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct CreateResourceRequest {
-    /// What it is, such as `database`.
+    /// Kind of resource, such as `database`.
     kind: ShortCode,
-    /// What the provider calls it, such as an ARN.
+    /// The provider's name for it, such as an ARN.
     provider_reference: ProviderReference,
-    /// Where it runs; where the deployment does, when left out.
+    /// The region that it runs in. Default: the deployment's region.
     region: Option<ShortCode>,
 }
 
@@ -109,7 +109,7 @@ struct List {
 #[schemars(rename = "DeploymentDetails")]
 struct Details {
     deployment: DeploymentView<'static>,
-    /// Its subscription, live or the last one; null if there never was one.
+    /// Its live or last subscription; null if it never had one.
     subscription: Option<SubscriptionView<'static>>,
     /// The invoices that the clock issues next if the open ones are paid in time and nothing else happens: usually one,
     /// and one for each currency that falls due at that moment.
@@ -125,9 +125,9 @@ struct Details {
 struct Moved {
     /// The deployment after the move.
     deployment: DeploymentView<'static>,
-    /// The change of state; null if it was in that state already.
+    /// The change of state; null if the deployment was already in that state.
     event: Option<Event>,
-    /// Whether nothing was stored.
+    /// Whether this is a dry run: nothing was stored.
     dry_run: bool,
 }
 
@@ -135,9 +135,9 @@ struct Moved {
 #[schemars(rename = "ExtendTrialAnswer")]
 struct Extended {
     deployment: DeploymentView<'static>,
-    /// Its subscription; null if there never was one.
+    /// Its subscription; null if it never had one.
     subscription: Option<SubscriptionView<'static>>,
-    /// The change; null if the trial ends then already.
+    /// The event; null if the trial already ended then.
     event: Option<Event>,
 }
 
@@ -173,8 +173,9 @@ fn deployments() -> Vec<Operation> {
             TAG,
             "list_deployments",
             "List deployments",
-            "Newest first; everyone's of a plan by its version first. A tenant's users see their own tenant's; platform_admin \
-             sees all, or those of `tenant_id`. A page can hold fewer than `limit` and still have a `next_cursor`.",
+            "Newest first; across tenants with `plan_code`, by plan version and then newest first. A tenant's users \
+             see their own tenant's deployments; platform_admin sees all, or those of `tenant_id`. A page can contain \
+             fewer than `limit` deployments and still have a `next_cursor`.",
         )
         .ok::<List>("A page of deployments.")
         .problems(&["plan_code_required", "tenant_not_permitted"]),
@@ -183,19 +184,19 @@ fn deployments() -> Vec<Operation> {
             TAG,
             "show_deployment",
             "Show a deployment",
-            "With its subscription, add-ons, latest events, the moves that the caller can make, and what the clock will \
-             do next by itself.",
+            "Includes its subscription, add-ons, latest events, the moves that the caller can make, and the next \
+             scheduled invoice and steps.",
         )
         .versioned::<Details>("The deployment."),
         Operation::new(
             TAG,
             "update_deployment",
             "Change a deployment's own fields",
-            "What is left out stays as it is; null clears a field that may be empty. If nothing differs, nothing is \
+            "Omitted fields stay unchanged; null clears an optional field. If nothing differs, nothing is \
              written.",
         )
         .body::<UpdateDeploymentRequest>([("rename", json!({"display_name": "The new shop", "llm_mode": "byo_key"}))])
-        .versioned::<One>("The deployment as it is now.")
+        .versioned::<One>("The current deployment.")
         .if_match()
         .problems(&["deployment_archived", "field_not_permitted", "version_conflict"])
         .powers(&[Power::Hold]),
@@ -204,18 +205,18 @@ fn deployments() -> Vec<Operation> {
             TAG,
             "list_events",
             "List a deployment's history",
-            "Everything that ever happened to it, newest first, or with `order=asc` oldest first. Events are numbered \
-             without gaps; the deployment's present state follows from them.",
+            "All events of the deployment, newest first, or with `order=asc` oldest first. Events are numbered \
+             without gaps; the deployment's current state follows from them.",
         )
         .ok::<Events>("A page of events."),
         Operation::new(
             TAG,
             "extend_trial",
             "Extend or shorten a running trial",
-            "Lets the trial of the deployment, or else of its subscription, end at another time, later or earlier.",
+            "Moves the end of the running trial of the deployment, or else of its subscription.",
         )
         .body::<ExtendTrialRequest>([("later", json!({"trial_ends_at": "2027-03-01T00:00:00Z"}))])
-        .versioned::<Extended>("The deployment as it is now.")
+        .versioned::<Extended>("The current deployment.")
         .if_match()
         .problems(&["no_trial", "version_conflict"])
         .powers(&[Power::SetTrial]),
@@ -228,20 +229,20 @@ fn resources() -> Vec<Operation> {
             RESOURCES,
             "list_resources",
             "List a deployment's cloud resources",
-            "Newest first, those that are deleted included.",
+            "Newest first, including deleted ones.",
         )
         .ok::<Resources>("A page of resources."),
         Operation::new(
             RESOURCES,
             "create_resource",
             "Record a cloud resource",
-            "Takes note of something that a cloud provider runs for the deployment. At most 500 of them can be live.",
+            "Records a resource that a cloud provider runs for the deployment. At most 500 can be live.",
         )
         .body::<CreateResourceRequest>([(
             "database",
             json!({"kind": "database", "provider_reference": "arn:aws:rds:eu-central-1:123456789012:db:shop"}),
         )])
-        .created::<OneResource>("The resource as recorded.")
+        .created::<OneResource>("The recorded resource.")
         .link("delete_resource", [("id", "$request.path.id"), ("resource_id", "$response.body#/resource/id")])
         .if_match()
         .problems(&["deployment_archived", "too_many_resources", "version_conflict"])
@@ -250,9 +251,9 @@ fn resources() -> Vec<Operation> {
             RESOURCES,
             "delete_resource",
             "Mark a cloud resource as deleted",
-            "The record stays. To do so twice is no error and writes nothing.",
+            "The record stays. Repeating the request writes nothing and is not an error.",
         )
-        .versioned::<OneResource>("The resource as it is now.")
+        .versioned::<OneResource>("The current resource.")
         .if_match()
         .problems(&["version_conflict"])
         .powers(&[Power::RecordResources]),
@@ -264,7 +265,7 @@ fn create() -> Operation {
         TAG,
         "create_deployment",
         "Create a deployment",
-        "Its slug is claimed for good within the tenant. A deployment begins in `active`, or in `trial` until \
+        "Its slug stays reserved within the tenant. A deployment starts in `active`, or in `trial` until \
          `trial_ends_at`.",
     )
     .body::<CreateDeploymentRequest>([
@@ -284,7 +285,7 @@ fn create() -> Operation {
             }),
         ),
     ])
-    .created::<One>("The deployment as created.")
+    .created::<One>("The created deployment.")
     .link("show_deployment", [("id", "$response.body#/deployment/id")])
     .link("transition_deployment", [("id", "$response.body#/deployment/id")])
     .link("subscribe_deployment", [("id", "$response.body#/deployment/id")])
@@ -300,15 +301,16 @@ fn transition() -> Operation {
         TAG,
         "transition_deployment",
         "Move a deployment to another state",
-        "`GET /lifecycle` says which moves there are and who may make them. The subscription follows: it pauses, goes on \
-         or ends with the deployment, and is billed accordingly. To move to the state that it is in is no error and \
-         writes nothing.",
+        "`GET /lifecycle` lists the moves and who may make them. The subscription pauses, continues or ends with the \
+         deployment and is billed accordingly. A move to the current state writes nothing and is not an error.",
     )
     .body::<TransitionRequest>([
         ("pause", json!({"to_state": "paused", "reason": "holidays", "resume_at": "2027-02-01T00:00:00Z"})),
         ("dry run", json!({"to_state": "cancelled", "dry_run": true})),
     ])
-    .versioned::<Moved>("The deployment after the move; in a dry run as it would be, under the version that it has.")
+    .versioned::<Moved>(
+        "The deployment after the move. In a dry run, the state it would have, with the stored version as `ETag`.",
+    )
     .if_match()
     .problems(&[
         "deployment_held",

@@ -1,12 +1,13 @@
-//! The OpenAPI document of the product, written from its table of routes and its types, so that it cannot fall behind
-//! them. It is kept as `docs/openapi.json`; the tests write it, and hold every answer that they get against it.
+//! Generates the OpenAPI document of the product from its table of routes and its types, so that the document always
+//! matches the code. It is stored as `docs/openapi.json`; the tests write it and check every response that they receive
+//! against it.
 //!
 //! # Layout
-//! [`document()`] walks the routes and joins each with its description. Those are in `deployments`, `subscriptions`,
-//! `billing` and `catalog`, in the form that `operation` says; `problems` lists every code, `parameters` what stands in
-//! paths, queries and headers, and `schema` makes schemas of types.
+//! [`document()`] combines each route with its description. The descriptions are in `deployments`, `subscriptions`,
+//! `billing` and `catalog`, as values of `operation`; `problems` lists all problem codes, `parameters` the parameters
+//! and headers, and `schema` generates schemas of types.
 //!
-//! Nothing here is deployed, and nothing of the product asks for it.
+//! This package is not deployed, and no deployed code depends on it.
 
 #[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod billing;
@@ -31,41 +32,41 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-/// What a typical call of each operation costs, by handler name, as `tests/it/costs.rs` measures it.
+/// The cost of a typical call of each operation, by handler name, as measured by `tests/it/costs.rs`.
 const COSTS: &str = include_str!("../../../docs/costs.json");
 
-/// Why there is no document.
+/// Error of the generation.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
-    /// Routes are not described.
+    /// Routes without a description.
     #[error("these routes are not described in infra/openapi: {0:?}")]
     Undescribed(BTreeSet<&'static str>),
-    /// Descriptions are of no route.
-    #[error("these descriptions in infra/openapi are of no route: {0:?}")]
+    /// Descriptions without a route.
+    #[error("these descriptions in infra/openapi have no route: {0:?}")]
     NoRoute(BTreeSet<&'static str>),
-    /// A problem is not in the list of all.
-    #[error("infra/openapi lists no problem {0}")]
+    /// A problem that is not listed in `problems`.
+    #[error("infra/openapi does not list the problem {0}")]
     UnknownProblem(&'static str),
     /// The published costs cannot be read.
     #[error("docs/costs.json: {0}")]
     Costs(#[from] serde_json::Error),
-    /// A part of a path, or a parameter, is not described.
+    /// A path or query parameter without a description.
     #[error("infra/openapi does not describe the parameter {0}")]
     UnknownParameter(String),
 }
 
-/// The schemas of requests and those of answers.
+/// Generators of the schemas of requests and responses.
 struct Generators {
     requests: SchemaGenerator,
     answers: SchemaGenerator,
-    /// References to the schemas of answers that a dry run adds to.
+    /// References to the response schemas that a dry run extends.
     dry_runs: BTreeSet<String>,
 }
 
-/// The whole document, without examples of answers.
+/// Generates the document, without examples of responses.
 ///
 /// # Errors
-/// [`DocumentError`] if routes and descriptions do not match.
+/// [`DocumentError`] if routes and descriptions do not match, or the costs cannot be read.
 pub fn document() -> Result<Value, DocumentError> {
     let mut described = operations();
     let mut generators = Generators {
@@ -97,7 +98,7 @@ pub fn document() -> Result<Value, DocumentError> {
     Ok(json!({
         "openapi": "3.1.0",
         "info": info(),
-        "servers": [{"url": "/", "description": "Where this document comes from."}],
+        "servers": [{"url": "/", "description": "The server of this document."}],
         "security": [{"token": []}],
         "tags": tags(),
         "paths": paths,
@@ -106,9 +107,9 @@ pub fn document() -> Result<Value, DocumentError> {
                 "type": "http",
                 "scheme": "bearer",
                 "bearerFormat": "JWT",
-                "description": "A token of the platform's identity provider; on a developer's machine, what `cargo run` \
-                    prints. Its claims name the role (`platform_admin`, `payment_provider`, `data_plane` or `tenant_user`) and, of a \
-                    tenant's user, the tenant.",
+                "description": "A token of the platform's identity provider; on a developer's machine, the token that \
+                    `cargo run` prints. Its claims contain the role (`platform_admin`, `payment_provider`, \
+                    `data_plane` or `tenant_user`) and, for a tenant's user, the tenant.",
             }},
             "headers": parameters::answer_headers(),
             "parameters": parameters::request_headers(),
@@ -117,7 +118,7 @@ pub fn document() -> Result<Value, DocumentError> {
     }))
 }
 
-/// Every description, by handler name.
+/// All descriptions, by handler name.
 fn operations() -> BTreeMap<&'static str, Operation> {
     let all = [deployments::operations(), subscriptions::operations(), billing::operations(), catalog::operations()];
     all.into_iter().flatten().map(|operation| (operation.handler, operation)).collect()
@@ -128,15 +129,16 @@ fn info() -> Value {
         "title": "Arcadia Cloud",
         "version": env!("CARGO_PKG_VERSION"),
         "summary": "The control plane for deployments, subscriptions and billing.",
-        "description": "Money is in integer minor units (`…_cents`) of an ISO 4217 currency. Times are RFC 3339 in UTC. \
-            Fields and parameters that a request does not have are refused; answers may get more members, so ignore \
-            those that you do not know.\n\nA refused request is answered with `application/problem+json` and a `code` \
-            that never changes. `ETag` is the version of a record; send it as `If-Match` to change only what you have \
-            seen. Lists go on at `next_cursor` until it is null. HEAD is answered like GET, \
-            without the body.\n\nEvery operation says who may call it: \
-            platform_admin everywhere, a tenant's users within their own tenant, payment_provider and data_plane what \
-            is theirs to record. `x-powers` is who may do what of it about money. What belongs to another tenant is \
-            answered exactly as what does not exist. `x-dynamodb-cost` is what a typical call costs of DynamoDB.",
+        "description": "Money is in integer minor units (`…_cents`) of an ISO 4217 currency. Times are RFC 3339 in \
+            UTC. Unknown fields and parameters of a request are rejected. Responses may get new members, so ignore \
+            unknown members.\n\nA rejected request gets `application/problem+json` with a `code` that never changes. \
+            `ETag` is the version of a record; send it as `If-Match` to make a change only to the version that you \
+            have seen. To read the next page of a list, send `next_cursor` as `cursor` until it is null. \
+            HEAD gets the response of GET without its body.\n\nEvery \
+            operation lists its callers: platform_admin may call all operations, a tenant's users those of their own \
+            tenant, payment_provider and data_plane those that record their data. `x-powers` lists the roles that may \
+            use each power over money. A record of another tenant gets the same response as a missing one. \
+            `x-dynamodb-cost` is the DynamoDB cost of a typical call.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     })
 }
@@ -144,13 +146,13 @@ fn info() -> Value {
 fn tags() -> Value {
     json!([
         {"name": "Deployments", "description": "Hosted app instances: their state and their history."},
-        {"name": "Resources", "description": "What cloud providers run for a deployment."},
-        {"name": "Subscriptions", "description": "What a deployment has bought, and at which price."},
-        {"name": "Invoices", "description": "What is owed for it, and what was paid."},
-        {"name": "Tenants", "description": "How patient a tenant's invoices are."},
+        {"name": "Resources", "description": "Cloud resources of a deployment."},
+        {"name": "Subscriptions", "description": "A deployment's plan version and add-ons, with their prices."},
+        {"name": "Invoices", "description": "Invoices and their payments."},
+        {"name": "Tenants", "description": "Accounts, dunning policies, the schedule and figures across tenants."},
         {"name": "Plans", "description": "The catalog: plans and their published versions."},
-        {"name": "Add-ons", "description": "The catalog: what a subscription can have on top of its plan."},
-        {"name": "Lifecycle", "description": "Which states there are, and who may move a deployment between them."},
+        {"name": "Add-ons", "description": "The catalog: extras of a subscription beside its plan."},
+        {"name": "Lifecycle", "description": "The states of a deployment, and who may move it between them."},
     ])
 }
 
@@ -189,7 +191,7 @@ fn describe(route: &Route, operation: Operation, generators: &mut Generators) ->
     Ok(described)
 }
 
-/// The roles of tokens, those with the most callers first.
+/// The roles of tokens, most common first.
 const ROLES: [Authority; 4] =
     [Authority::TenantUser, Authority::PaymentProvider, Authority::DataPlane, Authority::PlatformAdmin];
 
@@ -199,7 +201,7 @@ fn in_words(role: Authority) -> &'static str {
         Authority::PaymentProvider => "`payment_provider`",
         Authority::DataPlane => "`data_plane`",
         Authority::PlatformAdmin => "`platform_admin`",
-        Authority::Billing => "the clock",
+        Authority::Billing => "the schedule",
     }
 }
 
@@ -211,7 +213,7 @@ fn and_list(words: &[&str]) -> String {
     }
 }
 
-/// Who may do what of an operation, from the table of powers.
+/// Describes the roles that have an operation's powers, from the table of powers.
 fn powers_in_words(powers: &[Power]) -> String {
     let line = |power: &Power| {
         let granted = ROLES.into_iter().filter_map(|role| match power.grant(role) {
@@ -227,7 +229,7 @@ fn powers_in_words(powers: &[Power]) -> String {
     format!("\n\nWho may:{}", powers.iter().map(line).collect::<String>())
 }
 
-/// The same, for machines.
+/// The same as JSON.
 fn powers_as_data(powers: &[Power]) -> Value {
     let row = |power: &Power| {
         let granted = ROLES.into_iter().filter_map(|role| match power.grant(role) {
@@ -299,17 +301,18 @@ fn success(answer: Answer, replays: bool, generators: &mut Generators) -> Value 
     described
 }
 
-/// The status of a dry run's answer.
+/// The status of a response to a dry run.
 const DRY_RUN_STATUS: &str = "200";
 
-/// The answer to a dry run, which is the command's own and more. One that creates nothing answers both alike.
+/// The response to a dry run: the command's own response with additional members. A command that creates nothing has
+/// one response for both.
 fn dry_run(response: &Value, generators: &mut Generators) -> Value {
     let mut described = response.clone();
     let schema = &response["content"]["application/json"]["schema"]["$ref"];
     generators.dry_runs.extend(schema.as_str().map(str::to_owned));
     let headers = described["headers"].as_object_mut();
     if headers.is_some_and(|headers| headers.remove("Location").is_some()) {
-        described["description"] = json!("A dry run: what the command would come to.");
+        described["description"] = json!("A dry run: the result that the command would have.");
         if let Some(described) = described.as_object_mut() {
             described.remove("links");
         }
@@ -317,13 +320,13 @@ fn dry_run(response: &Value, generators: &mut Generators) -> Value {
     described
 }
 
-/// What a dry run adds to the answer of its command.
+/// Adds the members of a dry run to the response schemas of commands.
 fn add_dry_runs(schemas: &mut BTreeMap<String, Value>, dry_runs: &BTreeSet<String>) {
     let list_of = |name: &str| json!({"type": "array", "items": {"$ref": format!("#/components/schemas/{name}")}});
     let [mut lines, mut events] = [list_of("Line"), list_of("Event")];
     lines["description"] = json!("Only in a dry run: the charges and credits that the command would make.");
-    events["description"] = json!("Only in a dry run: all that would happen.");
-    let dry_run = json!({"type": "boolean", "description": "Whether this is a dry run, so that nothing was stored."});
+    events["description"] = json!("Only in a dry run: the events that the command would make.");
+    let dry_run = json!({"type": "boolean", "description": "Whether this is a dry run: nothing was stored."});
     for name in dry_runs.iter().filter_map(|reference| reference.rsplit('/').next()) {
         let Some(properties) = schemas.get_mut(name).and_then(|schema| schema["properties"].as_object_mut()) else {
             continue;
@@ -334,7 +337,7 @@ fn add_dry_runs(schemas: &mut BTreeMap<String, Value>, dry_runs: &BTreeSet<Strin
     }
 }
 
-/// The answers to what goes wrong: one for each status, with every code.
+/// The error responses: one for each status, with all its codes.
 fn failures(codes: &BTreeSet<&'static str>) -> Result<Map<String, Value>, DocumentError> {
     let mut by_status: BTreeMap<u16, Vec<&problems::Problem>> = BTreeMap::new();
     for code in codes {
@@ -364,7 +367,7 @@ fn failures(codes: &BTreeSet<&'static str>) -> Result<Map<String, Value>, Docume
     Ok(failures.collect())
 }
 
-/// Every problem that an operation can come to: its own, and those that follow from its route, parameters and body.
+/// All problems of an operation: its own, and those of its route, parameters and body.
 fn problem_codes(route: &Route, operation: &Operation) -> Result<BTreeSet<&'static str>, DocumentError> {
     let mut codes: BTreeSet<&str> = operation.problems.iter().copied().collect();
     codes.extend([
@@ -412,7 +415,7 @@ fn problem_codes(route: &Route, operation: &Operation) -> Result<BTreeSet<&'stat
     Ok(codes)
 }
 
-/// Every schema, by name.
+/// All schemas, by name.
 fn schemas(generators: Generators) -> BTreeMap<String, Value> {
     let Generators { requests, answers, dry_runs } = generators;
     let mut all: BTreeMap<String, Value> = schema::definitions(requests).into_iter().collect();

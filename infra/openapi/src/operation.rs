@@ -1,16 +1,16 @@
-//! How an operation is described: what stands here in words and types, [`crate::document`] joins with the route.
+//! Descriptions of operations. [`crate::document`] combines them with the routes.
 
 use arcadia_domain::Power;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
-/// Makes the schema of a type, or a reference to it.
+/// A function that generates the schema of a type, or a reference to it.
 pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
-/// A parameter of a linked operation, and where in the answer its value stands.
+/// A parameter of a linked operation, and the location of its value in the response.
 pub type LinkParameter = (&'static str, &'static str);
 
-/// One operation, by the handler name of its route.
+/// An operation, by its route's handler name.
 pub struct Operation {
     pub handler: &'static str,
     pub tag: &'static str,
@@ -24,25 +24,25 @@ pub struct Operation {
     pub powers: Vec<Power>,
 }
 
-/// What a request's body is.
+/// The body of a request.
 pub struct Body {
     pub schema: SchemaOf,
     pub required: bool,
     pub has_fields: bool,
-    /// Bodies that are accepted as they stand, by name.
+    /// Valid bodies, by name.
     pub examples: Vec<(&'static str, Value)>,
 }
 
-/// What is answered when all goes well.
+/// A successful response.
 pub struct Answer {
     pub status: u16,
     pub description: &'static str,
     pub schema: SchemaOf,
     pub etag: bool,
     pub location: bool,
-    /// Whether it can be had as CSV, with the address of the next page.
+    /// Whether it is also available as CSV, with the URL of the next page.
     pub csv: bool,
-    /// What can be done next: an operation and its parameters.
+    /// Operations that can follow, with their parameters.
     pub links: Vec<(&'static str, Vec<LinkParameter>)>,
 }
 
@@ -67,13 +67,13 @@ impl Operation {
         }
     }
 
-    /// It takes a body.
+    /// Adds a required body.
     pub fn body<T: JsonSchema>(self, examples: impl Into<Vec<(&'static str, Value)>>) -> Self {
         let body = Body { schema: schema_of::<T>, required: true, has_fields: true, examples: examples.into() };
         Self { body: Some(body), ..self }
     }
 
-    /// It takes a body, or none.
+    /// Adds an optional body.
     pub fn optional_body<T: JsonSchema>(
         self,
         has_fields: bool,
@@ -83,47 +83,47 @@ impl Operation {
         Self { body: Some(body), ..self }
     }
 
-    /// It answers 200.
+    /// Adds a response with status 200.
     pub fn ok<T: JsonSchema>(self, description: &'static str) -> Self {
         self.answer::<T>(200, description)
     }
 
-    /// It answers 200, with the version of what it shows.
+    /// Adds a response with status 200 and an `ETag`.
     pub fn versioned<T: JsonSchema>(self, description: &'static str) -> Self {
         self.answer::<T>(200, description).last_answer(|answer| answer.etag = true)
     }
 
-    /// It answers 201, with the version and the address of what it made.
+    /// Adds a response with status 201, an `ETag` and a `Location`.
     pub fn created<T: JsonSchema>(self, description: &'static str) -> Self {
         self.answer::<T>(201, description).last_answer(|answer| (answer.etag, answer.location) = (true, true))
     }
 
-    /// Its last answer can be had as CSV, page by page.
+    /// Marks the last response as available as CSV.
     pub fn csv(self) -> Self {
         self.last_answer(|answer| answer.csv = true)
     }
 
-    /// What its last answer leads to.
+    /// Links the last response to an operation that can follow.
     pub fn link(self, operation: &'static str, parameters: impl Into<Vec<LinkParameter>>) -> Self {
         self.last_answer(|answer| answer.links.push((operation, parameters.into())))
     }
 
-    /// It minds `If-Match`.
+    /// Marks that it supports `If-Match`.
     pub fn if_match(self) -> Self {
         Self { if_match: true, ..self }
     }
 
-    /// It needs no record.
+    /// Marks that it does not read the table.
     pub fn without_store(self) -> Self {
         Self { uses_store: false, ..self }
     }
 
-    /// It can fail so, beside what follows from its route, parameters and body.
+    /// Adds problems, in addition to those of its route, parameters and body.
     pub fn problems(self, codes: &[&'static str]) -> Self {
         Self { problems: codes.to_vec(), ..self }
     }
 
-    /// It is, or has fields that are, an exercise of these powers.
+    /// Adds the powers that the operation or its fields need.
     pub fn powers(self, powers: &[Power]) -> Self {
         Self { powers: powers.to_vec(), ..self }
     }

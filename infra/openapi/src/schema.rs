@@ -1,4 +1,4 @@
-//! Schemas of the types that callers send and see, in the form that OpenAPI 3.1 and its readers like best.
+//! Generates the schemas of requests and responses in the form of OpenAPI 3.1.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 /// A time in a request.
 pub struct Moment;
 
-/// Where a list goes on.
+/// The cursor of the next page.
 pub struct NextCursor;
 
 impl JsonSchema for Moment {
@@ -20,7 +20,7 @@ impl JsonSchema for Moment {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "An RFC 3339 time of the years 1970 to 9999. What it has beyond milliseconds is cut off.",
+            "description": "An RFC 3339 time in the years 1970 to 9999, truncated to milliseconds.",
             "type": "string",
             "format": "date-time",
             "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-",
@@ -40,13 +40,13 @@ impl JsonSchema for NextCursor {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "The `cursor` of the next page; null on the last. What is in it is nobody's business.",
+            "description": "The `cursor` of the next page; null on the last page. It is opaque: do not parse it.",
             "type": ["string", "null"],
         })
     }
 }
 
-/// A generator of schemas that refer to each other within an OpenAPI document.
+/// Builds a generator whose schemas refer to each other within an OpenAPI document.
 pub fn generator(contract: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenerator {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = Cow::Borrowed("/components/schemas");
@@ -56,7 +56,7 @@ pub fn generator(contract: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenera
     contract(settings).into_generator()
 }
 
-/// The definitions that a generator has gathered.
+/// Takes the definitions out of a generator.
 pub fn definitions(mut generator: SchemaGenerator) -> Map<String, Value> {
     let definitions = generator.take_definitions(false).into_iter();
     let plain = definitions.map(|(name, schema)| {
@@ -67,14 +67,14 @@ pub fn definitions(mut generator: SchemaGenerator) -> Map<String, Value> {
     plain.collect()
 }
 
-/// Says the same in fewer words.
+/// Simplifies schemas.
 struct Plain;
 
 impl Transform for Plain {
     fn transform(&mut self, schema: &mut Schema) {
         transform_subschemas(self, schema);
         if let Some(schema) = schema.as_object_mut() {
-            // The formats of Rust's unsigned numbers; OpenAPI has none but for signed ones.
+            // Formats of Rust's unsigned integers; OpenAPI defines only signed ones.
             if schema.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
                 schema.remove("format");
             }
@@ -83,7 +83,7 @@ impl Transform for Plain {
     }
 }
 
-/// Makes one list of values out of a choice between single values, each with its meaning.
+/// Turns a choice between single values, each with its meaning, into one list of values.
 fn list_values(schema: &mut Map<String, Value>) {
     let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else { return };
     let value = |choice: &Value| Some((choice.get("const")?.as_str()?.to_owned(), choice.get("description").cloned()));

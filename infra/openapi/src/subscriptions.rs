@@ -1,4 +1,4 @@
-//! What a deployment has bought: its subscription, add-ons, changes of plan and cancellation.
+//! Subscriptions: plan, add-ons, plan changes and cancellation.
 
 use arcadia_api::{InvoiceView, SubscriptionAddonView, SubscriptionView};
 use arcadia_domain::{AnchorMode, Effective, Event, Line, MAX_ADDONS, Power, Proration, ShortCode};
@@ -9,56 +9,56 @@ use crate::operation::Operation;
 use crate::schema::Moment;
 
 const TAG: &str = "Subscriptions";
-/// Where the answer to `subscribe_deployment` has the invoice.
+/// Links from the response of `subscribe_deployment` to its invoice.
 const FIRST_INVOICE: [(&str, &str); 2] = [("id", "$request.path.id"), ("number", "$response.body#/invoice/number")];
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct SubscribeRequest {
-    /// The plan.
+    /// Code of the plan.
     plan_code: ShortCode,
-    /// Which of its versions; the newest, when left out. Any other is for platform_admin.
+    /// Version of the plan. Default: the newest; any other is for platform_admin.
     #[schemars(range(min = 1))]
     plan_version: Option<u32>,
-    /// Add-ons by code, each priced in the plan's currency. The same code can stand several times.
+    /// Add-ons by code, each with a price in the plan's currency. A code can occur several times.
     #[schemars(length(max = MAX_ADDONS))]
     addons: Option<Vec<ShortCode>>,
-    /// Where periods begin; `calendar`, when left out.
+    /// How the anchor of the periods is chosen. Default: `calendar`.
     anchor: Option<AnchorMode>,
-    /// When the trial ends, if not as the plan's version says. Only for platform_admin. Within the next 100 years.
+    /// When the trial ends, instead of after the plan version's `trial_days`. Only for platform_admin. At most 100
+    /// years ahead.
     trial_ends_at: Option<Moment>,
 }
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct AttachAddonRequest {
-    /// The add-on.
+    /// Code of the add-on.
     addon_code: ShortCode,
 }
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct ChangePlanRequest {
-    /// The plan.
+    /// Code of the plan.
     plan_code: ShortCode,
-    /// Which of its versions; the newest, when left out. Any other than that and the present one is for platform_admin.
+    /// Version of the plan. Default: the newest. Any other than the newest and the current one is for platform_admin.
     #[schemars(range(min = 1))]
     plan_version: Option<u32>,
-    /// When; `immediate`, when left out.
+    /// When the change takes effect. Default: `immediate`.
     effective: Option<Effective>,
-    /// What an immediate change does about the rest of the period; `prorate`, when left out. `none` is for
-    /// platform_admin.
+    /// How an immediate change bills the rest of the period. Default: `prorate`; `none` is for platform_admin.
     proration: Option<Proration>,
-    /// Drop add-ons of another currency instead of refusing.
+    /// Drop add-ons of another currency instead of rejecting the change.
     drop_incompatible: Option<bool>,
-    /// Only tell what would happen, with the exact lines.
+    /// Return the result, with the exact charges and credits, without storing anything.
     dry_run: Option<bool>,
 }
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct CancelSubscriptionRequest {
-    /// When; `period_end`, when left out.
+    /// When the cancellation takes effect. Default: `period_end`.
     effective: Option<Effective>,
 }
 
@@ -66,14 +66,14 @@ struct CancelSubscriptionRequest {
 #[schemars(rename = "SubscribeAnswer")]
 struct Subscribed {
     subscription: SubscriptionView<'static>,
-    /// The invoice for the first period; null during a trial.
+    /// The invoice of the first period; null during a trial.
     invoice: Option<InvoiceView<'static>>,
 }
 
 #[derive(JsonSchema)]
 #[schemars(rename = "AttachAddonAnswer")]
 struct Attached {
-    /// The add-on, with the prices and the quantity that it has for good.
+    /// The attached add-on, with its fixed prices and quantity.
     addon: SubscriptionAddonView<'static>,
     subscription: SubscriptionView<'static>,
 }
@@ -88,13 +88,13 @@ struct One {
 #[schemars(rename = "ChangePlanAnswer")]
 struct Changed {
     subscription: SubscriptionView<'static>,
-    /// The charges and credits that the change makes.
+    /// The charges and credits of the change.
     lines: Vec<Line>,
-    /// The invoice that is issued with it; null if none is, so that the charges wait for the next.
+    /// The invoice issued with the change; null if none is, and the charges wait for the next invoice.
     invoice: Option<InvoiceView<'static>>,
-    /// The change; null if nothing needed to change.
+    /// The event; null if nothing needed to change.
     event: Option<Event>,
-    /// Whether nothing was stored.
+    /// Whether this is a dry run: nothing was stored.
     dry_run: bool,
 }
 
@@ -105,11 +105,11 @@ pub fn operations() -> Vec<Operation> {
             TAG,
             "attach_addon",
             "Attach an add-on",
-            "At its present prices and quantity, which it keeps for good. The rest of the period is charged on the next \
-             invoice, or at once if a credit lowered an unpaid invoice in this period.",
+            "Copies the add-on's current prices and quantity, which stay fixed. The rest of the period is charged on \
+             the next invoice, or immediately if a credit reduced an unpaid invoice in this period.",
         )
         .body::<AttachAddonRequest>([("storage", json!({"addon_code": "storage_50gb"}))])
-        .created::<Attached>("The add-on as attached.")
+        .created::<Attached>("The attached add-on.")
         .link("detach_addon", [("id", "$request.path.id"), ("addon_id", "$response.body#/addon/id")])
         .if_match()
         .problems(&[
@@ -128,7 +128,8 @@ pub fn operations() -> Vec<Operation> {
             TAG,
             "detach_addon",
             "Detach an add-on",
-            "What was charged for it and is not used is credited: it lowers what is due, and what was paid becomes balance.",
+            "Credits the unused part of its charges: the credit reduces the amount due, and a part already paid \
+             becomes balance.",
         )
         .versioned::<One>("The subscription without it.")
         .if_match()
@@ -138,8 +139,8 @@ pub fn operations() -> Vec<Operation> {
         Operation::new(
             TAG,
             "withdraw_plan_change",
-            "Take a scheduled change of plan back",
-            "The subscription goes on with the plan that it has.",
+            "Withdraw a scheduled plan change",
+            "The subscription keeps its current plan.",
         )
         .versioned::<One>("The subscription without the change.")
         .if_match()
@@ -149,11 +150,11 @@ pub fn operations() -> Vec<Operation> {
             TAG,
             "cancel_subscription",
             "Cancel a subscription",
-            "At the end of its period or trial, or at once; the deployment stays. A second cancellation at the end of \
-             the period writes nothing.",
+            "At the end of its period or trial, or immediately. The deployment stays. Repeating a cancellation at the \
+             end of the period writes nothing.",
         )
         .optional_body::<CancelSubscriptionRequest>(true, [("at the end", json!({"effective": "period_end"}))])
-        .versioned::<One>("The subscription as it is now.")
+        .versioned::<One>("The current subscription.")
         .link("withdraw_cancellation", [("id", "$request.path.id")])
         .if_match()
         .problems(&["not_subscribed", "version_conflict"])
@@ -161,8 +162,8 @@ pub fn operations() -> Vec<Operation> {
         Operation::new(
             TAG,
             "withdraw_cancellation",
-            "Take a scheduled cancellation back",
-            "The subscription is renewed at the end of its period, as before.",
+            "Withdraw a scheduled cancellation",
+            "The subscription renews at the end of its period.",
         )
         .versioned::<One>("The subscription without the cancellation.")
         .if_match()
@@ -176,14 +177,14 @@ fn subscribe() -> Operation {
         TAG,
         "subscribe_deployment",
         "Subscribe a deployment to a plan",
-        "With any number of add-ons. All prices and quantities are copied, for good. Without a trial, the rest of the \
-         first period is invoiced at once.",
+        "With up to 50 add-ons. All prices and quantities are copied and stay fixed. Without a trial, the rest of the \
+         first period is invoiced immediately.",
     )
     .body::<SubscribeRequest>([
         ("studio", json!({"plan_code": "studio", "addons": ["storage_50gb"]})),
         ("anchored", json!({"plan_code": "studio", "plan_version": 1, "anchor": "now"})),
     ])
-    .created::<Subscribed>("The subscription, and its first invoice.")
+    .created::<Subscribed>("The subscription and its first invoice.")
     .link("list_invoices", [("id", "$request.path.id")])
     .link("show_invoice", FIRST_INVOICE)
     .link("record_payment", FIRST_INVOICE)
@@ -216,15 +217,17 @@ fn change_plan() -> Operation {
         TAG,
         "change_plan",
         "Change the plan",
-        "At once or at the end of the period. An immediate change credits the rest of the old plan and charges the new \
-         one, by the second; another interval begins a new period, which is invoiced at once, or without proration \
-         after the present one. A change to the plan that it has takes a scheduled one back.",
+        "Immediately or at the end of the period. An immediate change credits the rest of the old plan and charges the \
+         new one, by the second. A change of interval starts a new period, which is invoiced immediately, or without \
+         proration after the current one. A change to the current plan withdraws a scheduled change.",
     )
     .body::<ChangePlanRequest>([
         ("upgrade", json!({"plan_code": "team", "dry_run": true})),
         ("later", json!({"plan_code": "team", "effective": "period_end"})),
     ])
-    .versioned::<Changed>("The subscription as it is now; in a dry run as it would be, under the version that it has.")
+    .versioned::<Changed>(
+        "The subscription after the change. In a dry run, the state it would have, with the stored version as `ETag`.",
+    )
     .link("withdraw_plan_change", [("id", "$request.path.id")])
     .if_match()
     .problems(&[

@@ -1,4 +1,5 @@
-//! What is told across deployments: the account of a tenant, and the schedule of the clock.
+//! Views across deployments: a tenant's account, the figures of the whole business, the schedule, and deployments that
+//! need attention.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,58 +9,58 @@ use arcadia_domain::{
 };
 use serde::Serialize;
 
-/// How many invoices ahead an account names.
+/// Maximum number of upcoming invoices in an account.
 const MAX_UPCOMING: usize = 20;
 
-/// All that a tenant has and owes.
+/// A tenant's account: the number of its deployments and the amounts it owes.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Account"))]
 pub struct AccountView<'a> {
-    /// The tenant.
+    /// Id of the tenant.
     tenant_id: &'a TenantId,
-    /// How many deployments are in each state; a state without any is not named.
+    /// Number of deployments by state. States without deployments are omitted.
     deployments: BTreeMap<State, usize>,
-    /// What is owed, and what stands to the tenant's credit, by currency.
+    /// Amounts owed and balances, by currency.
     amounts: Vec<AccountAmounts>,
-    /// The next invoice of each subscription that goes on, the earliest first, 20 at most.
+    /// Next invoice of each subscription that continues, earliest first, at most 20.
     upcoming_invoices: Vec<UpcomingInvoice<'a>>,
-    /// The statement of the month that was asked for; left out if none was.
+    /// Statement of the requested month; omitted if no month was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     statement: Option<StatementView>,
 }
 
-/// The statement of a month.
+/// A monthly statement.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Statement"))]
 pub struct StatementView {
-    /// The month, such as 2027-01; of one that is not over, what was recorded until now.
+    /// The month, such as `2027-01`. For the current month the statement covers what has been recorded so far.
     month: String,
-    /// What happened in it, by currency.
+    /// Amounts of the month, by currency.
     amounts: Vec<StatementAmounts>,
 }
 
-/// What happened in a month in one currency, in minor units. What stands to the tenant's credit counts against what it owes.
+/// Amounts of a month in one currency, in minor units. A balance counts as a negative amount owed.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 struct StatementAmounts {
-    /// The currency.
+    /// Currency of the amounts.
     currency: Currency,
-    /// What was owed when the month began; negative if more stood to the tenant's credit.
+    /// Amount owed at the start of the month; negative if the balance exceeded the debt.
     opening_cents: i64,
-    /// What was invoiced.
+    /// Amount invoiced.
     invoiced_cents: i64,
-    /// What was credited of invoices.
+    /// Amount credited on invoices.
     credited_cents: i64,
-    /// What invoices that were taken back still came to.
+    /// Remaining amount of invoices that were voided.
     voided_cents: i64,
-    /// What was paid.
+    /// Amount paid.
     paid_cents: i64,
-    /// What is owed when the month ends: what was, and what was invoiced, less all else.
+    /// Amount owed at the end of the month: `opening_cents` plus `invoiced_cents`, less credits, voids and payments.
     closing_cents: i64,
 }
 
 impl StatementView {
-    /// The statement of a month, from all invoices that were ever issued.
+    /// Computes the statement of a month from all invoices ever issued to the tenant.
     #[must_use]
     pub fn new(month: Month, invoices: &[Invoice]) -> Self {
         let amounts = statements(invoices, month.begin(), month.end()).into_iter().map(|(currency, statement)| {
@@ -79,102 +80,102 @@ impl StatementView {
     }
 }
 
-/// The figures of the whole business.
+/// Figures of the whole business.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Summary"))]
 pub struct SummaryView {
-    /// The moment of these figures: a full hour, at most two hours ago.
+    /// Time of the figures: a full hour, at most two hours ago.
     as_of: Timestamp,
-    /// How many deployments are in each state; a state without any is not named.
+    /// Number of deployments by state. States without deployments are omitted.
     deployments_by_state: BTreeMap<State, i64>,
-    /// How many live subscriptions are bound to each version of a plan.
+    /// Number of live subscriptions by plan version.
     subscriptions_by_plan: Vec<PlanCount>,
-    /// Recurring revenue by currency: what active and past due deployments pay outside their trials.
+    /// Recurring revenue by currency: from `active` and `past_due` deployments, without trials.
     recurring: Vec<Recurring>,
-    /// What is overdue on open invoices, by currency and by days since the due date.
+    /// Overdue amounts of open invoices, by currency and by days since the due date.
     overdue: Vec<OverdueAmounts>,
-    /// How many deployments need a person, apart from those that are overdue or postponed.
+    /// Number of deployments that need a person, not counting overdue or postponed ones.
     attention: AttentionCounts,
-    /// How far the clock's work is, now.
+    /// Progress of scheduled work, as of now.
     clock: ClockView,
 }
 
-/// How many live subscriptions are bound to a version of a plan.
+/// Number of live subscriptions of a plan version.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 struct PlanCount {
-    /// The plan.
+    /// Code of the plan.
     plan_code: ShortCode,
-    /// Which of its versions.
+    /// Version of the plan.
     plan_version: u32,
-    /// How many.
+    /// Number of live subscriptions.
     count: i64,
 }
 
-/// How many deployments need a person, by reason.
+/// Number of deployments that need a person, by reason.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 struct AttentionCounts {
-    /// Held: the clock does not change their state.
+    /// Deployments on hold: no scheduled step changes their state.
     held: i64,
-    /// Cancelled, with cloud resources that still run.
+    /// Cancelled deployments with cloud resources that are not deleted.
     cancelled_with_resources: i64,
-    /// Events that could not be published, now.
+    /// Events that could not be published, as of now.
     not_published: usize,
 }
 
-/// Recurring revenue in one currency, in minor units a month.
+/// Recurring revenue in one currency, in minor units per month.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "RecurringRevenue"))]
 struct Recurring {
-    /// The currency.
+    /// Currency of the amounts.
     currency: Currency,
-    /// A year's price divided by 12.
+    /// Monthly recurring revenue: the yearly price divided by 12.
     monthly_cents: i64,
-    /// How it changed since the month began.
+    /// Changes since the start of the month.
     movements: Movements,
 }
 
-/// How recurring revenue changed, in minor units a month.
+/// Changes of recurring revenue, in minor units per month.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "RevenueMovements"))]
 struct Movements {
-    /// From deployments that have some for the first time.
+    /// From deployments with recurring revenue for the first time.
     new_cents: i64,
-    /// From those that pay more.
+    /// From deployments that pay more.
     expansion_cents: i64,
-    /// From those that pay less; not negative.
+    /// From deployments that pay less; not negative.
     contraction_cents: i64,
-    /// From those that pay nothing any more; not negative.
+    /// From deployments that stopped paying; not negative.
     churned_cents: i64,
-    /// From those that pay again.
+    /// From deployments that pay again after a stop.
     reactivated_cents: i64,
 }
 
-/// What is overdue in one currency, in minor units.
+/// Overdue amounts in one currency, in minor units.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 struct OverdueAmounts {
-    /// The currency.
+    /// Currency of the amounts.
     currency: Currency,
-    /// All of it: due on a day before that of `as_of`.
+    /// Total overdue: due on a day before the day of `as_of`.
     overdue_cents: i64,
-    /// The same by days since the due date.
+    /// The total by days since the due date.
     overdue_by_age: OverdueByAge,
 }
 
-/// How far the clock's work is.
+/// Progress of scheduled work.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "ClockHealth"))]
 struct ClockView {
-    /// How long the longest due deployment has been waiting, in seconds; 0 if none is due.
+    /// Time since the earliest due step became due, in seconds; 0 if none is due.
     lag_seconds: i64,
-    /// How many deployments the sweep has put off, since a step failed.
+    /// Number of deployments that the sweep has postponed because a step failed.
     postponed: usize,
 }
 
 impl SummaryView {
-    /// What is told of figures.
+    /// Builds the view from the figures and the progress of scheduled work.
     #[must_use]
     pub fn new(summary: &Summary, clock: ClockHealth) -> Self {
         let Summary { as_of, totals, movements } = summary;
@@ -241,31 +242,31 @@ impl Recurring {
     }
 }
 
-/// A month's part of minor units a year, rounded to the nearest; a half away from zero.
+/// Converts minor units per year to minor units per month, rounded to nearest, halves away from zero.
 const fn monthly(yearly: i64) -> i64 {
     const MONTHS: i64 = 12;
     (yearly + yearly.signum() * MONTHS / 2) / MONTHS
 }
 
-/// The amounts of an account in one currency, in minor units.
+/// Amounts of an account in one currency, in minor units.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 struct AccountAmounts {
-    /// The currency.
+    /// Currency of the amounts.
     currency: Currency,
-    /// What is due on open invoices.
+    /// Amount due on open invoices.
     open_cents: i64,
-    /// What of it is overdue: its due date has come.
+    /// The overdue part of it: the due date has passed.
     overdue_cents: i64,
-    /// The same by whole days since the due date.
+    /// The overdue amount by whole days since the due date.
     overdue_by_age: OverdueByAge,
-    /// What is due on invoices that were given up.
+    /// Amount due on uncollectible invoices.
     uncollectible_cents: i64,
-    /// What was paid and is not owed.
+    /// Balance: credits of settled charges.
     balance_cents: i64,
 }
 
-/// What is overdue, by whole days since the due date, in minor units.
+/// Overdue amounts by whole days since the due date, in minor units.
 #[derive(Debug, Default, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 struct OverdueByAge {
@@ -282,21 +283,21 @@ struct OverdueByAge {
     over_90: i64,
 }
 
-/// An invoice that is to come.
+/// An upcoming invoice.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 struct UpcomingInvoice<'a> {
-    /// The deployment.
+    /// Id of the deployment.
     deployment_id: DeploymentId,
-    /// Its slug.
+    /// Slug of the deployment.
     slug: &'a Slug,
-    /// When it is issued.
+    /// When it will be issued.
     at: Timestamp,
     /// The recurring price, in minor units.
     amount_cents: i64,
-    /// The currency.
+    /// Currency of the amounts.
     currency: Currency,
-    /// Always true: charges that wait, credits and what changes until then are not in it.
+    /// Always true: the amount does not include waiting charges, credits or changes until then.
     estimate: bool,
 }
 
@@ -304,28 +305,28 @@ struct UpcomingInvoice<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Tenant"))]
 pub struct TenantView {
-    /// The tenant.
+    /// Id of the tenant.
     tenant_id: TenantId,
-    /// How many deployments it has that are not archived; null if there are more than can be added up.
+    /// Number of its deployments that are not archived; null if there are too many to add up.
     deployments: Option<usize>,
-    /// What it owes, by currency; null if there are more deployments than can be added up.
+    /// Amounts it owes, by currency; null if it has too many deployments to add up.
     due: Option<Vec<TenantDue>>,
 }
 
-/// What a tenant owes in one currency, in minor units.
+/// Amounts that a tenant owes in one currency, in minor units.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 struct TenantDue {
-    /// The currency.
+    /// Currency of the amounts.
     currency: Currency,
-    /// What is due on open invoices.
+    /// Amount due on open invoices.
     due_cents: i64,
-    /// What of it is overdue: its due date has come.
+    /// The overdue part of it: the due date has passed.
     overdue_cents: i64,
 }
 
 impl TenantView {
-    /// Adds up a tenant's deployments as of `now`; without them, if there are too many.
+    /// Adds up a tenant's deployments as of `now`. `rows` is `None` if there are too many; the sums are then null.
     #[must_use]
     pub fn new(tenant_id: TenantId, rows: Option<&[DeploymentRow]>, now: Timestamp) -> Self {
         let live = |rows: &[DeploymentRow]| rows.iter().filter(|row| row.deployment.state != State::Archived).count();
@@ -345,27 +346,27 @@ impl TenantView {
     }
 }
 
-/// What the clock will do next with a deployment.
+/// The next scheduled step of a deployment.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "ScheduleEntry"))]
 pub struct ScheduleEntryView<'a> {
-    /// The deployment.
+    /// Id of the deployment.
     deployment_id: DeploymentId,
-    /// Its tenant.
+    /// Id of the tenant.
     tenant_id: &'a TenantId,
-    /// Its slug.
+    /// Slug of the deployment.
     slug: &'a Slug,
-    /// The state it is in now.
+    /// Current state of the deployment.
     state: State,
     /// The step.
     action: Action,
     /// When it is due.
     at: Timestamp,
-    /// What a new period is invoiced at, in minor units; null for a step that opens none.
+    /// Expected invoice amount of the new period, in minor units; null if the step does not open a period.
     amount_cents: Option<i64>,
-    /// The currency of the amount.
+    /// Currency of the amount; null without an amount.
     currency: Option<Currency>,
-    /// Whether there is an amount: it is the recurring price, without what waits and without credits.
+    /// True if there is an amount. It is the recurring price, without waiting charges and credits.
     estimate: bool,
 }
 
@@ -373,19 +374,19 @@ pub struct ScheduleEntryView<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "AttentionEntry"))]
 pub struct AttentionView<'a> {
-    /// Why.
+    /// The reason.
     kind: Attention,
-    /// The deployment.
+    /// Id of the deployment.
     deployment_id: DeploymentId,
-    /// Its tenant; null if its record cannot be read.
+    /// Id of the tenant; null if the record cannot be read.
     tenant_id: Option<&'a TenantId>,
-    /// Its slug; null likewise.
+    /// Slug of the deployment; null if the record cannot be read.
     slug: Option<&'a Slug>,
-    /// The state it is in now; null likewise.
+    /// Current state of the deployment; null if the record cannot be read.
     state: Option<State>,
-    /// Since when.
+    /// When the reason arose.
     since: Timestamp,
-    /// When the sweep tries again; only of a deployment that is postponed.
+    /// When the sweep tries again; set only for a postponed deployment.
     until: Option<Timestamp>,
 }
 
@@ -413,7 +414,7 @@ impl<'a> AttentionView<'a> {
 }
 
 impl<'a> ScheduleEntryView<'a> {
-    /// The entry of a deployment, if there is a step ahead.
+    /// Builds the entry of a deployment; `None` if no step is scheduled.
     #[must_use]
     pub fn new(row: &'a DeploymentRow) -> Option<Self> {
         let next = row.next_action?;
@@ -460,7 +461,7 @@ impl<'a> AccountView<'a> {
         Self { tenant_id, deployments, amounts: amounts.into_values().collect(), upcoming_invoices, statement: None }
     }
 
-    /// The same with the statement of a month.
+    /// Adds the statement of a month.
     #[must_use]
     pub fn with_statement(self, statement: Option<StatementView>) -> Self {
         Self { statement, ..self }
@@ -490,7 +491,7 @@ impl AccountAmounts {
 }
 
 impl OverdueByAge {
-    /// Adds an amount that has been overdue for so many days.
+    /// Adds an amount, in minor units, that has been overdue for a number of days.
     const fn add(&mut self, days: i64, cents: i64) {
         let bucket = match days {
             ..=30 => &mut self.to_30,

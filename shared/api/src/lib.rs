@@ -1,5 +1,5 @@
-//! The shapes of the product on the wire: each is written once, and used by the handlers, the OpenAPI document, the command
-//! line and the tests.
+//! The product's wire formats. Each is defined once and used by the handlers, the OpenAPI document, the command line
+//! and the tests.
 
 mod account;
 mod view;
@@ -10,7 +10,7 @@ pub use view::{
     SubscriptionView, deployment_row_view, deployment_view, invoice_row_view, invoice_view, subscription_view,
 };
 
-/// How many records a page has when the caller does not say.
+/// Default page size, in records.
 pub const DEFAULT_LIMIT: usize = 50;
-/// How many records a page can have.
+/// Maximum page size, in records.
 pub const MAX_LIMIT: usize = 100;

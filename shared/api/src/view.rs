@@ -1,4 +1,4 @@
-//! Records as callers see them: which of their members are told, under which names and in which order.
+//! The API's representation of records: which fields callers see, under which names and in which order.
 
 use std::collections::BTreeMap;
 
@@ -11,56 +11,56 @@ use arcadia_domain::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// One hosted app instance, and the unit that is billed.
+/// A hosted app instance. It is the unit of billing.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Deployment"))]
 pub struct DeploymentView<'a> {
-    /// Its identity, for good.
+    /// Unique id. Never changes.
     id: DeploymentId,
-    /// Who owns it, for good.
+    /// The owning tenant. Never changes.
     tenant_id: &'a TenantId,
-    /// Its name in URLs, unique within the tenant, for good.
+    /// Name for URLs, unique within the tenant. Never changes.
     slug: &'a Slug,
-    /// What people call it.
+    /// Name for display.
     display_name: &'a DisplayName,
-    /// Where it runs.
+    /// The region that it runs in.
     region: &'a ShortCode,
-    /// Where it stands in its lifecycle.
+    /// Its state on the lifecycle map.
     state: State,
-    /// When it entered that state.
+    /// When it entered its current state.
     state_since: Timestamp,
-    /// How it reaches its language model, such as `managed` or `byo_key`.
+    /// How it gets access to a language model, such as `managed` or `byo_key`.
     llm_mode: Option<&'a ShortCode>,
-    /// While true, no scheduled function changes the state.
+    /// The hold. While true, no scheduled step changes the state or gives up an invoice.
     billing_action_suspended: bool,
-    /// Since when it is held so.
+    /// When the hold began.
     billing_action_suspended_since: Option<Timestamp>,
-    /// The template that it was built from.
+    /// Code of the template that it was built from.
     template_code: Option<&'a ShortCode>,
-    /// Which version of that template.
+    /// Version of that template.
     template_version: Option<&'a TemplateVersion>,
-    /// When its trial ends or ended; set if and only if it was created in `trial`.
+    /// When its trial ends or ended. Set if and only if the deployment was created in `trial`.
     trial_ends_at: Option<Timestamp>,
-    /// When a pause ends by itself; only ever set while `paused`.
+    /// When the pause ends automatically. Set only while `paused`.
     resume_at: Option<Timestamp>,
-    /// Cloud resources that are not deleted.
+    /// Number of cloud resources that are not deleted.
     live_resources: u32,
-    /// Invoices that are issued and neither paid, void nor given up, oldest first.
+    /// Open invoices: issued and not paid, void or uncollectible. Oldest first.
     open_invoices: &'a [OpenInvoice],
-    /// How many invoices were given up and not paid since.
+    /// Number of uncollectible invoices.
     uncollectible_invoices: usize,
-    /// What is still owed on invoices that were given up, by currency.
+    /// Amount still owed on uncollectible invoices, by currency.
     uncollectible_due: Vec<Amount>,
-    /// What was paid and is not owed, by currency. It settles the next invoice of its currency.
+    /// Balance, by currency: credits of settled charges. It settles the next invoice of its currency.
     balances: &'a [Amount],
-    /// What the clock will do next by itself.
+    /// The next scheduled step.
     next_action: Option<Action>,
-    /// When it will do that.
+    /// When the next scheduled step is due.
     next_action_at: Option<Timestamp>,
-    /// Every dated step that lies ahead as things stand, the earliest first; left out in lists.
+    /// All scheduled steps, as far as known now, earliest first. Omitted in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     upcoming: Option<Vec<NextAction>>,
-    /// The sequence of its last event, so 1 after creation. Every change raises it. It is the `ETag`.
+    /// The sequence of its last event: 1 after creation, raised by every change. It is also the `ETag`.
     version: u64,
     /// When it was created.
     created_at: Timestamp,
@@ -68,47 +68,47 @@ pub struct DeploymentView<'a> {
     updated_at: Timestamp,
 }
 
-/// A deployment in a list, with what it has bought in short.
+/// A deployment in a list, with a summary of its subscription.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "DeploymentRow"))]
 pub struct DeploymentRowView<'a> {
     #[serde(flatten)]
     pub(super) deployment: DeploymentView<'a>,
-    /// Its subscription, live or the last one; null if there never was one.
+    /// Its live or last subscription; null if it never had one.
     pub(super) subscription: Option<&'a SubscriptionSummary>,
-    /// Its amounts, if they were asked for by `include=amounts`.
+    /// Its amounts; present only with `include=amounts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) amounts: Option<RowAmounts>,
 }
 
-/// What a deployment pays and owes, and what comes next.
+/// Recurring price, amounts due and next scheduled step of a deployment.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "DeploymentAmounts"))]
 pub struct RowAmounts {
-    /// What its live subscription costs each interval; null without one.
+    /// The recurring price of its live subscription; null without one.
     recurring: Option<RecurringPrice>,
-    /// What is due on open invoices, by currency.
+    /// Amount due on open invoices, by currency.
     due: Vec<Amount>,
-    /// What of that is overdue.
+    /// The overdue part of that, by currency.
     overdue: Vec<Amount>,
-    /// The next step of the clock and its moment; null if nothing is scheduled.
+    /// The next scheduled step and its time; null if nothing is scheduled.
     next_deadline: Option<NextAction>,
 }
 
-/// A price that is charged each interval.
+/// A recurring price.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 struct RecurringPrice {
     /// The currency.
     currency: Currency,
-    /// The plan and all add-ons, in minor units.
+    /// Price of the plan and all add-ons for one interval, in minor units.
     amount_cents: i64,
-    /// How often.
+    /// The billing interval.
     interval: Interval,
 }
 
 impl RowAmounts {
-    /// The amounts of a deployment at `now`.
+    /// Computes the amounts of a deployment at `now`.
     pub(super) fn new(row: &DeploymentRow, now: Timestamp) -> Self {
         let DeploymentRow { deployment, subscription, next_action } = row;
         let live = subscription.as_ref().filter(|plan| plan.status != SubscriptionStatus::Cancelled);
@@ -126,127 +126,128 @@ impl RowAmounts {
     }
 }
 
-/// What a deployment has bought, and at which price.
+/// A subscription: a deployment's plan version and add-ons, with their prices and periods.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Subscription"))]
 pub struct SubscriptionView<'a> {
-    /// Its identity.
+    /// Unique id.
     id: SubscriptionId,
-    /// The plan.
+    /// Code of the plan.
     plan_code: &'a ShortCode,
-    /// Which of its versions.
+    /// Version of the plan.
     plan_version: u32,
-    /// The price of one interval, in minor units.
+    /// Price of the plan for one interval, in minor units.
     price_cents: i64,
-    /// The currency of the price, and of every add-on.
+    /// Currency of the price and of every add-on.
     currency: Currency,
-    /// How often it is charged.
+    /// The billing interval.
     interval: Interval,
-    /// What the plan and all add-ons cost each interval, in minor units.
+    /// Recurring price: the plan and all add-ons for one interval, in minor units.
     recurring_cents: Option<i64>,
-    /// Whether it is billed.
+    /// Its status.
     status: SubscriptionStatus,
-    /// Where its periods begin, when they are anchored anew.
+    /// How the anchor is chosen when the subscription is anchored anew.
     anchor: AnchorMode,
-    /// The moment that all boundaries of periods are derived from.
+    /// The anchor: the moment that all period boundaries are derived from.
     anchor_at: Timestamp,
-    /// The day of the month that boundaries fall on, where the month has it.
+    /// Day of the month of period boundaries; in shorter months, the last day.
     anchor_day: u32,
-    /// Which period it is in, counted from the anchor.
+    /// Index of the current period, counted from the anchor.
     cycle_index: u32,
-    /// The first moment of that period.
+    /// Start of the current period, inclusive.
     current_period_start: Timestamp,
-    /// The first moment after that period, or after the trial.
+    /// End of the current period or of the trial, exclusive.
     current_period_end: Timestamp,
-    /// Since when the current period is billed; null during a trial.
+    /// Start of billing within the current period; null during a trial.
     billed_from: Option<Timestamp>,
-    /// When its trial ends or ended, if it has one.
+    /// When its trial ends or ended; null without a trial.
     trial_ends_at: Option<Timestamp>,
-    /// When it will be cancelled.
+    /// When a scheduled cancellation takes effect.
     cancel_at: Option<Timestamp>,
-    /// With what role that was scheduled: what the platform schedules, a tenant does not take back.
+    /// Role that scheduled the cancellation. A tenant cannot withdraw a cancellation that the platform scheduled.
     cancel_scheduled_by: Option<Authority>,
-    /// When it was cancelled, which may have been later than it was to end.
+    /// When the cancellation was recorded. This can be later than `ended_at`.
     cancelled_at: Option<Timestamp>,
-    /// The moment that it ended at for billing.
+    /// When it ended for billing.
     ended_at: Option<Timestamp>,
-    /// The plan it will change to at the end of the period.
+    /// The plan change scheduled for the end of the period.
     pending_change: Option<PendingChangeView<'a>>,
     /// Charges that wait for the next invoice.
     unbilled_lines: Vec<Line>,
-    /// When it was made.
+    /// When it was created.
     created_at: Timestamp,
     /// Its add-ons, oldest first.
     addons: Vec<SubscriptionAddonView<'a>>,
 }
 
-/// An add-on as it was when it was attached.
+/// An attached add-on, with its terms as copied from the catalog when it was attached.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "SubscriptionAddon"))]
 pub struct SubscriptionAddonView<'a> {
-    /// Its identity on the subscription.
+    /// Unique id of the attached add-on.
     id: SubscriptionAddonId,
-    /// The catalog's add-on that it was copied from.
+    /// Code of the catalog's add-on.
     code: &'a ShortCode,
-    /// Its name then.
+    /// Name at the time of attaching.
     name: &'a DisplayName,
-    /// What it costs each interval of the present plan, in minor units.
+    /// Price for one interval of the current plan, in minor units.
     price_cents: i64,
-    /// The prices that were copied with it and depend on the interval of the plan, in minor units.
+    /// Copied prices by interval of the plan, in minor units.
     interval_prices: &'a IntervalPrices,
-    /// The currency of the prices.
+    /// Currency of the prices.
     currency: Currency,
-    /// How many units it grants.
+    /// Number of units granted.
     quantity: i64,
-    /// The unit.
+    /// Name of the unit.
     unit: &'a DisplayName,
     /// When it was attached.
     attached_at: Timestamp,
 }
 
-/// A change of plan that waits for the end of the period.
+/// A plan change scheduled for the end of the period.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "PendingChange"))]
 pub struct PendingChangeView<'a> {
-    /// The plan.
+    /// Code of the plan.
     plan_code: &'a ShortCode,
-    /// Which of its versions.
+    /// Version of the plan.
     plan_version: u32,
-    /// The price of one interval, in minor units.
+    /// Price of the plan for one interval, in minor units.
     price_cents: i64,
-    /// The currency of the price, and of every add-on.
+    /// Currency of the price and of every add-on.
     currency: Currency,
-    /// How often it is charged.
+    /// The billing interval.
     interval: Interval,
-    /// Whether add-ons of another currency were to be dropped when it was asked for. Any that do not fit then are dropped.
+    /// Whether the request allowed add-ons of another currency to be dropped. Add-ons that do not fit when the change
+    /// takes effect are dropped in any case.
     drop_incompatible: bool,
-    /// The attached add-ons that do not fit the new currency and are dropped then.
+    /// Attached add-ons that do not fit the new currency and will be dropped.
     drops: Vec<SubscriptionAddonId>,
-    /// When it was asked for.
+    /// When it was requested.
     requested_at: Timestamp,
-    /// With what role: what the platform schedules, a tenant neither takes back nor replaces.
+    /// Role that scheduled the change. A tenant can neither withdraw nor replace a change that the platform scheduled.
     scheduled_by: Authority,
-    /// When it takes place.
+    /// When it takes effect.
     effective_at: Timestamp,
 }
 
-/// What is owed for a period of a subscription.
+/// An invoice: charges and credits of a deployment, with a due date.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Invoice"))]
 pub struct InvoiceView<'a> {
     #[serde(flatten)]
     pub(super) invoice: &'a Invoice,
-    /// What is still to be paid, in minor units.
+    /// Amount still to be paid, in minor units.
     pub(super) due_cents: i64,
 }
 
-/// An invoice in a list of several deployments.
+/// An invoice in a list across deployments.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "InvoiceRow"))]
 pub struct InvoiceRowView<'a> {
-    /// Whose it is.
+    /// The tenant that owes it.
     pub(super) tenant_id: &'a TenantId,
-    /// Its deployment's name in URLs.
+    /// Slug of its deployment.
     pub(super) slug: &'a Slug,
     #[serde(flatten)]
     pub(super) invoice: InvoiceView<'a>,
@@ -256,15 +257,15 @@ pub struct InvoiceRowView<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "NextInvoice"))]
 pub struct NextInvoiceView {
-    /// When it is issued.
+    /// When it will be issued.
     at: Timestamp,
-    /// The currency of every amount.
+    /// Currency of all amounts.
     currency: Currency,
     /// Its charges and credits. The ids of charges that are not made yet can change.
     lines: Vec<Line>,
-    /// The sum of its lines, in minor units.
+    /// Sum of its lines, in minor units.
     total_cents: i64,
-    /// What of that balance does not settle, in minor units.
+    /// Amount due after the balance is applied, in minor units.
     due_cents: i64,
 }
 
@@ -281,7 +282,7 @@ impl NextInvoiceView {
 }
 
 impl<'a> DeploymentView<'a> {
-    /// The view of a deployment and of what the clock will do next.
+    /// Builds the view from a deployment and its scheduled steps.
     pub(super) fn new(deployment: &'a Deployment, next: Option<NextAction>, upcoming: Option<Vec<NextAction>>) -> Self {
         let Deployment {
             id,
@@ -340,7 +341,7 @@ impl<'a> DeploymentView<'a> {
     }
 }
 
-/// What is owed on some invoices, by currency.
+/// Sums the amounts due on invoices, by currency.
 fn sums<'a>(owed: impl IntoIterator<Item = &'a OpenInvoice>) -> Vec<Amount> {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
     for OpenInvoice { currency, due_cents, .. } in owed {
@@ -351,7 +352,7 @@ fn sums<'a>(owed: impl IntoIterator<Item = &'a OpenInvoice>) -> Vec<Amount> {
 }
 
 impl<'a> SubscriptionView<'a> {
-    /// The view of a subscription and its add-ons.
+    /// Builds the view from a subscription and its add-ons.
     pub(super) fn new(subscription: &'a Subscription, addons: &'a [SubscriptionAddon]) -> Self {
         let Subscription {
             id,
@@ -409,7 +410,7 @@ impl<'a> SubscriptionView<'a> {
 }
 
 impl<'a> SubscriptionAddonView<'a> {
-    /// The view of an add-on of a plan of that interval.
+    /// Builds the view of an attached add-on; `interval` is the plan's and selects the price.
     #[must_use]
     pub fn new(addon: &'a SubscriptionAddon, interval: Interval) -> Self {
         let SubscriptionAddon {
@@ -456,13 +457,14 @@ impl<'a> PendingChangeView<'a> {
     }
 }
 
-/// A deployment as callers see it.
+/// JSON representation of a deployment.
 #[must_use]
 pub fn deployment_view(aggregate: &Aggregate) -> Value {
     json!(DeploymentView::new(&aggregate.deployment, aggregate.next_action(), Some(aggregate.upcoming())))
 }
 
-/// A deployment as callers see it in a list, with what it has bought in short.
+/// JSON representation of a deployment in a list, with a summary of its subscription, and with its amounts as of
+/// `amounts_at` if given.
 #[must_use]
 pub fn deployment_row_view(row: &DeploymentRow, amounts_at: Option<Timestamp>) -> Value {
     let deployment = DeploymentView::new(&row.deployment, row.next_action, None);
@@ -470,20 +472,20 @@ pub fn deployment_row_view(row: &DeploymentRow, amounts_at: Option<Timestamp>) -
     json!(DeploymentRowView { deployment, subscription: row.subscription.as_ref(), amounts })
 }
 
-/// The subscription of a deployment as callers see it, with its add-ons; null if there never was one.
+/// JSON representation of a deployment's subscription and add-ons; null if it never had one.
 #[must_use]
 pub fn subscription_view(aggregate: &Aggregate) -> Value {
     json!(aggregate.subscription.as_ref().map(|subscription| SubscriptionView::new(subscription, &aggregate.addons)))
 }
 
-/// An invoice as callers see it in a list of several deployments.
+/// JSON representation of an invoice in a list across deployments.
 #[must_use]
 pub fn invoice_row_view(row: &InvoiceRow) -> Value {
     let InvoiceRow { tenant_id, slug, invoice } = row;
     json!(InvoiceRowView { tenant_id, slug, invoice: InvoiceView { invoice, due_cents: invoice.due_cents() } })
 }
 
-/// An invoice as callers see it.
+/// JSON representation of an invoice.
 #[must_use]
 pub fn invoice_view(invoice: &Invoice) -> Value {
     json!(InvoiceView { invoice, due_cents: invoice.due_cents() })

@@ -1,4 +1,4 @@
-//! `arcadia addons`: what the API does with the add-ons of the catalog.
+//! `arcadia addons`: manages the catalog's add-ons through the API.
 
 use clap::{Args, Subcommand};
 use serde::{Serialize, Serializer};
@@ -25,12 +25,12 @@ enum Verb {
     },
     /// Show an add-on
     Show {
-        /// The add-on
+        /// Code of the add-on
         code: String,
     },
-    /// Create an add-on, reprice it, retire it or bring it back (platform_admin); what is attached stays as it was
+    /// Create, reprice, retire or reactivate an add-on (platform_admin); attached add-ons keep their terms
     Put {
-        /// The add-on
+        /// Code of the add-on
         code: String,
         #[command(flatten)]
         fields: PutFields,
@@ -41,21 +41,21 @@ enum Verb {
 
 #[derive(Debug, Args, Serialize)]
 struct PutFields {
-    /// What people call it
+    /// Name for display
     #[arg(long)]
     name: String,
-    // What it costs each interval of a plan whose interval has no price of its own.
+    // The price for intervals without a price of their own.
     #[command(flatten)]
     #[serde(flatten)]
     price: Price,
-    /// What it costs each interval of a plan of that interval, in minor units, such as year=7500; can be repeated
+    /// Price for one interval of a plan with that interval, in minor units, such as year=7500; can be repeated
     #[arg(long = "interval-price", value_name = "INTERVAL=N", value_parser = interval_price)]
     #[serde(serialize_with = "as_object", skip_serializing_if = "Vec::is_empty")]
     interval_prices: Vec<(String, i64)>,
-    /// How many units it grants
+    /// Number of units granted
     #[arg(long, value_name = "N")]
     quantity: i64,
-    /// The unit, such as GB
+    /// Name of the unit, such as GB
     #[arg(long)]
     unit: String,
     /// Whether it can be newly bought
@@ -63,7 +63,7 @@ struct PutFields {
     status: Option<Status>,
 }
 
-/// Reads the price of an interval.
+/// Parses the price of an interval.
 fn interval_price(text: &str) -> Result<(String, i64), String> {
     let wrong = || "must be an interval and minor units, such as year=7500".to_owned();
     let (interval, cents) = text.split_once('=').ok_or_else(wrong)?;

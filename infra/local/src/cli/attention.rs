@@ -1,4 +1,4 @@
-//! `arcadia attention`: what needs a person.
+//! `arcadia attention`: lists deployments that need a person.
 
 use arcadia_domain::Attention;
 use clap::Args;
@@ -9,7 +9,7 @@ use crate::client::{Failure, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct NeedsAttention {
-    /// Only for this reason
+    /// Only deployments with this reason
     #[arg(long, value_parser = PossibleValuesParser::new(Attention::ALL.map(Attention::as_str)))]
     kind: Option<String>,
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! `arcadia audit`: whether the books of deployments hold at every moment of their histories, and whether their invoices are
-//! what the histories make them.
+//! `arcadia audit`: checks the books of deployments at every event of their histories, and their invoices against the
+//! histories.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,21 @@ use serde_json::{Value, json};
 use super::connection::Connection;
 use crate::client::{Client, Failure, Request, Text, plain};
 
-/// The most records on one page of a list.
+/// Page size of lists, in records.
 const PAGE: &str = "100";
-/// How often a deployment is read again that changes while it is read.
+/// How many times a deployment is read again if it changes while it is read.
 const MAX_READS: u32 = 5;
 
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// The deployment: its id, its slug, or its tenant and slug as in acme/shop; all that the token sees, when left out
+    /// The deployment: its id, its slug, or its tenant and slug as in acme/shop. Default: all that the token may see
     #[arg(value_name = "DEPLOYMENT")]
     id: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
 
-/// What an audit came to.
+/// The result of an audit.
 #[derive(Default)]
 struct Report {
     deployments: usize,
@@ -114,7 +114,7 @@ impl Report {
     }
 }
 
-/// The whole history of a deployment, oldest event first, and its invoices, of one version.
+/// Reads a deployment's whole history, oldest event first, and its invoices at the same version.
 fn read(client: &Client, id: &str) -> Result<(Vec<Event>, Vec<Invoice>), Failure> {
     for _ in 0..MAX_READS {
         let mut events: Vec<Event> = pages(client, "list_events", "events", id)?;
@@ -125,7 +125,7 @@ fn read(client: &Client, id: &str) -> Result<(Vec<Event>, Vec<Invoice>), Failure
             return Ok((events, invoices));
         }
     }
-    Err(Failure::Usage(format!("{id} keeps changing while it is read: audit it again later")))
+    Err(Failure::Usage(format!("{id} kept changing while it was read: run the audit again later")))
 }
 
 fn pages<T: DeserializeOwned>(client: &Client, handler: &str, name: &str, id: &str) -> Result<Vec<T>, Failure> {

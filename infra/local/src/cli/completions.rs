@@ -1,4 +1,4 @@
-//! `arcadia completions`: what a shell needs to complete the commands.
+//! `arcadia completions`: prints shell completions.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use super::CliError;
 
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// Which shell
+    /// The shell
     #[arg(value_enum)]
     shell: Supported,
 }
@@ -31,7 +31,7 @@ pub fn run(options: &Completions) -> Result<(), CliError> {
         Supported::Zsh => Shell::Zsh,
         Supported::Fish => Shell::Fish,
     };
-    // Written at once: the generator would panic over a pipe that is closed early.
+    // Written in one call: the generator would panic on a closed pipe.
     let mut script = Vec::new();
     generate(shell, &mut super::command(), "arcadia", &mut script);
     Ok(io::stdout().write_all(&script)?)

@@ -1,4 +1,4 @@
-//! The arguments that every command which asks the API shares: where it is, who asks, and how the answer is printed.
+//! Arguments shared by all commands that call the API: its URL, the caller, and the output format.
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -11,96 +11,98 @@ use super::place::DEFAULT_DATA;
 use crate::client::{Caller, Client, Failure, Options};
 use crate::issuer::Role;
 
-/// Where `arcadia up` listens by default.
+/// Default URL of `arcadia up`.
 const DEFAULT_URL: &str = "http://127.0.0.1:3000";
-/// Where the API is, who asks, and how the answer is printed.
+/// How to reach the API, as which caller, and how to print responses.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct Connection {
-    /// Where the API is
+    /// URL of the API
     #[arg(long, env = "ARCADIA_URL", default_value = DEFAULT_URL, value_name = "URL", value_parser = url, global = true)]
     url: String,
-    /// Who asks. On this machine it can be left out: see --as
+    /// Bearer token. Not needed for an API on this machine: see --as
     #[arg(long, env = "ARCADIA_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
     token: Option<String>,
-    /// As whom to ask an API on this machine, by a token of its own issuer, whatever --token says
+    /// Role to call an API on this machine with, using a token from its local issuer; overrides --token
     #[arg(long = "as", value_enum, value_name = "ROLE", conflicts_with = "tenant", global = true)]
     role: Option<As>,
-    /// The same, as a user of this tenant
+    /// Call an API on this machine as a user of this tenant
     #[arg(long, value_name = "ID", global = true)]
     tenant: Option<TenantId>,
-    /// The directory of the key that signs tokens, for an API on this machine
+    /// Directory with the key that signs tokens, for an API on this machine
     #[arg(long, default_value = DEFAULT_DATA, value_name = "DIR", global = true)]
     data: PathBuf,
-    /// Print the API's JSON as it is
+    /// Print the API's JSON unchanged
     #[arg(long, global = true)]
     json: bool,
 }
 
-/// As whom.
+/// A role of a local caller.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum As {
-    /// An operator, which is the default
+    /// An operator (default)
     Admin,
     /// A payment provider
     PaymentProvider,
-    /// What runs the deployments
+    /// The service that runs deployments
     DataPlane,
 }
 
-/// That something which cannot be undone is meant.
+/// Confirmation of a command that cannot be undone.
 #[derive(Debug, Default, Args)]
 pub struct Confirmed {
-    /// Do it without asking whether it is meant
+    /// Skip the confirmation prompt
     #[arg(long, short)]
     yes: bool,
 }
 
 impl Confirmed {
-    /// Asks whether a command is meant that cannot be undone, unless that was said or it is a dry run.
+    /// Asks for confirmation of a command that cannot be undone, unless `--yes` was given or it is a dry run.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if it is not, or nobody is there to be asked.
+    /// [`Failure::Usage`] if it is not confirmed, or standard input is not a terminal.
     pub fn check(&self, options: &Options, what: &str) -> Result<(), Failure> {
         if self.yes || options.dry_run {
             return Ok(());
         }
         if !io::stdin().is_terminal() {
-            return Err(Failure::Usage(format!("{what}, which cannot be undone: say --yes if that is meant")));
+            return Err(Failure::Usage(format!("{what}, which cannot be undone: confirm with --yes")));
         }
-        anstream::eprint!("{what}, which cannot be undone. Is that meant? [y/N] ");
+        anstream::eprint!("{what}, which cannot be undone. Continue? [y/N] ");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
         if matches!(answer.trim(), "y" | "Y" | "yes") {
             Ok(())
         } else {
-            Err(Failure::Usage("nothing was done".to_owned()))
+            Err(Failure::Usage("not confirmed: nothing was changed".to_owned()))
         }
     }
 }
 
 impl Connection {
-    /// A client that asks as these arguments say.
+    /// Opens a client as these arguments say.
     ///
     /// # Errors
-    /// [`Failure`] if there is no token, or nobody on this machine to make one for.
+    /// [`Failure`] if there is no token, or no program on this machine to issue one for.
     pub fn open(&self) -> Result<Client, Failure> {
         let Self { url, token, role, tenant, data, json } = self;
         match (token, role, tenant) {
             (Some(token), None, None) => Ok(Client::new(url, is_local(url), token.clone(), *json)),
-            // What is encrypted is not the program itself, which could not prove where it is.
+            // The local program serves plain HTTP; an HTTPS server could not prove that it is that program.
             _ if is_local(url) && url.starts_with("http:") => {
                 Client::of_own_program(url, data, caller(*role, tenant.clone()), *json)
             }
             (None, None, None) => {
-                Err(Failure::Usage(format!("{url} wants a token: give one with --token or ARCADIA_TOKEN")))
+                Err(Failure::Usage(format!("{url} requires a token: pass --token or set ARCADIA_TOKEN")))
             }
-            _ => Err(Failure::Usage(format!("--as and --tenant are for an API on this machine, not {url}"))),
+            _ => {
+                Err(Failure::Usage(format!("--as and --tenant work only with an API on this machine, not with {url}")))
+            }
         }
     }
 }
 
-/// As whom to ask an API on this machine.
+/// The caller for an API on this machine.
 const fn caller(role: Option<As>, tenant: Option<TenantId>) -> Caller {
     let (role, sub) = match (role, &tenant) {
         (_, Some(_)) => (Role::TenantUser, "local-user"),
@@ -111,7 +113,7 @@ const fn caller(role: Option<As>, tenant: Option<TenantId>) -> Caller {
     Caller { role, tenant, sub }
 }
 
-/// Whether a URL is on this machine: only there does a token of the local issuer mean anything.
+/// Whether a URL is on this machine. Tokens of the local issuer are valid only there.
 fn is_local(url: &str) -> bool {
     let uri: Option<Uri> = url.parse().ok();
     let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
@@ -120,12 +122,12 @@ fn is_local(url: &str) -> bool {
 }
 
 fn url(text: &str) -> Result<String, String> {
-    let uri: Uri = text.parse().map_err(|_| "is no URL".to_owned())?;
+    let uri: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
     let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
     if !has_scheme || uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
         return Err("must be like https://api.example.com".to_owned());
     }
-    // Every route has it.
+    // All routes start with it.
     let base = text.trim_end_matches('/');
     Ok(base.strip_suffix("/api/v1").unwrap_or(base).to_owned())
 }

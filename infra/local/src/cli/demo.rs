@@ -1,4 +1,4 @@
-//! `arcadia demo`: fills a table on this machine with two years of made-up tenants.
+//! `arcadia demo`: fills a local table with a generated history of two years.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -19,28 +19,28 @@ use crate::engine::Purpose;
 use crate::issuer::claim_names;
 use crate::records::{Records, is_aws};
 
-/// The most deployments of a history.
+/// Maximum number of deployments in a history.
 const MAX_DEPLOYMENTS: u64 = 100_000;
-/// How many deployments a tenant has on average, if nobody says.
+/// Default average number of deployments per tenant.
 const DEPLOYMENTS_A_TENANT: usize = 6;
-/// Into how many parts progress is told where there is no terminal to draw on.
+/// Number of progress lines printed without a terminal.
 const LINES: u64 = 10;
 
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// What everything is rolled from: the same seed and end make the same history
+    /// Seed of the random generator: the same seed and end give the same history
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// How many deployments
+    /// Number of deployments
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_DEPLOYMENTS))]
     deployments: u64,
-    /// How many tenants have them: one for every six by default
+    /// Number of tenants. Default: one for every six deployments
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_DEPLOYMENTS))]
     tenants: Option<u64>,
-    /// When the history ends, rather than now; it begins two years before
+    /// End of the history. It begins two years earlier. Default: now
     #[arg(long, value_name = "TIME", value_parser = clock_moment)]
     until: Option<Timestamp>,
-    /// Keep nothing: a try
+    /// Store nothing on disk
     #[arg(long, conflicts_with = "dynamodb_endpoint")]
     in_memory: bool,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub struct Demo {
 
 /// Runs the command.
 pub fn run(options: Demo) -> Result<(), CliError> {
-    // What happens is the output; that it happens needs no log.
+    // The summary is the output; the log is not needed.
     run_async(Log::Off, fill(options))
 }
 
@@ -104,7 +104,7 @@ fn summary(history: &History, until: Timestamp, place: &str, took: Duration) -> 
     let per_s = u128::from(tally.commits) * 1_000 / took.as_millis().max(1);
     format!(
         "{deployments} deployments of {tenants} tenants, {} to {}: {}.\n\
-         {} events, {} invoices, {} payments; {} wishes were refused by a rule.\n\
+         {} events, {} invoices, {} payments; {} commands were rejected by a rule.\n\
          {} transactions in {} s, {per_s} a second. The records are {place}.\n",
         since.format("%Y-%m-%d"),
         until.format("%Y-%m-%d"),

@@ -1,4 +1,4 @@
-//! `arcadia deployments`: what the API does with deployments, their subscriptions, resources and history.
+//! `arcadia deployments`: manages deployments, their subscriptions, resources and history through the API.
 
 use arcadia_domain::State;
 use clap::builder::PossibleValuesParser;
@@ -17,7 +17,7 @@ pub struct Deployments {
     connection: Connection,
 }
 
-/// Which deployment, among others of the arguments.
+/// Selects a deployment.
 #[derive(Debug, Args)]
 struct Which {
     /// The deployment: its id, its slug, or its tenant and slug as in acme/shop
@@ -41,7 +41,7 @@ enum Verb {
         #[command(flatten)]
         once: Once,
     },
-    /// Show a deployment: where it stands and may go, what comes next, what it has bought and owes, what happened
+    /// Show a deployment: its state and moves, scheduled steps, subscription, open invoices and latest events
     Show(Which),
     /// Change a deployment's own fields
     Update {
@@ -49,7 +49,7 @@ enum Verb {
         which: Which,
         #[command(flatten)]
         fields: UpdateFields,
-        /// Clear a field
+        /// Field to clear; can be repeated
         #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(CLEARABLE))]
         clear: Vec<String>,
         #[command(flatten)]
@@ -68,14 +68,14 @@ enum Verb {
         #[command(flatten)]
         confirmed: Confirmed,
     },
-    /// List what happened to a deployment, newest first
+    /// List the events of a deployment, newest first
     Events {
         #[command(flatten)]
         which: Which,
-        /// The oldest first
+        /// Oldest first
         #[arg(long)]
         oldest_first: bool,
-        /// Only what comes after this sequence
+        /// Only events after this sequence
         #[arg(long, value_name = "SEQUENCE")]
         after: Option<u64>,
         #[command(flatten)]
@@ -103,12 +103,12 @@ enum Verb {
     DeleteResource {
         #[command(flatten)]
         which: Which,
-        /// The resource's id
+        /// Id of the resource
         resource_id: String,
         #[command(flatten)]
         options: Options,
     },
-    /// Let a running trial end at another time, later or earlier (platform_admin)
+    /// Move the end of a running trial (platform_admin)
     ExtendTrial {
         #[command(flatten)]
         which: Which,
@@ -123,7 +123,7 @@ enum Verb {
     Subscription(SubscriptionVerb),
 }
 
-/// What is done with the subscription of a deployment.
+/// Commands on the subscription of a deployment.
 #[derive(Debug, Subcommand)]
 enum SubscriptionVerb {
     /// Subscribe a deployment to a plan
@@ -137,7 +137,7 @@ enum SubscriptionVerb {
         #[command(flatten)]
         once: Once,
     },
-    /// Attach an add-on at its present price, for good
+    /// Attach an add-on; its current prices and quantity are copied and stay fixed
     AttachAddon {
         #[command(flatten)]
         which: Which,
@@ -152,12 +152,12 @@ enum SubscriptionVerb {
     DetachAddon {
         #[command(flatten)]
         which: Which,
-        /// The id that the add-on has on the subscription, as `show` names it
+        /// Id of the attached add-on, as shown by `show`
         addon_id: String,
         #[command(flatten)]
         options: Options,
     },
-    /// Change the plan, or tell what that would cost
+    /// Change the plan, or show the cost with --dry-run
     ChangePlan {
         #[command(flatten)]
         which: Which,
@@ -168,7 +168,7 @@ enum SubscriptionVerb {
         #[command(flatten)]
         once: Once,
     },
-    /// Take a scheduled change of plan back
+    /// Withdraw a scheduled plan change
     WithdrawPlanChange {
         #[command(flatten)]
         which: Which,
@@ -188,7 +188,7 @@ enum SubscriptionVerb {
         #[command(flatten)]
         confirmed: Confirmed,
     },
-    /// Take a scheduled cancellation back
+    /// Withdraw a scheduled cancellation
     WithdrawCancellation {
         #[command(flatten)]
         which: Which,
@@ -197,86 +197,86 @@ enum SubscriptionVerb {
     },
 }
 
-/// The fields that null clears.
+/// The fields that `--clear` accepts.
 const CLEARABLE: [&str; 3] = ["llm_mode", "template_code", "template_version"];
 
 #[derive(Debug, Args)]
 struct Filter {
-    /// Only of this tenant (platform_admin)
+    /// Only deployments of this tenant (platform_admin)
     #[arg(long, value_name = "ID")]
     tenant_id: Option<String>,
-    /// Only in this state
+    /// Only deployments in this state
     #[arg(long, value_parser = states())]
     state: Option<String>,
-    /// Only of this slug
+    /// Only deployments with this slug
     #[arg(long)]
     slug: Option<String>,
-    /// Only in this region
+    /// Only deployments in this region
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
-    /// Only with a live subscription to this plan
+    /// Only deployments with a live subscription to this plan
     #[arg(long, value_name = "CODE")]
     plan: Option<String>,
-    /// Of those only those of this version
+    /// Only deployments subscribed to this version of --plan
     #[arg(long, value_name = "N", requires = "plan")]
     plan_version: Option<u32>,
-    /// Only with a live subscription (true), or only without (false)
+    /// Only deployments with (true) or without (false) a live subscription
     #[arg(long, value_name = "BOOLEAN")]
     subscribed: Option<bool>,
-    /// Only those that are held (true), or only those that are not (false)
+    /// Only deployments on hold (true) or not on hold (false)
     #[arg(long, value_name = "BOOLEAN")]
     billing_action_suspended: Option<bool>,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct CreateFields {
-    /// Its name in URLs, for good
+    /// Name for URLs, unique within the tenant; never changes
     #[arg(long)]
     slug: String,
-    /// Who owns it, for good (platform_admin; a tenant's users create their own)
+    /// Owning tenant; never changes (platform_admin; a tenant's users create their own)
     #[arg(long, value_name = "ID")]
     tenant_id: Option<String>,
-    /// What people call it; the slug by default
+    /// Name for display. Default: the slug
     #[arg(long, value_name = "NAME")]
     display_name: Option<String>,
-    /// Where it runs
+    /// Region that it runs in
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
-    /// active, or trial (platform_admin)
+    /// Initial state: active (default), or trial (platform_admin)
     #[arg(long, value_parser = states())]
     state: Option<String>,
-    /// When its trial ends (platform_admin)
+    /// End of its trial (platform_admin)
     #[arg(long, value_name = "TIME")]
     trial_ends_at: Option<String>,
-    /// How it reaches its language model, such as managed or byo_key
+    /// How it gets access to a language model, such as managed or byo_key
     #[arg(long, value_name = "CODE")]
     llm_mode: Option<String>,
-    /// What it is built from
+    /// Code of the template that it is built from
     #[arg(long, value_name = "CODE")]
     template_code: Option<String>,
-    /// Which version of that
+    /// Version of that template
     #[arg(long, value_name = "VERSION")]
     template_version: Option<String>,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct UpdateFields {
-    /// What people call it
+    /// Name for display
     #[arg(long, value_name = "NAME")]
     display_name: Option<String>,
-    /// Where it runs
+    /// Region that it runs in
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
-    /// How it reaches its language model
+    /// How it gets access to a language model, such as managed or byo_key
     #[arg(long, value_name = "CODE")]
     llm_mode: Option<String>,
-    /// What it is built from
+    /// Code of the template that it is built from
     #[arg(long, value_name = "CODE")]
     template_code: Option<String>,
-    /// Which version of that
+    /// Version of that template
     #[arg(long, value_name = "VERSION")]
     template_version: Option<String>,
-    /// Whether the clock is kept from changing its state (platform_admin)
+    /// Hold: whether scheduled steps leave its state unchanged (platform_admin)
     #[arg(long, value_name = "BOOLEAN")]
     billing_action_suspended: Option<bool>,
 }
@@ -286,82 +286,82 @@ struct TransitionFields {
     /// The state to enter
     #[arg(value_parser = states())]
     to_state: String,
-    /// Why
+    /// One-line reason, stored in the event
     #[arg(long)]
     reason: Option<String>,
-    /// Remarks
+    /// Notes, stored in the event
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
-    /// When a pause ends by itself
+    /// When the pause ends automatically
     #[arg(long, value_name = "TIME")]
     resume_at: Option<String>,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct CreateResourceFields {
-    /// What it is, such as database
+    /// Kind of resource, such as database
     #[arg(long, value_name = "CODE")]
     kind: String,
-    /// What its provider calls it
+    /// The provider's name for it, such as an ARN
     #[arg(long, value_name = "TEXT")]
     provider_reference: String,
-    /// Where it runs; where the deployment does by default
+    /// Region that it runs in
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct ExtendTrialFields {
-    /// The new end
+    /// New end of the trial
     #[arg(value_name = "TIME")]
     trial_ends_at: String,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct SubscribeFields {
-    /// The plan
+    /// Code of the plan
     plan_code: String,
-    /// Which version of it; the newest by default (platform_admin: any)
+    /// Version of the plan. Default: the newest (platform_admin: any)
     #[arg(long, value_name = "N")]
     plan_version: Option<u32>,
-    /// An add-on; can be repeated
+    /// Code of an add-on; can be repeated
     #[arg(long = "addon", value_name = "CODE")]
     addons: Vec<String>,
-    /// Where periods begin: with the calendar month by default
+    /// Anchor of the periods. Default: calendar
     #[arg(long, value_enum)]
     anchor: Option<AnchorMode>,
-    /// When its trial ends, whatever the plan says (platform_admin)
+    /// End of its trial, instead of the plan's (platform_admin)
     #[arg(long, value_name = "TIME")]
     trial_ends_at: Option<String>,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct AttachAddonFields {
-    /// The add-on
+    /// Code of the add-on
     addon_code: String,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct ChangePlanFields {
-    /// The new plan
+    /// Code of the new plan
     plan_code: String,
-    /// Which version of it; the newest by default (platform_admin: any)
+    /// Version of the plan. Default: the newest (platform_admin: any)
     #[arg(long, value_name = "N")]
     plan_version: Option<u32>,
-    /// When; immediate by default
+    /// When the change takes effect. Default: immediate
     #[arg(long, value_enum)]
     effective: Option<Effective>,
-    /// What about the rest of the period; prorate by default (none: platform_admin)
+    /// How the rest of the period is billed. Default: prorate (none: platform_admin)
     #[arg(long, value_enum)]
     proration: Option<Proration>,
-    /// Drop add-ons of another currency rather than refuse
+    /// Drop add-ons of another currency instead of rejecting the change
     #[arg(long)]
     drop_incompatible: bool,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct CancelSubscriptionFields {
-    /// When; period_end by default
+    /// When the cancellation takes effect. Default: period_end
     #[arg(long, value_enum)]
     effective: Option<Effective>,
 }
@@ -395,7 +395,7 @@ fn states() -> PossibleValuesParser {
 }
 
 impl Which {
-    /// A request to a route of the deployment.
+    /// Builds a request to a route of the deployment.
     fn to(&self, client: &Client, handler: &str, open: &[(&str, &str)]) -> Result<Request, Failure> {
         let id = client.deployment_id(&self.id)?;
         let mut all = vec![("id", id.as_str())];
@@ -432,7 +432,7 @@ impl Deployments {
                 let mut body = crate::client::body(fields)?;
                 for field in clear {
                     if body.get(field).is_some() {
-                        return Err(Failure::Usage(format!("{field} cannot be set and cleared at once")));
+                        return Err(Failure::Usage(format!("{field} cannot be both set and cleared")));
                     }
                     body[field] = Value::Null;
                 }
@@ -441,7 +441,7 @@ impl Deployments {
             }
             Verb::Transition { which, fields, options, once, confirmed } => {
                 if fields.to_state == State::Archived.as_str() {
-                    confirmed.check(options, &format!("{} is archived for good", which.id))?;
+                    confirmed.check(options, &format!("{} will be archived", which.id))?;
                 }
                 let request = which.to(client, "transition_deployment", &[])?.body(fields)?.with(options).once(once);
                 client.tell(&request, views::deployment)
@@ -490,7 +490,7 @@ impl SubscriptionVerb {
             Self::WithdrawPlanChange { which, options } => which.to(client, "withdraw_plan_change", &[])?.with(options),
             Self::CancelSubscription { which, fields, options, once, confirmed } => {
                 if matches!(fields.effective, Some(Effective::Immediate)) {
-                    confirmed.check(options, &format!("the subscription of {} ends at once", which.id))?;
+                    confirmed.check(options, &format!("the subscription of {} will end immediately", which.id))?;
                 }
                 which.to(client, "cancel_subscription", &[])?.body(fields)?.with(options).once(once)
             }

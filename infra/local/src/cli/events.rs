@@ -1,4 +1,4 @@
-//! `arcadia events`: what has happened in a running program on this machine.
+//! `arcadia events`: prints the events of a running program on this machine.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use crate::issuer::Role;
 
 #[derive(Debug, Args)]
 pub struct Events {
-    /// Go on with what happens from now on, until the program stops
+    /// Also print new events until the program stops
     #[arg(long)]
     follow: bool,
-    /// The port of the program
+    /// Port of the program
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `arcadia invoices`: what the API does with invoices.
+//! `arcadia invoices`: manages invoices through the API.
 
 use arcadia_store::ListedStatus;
 use clap::builder::PossibleValuesParser;
@@ -19,7 +19,7 @@ pub struct Invoices {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// List a deployment's invoices, or those of all deployments: newest first, but overdue ones longest overdue first
+    /// List the invoices of one or all deployments: newest first, overdue ones longest overdue first
     List {
         #[command(flatten)]
         filter: Filter,
@@ -36,9 +36,9 @@ enum Verb {
         /// The deployment: its id, its slug, or its tenant and slug as in acme/shop
         #[arg(value_name = "DEPLOYMENT")]
         id: String,
-        /// The invoice's number; of the only open one by default
+        /// Number of the invoice. Default: the only open one
         number: Option<String>,
-        /// The payer's or provider's name for the payment: the same reference is the same payment
+        /// The payer's or provider's reference; a repeated reference is the same payment
         #[arg(long, value_name = "TEXT")]
         reference: String,
         #[command(flatten)]
@@ -48,7 +48,7 @@ enum Verb {
         #[command(flatten)]
         once: Once,
     },
-    /// Take back an invoice that should not have been issued (platform_admin)
+    /// Void an invoice that should not have been issued (platform_admin)
     Void {
         #[command(flatten)]
         which: Which,
@@ -61,28 +61,28 @@ enum Verb {
     },
 }
 
-/// Which invoices.
+/// Selects invoices.
 #[derive(Debug, Args)]
 struct Filter {
-    /// Only this deployment's: its id, its slug, or its tenant and slug as in acme/shop
+    /// Only invoices of this deployment: its id, its slug, or its tenant and slug as in acme/shop
     #[arg(value_name = "DEPLOYMENT")]
     id: Option<String>,
-    /// Only this tenant's (platform_admin)
+    /// Only invoices of this tenant (platform_admin)
     #[arg(long, value_name = "ID")]
     tenant_id: Option<String>,
-    /// Only in this status
+    /// Only invoices in this status
     #[arg(long, value_parser = PossibleValuesParser::new(ListedStatus::ALL.map(ListedStatus::as_str)))]
     status: Option<String>,
-    /// Only what is overdue: short for --status overdue
+    /// Only overdue invoices; short for --status overdue
     #[arg(long, conflicts_with = "status")]
     overdue: bool,
-    /// Only what is due before this moment, as in 2027-02-01T00:00:00Z, or 7d: a week from now
+    /// Only invoices due before this time, such as 2027-02-01T00:00:00Z, or 7d for a week from now
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     due_before: Option<String>,
-    /// Only what was issued at this moment or later, as in -30d
+    /// Only invoices issued at or after this time, such as -30d
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     issued_from: Option<String>,
-    /// Only what was issued before this moment
+    /// Only invoices issued before this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     issued_to: Option<String>,
 }
@@ -100,7 +100,7 @@ impl Filter {
             ("issued_to", client.moment(issued_to.as_deref())?),
         ];
         let is_filtered = csv || filters.iter().any(|(_, value)| value.is_some());
-        // All of a deployment's have an address of their own, which knows JSON alone.
+        // A deployment's own list has its own route, without filters and CSV.
         if let Some(id) = deployment_id.as_deref().filter(|_| !is_filtered) {
             return Request::to("list_invoices", &[("id", id)]);
         }
@@ -109,17 +109,18 @@ impl Filter {
     }
 }
 
-/// Which invoice.
+/// Selects an invoice.
 #[derive(Debug, Args)]
 struct Which {
     /// The deployment: its id, its slug, or its tenant and slug as in acme/shop
     #[arg(value_name = "DEPLOYMENT")]
     id: String,
-    /// The invoice's number
+    /// Number of the invoice
     number: String,
 }
 
-/// The number of an invoice that a deployment owes, the only one unless it is named, and what is due of it.
+/// Returns the number of an open invoice of the deployment and its amount due. Without `number` it is the only open
+/// one.
 fn owed(client: &Client, id: &str, number: Option<&str>) -> Result<(String, (i64, String)), Failure> {
     let shown = client.call(&Request::to("show_deployment", &[("id", id)])?)?.body;
     let open = views::each(&shown["deployment"]["open_invoices"]);
@@ -129,10 +130,13 @@ fn owed(client: &Client, id: &str, number: Option<&str>) -> Result<(String, (i64
         (None, [one]) => Some(one),
         (None, []) => None,
         (None, _) => {
-            return Err(Failure::Usage(format!("several invoices are open, name one of them: {}", numbers.join(", "))));
+            return Err(Failure::Usage(format!(
+                "several invoices are open, pass the number of one: {}",
+                numbers.join(", ")
+            )));
         }
     };
-    let invoice = invoice.ok_or_else(|| Failure::Usage("no such invoice is open".to_owned()))?;
+    let invoice = invoice.ok_or_else(|| Failure::Usage("the deployment has no such open invoice".to_owned()))?;
     let text = |name: &str| invoice[name].as_str().map(str::to_owned).ok_or(Failure::NotUnderstood);
     let due_cents = invoice["due_cents"].as_i64().ok_or(Failure::NotUnderstood)?;
     Ok((text("number")?, (due_cents, text("currency")?)))
@@ -166,7 +170,7 @@ impl Invoices {
                 client.tell(&request.with(options).once(once), views::invoice)
             }
             Verb::Void { which, options, once, confirmed } => {
-                confirmed.check(options, &format!("invoice {} is taken back", which.number))?;
+                confirmed.check(options, &format!("invoice {} will be voided", which.number))?;
                 client.tell(&to("void_invoice", which)?.with(options).once(once), views::invoice)
             }
         }

@@ -1,4 +1,4 @@
-//! `arcadia lifecycle`: the map, and who may make each move.
+//! `arcadia lifecycle`: shows the lifecycle map and who may make each move.
 
 use clap::Args;
 

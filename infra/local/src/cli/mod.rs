@@ -1,10 +1,10 @@
-//! The program: what can be asked of it, and how it ends.
+//! The program's commands and its exit code.
 //!
 //! # Layout
-//! A file for each command. `up`, `token`, `sweep` and `demo` work on this machine, and `events` asks a program that runs on
-//! it; `deployments`, `invoices`, `plans`, `addons`, `tenants`, `schedule`, `summary` and `lifecycle` ask the API, wherever that is. Whatever asks
-//! does so by way of `crate::client`;
-//! `connection` and `place` are the arguments that each of the two kinds shares, `money` those of amounts.
+//! One file per command. `up`, `token`, `sweep` and `demo` work on this machine, and `events` calls a program that runs
+//! on it. `deployments`, `invoices`, `plans`, `addons`, `tenants`, `schedule`, `attention`, `summary`, `audit` and
+//! `lifecycle` call the API, local or remote. All calls go through `crate::client`. `connection` and `place` contain
+//! the arguments that the two kinds share, `money` those of amounts.
 
 mod addons;
 mod attention;
@@ -40,16 +40,16 @@ use crate::engine::EngineError;
 use crate::issuer::IssuerError;
 use crate::records::RecordsError;
 
-/// What every help of a command that asks the API ends with.
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or nothing answers; 2 the arguments, or the request they make, cannot be \
-    read (400); 3 a rule is against it (409, 412, 422); 4 not found (404); 5 not permitted (401, 403); 6 short of \
+/// The last paragraph of the help of commands that call the API.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or no response; 2 invalid arguments or request \
+    (400); 3 rejected by a rule (409, 412, 422); 4 not found (404); 5 not permitted (401, 403); 6 short of \
     capacity (429, 503).";
 
 #[derive(Debug, Parser)]
 #[command(
     name = "arcadia",
     version,
-    about = "Arcadia Cloud, whole, on one machine; and a client of it, wherever it runs",
+    about = "Runs the whole of Arcadia Cloud on one machine, and is a client of a local or deployed one",
     args_conflicts_with_subcommands = true
 )]
 struct Cli {
@@ -61,70 +61,72 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start everything on 127.0.0.1 (what happens without a command)
+    /// Start the whole product on 127.0.0.1 (the default command)
     Up(up::Up),
-    /// Print a token
+    /// Print a token for an API on this machine
     Token(token::Token),
-    /// Print what has happened in a running program, a CloudEvent a line
+    /// Print the events of a running program as CloudEvents, one per line
     Events(events::Events),
-    /// Take every step that is due, once, and print what that came to as a line of JSON
+    /// Run one billing sweep and print its report as JSON
     Sweep(sweep::Sweep),
-    /// Fill a table on this machine with two years of made-up tenants
+    /// Fill a local table with two years of made-up tenants
     Demo(demo::Demo),
-    /// Deployments, their subscriptions, resources and history
+    /// Manage deployments, their subscriptions, resources and history
     #[command(after_help = EXIT_CODES)]
     Deployments(deployments::Deployments),
-    /// Invoices: of a deployment, or found across all of them
+    /// List, show, pay and void invoices
     #[command(after_help = EXIT_CODES)]
     Invoices(invoices::Invoices),
-    /// Plans of the catalog
+    /// Manage the plans of the catalog
     #[command(after_help = EXIT_CODES)]
     Plans(plans::Plans),
-    /// Add-ons of the catalog
+    /// Manage the add-ons of the catalog
     #[command(after_help = EXIT_CODES)]
     Addons(addons::Addons),
-    /// What the clock will do next with each deployment, the earliest first
+    /// List the next scheduled step of each deployment, earliest first
     #[command(after_help = EXIT_CODES)]
     Schedule(schedule::Schedule),
-    /// List what needs a person: held, cancelled but still running, postponed, not published (platform_admin)
+    /// List deployments that need a person: on hold, cancelled with live resources, postponed, events not published
+    /// (platform_admin)
     #[command(after_help = EXIT_CODES)]
     Attention(attention::NeedsAttention),
-    /// The whole business: deployments by state, recurring revenue, what is overdue (platform_admin)
+    /// Show the figures of the whole business: deployments by state, recurring revenue, overdue amounts
+    /// (platform_admin)
     #[command(after_help = EXIT_CODES)]
     Summary(summary::Summary),
-    /// Tenants: their accounts and their dunning policies
+    /// Show tenants, their accounts and dunning policies, and set the policies
     #[command(after_help = EXIT_CODES)]
     Tenants(tenants::Tenants),
-    /// Check that the books of deployments hold at every moment of their histories
+    /// Check the books of deployments at every event of their histories
     #[command(after_help = EXIT_CODES)]
     Audit(audit::Audit),
-    /// Show the lifecycle: its states, and who may make which move
+    /// Show the lifecycle: its states, and who may make each move
     #[command(after_help = EXIT_CODES)]
     Lifecycle(lifecycle::Lifecycle),
-    /// Print what a shell needs to complete these commands
+    /// Print shell completions for these commands
     Completions(completions::Completions),
 }
 
-/// Why the program cannot do what it was asked to.
+/// Error of a command that works on this machine.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
-    #[error("port {0} is taken: stop what uses it, or choose another with --port")]
+    #[error("port {0} is taken: stop the program that uses it, or choose another port with --port")]
     PortTaken(u16),
     #[error("port {0} cannot be used: {1}")]
     Port(u16, io::Error),
     #[error(transparent)]
     Records(#[from] RecordsError),
     #[error(
-        "the data directory {} is in use by a running arcadia, which sweeps by itself. To move its time on, start it \
-         with --clock and POST {{\"advance_seconds\": N}} to its /local/clock; or stop it and sweep then",
+        "the data directory {} is in use by a running arcadia, which sweeps automatically. To advance its time, start \
+         it with --clock and POST {{\"advance_seconds\": N}} to its /local/clock; or stop it and run the sweep again",
         .0.display()
     )]
     SweptByAnother(PathBuf),
-    #[error("there are no records in {}: name their directory with --data", .0.display())]
+    #[error("there are no records in {}: pass their directory with --data", .0.display())]
     NoRecords(PathBuf),
-    #[error("time passes by itself at AWS: {0} is for records on this machine")]
+    #[error("{0} works only with a local database")]
     TimeAtAws(&'static str),
-    #[error("a table at AWS is somebody's own: a demo is for records on this machine")]
+    #[error("demo works only with a local database")]
     DemoAtAws,
     #[error("the sweep failed: {}", error_chain(.0))]
     Sweep(#[from] StoreError),
@@ -172,10 +174,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// The program's commands and their arguments.
+/// The command-line definition: all commands and their arguments.
 pub type Program = clap::Command;
 
-/// The program's commands and their arguments, for those who document them.
+/// The command-line definition: all commands and their arguments.
 #[must_use]
 pub fn command() -> Program {
     Cli::command()

@@ -1,4 +1,4 @@
-//! Amounts as arguments: as people write them, or in minor units beside their currency.
+//! Arguments for amounts: with a currency as people write them, or in minor units with `--currency`.
 
 use arcadia_domain::Currency;
 use clap::Args;
@@ -13,28 +13,28 @@ type Amount = (i64, String);
 /// A price.
 #[derive(Debug, Args)]
 pub struct Price {
-    /// The price as people write it, such as "29.19 USD"
+    /// Price with its currency, such as "29.19 USD"
     #[arg(long, value_name = "AMOUNT", value_parser = amount, conflicts_with_all = ["price_cents", "currency"],
         required_unless_present = "price_cents")]
     price: Option<Amount>,
-    /// The price in minor units, beside --currency
+    /// Price in minor units; requires --currency
     #[arg(long, value_name = "N", requires = "currency")]
     price_cents: Option<i64>,
-    /// The currency of a price in minor units
+    /// Currency of --price-cents
     #[arg(long, value_name = "CODE", requires = "price_cents")]
     currency: Option<String>,
 }
 
-/// What is paid, if it is said.
+/// The amount of a payment, if given.
 #[derive(Debug, Args)]
 pub struct Paid {
-    /// How much, as people write it, such as "29.19 USD"; what is due by default
+    /// Amount with its currency, such as "29.19 USD". Default: the amount due
     #[arg(long, value_name = "AMOUNT", value_parser = amount, conflicts_with_all = ["amount_cents", "currency"])]
     amount: Option<Amount>,
-    /// How much in minor units, beside --currency
+    /// Amount in minor units; requires --currency
     #[arg(long, value_name = "N", requires = "currency")]
     amount_cents: Option<i64>,
-    /// The currency of an amount in minor units
+    /// Currency of --amount-cents
     #[arg(long, value_name = "CODE", requires = "amount_cents")]
     currency: Option<String>,
 }
@@ -53,14 +53,15 @@ impl Serialize for Price {
 }
 
 impl Paid {
-    /// The amount in minor units and its currency, if it is said.
+    /// The amount in minor units and its currency, if given.
     pub fn amount(&self) -> Option<Amount> {
         let in_cents = || Some((self.amount_cents?, self.currency.clone()?));
         self.amount.clone().or_else(in_cents)
     }
 }
 
-/// Reads an amount as people write it: no more digits after the point than the currency has, and no other separators.
+/// Parses an amount with its currency: at most the currency's number of digits after the point, and no other
+/// separators.
 fn amount(text: &str) -> Result<Amount, String> {
     let wrong = || format!("{text:?} must be an amount and its currency, such as \"29.19 USD\"");
     let text_of_it = text.trim();
@@ -78,7 +79,7 @@ fn amount(text: &str) -> Result<Amount, String> {
     if part.len() > places {
         return Err(format!("{text:?}: {currency} has {digits} digits after the point"));
     }
-    let cents = format!("{whole}{part:0<places$}").parse().map_err(|_| format!("{text:?} is too much"))?;
+    let cents = format!("{whole}{part:0<places$}").parse().map_err(|_| format!("{text:?} is too large"))?;
     Ok((cents, currency.to_string()))
 }
 

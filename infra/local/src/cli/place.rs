@@ -1,4 +1,4 @@
-//! Where records are and how what happens is logged, as commands that work on them ask for it.
+//! Arguments for the location of records and for logging, shared by the commands that work on records.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,47 +13,47 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::CliError;
 use crate::clock::moment;
 
-/// The port of the API when nobody says.
+/// Default port of the API.
 pub const DEFAULT_PORT: u16 = 3000;
-/// The data directory when nobody says.
+/// Default data directory.
 pub const DEFAULT_DATA: &str = ".arcadia";
-/// Where a deployment runs when nobody says.
+/// Default region of deployments.
 pub const DEFAULT_REGION: &str = "eu-central-1";
-/// How long the program waits for threads that hang once all else has ended.
+/// How long the program waits for blocked threads at its end.
 const RUNTIME_GRACE: Duration = Duration::from_secs(1);
 
-/// Where records are.
+/// Location of the records.
 #[derive(Debug, Args)]
 pub struct Place {
     #[command(flatten)]
     pub data: DataDir,
-    /// Use DynamoDB Local (http://...), or AWS with credentials from the environment (https://...), as the database
+    /// Use DynamoDB Local (http://...) or AWS (https://..., with credentials from the environment) as the database
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     pub dynamodb_endpoint: Option<String>,
-    /// The table's name
+    /// Name of the table
     #[arg(long, default_value = "arcadia", value_name = "NAME", value_parser = table_name)]
     pub table: String,
 }
 
 #[derive(Debug, Args)]
 pub struct DataDir {
-    /// The directory of the records and of the key that signs tokens
+    /// Directory of the records and of the key that signs tokens
     #[arg(long = "data", default_value = DEFAULT_DATA, value_name = "DIR")]
     pub path: PathBuf,
 }
 
-/// How requests are logged.
+/// Format of the log.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Log {
-    /// Lines for people
+    /// Text lines
     Text,
-    /// JSON, as the deployed functions log
+    /// JSON lines, as the deployed functions log
     Json,
-    /// Not at all
+    /// No log
     Off,
 }
 
-/// Runs work that waits for others.
+/// Runs a command's asynchronous work.
 pub fn run_async(log: Log, work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     start_logging(log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -62,10 +62,10 @@ pub fn run_async(log: Log, work: impl Future<Output = Result<(), CliError>>) -> 
     done
 }
 
-/// Standard output is for people and pipes, so everything is logged on standard error.
+/// Logs to standard error; standard output is for people and pipes.
 fn start_logging(log: Log) {
-    // What the engine calls an error response is often part of the plan, such as a condition that fails.
-    // And every tick would say of every shard that it was swept.
+    // The engine logs expected error responses, such as a failed condition, and every tick would log a line for every
+    // shard.
     let levels = Targets::new()
         .with_default(LevelFilter::INFO)
         .with_target("arcadia_functions::billing::sweep", LevelFilter::WARN)
@@ -79,7 +79,7 @@ fn start_logging(log: Log) {
     }
 }
 
-/// Reads a moment that a clock can be set to.
+/// Parses a time that a clock can be set to.
 pub fn clock_moment(text: &str) -> Result<Timestamp, String> {
     moment(text).map_err(|invalid| invalid.detail.to_owned())
 }
@@ -89,16 +89,16 @@ fn endpoint(text: &str) -> Result<String, String> {
     if authority.is_some_and(|authority| !authority.is_empty()) {
         Ok(text.to_owned())
     } else {
-        Err("must begin with http:// or https://".to_owned())
+        Err("must start with http:// or https://".to_owned())
     }
 }
 
-/// DynamoDB's own rule.
+/// Checks DynamoDB's rule for table names.
 fn table_name(text: &str) -> Result<String, String> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if (3..=255).contains(&text.len()) && text.bytes().all(fits) {
         Ok(text.to_owned())
     } else {
-        Err("must be 3 to 255 of A-Z, a-z, 0-9, underscore, hyphen and dot".to_owned())
+        Err("must be 3 to 255 characters of A-Z, a-z, 0-9, underscore, hyphen and dot".to_owned())
     }
 }

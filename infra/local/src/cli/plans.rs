@@ -1,4 +1,4 @@
-//! `arcadia plans`: what the API does with the plans of the catalog.
+//! `arcadia plans`: manages the catalog's plans through the API.
 
 use arcadia_domain::Interval;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -26,23 +26,23 @@ enum Verb {
     },
     /// Show a plan with its versions, newest first
     Show {
-        /// The plan
+        /// Code of the plan
         code: String,
         #[command(flatten)]
         paging: Paging,
     },
-    /// Create a plan, rename it, retire it or bring it back (platform_admin)
+    /// Create, rename, retire or reactivate a plan (platform_admin)
     Put {
-        /// The plan
+        /// Code of the plan
         code: String,
         #[command(flatten)]
         fields: PutFields,
         #[command(flatten)]
         condition: Precondition,
     },
-    /// Publish a version of a plan, for good (platform_admin)
+    /// Publish a plan version, which never changes afterwards (platform_admin)
     Publish {
-        /// The plan
+        /// Code of the plan
         code: String,
         #[command(flatten)]
         fields: PublishFields,
@@ -55,7 +55,7 @@ enum Verb {
 
 #[derive(Debug, Args, Serialize)]
 struct PutFields {
-    /// What people call it
+    /// Name for display
     #[arg(long)]
     name: String,
     /// Whether it can be newly bought
@@ -68,15 +68,15 @@ struct PublishFields {
     #[command(flatten)]
     #[serde(flatten)]
     price: Price,
-    /// How often it is charged
+    /// Billing interval
     #[arg(long, value_parser = intervals())]
     interval: Interval,
-    /// How many days a tenant's first subscription is free
+    /// Trial of a tenant's first subscription, in days
     #[arg(long, value_name = "N")]
     trial_days: Option<u32>,
 }
 
-/// Whether something can be newly bought.
+/// Whether a plan or add-on can be newly bought.
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -84,7 +84,7 @@ pub enum Status {
     Retired,
 }
 
-/// The intervals of the domain, by the names that the API has for them.
+/// The domain's intervals, by their names in the API.
 fn intervals() -> impl TypedValueParser<Value = Interval> {
     PossibleValuesParser::new(Interval::ALL.map(Interval::as_str)).try_map(|name| name.parse::<Interval>())
 }

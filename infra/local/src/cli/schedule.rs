@@ -1,4 +1,4 @@
-//! `arcadia schedule`: what the clock will do.
+//! `arcadia schedule`: lists scheduled steps.
 
 use clap::Args;
 
@@ -7,13 +7,13 @@ use crate::client::{Failure, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Schedule {
-    /// Only what is due before this moment, as in 2027-02-01T00:00:00Z, or 7d: a week from now
+    /// Only steps due before this time, such as 2027-02-01T00:00:00Z, or 7d for a week from now
     #[arg(long, value_name = "TIME")]
     before: Option<String>,
-    /// Only this step, as in renew or suspend
+    /// Only this step, such as renew or suspend
     #[arg(long)]
     action: Option<String>,
-    /// Only this tenant's
+    /// Only steps of this tenant's deployments
     #[arg(long)]
     tenant_id: Option<String>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `arcadia summary`: the figures of the whole business.
+//! `arcadia summary`: shows the figures of the whole business.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! `arcadia sweep`: takes what is due on records that no running program has.
+//! `arcadia sweep`: runs a billing sweep on records that no running program uses.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -22,15 +22,15 @@ use crate::sweeper::{SWEEP_LIMIT, sweep_until_done};
 
 #[derive(Debug, Args)]
 pub struct Sweep {
-    /// For which moment rather than now
+    /// Time to sweep for. Default: now
     #[arg(long, value_name = "TIME", value_parser = clock_moment)]
     at: Option<Timestamp>,
-    /// Sweep again until nothing steps any more: one sweep takes at most three steps of a deployment
+    /// Repeat until no step is due: one sweep takes at most three steps of a deployment
     #[arg(long)]
     until_done: bool,
     #[command(flatten)]
     place: Place,
-    /// How what happens is logged on standard error
+    /// Format of the log on standard error
     #[arg(long, value_enum, default_value_t = Log::Text)]
     log: Log,
 }
@@ -56,10 +56,10 @@ async fn sweep_once(options: Sweep) -> Result<(), CliError> {
     };
     let store = Store::new(records.client.clone(), table);
     let app = App {
-        // At AWS, a function counts.
+        // At AWS, the function `count_figures` adds up the figures.
         store: if is_aws { store } else { store.counting() },
         clock: at.map_or_else(|| Arc::new(RealClock) as Arc<dyn Clock>, |at| Arc::new(FixedClock(at))),
-        // Nothing that a sweep does depends on it.
+        // The sweep uses none of these settings.
         settings: Settings { default_region: DEFAULT_REGION.parse()?, claims: claim_names() },
     };
     let stop_at = Instant::now() + SWEEP_LIMIT;

@@ -1,4 +1,4 @@
-//! `arcadia tenants`: what the API does with tenants.
+//! `arcadia tenants`: shows tenants and sets dunning policies through the API.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -16,36 +16,36 @@ pub struct Tenants {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
-    /// List tenants with what they owe (platform_admin)
+    /// List tenants with the amounts they owe (platform_admin)
     List {
         #[command(flatten)]
         paging: Paging,
     },
-    /// Show all that a tenant has and owes
+    /// Show a tenant's account: deployments by state, amounts owed, next invoices
     Account {
-        /// The tenant
+        /// Id of the tenant
         #[arg(value_name = "TENANT")]
         tenant_id: String,
-        /// With the statement of this month, such as 2027-01
+        /// Include the statement of this month, such as 2027-01
         #[arg(long, value_name = "MONTH")]
         month: Option<String>,
     },
-    /// Payment terms and dunning, in days
+    /// Show or set a tenant's dunning policy
     #[command(subcommand)]
     DunningPolicy(Verb),
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Show a tenant's dunning policy, or the default that counts without one
+    /// Show a tenant's dunning policy, or the default if none is set
     Show {
-        /// The tenant
+        /// Id of the tenant
         #[arg(value_name = "TENANT")]
         tenant_id: String,
     },
-    /// Set a tenant's dunning policy; no deadline that already runs moves (platform_admin)
+    /// Set a tenant's dunning policy; deadlines that already run do not move (platform_admin)
     Set {
-        /// The tenant
+        /// Id of the tenant
         #[arg(value_name = "TENANT")]
         tenant_id: String,
         #[command(flatten)]
@@ -55,19 +55,19 @@ enum Verb {
 
 #[derive(Debug, Args, Serialize)]
 struct PolicyFields {
-    /// From an invoice's issue to its due date
+    /// Days from an invoice's issue to its due date
     #[arg(long, value_name = "N")]
     payment_terms_days: i64,
-    /// From the due date to past_due
+    /// Days from the due date to past_due
     #[arg(long, value_name = "N")]
     past_due_after_days: i64,
-    /// From the due date to suspended
+    /// Days from the due date to suspended
     #[arg(long, value_name = "N")]
     suspended_after_days: i64,
-    /// From the due date to cancelled
+    /// Days from the due date to cancelled
     #[arg(long, value_name = "N")]
     cancelled_after_days: i64,
-    /// From cancelled to archived
+    /// Days from cancelled to archived
     #[arg(long, value_name = "N")]
     archived_after_days: i64,
 }

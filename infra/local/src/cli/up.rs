@@ -1,4 +1,4 @@
-//! `arcadia up`: in which order the parts start and stop.
+//! `arcadia up`: starts and stops the parts of the program.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -27,18 +27,18 @@ use crate::records::{Records, is_aws};
 use crate::sweeper::{Sweeper, TestClock};
 use crate::{demo, events_route};
 
-/// How long it is from one sweep to the next by default, in seconds.
+/// Default time between sweeps, in seconds.
 const TICK_SECONDS: u32 = 10;
-/// How long a sweep under way may take to end once the program is told to stop.
+/// How long a running sweep may take to finish after the program is told to stop.
 const TICK_GRACE: Duration = Duration::from_secs(5);
-/// The namespace of metrics that go to no CloudWatch.
+/// Metrics namespace of the local program. It does not exist in CloudWatch.
 const METRICS_NAMESPACE: &str = "arcadia-cloud-local";
-/// Whose user the banner's second token is.
+/// Tenant of the banner's second token.
 const BANNER_TENANT: &str = "acme";
 
 #[derive(Debug, Args)]
 pub struct Up {
-    /// The port of the API; 0 takes any that is free
+    /// Port of the API; 0 chooses a free one
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
     #[command(flatten)]
@@ -46,20 +46,20 @@ pub struct Up {
     /// Keep records in memory only
     #[arg(long, conflicts_with = "dynamodb_endpoint")]
     in_memory: bool,
-    /// How long it is from one billing sweep to the next, in seconds; 0 for none. 10 by default, and 0 for a table at
-    /// AWS, which has a schedule of its own
+    /// Seconds between billing sweeps; 0 disables them. Default: 10, or 0 for a table at AWS, which has its own
+    /// schedule
     #[arg(long, value_name = "N")]
     tick_seconds: Option<u32>,
-    /// Start at this moment rather than now, and let time be moved on by POST /local/clock
+    /// Start a test clock at this time; POST /local/clock advances it
     #[arg(long, value_name = "TIME", value_parser = clock_moment)]
     clock: Option<Timestamp>,
-    /// Where a deployment runs when its creator does not say
+    /// Region of deployments that are created without one
     #[arg(long, default_value = DEFAULT_REGION, value_name = "CODE")]
     default_region: ShortCode,
-    /// How requests are logged on standard error
+    /// Format of the log on standard error
     #[arg(long, value_enum, default_value_t = Log::Text)]
     log: Log,
-    /// Write metrics on standard error too, a line each, as the deployed functions do
+    /// Also write metrics to standard error, one line each, as the deployed functions do
     #[arg(long)]
     metrics: bool,
 }
@@ -80,9 +80,9 @@ async fn up(options: Up) -> Result<(), CliError> {
     if is_aws && starts_at.is_some() {
         return Err(CliError::TimeAtAws("--clock"));
     }
-    // From here on a signal ends the program in good order, however early it comes.
+    // From here on a signal stops the program in an orderly way.
     let stop = stop_signal()?;
-    // The port comes first: a second start by mistake must not touch anything.
+    // Bind the port first, so that a second program started by mistake changes nothing.
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => CliError::PortTaken(port),
         _ => CliError::Port(port, error),
@@ -102,12 +102,12 @@ async fn up(options: Up) -> Result<(), CliError> {
     let feed = Feed::new(MAX_KEPT_LEN);
     let store = Store::new(feed.tap(&records.client), table);
     let app = App {
-        // At AWS, a function counts.
+        // At AWS, the function `count_figures` adds up the figures.
         store: if is_aws { store } else { store.counting() },
         clock,
         settings: Settings { default_region, claims: claim_names() },
     };
-    // What is at AWS is somebody's own; only a table on this machine is filled with examples.
+    // Only a local table gets an example catalog; a table at AWS belongs to its operator.
     if !is_aws {
         demo::fill_catalog(&app).await?;
     }
@@ -127,19 +127,19 @@ async fn up(options: Up) -> Result<(), CliError> {
     ticking.stop().await;
     records.close().await?;
     served?;
-    // Nobody may be reading any more.
+    // Standard output may be closed.
     let _ = writeln!(io::stdout(), "Stopped.");
     Ok(())
 }
 
-/// The sweeps that run beside the server.
+/// The sweeps that run in the background.
 struct Ticking {
     stop: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Ticking {
-    /// Starts them, unless `seconds` is 0.
+    /// Starts the sweeps, unless `seconds` is 0.
     fn start(sweeper: Arc<Sweeper>, seconds: u32) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -151,11 +151,11 @@ impl Ticking {
         Self { stop, task }
     }
 
-    /// Ends them. A sweep that does not end in time is cut off, which does no more harm than a crash would: each of its
+    /// Stops the sweeps. A running sweep that does not finish in time is aborted. That is safe, because each of its
     /// steps is one transaction.
     async fn stop(self) {
         let Self { stop, mut task } = self;
-        // Without sweeps, nobody listens.
+        // Without sweeps there is no receiver.
         let _ = stop.send(());
         if tokio::time::timeout(TICK_GRACE, &mut task).await.is_err() {
             task.abort();
@@ -163,7 +163,7 @@ impl Ticking {
     }
 }
 
-/// The arguments by which another command finds this program, if it would not look there by itself.
+/// The arguments that other commands need to find this program, if it does not use the defaults.
 fn place_of(port: u16, data: &Path) -> String {
     let mut place = String::new();
     if port != DEFAULT_PORT {
@@ -199,7 +199,7 @@ fn print_banner(
         tenant: BANNER_TENANT,
         clock,
     };
-    // A closed standard output is no reason not to serve.
+    // Serve even if standard output is closed.
     let _ = write!(io::stdout(), "{banner}");
     let _ = io::stdout().flush();
     Ok(())

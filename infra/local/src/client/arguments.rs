@@ -1,4 +1,4 @@
-//! The arguments that shape a request, whatever it asks for.
+//! Command-line arguments that shape any request.
 
 use clap::Args;
 use serde::Serialize;
@@ -6,47 +6,47 @@ use serde_json::Value;
 
 use super::Failure;
 
-/// On condition of which version something is changed.
+/// The precondition of a change.
 #[derive(Debug, Default, Args)]
 pub struct Precondition {
-    /// Change only what is in this version still, as `show` names it
+    /// Fail unless the record is still at this version (see `show`)
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub if_match: Option<String>,
 }
 
-/// How a command on a deployment is carried out.
+/// Options of a command on a deployment.
 #[derive(Debug, Default, Args)]
 pub struct Options {
-    /// Only show what the command would come to
+    /// Show the result without storing anything
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
     pub condition: Precondition,
 }
 
-/// How something is done once only.
+/// The idempotency of a request.
 #[derive(Debug, Default, Args)]
 pub struct Once {
-    /// The name of this request: under the same name it is carried out once, however often it is sent. A new one by default
+    /// Idempotency key: a request repeated under the same key is carried out once. Default: a new key
     #[arg(long, value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub idempotency_key: Option<String>,
 }
 
-/// How much of a list is wanted.
+/// The part of a list to print.
 #[derive(Debug, Args)]
 pub struct Paging {
-    /// The most to list
+    /// Maximum number of records to list
     #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
-    /// List everything
+    /// List all records
     #[arg(long, conflicts_with = "limit")]
     pub all: bool,
-    /// Go on after what an earlier list ended with
+    /// Continue after an earlier list, with the cursor that it printed
     #[arg(long, value_name = "CURSOR")]
     pub cursor: Option<String>,
 }
 
-/// The fields of a body: those that were given.
+/// Serialises the fields that were given.
 pub fn body(fields: &impl Serialize) -> Result<Value, Failure> {
     let mut body = serde_json::to_value(fields).map_err(|error| Failure::Usage(error.to_string()))?;
     if let Value::Object(fields) = &mut body {
@@ -55,7 +55,7 @@ pub fn body(fields: &impl Serialize) -> Result<Value, Failure> {
     Ok(body)
 }
 
-/// An entity tag, with or without its quotes, or `*`.
+/// Parses an entity tag, with or without quotes, or `*`.
 fn version(text: &str) -> Result<String, String> {
     match text.trim_matches('"') {
         "*" => Ok("*".to_owned()),

@@ -1,4 +1,4 @@
-//! What is told, and how the program ends, when a request does not work out.
+//! Failures of requests: their messages and exit codes.
 
 use std::fmt::Write as _;
 use std::io;
@@ -9,54 +9,54 @@ use serde_json::Value;
 use super::bare_problem;
 use super::text::{ALARM, DIM, styled, visible, visible_json};
 
-/// Why a request did not work out.
+/// A failed request.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The arguments do not go together.
+    /// Invalid combination of arguments.
     #[error("{0}")]
     Usage(String),
-    /// No deployment has the slug.
+    /// No deployment has this slug.
     #[error("no deployment is called {0}")]
     NoSuchSlug(String),
-    /// Nothing answers, or no more.
+    /// There is no response.
     #[error("{url} does not answer: {reason}")]
     Unreachable {
-        /// Where.
+        /// The URL.
         url: String,
-        /// Why.
+        /// The cause.
         reason: String,
-        /// The key of the request, if it has one.
+        /// The idempotency key of the request, if it has one.
         key: Option<String>,
     },
-    /// Something listens, but not the program that the token would be for.
+    /// Another program responds at the URL. The token is not for it.
     #[error(
-        "what listens at {url} is not the program of the data directory {data}, so no token was sent to it: name its \
-         own directory with --data, or give a --token"
+        "the program at {url} does not use the data directory {data}, so no token was sent to it: pass its \
+         directory with --data, or pass a --token"
     )]
     Foreign {
-        /// Where.
+        /// The URL.
         url: String,
         /// The data directory.
         data: String,
     },
-    /// The program has stopped while it was followed.
-    #[error("the program at {0} has stopped: what happens once it runs again is not told here")]
+    /// The program stopped while its events were followed.
+    #[error("the program at {0} has stopped: start it and run this command again to see later events")]
     Stopped(String),
-    /// The API said no.
+    /// The API rejected the request.
     #[error("{}", .0.text())]
     Refused(Problem),
-    /// The answer is not one of this API.
-    #[error("the answer is not one of this API")]
+    /// The response is not one of this API.
+    #[error("unexpected response: this does not look like an Arcadia API")]
     NotUnderstood,
-    /// Books do not hold.
+    /// The audit found violations.
     #[error("the books of {0} deployments do not hold")]
     Violations(usize),
-    /// The answer cannot be printed.
-    #[error("the answer cannot be printed: {0}")]
+    /// The response cannot be printed.
+    #[error("the response cannot be printed: {0}")]
     Print(#[from] io::Error),
 }
 
-/// What the API said.
+/// A problem from the API.
 #[derive(Debug)]
 pub struct Problem {
     status: u16,
@@ -65,14 +65,14 @@ pub struct Problem {
 }
 
 impl Failure {
-    /// Tells what went wrong, if anything did, and says how to end.
+    /// Prints the failure, if any, and returns the exit code.
     pub fn exit(done: Result<(), Self>) -> ExitCode {
         let Err(failure) = done else { return ExitCode::SUCCESS };
         match &failure {
             Self::Refused(problem) if problem.json => {
                 anstream::eprintln!("{}", visible_json(&problem.body.to_string()));
             }
-            // It has put every text of the server's through `visible` itself.
+            // `text()` has already escaped the server's text with `visible`.
             Self::Refused(problem) => anstream::eprintln!("{} {}", styled(ALARM, "error:"), problem.text()),
             Self::Usage(_)
             | Self::NoSuchSlug(_)
@@ -85,13 +85,14 @@ impl Failure {
         }
         if let Self::Unreachable { key: Some(key), .. } = &failure {
             anstream::eprintln!(
-                "Whether it was carried out is unknown. To make sure, repeat it with --idempotency-key {key}"
+                "It is unknown whether the request was carried out. To make sure, repeat it with --idempotency-key \
+                 {key}"
             );
         }
         ExitCode::from(failure.code())
     }
 
-    /// The exit code, as the help lists them.
+    /// The exit code, as listed in the help.
     const fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
@@ -115,7 +116,7 @@ impl Failure {
 }
 
 impl Problem {
-    /// A problem as it was answered.
+    /// Builds a problem from a response.
     pub fn new(status: u16, text: String, json: bool) -> Self {
         let body = serde_json::from_str::<Value>(&text).ok().filter(|body| body["code"].is_string());
         Self { status, body: body.unwrap_or_else(|| bare_problem(status, &text)), json }
@@ -127,8 +128,8 @@ impl Problem {
         let mut text = format!("{} {}", member("detail"), styled(DIM, &format!("({}, {status})", member("code"))));
         let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         if !errors.is_empty() {
-            // The sentence only joins what follows one by one.
-            text = format!("the request has mistakes {}", styled(DIM, &format!("({}, {status})", member("code"))));
+            // The detail only joins the errors that are listed below.
+            text = format!("the request is invalid {}", styled(DIM, &format!("({}, {status})", member("code"))));
         }
         for error in errors {
             let part = |name: &str| visible(error[name].as_str().unwrap_or_default());

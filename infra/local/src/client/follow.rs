@@ -1,5 +1,5 @@
-//! What a running program says at `/events`: a CloudEvent a line. The program is asked over HTTP because it has the data
-//! directory to itself.
+//! Prints the events of a running program, one CloudEvent per line. They are read over HTTP from `/events`, because the
+//! program has locked its data directory.
 
 use std::io::{self, BufRead as _, BufReader, Write};
 
@@ -10,17 +10,17 @@ use super::{Client, Failure, Problem};
 use crate::events_route::PATH;
 
 impl Client {
-    /// Prints the events that are kept, and with `follow` those that happen from then on.
+    /// Prints the stored events and, with `follow`, new ones until the program stops.
     ///
     /// # Errors
-    /// [`Failure`] if the program refuses, or stops while it is followed.
+    /// [`Failure`] if the program rejects the request, or stops while its events are followed.
     pub fn print_events(&self, follow: bool, output: &mut impl Write) -> Result<(), Failure> {
         let request = HttpRequest::get(format!("{}{PATH}?follow={follow}", self.base))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header("last-event-id", "0")
             .body(())
             .map_err(|error| Failure::Usage(format!("the request cannot be made: {error}")))?;
-        // There is no telling how long it takes.
+        // A followed response has no time limit.
         let request = self.agent.configure_request(request).timeout_global(None).build();
         let unreachable =
             |error: ureq::Error| Failure::Unreachable { url: self.base.clone(), reason: error.to_string(), key: None };
@@ -33,10 +33,10 @@ impl Client {
         for line in BufReader::new(response.into_body().into_reader()).lines() {
             let line = line.map_err(|_| stopped())?;
             if line == "event: gap" {
-                anstream::eprintln!("some events are not kept any more");
+                anstream::eprintln!("some earlier events are no longer stored");
             } else if let Some(event) = line.strip_prefix("data: ").filter(|data| *data != "{}") {
                 match writeln!(output, "{}", visible_json(event)).and_then(|()| output.flush()) {
-                    // Whoever reads the first lines only has what they want.
+                    // A reader that closes the pipe early, such as `head`, is not an error.
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
                     written => written?,
                 }

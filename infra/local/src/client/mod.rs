@@ -1,9 +1,9 @@
-//! A client of the API: requests by the name of their route, answers as text for people or as they are.
+//! A client of the API: addresses requests by the name of their route and prints responses as text or JSON.
 //!
 //! # Layout
-//! [`Client`] sends, tries again and prints; [`own`] is one of the program on this machine, and [`follow`] prints what
-//! happens there; [`request`] is what is sent, [`failure`] what is told when it does not
-//! work out; [`views`] and [`show`] are answers for people, made of [`text`] and [`picture`].
+//! [`Client`] sends, retries and prints. [`own`] connects to the program on this machine, and [`follow`] prints its
+//! events. [`request`] builds requests, [`failure`] reports errors. [`views`] and [`show`] format responses as text,
+//! using [`text`] and [`picture`].
 
 mod arguments;
 mod failure;
@@ -33,20 +33,20 @@ pub use request::Request;
 pub use show::deployment as show_deployment;
 pub use text::{Text, minor_digits, plain};
 
-/// How long a request may take.
+/// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a request is sent while the service is short of capacity.
+/// Maximum number of attempts while the service is short of capacity.
 const MAX_ATTEMPTS: u32 = 4;
-/// The longest that is waited between two attempts, whatever `Retry-After` says, in seconds.
+/// Maximum wait between two attempts, whatever `Retry-After` says, in seconds.
 const MAX_WAIT_S: u64 = 10;
-/// The longest answer that is read, in bytes.
+/// Maximum length of a response, in bytes.
 const MAX_ANSWER_LEN: u64 = 16 * 1024 * 1024;
-/// The most records on one page of a list.
+/// Maximum page size, in records.
 const MAX_PAGE: usize = 100;
-/// The most records that are listed at a time.
+/// Maximum number of records in one listing.
 const MAX_ROWS: usize = 1_000_000;
 
-/// A client of one API, as one caller.
+/// A client of an API, with one caller's token.
 pub struct Client {
     agent: Agent,
     base: String,
@@ -54,19 +54,21 @@ pub struct Client {
     json: bool,
 }
 
-/// An answer that is no problem.
+/// A successful response.
 pub struct Reply {
-    /// The body as it came.
+    /// The body as received.
     pub text: String,
     /// The body as JSON.
     pub body: Value,
 }
 
 impl Client {
-    /// A client of the API at `base`, which is on this machine or not, that prints JSON or text.
+    /// Creates a client of the API at `base`. `is_local`: the API is on this machine; `json`: print JSON instead of
+    /// text.
     pub fn new(base: &str, is_local: bool, token: String, json: bool) -> Self {
         let mut config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
-        // Proxies are for the world outside; nor do redirects belong to the API, and a token must not follow one.
+        // Local requests bypass proxies. Redirects are not followed, because the API has none and a token must not be
+        // sent elsewhere.
         if is_local {
             config = config.proxy(None);
         }
@@ -77,16 +79,16 @@ impl Client {
         Self { agent, base: base.to_owned(), token, json }
     }
 
-    /// Sends a request, again while the service is short of capacity, and prints the answer.
+    /// Sends a request, with retries while the service is short of capacity, and prints the response.
     ///
     /// # Errors
-    /// [`Failure`] unless it is a success.
+    /// [`Failure`] unless the response is a success.
     pub fn tell(&self, request: &Request, view: impl FnOnce(&Value) -> Text) -> Result<(), Failure> {
         let Reply { text, body } = self.call(request)?;
         self.print(&text, || if body["dry_run"] == true { views::dry_run(&body, &view(&body)) } else { view(&body) })
     }
 
-    /// Lists records, page by page, and prints them.
+    /// Lists records page by page and prints them.
     ///
     /// # Errors
     /// [`Failure`] unless every page is a success.
@@ -114,12 +116,15 @@ impl Client {
         whole[name] = Value::Array(rows);
         self.print(&whole.to_string(), || view(&whole))?;
         if let Some(cursor) = cursor.filter(|_| !self.json) {
-            anstream::eprintln!("There is more: --all lists everything, --cursor {} the next.", text::visible(&cursor));
+            anstream::eprintln!(
+                "There are more records: --all lists all of them, --cursor {} the next page.",
+                text::visible(&cursor)
+            );
         }
         Ok(())
     }
 
-    /// Lists records as comma-separated values, page by page, and prints them.
+    /// Lists records page by page and prints them as comma-separated values.
     ///
     /// # Errors
     /// [`Failure`] unless every page is a success.
@@ -132,7 +137,7 @@ impl Client {
             let request = request.clone().csv().query("limit", Some(rest.min(MAX_PAGE).to_string()));
             let (text, headers) = self.fetch(&request.query("cursor", cursor))?;
             let (names, records) = text.split_once("\r\n").ok_or(Failure::NotUnderstood)?;
-            // No value has a line break in it, so that a line is a record.
+            // Values contain no line breaks, so a line is a record.
             rest = rest.saturating_sub(records.lines().count());
             let names = if is_first { format!("{names}\r\n") } else { String::new() };
             write!(out, "{names}{}", text::visible_lines(records))?;
@@ -144,16 +149,19 @@ impl Client {
         }
         out.flush()?;
         if let Some(cursor) = cursor {
-            anstream::eprintln!("There is more: --all lists everything, --cursor {} the next.", text::visible(&cursor));
+            anstream::eprintln!(
+                "There are more records: --all lists all of them, --cursor {} the next page.",
+                text::visible(&cursor)
+            );
         }
         Ok(())
     }
 
-    /// A moment as an argument gives it: a time, or how far from now, such as `7d`, `12h` or `-30d`. Now is what the API's
-    /// clock says.
+    /// Parses a time argument: an RFC 3339 time, or an offset from now such as `7d`, `12h` or `-30d`. Now is the API's
+    /// time.
     ///
     /// # Errors
-    /// [`Failure`] if the API does not tell the time.
+    /// [`Failure`] if the API's response has no time.
     pub fn moment(&self, text: Option<&str>) -> Result<Option<String>, Failure> {
         let Some(text) = text else { return Ok(None) };
         let Some(ahead) = duration(text) else { return Ok(Some(text.to_owned())) };
@@ -164,17 +172,17 @@ impl Client {
         Ok(Some(at.to_rfc3339_opts(SecondsFormat::Secs, true)))
     }
 
-    /// Sends a request, again while the service is short of capacity.
+    /// Sends a request, with retries while the service is short of capacity.
     ///
     /// # Errors
-    /// [`Failure`] unless the answer is a success.
+    /// [`Failure`] unless the response is a success.
     pub fn call(&self, request: &Request) -> Result<Reply, Failure> {
         let (text, _) = self.fetch(request)?;
         let body = serde_json::from_str(&text).map_err(|_| Failure::NotUnderstood)?;
         Ok(Reply { text, body })
     }
 
-    /// The same, whatever the answer is written in.
+    /// Like [`Client::call`], for a body in any format.
     fn fetch(&self, request: &Request) -> Result<(String, HeaderMap), Failure> {
         let mut attempt = 1;
         loop {
@@ -193,10 +201,10 @@ impl Client {
         }
     }
 
-    /// The id of the deployment that `text` names: by its id, by its slug, or by its tenant and slug.
+    /// Finds a deployment's id by its id, its slug, or its tenant and slug.
     ///
     /// # Errors
-    /// [`Failure`] if there is none, or more than one.
+    /// [`Failure`] if there is no such deployment, or more than one.
     pub fn deployment_id(&self, text: &str) -> Result<String, Failure> {
         if text.parse::<DeploymentId>().is_ok() {
             return Ok(text.to_owned());
@@ -214,7 +222,7 @@ impl Client {
             Some(several) => {
                 let name = |one: &Value| format!("{}/{slug}", one["tenant_id"].as_str().unwrap_or_default());
                 Err(Failure::Usage(format!(
-                    "{text} could be {}: name the tenant, too",
+                    "{text} could be {}: name the tenant too",
                     several.iter().map(name).collect::<Vec<_>>().join(" or ")
                 )))
             }
@@ -238,22 +246,22 @@ impl Client {
         }
     }
 
-    /// Prints an answer: as JSON, or for people.
+    /// Prints a response as JSON or as text.
     ///
     /// # Errors
-    /// [`Failure::Print`] if that is not possible.
+    /// [`Failure::Print`] if standard output cannot be written.
     pub fn print(&self, json: &str, text: impl FnOnce() -> Text) -> Result<(), Failure> {
         let mut out = anstream::stdout().lock();
         let written = if self.json { writeln!(out, "{}", text::visible_json(json)) } else { write!(out, "{}", text()) };
         match written.and_then(|()| out.flush()) {
-            // Whoever reads the first lines only has what they want.
+            // A reader that closes the pipe early, such as `head`, is not an error.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             written => Ok(written?),
         }
     }
 }
 
-/// How far from now something is, by days or hours.
+/// Parses an offset in days or hours.
 fn duration(text: &str) -> Option<TimeDelta> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let number = number.parse().ok()?;
@@ -264,14 +272,15 @@ fn duration(text: &str) -> Option<TimeDelta> {
     }
 }
 
-/// The cursor in the address of a next page.
+/// Extracts the cursor from the URL of the next page.
 fn next_cursor(link: &str) -> Option<String> {
     let (_, query) = link.strip_prefix('<')?.split_once(">; rel=\"next\"")?.0.split_once('?')?;
     let cursor = query.split('&').find_map(|parameter| parameter.strip_prefix("cursor="))?;
     Some(cursor.to_owned())
 }
 
-/// Whom this machine trusts, and a company's own authority with it; Mozilla's list where a machine has none.
+/// Root certificates: the system trust store, including a company's own authority; Mozilla's list if the system has
+/// none.
 fn authorities() -> RootCerts {
     let found = rustls_native_certs::load_native_certs().certs;
     if found.is_empty() {
@@ -280,15 +289,15 @@ fn authorities() -> RootCerts {
     found.iter().map(|der| Certificate::from_der(der).to_owned()).into()
 }
 
-/// How long to wait before a request is sent again; nothing if that makes no sense.
+/// How long to wait before the next attempt; `None` if a retry makes no sense.
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let busy = matches!(response.status().as_u16(), 429 | 503);
-    // A 409 has it while another request of the same key is being carried out.
+    // A 409 has `Retry-After` while a request with the same idempotency key is in progress.
     (busy || asked.is_some()).then(|| Duration::from_secs(asked.unwrap_or(1).min(MAX_WAIT_S)))
 }
 
-/// What an answer without a problem's form is told as.
+/// A problem for an error response that has no problem body.
 fn bare_problem(status: u16, text: &str) -> Value {
     json!({"status": status, "code": format!("http_{status}"), "detail": text.chars().take(500).collect::<String>()})
 }

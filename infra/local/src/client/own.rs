@@ -1,5 +1,5 @@
-//! A client of the program on this machine, by a token of its own issuer. The token is made once the program has proved
-//! that it holds the issuer's key, is sent to nobody else, and is valid for minutes.
+//! A client of the program on this machine, with a token from its own issuer. The token is created only after the
+//! program has proved that it holds the issuer's key, is sent to no other program, and is valid for minutes.
 
 use std::path::Path;
 
@@ -16,33 +16,33 @@ use super::{Client, Failure, TIMEOUT};
 use crate::issuer::{Issuer, IssuerError, KEY_FILE, Role, TokenRequest};
 use crate::proof::{self, Proof};
 
-/// How long a token for one command is valid, in minutes.
+/// Validity of a token for one command, in minutes.
 const TOKEN_MINUTES: i64 = 10;
-/// How many random bytes a challenge has.
+/// Length of a challenge, in bytes.
 const CHALLENGE_BYTES: usize = 32;
-/// The longest answer to a challenge that is read, in bytes.
+/// Maximum length of the response to a challenge, in bytes.
 const MAX_PROOF_LEN: u64 = 16 * 1024;
 
-/// As whom to ask.
+/// The caller that a token is created for.
 pub struct Caller {
-    /// What the caller may do.
+    /// Role of the caller.
     pub role: Role,
-    /// Whose records they see, for a tenant's user.
+    /// Tenant of a tenant's user.
     pub tenant: Option<TenantId>,
-    /// Who they are.
+    /// Subject of the token.
     pub sub: &'static str,
 }
 
 impl Client {
-    /// A client of the program at `base` whose data directory is `data`.
+    /// Opens a client of the program at `base` with the data directory `data`.
     ///
     /// # Errors
-    /// [`Failure`] if there is no key in the directory, or what answers does not have it.
+    /// [`Failure`] if the directory has no key, or the program at `base` does not hold it.
     pub fn of_own_program(base: &str, data: &Path, caller: Caller, json: bool) -> Result<Self, Failure> {
-        // A key made here would be known to nobody.
+        // No program would accept a newly created key.
         if !data.join(KEY_FILE).is_file() {
             return Err(Failure::Usage(format!(
-                "there is no issuer in {}: start arcadia there, name its directory with --data, or give a --token",
+                "there is no issuer in {}: start arcadia there, pass its directory with --data, or pass a --token",
                 data.display()
             )));
         }
@@ -59,14 +59,14 @@ impl Client {
     }
 }
 
-/// A token for one command, by the program's clock.
+/// Issues a token for one command, by the program's clock.
 fn token(issuer: &Issuer, caller: Caller, now: Timestamp) -> Result<String, IssuerError> {
     let Caller { role, tenant, sub } = caller;
     let request = TokenRequest { role, tenant, sub: sub.to_owned(), ttl: TimeDelta::minutes(TOKEN_MINUTES) };
     issuer.issue(&request, now)
 }
 
-/// Challenges what listens at `base`; nothing unless it proves that it holds the issuer's key.
+/// Challenges the program at `base`. Returns `None` unless it proves that it holds the issuer's key.
 fn ask(base: &str, issuer: &Issuer) -> Result<Option<Proof>, Failure> {
     let mut random = [0; CHALLENGE_BYTES];
     OsRng.fill_bytes(&mut random);
@@ -77,7 +77,7 @@ fn ask(base: &str, issuer: &Issuer) -> Result<Option<Proof>, Failure> {
     let unreachable =
         |error: ureq::Error| Failure::Unreachable { url: base.to_owned(), reason: error.to_string(), key: None };
     let mut response = sent.map_err(unreachable)?;
-    // Whatever else it says is not a proof.
+    // Any other response is not a proof.
     let text = response.body_mut().with_config().limit(MAX_PROOF_LEN).read_to_string().unwrap_or_default();
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
     Ok(body["proof"].as_str().and_then(|text| Proof::read(text, issuer, &challenge)))

@@ -1,21 +1,21 @@
-//! The lifecycle as a picture: all states in a row, and from the present one a line to each that can follow.
+//! Draws the lifecycle: all states in a row, and a line from the current state to each possible next one.
 
 use arcadia_domain::lifecycle::Permission;
 use arcadia_domain::{Action, LADDER, State};
 
 use super::text::{ALARM, BOLD, Cell, DIM, GOOD, Text, WAITING, cell, plain};
 
-/// How many columns stand before the row, and between two states.
+/// Number of columns before the row and between two states.
 const INDENT: usize = 2;
 const GAP: usize = 3;
 
-/// What the clock does next, and when, as text.
+/// The next scheduled step and its time, as text.
 pub struct Next<'a> {
     pub action: Action,
     pub at: &'a str,
 }
 
-/// Draws it: `allowed` is what the caller may do.
+/// Draws the lifecycle. `allowed` are the states that the caller can move the deployment to.
 pub fn lifecycle(text: &mut Text, present: State, allowed: &[State], next: Option<&Next<'_>>) {
     let centres = row(text, present);
     let centre = |state: State| centres.iter().find(|(other, _)| *other == state).map_or(0, |(_, at)| *at);
@@ -38,7 +38,7 @@ pub fn lifecycle(text: &mut Text, present: State, allowed: &[State], next: Optio
     }
 }
 
-/// Writes all states in a row; where the middle of each is.
+/// Writes all states in a row and returns the middle column of each.
 fn row(text: &mut Text, present: State) -> Vec<(State, usize)> {
     let mut column = INDENT;
     let mut cells: Vec<Cell> = vec![plain(&" ".repeat(INDENT))];
@@ -59,7 +59,7 @@ fn row(text: &mut Text, present: State) -> Vec<(State, usize)> {
     centres
 }
 
-/// A line from one column to another, filled up to `width`. All but the last go on downward where they begin.
+/// A line from one column to another, filled up to `width`. All but the last line continue downward at `from`.
 fn arc(from: usize, to: usize, last: bool, width: usize) -> String {
     let corner = match (from < to, last) {
         (true, false) => '\u{251c}',
@@ -79,7 +79,7 @@ fn arc(from: usize, to: usize, last: bool, width: usize) -> String {
         .collect()
 }
 
-/// Why the caller may not make a move; in short where the clock's date stands behind it.
+/// The reason why the caller may not make a move; shortened if the date of a scheduled step follows.
 fn reason(from: State, to: State, is_short: bool) -> &'static str {
     match from.move_to(to).map(|step| step.permission) {
         Some(Permission::TenantOwingNothing | Permission::TenantNothingOverdue) if is_short => "not now",
@@ -89,7 +89,7 @@ fn reason(from: State, to: State, is_short: bool) -> &'static str {
     }
 }
 
-/// The state that a step of the clock leads to, if it is clear.
+/// The state that a scheduled step leads to, if it is unambiguous.
 fn target(action: Action) -> Option<State> {
     match action {
         Action::MarkPastDue | Action::Suspend | Action::CancelUnpaid => {
@@ -97,7 +97,7 @@ fn target(action: Action) -> Option<State> {
         }
         Action::Resume => Some(State::Active),
         Action::Archive => Some(State::Archived),
-        // With a subscription it goes on, without it is cancelled.
+        // The trial's end leads to `active` with a subscription and to `cancelled` without one.
         Action::EndTrial
         | Action::CancelSubscription
         | Action::ApplyBalance

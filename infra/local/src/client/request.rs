@@ -1,4 +1,4 @@
-//! A request, addressed by the name of its route: methods and paths are only in the table of routes.
+//! Builds requests by the name of their route. The table of routes defines methods and paths.
 
 use arcadia_functions::runtime::{Clock, RealClock};
 use arcadia_functions::{Route, find_route};
@@ -9,7 +9,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::{Failure, Once, Options, Precondition, body};
 
-/// What is asked of the API.
+/// A request to the API.
 #[derive(Debug, Clone)]
 pub struct Request {
     route: &'static Route,
@@ -22,51 +22,51 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request to the route of a handler, with what stands in for the parts that its path leaves open.
+    /// Builds a request to a handler's route. `open` are the path parameters.
     ///
     /// # Errors
-    /// [`Failure::NotUnderstood`] if there is no such route.
+    /// [`Failure::NotUnderstood`] if the route does not exist.
     pub fn to(handler: &str, open: &[(&str, &str)]) -> Result<Self, Failure> {
         let route = find_route(handler).ok_or(Failure::NotUnderstood)?;
         let mut path = route.path.to_owned();
         for (name, value) in open {
             path = path.replace(&format!("{{{name}}}"), &encode(value));
         }
-        // A POST can always be told from a second one: its answer may get lost.
+        // Every POST has an idempotency key, so that it can be repeated if its response is lost.
         let key = (route.method == Method::POST).then(new_key);
         Ok(Self { route, path, query: Vec::new(), body: None, if_match: None, key, csv: false })
     }
 
-    /// With a parameter, if it has a value.
+    /// Adds a query parameter, if it has a value.
     pub fn query(mut self, name: &'static str, value: Option<String>) -> Self {
         self.query.extend(value.map(|value| (name, value)));
         self
     }
 
-    /// With the fields that were given.
+    /// Adds a body with the given fields.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if they are no JSON.
+    /// [`Failure::Usage`] if they cannot be serialised as JSON.
     pub fn body(self, fields: &impl Serialize) -> Result<Self, Failure> {
         Ok(self.whole_body(body(fields)?))
     }
 
-    /// With a body as it is.
+    /// Adds a body.
     pub fn whole_body(self, body: Value) -> Self {
         Self { body: Some(body), ..self }
     }
 
-    /// On a condition.
+    /// Adds a precondition.
     pub fn on(self, condition: &Precondition) -> Self {
         Self { if_match: condition.if_match.clone(), ..self }
     }
 
-    /// As the options of a command on a deployment say.
+    /// Adds the options of a command on a deployment.
     pub fn with(self, options: &Options) -> Self {
         self.on(&options.condition).query("dry_run", options.dry_run.then(|| true.to_string()))
     }
 
-    /// Under a name of the caller's, if there is one.
+    /// Sets the caller's idempotency key, if given.
     pub fn once(mut self, once: &Once) -> Self {
         if let Some(key) = &once.idempotency_key {
             self.key = Some(key.clone());
@@ -74,22 +74,22 @@ impl Request {
         self
     }
 
-    /// To be answered with comma-separated values.
+    /// Requests comma-separated values.
     pub fn csv(self) -> Self {
         Self { csv: true, ..self }
     }
 
-    /// The name that it is carried out once under.
+    /// The idempotency key.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// Whether it may be sent again without knowing what became of it.
+    /// Whether the request can be sent again if its outcome is unknown.
     pub fn can_be_repeated(&self) -> bool {
         self.key.is_some() || self.route.method == Method::GET
     }
 
-    /// The request on the wire, and its body.
+    /// Builds the HTTP request and its body.
     pub fn http(&self, base: &str, token: &str) -> Result<(HttpRequest<()>, Option<&Value>), Failure> {
         let query: Vec<String> = self.query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
         let mark = if query.is_empty() { "" } else { "?" };
@@ -121,7 +121,7 @@ fn new_key() -> String {
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())).to_string()
 }
 
-/// Writes a text so that it is one part of a path or query, whatever it has in it.
+/// Percent-encodes a text as one segment of a path or query.
 fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -130,7 +130,7 @@ fn encode(text: &str) -> String {
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
-    // A path's part that is nothing, or dots, would be another path.
+    // An empty segment or dots would change the path.
     match encoded.as_str() {
         "." => "%2E".to_owned(),
         ".." => "%2E%2E".to_owned(),

@@ -1,5 +1,4 @@
-//! One deployment on one screen: where it stands and may go, what the clock does next, what it has bought and owes, and
-//! what happened last.
+//! Formats one deployment: its state and moves, scheduled steps, subscription, open invoices and latest events.
 
 use arcadia_domain::{Action, State};
 use serde_json::Value;
@@ -8,14 +7,14 @@ use super::picture::{self, Next};
 use super::text::{ALARM, BOLD, Cell, DIM, Text, WAITING, bare, cell, day, moment, money, plain, state};
 use super::views::{addon_row, each, event_row};
 
-/// How many events are shown.
+/// Number of events shown.
 const EVENTS: usize = 8;
-/// How many open invoices are shown.
+/// Number of open invoices shown.
 const INVOICES: usize = 6;
-/// How wide the names of the paragraphs are.
+/// Width of the paragraphs' names, in columns.
 const NAME: usize = 14;
 
-/// A deployment as `GET /deployments/{id}` tells of it.
+/// Formats the response of `GET /deployments/{id}`.
 pub fn deployment(body: &Value) -> Text {
     let deployment = &body["deployment"];
     let mut text = Text::default();
@@ -59,12 +58,12 @@ fn next(text: &mut Text, deployment: &Value) {
     let (action, at) = (bare(&deployment["next_action"]).replace('_', " "), moment(&deployment["next_action_at"]));
     let mut cells = vec![named("Next")];
     if action.is_empty() {
-        cells.push(cell(DIM, "nothing by itself"));
+        cells.push(cell(DIM, "no scheduled step"));
     } else {
-        cells.extend([cell(BOLD, &action), plain(&format!(" on {at} UTC, by the clock"))]);
+        cells.extend([cell(BOLD, &action), plain(&format!(" on {at} UTC, scheduled"))]);
     }
     if deployment["billing_action_suspended"] == true {
-        cells.push(cell(ALARM, "  billing actions are suspended"));
+        cells.push(cell(ALARM, "  on hold: no scheduled change of state"));
     }
     text.line(cells);
     for later in each(&deployment["upcoming"]).iter().skip(1) {
@@ -136,13 +135,13 @@ fn events(text: &mut Text, events: &Value, id: &str) {
     text.table(2, &rows);
 }
 
-/// Amounts of several currencies, after a comma.
+/// Formats amounts of several currencies, each after a comma.
 fn amounts(list: &Value) -> String {
     let amount = |one: &Value| format!(", {} still owed", money(&one["amount_cents"], &one["currency"]));
     each(list).iter().map(amount).collect()
 }
 
-/// So many of something.
+/// Formats a count with its noun.
 fn count(number: &Value, what: &str) -> String {
     if *number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

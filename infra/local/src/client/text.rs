@@ -1,5 +1,4 @@
-//! Text for people: styles, aligned columns, money and moments. What is no terminal gets it without the styles: whoever
-//! prints it strips them.
+//! Styled text: aligned columns, money and times. The printer strips the styles unless the output is a terminal.
 
 use std::fmt;
 
@@ -8,20 +7,20 @@ use arcadia_domain::is_invisible;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-/// No style at all.
+/// No style.
 pub const PLAIN: Style = Style::new();
-/// What matters most.
+/// Most important.
 pub const BOLD: Style = Style::new().bold();
-/// What matters least.
+/// Least important.
 pub const DIM: Style = Style::new().dimmed();
-/// What is well, or can be done.
+/// Good or possible.
 pub const GOOD: Style = AnsiColor::Green.on_default();
-/// What waits.
+/// Waiting.
 pub const WAITING: Style = AnsiColor::Yellow.on_default();
-/// What is wrong.
+/// Wrong.
 pub const ALARM: Style = AnsiColor::Red.on_default().bold();
 
-/// How many columns stand between two columns of a table.
+/// Number of columns between two columns of a table.
 const GAP: usize = 2;
 
 /// Lines, ready to be printed.
@@ -36,13 +35,13 @@ pub struct Cell {
     to_the_right: bool,
 }
 
-/// A text in a style.
+/// Formats text in a style.
 pub fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
 impl Text {
-    /// Adds a line of cells, one after the other.
+    /// Adds a line of consecutive cells.
     pub fn line(&mut self, cells: impl IntoIterator<Item = Cell>) {
         for cell in cells {
             self.0.push_str(&cell.to_string());
@@ -50,7 +49,7 @@ impl Text {
         self.end_line();
     }
 
-    /// Adds another text's lines.
+    /// Appends another text.
     pub fn append(&mut self, other: &Self) {
         self.0.push_str(&other.0);
     }
@@ -83,13 +82,13 @@ impl Text {
         }
     }
 
-    /// Adds a table under its heads, or says that there is none.
+    /// Adds a table with its headings, or a line that says that the list is empty.
     pub fn list(&mut self, heads: &[&str], rows: Vec<Vec<Cell>>) {
         if rows.is_empty() {
             return self.line([cell(DIM, "none")]);
         }
         let mut all = vec![heads.iter().map(|head| cell(DIM, &head.to_uppercase())).collect::<Vec<_>>()];
-        // A head stands where its column does.
+        // A heading is aligned like its column.
         for (n, head) in all[0].iter_mut().enumerate() {
             head.to_the_right = rows[0].get(n).is_some_and(|cell| cell.to_the_right);
         }
@@ -114,7 +113,7 @@ impl Cell {
         self.text.width()
     }
 
-    /// The same, aligned to the right.
+    /// Aligns the cell to the right.
     pub const fn right(mut self) -> Self {
         self.to_the_right = true;
         self
@@ -131,8 +130,8 @@ impl fmt::Display for Cell {
     }
 }
 
-/// A text with what cannot be seen written out: whatever a tenant has called something, and whatever a server answers, it
-/// can neither steer the terminal nor pass for something else.
+/// Escapes invisible characters, so that text from tenants and servers can neither control the terminal nor imitate
+/// other output.
 pub fn visible(text: &str) -> String {
     let mut seen = String::with_capacity(text.len());
     for c in text.chars() {
@@ -145,7 +144,7 @@ pub fn visible(text: &str) -> String {
     seen
 }
 
-/// The same for a text of JSON, which stays the same JSON: what cannot be seen can only stand in its strings.
+/// Like [`visible`], for JSON, which keeps its meaning: invisible characters occur only in its strings.
 pub fn visible_json(json: &str) -> String {
     let mut seen = String::with_capacity(json.len());
     for c in json.chars() {
@@ -158,7 +157,7 @@ pub fn visible_json(json: &str) -> String {
     seen
 }
 
-/// The same for lines of text.
+/// Like [`visible`], for text of several lines.
 pub fn visible_lines(lines: &str) -> String {
     lines.split_inclusive("\r\n").map(|line| visible(line.trim_end_matches("\r\n")) + "\r\n").collect()
 }
@@ -173,7 +172,7 @@ pub fn plain(text: &str) -> Cell {
     cell(PLAIN, text)
 }
 
-/// A state's own style.
+/// The style of a state.
 pub fn style_of(state: &str) -> Style {
     match state {
         "active" | "paid" => GOOD,
@@ -189,7 +188,7 @@ pub fn state(name: &Value) -> Cell {
     cell(style_of(name), name)
 }
 
-/// Anything that is not structured, as text; nothing for null.
+/// Formats a scalar as text; null becomes empty.
 pub fn bare(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -198,24 +197,24 @@ pub fn bare(value: &Value) -> String {
     }
 }
 
-/// The same as a cell.
+/// Like [`bare`], as a cell.
 pub fn field(value: &Value) -> Cell {
     plain(&bare(value))
 }
 
-/// A moment to the minute; UTC, as everywhere.
+/// Formats a time to the minute, in UTC.
 pub fn moment(value: &Value) -> String {
     let text = value.as_str().unwrap_or_default();
     text.get(..16).map_or_else(|| text.to_owned(), |minute| minute.replace('T', " "))
 }
 
-/// The day of a moment.
+/// Formats the day of a time, in UTC.
 pub fn day(value: &Value) -> String {
     let text = value.as_str().unwrap_or_default();
     text.get(..10).unwrap_or(text).to_owned()
 }
 
-/// An amount of minor units in its currency.
+/// Formats an amount of minor units in its currency.
 pub fn money(cents: &Value, currency: &Value) -> String {
     let (Some(cents), Some(currency)) = (cents.as_i64(), currency.as_str()) else { return String::new() };
     let digits = minor_digits(currency);
@@ -228,7 +227,7 @@ pub fn money(cents: &Value, currency: &Value) -> String {
     format!("{sign}{}.{:0width$} {currency}", amount / unit, amount % unit)
 }
 
-/// How many digits the minor unit of a currency has (ISO 4217, list one).
+/// Number of digits of a currency's minor unit (ISO 4217, list one).
 pub fn minor_digits(currency: &str) -> u32 {
     match currency {
         "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"

@@ -1,4 +1,4 @@
-//! Answers for people: a list as a table, a change as a line or two.
+//! Formats responses as text: a list as a table, a change as a line or two.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fn name_of(deployment: &Value) -> String {
 }
 
 pub fn deployments(body: &Value) -> Text {
-    list(&["deployment", "state", "since", "plan", "owes", "next by the clock"], &body["deployments"], |one| {
+    list(&["deployment", "state", "since", "plan", "owes", "next scheduled step"], &body["deployments"], |one| {
         let open = each(&one["open_invoices"]);
         // Amounts of different currencies are not added up.
         let owes = match open {
@@ -58,7 +58,7 @@ pub fn deployment(body: &Value) -> Text {
         text.line([plain(&format!("next {would} {action} on {} UTC", moment(&one["next_action_at"])))]);
     }
     if body.get("event").is_some_and(Value::is_null) {
-        text.line([cell(DIM, "nothing had to change")]);
+        text.line([cell(DIM, "nothing needed to change")]);
     }
     text
 }
@@ -84,10 +84,11 @@ pub fn events(body: &Value) -> Text {
     list(&["no.", "when", "what", "who", "why"], &body["events"], event_row)
 }
 
-/// What a command would come to: its own answer, then the charges and credits it would make and all events.
+/// Formats the response of a dry run: the command's own response, then the charges, credits and events that it would
+/// make.
 pub fn dry_run(body: &Value, answer: &Text) -> Text {
     let mut text = Text::default();
-    text.line([cell(WAITING, "Dry run: nothing was stored. The command would come to this:")]);
+    text.line([cell(WAITING, "Dry run: nothing was stored. The command would have this result:")]);
     text.append(answer);
     let (lines, events) = (each(&body["lines"]), each(&body["events"]));
     if !lines.is_empty() {
@@ -130,7 +131,7 @@ pub fn addon_row(addon: &Value) -> Vec<Cell> {
     ]
 }
 
-/// A subscription, and what came of it: an invoice, or lines.
+/// Formats a subscription with its new invoice or lines.
 pub fn subscription(body: &Value) -> Text {
     let (one, mut text) = (&body["subscription"], Text::default());
     if one.is_null() {
@@ -175,7 +176,7 @@ fn line_row(line: &Value) -> Vec<Cell> {
 
 pub fn invoices(body: &Value) -> Text {
     let heads = ["number", "status", "total", "due", "issued", "due on", "deployment"];
-    // The invoices of one deployment do not say whose they are.
+    // The invoices of a single deployment have no tenant.
     let said = if body["invoices"][0]["tenant_id"].is_string() { heads.len() } else { heads.len() - 1 };
     list(&heads[..said], &body["invoices"], |one| {
         let mut row = vec![
@@ -275,7 +276,10 @@ pub fn summary(body: &Value) -> Text {
     let counts = if counts.is_empty() { "no deployments".to_owned() } else { counts.join(", ") };
     text.line([cell(BOLD, &moment(&one["as_of"])), plain(&format!(" UTC: {counts}"))]);
     let clock = &one["clock"];
-    text.line([plain(&format!("the clock is {} s behind; {} put off", clock["lag_seconds"], clock["postponed"]))]);
+    text.line([plain(&format!(
+        "scheduled work is {} s behind; {} postponed",
+        clock["lag_seconds"], clock["postponed"]
+    ))]);
     let needs = one["attention"].as_object().into_iter().flatten().filter(|(_, count)| **count != 0);
     let needs: Vec<String> = needs.map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
     if !needs.is_empty() {
@@ -413,11 +417,11 @@ pub fn dunning_policy(body: &Value) -> Text {
     text
 }
 
-/// The lists of a transition that name those who may make it only on a condition, and that condition.
+/// The members of a transition with the roles that may make it only under a condition, and that condition.
 const CONDITIONS: [(&str, &str); 3] = [
     ("only_while_nothing_is_owed", "nothing is owed"),
     ("only_while_nothing_is_overdue", "nothing is overdue"),
-    ("only_while_not_held", "no hold is on it"),
+    ("only_while_not_held", "it is not on hold"),
 ];
 
 pub fn lifecycle(body: &Value) -> Text {
@@ -426,7 +430,7 @@ pub fn lifecycle(body: &Value) -> Text {
         if n > 0 {
             text.gap();
         }
-        let initial = if one["initial"] == true { "  (a deployment can begin here)" } else { "" };
+        let initial = if one["initial"] == true { "  (initial state)" } else { "" };
         let description = format!("  {}", bare(&one["description"]));
         text.line([state(&one["state"]), plain(&description), cell(DIM, initial)]);
         let rows = each(&one["transitions"]).iter().map(|step| {

@@ -1,4 +1,4 @@
-//! Who comes when: the tenants of a history, their names, and the moments at which their deployments are made.
+//! Generates the tenants of a history, their names, and the creation times of their deployments.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use arcadia_domain::{DunningPolicy, InvalidValue, ShortCode, Slug, TenantId, Tim
 use chrono::TimeDelta;
 use fastrand::Rng;
 
-/// How long a history is, in days.
+/// Length of a history, in days.
 pub const DAYS: i64 = 730;
 
-/// The tenant that the tokens of `arcadia up` belong to; it is one of every history.
+/// The tenant of the tokens of `arcadia up`. Every history contains it.
 const FIRST_TENANT: &str = "acme";
 const NAMES: &[&str] = &[
     "alder", "amber", "atlas", "beacon", "birch", "bluebird", "bright", "cedar", "cobalt", "copper", "coral", "delta",
@@ -68,33 +68,33 @@ const PEOPLE: &[&str] =
     &["ana", "bo", "carla", "deniz", "eli", "fatima", "goran", "hana", "ines", "jonas", "kofi", "mia"];
 const REGIONS: &[&str] = &["eu-central-1", "eu-central-1", "eu-west-1", "us-east-1", "us-east-1", "us-west-2"];
 
-/// A customer.
+/// A tenant.
 #[derive(Debug)]
 pub struct Tenant {
     pub id: TenantId,
-    /// Who of them does things.
+    /// Its user.
     pub user: String,
     pub region: ShortCode,
     pub pays_in_euro: bool,
-    /// Their own dunning policy, if they have one.
+    /// Its own dunning policy, if any.
     pub policy: Option<DunningPolicy>,
-    /// Since when they are a customer.
+    /// When it became a customer.
     pub since: Timestamp,
 }
 
-/// A deployment before it is made.
+/// A deployment to be created.
 #[derive(Debug)]
 pub struct Part {
     pub tenant: Arc<Tenant>,
     pub slug: Slug,
     pub born_at: Timestamp,
-    /// Whether it is its tenant's first, with which they try the product: there is one trial of a plan for each tenant.
+    /// Whether it is its tenant's first deployment, which starts with a trial: a tenant has one trial of each plan.
     pub is_first: bool,
-    /// What its life is rolled with, whatever others do meanwhile.
+    /// Its own random generator, independent of other deployments.
     pub rng: Rng,
 }
 
-/// Makes up `deployments` of `tenants`, oldest first. The company grows: of twice the time, eight times as many come.
+/// Generates `deployments` of `tenants`, oldest first. The number of deployments grows with the cube of time.
 pub fn cast(
     seed: u64,
     deployments: usize,
@@ -111,12 +111,12 @@ pub fn cast(
     let (mut known, mut parts) = (Vec::<Arc<Tenant>>::new(), Vec::with_capacity(deployments));
     for (n, offset_ms) in moments.into_iter().enumerate() {
         let born_at = start + TimeDelta::milliseconds(offset_ms);
-        // New customers come at an even rate among all that is made.
+        // New tenants are spread evenly over all deployments.
         if known.len() * deployments < tenants * (n + 1) {
             let tenant = Arc::new(tenant(&mut rng, known.len(), born_at)?);
             known.push(Arc::clone(&tenant));
         }
-        // Whoever came first has the most.
+        // Earlier tenants get more deployments.
         let index = rng.usize(0..known.len()).min(rng.usize(0..known.len()));
         let newest = known.len() - 1;
         let fresh = known[newest].since == born_at;
@@ -131,7 +131,7 @@ pub fn cast(
 }
 
 fn tenant(rng: &mut Rng, n: usize, since: Timestamp) -> Result<Tenant, InvalidValue> {
-    // A walk through all pairs of words that does not look like one: 397 and the number of pairs have no common factor.
+    // Visits all pairs of words in an order that looks random: 397 and the number of pairs are coprime.
     let pairs = NAMES.len() * TRADES.len();
     let pair = (n * 397) % pairs;
     let mut name = format!("{}-{}", NAMES[pair % NAMES.len()], TRADES[pair / NAMES.len()]);
@@ -141,7 +141,7 @@ fn tenant(rng: &mut Rng, n: usize, since: Timestamp) -> Result<Tenant, InvalidVa
     if n == 0 {
         FIRST_TENANT.clone_into(&mut name);
     }
-    // A few have negotiated longer terms, and a few are kept on a shorter leash.
+    // Some tenants have longer terms, and some have shorter ones.
     let policy = match rng.u8(0..20) {
         0..=1 => Some(DunningPolicy {
             payment_terms_days: 30,
@@ -168,7 +168,7 @@ fn tenant(rng: &mut Rng, n: usize, since: Timestamp) -> Result<Tenant, InvalidVa
     })
 }
 
-/// One of `choices`, of which there must be some.
+/// Chooses one of `choices`, which must not be empty.
 pub fn pick<'a>(rng: &mut Rng, choices: &[&'a str]) -> &'a str {
     choices[rng.usize(0..choices.len())]
 }

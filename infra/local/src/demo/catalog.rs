@@ -1,4 +1,4 @@
-//! A catalog to try things with: a plan and an add-on at the first start, and more of both for a history.
+//! The demo catalog: a plan and an add-on at the first start, and more of both for a history.
 
 use arcadia_domain::{
     Addon, CatalogStatus, Currency, Interval, IntervalPrices, InvalidValue, Plan, Rejection, ShortCode, Timestamp,
@@ -7,35 +7,35 @@ use arcadia_functions::runtime::App;
 use arcadia_store::StoreError;
 use chrono::TimeDelta;
 
-/// Why there is no demo.
+/// Error of the demo.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The store did not take it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It is not well-formed itself.
+    /// A demo value is malformed.
     #[error(transparent)]
     Value(#[from] InvalidValue),
-    /// A history needs a table without one.
-    #[error("there are deployments already: a history is written into an empty table, choose another with --data")]
+    /// The table already contains deployments.
+    #[error("there are deployments already: a history needs an empty table, choose another directory with --data")]
     NotEmpty,
-    /// A rule is against it.
+    /// A rule of the domain rejected a command.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// A part of it broke off.
-    #[error("the history broke off: {0}")]
+    /// A task panicked.
+    #[error("the history was not completed: {0}")]
     BrokeOff(#[from] tokio::task::JoinError),
 }
 
-/// What is on offer in the course of a history.
+/// The catalog over the course of a history.
 #[derive(Debug)]
 pub struct Shop {
-    /// Each plan as it was after each publication, oldest first.
+    /// Each plan after each of its publications, oldest first.
     plans: Vec<Vec<Plan>>,
     addons: Vec<Addon>,
 }
 
-/// A version of a plan.
+/// A plan version to publish.
 struct Edition {
     at: Timestamp,
     price_cents: i64,
@@ -43,11 +43,11 @@ struct Edition {
     interval: Interval,
 }
 
-/// Makes sure that there are the plan `studio`, 29.00 USD a month, and the add-on `storage_50gb`, 7.50 USD for 50 GB.
-/// What is there already is left as it is.
+/// Creates the plan `studio` (29.00 USD per month) and the add-on `storage_50gb` (7.50 USD for 50 GB), unless they
+/// exist.
 ///
 /// # Errors
-/// [`DemoError`] if the store does not answer.
+/// [`DemoError`] if the store does not respond.
 pub async fn fill_catalog(app: &App) -> Result<(), DemoError> {
     let at = app.clock.now();
     let (currency, interval) = ("USD".parse()?, Interval::Month);
@@ -56,10 +56,11 @@ pub async fn fill_catalog(app: &App) -> Result<(), DemoError> {
     Ok(())
 }
 
-/// Opens the shop of a history that begins at `start`: the same, more beside it, and a rise in price after a year.
+/// Creates the catalog of a history that begins at `start`: the same records and others, with a price increase after a
+/// year.
 ///
 /// # Errors
-/// [`DemoError`] if the store does not answer.
+/// [`DemoError`] if the store does not respond.
 pub async fn open_shop(app: &App, start: Timestamp) -> Result<Shop, DemoError> {
     let (usd, eur): (Currency, Currency) = ("USD".parse()?, "EUR".parse()?);
     let later = start + TimeDelta::days(400);
@@ -82,20 +83,20 @@ pub async fn open_shop(app: &App, start: Timestamp) -> Result<Shop, DemoError> {
 }
 
 impl Shop {
-    /// A plan as it is on offer at a moment.
+    /// A plan as offered at a given time.
     pub fn plan(&self, code: &str, at: Timestamp) -> Option<&Plan> {
         let plans = self.plans.iter().find(|plans| plans.iter().any(|plan| plan.code.as_str() == code))?;
         plans.iter().rev().find(|plan| plan.updated_at <= at).or_else(|| plans.first())
     }
 
-    /// The add-ons that go with a currency.
+    /// The add-ons of a currency.
     pub fn addons(&self, currency: Currency) -> Vec<&Addon> {
         self.addons.iter().filter(|addon| addon.currency == currency).collect()
     }
 }
 
-/// Puts a plan into the catalog and publishes its editions; the plan as it is after each. One that is there already and
-/// has a version is left as it is.
+/// Adds a plan to the catalog and publishes its versions; returns the plan after each. A plan that exists and has a
+/// version stays unchanged.
 async fn sell_plan(app: &App, code: &str, name: &str, editions: &[Edition]) -> Result<Vec<Plan>, DemoError> {
     let code: ShortCode = code.parse()?;
     let at = editions.first().map_or_else(|| app.clock.now(), |edition| edition.at);
@@ -119,7 +120,7 @@ async fn sell_plan(app: &App, code: &str, name: &str, editions: &[Edition]) -> R
     Ok(plans)
 }
 
-/// Puts an add-on into the catalog, unless it is there already.
+/// Adds an add-on to the catalog unless it exists.
 async fn sell_addon(
     app: &App,
     (code, name): (&str, &str),

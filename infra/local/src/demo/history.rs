@@ -1,4 +1,4 @@
-//! Two years of a growing company, lived through by the product's own code, many deployments at a time.
+//! Generates two years of a growing company with the product's own code, many deployments at a time.
 
 use std::sync::Arc;
 
@@ -12,37 +12,37 @@ use super::cast::{DAYS, cast};
 use super::catalog::{DemoError, open_shop};
 use super::life::{Life, Stage, Tally};
 
-/// How many deployments live at a time: enough to keep an engine busy that does one thing after the other.
+/// Number of deployments generated concurrently: enough to keep a sequential engine busy.
 const CONCURRENCY: usize = 8;
 
-/// What is to be written.
+/// The parameters of a history.
 #[derive(Debug, Clone, Copy)]
 pub struct Script {
-    /// What everything is rolled from.
+    /// Seed of the random generator.
     pub seed: u64,
-    /// How many deployments.
+    /// Number of deployments.
     pub deployments: usize,
-    /// Of how many tenants.
+    /// Number of tenants.
     pub tenants: usize,
-    /// When it ends.
+    /// End of the history.
     pub until: Timestamp,
 }
 
-/// What was written.
+/// The summary of a history.
 #[derive(Debug)]
 pub struct History {
-    /// When it begins.
+    /// Start of the history.
     pub since: Timestamp,
-    /// How many tenants it has.
+    /// Number of tenants.
     pub tenants: usize,
-    /// What happened.
+    /// Counts of its records.
     pub tally: Tally,
 }
 
-/// Writes a history into a table without one; `lived` is called after each deployment.
+/// Writes a history into a table without deployments; `lived` is called after each deployment.
 ///
 /// # Errors
-/// [`DemoError`] if there are deployments already, or the store does not answer.
+/// [`DemoError`] if there are deployments already, or the store does not respond.
 pub async fn write(app: &App, script: Script, lived: impl Fn()) -> Result<History, DemoError> {
     let Script { seed, deployments, tenants, until } = script;
     if !app.store.list_deployments(&Scope::All, &DeploymentFilter::default(), 1, None).await?.items.is_empty() {
@@ -56,7 +56,7 @@ pub async fn write(app: &App, script: Script, lived: impl Fn()) -> Result<Histor
         }
     }
     let stage = Arc::new(Stage { app: app.clone(), shop: open_shop(app, since).await?, until });
-    // Each life is a task of its own, so that as many threads work on them as there are.
+    // Each deployment is a task of its own, so that all threads are used.
     let tally = stream::iter(parts)
         .map(|part| tokio::spawn(Life::live(Arc::clone(&stage), part)))
         .buffer_unordered(CONCURRENCY)
@@ -71,7 +71,7 @@ pub async fn write(app: &App, script: Script, lived: impl Fn()) -> Result<Histor
     Ok(History { since, tenants: tenants.len(), tally })
 }
 
-/// Adds the figures up as the reader of the table's stream would: a month at a time, since nobody waits for them.
+/// Adds up the figures like the reader of the table's stream, but one month at a time.
 async fn count(app: &App, tally: &Tally, until: Timestamp) -> Result<(), DemoError> {
     for ((year, month), (at, figures)) in &tally.figures {
         let sequence = u128::from(year.unsigned_abs() * 100 + month);

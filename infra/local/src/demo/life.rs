@@ -1,5 +1,5 @@
-//! The life of one deployment: what its people wish for and when, whether they pay, and what the clock does between.
-//! Everything is decided by the domain and stored by the store, at moments that are made up.
+//! Generates the life of one deployment: its users' commands, payments, and the scheduled steps between them. The
+//! domain decides and the store stores everything; only the times and commands are generated.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,9 +21,9 @@ use super::DemoError;
 use super::cast::{Part, pick};
 use super::catalog::Shop;
 
-/// The most that happens to one deployment.
+/// Maximum number of actions on one deployment.
 const MAX_DEEDS: usize = 10_000;
-/// How often a change is stored before the store is given up.
+/// Maximum number of attempts to store a change.
 const MAX_ATTEMPTS: u32 = 10;
 const DAY_S: i64 = 24 * 60 * 60;
 const TRIAL_DAYS: i64 = 14;
@@ -31,62 +31,62 @@ const PLANS: &[&str] = &["solo", "solo", "studio", "studio", "studio", "studio",
 const KINDS: &[&str] = &["app_instance", "database", "bucket", "domain"];
 const TITLES: &[&str] = &["Next", "Classic", "(new)", "EU", "Beta", "2.0"];
 
-/// What all lives of a history share.
+/// Shared by all deployments of a history.
 #[derive(Debug)]
 pub struct Stage {
     pub app: App,
     pub shop: Shop,
-    /// When the history ends.
+    /// End of the history.
     pub until: Timestamp,
 }
 
-/// What lives came to.
+/// Counts over deployments.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// Transactions.
+    /// Number of transactions.
     pub commits: u64,
-    /// Wishes that a rule refused.
+    /// Number of commands rejected by a rule.
     pub refused: u64,
-    /// Events.
+    /// Number of events.
     pub events: u64,
-    /// Invoices that were issued.
+    /// Number of issued invoices.
     pub invoices: u64,
-    /// Payments that were taken note of.
+    /// Number of recorded payments.
     pub payments: u64,
-    /// Deployments, by the state they ended in.
+    /// Number of deployments by final state.
     pub states: BTreeMap<&'static str, u64>,
-    /// What changed of the figures of the business in each month, by the first moment of a change in it.
+    /// Changes to the figures of the business by month, with the time of the first change in the month.
     pub figures: BTreeMap<(i32, u32), (Timestamp, Figures)>,
 }
 
-/// How somebody pays.
+/// How a tenant pays.
 enum Payer {
-    /// At once, but for a card that fails now and then.
+    /// On time, except for an occasional failed card.
     Prompt,
-    /// After the due date, often enough.
+    /// Often after the due date.
     Late,
-    /// No more, after so many invoices.
+    /// Never again after this number of invoices.
     Fading(u32),
 }
 
-/// Something that will happen because somebody wants it.
+/// A planned action of a user.
 enum Deed {
     AddResource,
     DeleteResource(ResourceId),
     Subscribe,
-    /// A part of what is due, one in so many.
+    /// Pays the amount due divided by this number.
     Pay(InvoiceNumber, i64),
     Void(InvoiceNumber),
-    /// A month has passed; who knows.
+    /// A month has passed; perhaps the user does something.
     Whim,
     Resume,
     Leave,
     Return,
-    /// An operator lets the clock go on.
+    /// An operator ends the hold.
     Release,
 }
 
-/// One deployment, as far as it has come.
+/// One deployment and its planned actions.
 pub struct Life {
     stage: Arc<Stage>,
     part: Part,
@@ -94,14 +94,14 @@ pub struct Life {
     invoices: BTreeMap<InvoiceNumber, Invoice>,
     resources: BTreeMap<ResourceId, Resource>,
     payer: Payer,
-    /// What will happen; the number tells apart what happens at the same moment.
+    /// Planned actions; the number distinguishes actions at the same time.
     agenda: BTreeMap<(Timestamp, usize), Deed>,
     planned: usize,
     tally: Tally,
 }
 
 impl Life {
-    /// Lives a part from its creation to the end of the history.
+    /// Generates a deployment from its creation to the end of the history.
     pub async fn live(stage: Arc<Stage>, part: Part) -> Result<Tally, DemoError> {
         let mut life = Self::begin(stage, part).await?;
         for _ in 0..MAX_DEEDS {
@@ -123,7 +123,7 @@ impl Life {
         let user = user(&part);
         let rng = &mut part.rng;
         let in_trial = part.is_first && rng.u8(0..10) < 8;
-        // Who may try it is the company's decision.
+        // Only the platform can create a deployment in `trial`.
         let creator = if in_trial { operator() } else { user };
         let templated = rng.bool();
         let command = CreateDeployment {
@@ -144,7 +144,7 @@ impl Life {
             82..=92 => Payer::Late,
             _ => Payer::Fading(rng.u32(1..12)),
         };
-        // Not everyone who tries it stays.
+        // Some trials do not lead to a subscription.
         let subscribes = !in_trial || rng.u8(0..10) < 8;
         let first_day = if in_trial { 3_600..TRIAL_DAYS * DAY_S } else { 60..DAY_S };
         let mut life = Self {
@@ -169,7 +169,7 @@ impl Life {
         Ok(life)
     }
 
-    /// Takes the clock's step, a little later than it is due, as the schedule does.
+    /// Takes the due step, a little after its time, as the schedule does.
     async fn step(&mut self, due: Timestamp) -> Result<(), DemoError> {
         let at = (due + TimeDelta::milliseconds(self.part.rng.i64(400..60_000))).min(self.stage.until);
         let policy = self.part.tenant.policy.unwrap_or_default();
@@ -179,14 +179,14 @@ impl Life {
         }
     }
 
-    /// Has something done, if it still makes sense and no rule is against it.
+    /// Carries out an action if it still makes sense and no rule rejects it.
     async fn act(&mut self, deed: Deed, at: Timestamp) -> Result<(), DemoError> {
         let now = at.max(self.aggregate.deployment.updated_at);
         let Some((actor, command)) = self.command(deed, now) else { return Ok(()) };
         let policy = self.part.tenant.policy.unwrap_or_default();
         match decide(&self.aggregate, command, &actor, Some(policy), now) {
             Ok(Some(change)) => match self.commit(change, now).await {
-                // Plans that somebody else has put there can have trials that a tenant's deployments compete for.
+                // Existing plans in the catalog can have trials that a tenant's deployments compete for.
                 Err(DemoError::Store(StoreError::TrialTaken)) => self.tally.refused += 1,
                 committed => return committed,
             },
@@ -196,12 +196,13 @@ impl Life {
         Ok(())
     }
 
-    /// Stores a change, and lets people react to it.
+    /// Stores a change and plans the reactions to it.
     async fn commit(&mut self, change: Change, now: Timestamp) -> Result<(), DemoError> {
-        // Of all ids only this does not follow from the seed: DynamoDB knows a request by it, whatever the table.
+        // This is the only id that does not follow from the seed: DynamoDB recognises repeated requests by it, in all
+        // tables.
         let id = self.stage.app.new_commit_id();
         let mut attempt = 1;
-        // A machine that is busy with other things may take long; the same commit does no harm a second time.
+        // On a busy machine this can take long. Repeating the same commit is safe.
         while let Err(error) = self.stage.app.store.commit(&change, id, None).await {
             if attempt == MAX_ATTEMPTS || !matches!(error, StoreError::Unavailable(_)) {
                 return Err(error.into());
@@ -271,7 +272,7 @@ impl Life {
         }
     }
 
-    /// Lets something happen a while from now, so many seconds.
+    /// Plans an action after a random number of seconds in the range.
     fn plan(&mut self, now: Timestamp, seconds: Range<i64>, deed: Deed) {
         let later = TimeDelta::milliseconds(self.part.rng.i64(seconds.start * 1_000..seconds.end * 1_000));
         self.planned += 1;
@@ -323,7 +324,7 @@ impl Life {
                 addons.push((SubscriptionAddonId::new(new_id(rng, now)), addon.clone()));
             }
         }
-        // Add-ons are kept by id, so sorted ids keep the order that they were asked for in.
+        // Add-ons are stored by id, so sorted ids keep the order of the request.
         addons.sort_by_key(|(id, _)| *id);
         Some(Command::Subscribe(Subscribe {
             id: SubscriptionId::new(new_id(rng, now)),
@@ -344,7 +345,7 @@ impl Life {
         Some(Command::Pay(invoice, Payment { reference, amount_cents, received_at: now }, currency))
     }
 
-    /// What comes to somebody's mind once a month: mostly nothing.
+    /// A user's monthly command; usually none.
     fn whim(&mut self, user: Actor, now: Timestamp) -> Option<(Actor, Command)> {
         if self.aggregate.deployment.state == State::Archived {
             return None;
@@ -405,7 +406,7 @@ impl Life {
     }
 }
 
-/// A UUIDv7 that follows from the seed of a life.
+/// Generates a UUIDv7 from a deployment's seed.
 fn new_id(rng: &mut Rng, now: Timestamp) -> Uuid {
     let mut random = [0; 10];
     rng.fill(&mut random);
@@ -438,7 +439,7 @@ fn hold(billing_action_suspended: bool) -> Command {
 }
 
 impl Tally {
-    /// Adds what another life came to.
+    /// Adds the counts of another deployment.
     pub fn add(&mut self, other: Self) {
         let Self { commits, refused, events, invoices, payments, states, figures } = other;
         self.commits += commits;
@@ -454,7 +455,7 @@ impl Tally {
         }
     }
 
-    /// Adds what a change at `at` makes of the figures.
+    /// Adds the changes to the figures made by a change at `at`.
     fn count(&mut self, at: Timestamp, figures: &Figures) {
         let (first, sum) = self.figures.entry((at.year(), at.month())).or_insert_with(|| (at, Figures::default()));
         *first = at.min(*first);

@@ -1,9 +1,9 @@
-//! What a table on this machine can be filled with.
+//! Demo content for a local table.
 //!
 //! # Layout
-//! [`catalog`] is what it sells, at its first start already. [`history`] is two years of tenants, on request: [`cast`]
-//! says who comes when, [`life`] what becomes of one deployment. Whatever happens is decided and stored by the code of
-//! the product; only the moments and the wishes are made up.
+//! [`catalog`]: the plans and add-ons of the first start. [`history`]: two years of tenants, on request; [`cast`]
+//! generates the tenants, [`life`] the life of one deployment. The product's code decides and stores everything; only
+//! times and commands are generated.
 
 mod cast;
 mod catalog;

@@ -1,4 +1,4 @@
-// The banner's link has a token behind the #, which browsers keep to themselves. It is taken out of the address at once.
+// The banner's link has a token after the #, which browsers do not send. Remove it from the URL immediately.
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
 if (token) {
   history.replaceState(null, "", location.pathname);
@@ -15,7 +15,7 @@ const ui = SwaggerUIBundle({
   validatorUrl: null,
   onComplete: () => {
     if (token) {
-      // Unlike preauthorizeApiKey, this keeps the token for the next visit.
+      // Unlike preauthorizeApiKey, this stores the token for the next visit.
       const schema = { type: "http", scheme: "bearer" };
       ui.authActions.authorizeWithPersistOption({ token: { name: "token", schema, value: token } });
     }

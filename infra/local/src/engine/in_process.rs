@@ -1,5 +1,5 @@
-//! The way from the SDK to the engine. It leads through no socket, so that nobody else can take it: not a page in a browser,
-//! and no other user of the machine.
+//! The connection from the SDK to the engine. It uses no socket, so that neither a web page nor another user of the
+//! machine can reach the engine.
 
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
@@ -13,41 +13,42 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
-/// What DynamoDB's protocols put before the name of an operation.
+/// Prefixes of operation names in DynamoDB's protocols.
 const TARGETS: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
 const UNKNOWN: &str = r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
 
-/// What the engine's thread is asked to do.
+/// A job of the engine's thread.
 pub enum Job {
-    /// To carry an operation out.
+    /// Carry out an operation.
     Request {
-        /// What is asked for.
+        /// The request.
         request: Request,
-        /// Who waits for it.
+        /// Receiver of the response.
         answer: oneshot::Sender<Answer>,
     },
-    /// To end.
+    /// Stop.
     Stop,
 }
 
-/// An operation and its body, as DynamoDB's protocol has them.
+/// An operation and its body in DynamoDB's protocol.
 pub struct Request {
     operation: String,
     body: Vec<u8>,
 }
 
-/// A status, and a body as DynamoDB's protocol has it.
+/// A status and a body in DynamoDB's protocol.
 pub struct Answer {
     status: u16,
     body: String,
 }
 
-/// Who carries operations out.
+/// The thread that carries operations out.
 #[derive(Debug, Clone)]
 pub enum Way {
-    /// The engine's thread, one after the other: it works synchronously, and would hold up whatever shared its thread.
+    /// The engine's thread, one operation at a time: the engine is synchronous and would block other work on its
+    /// thread.
     Thread(Sender<Job>),
-    /// The thread that asks. It may be gone: nothing but the engine decides when its file is free.
+    /// The calling thread. The database may be gone: only the engine decides when its file is closed.
     Here(Weak<Database>),
 }
 
@@ -80,9 +81,9 @@ impl Answer {
     }
 }
 
-/// Carries an operation out, but leaves the token of a transaction out. The engine keeps tokens for ten minutes, as
-/// DynamoDB does, but looks at each of them at every transaction, so that the hundred thousandth would take several times as
-/// long as the first.
+/// Carries out an operation without its transaction token. The engine keeps tokens for ten minutes, as DynamoDB does,
+/// but scans all of them for each transaction, so that the hundred thousandth would take several times as long as the
+/// first.
 fn execute_untold(database: &Database, request: Request) -> Answer {
     if request.operation != "TransactWriteItems" {
         return execute(database, &request);
@@ -93,7 +94,7 @@ fn execute_untold(database: &Database, request: Request) -> Answer {
     })
 }
 
-/// Carries an operation out: those of the product, and those by which tests look at what it did.
+/// Carries out an operation: those of the product, and those that tests use to inspect the result.
 pub fn execute(database: &Database, Request { operation, body }: &Request) -> Answer {
     match operation.as_str() {
         "CreateTable" => answer(body, |request| database.create_table(request)),
@@ -130,7 +131,7 @@ fn answer<R: DeserializeOwned, A: Serialize>(
     }
 }
 
-/// A strong handle, and the way that does not keep it alive.
+/// A strong handle, and a connection that does not keep it alive.
 pub fn here(database: Database) -> (Arc<Database>, Way) {
     let database = Arc::new(database);
     let way = Way::Here(Arc::downgrade(&database));
