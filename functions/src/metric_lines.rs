@@ -76,6 +76,6 @@ mod tests {
         }));
         assert_eq!(metrics.get(COMMITS), Some(2));
         count(COMMITS);
-        assert_eq!(collected(async {}), Metrics::default(), "nobody counts outside");
+        assert_eq!(collected(async {}), Metrics::default(), "nothing is counted outside");
     }
 }

@@ -63,15 +63,18 @@ fn with_known_ids(mut text: String) -> String {
 
 /// The schema of an event's own details, by its type, as the types of the code have it.
 fn details() -> Map<String, Value> {
-    let of_types = contract::document()["components"]["schemas"]["Event"]["oneOf"].as_array().expect("all types");
-    let of_type = |schema: &Value| {
+    let schemas = &contract::document()["components"]["schemas"];
+    let of_types = schemas["Event"]["oneOf"].as_array().expect("all types");
+    let of_type = |reference: &Value| {
+        let schema = &schemas[reference["$ref"].as_str()?.strip_prefix(COMPONENTS)?];
         let properties = &schema["properties"];
-        let kind = properties["type"]["const"].as_str().expect("a type").to_owned();
+        // The last one stands for types that come later.
+        let kind = properties["type"]["const"].as_str()?.to_owned();
         let mut details = properties["data"].clone();
         details["description"] = schema["description"].clone();
-        (kind, details)
+        Some((kind, details))
     };
-    of_types.iter().map(of_type).collect()
+    of_types.iter().filter_map(of_type).collect()
 }
 
 /// The schemas that a schema refers to, and those that they refer to, by name.

@@ -14,6 +14,8 @@ pub struct Banner<'a> {
     pub url: &'a str,
     /// Arguments that a command needs to find this program; empty if the defaults find it.
     pub place: &'a str,
+    /// Exports by which all other commands find this program, likewise.
+    pub exports: &'a str,
     /// Location of the records, as a phrase.
     pub storage: &'a str,
     /// Validity of the tokens, in hours.
@@ -31,7 +33,7 @@ pub struct Banner<'a> {
 /// Blocks to be pasted contain no comments, because zsh does not accept them in its default setup on macOS.
 impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, place, storage, token_hours, admin_token, tenant_token, tenant, clock } = self;
+        let Self { url, place, exports, storage, token_hours, admin_token, tenant_token, tenant, clock } = self;
         let (validity, for_clock) = match clock {
             Some(clock) => (format!("{} years by the test clock", token_hours / HOURS_A_YEAR), for_clock(*clock)),
             None => (format!("{token_hours} hours"), String::new()),
@@ -57,7 +59,7 @@ Paste this into another terminal. The first token is for platform_admin, the sec
 export ARCADIA={url}/api/v1
 export ADMIN_TOKEN={admin_token}
 export TENANT_TOKEN={tenant_token}
-
+{exports}
 To see each event as it happens, run `cargo run -- events --follow{place}` in a third terminal.
 
 Then create a deployment, remember its id, subscribe it to a plan with an add-on, list its invoices, pause it, show it

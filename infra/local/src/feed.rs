@@ -322,7 +322,7 @@ mod tests {
         assert_eq!(told(&feed), ["2/1"], "another deployment's need not wait");
         commit(second);
         assert_eq!(told(&feed), ["2/1", "1/2"]);
-        // Whoever lost the race, or was cut off, holds up nothing any longer.
+        // A transaction that lost the race or was aborted does not block others any longer.
         drop(beaten);
         assert_eq!(told(&feed), ["2/1", "1/2", "1/3", "1/4"]);
     }

@@ -30,7 +30,7 @@ pub struct Connection {
     #[arg(long, value_name = "ID", global = true)]
     tenant: Option<TenantId>,
     /// Directory with the key that signs tokens, for an API on this machine
-    #[arg(long, default_value = DEFAULT_DATA, value_name = "DIR", global = true)]
+    #[arg(long, env = "ARCADIA_DATA", default_value = DEFAULT_DATA, value_name = "DIR", global = true)]
     data: PathBuf,
     /// Print the API's JSON unchanged
     #[arg(long, global = true)]

@@ -1,6 +1,8 @@
 //! `arcadia invoices`: manages invoices through the API.
 
+use arcadia_domain::{Month, Timestamp};
 use arcadia_store::ListedStatus;
+use chrono::SecondsFormat;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -79,6 +81,9 @@ struct Filter {
     /// Only invoices due before this time, such as 2027-02-01T00:00:00Z, or 7d for a week from now
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     due_before: Option<String>,
+    /// Only invoices issued in this month, such as 2027-01
+    #[arg(long, conflicts_with_all = ["issued_from", "issued_to"])]
+    month: Option<Month>,
     /// Only invoices issued at or after this time, such as -30d
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     issued_from: Option<String>,
@@ -89,15 +94,15 @@ struct Filter {
 
 impl Filter {
     fn request(&self, client: &Client, csv: bool) -> Result<Request, Failure> {
-        let Self { id, tenant_id, status, overdue, due_before, issued_from, issued_to } = self;
+        let Self { id, tenant_id, status, overdue, due_before, month, issued_from, issued_to } = self;
         let deployment_id = id.as_ref().map(|id| client.deployment_id(id)).transpose()?;
         let status = if *overdue { Some("overdue".to_owned()) } else { status.clone() };
         let filters = [
             ("tenant_id", tenant_id.clone()),
             ("status", status),
             ("due_before", client.moment(due_before.as_deref())?),
-            ("issued_from", client.moment(issued_from.as_deref())?),
-            ("issued_to", client.moment(issued_to.as_deref())?),
+            ("issued_from", month.map(|month| rfc3339(month.begin())).or(client.moment(issued_from.as_deref())?)),
+            ("issued_to", month.map(|month| rfc3339(month.end())).or(client.moment(issued_to.as_deref())?)),
         ];
         let is_filtered = csv || filters.iter().any(|(_, value)| value.is_some());
         // A deployment's own list has its own route, without filters and CSV.
@@ -107,6 +112,10 @@ impl Filter {
         let request = Request::to("find_invoices", &[])?.query("deployment_id", deployment_id);
         Ok(filters.into_iter().fold(request, |request, (name, value)| request.query(name, value)))
     }
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Selects an invoice.

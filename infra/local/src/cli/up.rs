@@ -111,14 +111,8 @@ async fn up(options: Up) -> Result<(), CliError> {
     if !is_aws {
         demo::fill_catalog(&app).await?;
     }
-    print_banner(
-        &issuer,
-        &app,
-        &url,
-        &place_of(listener.local_addr()?.port(), &data.path),
-        &records.description,
-        starts_at,
-    )?;
+    let (place, exports) = place_of(listener.local_addr()?.port(), &data.path);
+    print_banner(&issuer, &app, &url, (&place, &exports), &records.description, starts_at)?;
     let sweeper = Arc::new(Sweeper::new(app.clone()));
     let test_clock = movable.map(|movable| Arc::new(TestClock::new(movable, Arc::clone(&sweeper))));
     let extras = Extras { test_clock, events: Some(events_route::Events::new(feed)) };
@@ -163,23 +157,28 @@ impl Ticking {
     }
 }
 
-/// The arguments that other commands need to find this program, if it does not use the defaults.
-fn place_of(port: u16, data: &Path) -> String {
-    let mut place = String::new();
+/// The arguments that `events` needs to find this program if it does not use the defaults, and the exports that let all
+/// other commands find it.
+fn place_of(port: u16, data: &Path) -> (String, String) {
+    let quote = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    let (mut place, mut exports) = (String::new(), String::new());
     if port != DEFAULT_PORT {
         place.push_str(&format!(" --port {port}"));
+        exports.push_str(&format!("export ARCADIA_URL=http://127.0.0.1:{port}\n"));
     }
     if data != Path::new(DEFAULT_DATA) {
-        place.push_str(&format!(" --data '{}'", data.display().to_string().replace('\'', r"'\''")));
+        place.push_str(&format!(" --data {}", quote(data)));
+        let whole = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+        exports.push_str(&format!("export ARCADIA_DATA={}\n", quote(&whole)));
     }
-    place
+    (place, exports)
 }
 
 fn print_banner(
     issuer: &Issuer,
     app: &App,
     url: &str,
-    place: &str,
+    (place, exports): (&str, &str),
     storage: &str,
     clock: Option<Timestamp>,
 ) -> Result<(), CliError> {
@@ -192,6 +191,7 @@ fn print_banner(
     let banner = Banner {
         url,
         place,
+        exports,
         storage,
         token_hours,
         admin_token: &token(Role::PlatformAdmin, None, "local-admin")?,

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::Failure;
 
+/// The most records that one command lists.
+pub const MAX_ROWS: usize = 1_000_000;
+
 /// The precondition of a change.
 #[derive(Debug, Default, Args)]
 pub struct Precondition {
@@ -35,15 +38,23 @@ pub struct Once {
 /// The part of a list to print.
 #[derive(Debug, Args)]
 pub struct Paging {
-    /// Maximum number of records to list
-    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
+    /// Maximum number of records to list. Default: 50, and with --csv all records
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
     /// List all records
     #[arg(long, conflicts_with = "limit")]
-    pub all: bool,
+    all: bool,
     /// Continue after an earlier list, with the cursor that it printed
     #[arg(long, value_name = "CURSOR")]
     pub cursor: Option<String>,
+}
+
+impl Paging {
+    /// The maximum number of records, with a default for when neither that nor --all is given.
+    pub fn most(&self, default: usize) -> usize {
+        let given = self.limit.map(|limit| usize::try_from(limit).unwrap_or(MAX_ROWS));
+        if self.all { MAX_ROWS } else { given.unwrap_or(default) }
+    }
 }
 
 /// Serialises the fields that were given.

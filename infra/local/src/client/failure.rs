@@ -19,7 +19,7 @@ pub enum Failure {
     #[error("no deployment is called {0}")]
     NoSuchSlug(String),
     /// There is no response.
-    #[error("{url} does not answer: {reason}")]
+    #[error("{url} does not answer: {reason}. Is it running there? `arcadia` starts it, --url names another place")]
     Unreachable {
         /// The URL.
         url: String,

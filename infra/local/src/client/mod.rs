@@ -20,12 +20,13 @@ use std::thread;
 use std::time::Duration;
 
 use arcadia_domain::DeploymentId;
-use chrono::{DateTime, SecondsFormat, TimeDelta};
+use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 use ureq::http::{HeaderMap, Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
+use arguments::MAX_ROWS;
 pub use arguments::{Once, Options, Paging, Precondition, body};
 pub use failure::{Failure, Problem};
 pub use own::Caller;
@@ -43,8 +44,8 @@ const MAX_WAIT_S: u64 = 10;
 const MAX_ANSWER_LEN: u64 = 16 * 1024 * 1024;
 /// Maximum page size, in records.
 const MAX_PAGE: usize = 100;
-/// Maximum number of records in one listing.
-const MAX_ROWS: usize = 1_000_000;
+/// Number of records that a list has when the user does not say.
+const DEFAULT_ROWS: usize = 50;
 
 /// A client of an API, with one caller's token.
 pub struct Client {
@@ -99,7 +100,7 @@ impl Client {
         paging: &Paging,
         view: impl FnOnce(&Value) -> Text,
     ) -> Result<(), Failure> {
-        let limit = if paging.all { MAX_ROWS } else { usize::try_from(paging.limit).unwrap_or(MAX_ROWS) };
+        let limit = paging.most(DEFAULT_ROWS);
         let mut cursor = paging.cursor.clone();
         let mut rows = Vec::new();
         let mut whole = loop {
@@ -129,7 +130,7 @@ impl Client {
     /// # Errors
     /// [`Failure`] unless every page is a success.
     pub fn list_csv(&self, request: &Request, paging: &Paging) -> Result<(), Failure> {
-        let mut rest = if paging.all { MAX_ROWS } else { usize::try_from(paging.limit).unwrap_or(MAX_ROWS) };
+        let mut rest = paging.most(MAX_ROWS);
         let mut cursor = paging.cursor.clone();
         let mut out = anstream::stdout().lock();
         let mut is_first = true;
@@ -140,14 +141,17 @@ impl Client {
             // Values contain no line breaks, so a line is a record.
             rest = rest.saturating_sub(records.lines().count());
             let names = if is_first { format!("{names}\r\n") } else { String::new() };
-            write!(out, "{names}{}", text::visible_lines(records))?;
+            match write!(out, "{names}{}", text::visible_lines(records)).and_then(|()| out.flush()) {
+                // Whoever reads the first lines only has what they want.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+                written => written?,
+            }
             is_first = false;
             cursor = headers.get(header::LINK).and_then(|link| next_cursor(link.to_str().ok()?));
             if cursor.is_none() || rest == 0 {
                 break;
             }
         }
-        out.flush()?;
         if let Some(cursor) = cursor {
             anstream::eprintln!(
                 "There are more records: --all lists all of them, --cursor {} the next page.",
@@ -157,14 +161,17 @@ impl Client {
         Ok(())
     }
 
-    /// Parses a time argument: an RFC 3339 time, or an offset from now such as `7d`, `12h` or `-30d`. Now is the API's
+    /// Parses a time argument: an RFC 3339 time, a date, or an offset from now such as `7d`, `12h` or `-30d`. Now is the API's
     /// time.
     ///
     /// # Errors
     /// [`Failure`] if the API's response has no time.
     pub fn moment(&self, text: Option<&str>) -> Result<Option<String>, Failure> {
         let Some(text) = text else { return Ok(None) };
-        let Some(ahead) = duration(text) else { return Ok(Some(text.to_owned())) };
+        let Some(ahead) = duration(text) else {
+            let is_date = text.parse::<NaiveDate>().is_ok();
+            return Ok(Some(if is_date { format!("{text}T00:00:00Z") } else { text.to_owned() }));
+        };
         let (_, headers) = self.fetch(&Request::to("show_lifecycle", &[])?)?;
         let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
         let now = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()).ok_or(Failure::NotUnderstood)?;

@@ -90,7 +90,7 @@ fn subscription(text: &mut Text, subscription: &Value) {
         let at = day(&subscription["pending_change"]["effective_at"]);
         text.line([named(""), cell(WAITING, &format!("changes to {code} on {at}"))]);
     }
-    if subscription["cancel_at"].is_string() {
+    if subscription["cancel_at"].is_string() && subscription["status"] != "cancelled" {
         text.line([named(""), cell(WAITING, &format!("will be cancelled on {}", day(&subscription["cancel_at"])))]);
     }
     let addons: Vec<Vec<Cell>> = each(&subscription["addons"]).iter().map(addon_row).collect();

@@ -91,10 +91,8 @@ pub fn dry_run(body: &Value, answer: &Text) -> Text {
     text.line([cell(WAITING, "Dry run: nothing was stored. The command would have this result:")]);
     text.append(answer);
     let (lines, events) = (each(&body["lines"]), each(&body["events"]));
-    if !lines.is_empty() {
-        text.line([cell(BOLD, "charges and credits")]);
-        text.table(2, &lines.iter().map(line_row).collect::<Vec<_>>());
-    }
+    text.line([cell(BOLD, if lines.is_empty() { "no charges or credits" } else { "charges and credits" })]);
+    text.table(2, &lines.iter().map(line_row).collect::<Vec<_>>());
     text.line([cell(BOLD, if events.is_empty() { "no events" } else { "events" })]);
     text.table(2, &events.iter().map(event_row).collect::<Vec<_>>());
     text
@@ -152,7 +150,7 @@ pub fn subscription(body: &Value) -> Text {
                 &format!("changes to {code} on {}", day(&one["pending_change"]["effective_at"])),
             )]);
         }
-        if one["cancel_at"].is_string() {
+        if one["cancel_at"].is_string() && one["status"] != "cancelled" {
             text.line([cell(WAITING, &format!("will be cancelled on {}", day(&one["cancel_at"])))]);
         }
     }
@@ -293,21 +291,34 @@ pub fn summary(body: &Value) -> Text {
         row.extend(names.map(|name| of(&movements[name])));
         row
     });
-    text.list(
-        &["recurring a month", "new this month", "expansion", "contraction", "churned", "reactivated"],
-        recurring.collect(),
-    );
+    let nothing = |list: &Value, none: &str, text: &mut Text| {
+        let is_empty = each(list).is_empty();
+        if is_empty {
+            text.line([cell(DIM, none)]);
+        }
+        is_empty
+    };
+    if !nothing(&one["recurring"], "no recurring revenue", &mut text) {
+        text.list(
+            &["recurring a month", "new this month", "expansion", "contraction", "churned", "reactivated"],
+            recurring.collect(),
+        );
+    }
     let overdue = each(&one["overdue"]).iter().map(|amount| {
         let of = |cents: &Value| plain(&money(cents, &amount["currency"])).right();
         let ages = ["0_30", "31_60", "61_90", "over_90"].map(|age| of(&amount["overdue_by_age"][age]));
         [vec![of(&amount["overdue_cents"])], ages.to_vec()].concat()
     });
-    text.list(&["overdue", "to 30 days", "31 to 60", "61 to 90", "older"], overdue.collect());
+    if !nothing(&one["overdue"], "nothing is overdue", &mut text) {
+        text.list(&["overdue", "to 30 days", "31 to 60", "61 to 90", "older"], overdue.collect());
+    }
     let plans = each(&one["subscriptions_by_plan"]).iter().map(|plan| {
         let name = format!("{} v{}", bare(&plan["plan_code"]), plan["plan_version"]);
         vec![cell(BOLD, &name), plain(&plan["count"].to_string()).right()]
     });
-    text.list(&["plan", "subscriptions"], plans.collect());
+    if !nothing(&one["subscriptions_by_plan"], "no subscriptions", &mut text) {
+        text.list(&["plan", "subscriptions"], plans.collect());
+    }
     text
 }
 
@@ -350,7 +361,7 @@ pub fn account(body: &Value) -> Text {
                 .to_vec()
         });
         text.list(
-            &[&format!("{month} began with"), "invoiced", "credited", "void", "paid", "ends with"],
+            &[&format!("owed when {month} began"), "invoiced", "credited", "void", "paid", "owed at its end"],
             amounts.collect(),
         );
     }
