@@ -100,9 +100,12 @@ impl Error {
                 | StoreError::CatalogConflict
                 | StoreError::Damaged(_)
                 | StoreError::Refused(_) => true,
-                StoreError::Answered(_) | StoreError::KeyInUse | StoreError::Unavailable(_) | StoreError::Denied(_) => {
-                    false
-                }
+                StoreError::Answered(_)
+                | StoreError::KeyInUse
+                | StoreError::Unavailable(_)
+                | StoreError::Unbuildable(_)
+                | StoreError::BadMessage(_)
+                | StoreError::Denied(_) => false,
             },
             Self::Unauthenticated
             | Self::Forbidden { .. }

@@ -101,7 +101,8 @@ impl Current {
             Outcome::UpToDate => {}
             Outcome::Behind | Outcome::Failed(StoreError::VersionConflict) => return Err(Error::CatchingUp),
             Outcome::Failed(error) => {
-                let is_for_good = matches!(error, StoreError::Refused(_) | StoreError::Damaged(_));
+                let is_for_good =
+                    matches!(error, StoreError::Refused(_) | StoreError::Damaged(_) | StoreError::Unbuildable(_));
                 if !(is_for_good && call.principal.actor.authority == Authority::PlatformAdmin) {
                     return Err(error.into());
                 }

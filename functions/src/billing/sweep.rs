@@ -88,7 +88,7 @@ async fn answer(app: &App, event: &Value, time_left: Duration) -> Result<Value, 
         let shard = record.get("body").and_then(Value::as_str).and_then(shard_of);
         let swept = match shard {
             Some(shard) => sweep_shards(app, &[shard], stop_at).await,
-            None => Err(StoreError::Damaged("a message without a shard number".to_owned())),
+            None => Err(StoreError::BadMessage("it has no shard number".to_owned())),
         };
         if let Err(error) = swept {
             tracing::error!(error = error_chain(&error), "a shard was not swept");
@@ -274,6 +274,8 @@ impl Trouble {
             StoreError::Denied(_) => Self::OfTheStack,
             StoreError::Refused(_)
             | StoreError::Damaged(_)
+            | StoreError::Unbuildable(_)
+            | StoreError::BadMessage(_)
             | StoreError::SlugTaken
             | StoreError::TrialTaken
             | StoreError::ReferenceTaken

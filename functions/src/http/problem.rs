@@ -216,7 +216,11 @@ fn store(error: &StoreError) -> Problem {
                 "The service is temporarily short of capacity. Send the request again.",
             )
         },
-        StoreError::Damaged(_) | StoreError::Refused(_) | StoreError::Denied(_) => internal(),
+        StoreError::Damaged(_)
+        | StoreError::Unbuildable(_)
+        | StoreError::BadMessage(_)
+        | StoreError::Refused(_)
+        | StoreError::Denied(_) => internal(),
     }
 }
 

@@ -13,7 +13,7 @@ export function InvoiceTable({ invoices, admin = false, act }) {
     <table class="rows click">
       <thead><tr>
         <th scope="col">Invoice</th><th scope="col">Status</th>
-        <th scope="col">Due date</th><th scope="col" class="num w">Total</th><th scope="col" class="num">Amount due</th>
+        <th scope="col" class="w">Due date</th><th scope="col" class="num w">Total</th><th scope="col" class="num">Amount due</th>
       </tr></thead>
       <tbody>${invoices.map((invoice) => {
         const path = `deployments/${invoice.deployment_id}/invoices/${invoice.number}`;
@@ -21,7 +21,7 @@ export function InvoiceTable({ invoices, admin = false, act }) {
           <tr key=${invoice.number} onClick=${opens(path)}>
             <th scope="row"><a class="number" href=${href(path)}>${invoice.number}</a><span class="sub">${'slug' in invoice && html`${admin && `${invoice.tenant_id}/`}<b>${invoice.slug}</b>, `}${period(invoice.billed_from, invoice.billed_to)}</span></th>
             <td><${Status} invoice=${invoice} /></td>
-            <td class="nowrap"><${When} at=${invoice.due_at} bare=${true} /></td>
+            <td class="w nowrap"><${When} at=${invoice.due_at} bare=${true} /></td>
             <td class="num w"><${Money} cents=${invoice.total_cents} currency=${invoice.currency} /></td>
             <td class="num">${invoice.due_cents ? html`<${Money} cents=${invoice.due_cents} currency=${invoice.currency} />` : html`<span class="muted">\u2013</span>`}${act && html`<${Buttons} invoice=${invoice} act=${act} />`}</td>
           </tr>`;

@@ -49,8 +49,7 @@ impl Store {
             .expression_attribute_values(":type", string(ACCOUNT_TYPE))
             .expression_attribute_values(":pk", string(index.pk))
             .expression_attribute_values(":sk", string(index.sk))
-            .build()
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+            .build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 }

@@ -142,7 +142,6 @@ impl Store {
         before: Option<&Aggregate>,
         after: &Aggregate,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let damaged = |error: aws_sdk_dynamodb::error::BuildError| StoreError::Damaged(error.to_string());
         let mut writes = Vec::new();
         for kind in Attention::OF_STATE {
             let was = before.and_then(|before| kind.since(&before.deployment));
@@ -153,11 +152,11 @@ impl Store {
             let key = |at| keys::attention(kind, at, after.deployment.id);
             if let Some(Key { pk, sk }) = was.map(key) {
                 let delete = Delete::builder().table_name(&self.table).key("PK", string(pk)).key("SK", string(sk));
-                writes.push(TransactWriteItem::builder().delete(delete.build().map_err(damaged)?).build());
+                writes.push(TransactWriteItem::builder().delete(delete.build()?).build());
             }
             if let Some(item) = is.map(key).map(trace_item) {
                 let put = Put::builder().table_name(&self.table).set_item(Some(item));
-                writes.push(TransactWriteItem::builder().put(put.build().map_err(damaged)?).build());
+                writes.push(TransactWriteItem::builder().put(put.build()?).build());
             }
         }
         Ok(writes)

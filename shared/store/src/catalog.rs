@@ -145,7 +145,7 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut writes = Vec::new();
         for put in [put_plan, put_version] {
-            let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
+            let put = put.build()?;
             writes.push(TransactWriteItem::builder().put(put).build());
         }
         writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);

@@ -120,7 +120,7 @@ impl Store {
         }
         let mut writes = Vec::with_capacity(puts.len());
         for put in puts {
-            let put = put.build().map_err(|error| StoreError::Damaged(error.to_string()))?;
+            let put = put.build()?;
             writes.push(TransactWriteItem::builder().put(put).build());
         }
         writes.extend(self.invoice_updates(change, given_up)?);
@@ -152,8 +152,7 @@ impl Store {
             .key("PK", string(key.pk))
             .key("SK", string(key.sk))
             .condition_expression("attribute_exists(PK)")
-            .build()
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+            .build()?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 

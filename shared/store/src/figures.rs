@@ -7,7 +7,6 @@
 //! counts in its hour.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use arcadia_domain::{Attention, ClockHealth, Figure, Figures, Summary, Timestamp};
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem, Update};
@@ -123,13 +122,11 @@ impl Store {
             .item("type", string("figures_batch"))
             .item(TTL_ATTRIBUTE, number(expires_at))
             .condition_expression("attribute_not_exists(PK)")
-            .build()
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+            .build()?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
     fn add_to(&self, bucket: &Bucket, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
-        let damaged = |error: &dyn std::error::Error| StoreError::Damaged(error.to_string());
         let mut update = Update::builder()
             .table_name(&self.table)
             .key("PK", string(keys::FIGURES_PARTITION))
@@ -138,17 +135,17 @@ impl Store {
         update =
             update.expression_attribute_names("#type", "type").expression_attribute_values(":type", string("figures"));
         if bucket.expires {
-            write!(expression, ", {TTL_ATTRIBUTE} = :expires").map_err(|error| damaged(&error))?;
+            expression.push_str(&format!(", {TTL_ATTRIBUTE} = :expires"));
             update = update.expression_attribute_values(":expires", number((now + HOURS_KEPT_FOR).timestamp()));
         }
         for (n, (figure, value)) in bucket.figures.iter().enumerate() {
             let joint = if n == 0 { " ADD" } else { "," };
-            write!(expression, "{joint} #n{n} :v{n}").map_err(|error| damaged(&error))?;
+            expression.push_str(&format!("{joint} #n{n} :v{n}"));
             update = update
                 .expression_attribute_names(format!("#n{n}"), figure.clone())
                 .expression_attribute_values(format!(":v{n}"), number(value));
         }
-        let update = update.update_expression(expression).build().map_err(|error| damaged(&error))?;
+        let update = update.update_expression(expression).build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 

@@ -116,8 +116,7 @@ impl Store {
             .condition_expression(FREE)
             .expression_attribute_values(":now", number(record.made_at()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+            .build()?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 }

@@ -2,7 +2,6 @@
 //! deployment's version, and the deployment lists the status and the amount due of its invoices. Lists of invoices are
 //! in [`super::invoice_list`].
 
-use std::fmt::Write as _;
 
 use arcadia_domain::{Change, Credit, Deployment, Entry, InvoiceNumber, InvoiceStatus, OpenInvoice, Timestamp};
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
@@ -45,8 +44,7 @@ impl Store {
             .expression_attribute_values(":open", string(InvoiceStatus::Open.as_str()))
             .expression_attribute_values(":at", timestamp(after.updated_at)?)
             .expression_attribute_values(":version", number(after.version))
-            .build()
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+            .build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
@@ -66,8 +64,7 @@ impl Store {
         let added: Vec<_> = sums.into_iter().filter(|(_, cents)| **cents != 0).collect();
         // An amount of zero is not stored, so the attribute can be missing.
         for (name, cents) in &added {
-            write!(expression, ", #record.{name} = if_not_exists(#record.{name}, :zero) + :{name}")
-                .map_err(|error| StoreError::Damaged(error.to_string()))?;
+            expression.push_str(&format!(", #record.{name} = if_not_exists(#record.{name}, :zero) + :{name}"));
             builder = builder.expression_attribute_values(format!(":{name}"), number(cents));
         }
         if !added.is_empty() {
@@ -87,8 +84,7 @@ impl Store {
                 .expression_attribute_values(":paid", string(InvoiceStatus::Paid.as_str()))
                 .expression_attribute_values(":at", timestamp(update.at)?);
         }
-        let update =
-            builder.update_expression(expression).build().map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let update = builder.update_expression(expression).build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 

@@ -34,6 +34,7 @@ mod sweep;
 mod transact;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
 
 pub use attention::NeedsAttention;
 pub use catalog::{Offer, Wanted};
@@ -90,6 +91,12 @@ pub enum StoreError {
     /// A stored item cannot be read, or a record cannot be expressed as an item.
     #[error("a stored item is damaged: {0}")]
     Damaged(String),
+    /// A request of ours cannot be built: a mistake in the code, whatever is stored.
+    #[error("a request cannot be built")]
+    Unbuildable(#[from] BuildError),
+    /// A message that reached us is not of the form that we send.
+    #[error("a message cannot be read: {0}")]
+    BadMessage(String),
     /// DynamoDB refuses the contents of this request, permanently. Nothing was written.
     #[error("DynamoDB refused the request: {0}")]
     Refused(String),

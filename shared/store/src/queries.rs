@@ -421,11 +421,7 @@ impl Store {
             if wanted.is_empty() {
                 return Ok(found);
             }
-            let keys = KeysAndAttributes::builder()
-                .set_keys(Some(wanted))
-                .consistent_read(consistent)
-                .build()
-                .map_err(|error| StoreError::Damaged(error.to_string()))?;
+            let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(consistent).build()?;
             let output = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
             found.extend(output.responses.and_then(|mut r| r.remove(&self.table)).unwrap_or_default());
             let unread = output.unprocessed_keys.and_then(|mut keys| keys.remove(&self.table));

@@ -19,7 +19,7 @@ pub fn is_event(record: &Value) -> bool {
 /// Reads the event of a record.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if the record has no readable event.
+/// [`StoreError::BadMessage`] if it is not a record of the stream, [`StoreError::Damaged`] if it has no readable event.
 pub fn to_event(record: &Value) -> Result<EventRecord, StoreError> {
     to_event_record(image(record)?)
 }
@@ -27,26 +27,25 @@ pub fn to_event(record: &Value) -> Result<EventRecord, StoreError> {
 /// The written item of a record.
 fn image(record: &Value) -> Result<Item, StoreError> {
     let image = record.pointer("/dynamodb/NewImage").and_then(Value::as_object);
-    let image = image.ok_or_else(|| StoreError::Damaged("a stream record without a new image".to_owned()))?;
+    let image = image.ok_or_else(|| StoreError::BadMessage("a stream record without a new image".to_owned()))?;
     let item = image.iter().map(|(name, value)| Some((name.clone(), attribute(value)?))).collect::<Option<Item>>();
-    item.ok_or_else(|| StoreError::Damaged("an attribute of a type that no item has".to_owned()))
+    item.ok_or_else(|| StoreError::BadMessage("an attribute of a type that no item has".to_owned()))
 }
 
 /// Reads the difference of figures in a record; `None` if the record is not of a commit's last event, or if the
 /// difference is empty.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] if the record cannot be read.
+/// As [`to_event`].
 pub fn to_difference(record: &Value) -> Result<Option<Difference>, StoreError> {
     if !is_event(record) {
         return Ok(None);
     }
-    let damaged = |what: &str| StoreError::Damaged(what.to_owned());
     let item = image(record)?;
     let sequence = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
     let sequence = sequence
         .and_then(|text| text.parse().ok())
-        .ok_or_else(|| damaged("a stream record without a sequence number"))?;
+        .ok_or_else(|| StoreError::BadMessage("a stream record without a sequence number".to_owned()))?;
     let figures = figures_of(&item);
     let at = to_event_record(item)?.event.occurred_at;
     Ok((!figures.is_empty()).then_some(Difference { sequence, at, figures }))
