@@ -1,5 +1,5 @@
 //! Actors and their authority. Which tenants a caller can see is not here: [`super::scope`] has the rule, and
-//! [`arcadia_functions::auth`] applies it to a token.
+//! `arcadia_functions::auth` applies it to a token.
 
 use serde::{Deserialize, Serialize};
 

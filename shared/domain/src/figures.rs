@@ -1,5 +1,5 @@
 //! Figures of the whole business, as the difference that each change of a deployment makes to them. The sum of the
-//! differences of all changes up to a moment is the figures of that moment; [`arcadia_store`] keeps those sums.
+//! differences of all changes up to a moment is the figures of that moment; `arcadia_store` keeps those sums.
 //!
 //! Recurring revenue counts the live subscriptions of active and past due deployments outside their trial: plan and
 //! add-ons, in minor units per year. It is divided by twelve only when it is shown. The rule of its movements, at any

@@ -1,4 +1,4 @@
-//! The error of a malformed value. How it becomes a response is in [`arcadia_functions::http`].
+//! The error of a malformed value. How it becomes a response is in `arcadia_functions::http`.
 
 /// A text that is not a valid value: a stable code, and a phrase for the caller that follows the field's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The domain rules of Arcadia Cloud as pure functions: the lifecycle, billing and powers of deployments.
 //!
 //! Nothing here is async, reads a clock, generates an id or does I/O: times and ids are arguments. Storage is in
-//! [`arcadia_store`], HTTP in [`arcadia_functions::http`].
+//! `arcadia_store`, HTTP in `arcadia_functions::http`.
 
 mod actor;
 mod aggregate;

@@ -1,5 +1,5 @@
 //! The lifecycle map: all moves between states and who may make them, as data. When scheduled moves are due is in
-//! [`super::clock`]; powers other than moves are in [`super::powers`].
+//! `clock`; powers other than moves are in `powers`.
 
 use std::fmt;
 use std::str::FromStr;

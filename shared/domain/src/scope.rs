@@ -1,5 +1,5 @@
 //! The scope of a caller: the tenants whose records it can see. How a token becomes a scope is in
-//! [`arcadia_functions::auth`].
+//! `arcadia_functions::auth`.
 
 use super::values::TenantId;
 

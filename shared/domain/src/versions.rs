@@ -1,5 +1,5 @@
 //! The version of each part of a deployment: the event that last changed it. DynamoDB reads a deployment item by item,
-//! not at one moment. [`arcadia_store`] stores each part with its version, writes only parts whose version changed, and
+//! not at one moment. `arcadia_store` stores each part with its version, writes only parts whose version changed, and
 //! detects a read that mixes two moments.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Idempotency records: the response to a request with an `Idempotency-Key`, stored in the transaction of its change. A
 //! repeated request changes nothing and gets the same response. How an id and a fingerprint are made is in
-//! [`arcadia_functions::http`].
+//! `arcadia_functions::http`.
 
 use arcadia_domain::Timestamp;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;

@@ -2,7 +2,6 @@
 //! deployment's version, and the deployment lists the status and the amount due of its invoices. Lists of invoices are
 //! in [`super::invoice_list`].
 
-
 use arcadia_domain::{Change, Credit, Deployment, Entry, InvoiceNumber, InvoiceStatus, OpenInvoice, Timestamp};
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};

@@ -1,5 +1,5 @@
 //! Records of the table's stream, as JSON from Lambda and EventBridge Pipes: which record is an event, and the event or
-//! difference in it. Stored forms are in [`super::items`]; adding figures up is in [`super::figures`].
+//! difference in it. Stored forms are in [`super::items`]; adding figures up is in `figures`.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;

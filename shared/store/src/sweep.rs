@@ -1,5 +1,5 @@
 //! The due index, for sweeps: the deployments that are due, and postponing one. Taking their steps is in
-//! [`arcadia_functions`].
+//! `arcadia_functions`.
 
 use arcadia_domain::{DeploymentId, Timestamp};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;

@@ -2,6 +2,7 @@
 
 use arcadia_functions::runtime::{Clock, RealClock};
 use arcadia_functions::{Route, find_route};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 use ureq::http::{Method, Request as HttpRequest, header};
@@ -121,20 +122,16 @@ fn new_key() -> String {
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())).to_string()
 }
 
-/// Percent-encodes a text as one segment of a path or query.
+/// The characters that RFC 3986 lets stand for themselves anywhere: letters, digits and these four.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Percent-encodes a text so that it is one part of a path or query.
 fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    // An empty segment or dots would change the path.
-    match encoded.as_str() {
+    match text {
+        // A path's part of dots alone would be another path.
         "." => "%2E".to_owned(),
         ".." => "%2E%2E".to_owned(),
-        _ => encoded,
+        _ => utf8_percent_encode(text, UNRESERVED).to_string(),
     }
 }
 

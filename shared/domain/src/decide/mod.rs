@@ -1,4 +1,4 @@
-//! Decisions: `decide` applies every rule to a command and returns the events and the new state, for [`arcadia_store`]
+//! Decisions: `decide` applies every rule to a command and returns the events and the new state, for `arcadia_store`
 //! to commit in one transaction. It reads no clock and writes nothing.
 //!
 //! This module has the rules of deployments. Subscriptions are in [`subscriptions`], invoices and scheduled steps in

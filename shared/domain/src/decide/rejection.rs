@@ -1,5 +1,5 @@
 //! Rejections: every reason for which a rule refuses a command. Status codes and problem codes are in
-//! [`arcadia_functions::http::problem`].
+//! `arcadia_functions::http::problem`.
 
 use super::MAX_LIVE_RESOURCES;
 use crate::invoice::MAX_PAYMENTS;
