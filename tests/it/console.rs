@@ -50,6 +50,10 @@ async fn the_console_shows_and_does_what_the_api_does() {
 async fn walk(world: &World, browser: &Browser, id: &str, foreign: &str) {
     open(browser, world, &world.admin).await;
     find(browser, "th", "Mark past due").await;
+    // The first view asks the API four times.
+    find(browser, "p", "a month").await;
+    let count = "return document.querySelectorAll('.requests li').length";
+    assert_eq!(browser.client.execute(count, vec![]).await.unwrap(), json!(4));
     browser.screenshot("console-today.png").await;
     go(browser, "#/deployments").await;
     for slug in ["shop", "foreign"] {

@@ -173,3 +173,23 @@ async fn the_openapi_document_is_the_one_of_the_routes_and_types() {
         line.map(|line| line + 1)
     );
 }
+
+#[test]
+fn what_the_pages_say_a_renewal_and_a_payment_cost_is_what_the_tables_say() {
+    let read = |name: &str| fs::read_to_string(format!("{ROOT}/{name}")).expect(name);
+    let (costs, words) = (read("docs/costs.md"), |page: &str| page.split_whitespace().collect::<Vec<_>>().join(" "));
+    let units = |operation: &str| {
+        let row = costs.lines().find(|line| line.starts_with(&format!("| {operation} |"))).expect("a row");
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        (cells[3].to_owned(), cells[4].to_owned())
+    };
+    let ((reads, renewal), (_, payment)) = (units("sweep: renew"), units("`record_payment`"));
+    let guide = words(&read("docs/deploying.md"));
+    assert!(guide.contains(&format!("one renewal ({renewal} write units, {reads} read units)")), "{renewal} {reads}");
+    assert!(guide.contains(&format!("one payment ({payment} write units,")), "{payment}");
+    let page = words(&read("docs/performance.md"));
+    let a_second = 40_000 / renewal.parse::<u64>().expect("a number");
+    let claim = format!("A renewal writes {renewal} units.");
+    assert!(page.contains(&claim) && page.replace(',', "").contains(&format!("{a_second} renewals a second")), "{claim}");
+    assert!(read("tests/bench/src/plan.rs").contains(&format!("const STEP_UNITS: f64 = {renewal}.0;")), "{renewal}");
+}
