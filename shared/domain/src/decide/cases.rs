@@ -666,7 +666,7 @@ fn p6_any_number_of_open_invoices_is_given_up_in_steps() {
         given_up.push(change.after.deployment.uncollectible_invoices.len());
         aggregate = change.after;
     }
-    assert_eq!(given_up, [40, 80, 97]);
+    assert_eq!(given_up, [25, 50, 75, 97]);
     assert_eq!(aggregate.deployment.open_invoices, []);
 }
 
