@@ -190,6 +190,9 @@ fn what_the_pages_say_a_renewal_and_a_payment_cost_is_what_the_tables_say() {
     let page = words(&read("docs/performance.md"));
     let a_second = 40_000 / renewal.parse::<u64>().expect("a number");
     let claim = format!("A renewal writes {renewal} units.");
-    assert!(page.contains(&claim) && page.replace(',', "").contains(&format!("{a_second} renewals a second")), "{claim}");
+    assert!(
+        page.contains(&claim) && page.replace(',', "").contains(&format!("{a_second} renewals a second")),
+        "{claim}"
+    );
     assert!(read("tests/bench/src/plan.rs").contains(&format!("const STEP_UNITS: f64 = {renewal}.0;")), "{renewal}");
 }
