@@ -42,7 +42,7 @@ cargo() {
         "run --quiet -- "*) shift 3; "$PROGRAM" "$@" ;;
         "test --workspace") true ;;
         "test -p arcadia-tests --test it "*) (($("$TESTS" --list "${@:6:1}" | grep -c ': test$') > 0)) ;;
-        "test -p "*) [[ -f $ROOT/Cargo.toml ]] && grep -rqs "^name = \"$3\"" "$ROOT"/*/Cargo.toml "$ROOT"/infra/*/Cargo.toml ;;
+        "test -p "*) [[ -f $ROOT/Cargo.toml ]] && grep -rqs "^name = \"$3\"" "$ROOT"/{,shared/,infra/}*/Cargo.toml ;;
         *) echo "a cargo command that this test does not know: $*"; return 1 ;;
     esac
 }

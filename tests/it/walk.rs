@@ -22,7 +22,7 @@ async fn creation_answers_with_the_deployment_and_writes_one_event() {
     let deployment = json!({
         "id": id, "tenant_id": ACME, "slug": "shop", "display_name": "shop", "region": DEFAULT_REGION,
         "state": "active", "state_since": NOW, "llm_mode": null, "billing_action_suspended": false,
-        "template_code": null, "template_version": null, "trial_ends_at": null, "resume_at": null,
+        "billing_action_suspended_since": null, "template_code": null, "template_version": null, "trial_ends_at": null, "resume_at": null,
         "live_resources": 0, "open_invoices": [], "uncollectible_invoices": 0,
         "uncollectible_due": [], "balances": [], "next_action": null, "next_action_at": null, "upcoming": [],
         "version": 1,
@@ -40,7 +40,7 @@ async fn creation_answers_with_the_deployment_and_writes_one_event() {
         },
     });
     let expected = json!({
-        "deployment": deployment, "subscription": null, "events": [event],
+        "deployment": deployment, "subscription": null, "next_invoices": [], "events": [event],
         "allowed_transitions": ["paused", "cancelled"],
     });
     assert_eq!(shown.expect(200), expected);
