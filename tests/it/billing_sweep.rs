@@ -9,7 +9,7 @@ use arcadia_domain::{Action, DeploymentId, NextAction, State};
 use arcadia_functions::billing::sweep::{self, Report};
 use arcadia_functions::runtime::{App, Clock as _};
 use arcadia_store::item::{Item, string};
-use arcadia_store::{keys, metrics};
+use arcadia_store::{POSTPONED_SINCE, keys, metrics};
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
@@ -261,13 +261,19 @@ async fn a_damaged_deployment_is_left_alone_for_an_hour_and_holds_nobody_up() {
     for id in damaged {
         let mut items = billing.partition(id).await;
         let until = format!("2027-02-01T01:00:00.000Z#{id}");
-        items.get_mut("#DEPLOYMENT").unwrap().insert("GSI3SK".to_owned(), string(until));
+        let item = items.get_mut("#DEPLOYMENT").unwrap();
+        item.insert("GSI3SK".to_owned(), string(until));
+        item.insert(POSTPONED_SINCE.to_owned(), string("2027-02-01T00:00:00+00:00"));
         expected.push(items);
     }
     let report = billing.sweep_anyhow().await;
     assert_eq!(report, Report { due: 20, steps: 17, postponed: 3, ..Report::default() });
     for (id, expected) in damaged.iter().zip(&expected) {
-        assert_eq!(&billing.partition(id).await, expected, "nothing but its place in the index has changed");
+        assert_eq!(
+            &billing.partition(id).await,
+            expected,
+            "nothing but its place in the index has changed, and since when"
+        );
     }
     check_renewed(&billing, healthy, 1).await;
     let clock = &billing.get("/summary", &billing.admin).await.expect(200)["summary"]["clock"];
@@ -286,6 +292,27 @@ async fn a_damaged_deployment_is_left_alone_for_an_hour_and_holds_nobody_up() {
     let repaired = billing.sweep_anyhow().await;
     assert_eq!(repaired, Report { due: 3, steps: 2, postponed: 1, ..Report::default() });
     check_renewed(&billing, &[damaged[0].clone(), damaged[2].clone()], 1).await;
+    let item = &billing.partition(&damaged[0]).await["#DEPLOYMENT"];
+    assert_eq!(item.get(POSTPONED_SINCE), None, "what goes on is not postponed any more");
+}
+
+#[tokio::test]
+async fn to_postpone_the_200th_deployment_costs_as_much_as_the_first() {
+    let (billing, ids) = renewing(200).await;
+    let store = &billing.app.store;
+    let mut due = Vec::new();
+    for shard in 0..store.due_shards() {
+        due.extend(store.due(shard, billing.clock.now(), None, ids.len()).await.unwrap().rows);
+    }
+    assert_eq!(due.len(), ids.len());
+    let now = billing.clock.now();
+    for (number, row) in due.iter().enumerate() {
+        billing.dynamodb.clear();
+        store.postpone(row, now, now + TimeDelta::hours(1)).await.unwrap();
+        assert_eq!(billing.dynamodb.operations(), ["PutItem", "UpdateItem"], "{number}");
+    }
+    let page = billing.collect("/attention?kind=postponed", &billing.admin, "attention").await;
+    assert_eq!(page.len(), ids.len());
 }
 
 #[tokio::test]

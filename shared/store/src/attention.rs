@@ -20,9 +20,6 @@ const ATTENTION_TYPE: &str = "attention";
 /// The attribute with the end of a failure's trace.
 const UNTIL: &str = "until";
 
-/// How long a trace is kept after its end, so that the next postponement finds it.
-const KEPT_FOR: TimeDelta = TimeDelta::days(1);
-
 /// A deployment that needs a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeedsAttention {
@@ -85,33 +82,13 @@ impl Store {
 
     /// The number of traces of a kind at `now`: one Query for each partition.
     pub(super) async fn count_failures(&self, kind: Attention, now: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.failures(kind).await?.iter().filter(|trace| trace.counts(now)).count())
-    }
-
-    /// All traces of failures of a kind.
-    async fn failures(&self, kind: Attention) -> Result<Vec<Trace>, StoreError> {
-        let mut traces = Vec::new();
+        let mut count = 0;
         for partition in keys::attention_partitions(kind) {
             for item in self.all_items(&partition, keys::attention_after(None)).await? {
-                traces.push(Trace::of(&item)?);
+                count += usize::from(Trace::of(&item)?.counts(now));
             }
         }
-        Ok(traces)
-    }
-
-    /// Leaves a trace of a deployment that the sweep postpones from `now` until a moment. One that was postponed until its
-    /// `due_at` is postponed since it was for the first time.
-    pub(super) async fn trace_postponed(
-        &self,
-        id: DeploymentId,
-        due_at: Option<Timestamp>,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<(), StoreError> {
-        let before = self.failures(Attention::Postponed).await?;
-        let before = before.iter().find(|trace| trace.entry.due.id == id && trace.until == due_at);
-        let since = before.map_or(now, |trace| trace.entry.due.at);
-        self.trace(Attention::Postponed, id, since, until).await
+        Ok(count)
     }
 
     /// Writes the trace of an event that occurred at `at` and cannot be published; it expires after 14 days.
@@ -122,7 +99,8 @@ impl Store {
         self.trace(Attention::NotPublished, id, at, at + NOT_PUBLISHED_FOR).await
     }
 
-    async fn trace(
+    /// Writes the trace of a failure that is listed since a time until another, and then expires.
+    pub(super) async fn trace(
         &self,
         kind: Attention,
         id: DeploymentId,
@@ -131,7 +109,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut item = trace_item(keys::attention(kind, since, id));
         item.insert(UNTIL.to_owned(), string(until.to_rfc3339()));
-        item.insert(TTL_ATTRIBUTE.to_owned(), number((until + KEPT_FOR).timestamp()));
+        item.insert(TTL_ATTRIBUTE.to_owned(), number(until.timestamp()));
         self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
         Ok(())
     }

@@ -49,7 +49,7 @@ pub use present::Present;
 pub use queries::{DeploymentFilter, EventRange};
 pub use reread::MAX_READS;
 pub use schedule::{MAX_SUMMED_DEPLOYMENTS, ScheduleFilter};
-pub use sweep::{DuePage, DueRow};
+pub use sweep::{DuePage, DueRow, POSTPONED_SINCE};
 pub use transact::{CommitId, MAX_ATTEMPTS, Verdict};
 
 /// The table, with the client that reaches it.

@@ -1,14 +1,18 @@
 //! The due index, for sweeps: the deployments that are due, and postponing one. Taking their steps is in
 //! `arcadia_functions`.
 
-use arcadia_domain::{DeploymentId, Timestamp};
+use arcadia_domain::{Attention, DeploymentId, Timestamp};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::item::{Item, string};
 use super::keys::{self, Key};
 use super::schema::DUE_INDEX;
 use super::{Store, StoreError};
+
+/// The attribute of a postponed deployment's item with the time of its first postponement. The next commit writes the
+/// item without it.
+pub const POSTPONED_SINCE: &str = "postponed_since";
 
 /// An entry of the due index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +61,9 @@ impl Store {
         Ok(DuePage { rows, more })
     }
 
-    /// Moves a deployment that cannot be worked on out of the way from `now` until `until`, unless it has changed since its entry
-    /// was read. Nothing but its place in the due index changes.
+    /// Moves a deployment that cannot be worked on out of the way from `now` until `until`, unless it has changed since its
+    /// entry was read. Its place in the due index changes, and the item notes when it was postponed for the first time:
+    /// two requests, however many deployments are postponed.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer.
@@ -70,14 +75,20 @@ impl Store {
             .table_name(&self.table)
             .key("PK", string(pk))
             .key("SK", string(sk))
-            .update_expression("SET GSI3SK = :until")
+            .update_expression("SET GSI3SK = :until, #since = if_not_exists(#since, :now)")
             .condition_expression("GSI3SK = :read")
+            .expression_attribute_names("#since", POSTPONED_SINCE)
             .expression_attribute_values(":until", string(keys::due_sort_key(until, row.id)))
             .expression_attribute_values(":read", string(row.sort_key.clone()))
+            .expression_attribute_values(":now", string(now.to_rfc3339()))
+            .return_values(ReturnValue::UpdatedNew)
             .send()
             .await;
         match moved {
-            Ok(_) => self.trace_postponed(row.id, keys::due_at(&row.sort_key), now, until).await,
+            Ok(output) => {
+                let since = output.attributes().and_then(|item| item.get(POSTPONED_SINCE)?.as_s().ok()?.parse().ok());
+                self.trace(Attention::Postponed, row.id, since.unwrap_or(now), until).await
+            }
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
             Err(error) => Err(error.into()),
         }

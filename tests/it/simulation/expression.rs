@@ -59,8 +59,8 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// What is assigned: a value, the sum of what is there and a value, or what is there with the elements of a list after its
-    /// own.
+    /// What is assigned: a value, what is there or else a value, the sum of what is there and a value, or what is there with
+    /// the elements of a list after its own.
     fn compute(&self, value: &str, item: &Item) -> AttributeValue {
         if let Some((present, more)) = value.split_once(" + ") {
             return AttributeValue::N((number(&self.present(present, item)) + number(self.value(more))).to_string());
@@ -69,6 +69,9 @@ impl<'a> Terms<'a> {
             let (present, more) = lists.strip_suffix(')').and_then(|lists| lists.rsplit_once(", ")).expect("two lists");
             let list = |value: &AttributeValue| value.as_l().expect("a list").clone();
             return AttributeValue::L([list(&self.present(present, item)), list(self.value(more))].concat());
+        }
+        if value.starts_with("if_not_exists(") {
+            return self.present(value, item);
         }
         self.value(value).clone()
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use arcadia_domain::Timestamp;
 use arcadia_store::item::string;
 use arcadia_store::keys::{self, Key};
-use arcadia_store::{DueRow, MAX_READS, StoreError};
+use arcadia_store::{DueRow, MAX_READS, POSTPONED_SINCE, StoreError};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use chrono::TimeDelta;
 
@@ -129,22 +129,24 @@ impl Sweep {
             Some(Outcome::Failed(error)) => {
                 world.trace(|| format!("  postponed: {error}"));
                 world.counts.postponed += 1;
-                self.phase = Phase::Postpone(postponement(&row, self.now + BACKOFF));
+                self.phase = Phase::Postpone(postponement(&row, self.now));
             }
         }
     }
 }
 
 /// As `Store::postpone` writes it.
-fn postponement(row: &DueRow, until: Timestamp) -> Message {
+fn postponement(row: &DueRow, now: Timestamp) -> Message {
     let Key { pk, sk } = keys::deployment(row.id);
     let update = Update::builder()
         .table_name("simulated")
         .key("PK", string(pk))
         .key("SK", string(sk))
-        .update_expression("SET GSI3SK = :until")
+        .update_expression("SET GSI3SK = :until, #since = if_not_exists(#since, :now)")
         .condition_expression("GSI3SK = :read")
-        .expression_attribute_values(":until", string(keys::due_sort_key(until, row.id)))
+        .expression_attribute_names("#since", POSTPONED_SINCE)
+        .expression_attribute_values(":until", string(keys::due_sort_key(now + BACKOFF, row.id)))
+        .expression_attribute_values(":now", string(now.to_rfc3339()))
         .expression_attribute_values(":read", string(row.sort_key.clone()))
         .build()
         .expect("an update");
