@@ -29,6 +29,7 @@ mod console_pictures;
 mod console_sign_in;
 mod costs;
 mod demo;
+mod deployed;
 mod docs;
 mod dry_runs;
 mod events_docs;
@@ -78,6 +79,7 @@ mod subscription_status;
 mod subscription_walk;
 mod template;
 mod torn_reads;
+#[cfg(feature = "traces")]
 mod traces;
 mod trials;
 mod updates;

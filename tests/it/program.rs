@@ -43,6 +43,9 @@ fn built(name: &str) -> &'static Path {
         if !cfg!(debug_assertions) {
             command.arg("--release");
         }
+        if cfg!(feature = "traces") {
+            command.args(["--features", "arcadia-tests/traces"]);
+        }
         // Cargo tells a test what it is part of; the TLS library's build script would take that for a change, and all
         // that is made from it would be compiled again, now and with the next build outside.
         for name in [

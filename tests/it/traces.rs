@@ -1,6 +1,6 @@
 //! The promise: built with the feature `traces`, the binary prints what an invocation did as spans that any collector of
-//! OpenTelemetry takes, within X-Ray's trace, and nothing unless X-Ray samples it. The tests switch the feature on, and by
-//! that hold all else that they say of the binary also against one that can trace.
+//! OpenTelemetry takes, within X-Ray's trace, and nothing unless X-Ray samples it. The feature is not deployed, so these
+//! tests are built apart: `cargo test --workspace --features arcadia-tests/traces --test it traces::`.
 
 use std::fs;
 

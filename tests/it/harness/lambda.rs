@@ -30,6 +30,7 @@ pub struct Ran {
     /// The lines of standard output that are metrics.
     pub metrics: Vec<Value>,
     /// The lines that are spans.
+    #[cfg_attr(not(feature = "traces"), expect(dead_code, reason = "only the tests of traces look at them"))]
     pub traces: Vec<Value>,
     /// The other lines.
     pub logs: Vec<Value>,
