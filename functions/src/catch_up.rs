@@ -127,7 +127,8 @@ impl CaughtUp {
                     conflicts += 1;
                     let id = self.aggregate.deployment.id;
                     let current = app.store.load(&Scope::All, id).await?;
-                    self.aggregate = current.ok_or_else(|| StoreError::Damaged(format!("{id} no longer exists")))?;
+                    self.aggregate =
+                        current.ok_or_else(|| StoreError::Damaged(format!("{id} no longer exists").into()))?;
                 }
                 Err(error) => return Err(error),
             }
@@ -149,7 +150,7 @@ async fn decide_step(
         // The domain panics on inconsistent records.
         let decided = catch_unwind(AssertUnwindSafe(|| step(aggregate, policy, now.max(deployment.updated_at))));
         let undecided = |why: &dyn std::fmt::Display| {
-            StoreError::Damaged(format!("{action:?} of {} is due but cannot be decided: {why}", deployment.id))
+            StoreError::Damaged(format!("{action:?} of {} is due but cannot be decided: {why}", deployment.id).into())
         };
         match decided {
             Ok(Ok(Some(change))) => Ok(change),

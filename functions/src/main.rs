@@ -30,7 +30,7 @@ async fn main() -> Result<(), Error> {
             let queue = &aws_sdk_sqs::Client::new(&runtime::function_config("SQS")?);
             let queue_url = &runtime::queue_url()?;
             let tick = |_: LambdaEvent<Value>| async move {
-                dispatch::dispatch(app, queue, queue_url).await.map_err(Error::from)
+                dispatch::dispatch(app, queue, queue_url).await.map_err(|error| told(&error))
             };
             lambda_runtime::run(service_fn(tick)).await
         }
@@ -40,14 +40,15 @@ async fn main() -> Result<(), Error> {
                 let work = sweep::handle(app, &event.payload, time_left);
                 #[cfg(feature = "traces")]
                 let work = function(&event.context, "billing_sweep", work);
-                work.await.map_err(Error::from)
+                work.await.map_err(|error| told(&error))
             };
             lambda_runtime::run(service_fn(sweep)).await
         }
         "publish_events" => lambda_runtime::run(service_fn(|event| publish_events(app, event))).await,
         "count_figures" => {
-            let count =
-                |event: LambdaEvent<Value>| async move { count(app, &event.payload).await.map_err(Error::from) };
+            let count = |event: LambdaEvent<Value>| async move {
+                count(app, &event.payload).await.map_err(|error| told(&error))
+            };
             lambda_runtime::run(service_fn(count)).await
         }
         _ => {
@@ -57,6 +58,11 @@ async fn main() -> Result<(), Error> {
             lambda_http::run(service_fn(answer)).await
         }
     }
+}
+
+/// The error that Lambda reports: the runtime prints an error without its causes.
+fn told(error: &(dyn std::error::Error + 'static)) -> Error {
+    error_chain(error).into()
 }
 
 async fn publish_events(app: &App, event: LambdaEvent<Value>) -> Result<Vec<CloudEvent>, Error> {

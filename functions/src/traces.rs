@@ -1,7 +1,8 @@
 //! Wraps invocations in spans, which `crate::spans` prints. Only built with the feature `traces`.
 
-use std::fmt::Display;
+use std::error::Error;
 
+use arcadia_store::error_chain;
 use lambda_http::http::{Response, header};
 use lambda_http::{Body, Request, RequestExt};
 use lambda_runtime::Context;
@@ -20,14 +21,14 @@ pub async fn respond(app: &App, route: &Route, request: Request) -> Response<Bod
 }
 
 /// Runs scheduled work within a span.
-pub async fn function<T, E: Display>(
+pub async fn function<T, E: Error + 'static>(
     context: &Context,
     name: &str,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     let outcome = |result: &Result<T, E>| Outcome {
         attributes: [("faas.invocation_id".to_owned(), context.request_id.as_str().into())].into_iter().collect(),
-        error: result.as_ref().err().map(ToString::to_string),
+        error: result.as_ref().err().map(|error| error_chain(error)),
     };
     traced(context.xray_trace_id.as_deref(), name, work, outcome).await
 }

@@ -88,7 +88,7 @@ async fn answer(app: &App, event: &Value, time_left: Duration) -> Result<Value, 
         let shard = record.get("body").and_then(Value::as_str).and_then(shard_of);
         let swept = match shard {
             Some(shard) => sweep_shards(app, &[shard], stop_at).await,
-            None => Err(StoreError::BadMessage("it has no shard number".to_owned())),
+            None => Err(StoreError::BadMessage("it has no shard number".into())),
         };
         if let Err(error) = swept {
             tracing::error!(error = error_chain(&error), "a shard was not swept");
@@ -247,7 +247,7 @@ impl Sweep<'_> {
 
     async fn catch_up(&self, row: &DueRow) -> Result<Worked, StoreError> {
         let Some(aggregate) = self.app.store.load(&Scope::All, row.id).await? else {
-            return Err(StoreError::Damaged(format!("{} is in the due index but does not exist", row.id)));
+            return Err(StoreError::Damaged(format!("{} is in the due index but does not exist", row.id).into()));
         };
         let caught_up = catch_up(self.app, &self.policies, aggregate, self.now, Steps::Committed).await;
         let CaughtUp { aggregate, steps, outcome } = caught_up;

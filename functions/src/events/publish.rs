@@ -52,7 +52,7 @@ pub enum PublishError {
     #[error("the input is not a list of records")]
     NoList,
     /// A record contains no readable event.
-    #[error("the record {sequence_number} of {key} cannot be published: {reason}")]
+    #[error("the record {sequence_number} of {key} cannot be published: {}", error_chain(reason))]
     Record {
         /// The record's sequence number in the stream.
         sequence_number: String,
@@ -144,7 +144,7 @@ mod tests {
             ),
             (json!({"Keys": keys, "SequenceNumber": "111", "NewImage": image}), "DEPLOYMENT#x EVENT#0000000001: "),
         ] {
-            let error = publish(&json!([{"eventName": "INSERT", "dynamodb": dynamodb}])).unwrap_err().to_string();
+            let error = error_chain(&publish(&json!([{"eventName": "INSERT", "dynamodb": dynamodb}])).unwrap_err());
             assert!(
                 error.starts_with("the record 111 of DEPLOYMENT#x EVENT#0000000001 cannot be published: "),
                 "{error}"

@@ -1,12 +1,11 @@
 //! Reads the fields of a JSON body. All errors are reported together, and unknown fields are rejected.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::str::FromStr;
 
+use arcadia_api::UniqueMap;
 use arcadia_domain::{Interval, InvalidValue, Timestamp};
 use chrono::{DateTime, Datelike, SubsecRound, Utc};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::Error;
@@ -202,36 +201,6 @@ pub fn timestamp(value: &Value) -> Result<Timestamp, InvalidValue> {
 
 fn pointer(name: &str) -> String {
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
-}
-
-/// A JSON object without repeated fields, because parsers disagree about which value of a repeated field counts.
-struct UniqueMap(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for UniqueMap {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct UniqueMapVisitor;
-
-        impl<'de> Visitor<'de> for UniqueMapVisitor {
-            type Value = UniqueMap;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueMap, A::Error> {
-                let mut map = Map::new();
-                while let Some((name, value)) = access.next_entry::<String, Value>()? {
-                    if map.contains_key(&name) {
-                        return Err(serde::de::Error::custom(format_args!("the field {name:?} is repeated")));
-                    }
-                    map.insert(name, value);
-                }
-                Ok(UniqueMap(map))
-            }
-        }
-
-        deserializer.deserialize_map(UniqueMapVisitor)
-    }
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl IdempotencyKey {
         if fingerprint != self.fingerprint {
             return Err(Error::KeyReused);
         }
-        let damaged = || StoreError::Damaged(format!("the idempotency record {id}"));
+        let damaged = || StoreError::Damaged(format!("the idempotency record {id}").into());
         let status = StatusCode::from_u16(status).map_err(|_| damaged())?;
         let body = serde_json::from_str(&body).map_err(|_| damaged())?;
         Ok(Answer { status, body, version, location, replayed: true, csv: None })

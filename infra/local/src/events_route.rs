@@ -15,7 +15,9 @@ use arcadia_functions::{Audience, Error, problem_response};
 use arcadia_store::StoreError;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Response, header};
-use futures_util::stream;
+use axum::response::IntoResponse as _;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::{StreamExt as _, stream};
 use lambda_http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -88,40 +90,38 @@ impl Events {
             })?,
         };
         let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place
-            .map_err(|_| StoreError::Unavailable("the maximum number of readers of events is reached".to_owned()))?;
+        let place =
+            place.map_err(|_| StoreError::Unavailable("the maximum number of readers of events is reached".into()))?;
         let reader = Reader { feed: Arc::clone(&self.feed), scope, position, follow, state, _place: place };
-        let mut response = Response::new(Body::from_stream(stream::unfold(reader, Reader::next)));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let events = stream::unfold(reader, Reader::next).flat_map(stream::iter);
+        let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("nothing new");
+        let mut response = Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(heartbeat).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)
     }
 }
 
 impl Reader {
-    /// The next piece of the response, when there is one.
-    async fn next(mut self) -> Option<(Result<String, Infallible>, Self)> {
+    /// The events of the next page, when there is one.
+    async fn next(mut self) -> Option<(Vec<Event>, Self)> {
         loop {
             // Read the state before the page, so that later events are noticed.
             let State { last, closed } = *self.state.borrow_and_update();
             let Page { entries, position, gap } = self.feed.after(self.position, &self.scope);
             self.position = position;
             if gap || !entries.is_empty() {
-                let gap = if gap { "event: gap\ndata: {}\n\n" } else { "" };
-                let entries = entries.iter().map(|entry| format!("id: {}\ndata: {}\n\n", entry.position, entry.json));
-                return Some((Ok(entries.fold(gap.to_owned(), |text, entry| text + &entry)), self));
+                let gap = gap.then(|| Event::default().event("gap").data("{}"));
+                let entries = entries.iter().map(|entry| {
+                    let id = entry.position.to_string();
+                    Event::default().id(id).data(&entry.json)
+                });
+                return Some((gap.into_iter().chain(entries).collect(), self));
             }
             if closed || (!self.follow && position >= last) {
                 return None;
             }
-            if position < last {
-                continue;
-            }
-            match tokio::time::timeout(HEARTBEAT, self.state.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return None,
-                Err(_) => return Some((Ok(": nothing new\n\n".to_owned()), self)),
+            if position >= last {
+                self.state.changed().await.ok()?;
             }
         }
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use arcadia_api::UniqueMap;
 use arcadia_domain::{TenantId, Timestamp};
 use arcadia_functions::auth::ClaimNames;
 use base64::Engine;
@@ -17,7 +18,6 @@ use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding
 use rsa::rand_core::{OsRng, RngCore};
 use rsa::traits::PublicKeyParts;
 use rsa::{RsaPrivateKey, RsaPublicKey};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use crate::private;
@@ -228,7 +228,8 @@ impl Issuer {
         signature_only.required_spec_claims.clear();
         // The library would use the system clock, and would accept a missing issuer or audience.
         (signature_only.validate_exp, signature_only.validate_aud) = (false, false);
-        let Claims(claims) = jsonwebtoken::decode(token, &self.verifying, &signature_only)?.claims;
+        // A claim must not be repeated (RFC 7519, section 4).
+        let UniqueMap(claims) = jsonwebtoken::decode(token, &self.verifying, &signature_only)?.claims;
         Ok(claims)
     }
 
@@ -254,34 +255,6 @@ impl Issuer {
             verifying: DecodingKey::from_rsa_der(public.to_pkcs1_der().map_err(key_error)?.as_bytes()),
             public_pem: public.to_public_key_pem(LineEnding::LF).map_err(key_error)?,
         })
-    }
-}
-
-/// The claims of a token, without repetition (RFC 7519, section 4). The default parser would keep the last of a
-/// repeated claim.
-struct Claims(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Claims {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Once;
-        impl<'de> Visitor<'de> for Once {
-            type Value = Claims;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("claims without repetition")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Claims, A::Error> {
-                let mut claims = Map::new();
-                while let Some((name, value)) = entries.next_entry::<String, Value>()? {
-                    if claims.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a claim is repeated"));
-                    }
-                }
-                Ok(Claims(claims))
-            }
-        }
-        deserializer.deserialize_map(Once)
     }
 }
 

@@ -92,7 +92,7 @@ impl Records {
             match create_table(&client, table).await {
                 Ok(()) => client,
                 Err(StoreError::Unavailable(_)) => return Err(RecordsError::NoDynamoDb(endpoint.to_owned())),
-                Err(error) => return Err(no_table(error.to_string())),
+                Err(error) => return Err(no_table(error_chain(&error))),
             }
         };
         Ok(Self { client, description: format!("in the table {table} at {endpoint}"), engine: None })

@@ -2,9 +2,11 @@
 //! and the tests.
 
 mod account;
+mod unique_map;
 mod view;
 
 pub use account::{AccountView, AttentionView, ScheduleEntryView, StatementView, SummaryView, TenantView};
+pub use unique_map::UniqueMap;
 pub use view::{
     DeploymentRowView, DeploymentView, InvoiceRowView, InvoiceView, NextInvoiceView, SubscriptionAddonView,
     SubscriptionView, deployment_row_view, deployment_view, invoice_row_view, invoice_view, subscription_view,

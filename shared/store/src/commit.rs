@@ -231,7 +231,7 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
         let mut codes: Vec<&str> = codes.into_iter().filter(|code| *code != "None").collect();
         codes.sort_unstable();
         codes.dedup();
-        Verdict::Refused(StoreError::Refused(format!("the transaction was cancelled with {codes:?}")))
+        Verdict::Refused(StoreError::Refused(format!("the transaction was cancelled with {codes:?}").into()))
     }
 }
 

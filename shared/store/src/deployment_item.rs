@@ -302,7 +302,7 @@ impl TryFrom<DeploymentItem> for DeploymentRow {
             updated_at,
             last_commit_id: _,
         } = item;
-        let damaged = || StoreError::Damaged(format!("{pk} has no valid deployment id or tenant"));
+        let damaged = || StoreError::Damaged(format!("{pk} has no valid deployment id or tenant").into());
         let id = keys::deployment_id(&pk).ok_or_else(damaged)?;
         let tenant_id = keys::tenant_of_deployment(&gsi1_pk).ok_or_else(damaged)?;
         let deployment = Deployment {

@@ -76,18 +76,17 @@ where
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     fn from(error: SdkError<E, R>) -> Self {
-        match &error {
-            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
-                Self::Unavailable(error_chain(&error))
-            }
-            SdkError::ServiceError(service) => match service.err().code() {
-                None => Self::Unavailable(error_chain(&error)),
-                Some(code) if SHORTAGE_CODES.contains(&code) => Self::Unavailable(error_chain(&error)),
-                Some(code) if SETUP_CODES.contains(&code) => Self::Denied(error_chain(&error)),
-                Some(code) => Self::Refused(refusal(code, service.err().message().unwrap_or_default())),
-            },
+        let code = match &error {
+            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => None,
+            SdkError::ServiceError(service) => service.err().code(),
             // The SDK could not build the request.
-            _ => Self::Denied(error_chain(&error)),
+            _ => return Self::Denied(Box::new(error)),
+        };
+        match code {
+            None => Self::Unavailable(Box::new(error)),
+            Some(code) if SHORTAGE_CODES.contains(&code) => Self::Unavailable(Box::new(error)),
+            Some(code) if SETUP_CODES.contains(&code) => Self::Denied(Box::new(error)),
+            Some(code) => Self::Refused(refusal(code, error.message().unwrap_or_default()).into()),
         }
     }
 }
@@ -145,6 +144,17 @@ mod tests {
     }
 
     #[test]
+    fn an_error_keeps_its_source_and_is_told_once_with_all_causes() {
+        let throttled = refused("ThrottlingException", "too fast");
+        assert!(throttled.source().is_some_and(|source| source.is::<SdkError<TransactWriteItemsError, ()>>()));
+        let text = error_chain(&throttled);
+        assert!(text.starts_with("DynamoDB did not answer: service error: "), "{text}");
+        assert_eq!(text.matches("too fast").count(), 1, "{text}");
+        let damaged = StoreError::Damaged("PLAN#studio #PLAN is not an event".into());
+        assert_eq!(error_chain(&damaged), "a stored item is damaged: PLAN#studio #PLAN is not an event");
+    }
+
+    #[test]
     fn no_text_of_a_refusal_holds_what_was_sent() {
         let secret = "Ada's secret: {\"S\": \"x\"}, ";
         let sent = secret.repeat(10_000);
@@ -160,7 +170,7 @@ mod tests {
             ("Item size has exceeded the maximum allowed size".to_owned(), "maximum allowed size"),
             (format!("\"{sent}"), "ValidationException"),
         ] {
-            let text = refused("ValidationException", &message).to_string();
+            let text = error_chain(&refused("ValidationException", &message));
             assert!(text.contains("ValidationException") && text.contains(told), "{text}");
             assert!(!text.contains("Ada") && text.len() < 200, "{text}");
         }

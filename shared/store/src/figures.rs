@@ -320,7 +320,7 @@ fn judge(reasons: &[CancellationReason]) -> Verdict {
     } else if is_transient(reasons) {
         Verdict::Retry(kept_being_cancelled())
     } else {
-        Verdict::Refused(StoreError::Refused("DynamoDB cancelled the update of the figures".to_owned()))
+        Verdict::Refused(StoreError::Refused("DynamoDB cancelled the update of the figures".into()))
     }
 }
 

@@ -156,7 +156,8 @@ pub fn from_invoice(row: &InvoiceRow, due_shards: u8) -> Result<Item, StoreError
 /// [`StoreError::Damaged`] if the item is not an invoice.
 pub fn to_invoice(item: Item) -> Result<InvoiceRow, StoreError> {
     let InvoiceItem { pk, sk, gsi1_pk, kind: Tag::Tag, record, .. } = from_item(item)?;
-    let damaged = || StoreError::Damaged(format!("{pk} {sk} has no valid number, deployment or tenant of an invoice"));
+    let damaged =
+        || StoreError::Damaged(format!("{pk} {sk} has no valid number, deployment or tenant of an invoice").into());
     let number = sk.strip_prefix(keys::INVOICE_PREFIX).and_then(|number| number.parse().ok());
     let deployment_id = keys::deployment_id(&pk);
     let tenant_id = keys::tenant_of_invoices(&gsi1_pk).ok_or_else(damaged)?;

@@ -167,6 +167,6 @@ fn invoice_updates(change: &Change) -> Vec<InvoiceUpdate<'_>> {
 
 /// The stored form of a time.
 fn timestamp(at: Timestamp) -> Result<AttributeValue, StoreError> {
-    let at = serde_json::to_value(at).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    let at = serde_json::to_value(at).map_err(|error| StoreError::Damaged(error.into()))?;
     Ok(string(at.as_str().unwrap_or_default()))
 }

@@ -24,7 +24,7 @@ pub fn is(item: &Item, kind: &str) -> bool {
 /// # Errors
 /// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn to_item<T: Serialize>(record: &T) -> Result<Item, StoreError> {
-    serde_dynamo::to_item(record).map_err(|error| StoreError::Damaged(without_values(&error.to_string())))
+    serde_dynamo::to_item(record).map_err(|error| StoreError::Damaged(without_values(&error.to_string()).into()))
 }
 
 /// Reads a stored form from an item.
@@ -35,7 +35,7 @@ pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     let name = |attribute| item.get(attribute).and_then(|v| v.as_s().ok()).cloned().unwrap_or_default();
     let key = format!("{} {}", name("PK"), name("SK"));
     serde_dynamo::from_item(item)
-        .map_err(|error| StoreError::Damaged(format!("{key}: {}", without_values(&error.to_string()))))
+        .map_err(|error| StoreError::Damaged(format!("{key}: {}", without_values(&error.to_string())).into()))
 }
 
 /// A string attribute.

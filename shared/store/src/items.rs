@@ -246,7 +246,7 @@ macro_rules! reader {
         pub fn $name(item: Item) -> Result<$type, StoreError> {
             match from_item(item)? {
                 RecordItem { record: $pattern, .. } => Ok($value),
-                RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is not {}", $what))),
+                RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is not {}", $what).into())),
             }
         }
     };
@@ -261,7 +261,7 @@ macro_rules! part_reader {
                 RecordItem { version: Some(version), record: Record::$kind(record), .. } => {
                     Ok(Versioned { version, record })
                 }
-                RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is not {}", $what))),
+                RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is not {}", $what).into())),
             }
         }
     };
@@ -287,6 +287,6 @@ pub fn to_event_record(item: Item) -> Result<EventRecord, StoreError> {
         (Record::Event(StoredEvent { tenant_id, event }), Some(deployment_id)) => {
             Ok(EventRecord { deployment_id, tenant_id, event })
         }
-        _ => Err(StoreError::Damaged(format!("{pk} {sk} is not an event"))),
+        _ => Err(StoreError::Damaged(format!("{pk} {sk} is not an event").into())),
     }
 }

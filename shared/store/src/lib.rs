@@ -61,7 +61,10 @@ pub struct Store {
     counts: bool,
 }
 
-/// Why a read or write of the store failed.
+/// The cause of an error: the error of a library, or a sentence where a library's would hold a value of a record.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a read or write of the store failed. [`error_chain`] prints it with its causes.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another writer changed the deployment first. Nothing was written.
@@ -86,23 +89,23 @@ pub enum StoreError {
     #[error("another request with the idempotency key is in progress")]
     KeyInUse,
     /// DynamoDB is short of capacity or cannot be reached, even after retries. Whether a write happened is unknown.
-    #[error("DynamoDB did not answer: {0}")]
-    Unavailable(String),
+    #[error("DynamoDB did not answer")]
+    Unavailable(#[source] Cause),
     /// A stored item cannot be read, or a record cannot be expressed as an item.
-    #[error("a stored item is damaged: {0}")]
-    Damaged(String),
+    #[error("a stored item is damaged")]
+    Damaged(#[source] Cause),
     /// A request of ours cannot be built: a mistake in the code, whatever is stored.
     #[error("a request cannot be built")]
     Unbuildable(#[from] BuildError),
     /// A message that reached us is not of the form that we send.
-    #[error("a message cannot be read: {0}")]
-    BadMessage(String),
+    #[error("a message cannot be read")]
+    BadMessage(#[source] Cause),
     /// DynamoDB refuses the contents of this request, permanently. Nothing was written.
-    #[error("DynamoDB refused the request: {0}")]
-    Refused(String),
+    #[error("DynamoDB refused the request")]
+    Refused(#[source] Cause),
     /// DynamoDB refuses every request of this stack: a permission, the credentials or the table are missing.
-    #[error("DynamoDB does not serve this stack: {0}")]
-    Denied(String),
+    #[error("DynamoDB does not serve this stack")]
+    Denied(#[source] Cause),
 }
 
 impl Store {

@@ -197,7 +197,7 @@ where
 /// The position of an entry in an index.
 pub(super) fn position<P: FromStr>(index: &str, item: &Item) -> Result<P, StoreError> {
     let text = text(item, &format!("{index}SK"))?;
-    text.parse().map_err(|_| StoreError::Damaged(format!("an entry of {index} at {text:?}")))
+    text.parse().map_err(|_| StoreError::Damaged(format!("an entry of {index} at {text:?}").into()))
 }
 
 /// The key of an item.
@@ -207,7 +207,7 @@ pub(super) fn key_of(item: &Item) -> Result<Key, StoreError> {
 
 fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, StoreError> {
     let text = item.get(name).and_then(|value| AttributeValue::as_s(value).ok());
-    text.map(String::as_str).ok_or_else(|| StoreError::Damaged(format!("an item without {name}")))
+    text.map(String::as_str).ok_or_else(|| StoreError::Damaged(format!("an item without {name}").into()))
 }
 
 #[cfg(test)]

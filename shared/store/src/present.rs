@@ -42,7 +42,9 @@ impl Present {
                     versions.addons.insert(record.id, version);
                     addons.push(record);
                 }
-                unknown => return Err(StoreError::Damaged(format!("a deployment holds an item of type {unknown:?}"))),
+                unknown => {
+                    return Err(StoreError::Damaged(format!("a deployment holds an item of type {unknown:?}").into()));
+                }
             }
         }
         let is_bare = versions == Versions::default();

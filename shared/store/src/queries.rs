@@ -430,7 +430,7 @@ impl Store {
         if wanted.is_empty() {
             Ok(found)
         } else {
-            Err(StoreError::Unavailable("DynamoDB left keys unprocessed".to_owned()))
+            Err(StoreError::Unavailable("DynamoDB left keys unprocessed".into()))
         }
     }
 

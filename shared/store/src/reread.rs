@@ -41,5 +41,5 @@ where
             tokio::time::sleep(PAUSE * (1 << (reads - 2))).await;
         }
     }
-    Err(StoreError::Unavailable(format!("{what} was still being changed after {MAX_READS} reads")))
+    Err(StoreError::Unavailable(format!("{what} was still being changed after {MAX_READS} reads").into()))
 }

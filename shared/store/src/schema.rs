@@ -59,7 +59,7 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError>
                 ))
         })
     };
-    let request = request().map_err(|error| StoreError::Denied(error.to_string()))?;
+    let request = request().map_err(|error| StoreError::Denied(error.into()))?;
     match request.send().await {
         Ok(_) => Ok(()),
         Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),

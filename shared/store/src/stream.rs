@@ -27,9 +27,9 @@ pub fn to_event(record: &Value) -> Result<EventRecord, StoreError> {
 /// The written item of a record.
 fn image(record: &Value) -> Result<Item, StoreError> {
     let image = record.pointer("/dynamodb/NewImage").and_then(Value::as_object);
-    let image = image.ok_or_else(|| StoreError::BadMessage("a stream record without a new image".to_owned()))?;
+    let image = image.ok_or_else(|| StoreError::BadMessage("a stream record without a new image".into()))?;
     let item = image.iter().map(|(name, value)| Some((name.clone(), attribute(value)?))).collect::<Option<Item>>();
-    item.ok_or_else(|| StoreError::BadMessage("an attribute of a type that no item has".to_owned()))
+    item.ok_or_else(|| StoreError::BadMessage("an attribute of a type that no item has".into()))
 }
 
 /// Reads the difference of figures in a record; `None` if the record is not of a commit's last event, or if the
@@ -45,7 +45,7 @@ pub fn to_difference(record: &Value) -> Result<Option<Difference>, StoreError> {
     let sequence = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
     let sequence = sequence
         .and_then(|text| text.parse().ok())
-        .ok_or_else(|| StoreError::BadMessage("a stream record without a sequence number".to_owned()))?;
+        .ok_or_else(|| StoreError::BadMessage("a stream record without a sequence number".into()))?;
     let figures = figures_of(&item);
     let at = to_event_record(item)?.event.occurred_at;
     Ok((!figures.is_empty()).then_some(Difference { sequence, at, figures }))

@@ -113,7 +113,7 @@ fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Opti
 
 /// The error of a transaction that was cancelled for a transient reason in every attempt.
 pub(super) fn kept_being_cancelled() -> StoreError {
-    StoreError::Unavailable("the transaction was cancelled repeatedly".to_owned())
+    StoreError::Unavailable("the transaction was cancelled repeatedly".into())
 }
 
 /// Whether a transaction was cancelled for transient reasons only.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use arcadia_functions::billing::sweep;
-use arcadia_store::StoreError;
+use arcadia_store::{StoreError, error_chain};
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::Value;
@@ -242,7 +242,7 @@ impl Ledger {
             Err(StoreError::Unavailable(_)) => {
                 self.unavailable.fetch_add(1, Ordering::Relaxed);
             }
-            Err(error) => panic!("a sweep failed: {error}"),
+            Err(error) => panic!("a sweep failed: {}", error_chain(&error)),
         }
     }
 

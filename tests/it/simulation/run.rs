@@ -7,7 +7,7 @@ use arcadia_domain::{Addon, CatalogStatus, DunningPolicy, Interval, IntervalPric
 use arcadia_functions::Error;
 use arcadia_functions::auth::Principal;
 use arcadia_functions::http::{Answer, IdempotencyKey};
-use arcadia_store::{Store, StoreError, items};
+use arcadia_store::{Store, StoreError, error_chain, items};
 use chrono::TimeDelta;
 use lambda_http::http::Method;
 
@@ -181,7 +181,7 @@ impl Run {
         sent.running -= 1;
         let what = match &outcome {
             Ok(answer) => format!("{}{}", answer.status, if answer.replayed { " again" } else { "" }),
-            Err(error) => error.to_string(),
+            Err(error) => error_chain(error),
         };
         self.world.trace(|| format!("request {id} is answered: {what}"));
         match outcome {
@@ -217,7 +217,7 @@ impl Run {
             }
             Error::Store(StoreError::Damaged(_) | StoreError::Refused(_) | StoreError::Denied(_))
             | Error::Internal(_) => {
-                panic!("request {id} met a mistake of ours: {error}")
+                panic!("request {id} met a mistake of ours: {}", error_chain(error))
             }
             _ => {}
         }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use arcadia_domain::Timestamp;
 use arcadia_store::item::string;
 use arcadia_store::keys::{self, Key};
-use arcadia_store::{DueRow, MAX_READS, POSTPONED_SINCE, StoreError};
+use arcadia_store::{DueRow, MAX_READS, POSTPONED_SINCE, StoreError, error_chain};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use chrono::TimeDelta;
 
@@ -127,7 +127,7 @@ impl Sweep {
                 | Outcome::Failed(StoreError::Unavailable(_) | StoreError::VersionConflict),
             ) => self.next_row(),
             Some(Outcome::Failed(error)) => {
-                world.trace(|| format!("  postponed: {error}"));
+                world.trace(|| format!("  postponed: {}", error_chain(&error)));
                 world.counts.postponed += 1;
                 self.phase = Phase::Postpone(postponement(&row, self.now));
             }

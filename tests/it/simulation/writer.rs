@@ -113,10 +113,10 @@ fn pays(change: &Change) -> bool {
 
 /// What the SDK says when it has sent often enough.
 pub fn no_answer() -> StoreError {
-    StoreError::Unavailable("no answer".to_owned())
+    StoreError::Unavailable("no answer".into())
 }
 
 /// What the store says when it has read often enough.
 pub fn stayed_torn() -> StoreError {
-    StoreError::Unavailable("torn each time".to_owned())
+    StoreError::Unavailable("torn each time".into())
 }

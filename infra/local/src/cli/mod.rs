@@ -136,7 +136,7 @@ enum CliError {
     Issuer(#[from] IssuerError),
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("the demo cannot be stored: {0}")]
+    #[error("the demo cannot be stored: {}", error_chain(.0))]
     Demo(#[from] DemoError),
     #[error(transparent)]
     Io(#[from] io::Error),
