@@ -71,6 +71,7 @@ mod resources;
 mod schedule;
 mod security;
 mod simulation;
+mod stored;
 mod subscription_bad_input;
 mod subscription_races;
 mod subscription_replay;

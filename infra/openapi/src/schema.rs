@@ -58,10 +58,14 @@ pub fn generator(contract: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenera
 
 /// Takes the definitions out of a generator.
 pub fn definitions(mut generator: SchemaGenerator) -> Map<String, Value> {
+    let of_answers = generator.contract().is_serialize();
     let definitions = generator.take_definitions(false).into_iter();
     let plain = definitions.map(|(name, schema)| {
         let mut schema = Schema::try_from(schema).unwrap_or_default();
         Plain.transform(&mut schema);
+        if of_answers {
+            Complete.transform(&mut schema);
+        }
         (name, schema.to_value())
     });
     plain.collect()
@@ -80,6 +84,16 @@ impl Transform for Plain {
             }
             list_values(schema);
         }
+    }
+}
+
+/// Removes defaults: they are those of stored records, and an answer has every field.
+struct Complete;
+
+impl Transform for Complete {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        schema.remove("default");
     }
 }
 

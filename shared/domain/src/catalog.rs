@@ -62,6 +62,7 @@ pub struct PlanVersion {
     /// How often the price is charged.
     pub interval: Interval,
     /// The length of the trial, in days; 0 for none. A tenant has one trial for each plan.
+    #[serde(default)]
     pub trial_days: u32,
     /// When it was published.
     pub published_at: Timestamp,

@@ -24,6 +24,7 @@ pub struct Charge {
     /// The amount, in minor units. A credit lowers it while the charge waits for an invoice.
     pub amount_cents: i64,
     /// The credits since it was invoiced, in minor units.
+    #[serde(default)]
     pub credited_cents: i64,
     /// The currency of the amounts.
     pub currency: Currency,

@@ -34,8 +34,10 @@ pub enum Entry {
         /// The number of the charge's invoice; null if the charge was still waiting and was lowered.
         invoice: Option<InvoiceNumber>,
         /// The part of the credit that lowered the amount due on that invoice, in minor units.
+        #[serde(default)]
         lowered_cents: i64,
         /// The part of the credit that had been settled and became balance, in minor units.
+        #[serde(default)]
         returned_cents: i64,
     },
     /// Balance settled an invoice, or a part of it.

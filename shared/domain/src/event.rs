@@ -25,6 +25,7 @@ pub struct Event {
     #[serde(flatten)]
     pub kind: EventKind,
     /// Its entries in the books: waiting charges, credits, balance used and balance returned.
+    #[serde(default)]
     pub entries: Vec<Entry>,
     /// The state before; null unless the state changed.
     pub from_state: Option<State>,
@@ -92,6 +93,7 @@ pub enum EventKind {
         /// The subscription.
         subscription: Subscription,
         /// Its add-ons.
+        #[serde(default)]
         addons: Vec<SubscriptionAddon>,
         /// The dunning policy of the deployment: the tenant's, or while an invoice is open the one already copied.
         dunning_policy: DunningPolicy,
@@ -161,6 +163,7 @@ pub enum EventKind {
         /// The terms after.
         to: PlanTerms,
         /// The ids of the add-ons that were dropped because they have another currency.
+        #[serde(default)]
         dropped_addons: Vec<SubscriptionAddonId>,
         /// The subscription after the event.
         subscription: Subscription,

@@ -63,16 +63,22 @@ pub struct Invoice {
     /// The sum of its lines, in minor units; never negative.
     pub total_cents: i64,
     /// The sum of its credits, in minor units.
+    #[serde(default)]
     pub credited_cents: i64,
     /// The part of the credits that had been settled before and became balance, in minor units.
+    #[serde(default)]
     pub returned_cents: i64,
     /// The amount settled by balance, in minor units.
+    #[serde(default)]
     pub balance_cents: i64,
     /// The sum of its payments, in minor units.
+    #[serde(default)]
     pub paid_cents: i64,
     /// Its credits, oldest first.
+    #[serde(default)]
     pub credits: Vec<Credit>,
     /// Its payments, oldest first.
+    #[serde(default)]
     pub payments: Vec<Payment>,
     /// When it was issued.
     pub issued_at: Timestamp,
@@ -93,6 +99,7 @@ pub struct Credit {
     /// The amount, in minor units; positive.
     pub amount_cents: i64,
     /// The part of the amount that had been settled before and became balance, in minor units.
+    #[serde(default)]
     pub returned_cents: i64,
     /// When it was made.
     pub credited_at: Timestamp,

@@ -73,11 +73,14 @@ pub struct Subscription {
     /// The moment from which the current period is billed; null during a trial.
     pub billed_from: Option<Timestamp>,
     /// Its charges of the current period, and those that wait for an invoice.
+    #[serde(default)]
     pub charges: Vec<Charge>,
     /// The number of charges that commands have made since the last period boundary, credited ones included.
+    #[serde(default)]
     pub charges_in_period: u32,
     /// Whether new charges are invoiced at once until the next period boundary, because a credit lowered an unpaid
     /// invoice.
+    #[serde(default)]
     pub bills_at_once: bool,
     /// The second and the ordinal in the number of its last invoice.
     pub last_number: Option<LastNumber>,
@@ -92,6 +95,7 @@ pub struct Subscription {
     /// The end of billing; null while it is live.
     pub ended_at: Option<Timestamp>,
     /// Whether it was cancelled together with its deployment, so that reactivating the deployment restores it.
+    #[serde(default)]
     pub cancelled_with_deployment: bool,
     /// The change of plan scheduled for the end of the period; null if none is scheduled.
     pub pending_change: Option<PendingChange>,
@@ -122,6 +126,7 @@ pub struct SubscriptionAddon {
     /// The price of one interval, in minor units, for intervals that `interval_prices` does not list.
     pub price_cents: i64,
     /// The price of one interval, in minor units, by the interval of the plan.
+    #[serde(default)]
     #[cfg_attr(
         feature = "json-schema",
         schemars(extend("propertyNames" = {"enum": ["month", "quarter", "half_year", "year"]}))
@@ -144,6 +149,7 @@ pub struct PendingChange {
     /// The terms after the change.
     pub terms: PlanTerms,
     /// Whether the change drops add-ons of another currency.
+    #[serde(default)]
     pub drop_incompatible: bool,
     /// When it was requested.
     pub requested_at: Timestamp,

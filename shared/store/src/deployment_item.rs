@@ -41,6 +41,7 @@ pub struct DeploymentItem {
     state_since: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     llm_mode: Option<ShortCode>,
+    #[serde(default)]
     billing_action_suspended: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held_since: Option<Timestamp>,
@@ -54,6 +55,7 @@ pub struct DeploymentItem {
     resume_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     released_at: Option<Timestamp>,
+    #[serde(default)]
     live_resources: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     open_invoices: Vec<OpenInvoice>,

@@ -275,11 +275,13 @@ impl Books {
     }
 }
 
-fn admin() -> Actor {
+/// A user of `platform_admin`.
+pub fn admin() -> Actor {
     Actor { id: "ada".to_owned(), authority: Authority::PlatformAdmin }
 }
 
-fn new_deployment(id: Uuid, n: usize) -> CreateDeployment {
+/// The creation of the `n`th deployment that [`Billing::fill`] makes.
+pub fn new_deployment(id: Uuid, n: usize) -> CreateDeployment {
     CreateDeployment {
         id: DeploymentId::new(id),
         tenant_id: ACME.parse().expect("a tenant"),
@@ -294,7 +296,8 @@ fn new_deployment(id: Uuid, n: usize) -> CreateDeployment {
     }
 }
 
-fn new_subscription(id: Uuid, plan_code: &str, now: Timestamp) -> Subscribe {
+/// Its subscription.
+pub fn new_subscription(id: Uuid, plan_code: &str, now: Timestamp) -> Subscribe {
     let bare = Plan {
         code: plan_code.parse().expect("a code"),
         name: plan_code.parse().expect("a name"),

@@ -1,0 +1,218 @@
+//! The promise: what any release has stored, every later one reads; and what the newest release stores, the code still
+//! stores byte for byte. `tests/stored/<release>` has items of every kind as that release wrote them.
+//!
+//! `UPDATE_DOCS=1 cargo test -p arcadia-tests --test it stored::` writes the files of the version in `Cargo.toml` anew.
+//! Those of earlier releases are never changed.
+
+mod kinds;
+mod sample;
+mod sums;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use arcadia_store::error_chain;
+use arcadia_store::item::Item;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::harness::environment;
+use crate::harness::project::ROOT;
+use kinds::{KINDS, Kind, record_types};
+use sample::{item_of, json_of};
+
+/// The release that the code becomes.
+const RELEASE: &str = env!("CARGO_PKG_VERSION");
+/// The file with the attributes that a record must have.
+const REQUIRED: &str = "required";
+
+/// The way to a value within an item: names, and places in lists.
+type Path = Vec<Value>;
+
+fn folder(release: &str) -> String {
+    format!("{ROOT}/tests/stored/{release}")
+}
+
+fn read(release: &str, name: &str) -> Value {
+    let path = format!("{}/{name}.json", folder(release));
+    serde_json::from_str(&fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))).expect("JSON")
+}
+
+fn items(release: &str, name: &str) -> Vec<Item> {
+    read(release, name).as_array().expect("a list of items").iter().map(item_of).collect()
+}
+
+/// The releases, and the names of their files.
+fn releases() -> BTreeMap<String, BTreeSet<String>> {
+    let names = |path: &str| {
+        let entries = fs::read_dir(path).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"));
+        names.map(|name| name.trim_end_matches(".json").to_owned()).collect::<BTreeSet<String>>()
+    };
+    let releases = names(&format!("{ROOT}/tests/stored"));
+    releases.into_iter().map(|release| (release.clone(), names(&folder(&release)))).collect()
+}
+
+/// Compares a file of this release with its text, or writes it.
+fn keep(name: &str, value: &Value) {
+    let path = format!("{}/{name}.json", folder(RELEASE));
+    let text = serde_json::to_string_pretty(value).expect("JSON") + "\n";
+    if environment("UPDATE_DOCS").is_some() {
+        fs::create_dir_all(folder(RELEASE)).expect("a folder");
+        fs::write(&path, text).expect("a file");
+    } else {
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == text, "{path} is not what this code stores: run bash infra/ci/generate-docs");
+    }
+}
+
+/// The values of an item, each with the way to it.
+fn values(value: &Value, path: &[Value], found: &mut Vec<(Path, Value)>) {
+    let inner: Vec<(Value, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(name, value)| (json!(name), value)).collect(),
+        Value::Array(list) => list.iter().enumerate().map(|(place, value)| (json!(place), value)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    for (step, value) in inner {
+        let path = [path, &[step]].concat();
+        found.push((path.clone(), value.clone()));
+        values(value, &path, found);
+    }
+}
+
+/// The item without the value at a path; none if that is an element of a list.
+fn without(item: &Value, path: &[Value]) -> Option<Value> {
+    let (last, way) = path.split_last()?;
+    let mut stripped = item.clone();
+    let mut at = &mut stripped;
+    for step in way {
+        at = match step.as_u64() {
+            Some(place) => &mut at[usize::try_from(place).ok()?],
+            None => &mut at[step.as_str()?],
+        };
+    }
+    at.as_object_mut()?.remove(last.as_str()?)?;
+    Some(stripped)
+}
+
+/// A path as text. All elements of a list have the same.
+fn label(path: &[Value]) -> String {
+    path.iter().map(|step| step.as_str().unwrap_or("*")).collect::<Vec<_>>().join(".")
+}
+
+/// A sample, and the names of what it has.
+struct Sample<'a> {
+    item: &'a Value,
+    values: Vec<(Path, Value)>,
+    /// The names of its values, null ones apart.
+    present: BTreeSet<String>,
+    /// The names of the objects among them; that of the item itself is empty.
+    objects: BTreeSet<String>,
+}
+
+impl<'a> Sample<'a> {
+    fn new(item: &'a Value) -> Self {
+        let mut found = Vec::new();
+        values(item, &Path::new(), &mut found);
+        let present = found.iter().filter(|(_, value)| !value.is_null()).map(|(path, _)| label(path)).collect();
+        let objects = found.iter().filter(|(_, value)| value.is_object()).map(|(path, _)| label(path));
+        Self { item, present, objects: objects.chain([String::new()]).collect(), values: found }
+    }
+
+    /// Whether it has no value of a name, though it is of the same type as another and has the object around it.
+    fn is_without(&self, name: &str, other: &Self) -> bool {
+        let of_type = |sample: &Self| sample.item["record"]["event"]["type"].clone();
+        let parent = name.rsplit_once('.').map_or("", |(parent, _)| parent);
+        !self.present.contains(name) && self.objects.contains(parent) && of_type(self) == of_type(other)
+    }
+}
+
+/// The attributes without which a kind of items cannot be read. One that a sample has and another of its type has not is
+/// not among them.
+fn required(kind: &Kind, items: &[Value]) -> BTreeSet<String> {
+    let samples: Vec<Sample> = items.iter().map(Sample::new).collect();
+    let mut required = BTreeSet::new();
+    for sample in &samples {
+        for (path, value) in &sample.values {
+            let Some(stripped) = without(sample.item, path) else { continue };
+            let Err(error) = (kind.again)(item_of(&stripped)) else { continue };
+            let name = label(path);
+            let is_optional = value.is_null() || samples.iter().any(|other| other.is_without(&name, sample));
+            assert!(!is_optional, "{} without {name} is not read: {}", kind.name, error_chain(&error));
+            required.insert(name);
+        }
+    }
+    required
+}
+
+/// Compares all that this code stores with what is kept of its release, or writes it.
+async fn keep_all() {
+    let mut all_required = BTreeMap::new();
+    for kind in &KINDS {
+        let samples: Vec<Value> = (kind.samples)().iter().map(json_of).collect();
+        for item in &samples {
+            assert_eq!(item["type"], kind.name);
+            let again = (kind.again)(item_of(item)).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
+            assert_eq!(json_of(&again), *item, "read and written again");
+        }
+        keep(kind.name, &json!(samples));
+        all_required.insert(kind.name, required(kind, &samples));
+    }
+    keep(REQUIRED, &json!(all_required));
+    for (name, items) in sums::written().await {
+        keep(&name, &json!(items.iter().map(json_of).collect::<Vec<_>>()));
+    }
+}
+
+/// Lets the files be written, if that is asked for, before another test reads them.
+async fn kept() {
+    static KEPT: OnceCell<()> = OnceCell::const_new();
+    if environment("UPDATE_DOCS").is_some() {
+        KEPT.get_or_init(keep_all).await;
+    }
+}
+
+#[tokio::test]
+async fn what_this_code_stores_is_what_is_kept_of_its_release() {
+    kept().await;
+    if environment("UPDATE_DOCS").is_none() {
+        keep_all().await;
+    }
+}
+
+#[tokio::test]
+async fn what_every_release_has_stored_is_read() {
+    kept().await;
+    let releases = releases();
+    assert!(releases.contains_key(RELEASE), "{releases:?}");
+    for (release, names) in &releases {
+        for kind in KINDS.iter().filter(|kind| names.contains(kind.name)) {
+            for item in items(release, kind.name) {
+                let read = (kind.again)(item);
+                assert!(
+                    read.is_ok(),
+                    "{release} {}: {}",
+                    kind.name,
+                    read.err().map(|e| error_chain(&e)).unwrap_or_default()
+                );
+            }
+        }
+        let sums = sums::NAMES.into_iter().filter(|name| names.contains(*name));
+        sums::check(sums.map(|name| (name, items(release, name))).collect()).await;
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_items_is_kept() {
+    kept().await;
+    let kinds: BTreeSet<String> = KINDS.iter().map(|kind| kind.name.to_owned()).collect();
+    for name in record_types() {
+        assert!(kinds.contains(&name), "the records of type {name} are not among the kinds");
+    }
+    let others = sums::NAMES.into_iter().chain([REQUIRED]).map(str::to_owned);
+    let known: BTreeSet<String> = kinds.into_iter().chain(others).collect();
+    assert_eq!(releases()[RELEASE], known);
+    for (release, names) in releases() {
+        assert!(names.is_subset(&known), "{release}: of {names:?} not all are read");
+    }
+}

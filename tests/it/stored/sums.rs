@@ -1,0 +1,71 @@
+//! Items that the store does not write whole, but part by part: accounts, traces, sums of figures and marks of batches.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
+
+use arcadia_domain::{Command, Figure, Figures, State, UpdateDeployment, decide};
+use arcadia_store::item::Item;
+use arcadia_store::{CommitId, Difference, NeedsAttention, Store, schema};
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::kinds::{created, now};
+use super::sample::item_of;
+use crate::harness::billing::admin;
+use crate::harness::{dynamodb, table, unique};
+
+/// The `type` of each kind.
+pub const NAMES: [&str; 4] = ["account", "attention", "figures", "figures_batch"];
+
+/// DynamoDB Local knows a transaction by its id, whatever the table.
+fn other_commit_id() -> CommitId {
+    CommitId::new(Uuid::from_u64_pair(RandomState::new().hash_one(1), RandomState::new().hash_one(2)))
+}
+
+async fn store() -> Store {
+    let (client, name) = (table::client(dynamodb::endpoint()), unique());
+    schema::create_table(&client, &name).await.expect("a table");
+    Store::new(client, name)
+}
+
+/// What the store has in a table on which everything is done that writes such items, by kind.
+pub async fn written() -> BTreeMap<String, Vec<Item>> {
+    let store = store().await;
+    let creation = created();
+    store.commit(&creation, other_commit_id(), None).await.expect("a commit");
+    let id = creation.after.deployment.id;
+    let hold =
+        Command::Update(UpdateDeployment { billing_action_suspended: Some(true), ..UpdateDeployment::default() });
+    let hold = decide(&creation.after, hold, &admin(), None, now()).expect("a hold").expect("a change");
+    store.commit(&hold, other_commit_id(), None).await.expect("a commit");
+    store.trace_not_published(id, now()).await.expect("a trace");
+    let figures = Figures::of_change(None, &creation.after);
+    let batch = [Difference { sequence: 1, at: now(), figures }];
+    store.add_figures(&batch, now(), &other_commit_id).await.expect("figures");
+    let mut kinds: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+    for item in table::contents(store.client(), store.table()).await.values() {
+        if let Some(name) = item["type"].as_str().filter(|name| NAMES.contains(name)) {
+            kinds.entry(name.to_owned()).or_default().push(item_of(item));
+        }
+    }
+    assert!(kinds.keys().eq(NAMES), "{kinds:?}");
+    kinds
+}
+
+/// Insists that the store reads items of each of these kinds.
+pub async fn check(kinds: BTreeMap<&str, Vec<Item>>) {
+    let store = store().await;
+    for item in kinds.values().flatten() {
+        let put = store.client().put_item().table_name(store.table()).set_item(Some(item.clone()));
+        put.send().await.expect("a write by the test");
+    }
+    let count = |name: &str| kinds.get(name).map_or(0, Vec::len);
+    let tenants = store.list_tenants(100, None).await.expect("the tenants").items;
+    assert_eq!(tenants.len(), count("account"));
+    let traces: Vec<NeedsAttention> = store.list_attention(None, now(), 100, None).await.expect("the traces").items;
+    assert_eq!(traces.len(), count("attention"));
+    let later = now() + TimeDelta::hours(2);
+    let totals = store.summary(later).await.expect("the figures").totals;
+    let of_active = i64::from(count("figures") > 0);
+    assert_eq!(totals.get(&Figure::State(State::Active)), of_active);
+}
