@@ -372,7 +372,7 @@ fn shells_get_completions() {
 
 /// What the program says of itself, a chapter for each command.
 fn reference() -> String {
-    fn chapters(text: &mut String, command: &mut arcadia_local::cli::Program, path: &str, level: usize) {
+    fn chapters(text: &mut String, command: &mut arcadia_cli::Program, path: &str, level: usize) {
         // What all commands of a group take is told of the group.
         let is_leaf = !command.has_subcommands();
         let mut told = command.clone().bin_name(path);
@@ -392,7 +392,7 @@ fn reference() -> String {
         "# The command line\n\nWhat `arcadia --help` and the help of every command say. In a checkout, `cargo run --` \
          stands for `arcadia`.\nThis file is generated: `UPDATE_DOCS=1 cargo test -p arcadia-tests cli` writes it anew.\n",
     );
-    let mut command = arcadia_local::cli::command();
+    let mut command = arcadia_cli::command();
     command.build();
     chapters(&mut text, &mut command, "arcadia", 2);
     text

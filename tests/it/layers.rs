@@ -150,6 +150,7 @@ fn no_modules_of_a_package_go_in_a_circle() {
         "shared/store",
         "shared/api",
         "functions",
+        "infra/cli",
         "infra/local",
         "infra/console-server",
         "infra/openapi",

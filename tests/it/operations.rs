@@ -44,7 +44,7 @@ fn every_alarm_and_every_error_line_is_explained() {
         .collect();
     assert_eq!(rows("Alarms"), alarms);
     let mut errors = BTreeSet::new();
-    for folder in ["functions/src", "shared", "infra/local/src", "infra/console-server/src"] {
+    for folder in ["functions/src", "shared", "infra/cli/src", "infra/local/src", "infra/console-server/src"] {
         error_lines(&Path::new(ROOT).join(folder), &mut errors);
     }
     assert!(errors.len() > 10, "{errors:?}");

@@ -3,9 +3,8 @@
 use std::fmt;
 
 use arcadia_domain::Timestamp;
+use arcadia_local::docs;
 use chrono::SecondsFormat;
-
-use crate::docs;
 
 /// The content of the banner.
 #[derive(Debug)]

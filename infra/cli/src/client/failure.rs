@@ -33,6 +33,7 @@ pub enum Failure {
         "the program at {url} does not use the data directory {data}, so no token was sent to it: pass its \
          directory with --data, or pass a --token"
     )]
+    #[cfg_attr(not(feature = "local"), expect(dead_code, reason = "only a program on this machine fails so"))]
     Foreign {
         /// The URL.
         url: String,
@@ -41,6 +42,7 @@ pub enum Failure {
     },
     /// The program stopped while its events were followed.
     #[error("the program at {0} has stopped: start it and run this command again to see later events")]
+    #[cfg_attr(not(feature = "local"), expect(dead_code, reason = "only a program on this machine fails so"))]
     Stopped(String),
     /// The API rejected the request.
     #[error("{}", .0.text())]

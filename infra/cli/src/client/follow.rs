@@ -3,11 +3,11 @@
 
 use std::io::{self, BufRead as _, BufReader, Write};
 
+use arcadia_local::events_route::PATH;
 use ureq::http::{Request as HttpRequest, header};
 
 use super::text::visible_json;
 use super::{Client, Failure, Problem};
-use crate::events_route::PATH;
 
 impl Client {
     /// Prints the stored events and, with `follow`, new ones until the program stops.

@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use arcadia_domain::Timestamp;
 use arcadia_functions::runtime::{App, Clock, RealClock, Settings};
+use arcadia_local::clock::FixedClock;
+use arcadia_local::demo::{History, Script, write};
+use arcadia_local::engine::Purpose;
+use arcadia_local::issuer::claim_names;
+use arcadia_local::records::{Records, is_aws};
 use arcadia_store::Store;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,11 +18,6 @@ use tokio::time::Instant;
 
 use super::CliError;
 use super::place::{DEFAULT_REGION, Log, Place, clock_moment, run_async};
-use crate::clock::FixedClock;
-use crate::demo::{History, Script, write};
-use crate::engine::Purpose;
-use crate::issuer::claim_names;
-use crate::records::{Records, is_aws};
 
 /// Maximum number of deployments in a history.
 const MAX_DEPLOYMENTS: u64 = 100_000;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::{Args, ValueEnum};
 use clap_complete::{Shell, generate};
 
-use super::CliError;
+use crate::client::Failure;
 
 #[derive(Debug, Args)]
 pub struct Completions {
@@ -25,7 +25,7 @@ enum Supported {
 }
 
 /// Runs the command.
-pub fn run(options: &Completions) -> Result<(), CliError> {
+pub fn run(options: &Completions) -> Result<(), Failure> {
     let shell = match options.shell {
         Supported::Bash => Shell::Bash,
         Supported::Zsh => Shell::Zsh,

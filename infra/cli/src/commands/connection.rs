@@ -1,15 +1,11 @@
 //! Arguments shared by all commands that call the API: its URL, the caller, and the output format.
 
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
 
-use arcadia_domain::TenantId;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use ureq::http::Uri;
 
-use super::place::DEFAULT_DATA;
-use crate::client::{Caller, Client, Failure, Options};
-use crate::issuer::Role;
+use crate::client::{Client, Failure, Options};
 
 /// Default URL of `arcadia up`.
 const DEFAULT_URL: &str = "http://127.0.0.1:3000";
@@ -23,29 +19,12 @@ pub struct Connection {
     /// Bearer token. Not needed for an API on this machine: see --as
     #[arg(long, env = "ARCADIA_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
     token: Option<String>,
-    /// Role to call an API on this machine with, using a token from its local issuer; overrides --token
-    #[arg(long = "as", value_enum, value_name = "ROLE", conflicts_with = "tenant", global = true)]
-    role: Option<As>,
-    /// Call an API on this machine as a user of this tenant
-    #[arg(long, value_name = "ID", global = true)]
-    tenant: Option<TenantId>,
-    /// Directory with the key that signs tokens, for an API on this machine
-    #[arg(long, env = "ARCADIA_DATA", default_value = DEFAULT_DATA, value_name = "DIR", global = true)]
-    data: PathBuf,
+    #[cfg(feature = "local")]
+    #[command(flatten)]
+    own: super::local::OwnProgram,
     /// Print the API's JSON unchanged
     #[arg(long, global = true)]
     json: bool,
-}
-
-/// A role of a local caller.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum As {
-    /// An operator (default)
-    Admin,
-    /// A payment provider
-    PaymentProvider,
-    /// The service that runs deployments
-    DataPlane,
 }
 
 /// Confirmation of a command that cannot be undone.
@@ -85,32 +64,19 @@ impl Connection {
     /// # Errors
     /// [`Failure`] if there is no token, or no program on this machine to issue one for.
     pub fn open(&self) -> Result<Client, Failure> {
-        let Self { url, token, role, tenant, data, json } = self;
-        match (token, role, tenant) {
-            (Some(token), None, None) => Ok(Client::new(url, is_local(url), token.clone(), *json)),
-            // The local program serves plain HTTP; an HTTPS server could not prove that it is that program.
-            _ if is_local(url) && url.starts_with("http:") => {
-                Client::of_own_program(url, data, caller(*role, tenant.clone()), *json)
-            }
-            (None, None, None) => {
-                Err(Failure::Usage(format!("{url} requires a token: pass --token or set ARCADIA_TOKEN")))
-            }
-            _ => {
-                Err(Failure::Usage(format!("--as and --tenant work only with an API on this machine, not with {url}")))
+        // The local program serves plain HTTP; an HTTPS server could not prove that it is that program.
+        #[cfg(feature = "local")]
+        {
+            let may_be_own = is_local(&self.url) && self.url.starts_with("http:");
+            if let Some(client) = self.own.open(&self.url, may_be_own, self.token.is_some(), self.json)? {
+                return Ok(client);
             }
         }
+        match &self.token {
+            Some(token) => Ok(Client::new(&self.url, is_local(&self.url), token.clone(), self.json)),
+            None => Err(Failure::Usage(format!("{} requires a token: pass --token or set ARCADIA_TOKEN", self.url))),
+        }
     }
-}
-
-/// The caller for an API on this machine.
-const fn caller(role: Option<As>, tenant: Option<TenantId>) -> Caller {
-    let (role, sub) = match (role, &tenant) {
-        (_, Some(_)) => (Role::TenantUser, "local-user"),
-        (Some(As::PaymentProvider), None) => (Role::PaymentProvider, "local-payments"),
-        (Some(As::DataPlane), None) => (Role::DataPlane, "local-data-plane"),
-        (Some(As::Admin) | None, None) => (Role::PlatformAdmin, "local-admin"),
-    };
-    Caller { role, tenant, sub }
 }
 
 /// Whether a URL is on this machine. Tokens of the local issuer are valid only there.

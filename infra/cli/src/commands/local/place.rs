@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use arcadia_domain::Timestamp;
+use arcadia_local::clock::moment;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::CliError;
-use crate::clock::moment;
 
 /// Default port of the API.
 pub const DEFAULT_PORT: u16 = 3000;

@@ -6,6 +6,12 @@ use std::sync::Arc;
 use arcadia_domain::Timestamp;
 use arcadia_functions::billing::sweep;
 use arcadia_functions::runtime::{App, Clock, RealClock, Settings};
+use arcadia_local::clock::FixedClock;
+use arcadia_local::data::{self, DataError};
+use arcadia_local::engine::Purpose;
+use arcadia_local::issuer::claim_names;
+use arcadia_local::records::{Records, RecordsError, is_aws};
+use arcadia_local::sweeper::{SWEEP_LIMIT, sweep_until_done};
 use arcadia_store::Store;
 use clap::Args;
 use serde_json::json;
@@ -13,12 +19,6 @@ use tokio::time::Instant;
 
 use super::CliError;
 use super::place::{DEFAULT_REGION, Log, Place, clock_moment, run_async};
-use crate::clock::FixedClock;
-use crate::data::{self, DataError};
-use crate::engine::Purpose;
-use crate::issuer::claim_names;
-use crate::records::{Records, RecordsError, is_aws};
-use crate::sweeper::{SWEEP_LIMIT, sweep_until_done};
 
 #[derive(Debug, Args)]
 pub struct Sweep {

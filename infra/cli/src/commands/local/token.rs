@@ -4,13 +4,14 @@ use std::io::{self, Write};
 
 use arcadia_domain::{TenantId, Timestamp};
 use arcadia_functions::runtime::{Clock, RealClock};
+use arcadia_local::issuer::{Issuer, Role, TokenRequest};
 use chrono::TimeDelta;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 
+use super::CliError;
 use super::place::{DataDir, clock_moment};
-use super::{Cli, CliError};
-use crate::issuer::{Issuer, Role, TokenRequest};
+use crate::commands::Cli;
 
 /// Default validity of tokens, also of those in the banner, in hours.
 const TOKEN_HOURS: i64 = 12;

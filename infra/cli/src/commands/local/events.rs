@@ -2,11 +2,11 @@
 
 use std::io;
 
+use arcadia_local::issuer::Role;
 use clap::Args;
 
 use super::place::{DEFAULT_PORT, DataDir};
 use crate::client::{Caller, Client, Failure};
-use crate::issuer::Role;
 
 #[derive(Debug, Args)]
 pub struct Events {

@@ -8,6 +8,14 @@ use std::time::Duration;
 use arcadia_domain::{ShortCode, TenantId, Timestamp};
 use arcadia_functions::metric_lines;
 use arcadia_functions::runtime::{App, Clock, RealClock, Settings};
+use arcadia_local::clock::MovableClock;
+use arcadia_local::engine::Purpose;
+use arcadia_local::feed::{Feed, MAX_KEPT_LEN};
+use arcadia_local::gateway::{self, Extras};
+use arcadia_local::issuer::{Issuer, Role, TokenRequest, claim_names};
+use arcadia_local::records::{Records, is_aws};
+use arcadia_local::sweeper::{Sweeper, TestClock};
+use arcadia_local::{demo, events_route};
 use arcadia_store::Store;
 use chrono::TimeDelta;
 use clap::Args;
@@ -15,17 +23,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::CliError;
+use super::banner::Banner;
 use super::place::{DEFAULT_DATA, DEFAULT_PORT, DEFAULT_REGION, Log, Place, clock_moment, run_async};
 use super::token::token_hours;
-use crate::banner::Banner;
-use crate::clock::MovableClock;
-use crate::engine::Purpose;
-use crate::feed::{Feed, MAX_KEPT_LEN};
-use crate::gateway::{self, Extras};
-use crate::issuer::{Issuer, Role, TokenRequest, claim_names};
-use crate::records::{Records, is_aws};
-use crate::sweeper::{Sweeper, TestClock};
-use crate::{demo, events_route};
 
 /// Default time between sweeps, in seconds.
 const TICK_SECONDS: u32 = 10;

@@ -7,7 +7,9 @@
 
 mod arguments;
 mod failure;
+#[cfg(feature = "local")]
 mod follow;
+#[cfg(feature = "local")]
 mod own;
 mod picture;
 mod request;
@@ -29,6 +31,7 @@ use ureq::{Agent, Body};
 use arguments::MAX_ROWS;
 pub use arguments::{Once, Options, Paging, Precondition, body};
 pub use failure::{Failure, Problem};
+#[cfg(feature = "local")]
 pub use own::Caller;
 pub use request::Request;
 pub use show::deployment as show_deployment;

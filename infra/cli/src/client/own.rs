@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use arcadia_domain::{TenantId, Timestamp};
+use arcadia_local::issuer::{Issuer, IssuerError, KEY_FILE, Role, TokenRequest};
+use arcadia_local::proof::{self, Proof};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
@@ -13,8 +15,6 @@ use ureq::Agent;
 use ureq::http::Uri;
 
 use super::{Client, Failure, TIMEOUT};
-use crate::issuer::{Issuer, IssuerError, KEY_FILE, Role, TokenRequest};
-use crate::proof::{self, Proof};
 
 /// Validity of a token for one command, in minutes.
 const TOKEN_MINUTES: i64 = 10;
