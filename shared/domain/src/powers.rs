@@ -59,6 +59,9 @@ enum Holders {
     Moves(&'static [(State, State)]),
 }
 
+/// No role but `platform_admin`.
+const PLATFORM_ALONE: Holders = Roles { tenant_user: Never, payment_provider: Never, data_plane: Never };
+
 /// The table, in the order of [`Power`].
 pub const POWERS: &[PowerRow] = &[
     PowerRow {
@@ -80,12 +83,12 @@ pub const POWERS: &[PowerRow] = &[
     PowerRow {
         power: Power::SkipProration,
         description: "change the plan with `proration` `none`",
-        holders: Roles { tenant_user: Never, payment_provider: Never, data_plane: Never },
+        holders: PLATFORM_ALONE,
     },
     PowerRow {
         power: Power::SetTrial,
         description: "create in `trial`, set `trial_ends_at`, extend or shorten a trial",
-        holders: Roles { tenant_user: Never, payment_provider: Never, data_plane: Never },
+        holders: PLATFORM_ALONE,
     },
     PowerRow {
         power: Power::TakeBack,
@@ -114,7 +117,7 @@ pub const POWERS: &[PowerRow] = &[
     PowerRow {
         power: Power::Hold,
         description: "set or clear the hold, `billing_action_suspended`",
-        holders: Roles { tenant_user: Never, payment_provider: Never, data_plane: Never },
+        holders: PLATFORM_ALONE,
     },
     PowerRow {
         power: Power::RecordResources,
@@ -126,11 +129,7 @@ pub const POWERS: &[PowerRow] = &[
         description: "record payments",
         holders: Roles { tenant_user: Never, payment_provider: Always, data_plane: Never },
     },
-    PowerRow {
-        power: Power::Void,
-        description: "void an invoice",
-        holders: Roles { tenant_user: Never, payment_provider: Never, data_plane: Never },
-    },
+    PowerRow { power: Power::Void, description: "void an invoice", holders: PLATFORM_ALONE },
 ];
 
 /// Ends the build if a row is not in its place.

@@ -182,160 +182,107 @@ macro_rules! summary {
 summary!(SubscriptionSummary to StoredSummary);
 summary!(StoredSummary to SubscriptionSummary);
 
-impl DeploymentItem {
-    /// The stored form of a deployment, written by `commit_id`.
-    #[must_use]
-    pub fn new(aggregate: &Aggregate, due_shards: u8, commit_id: CommitId) -> Self {
-        let Deployment {
-            id,
-            tenant_id,
-            slug,
-            display_name,
-            region,
-            state,
-            state_since,
-            llm_mode,
-            billing_action_suspended,
-            held_since,
-            template,
-            trial_ends_at,
-            resume_at,
-            released_at,
-            live_resources,
-            open_invoices,
-            uncollectible_invoices,
-            balances,
-            dunning_policy,
-            has_had_revenue,
-            version,
-            created_at,
-            updated_at,
-        } = aggregate.deployment.clone();
-        let next = aggregate.next_action();
-        let (gsi3_pk, gsi3_sk) =
-            next.map(|next| keys::due_index(next, id, due_shards)).map(|key| (key.pk, key.sk)).unzip();
-        let Key { pk, sk } = keys::deployment(id);
-        let Key { pk: gsi1_pk, sk: gsi1_sk } = keys::tenant_index(&tenant_id, id);
-        let Key { pk: gsi2_pk, sk: gsi2_sk } = keys::state_index(state, id);
-        let (template_code, template_version) = template.map(|t| (t.code, t.version)).unzip();
-        Self {
-            pk,
-            sk,
-            gsi1_pk,
-            gsi1_sk,
-            gsi2_pk,
-            gsi2_sk,
-            gsi3_pk,
-            gsi3_sk,
-            kind: Tag::Tag,
-            slug,
-            display_name,
-            region,
-            state,
-            state_since,
-            llm_mode,
-            billing_action_suspended,
-            held_since,
-            template_code,
-            template_version,
-            trial_ends_at,
-            resume_at,
-            released_at,
-            live_resources,
-            open_invoices,
-            uncollectible_invoices,
-            balances,
-            dunning_policy: dunning_policy.into(),
-            has_had_revenue,
-            next_action: next.map(|next| next.action),
-            next_action_at: next.map(|next| next.at),
-            subscription: aggregate
-                .subscription
-                .as_ref()
-                .map(|subscription| SubscriptionSummary::new(subscription, &aggregate.addons).into()),
-            manifest: manifest(&aggregate.versions),
-            version,
-            created_at,
-            updated_at,
-            last_commit_id: commit_id.to_string(),
+/// Converts a deployment to its stored form and back. The fields named here are the same in both; the others are told
+/// apart below. A field that is missing, here or below, breaks the build.
+macro_rules! stored_deployment {
+    ($($same:ident),+ $(,)?) => {
+        impl DeploymentItem {
+            /// The stored form of a deployment, written by `commit_id`.
+            #[must_use]
+            pub fn new(aggregate: &Aggregate, due_shards: u8, commit_id: CommitId) -> Self {
+                let Deployment { id, tenant_id, template, dunning_policy, $($same),+ } = aggregate.deployment.clone();
+                let next = aggregate.next_action();
+                let due = next.map(|next| keys::due_index(next, id, due_shards));
+                let (gsi3_pk, gsi3_sk) = due.map(|key| (key.pk, key.sk)).unzip();
+                let Key { pk, sk } = keys::deployment(id);
+                let Key { pk: gsi1_pk, sk: gsi1_sk } = keys::tenant_index(&tenant_id, id);
+                let Key { pk: gsi2_pk, sk: gsi2_sk } = keys::state_index(aggregate.deployment.state, id);
+                let (template_code, template_version) = template.map(|t| (t.code, t.version)).unzip();
+                let subscription = aggregate.subscription.as_ref();
+                Self {
+                    pk,
+                    sk,
+                    gsi1_pk,
+                    gsi1_sk,
+                    gsi2_pk,
+                    gsi2_sk,
+                    gsi3_pk,
+                    gsi3_sk,
+                    kind: Tag::Tag,
+                    template_code,
+                    template_version,
+                    dunning_policy: dunning_policy.into(),
+                    next_action: next.map(|next| next.action),
+                    next_action_at: next.map(|next| next.at),
+                    subscription: subscription
+                        .map(|subscription| SubscriptionSummary::new(subscription, &aggregate.addons).into()),
+                    manifest: manifest(&aggregate.versions),
+                    last_commit_id: commit_id.to_string(),
+                    $($same),+
+                }
+            }
         }
-    }
+
+        impl TryFrom<DeploymentItem> for DeploymentRow {
+            type Error = StoreError;
+
+            fn try_from(item: DeploymentItem) -> Result<Self, StoreError> {
+                let DeploymentItem {
+                    pk,
+                    sk: _,
+                    gsi1_pk,
+                    gsi1_sk: _,
+                    gsi2_pk: _,
+                    gsi2_sk: _,
+                    gsi3_pk: _,
+                    gsi3_sk: _,
+                    kind: Tag::Tag,
+                    template_code,
+                    template_version,
+                    dunning_policy,
+                    next_action,
+                    next_action_at,
+                    subscription,
+                    manifest: _,
+                    last_commit_id: _,
+                    $($same),+
+                } = item;
+                let damaged = || StoreError::Damaged(format!("{pk} has no valid deployment id or tenant").into());
+                let deployment = Deployment {
+                    id: keys::deployment_id(&pk).ok_or_else(damaged)?,
+                    tenant_id: keys::tenant_of_deployment(&gsi1_pk).ok_or_else(damaged)?,
+                    template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
+                    dunning_policy: dunning_policy.into(),
+                    $($same),+
+                };
+                let next_action = next_action.zip(next_action_at).map(|(action, at)| NextAction { action, at });
+                Ok(Self { deployment, subscription: subscription.map(SubscriptionSummary::from), next_action })
+            }
+        }
+    };
 }
 
-impl TryFrom<DeploymentItem> for DeploymentRow {
-    type Error = StoreError;
-
-    fn try_from(item: DeploymentItem) -> Result<Self, StoreError> {
-        let DeploymentItem {
-            pk,
-            sk: _,
-            gsi1_pk,
-            gsi1_sk: _,
-            gsi2_pk: _,
-            gsi2_sk: _,
-            gsi3_pk: _,
-            gsi3_sk: _,
-            kind: Tag::Tag,
-            slug,
-            display_name,
-            region,
-            state,
-            state_since,
-            llm_mode,
-            billing_action_suspended,
-            held_since,
-            template_code,
-            template_version,
-            trial_ends_at,
-            resume_at,
-            released_at,
-            live_resources,
-            open_invoices,
-            uncollectible_invoices,
-            balances,
-            dunning_policy,
-            has_had_revenue,
-            next_action,
-            next_action_at,
-            subscription,
-            manifest: _,
-            version,
-            created_at,
-            updated_at,
-            last_commit_id: _,
-        } = item;
-        let damaged = || StoreError::Damaged(format!("{pk} has no valid deployment id or tenant").into());
-        let id = keys::deployment_id(&pk).ok_or_else(damaged)?;
-        let tenant_id = keys::tenant_of_deployment(&gsi1_pk).ok_or_else(damaged)?;
-        let deployment = Deployment {
-            id,
-            tenant_id,
-            slug,
-            display_name,
-            region,
-            state,
-            state_since,
-            llm_mode,
-            billing_action_suspended,
-            held_since,
-            template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
-            trial_ends_at,
-            resume_at,
-            released_at,
-            live_resources,
-            open_invoices,
-            uncollectible_invoices,
-            balances,
-            dunning_policy: dunning_policy.into(),
-            has_had_revenue,
-            version,
-            created_at,
-            updated_at,
-        };
-        let next_action = next_action.zip(next_action_at).map(|(action, at)| NextAction { action, at });
-        Ok(Self { deployment, subscription: subscription.map(SubscriptionSummary::from), next_action })
-    }
-}
+stored_deployment!(
+    slug,
+    display_name,
+    region,
+    state,
+    state_since,
+    llm_mode,
+    billing_action_suspended,
+    held_since,
+    trial_ends_at,
+    resume_at,
+    released_at,
+    live_resources,
+    open_invoices,
+    uncollectible_invoices,
+    balances,
+    has_had_revenue,
+    version,
+    created_at,
+    updated_at,
+);
 
 /// Reads a deployment.
 ///

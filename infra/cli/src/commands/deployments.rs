@@ -228,26 +228,15 @@ struct Filter {
     billing_action_suspended: Option<bool>,
 }
 
+/// The fields that a creation sets and an update changes.
 #[derive(Debug, Args, Serialize)]
-struct CreateFields {
-    /// Name for URLs, unique within the tenant; never changes
-    #[arg(long)]
-    slug: String,
-    /// Owning tenant; never changes (platform_admin; a tenant's users create their own)
-    #[arg(long, value_name = "ID")]
-    tenant_id: Option<String>,
-    /// Name for display. Default: the slug
+struct OwnFields {
+    /// Name for display. Default of a new deployment: its slug
     #[arg(long, value_name = "NAME")]
     display_name: Option<String>,
     /// Region that it runs in
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
-    /// Initial state: active (default), or trial (platform_admin)
-    #[arg(long, value_parser = states())]
-    state: Option<String>,
-    /// End of its trial (platform_admin)
-    #[arg(long, value_name = "TIME")]
-    trial_ends_at: Option<String>,
     /// How it gets access to a language model, such as managed or byo_key
     #[arg(long, value_name = "CODE")]
     llm_mode: Option<String>,
@@ -260,22 +249,29 @@ struct CreateFields {
 }
 
 #[derive(Debug, Args, Serialize)]
+struct CreateFields {
+    /// Name for URLs, unique within the tenant; never changes
+    #[arg(long)]
+    slug: String,
+    /// Owning tenant; never changes (platform_admin; a tenant's users create their own)
+    #[arg(long, value_name = "ID")]
+    tenant_id: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    own: OwnFields,
+    /// Initial state: active (default), or trial (platform_admin)
+    #[arg(long, value_parser = states())]
+    state: Option<String>,
+    /// End of its trial (platform_admin)
+    #[arg(long, value_name = "TIME")]
+    trial_ends_at: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
 struct UpdateFields {
-    /// Name for display
-    #[arg(long, value_name = "NAME")]
-    display_name: Option<String>,
-    /// Region that it runs in
-    #[arg(long, value_name = "CODE")]
-    region: Option<String>,
-    /// How it gets access to a language model, such as managed or byo_key
-    #[arg(long, value_name = "CODE")]
-    llm_mode: Option<String>,
-    /// Code of the template that it is built from
-    #[arg(long, value_name = "CODE")]
-    template_code: Option<String>,
-    /// Version of that template
-    #[arg(long, value_name = "VERSION")]
-    template_version: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    own: OwnFields,
     /// Hold: whether scheduled steps leave its state unchanged (platform_admin)
     #[arg(long, value_name = "BOOLEAN")]
     billing_action_suspended: Option<bool>,
