@@ -196,3 +196,12 @@ fn what_the_pages_say_a_renewal_and_a_payment_cost_is_what_the_tables_say() {
     );
     assert!(read("tests/bench/src/plan.rs").contains(&format!("const STEP_UNITS: f64 = {renewal}.0;")), "{renewal}");
 }
+
+#[test]
+fn the_changelog_begins_with_the_version_that_the_code_becomes() {
+    let text = fs::read_to_string(format!("{ROOT}/CHANGELOG.md")).unwrap();
+    let heading = text.lines().find_map(|line| line.strip_prefix("## ")).expect("a section");
+    let (version, when) = heading.split_once(", ").expect("a version, and when it was released");
+    assert_eq!(version, env!("CARGO_PKG_VERSION"));
+    assert!(when == "not yet released" || when.parse::<chrono::NaiveDate>().is_ok(), "{when}");
+}
