@@ -2,7 +2,7 @@
 
 use arcadia_functions::billing::{dispatch, sweep};
 use arcadia_functions::events::count::count;
-use arcadia_functions::events::publish::{self, CloudEvent};
+use arcadia_functions::events::publish::{self, Published};
 #[cfg(not(feature = "traces"))]
 use arcadia_functions::respond;
 use arcadia_functions::runtime::{self, App, handler_name, start_logging};
@@ -65,8 +65,8 @@ fn told(error: &(dyn std::error::Error + 'static)) -> Error {
     error_chain(error).into()
 }
 
-async fn publish_events(app: &App, event: LambdaEvent<Value>) -> Result<Vec<CloudEvent>, Error> {
-    publish::handle(app, &event.payload).await.map_err(|error| {
+async fn publish_events(app: &App, event: LambdaEvent<Value>) -> Result<Vec<Published>, Error> {
+    metric_lines::measured(publish::handle(app, &event.payload)).await.map_err(|error| {
         // The pipe does not store the error with a record that it gives up.
         tracing::error!(route = "publish_events", error = error_chain(&error), "events were not published");
         error.into()

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use arcadia_domain::lifecycle::INITIAL_STATES;
 use arcadia_functions::events::publish::{CloudEvent, SCHEMA, SOURCE, TYPE_PREFIX};
@@ -15,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::harness::billing::Billing;
 use crate::harness::history::{BEGINNING, event_types, everything};
 use crate::harness::project::ROOT;
-use crate::harness::{contract, environment};
+use crate::harness::{Random, contract, environment};
 
 /// Where the OpenAPI document has its schemas.
 const COMPONENTS: &str = "#/components/schemas/";
@@ -285,4 +287,66 @@ fn the_guide_names_every_type_and_no_other() {
     let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
     let listed: BTreeSet<String> = rows.map(|(kind, _)| kind.to_owned()).collect();
     assert_eq!(listed, event_types().into_iter().collect());
+}
+
+/// What calls the consumer of the documentation: it is given events line by line, then reads what is missing.
+const CALLER: &str = r#"
+import json, sys
+given = json.load(sys.stdin)
+applied = []
+history = lambda deployment, after: [event for event in given["history"][deployment] if event["sequence"] > after]
+consumer = Consumer(lambda deployment, events: applied.append([deployment, [event["sequence"] for event in events]]), history)
+for event in given["events"]:
+    consumer.receive(event)
+before = len(applied)
+consumer.close_gaps()
+json.dump({"before": before, "applied": applied}, sys.stdout)
+"#;
+
+#[tokio::test]
+async fn the_consumer_applies_each_commit_once_and_in_order_whatever_arrives() {
+    let page = fs::read_to_string(format!("{ROOT}/docs/events.md")).unwrap();
+    let consumer = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a consumer");
+    let billing = Billing::at(BEGINNING).await;
+    let mut history = Map::new();
+    let mut events = Vec::new();
+    for id in everything(&billing).await {
+        let partition = billing.partition(&id).await;
+        let items = partition.into_iter().filter(|(sort_key, _)| sort_key.starts_with("EVENT#"));
+        let all: Vec<Value> = items.map(|(_, item)| json!(CloudEvent::from(to_event_record(item).unwrap()))).collect();
+        history.insert(id, all.iter().map(|event| event["data"].clone()).collect());
+        events.extend(all);
+    }
+    // Commits as they were made: the sequences that end with the same event.
+    let mut expected: BTreeMap<String, BTreeMap<u64, Vec<u64>>> = BTreeMap::new();
+    for event in &events {
+        let number = |name: &str| event["data"][name].as_u64().expect("a sequence");
+        let of_one = expected.entry(event["subject"].as_str().expect("an id").to_owned()).or_default();
+        of_one.entry(number("commit_last")).or_default().push(number("sequence"));
+    }
+    assert!(expected.values().flat_map(BTreeMap::values).any(|commit| commit.len() > 1));
+    let mut random = Random::from_seed();
+    let mut arriving: Vec<Value> = events.iter().chain(&events).cloned().collect();
+    for last in (1..arriving.len()).rev() {
+        arriving.swap(last, random.below(last + 1));
+    }
+    // Some never arrive.
+    arriving.retain(|event| event["data"]["sequence"].as_u64().is_some_and(|sequence| sequence % 5 != 3));
+    let mut python = Command::new("python3");
+    python.args(["-c", &format!("{consumer}{CALLER}")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut python = python.spawn().expect("python3");
+    let given = json!({"events": arriving, "history": history}).to_string();
+    python.stdin.take().expect("a pipe").write_all(given.as_bytes()).expect("all of it");
+    let output = python.wait_with_output().expect("an end");
+    assert!(output.status.success());
+    let done: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut applied: BTreeMap<String, Vec<Vec<u64>>> = BTreeMap::new();
+    for commit in done["applied"].as_array().expect("commits") {
+        let sequences = serde_json::from_value(commit[1].clone()).expect("sequences");
+        applied.entry(commit[0].as_str().expect("an id").to_owned()).or_default().push(sequences);
+    }
+    let expected: BTreeMap<String, Vec<Vec<u64>>> =
+        expected.into_iter().map(|(id, commits)| (id, commits.into_values().collect())).collect();
+    assert_eq!(applied, expected);
+    assert!(done["before"].as_u64() < Some(done["applied"].as_array().map_or(0, Vec::len) as u64), "gaps were closed");
 }

@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod alarms;
 mod any_day;
 mod attention;
 mod audit_command;

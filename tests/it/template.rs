@@ -7,9 +7,11 @@ use std::fs;
 use arcadia_functions::ROUTES;
 use arcadia_store::schema::TTL_ATTRIBUTE;
 use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement, Projection};
+use regex_lite::Regex;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::harness::contract::document;
 use crate::harness::project::ROOT;
 use crate::harness::{World, yaml};
 
@@ -180,6 +182,114 @@ fn the_guide_explains_every_parameter_and_its_default() {
         let default = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
         assert!(["", "null"].contains(&default.as_str()) || row.contains(&default), "{name} is {default}: {row}");
     }
+}
+
+/// What a name is of a stack whose name is as long as it may be: 128 characters.
+fn resolved(name: &Value) -> String {
+    let stack_name = "s".repeat(128);
+    let stack_id = format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/{stack_name}/{}", uuid::Uuid::max());
+    if let Some(text) = name["!Sub"].as_str() {
+        return text.replace("${AWS::StackName}", &stack_name).replace("${BusName}", &stack_name);
+    }
+    if let Some(reference) = name["!Ref"].as_str() {
+        assert!(["AWS::StackName", "BusName"].contains(&reference), "{name}");
+        return stack_name;
+    }
+    let parts = name["!Join"][1].as_array().unwrap_or_else(|| panic!("{name} is a name that this test cannot resolve"));
+    assert_eq!(name["!Join"][0], "");
+    let part = |part: &Value| match part.as_str() {
+        Some(text) => text.to_owned(),
+        None => {
+            assert_eq!(*part, json!({"!Select": [2, {"!Split": ["/", {"!Ref": "AWS::StackId"}]}]}));
+            stack_id.split('/').nth(2).expect("the id of a stack").to_owned()
+        }
+    };
+    parts.iter().map(part).collect()
+}
+
+/// The most characters of a name, by type; and whether CloudFormation shortens the names that it makes, so that a
+/// resource needs none.
+const NAMES: &[(&str, &str, usize, bool)] = &[
+    ("AWS::Events::Archive", "ArchiveName", 48, false),
+    ("AWS::Events::EventBus", "Name", 256, false),
+    ("AWS::Logs::LogGroup", "LogGroupName", 512, false),
+    ("AWS::Pipes::Pipe", "Name", 64, false),
+    ("AWS::SQS::Queue", "QueueName", 80, false),
+    ("AWS::CloudWatch::Alarm", "AlarmName", 255, true),
+    ("AWS::CloudWatch::Dashboard", "DashboardName", 255, true),
+    ("AWS::DynamoDB::Table", "TableName", 255, true),
+    ("AWS::IAM::Role", "RoleName", 64, true),
+    ("AWS::Serverless::Function", "FunctionName", 64, true),
+];
+
+#[test]
+fn names_are_within_their_limits_for_the_longest_name_of_a_stack() {
+    for file in ["template.yaml", "infra/alarms.yaml", "infra/events.yaml"] {
+        for (id, resource) in yaml::read(file)["Resources"].as_object().unwrap() {
+            let known = NAMES.iter().find(|(kind, ..)| resource["Type"] == *kind);
+            let Some((kind, property, most, is_made)) = known else { continue };
+            let name = &resource["Properties"][property];
+            if name.is_null() {
+                assert!(is_made, "{id}, a {kind}, needs a name");
+                continue;
+            }
+            let name = resolved(name);
+            assert!(name.len() <= *most, "{id}: {name} has {} of {most} characters", name.len());
+            let is_fifo = resource["Properties"]["FifoQueue"] == true;
+            assert_eq!(name.ends_with(".fifo"), is_fifo, "{id}: {name}");
+        }
+    }
+}
+
+/// The values that `samconfig.toml` sets in each environment, as SAM reads them: a value with a space needs quotes of its
+/// own, or it ends there.
+#[test]
+fn every_value_of_samconfig_arrives_as_it_stands() {
+    let settings = fs::read_to_string(format!("{ROOT}/samconfig.toml")).expect("samconfig.toml");
+    let template = yaml::template();
+    let line = Regex::new(r#"^ +(?:"(.*)"|'(.*)'),$"#).expect("an expression");
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for found in settings.lines().filter_map(|text| line.captures(text)) {
+        let text = found.get(1).or(found.get(2)).expect("one of both").as_str();
+        let (name, value) = text.split_once('=').unwrap_or_else(|| panic!("{text} sets nothing"));
+        let parameter = &template["Parameters"][name];
+        assert!(parameter.is_object(), "there is no parameter {name}");
+        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        assert!(quoted.is_some() || !value.contains(' '), "SAM would end {text} at the space");
+        if let Some(pattern) = parameter["AllowedPattern"].as_str() {
+            assert!(Regex::new(pattern).expect("a pattern").is_match(quoted.unwrap_or(value)), "{text}: {pattern}");
+        }
+        *seen.entry(name).or_default() += 1;
+    }
+    let environments = settings.matches(".deploy.parameters]").count();
+    for name in ["Stage", "TokenIssuer", "TokenAudience", "BillingSchedule"] {
+        assert_eq!(seen.get(name), Some(&environments), "{name} is set in each environment");
+    }
+    // Macros in nested stacks need it, and deploying without confirmation.
+    assert_eq!(
+        settings.matches(r#"capabilities = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]"#).count(),
+        environments
+    );
+}
+
+#[test]
+fn other_origins_may_send_and_read_every_header_that_the_document_has() {
+    let cors = &yaml::template()["Resources"]["Api"]["Properties"]["CorsConfiguration"];
+    let document = document();
+    let lower = |name: &str| name.to_lowercase();
+    let responses = document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let responses = responses.flat_map(|operation| operation["responses"].as_object().unwrap().values());
+    let answered = responses.flat_map(|response| response["headers"].as_object().into_iter().flatten());
+    let answered: BTreeSet<String> = answered.map(|(name, _)| lower(name)).collect();
+    let parameters = document["components"]["parameters"].as_object().unwrap().values();
+    let mut sent: BTreeSet<String> = parameters.map(|parameter| lower(&text(&parameter["name"]))).collect();
+    sent.extend(["accept", "authorization", "content-type"].map(str::to_owned));
+    assert_eq!(texts(&cors["ExposeHeaders"]).into_iter().collect::<BTreeSet<_>>(), answered);
+    assert_eq!(texts(&cors["AllowHeaders"]).into_iter().collect::<BTreeSet<_>>(), sent);
+    let methods: BTreeSet<String> = ROUTES.iter().map(|route| route.method.to_string()).collect();
+    let allowed: BTreeSet<String> =
+        texts(&cors["AllowMethods"]).into_iter().filter(|method| method != "HEAD").collect();
+    assert_eq!(allowed, methods);
 }
 
 /// A list whose order means nothing.

@@ -3,7 +3,7 @@
 
 use arcadia_domain::{DeploymentId, Event, TenantId, Timestamp};
 use arcadia_store::items::EventRecord;
-use arcadia_store::{StoreError, error_chain, keys, stream};
+use arcadia_store::{StoreError, error_chain, keys, metrics, stream};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,6 +15,18 @@ pub const SOURCE: &str = "cloud.arcadia";
 pub const TYPE_PREFIX: &str = "cloud.arcadia.deployment.";
 /// Name of the schema of `data`, docs/event-schema.json. An incompatible change gets a new name.
 pub const SCHEMA: &str = "urn:arcadia:event:1";
+
+/// A record's event as the pipe receives it: the CloudEvent, and the id by which the pipe knows the record. If the bus
+/// accepts a part of a batch only, the pipe repeats the other records, which it finds by this id. The pipe's
+/// `InputTemplate` leaves it out of the event on the bus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Published {
+    /// The stream's id of the record; absent if the record had none.
+    #[serde(rename = "eventID", skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    #[serde(flatten)]
+    event: CloudEvent,
+}
 
 /// An event in the structured form of CloudEvents 1.0, with the extensions `sequence` and `tenantid`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,16 +81,19 @@ pub enum PublishError {
 ///
 /// # Errors
 /// [`PublishError`] for the first unreadable record.
-pub fn publish(records: &Value) -> Result<Vec<CloudEvent>, PublishError> {
-    records.as_array().ok_or(PublishError::NoList)?.iter().map(to_cloud_event).collect()
+pub fn publish(records: &Value) -> Result<Vec<Published>, PublishError> {
+    records.as_array().ok_or(PublishError::NoList)?.iter().map(to_published).collect()
 }
 
-/// [`publish`] for the pipe. A failure leaves a trace in the table, because the pipe keeps no readable reason.
+/// [`publish`] for the pipe; counts the events. A failure leaves a trace in the table, because the pipe keeps no readable reason.
 ///
 /// # Errors
 /// As [`publish`].
-pub async fn handle(app: &App, records: &Value) -> Result<Vec<CloudEvent>, PublishError> {
+pub async fn handle(app: &App, records: &Value) -> Result<Vec<Published>, PublishError> {
     let published = publish(records);
+    if let Ok(events) = &published {
+        metrics::add(metrics::PUBLISHED, events.len() as u64);
+    }
     if let Err(PublishError::Record { of: Some((id, at)), .. }) = &published
         && let Err(error) = app.store.trace_not_published(*id, *at).await
     {
@@ -97,7 +112,7 @@ fn written(record: &Value) -> Option<(DeploymentId, Timestamp)> {
     Some((id, Timestamp::from_timestamp(seconds, 0)?))
 }
 
-fn to_cloud_event(record: &Value) -> Result<CloudEvent, PublishError> {
+fn to_published(record: &Value) -> Result<Published, PublishError> {
     let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).unwrap_or("?").to_owned();
     let event = stream::to_event(record).map_err(|reason| PublishError::Record {
         sequence_number: text("/dynamodb/SequenceNumber"),
@@ -105,7 +120,8 @@ fn to_cloud_event(record: &Value) -> Result<CloudEvent, PublishError> {
         reason,
         of: written(record),
     })?;
-    Ok(event.into())
+    let event_id = record["eventID"].as_str().map(str::to_owned);
+    Ok(Published { event_id, event: event.into() })
 }
 
 impl From<EventRecord> for CloudEvent {

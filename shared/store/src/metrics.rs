@@ -27,6 +27,8 @@ pub const CONFLICTS: &str = "Conflicts";
 pub const RETRIES: &str = "Retries";
 /// Reads that mixed versions and were repeated.
 pub const TORN_READS: &str = "TornReads";
+/// Published events. A commit counts 0, so that commits without any published event are seen.
+pub const PUBLISHED: &str = "Published";
 /// Moves from one state to another; the full name ends in `.<from>.<to>`.
 pub const TRANSITIONS: &str = "Transitions";
 /// Requests that a rule refused; the full name ends in `.<code>`.
@@ -94,6 +96,7 @@ pub fn committed(change: &Change, outcome: &Result<(), StoreError>) {
         Err(_) => return,
     }
     count(COMMITS);
+    add(PUBLISHED, 0);
     for event in &change.events {
         if let (Some(from), Some(to)) = (event.from_state, event.to_state) {
             add(transition(from, to), 1);
@@ -122,6 +125,7 @@ pub fn rejected(code: &'static str) {
 pub fn names() -> Vec<String> {
     let fixed = [
         COMMITS,
+        PUBLISHED,
         CONFLICTS,
         RETRIES,
         TORN_READS,
