@@ -72,6 +72,7 @@ export type EventUpdated = { type: "updated"; data: Updated; sequence: number; c
 export type ExtendTrialAnswer = { deployment: Deployment; subscription: Subscription | null; event: Event | null; dry_run?: boolean; lines?: Array<Line>; events?: Array<Event> };
 export type ExtendTrialRequest = { trial_ends_at: Moment };
 export type FieldError = { pointer: string; code: string; detail: string };
+export type GatewayAnswer = { message: string };
 export type Interval = "month" | "quarter" | "half_year" | "year";
 export type Invoice = { number: InvoiceNumber; deployment_id: DeploymentId; subscription_id: SubscriptionId; status: InvoiceStatus; currency: Currency; billed_from: string; billed_to: string; lines: Array<Line>; total_cents: number; credited_cents: number; returned_cents: number; balance_cents: number; paid_cents: number; credits: Array<Credit>; payments: Array<Payment>; issued_at: string; due_at: string; closed_at: string | null; version: number; due_cents: number };
 export type InvoiceAnswer = { invoice: Invoice };

@@ -40,6 +40,7 @@ mod faults;
 mod figures;
 mod forgeries;
 mod fuzz;
+mod gateway_answers;
 mod guides;
 mod idempotency;
 mod invoices_across;

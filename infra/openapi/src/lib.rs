@@ -24,6 +24,7 @@ mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arcadia_api::GATEWAY_ANSWERS;
 use arcadia_domain::{Authority, Grant, Power};
 use arcadia_functions::{Audience, ROUTES, Route};
 use operation::{Answer, Body, Operation};
@@ -132,6 +133,7 @@ fn info() -> Value {
         "description": "Money is in integer minor units (`…_cents`) of an ISO 4217 currency. Times are RFC 3339 in \
             UTC. Unknown fields and parameters of a request are rejected. Responses may get new members, so ignore \
             unknown members.\n\nA rejected request gets `application/problem+json` with a `code` that never changes. \
+            On AWS, API Gateway answers some calls by itself, with `{\"message\": \"…\"}` as `application/json`. \
             `ETag` is the version of a record; send it as `If-Match` to make a change only to the version that you \
             have seen. To read the next page of a list, send `next_cursor` as `cursor` until it is null. \
             HEAD gets the response of GET without its body.\n\nEvery \
@@ -186,7 +188,9 @@ fn describe(route: &Route, operation: Operation, generators: &mut Generators) ->
         }
         responses.entry(status).or_insert(response);
     }
-    responses.extend(failures(&codes)?);
+    let mut failures = failures(&codes)?;
+    add_gateway_answers(&mut failures, described.get("requestBody").is_some());
+    responses.extend(failures);
     described["responses"] = Value::Object(responses);
     Ok(described)
 }
@@ -351,7 +355,7 @@ fn failures(codes: &BTreeSet<&'static str>) -> Result<Map<String, Value>, Docume
             .map(|(code, ..)| json!({"$ref": format!("#/components/schemas/{}", problems::schema_name(code))}));
         let schema =
             if problems.len() == 1 { schemas.next() } else { Some(json!({"oneOf": schemas.collect::<Vec<_>>()})) };
-        let mut headers = json!({"x-request-id": {"$ref": "#/components/headers/RequestId"}});
+        let mut headers = json!({"x-request-id": {"$ref": "#/components/headers/ProblemRequestId"}});
         match status {
             412 => headers["ETag"] = json!({"$ref": "#/components/headers/CurrentETag"}),
             503 => headers["Retry-After"] = json!({"$ref": "#/components/headers/RetryAfter"}),
@@ -365,6 +369,23 @@ fn failures(codes: &BTreeSet<&'static str>) -> Result<Map<String, Value>, Docume
         (status.to_string(), failure)
     });
     Ok(failures.collect())
+}
+
+/// Adds what API Gateway answers by itself: another form of a status, or a status that only it has.
+fn add_gateway_answers(failures: &mut Map<String, Value>, takes_body: bool) {
+    for answer in GATEWAY_ANSWERS.iter().filter(|answer| takes_body || answer.status != 413) {
+        let line = format!("- `{{\"message\": \"{}\"}}` by API Gateway itself: {}.", answer.message, answer.reason);
+        let response = failures.entry(answer.status.to_string()).or_insert_with(|| json!({"content": {}}));
+        let described = response["description"].as_str().map(|text| format!("{text}\n"));
+        response["description"] = json!(format!("{}{line}", described.unwrap_or_default()));
+        response["content"]["application/json"] = json!({
+            "schema": {"$ref": "#/components/schemas/GatewayAnswer"},
+            "example": {"message": answer.message},
+        });
+        if answer.status == 401 {
+            response["headers"]["www-authenticate"] = json!({"$ref": "#/components/headers/WwwAuthenticate"});
+        }
+    }
 }
 
 /// All problems of an operation: its own, and those of its route, parameters and body.
@@ -424,6 +445,16 @@ fn schemas(generators: Generators) -> BTreeMap<String, Value> {
     name_variants(&mut all, "Event", "type");
     name_variants(&mut all, "Entry", "entry");
     all.insert("FieldError".to_owned(), problems::field_error_schema());
+    all.insert(
+        "GatewayAnswer".to_owned(),
+        json!({
+            "description": "An answer of API Gateway itself, on AWS. It has the header `apigw-requestid` and none of \
+                the product's headers.",
+            "type": "object",
+            "required": ["message"],
+            "properties": {"message": {"description": "The reason phrase of the status.", "type": "string"}},
+        }),
+    );
     all.extend(problems::PROBLEMS.iter().map(|problem| (problems::schema_name(problem.0), problems::schema(problem))));
     all
 }

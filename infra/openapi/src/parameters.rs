@@ -171,6 +171,14 @@ pub fn answer_headers() -> Value {
             "required": true,
             "schema": {"type": "string", "minLength": 1},
         },
+        "ProblemRequestId": {
+            "description": "The id of the request; logs have it too. Only a problem has it.",
+            "schema": {"type": "string", "minLength": 1},
+        },
+        "WwwAuthenticate": {
+            "description": "Only API Gateway itself sends it: what is wrong with the token.",
+            "schema": {"type": "string"},
+        },
         "ETag": {
             "description": "The record's version.",
             "required": true,
@@ -190,8 +198,7 @@ pub fn answer_headers() -> Value {
             "schema": {"type": "string", "pattern": "^<[^>]+>; rel=\"next\"$"},
         },
         "RetryAfter": {
-            "description": "Seconds to wait before sending the request again.",
-            "required": true,
+            "description": "Seconds to wait before sending the request again. Only a problem has it.",
             "schema": {"type": "integer", "minimum": 1},
         },
         "IdempotentReplayed": {

@@ -2,10 +2,12 @@
 //! and the tests.
 
 mod account;
+mod gateway;
 mod unique_map;
 mod view;
 
 pub use account::{AccountView, AttentionView, ScheduleEntryView, StatementView, SummaryView, TenantView};
+pub use gateway::{GATEWAY_ANSWERS, GatewayAnswer, gateway_answer};
 pub use unique_map::UniqueMap;
 pub use view::{
     DeploymentRowView, DeploymentView, InvoiceRowView, InvoiceView, NextInvoiceView, SubscriptionAddonView,

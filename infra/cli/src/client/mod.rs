@@ -21,6 +21,7 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
+use arcadia_api::gateway_answer;
 use arcadia_domain::DeploymentId;
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
@@ -203,7 +204,9 @@ impl Client {
             if response.status().is_success() {
                 return Ok((text, response.headers().clone()));
             }
-            match retry_after(&response).filter(|_| request.can_be_repeated() && attempt < MAX_ATTEMPTS) {
+            // What was too much at once was not executed.
+            let can_be_repeated = status == 429 || request.can_be_repeated();
+            match retry_after(&response).filter(|_| can_be_repeated && attempt < MAX_ATTEMPTS) {
                 Some(wait) => thread::sleep(wait),
                 None => return Err(Failure::Refused(Problem::new(status, text, self.json))),
             }
@@ -307,9 +310,16 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
     (busy || asked.is_some()).then(|| Duration::from_secs(asked.unwrap_or(1).min(MAX_WAIT_S)))
 }
 
-/// A problem for an error response that has no problem body.
+/// A problem for an error response that has no problem body: the message of API Gateway's own answer with its reason, or
+/// the text of another server.
 fn bare_problem(status: u16, text: &str) -> Value {
-    json!({"status": status, "code": format!("http_{status}"), "detail": text.chars().take(500).collect::<String>()})
+    let body: Value = serde_json::from_str(text).unwrap_or_default();
+    let text = body["message"].as_str().unwrap_or(text);
+    let mut detail: String = text.chars().take(500).collect();
+    if let Some(own) = gateway_answer(status).filter(|own| own.message == detail) {
+        detail = format!("{detail}: {}", own.reason);
+    }
+    json!({"status": status, "code": format!("http_{status}"), "detail": detail})
 }
 
 #[cfg(test)]
