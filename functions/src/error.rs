@@ -98,6 +98,8 @@ impl Error {
                 | StoreError::TrialTaken
                 | StoreError::ReferenceTaken
                 | StoreError::CatalogConflict
+                | StoreError::TenantConflict
+                | StoreError::QuotaExceeded
                 | StoreError::Damaged(_)
                 | StoreError::Refused(_) => true,
                 StoreError::Answered(_)

@@ -143,6 +143,10 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/attention" attention => "list_attention" for Admins ?"kind" ?"limit" ?"cursor"),
     route!(GET "/summary" summary => "show_summary" for Admins),
     route!(GET "/tenants" tenants::list => "list_tenants" for Admins ?"limit" ?"cursor"),
+    route!(GET "/tenants/{tenant_id}" tenants::show => "show_tenant"),
+    route!(PUT "/tenants/{tenant_id}" tenants::put => "put_tenant"),
+    route!(GET "/tenants/{tenant_id}/events" tenants::list_events => "list_tenant_events"
+        ?"order" ?"after" ?"limit" ?"cursor"),
     route!(GET "/tenants/{tenant_id}/account" tenants::show_account => "show_account" ?"month"),
     route!(GET "/tenants/{tenant_id}/dunning-policy" tenants::show_dunning_policy => "show_dunning_policy"),
     route!(PUT "/tenants/{tenant_id}/dunning-policy" tenants::put_dunning_policy => "put_dunning_policy" for Admins),

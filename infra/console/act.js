@@ -15,7 +15,7 @@ import { html, useSay } from './ui.js';
  * @typedef {object} Field
  * @property {string} name
  * @property {string} label
- * @property {'text' | 'select' | 'checkbox' | 'datetime-local' | 'number'} [type]
+ * @property {'text' | 'textarea' | 'select' | 'checkbox' | 'datetime-local' | 'number'} [type]
  * @property {Array<[string, string]>} [options]
  * @property {string} [value]
  * @property {string} [hint]
@@ -248,7 +248,9 @@ function Input({ field, value, change }) {
       ${
         type === 'select'
           ? html`<select id=${id} aria-describedby=${hint} value=${value} onChange=${change}>${(field.options ?? []).map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
-          : html`<input id=${id} aria-describedby=${hint} type=${type} value=${value} required=${field.required} pattern=${field.pattern} maxlength=${field.maxlength} min=${type === 'number' ? 0 : undefined} autocomplete="off" onInput=${change} />`
+          : type === 'textarea'
+            ? html`<textarea id=${id} aria-describedby=${hint} rows="3" required=${field.required} maxlength=${field.maxlength} value=${value} onInput=${change}></textarea>`
+            : html`<input id=${id} aria-describedby=${hint} type=${type} value=${value} required=${field.required} pattern=${field.pattern} maxlength=${field.maxlength} min=${type === 'number' ? 0 : undefined} autocomplete="off" onInput=${change} />`
       }
       ${field.hint && html`<small id=${hint} class="muted">${field.hint}</small>`}
     </div>`;

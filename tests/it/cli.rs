@@ -152,6 +152,10 @@ async fn ask_for_everything(start: &str) {
         "tenants dunning-policy show acme",
         "tenants dunning-policy set acme --payment-terms-days 3 --past-due-after-days 1 --suspended-after-days 2 \
          --cancelled-after-days 3 --archived-after-days 4",
+        "tenants set acme --name Acme --email billing@acme.example --tax-rate-basis-points 1900 --deployment-quota 20",
+        "tenants set acme --clear email --if-match 2",
+        "tenants show acme",
+        "tenants events acme --oldest-first --after 1",
         "lifecycle",
     ] {
         assert_ne!(shell.run(line).ok(), "", "{line} says something");

@@ -9,8 +9,9 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use arcadia_domain::lifecycle::INITIAL_STATES;
-use arcadia_functions::events::publish::{CloudEvent, SCHEMA, SOURCE, TYPE_PREFIX};
-use arcadia_store::items::to_event_record;
+use arcadia_functions::events::publish::{CloudEvent, SCHEMA, SOURCE, TENANT_SCHEMA, TENANT_TYPE_PREFIX, TYPE_PREFIX};
+use arcadia_store::item::Item;
+use arcadia_store::items::{to_any_event_record, to_event_record};
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
@@ -63,10 +64,10 @@ fn with_known_ids(mut text: String) -> String {
     text
 }
 
-/// The schema of an event's own details, by its type, as the types of the code have it.
-fn details() -> Map<String, Value> {
+/// The schema of an event's own details, by its type, as the types of the code have it under the name `component`.
+fn details(component: &str) -> Map<String, Value> {
     let schemas = &contract::document()["components"]["schemas"];
-    let of_types = schemas["Event"]["oneOf"].as_array().expect("all types");
+    let of_types = schemas[component]["oneOf"].as_array().expect("all types");
     let of_type = |reference: &Value| {
         let schema = &schemas[reference["$ref"].as_str()?.strip_prefix(COMPONENTS)?];
         let properties = &schema["properties"];
@@ -175,7 +176,7 @@ fn schema() -> Value {
         "tenantid": component("TenantId"),
         "data": {"type": "object", "required": names(&data), "properties": data},
     });
-    let mut details = details();
+    let mut details = details("Event");
     let of_type = |kind: &String| {
         let details = details.remove(kind).unwrap_or_else(|| panic!("no schema describes {kind}"));
         let [from_state, to_state] = states(kind);
@@ -186,14 +187,19 @@ fn schema() -> Value {
         })
     };
     let of_types: Vec<Value> = types.iter().map(of_type).collect();
+    whole(SCHEMA, "An event of Arcadia Cloud, as a CloudEvent", &envelope, of_types)
+}
+
+/// The schema of an event, from those of its envelope and of each type.
+fn whole(id: &str, title: &str, envelope: &Value, of_types: Vec<Value>) -> Value {
     let mut definitions_by_name = BTreeMap::new();
     definitions(&json!([envelope, of_types]), &mut definitions_by_name);
-    let mut parts = json!({"properties": envelope, "required": names(&envelope), "definitions": definitions_by_name});
+    let mut parts = json!({"properties": envelope, "required": names(envelope), "definitions": definitions_by_name});
     stand_alone(&mut parts);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA,
-        "title": "An event of Arcadia Cloud, as a CloudEvent",
+        "$id": id,
+        "title": title,
         "type": "object",
         "required": parts["required"],
         "properties": parts["properties"],
@@ -201,6 +207,69 @@ fn schema() -> Value {
         "allOf": of_types.into_iter().map(closed_details).collect::<Vec<_>>(),
         "$defs": parts["definitions"],
     })
+}
+
+/// The JSON schema of an event of a tenant as it is published.
+fn tenant_schema() -> Value {
+    let mut details = details("TenantEvent");
+    let types: Vec<String> = details.keys().cloned().collect();
+    let component = |name: &str| json!({"$ref": format!("{COMPONENTS}{name}")});
+    let time = json!({"type": "string", "format": "date-time"});
+    let data = json!({
+        "tenant_id": component("TenantId"),
+        "sequence": {"description": "The event's place in the tenant's history, without gaps.", "type": "integer", "minimum": 1},
+        "type": {"enum": types},
+        "data": {"type": "object"},
+        "actor": {"description": "The token's subject.", "type": "string", "minLength": 1},
+        "occurred_at": time,
+    });
+    let envelope = json!({
+        "specversion": {"const": "1.0"},
+        "id": {
+            "description": "`tenant`, the tenant's id and the event's sequence: the same however often it is delivered.",
+            "type": "string",
+            "pattern": "^tenant/[A-Za-z0-9_-]{1,64}/[1-9][0-9]*$",
+        },
+        "source": {"const": SOURCE},
+        "type": {"enum": types.iter().map(|kind| format!("{TENANT_TYPE_PREFIX}{kind}")).collect::<Vec<_>>()},
+        "subject": component("TenantId"),
+        "time": time,
+        "dataschema": {"const": TENANT_SCHEMA},
+        "datacontenttype": {"const": "application/json"},
+        "sequence": {"description": "The sequence in ten digits.", "type": "string", "pattern": "^[0-9]{10}$"},
+        "tenantid": component("TenantId"),
+        "data": {"type": "object", "required": names(&data), "properties": data},
+    });
+    let of_type = |kind: &String| {
+        let data = json!({"type": {"const": kind}, "data": details.remove(kind).expect("a schema of its details")});
+        json!({
+            "if": {"properties": {"type": {"const": format!("{TENANT_TYPE_PREFIX}{kind}")}}},
+            "then": {"properties": {"data": {"properties": data}}},
+        })
+    };
+    let of_types: Vec<Value> = types.iter().map(of_type).collect();
+    whole(TENANT_SCHEMA, "An event of a tenant of Arcadia Cloud, as a CloudEvent", &envelope, of_types)
+}
+
+/// One event of a tenant of each type, by type.
+async fn tenant_examples() -> Value {
+    let billing = Billing::at(BEGINNING).await;
+    let policy = json!({
+        "payment_terms_days": 14, "past_due_after_days": 3, "suspended_after_days": 21, "cancelled_after_days": 60,
+        "archived_after_days": 90,
+    });
+    billing.put("/tenants/acme/dunning-policy", &billing.admin, policy).await.expect(200);
+    let known = json!({
+        "name": "Acme GmbH", "billing_address": "Hafenstrasse 1, 20457 Hamburg", "email": "billing@acme.example",
+        "tax_id": "DE123456789", "tax_rate_basis_points": 1900, "deployment_quota": 50,
+    });
+    billing.put("/tenants/acme", &billing.admin, known).await.expect(200);
+    let items = crate::harness::table::items(&billing.direct, billing.app.store.table()).await.into_iter();
+    let is_event = |item: &Item| item["SK"].as_s().is_ok_and(|key| key.starts_with("EVENT#"));
+    let events =
+        items.filter(is_event).map(|item| json!(CloudEvent::from(to_any_event_record(item).expect("an event"))));
+    let by_type = events.map(|event| (event["data"]["type"].as_str().expect("a type").to_owned(), event));
+    by_type.collect::<BTreeMap<_, _>>().into_iter().collect::<Map<_, _>>().into()
 }
 
 /// The part of the schema that is about one type: its details stand alone; the event around them does already.
@@ -212,8 +281,17 @@ fn closed_details(mut of_type: Value) -> Value {
 
 /// What holds events against their schema, formats and all.
 pub fn validator() -> Validator {
+    validator_of(&schema())
+}
+
+/// The same for events of tenants.
+pub fn tenant_validator() -> Validator {
+    validator_of(&tenant_schema())
+}
+
+fn validator_of(schema: &Value) -> Validator {
     let options = jsonschema::options().with_draft(Draft::Draft202012).should_validate_formats(true);
-    options.build(&schema()).expect("a schema")
+    options.build(schema).expect("a schema")
 }
 
 /// Every object in an event, by its place.
@@ -256,6 +334,23 @@ async fn the_examples_are_real_and_of_the_form_of_the_schema() {
 }
 
 #[tokio::test]
+async fn the_examples_of_tenants_events_are_real_and_of_the_form_of_their_schema() {
+    let (examples, schema, validator) = (tenant_examples().await, tenant_schema(), tenant_validator());
+    for (kind, event) in examples.as_object().unwrap() {
+        let errors: Vec<String> =
+            validator.iter_errors(event).map(|error| format!("{} {error}", error.instance_path())).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{kind}");
+        let mut more = event.clone();
+        more["data"]["data"]["unheard_of"] = json!(1);
+        assert!(!validator.is_valid(&more), "{kind} takes another member");
+    }
+    let types: BTreeSet<&String> = examples.as_object().unwrap().keys().collect();
+    assert_eq!(types, details("TenantEvent").keys().collect(), "everything happened");
+    check("tenant-event-examples.json", &examples);
+    check("tenant-event-schema.json", &schema);
+}
+
+#[tokio::test]
 async fn the_schema_takes_no_member_more_and_none_less() {
     let (examples, validator) = (examples().await, validator());
     let mut refused = 0;
@@ -286,7 +381,8 @@ fn the_guide_names_every_type_and_no_other() {
     let guide = fs::read_to_string(format!("{ROOT}/docs/events.md")).unwrap();
     let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
     let listed: BTreeSet<String> = rows.map(|(kind, _)| kind.to_owned()).collect();
-    assert_eq!(listed, event_types().into_iter().collect());
+    let of_tenants = details("TenantEvent").into_iter().map(|(kind, _)| format!("{TENANT_TYPE_PREFIX}{kind}"));
+    assert_eq!(listed, event_types().into_iter().chain(of_tenants).collect());
 }
 
 /// What calls the consumer of the documentation: it is given events line by line, then reads what is missing.

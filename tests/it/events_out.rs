@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use arcadia_functions::events::count::count;
 use arcadia_functions::events::publish::{SOURCE, publish};
 use arcadia_local::engine::{Engine, Purpose, Storage};
-use arcadia_store::stream::is_event;
+use arcadia_store::stream::{is_event, to_difference};
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -16,7 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::events_docs::validator;
+use crate::events_docs::{tenant_validator, validator};
 use crate::harness::billing::Billing;
 use crate::harness::history::{BEGINNING, event_types, everything};
 use crate::harness::stream::{Stream, matches};
@@ -192,6 +193,40 @@ async fn the_function_publishes_and_leaves_a_trace_of_what_it_cannot_read() {
         "{:?}",
         ran.logs
     );
+}
+
+#[tokio::test]
+async fn events_of_tenants_are_published_too_and_count_for_nothing() {
+    let billing = Billing::at(BEGINNING).await;
+    let stream = Stream::open(dynamodb::endpoint(), &billing.app.store).await.unwrap();
+    billing.create("shop").await;
+    for name in ["Acme", "Acme GmbH"] {
+        billing.put("/tenants/acme", &billing.admin, json!({"name": name})).await.expect(200);
+    }
+    let filter = filter();
+    let records = stream.records(3, |record| matches(&filter, record)).await;
+    let records: Vec<&Value> = records.iter().filter(|record| matches(&filter, record)).collect();
+    let published = json!(publish(&json!(records)).unwrap());
+    let published: Vec<Value> = published.as_array().unwrap().iter().map(on_the_bus).collect();
+    let of_tenant = |event: &&Value| event["type"] == "cloud.arcadia.tenant.updated";
+    let mut told: Vec<Value> = published.iter().filter(of_tenant).cloned().collect();
+    told.sort_by_key(|event| event["sequence"].as_str().map(str::to_owned));
+    let events = billing.get("/tenants/acme/events?order=asc", &billing.user).await.expect(200);
+    let validator = tenant_validator();
+    for (n, event) in (1..).zip(&told) {
+        assert_eq!(event["id"], format!("tenant/acme/{n}"));
+        assert_eq!((&event["subject"], &event["tenantid"]), (&json!("acme"), &json!("acme")));
+        assert!(validator.is_valid(event), "{event} is not of the schema");
+        let mut data = event["data"].clone();
+        assert_eq!(data.as_object_mut().unwrap().remove("tenant_id"), Some(json!("acme")));
+        assert_eq!(data, events["events"][n - 1]);
+    }
+    assert_eq!((told.len(), published.len()), (2, 3));
+    // The reader that adds up figures passes over them.
+    let counted = count(&billing.app, &json!({"Records": records})).await.unwrap();
+    assert_eq!(counted, json!({"records": 3, "transactions": 1}));
+    let differences = records.iter().filter(|record| to_difference(record).unwrap().is_some());
+    assert_eq!(differences.count(), 1, "the deployment's");
 }
 
 #[test]

@@ -480,6 +480,9 @@ async fn cases(world: &World) -> Vec<Case<'_>> {
             "cancelled_after_days": days + 2, "archived_after_days": days,
         });
         world.put(&format!("/tenants/{tenant}/dunning-policy"), &world.admin, policy).await.expect(200);
+        let known =
+            json!({"name": format!("{tenant} of old"), "tax_id": format!("tax-{tenant}"), "deployment_quota": 500});
+        world.put(&format!("/tenants/{tenant}"), &world.admin, known).await.expect(200);
     }
     let cursor_of = async |row: &Row, target: &Target| {
         let page = send(row.request_with(world, target, "limit=1").bearer_auth(user(ACME))).await.expect(200);

@@ -81,6 +81,7 @@ mod subscription_requests;
 mod subscription_status;
 mod subscription_walk;
 mod template;
+mod tenants;
 mod torn_reads;
 #[cfg(feature = "traces")]
 mod traces;

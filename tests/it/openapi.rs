@@ -60,7 +60,10 @@ async fn what_is_documented_as_required_is_and_nothing_else() {
         let reply = call(&world, route, &json!({})).await;
         let required = schema["required"].as_array().into_iter().flatten();
         let required: BTreeSet<String> = required.map(|name| name.as_str().expect("a name").to_owned()).collect();
-        if required.is_empty() {
+        if route.handler == "put_tenant" {
+            // There is always a tenant, before anything is set of it.
+            reply.expect(200);
+        } else if required.is_empty() {
             reply.expect_problem(404, "not_found");
         } else {
             let problem = reply.expect_problem(422, "validation_failed");

@@ -40,6 +40,10 @@ const STEPS: &[Step] = &[
     ("show_lifecycle", "example", &[]),
     ("put_dunning_policy", "patient", ACME),
     ("show_dunning_policy", "example", ACME),
+    ("put_tenant", "address", ACME),
+    ("put_tenant", "customer", ACME),
+    ("show_tenant", "example", ACME),
+    ("list_tenant_events", "example", ACME),
     ("create_deployment", "shop", &[]),
     ("create_deployment", "trial", &[]),
     ("extend_trial", "later", TRIAL),
@@ -121,8 +125,8 @@ async fn call(
         path = path.replace(&format!("{{{name}}}"), made.get(value).map_or(*value, String::as_str));
     }
     let token = match route.audience {
-        // Trials are the platform's to grant.
-        Audience::Everyone | Audience::Watchers if example != "trial" => &world.user,
+        // Trials are the platform's to grant, and most fields of a customer are the platform's to set.
+        Audience::Everyone | Audience::Watchers if !["trial", "customer"].contains(&example) => &world.user,
         Audience::Holders(Power::RecordResources) => &world.data_plane,
         Audience::Everyone | Audience::Watchers | Audience::Admins | Audience::Holders(_) => &world.admin,
     };

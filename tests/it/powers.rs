@@ -66,6 +66,7 @@ fn deeds(power: Power) -> Vec<Deed> {
     const DELETE: Method = Method::DELETE;
     const PATCH: Method = Method::PATCH;
     const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
     let to = |state: State| json!({"to_state": state});
     let (transition, change) = ("/deployments/{id}/transition", "/deployments/{id}/subscription/change");
     let (addons, trial) = ("/deployments/{id}/subscription/addons", "/deployments/{id}/trial");
@@ -146,6 +147,13 @@ fn deeds(power: Power) -> Vec<Deed> {
             vec![deed(On::Owing, POST, "/deployments/{id}/invoices/{part}/payments", payment)]
         }
         Power::Void => vec![deed(On::Owing, POST, "/deployments/{id}/invoices/{part}/void", Value::Null)],
+        Power::SetTenant => vec![
+            deed(On::Nothing, PUT, "/tenants/acme", json!({"billing_address": "Street 1", "email": "a@acme.example"})),
+            beyond(On::Nothing, PUT, "/tenants/acme", json!({"name": "Acme"})),
+            beyond(On::Nothing, PUT, "/tenants/acme", json!({"email": "b@acme.example", "tax_id": null})),
+            beyond(On::Nothing, PUT, "/tenants/acme", json!({"tax_rate_basis_points": 0})),
+            beyond(On::Nothing, PUT, "/tenants/acme", json!({"deployment_quota": 1000})),
+        ],
     }
 }
 

@@ -145,9 +145,11 @@ async fn lifecycle(case: &mut Refusals) {
     let store = &case.billing.app.store;
     table::set_number(&case.billing.direct, store.table(), &full, "live_resources", MAX_LIVE_RESOURCES).await;
     let renamed = json!({"display_name": "The shop"});
+    case.billing.put("/tenants/small", &case.billing.admin, json!({"deployment_quota": 0})).await.expect(200);
     case.all_refused([
         ("not_found", case.get(&format!("/deployments/{NOBODY}"))),
         ("slug_taken", case.post("/deployments", json!({"slug": "shop"}))),
+        ("quota_exceeded", case.admin(Method::POST, "/deployments", json!({"tenant_id": "small", "slug": "shop"}))),
         ("invalid_initial_state", case.post("/deployments", json!({"slug": "new", "state": "paused"}))),
         ("invalid_transition", to(&active, "archived")),
         ("transition_not_permitted", case.post(&format!("{active}/transition"), json!({"to_state": "past_due"}))),

@@ -122,7 +122,7 @@ async fn of_creations_of_one_slug_exactly_one_succeeds() {
         reply.expect_problem(409, "slug_taken");
     }
     assert_eq!(world.stored().await.len(), 1);
-    assert_eq!(world.contents().await.len(), 4, "a deployment, its claim, its event and its tenant's account");
+    assert_eq!(world.contents().await.len(), 5, "a deployment, its claim, its event, its tenant's account and limits");
     assert_eq!(world.dynamodb.count("TransactWriteItems"), CALLERS);
 }
 

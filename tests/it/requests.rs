@@ -120,10 +120,10 @@ fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line>
         get("list_attention", "/attention?kind=postponed", &["Query"]),
         // Totals, the month, the hours since; what is put off or not published, and the first of each shard that is due.
         get("show_summary", "/summary", &["Query"; DEFAULT_DUE_SHARDS as usize + 5]),
-        create(json!({"tenant_id": "acme", "slug": "other"}), (201, &["GetItem", "TransactWriteItems"], 3)),
-        create(json!({"tenant_id": "acme", "slug": "other"}), (409, &["GetItem", "TransactWriteItems"], 3)),
+        create(json!({"tenant_id": "acme", "slug": "other"}), (201, &["GetItem", "TransactWriteItems"], 4)),
+        create(json!({"tenant_id": "acme", "slug": "other"}), (409, &["GetItem", "TransactWriteItems"], 4)),
         // A tenant's first opens its account.
-        create(json!({"tenant_id": "newcomer", "slug": "first"}), (201, &["GetItem", "TransactWriteItems"], 4)),
+        create(json!({"tenant_id": "newcomer", "slug": "first"}), (201, &["GetItem", "TransactWriteItems"], 5)),
         create(json!({"tenant_id": "acme", "slug": "Other"}), (422, &[], 0)),
         get("show_deployment", at(""), READ_TWO),
         get("list_events", at("/events"), READ),

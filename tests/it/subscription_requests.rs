@@ -17,6 +17,9 @@ const BUY: &[&str] = &["BatchGetItem", "Query", "TransactWriteItems"];
 const LOOK_UP: &[&str] = &["GetItem"];
 const PUT: &[&str] = &["GetItem", "PutItem"];
 const SHOW_INVOICE: &[&str] = &["BatchGetItem"];
+/// A tenant's fields, with its policy or the limits of its deployments.
+const READ_TENANT: &[&str] = &["BatchGetItem"];
+const CHANGE_TENANT: &[&str] = &["BatchGetItem", "TransactWriteItems"];
 /// A deployment and one of its invoices, to change both.
 const INVOICE: &[&str] = &["GetItem", "Query"];
 const CHANGE_INVOICE: &[&str] = &["GetItem", "Query", "TransactWriteItems"];
@@ -78,6 +81,7 @@ fn policy_lines() -> Vec<Line> {
         });
         call("put_dunning_policy", Method::PUT, path, body, outcome)
     };
+    let tenant = |body: Value, outcome| call("put_tenant", Method::PUT, "/tenants/acme", body, outcome);
     vec![
         get("show_account", "/tenants/acme/account", READ),
         get("list_schedule", "/schedule?tenant_id=acme", READ),
@@ -87,9 +91,23 @@ fn policy_lines() -> Vec<Line> {
         get("show_dunning_policy", path, LOOK_UP),
         put(15, (422, &[], 0)),
         put(-1, (422, &[], 0)),
-        put(1, (200, &["PutItem"], 0)),
-        put(0, (200, &["PutItem"], 0)),
+        // The account, the event and the policy.
+        put(1, (200, CHANGE_TENANT, 3)),
+        put(0, (200, CHANGE_TENANT, 3)),
+        put(0, (200, READ_TENANT, 0)),
         get("show_dunning_policy", path, LOOK_UP),
+        get("show_tenant", "/tenants/acme", READ_TENANT),
+        tenant(json!({"name": "Acme"}), (200, CHANGE_TENANT, 2)),
+        tenant(json!({"name": "Acme"}), (200, READ_TENANT, 0)),
+        // The limits are read, the slugs and the deployments are counted.
+        tenant(
+            json!({"deployment_quota": 50}),
+            (200, &["BatchGetItem", "BatchGetItem", "GetItem", "Query", "TransactWriteItems"], 3),
+        ),
+        tenant(json!({"deployment_quota": null}), (200, CHANGE_TENANT, 3)),
+        tenant(json!({"deployment_quota": -1}), (422, &[], 0)),
+        get("list_tenant_events", "/tenants/acme/events", READ),
+        get("list_tenant_events", "/tenants/acme/events?limit=1", READ),
     ]
 }
 

@@ -280,6 +280,8 @@ impl Trouble {
             | StoreError::TrialTaken
             | StoreError::ReferenceTaken
             | StoreError::CatalogConflict
+            | StoreError::TenantConflict
+            | StoreError::QuotaExceeded
             | StoreError::Answered(_)
             | StoreError::KeyInUse => Self::OfTheDeployment,
         }

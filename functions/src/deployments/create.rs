@@ -14,7 +14,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let now = app.clock.now();
     let command = read(app, call, DeploymentId::new(app.new_id(now)))?;
     let mut change = create(command, &call.principal.actor, now)?;
-    change.opens_account = !app.store.has_account(&change.after.deployment.tenant_id).await?;
+    // A tenant without limits has no account either, or one that is older than limits; opening it again is harmless.
+    change.opens_account = app.store.load_limits(&change.after.deployment.tenant_id).await?.is_none();
     let deployment = &change.after.deployment;
     let body = json!({"deployment": deployment_view(&change.after)});
     let answer = Answer::created(body, deployment.version, format!("/api/v1/deployments/{}", deployment.id));

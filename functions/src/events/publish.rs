@@ -1,8 +1,8 @@
 //! `publish_events`: turns records of the table's stream into CloudEvents, for the pipe that puts them on the event
 //! bus. `template.yaml` defines the pipe's filter.
 
-use arcadia_domain::{DeploymentId, Event, TenantId, Timestamp};
-use arcadia_store::items::EventRecord;
+use arcadia_domain::{DeploymentId, Event, TenantEvent, TenantId, Timestamp};
+use arcadia_store::items::{AnyEventRecord, EventRecord, TenantEventRecord};
 use arcadia_store::{StoreError, error_chain, keys, metrics, stream};
 use serde::Serialize;
 use serde_json::Value;
@@ -11,10 +11,14 @@ use crate::runtime::App;
 
 /// The `source` of CloudEvents and EventBridge events.
 pub const SOURCE: &str = "cloud.arcadia";
-/// Prefix of the CloudEvent's `type`; the event's own type follows.
+/// Prefix of the CloudEvent's `type` for an event of a deployment; the event's own type follows.
 pub const TYPE_PREFIX: &str = "cloud.arcadia.deployment.";
-/// Name of the schema of `data`, docs/event-schema.json. An incompatible change gets a new name.
+/// Name of its schema, docs/event-schema.json. An incompatible change gets a new name.
 pub const SCHEMA: &str = "urn:arcadia:event:1";
+/// As [`TYPE_PREFIX`], for an event of a tenant.
+pub const TENANT_TYPE_PREFIX: &str = "cloud.arcadia.tenant.";
+/// As [`SCHEMA`], for an event of a tenant: docs/tenant-event-schema.json.
+pub const TENANT_SCHEMA: &str = "urn:arcadia:tenant-event:1";
 
 /// A record's event as the pipe receives it: the CloudEvent, and the id by which the pipe knows the record. If the bus
 /// accepts a part of a batch only, the pipe repeats the other records, which it finds by this id. The pipe's
@@ -32,29 +36,39 @@ pub struct Published {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CloudEvent {
     specversion: &'static str,
-    /// The deployment's id and the event's sequence. It is the same for every delivery of an event.
+    /// The deployment's id and the event's sequence, or `tenant`, the tenant's id and the event's sequence. It is the same for every delivery of an event.
     id: String,
     source: &'static str,
     #[serde(rename = "type")]
     kind: String,
-    subject: DeploymentId,
+    /// The deployment's or tenant's id.
+    subject: String,
     time: Timestamp,
     dataschema: &'static str,
     datacontenttype: &'static str,
     /// The event's sequence, padded to ten digits so that it sorts as text.
     sequence: String,
-    /// The deployment's tenant.
+    /// The tenant, or the deployment's tenant.
     tenantid: TenantId,
     data: Data,
 }
 
-/// The event in the API's form, and its deployment.
+/// The event in the API's form, and its deployment and tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Data {
-    deployment_id: DeploymentId,
-    tenant_id: TenantId,
-    #[serde(flatten)]
-    event: Event,
+#[serde(untagged)]
+#[allow(clippy::large_enum_variant, reason = "one is made at a time, to be written at once")]
+enum Data {
+    OfDeployment {
+        deployment_id: DeploymentId,
+        tenant_id: TenantId,
+        #[serde(flatten)]
+        event: Event,
+    },
+    OfTenant {
+        tenant_id: TenantId,
+        #[serde(flatten)]
+        event: TenantEvent,
+    },
 }
 
 /// Error of publishing. It fails the whole batch, so that the pipe splits the batch and retries.
@@ -131,13 +145,40 @@ impl From<EventRecord> for CloudEvent {
             id: format!("{deployment_id}/{}", event.sequence),
             source: SOURCE,
             kind: format!("{TYPE_PREFIX}{}", event.kind.name()),
-            subject: deployment_id,
+            subject: deployment_id.to_string(),
             time: event.occurred_at,
             dataschema: SCHEMA,
             datacontenttype: "application/json",
             sequence: format!("{:010}", event.sequence),
             tenantid: tenant_id.clone(),
-            data: Data { deployment_id, tenant_id, event },
+            data: Data::OfDeployment { deployment_id, tenant_id, event },
+        }
+    }
+}
+
+impl From<TenantEventRecord> for CloudEvent {
+    fn from(TenantEventRecord { tenant_id, event }: TenantEventRecord) -> Self {
+        Self {
+            specversion: "1.0",
+            id: format!("tenant/{tenant_id}/{}", event.sequence),
+            source: SOURCE,
+            kind: format!("{TENANT_TYPE_PREFIX}{}", event.kind.name()),
+            subject: tenant_id.to_string(),
+            time: event.occurred_at,
+            dataschema: TENANT_SCHEMA,
+            datacontenttype: "application/json",
+            sequence: format!("{:010}", event.sequence),
+            tenantid: tenant_id.clone(),
+            data: Data::OfTenant { tenant_id, event },
+        }
+    }
+}
+
+impl From<AnyEventRecord> for CloudEvent {
+    fn from(record: AnyEventRecord) -> Self {
+        match record {
+            AnyEventRecord::OfDeployment(record) => record.into(),
+            AnyEventRecord::OfTenant(record) => record.into(),
         }
     }
 }

@@ -199,6 +199,16 @@ fn store(error: &StoreError) -> Problem {
             "version_conflict",
             "Another request changed the catalog at the same time. Nothing was changed; read it and decide again.",
         ),
+        StoreError::TenantConflict => Problem::new(
+            StatusCode::CONFLICT,
+            "version_conflict",
+            "Another request changed the tenant at the same time. Nothing was changed; read it and decide again.",
+        ),
+        StoreError::QuotaExceeded => Problem::new(
+            StatusCode::CONFLICT,
+            "quota_exceeded",
+            "The tenant has as many live deployments as its quota allows. Archive one, or ask for a higher quota.",
+        ),
         StoreError::Answered(_) => key_reused(),
         StoreError::KeyInUse => Problem {
             retry_after_s: Some(RETRY_AFTER_S),

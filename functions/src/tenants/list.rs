@@ -15,9 +15,9 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page = PageRequest::from_call(call)?;
     let found = app.store.list_tenants(page.limit, page.position.clone()).await?;
     let now = app.clock.now();
-    let views = stream::iter(found.items).map(async |tenant_id| -> Result<_, Error> {
+    let views = stream::iter(found.items).map(async |(tenant_id, name)| -> Result<_, Error> {
         let rows = app.store.rows_of_tenant(&tenant_id).await?;
-        Ok(TenantView::new(tenant_id, rows.as_deref(), now))
+        Ok(TenantView::new(tenant_id, name, rows.as_deref(), now))
     });
     let tenants: Vec<_> = views.buffered(CONCURRENCY).try_collect().await?;
     Ok(Answer::ok(json!({"tenants": tenants, "next_cursor": page.cursor(found.next)})))

@@ -1,7 +1,7 @@
 //! `PUT /tenants/{tenant_id}/dunning-policy`: sets a tenant's dunning policy. Deadlines that already run do not move.
-//! For `platform_admin`.
+//! For `platform_admin`. Setting the present policy writes nothing.
 
-use arcadia_domain::{DunningPolicy, MAX_POLICY_DAYS, Rejection, TenantId};
+use arcadia_domain::{DunningPolicy, MAX_POLICY_DAYS, Rejection, TenantId, set_dunning_policy};
 use serde_json::json;
 
 use crate::Error;
@@ -34,6 +34,10 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         }
         .into());
     }
-    app.store.put_dunning_policy(&tenant_id, &policy).await?;
+    let (tenant, present) = app.store.load_tenant_and_policy(&tenant_id).await?;
+    let now = app.clock.now();
+    if let Some(change) = set_dunning_policy(&tenant, (present, policy), &call.principal.actor, now) {
+        app.store.commit_tenant(&tenant_id, &change, None, app.new_commit_id()).await?;
+    }
     Ok(Answer::ok(json!({"dunning_policy": policy})))
 }

@@ -1,9 +1,11 @@
 //! All that a tenant has and owes, and how patient its invoices are.
 
+import { useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
 import { words } from '../format.js';
 import { href } from '../router.js';
 import { Chip, Empty, Facts, Filter, Filters, html, Money, Page, Show, useLoad, When } from '../ui.js';
+import { Customer, TenantHistory } from './customer.js';
 
 /** @typedef {import('../shapes.d.ts').Account} Account */
 /** @typedef {import('../shapes.d.ts').AccountAmounts} Amounts */
@@ -27,12 +29,14 @@ export function Tenant({ session, params, query }) {
   const policy = useLoad(tenant_id, () =>
     /** @type {Promise<{ dunning_policy: Policy }>} */ (api.get(`/tenants/${tenant_id}/dunning-policy`)),
   );
+  const [changes, setChanges] = useState(0);
   const of = session.admin ? { tenant_id } : {};
   return html`
     <${Page} title=${session.admin ? `Tenant ${tenant_id}` : 'Account'} actions=${html`
       <a class="button" href=${href('deployments', of)}>Deployments</a>
       <a class="button" href=${href('invoices', of)}>Invoices</a>
       <a class="button" href=${href('schedule', of)}>Schedule</a>`}>
+      <${Customer} key=${tenant_id} tenant_id=${tenant_id} admin=${session.admin} changed=${() => setChanges(changes + 1)} />
       <${Show} of=${account}>${(/** @type {{ account: Account }} */ answer) => html`<${Body} account=${answer.account} of=${of} />`}<//>
       <section aria-labelledby="statement">
         <h2 id="statement">Statement</h2>
@@ -44,6 +48,10 @@ export function Tenant({ session, params, query }) {
       <section aria-labelledby="policy">
         <h2 id="policy">When an invoice is not paid</h2>
         <${Show} of=${policy}>${(/** @type {{ dunning_policy: Policy }} */ answer) => html`<${Ladder} policy=${answer.dunning_policy} />`}<//>
+      </section>
+      <section aria-labelledby="changes">
+        <h2 id="changes">Changes</h2>
+        <${TenantHistory} key=${`${tenant_id} ${changes}`} tenant_id=${tenant_id} />
       </section>
     <//>`;
 }

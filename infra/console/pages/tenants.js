@@ -17,6 +17,7 @@ export function Tenants() {
         <table class="rows click" aria-busy=${list.loading}>
           <thead><tr>
             <th scope="col">Tenant</th>
+            <th scope="col">Name</th>
             <th scope="col" class="num">Deployments</th>
             <th scope="col" class="num">Open</th>
             <th scope="col" class="num">Overdue</th></tr></thead>
@@ -37,6 +38,7 @@ function Row({ tenant }) {
   return html`
     <tr onClick=${opens(path)}>
       <th scope="row"><a href=${href(path)}>${tenant.tenant_id}</a></th>
+      <td>${tenant.name ?? ''}</td>
       <td class="num">${tenant.deployments ?? html`<span class="muted">more than 10,000</span>`}</td>
       <td class="num">${sums('due_cents')}</td>
       <td class="num">${sums('overdue_cents')}</td>

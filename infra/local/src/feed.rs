@@ -1,7 +1,7 @@
 //! The events of this run, in place of the table's stream, the pipe and the bus: stores recent events of the program's
 //! commits, readable from any position. `arcadia_functions::events::publish` defines their form.
 //!
-//! The events of a deployment are in the order of their sequence, although responses to transactions can arrive in
+//! The events of a deployment or tenant are in the order of their sequence, although responses to transactions can arrive in
 //! another order: see `Order`.
 //!
 //! The embedded engine has a stream too, but it never deletes records and reads all of them again for each new one.
@@ -9,11 +9,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arcadia_domain::{DeploymentId, Scope, TenantId};
+use arcadia_domain::{Scope, TenantId};
 use arcadia_functions::events::publish::CloudEvent;
 use arcadia_functions::runtime::{Clock as _, RealClock};
 use arcadia_store::item::Item;
-use arcadia_store::items::{EventRecord, to_event_record};
+use arcadia_store::items::{AnyEventRecord, to_any_event_record};
 use arcadia_store::keys::EVENT_PREFIX;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::{
@@ -82,7 +82,7 @@ struct Kept {
 #[derive(Debug, Default)]
 struct Order {
     under_way: Vec<Begun>,
-    waiting: Vec<EventRecord>,
+    waiting: Vec<AnyEventRecord>,
     begun: u64,
 }
 
@@ -90,7 +90,8 @@ struct Order {
 #[derive(Debug)]
 struct Begun {
     number: u64,
-    deployment_id: DeploymentId,
+    /// The deployment or tenant whose events it writes.
+    subject: String,
     /// Sequence of its first event.
     first: u64,
 }
@@ -104,7 +105,7 @@ struct Tap(Arc<Feed>);
 struct UnderWay {
     feed: Arc<Feed>,
     number: u64,
-    records: Vec<EventRecord>,
+    records: Vec<AnyEventRecord>,
 }
 
 impl Storable for UnderWay {
@@ -118,24 +119,24 @@ impl Drop for UnderWay {
 }
 
 impl Order {
-    fn begin(&mut self, first: &EventRecord) -> u64 {
+    fn begin(&mut self, first: &AnyEventRecord) -> u64 {
         self.begun += 1;
-        let (deployment_id, first) = (first.deployment_id, first.event.sequence);
-        self.under_way.push(Begun { number: self.begun, deployment_id, first });
+        let (subject, first) = place(first);
+        self.under_way.push(Begun { number: self.begun, subject, first });
         self.begun
     }
 
     /// Ends a transaction that committed `records`, and returns the events that can be published now.
-    fn end(&mut self, number: u64, records: Vec<EventRecord>) -> Vec<EventRecord> {
+    fn end(&mut self, number: u64, records: Vec<AnyEventRecord>) -> Vec<AnyEventRecord> {
         self.under_way.retain(|begun| begun.number != number);
         self.waiting.extend(records);
-        let is_early = |record: &mut EventRecord| {
-            let precedes =
-                |begun: &Begun| begun.deployment_id == record.deployment_id && begun.first < record.event.sequence;
+        let is_early = |record: &mut AnyEventRecord| {
+            let (subject, sequence) = place(record);
+            let precedes = |begun: &Begun| begun.subject == subject && begun.first < sequence;
             !self.under_way.iter().any(precedes)
         };
-        let mut ready: Vec<EventRecord> = self.waiting.extract_if(.., is_early).collect();
-        ready.sort_by_key(|record| record.event.sequence);
+        let mut ready: Vec<AnyEventRecord> = self.waiting.extract_if(.., is_early).collect();
+        ready.sort_by_key(|record| place(record).1);
         ready
     }
 }
@@ -181,19 +182,22 @@ impl Feed {
         Page { entries, position, gap }
     }
 
-    fn begin(self: &Arc<Self>, records: Vec<EventRecord>) -> Option<UnderWay> {
+    fn begin(self: &Arc<Self>, records: Vec<AnyEventRecord>) -> Option<UnderWay> {
         let number = self.order.lock().unwrap_or_else(PoisonError::into_inner).begin(records.first()?);
         Some(UnderWay { feed: Arc::clone(self), number, records })
     }
 
-    fn end(&self, number: u64, records: Vec<EventRecord>) {
+    fn end(&self, number: u64, records: Vec<AnyEventRecord>) {
         // Publish under the lock, so that no later event overtakes.
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         order.end(number, records).into_iter().for_each(|record| self.push(record));
     }
 
-    fn push(&self, record: EventRecord) {
-        let tenant_id = record.tenant_id.clone();
+    fn push(&self, record: AnyEventRecord) {
+        let tenant_id = match &record {
+            AnyEventRecord::OfDeployment(record) => record.tenant_id.clone(),
+            AnyEventRecord::OfTenant(record) => record.tenant_id.clone(),
+        };
         let json = match serde_json::to_string(&CloudEvent::from(record)) {
             Ok(json) => json.into(),
             Err(error) => return tracing::error!(%error, "an event cannot be told"),
@@ -250,12 +254,20 @@ impl Intercept for Tap {
     }
 }
 
+/// The deployment or tenant of an event, and the event's sequence.
+fn place(record: &AnyEventRecord) -> (String, u64) {
+    match record {
+        AnyEventRecord::OfDeployment(record) => (record.deployment_id.to_string(), record.event.sequence),
+        AnyEventRecord::OfTenant(record) => (record.tenant_id.to_string(), record.event.sequence),
+    }
+}
+
 /// Extracts the events that a transaction writes.
-fn events(input: &TransactWriteItemsInput) -> Vec<EventRecord> {
+fn events(input: &TransactWriteItemsInput) -> Vec<AnyEventRecord> {
     let items = input.transact_items().iter().filter_map(|write| write.put()).map(|put| put.item());
     let is_event =
         |item: &&Item| item.get("SK").and_then(|key| key.as_s().ok()).is_some_and(|key| key.starts_with(EVENT_PREFIX));
-    let records = items.filter(is_event).map(|item| to_event_record(item.clone()));
+    let records = items.filter(is_event).map(|item| to_any_event_record(item.clone()));
     records
         .filter_map(|record| record.inspect_err(|error| tracing::error!(%error, "an event cannot be read")).ok())
         .collect()
@@ -263,6 +275,8 @@ fn events(input: &TransactWriteItemsInput) -> Vec<EventRecord> {
 
 #[cfg(test)]
 mod tests {
+    use arcadia_store::items::EventRecord;
+
     use super::*;
 
     fn kept(feed: &Feed, position: u64, scope: &Scope) -> (Vec<String>, u64, bool) {
@@ -294,13 +308,14 @@ mod tests {
     }
 
     /// The event of a sequence, as a transaction has it.
-    fn record(slug: &str, sequence: u64) -> EventRecord {
+    fn record(slug: &str, sequence: u64) -> AnyEventRecord {
         let deployment_id = format!("0192f0c1-2345-7abc-8def-00000000000{}", slug.len()).parse().unwrap();
         let event = serde_json::json!({
             "sequence": sequence, "commit_last": sequence, "type": "updated", "data": {}, "entries": [],
             "actor": "bob", "occurred_at": "2027-01-15T10:00:00Z",
         });
-        EventRecord { deployment_id, tenant_id: "acme".parse().unwrap(), event: serde_json::from_value(event).unwrap() }
+        let (tenant_id, event) = ("acme".parse().unwrap(), serde_json::from_value(event).unwrap());
+        AnyEventRecord::OfDeployment(EventRecord { deployment_id, tenant_id, event })
     }
 
     fn told(feed: &Feed) -> Vec<String> {

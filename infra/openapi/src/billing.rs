@@ -207,8 +207,8 @@ pub fn operations() -> Vec<Operation> {
             TENANTS,
             "list_tenants",
             "List tenants",
-            "All tenants that ever had a deployment, by id, with the number of deployments that are not archived and \
-             the open and overdue amounts. Both are null for a tenant with more than 10,000 deployments.",
+            "All tenants that ever had a deployment or that a field was set of, by id, with the number of deployments \
+             that are not archived and the open and overdue amounts. Both are null for a tenant with more than 10,000 deployments.",
         )
         .ok::<Tenants>("A page of tenants."),
         Operation::new(

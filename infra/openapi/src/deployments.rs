@@ -292,7 +292,7 @@ fn create() -> Operation {
     .link("create_resource", [("id", "$response.body#/deployment/id")])
     .link("extend_trial", [("id", "$response.body#/deployment/id")])
     .link("list_events", [("id", "$response.body#/deployment/id")])
-    .problems(&["field_not_permitted", "invalid_initial_state", "slug_taken", "tenant_not_permitted"])
+    .problems(&["field_not_permitted", "invalid_initial_state", "quota_exceeded", "slug_taken", "tenant_not_permitted"])
     .powers(&[Power::SetTrial])
 }
 

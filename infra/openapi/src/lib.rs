@@ -4,7 +4,7 @@
 //!
 //! # Layout
 //! [`document()`] combines each route with its description. The descriptions are in `deployments`, `subscriptions`,
-//! `billing` and `catalog`, as values of `operation`; `problems` lists all problem codes, `parameters` the parameters
+//! `billing`, `tenants` and `catalog`, as values of `operation`; `problems` lists all problem codes, `parameters` the parameters
 //! and headers, and `schema` generates schemas of types.
 //!
 //! This package is not deployed, and no deployed code depends on it.
@@ -21,6 +21,8 @@ mod problems;
 mod schema;
 #[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod subscriptions;
+#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
+mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,7 +123,13 @@ pub fn document() -> Result<Value, DocumentError> {
 
 /// All descriptions, by handler name.
 fn operations() -> BTreeMap<&'static str, Operation> {
-    let all = [deployments::operations(), subscriptions::operations(), billing::operations(), catalog::operations()];
+    let all = [
+        deployments::operations(),
+        subscriptions::operations(),
+        billing::operations(),
+        tenants::operations(),
+        catalog::operations(),
+    ];
     all.into_iter().flatten().map(|operation| (operation.handler, operation)).collect()
 }
 
@@ -151,7 +159,7 @@ fn tags() -> Value {
         {"name": "Resources", "description": "Cloud resources of a deployment."},
         {"name": "Subscriptions", "description": "A deployment's plan version and add-ons, with their prices."},
         {"name": "Invoices", "description": "Invoices and their payments."},
-        {"name": "Tenants", "description": "Accounts, dunning policies, the schedule and figures across tenants."},
+        {"name": "Tenants", "description": "Customers: their fields, accounts and dunning policies, and the schedule and figures across them."},
         {"name": "Plans", "description": "The catalog: plans and their published versions."},
         {"name": "Add-ons", "description": "The catalog: extras of a subscription beside its plan."},
         {"name": "Lifecycle", "description": "The states of a deployment, and who may move it between them."},
@@ -444,6 +452,7 @@ fn schemas(generators: Generators) -> BTreeMap<String, Value> {
     add_dry_runs(&mut all, &dry_runs);
     name_variants(&mut all, "Event", "type");
     name_variants(&mut all, "Entry", "entry");
+    name_variants(&mut all, "TenantEvent", "type");
     all.insert("FieldError".to_owned(), problems::field_error_schema());
     all.insert(
         "GatewayAnswer".to_owned(),

@@ -94,6 +94,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("not_subscribed", 409, "The deployment has no live subscription."),
     ("open_invoices", 409, "The deployment has open invoices. It can be archived once they are paid or uncollectible."),
     ("payment_reference_reused", 409, "The reference is already used for another payment."),
+    ("quota_exceeded", 409, "The tenant has as many live deployments as its quota allows."),
     ("slug_taken", 409, "The tenant already has a deployment with this slug."),
     ("subscription_paused", 409, "The subscription is paused with its deployment."),
     ("too_many_open_invoices", 409, "The deployment has too many open invoices. Pay some of them first."),

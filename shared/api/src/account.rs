@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_domain::{
-    Action, Amount, Attention, ClockHealth, Currency, DeploymentId, DeploymentRow, Figure, Figures, Invoice, Month,
-    Movement, OpenInvoice, ShortCode, Slug, State, Statement, Summary, TenantId, Timestamp, statements,
+    Action, Amount, Attention, ClockHealth, Currency, DeploymentId, DeploymentRow, DisplayName, Figure, Figures,
+    Invoice, Month, Movement, OpenInvoice, ShortCode, Slug, State, Statement, Summary, Tenant, TenantId, Timestamp,
+    statements,
 };
 use serde::Serialize;
 
@@ -307,6 +308,8 @@ struct UpcomingInvoice<'a> {
 pub struct TenantView {
     /// Id of the tenant.
     tenant_id: TenantId,
+    /// Name of the customer; null if none is set.
+    name: Option<DisplayName>,
     /// Number of its deployments that are not archived; null if there are too many to add up.
     deployments: Option<usize>,
     /// Amounts it owes, by currency; null if it has too many deployments to add up.
@@ -328,7 +331,7 @@ struct TenantDue {
 impl TenantView {
     /// Adds up a tenant's deployments as of `now`. `rows` is `None` if there are too many; the sums are then null.
     #[must_use]
-    pub fn new(tenant_id: TenantId, rows: Option<&[DeploymentRow]>, now: Timestamp) -> Self {
+    pub fn new(tenant_id: TenantId, name: Option<DisplayName>, rows: Option<&[DeploymentRow]>, now: Timestamp) -> Self {
         let live = |rows: &[DeploymentRow]| rows.iter().filter(|row| row.deployment.state != State::Archived).count();
         let due = |rows: &[DeploymentRow]| {
             let amounts = AccountView::new(&tenant_id, rows, now).amounts.into_iter();
@@ -342,8 +345,21 @@ impl TenantView {
                 .collect()
         };
         let (deployments, due) = (rows.map(live), rows.map(due));
-        Self { tenant_id, deployments, due }
+        Self { tenant_id, name, deployments, due }
     }
+}
+
+/// What is known of a tenant.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "TenantRecord"))]
+pub struct TenantRecordView<'a> {
+    /// Id of the tenant.
+    pub tenant_id: &'a TenantId,
+    /// Its fields.
+    #[serde(flatten)]
+    pub tenant: &'a Tenant,
+    /// Number of its deployments that are not archived, which count against the quota; null without a quota.
+    pub live_deployments: Option<u32>,
 }
 
 /// The next scheduled step of a deployment.

@@ -6,7 +6,9 @@ mod gateway;
 mod unique_map;
 mod view;
 
-pub use account::{AccountView, AttentionView, ScheduleEntryView, StatementView, SummaryView, TenantView};
+pub use account::{
+    AccountView, AttentionView, ScheduleEntryView, StatementView, SummaryView, TenantRecordView, TenantView,
+};
 pub use gateway::{GATEWAY_ANSWERS, GatewayAnswer, gateway_answer};
 pub use unique_map::UniqueMap;
 pub use view::{

@@ -28,6 +28,7 @@ mod row;
 mod scope;
 mod statement;
 mod subscription;
+mod tenant;
 mod values;
 mod versions;
 
@@ -63,8 +64,13 @@ pub use subscription::{
     LastNumber, MAX_ADDONS, MAX_CHARGES_IN_PERIOD, PendingChange, PlanTerms, Subscription, SubscriptionAddon,
     SubscriptionStatus, end_of_second,
 };
+pub use tenant::{
+    MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, Tenant, TenantChange, TenantEvent, TenantEventKind, TenantUpdated,
+    UpdateTenant, set_dunning_policy, update_tenant,
+};
 pub use values::{
-    DeploymentId, DisplayName, InvoiceNumber, Notes, PaymentReference, ProviderReference, Reason, ResourceId,
-    ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId, Timestamp, is_invisible,
+    BillingAddress, DeploymentId, DisplayName, EmailAddress, InvoiceNumber, Notes, PaymentReference, ProviderReference,
+    Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TaxId, TemplateVersion, TenantId,
+    Timestamp, is_invisible,
 };
 pub use versions::Versions;

@@ -37,6 +37,8 @@ pub enum Power {
     RecordPayments,
     /// Void an invoice.
     Void,
+    /// Set the fields of a tenant.
+    SetTenant,
 }
 
 /// One row of the table.
@@ -130,6 +132,15 @@ pub const POWERS: &[PowerRow] = &[
         holders: Roles { tenant_user: Never, payment_provider: Always, data_plane: Never },
     },
     PowerRow { power: Power::Void, description: "void an invoice", holders: PLATFORM_ALONE },
+    PowerRow {
+        power: Power::SetTenant,
+        description: "set a tenant's fields",
+        holders: Roles {
+            tenant_user: Limited("the billing address and the e-mail address"),
+            payment_provider: Never,
+            data_plane: Never,
+        },
+    },
 ];
 
 /// Ends the build if a row is not in its place.
@@ -139,7 +150,7 @@ const _: () = {
         assert!(POWERS[n].power as usize == n, "the table is not in the order of the powers");
         n += 1;
     }
-    assert!(POWERS.len() == Power::Void as usize + 1, "a power has no row");
+    assert!(POWERS.len() == Power::SetTenant as usize + 1, "a power has no row");
 };
 
 impl Power {
@@ -198,6 +209,7 @@ mod tests {
         (Power::RecordResources, &[DATA_PLANE], &[]),
         (Power::RecordPayments, &[PROVIDER], &[]),
         (Power::Void, &[], &[]),
+        (Power::SetTenant, &[], &[TENANT]),
     ];
 
     #[test]

@@ -273,11 +273,36 @@ text_value! {
     "invalid_notes",
     "must be 1 to 2000 characters, some of them visible, without control characters other than line breaks and tabs",
     { up to 2000, like "Back in two weeks.", TEXT },
-    |text| {
-        text.chars().any(is_visible)
-            && text.chars().count() <= 2000
-            && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-    }
+    |text| is_text(text, 2000)
+}
+
+text_value! {
+    /// A tenant's billing address, in one or more lines.
+    BillingAddress,
+    "invalid_billing_address",
+    "must be 1 to 500 characters, some of them visible, without control characters other than line breaks and tabs",
+    { up to 500, like "Acme GmbH\nHafenstrasse 1\n20457 Hamburg", TEXT },
+    |text| is_text(text, 500)
+}
+
+text_value! {
+    /// An e-mail address. Whether it receives mail is not checked.
+    EmailAddress,
+    "invalid_email",
+    "must be an e-mail address of at most 254 printable ASCII characters, such as billing@acme.example",
+    { up to 254, like "billing@acme.example", r"^[!-?A-~]+@[!-?A-~]+$" },
+    |text| text.len() <= 254
+        && text.bytes().all(|b| b.is_ascii_graphic())
+        && text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
+}
+
+text_value! {
+    /// A tenant's tax id, such as a VAT number. Whether an authority knows it is not checked.
+    TaxId,
+    "invalid_tax_id",
+    "must be 1 to 64 characters, some of them visible, without control characters",
+    { up to 64, like "DE123456789", LINE },
+    |text| is_line(text, 64)
 }
 
 text_value! {
@@ -356,6 +381,12 @@ fn is_line(text: &str, max_chars: usize) -> bool {
     text.chars().any(is_visible) && text.chars().count() <= max_chars && !text.chars().any(char::is_control)
 }
 
+fn is_text(text: &str, max_chars: usize) -> bool {
+    text.chars().any(is_visible)
+        && text.chars().count() <= max_chars
+        && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+}
+
 impl Slug {
     /// The display name of a deployment that was created without one.
     #[must_use]
@@ -425,5 +456,15 @@ mod tests {
         assert!("größer".repeat(33).parse::<Reason>().is_ok(), "characters are counted, not bytes");
         assert!("two\nlines".parse::<Notes>().is_ok());
         assert!("bell\u{7}".parse::<Notes>().is_err());
+    }
+
+    #[test]
+    fn an_email_address_has_one_at_sign_with_text_on_both_sides() {
+        for good in ["a@b", "billing+eu@acme.example"] {
+            assert_eq!(good.parse::<EmailAddress>().unwrap().as_str(), good);
+        }
+        for bad in ["", "acme", "@b", "a@", "a@b@c", "a b@c", "ä@b", "a@b\n", &format!("a@{}", "b".repeat(253))] {
+            assert_eq!(bad.parse::<EmailAddress>().unwrap_err().code, "invalid_email", "{bad:?}");
+        }
     }
 }

@@ -1,28 +1,19 @@
-//! Tenants' accounts. A tenant's first deployment opens its account, which puts the tenant on the list of tenants.
-//! Users and tokens are not here.
+//! The list of tenants. A tenant's first deployment opens its account, which puts the tenant on the list. Its fields are
+//! in [`super::tenants`].
 
-use arcadia_domain::{Deployment, TenantId};
+use arcadia_domain::{Deployment, DisplayName, TenantId};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use futures_util::future::try_join_all;
 
 use super::item::string;
+use super::items::{self, ACCOUNT_TYPE};
 use super::keys::{self, STATE_SHARDS};
-use super::pages::{Page, Part};
+use super::pages::{Page, Part, position};
 use super::schema::TENANT_INDEX;
 use super::{Store, StoreError};
 
-/// The `type` of a stored account.
-const ACCOUNT_TYPE: &str = "account";
-
 impl Store {
-    /// Whether a tenant has an account: one consistent GetItem.
-    ///
-    /// # Errors
-    /// [`StoreError`] if DynamoDB does not answer.
-    pub async fn has_account(&self, tenant_id: &TenantId) -> Result<bool, StoreError> {
-        Ok(self.get(keys::account(tenant_id)).await?.is_some())
-    }
-
-    /// A page of all tenants, by id: one Query for each partition of the list.
+    /// A page of all tenants, by id, each with its name: one Query for each partition of the list.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -30,11 +21,16 @@ impl Store {
         &self,
         limit: usize,
         after: Option<TenantId>,
-    ) -> Result<Page<TenantId, TenantId>, StoreError> {
+    ) -> Result<Page<(TenantId, Option<DisplayName>), TenantId>, StoreError> {
         let part = Part { index: TENANT_INDEX, keys: keys::tenants_after(after.as_ref()), oldest_first: true };
         let partitions: Vec<String> = (0..STATE_SHARDS).map(keys::tenants_partition).collect();
-        let Page { items, next } = self.merged(&part, &partitions, limit).await?;
-        Ok(Page { items: items.into_iter().map(|(tenant_id, _)| tenant_id).collect(), next })
+        let pages = partitions.iter().map(|partition| self.index_page::<TenantId>(&part, partition, limit + 1));
+        let mut tenants: Vec<(TenantId, Option<DisplayName>)> = Vec::new();
+        for item in try_join_all(pages).await?.into_iter().flat_map(|(items, _)| items) {
+            tenants.push((position(part.index, &item)?, items::to_tenant(item)?.name));
+        }
+        tenants.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(Page::cut(tenants, limit, false, |(tenant_id, _)| tenant_id.clone()))
     }
 
     /// The write that opens the account of a deployment's tenant. Repeating it changes nothing, so it has no condition.

@@ -10,18 +10,16 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::figures::FIGURES;
-use super::item::{Item, number, string, to_item};
+use super::item::{self, Item, number, string, to_item};
 use super::items::{self, DeploymentItem};
 use super::keys::{self, Key};
-use super::transact::{CONFLICT, CommitId, Verdict, is_transient, is_transient_code, kept_being_cancelled};
+use super::limits::{LIMITS_TYPE, LiveChange};
+use super::transact::{COMMIT_ID, CONFLICT, CommitId, Verdict, is_transient, is_transient_code, kept_being_cancelled};
 use super::{IdempotencyRecord, Store, StoreError, idempotency};
 use crate::metrics;
 
 /// DynamoDB's code for a failed condition.
 const CONDITION: &str = "ConditionalCheckFailed";
-
-/// The attribute that lets a writer whose response was lost recognise its own write.
-const COMMIT_ID: &str = "last_commit_id";
 
 /// The index of the deployment in the transaction.
 const DEPLOYMENT_INDEX: usize = 0;
@@ -35,8 +33,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::VersionConflict`], [`StoreError::SlugTaken`], [`StoreError::TrialTaken`] or
-    /// [`StoreError::ReferenceTaken`] if another writer was first, [`StoreError::Answered`] if the key has been used:
-    /// nothing was written. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
+    /// [`StoreError::ReferenceTaken`] if another writer was first, [`StoreError::QuotaExceeded`] if the tenant has no
+    /// place for a new deployment, [`StoreError::Answered`] if the key has been used: nothing was written. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
     pub async fn commit(
         &self,
         change: &Change,
@@ -130,6 +128,9 @@ impl Store {
         if *opens_account {
             writes.push(self.open_account(deployment)?);
         }
+        if let Some(change) = LiveChange::between(before.as_ref().map(|b| b.deployment.state), deployment.state) {
+            writes.push(self.count_one(&deployment.tenant_id, change)?);
+        }
         writes.extend(self.attention_writes(before.as_ref(), after)?);
         writes.extend(self.count_with(deployment.updated_at, &figures)?);
         writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
@@ -219,6 +220,10 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
         if payment_of(change).is_some() {
             return Verdict::Refused(StoreError::ReferenceTaken);
         }
+    }
+    let has_limits = |item: &Item| item::is(item, LIMITS_TYPE);
+    if reasons.iter().filter(failed).filter_map(CancellationReason::item).any(has_limits) {
+        return Verdict::Refused(StoreError::QuotaExceeded);
     }
     let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
     if is_transient(reasons) {

@@ -250,7 +250,7 @@ macro_rules! stored_deployment {
                 let damaged = || StoreError::Damaged(format!("{pk} has no valid deployment id or tenant").into());
                 let deployment = Deployment {
                     id: keys::deployment_id(&pk).ok_or_else(damaged)?,
-                    tenant_id: keys::tenant_of_deployment(&gsi1_pk).ok_or_else(damaged)?,
+                    tenant_id: keys::tenant_of(&gsi1_pk).ok_or_else(damaged)?,
                     template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
                     dunning_policy: dunning_policy.into(),
                     $($same),+

@@ -3,7 +3,7 @@
 
 use arcadia_domain::{
     Addon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber, Payment, Plan, PlanVersion, Resource,
-    ShortCode, Subscription, SubscriptionAddon, SubscriptionStatus, TenantId,
+    ShortCode, Subscription, SubscriptionAddon, SubscriptionStatus, Tenant, TenantEvent, TenantId,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,8 @@ enum Record {
     Addon(Addon),
     Payment { number: InvoiceNumber, payment: Payment },
     DunningPolicy(DunningPolicy),
+    Account(Tenant),
+    TenantEvent { event: TenantEvent },
 }
 
 /// The stored form of an event. The deployment's id is in the key.
@@ -95,6 +97,25 @@ pub struct EventRecord {
     pub tenant_id: TenantId,
     /// The event.
     pub event: Event,
+}
+
+/// An event of a tenant, for a consumer of the table's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantEventRecord {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The event.
+    pub event: TenantEvent,
+}
+
+/// An event of any history, for a consumer of the table's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "one is made at a time, to be published at once")]
+pub enum AnyEventRecord {
+    /// An event of a deployment.
+    OfDeployment(EventRecord),
+    /// An event of a tenant.
+    OfTenant(TenantEventRecord),
 }
 
 /// The `type` of a slug claim.
@@ -116,6 +137,8 @@ pub const PLAN_TYPE: &str = "plan";
 pub const PLAN_VERSION_TYPE: &str = "plan_version";
 /// The `type` of a stored add-on of the catalog.
 pub const ADDON_TYPE: &str = "addon";
+/// The `type` of a stored account: the fields of a tenant, and its entry in the list of tenants.
+pub const ACCOUNT_TYPE: &str = "account";
 /// The `type` of a stored dunning policy.
 pub const DUNNING_POLICY_TYPE: &str = "dunning_policy";
 /// The `type` of the claim on a tenant's trial of a plan.
@@ -159,6 +182,27 @@ pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreE
         event.retain(|_, value| !value.is_null());
     }
     Ok(item)
+}
+
+/// Converts the fields of a tenant to an item, with its entry in the list of tenants.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the record cannot be expressed.
+pub fn from_tenant(tenant_id: &TenantId, tenant: &Tenant) -> Result<Item, StoreError> {
+    let index = Some(keys::account_index(tenant_id));
+    let mut item = record(keys::account(tenant_id), index, Record::Account(tenant.clone()))?;
+    if let Some(AttributeValue::M(record)) = item.get_mut("record") {
+        record.retain(|_, value| !value.is_null());
+    }
+    Ok(item)
+}
+
+/// Converts an event of a tenant to an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the record cannot be expressed.
+pub fn from_tenant_event(tenant_id: &TenantId, event: &TenantEvent) -> Result<Item, StoreError> {
+    record(keys::tenant_event(tenant_id, event.sequence), None, Record::TenantEvent { event: event.clone() })
 }
 
 /// Converts a resource to an item.
@@ -274,8 +318,35 @@ reader!(to_plan, Record::Plan(plan) => plan, Plan, "a plan");
 reader!(to_plan_version, Record::PlanVersion(version) => version, PlanVersion, "a plan version");
 reader!(to_addon, Record::Addon(addon) => addon, Addon, "an add-on of the catalog");
 reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
+reader!(to_tenant_event, Record::TenantEvent { event } => event, TenantEvent, "an event of a tenant");
 part_reader!(to_subscription, Subscription, Subscription, "a subscription");
 part_reader!(to_subscription_addon, SubscriptionAddon, SubscriptionAddon, "a subscription's add-on");
+
+/// Reads the fields of a tenant from its account. An account that a tenant's first deployment opened has none yet.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is not an account.
+pub fn to_tenant(item: Item) -> Result<Tenant, StoreError> {
+    if super::item::is(&item, ACCOUNT_TYPE) && !item.contains_key("record") {
+        return Ok(Tenant::default());
+    }
+    match from_item(item)? {
+        RecordItem { record: Record::Account(tenant), .. } => Ok(tenant),
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is not an account").into())),
+    }
+}
+
+/// Reads an event of any history, with its deployment or tenant.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is not an event.
+pub fn to_any_event_record(item: Item) -> Result<AnyEventRecord, StoreError> {
+    let tenant_id = item.get("PK").and_then(|pk| keys::tenant_of(pk.as_s().ok()?));
+    Ok(match tenant_id {
+        Some(tenant_id) => AnyEventRecord::OfTenant(TenantEventRecord { tenant_id, event: to_tenant_event(item)? }),
+        None => AnyEventRecord::OfDeployment(to_event_record(item)?),
+    })
+}
 
 /// Reads an event with its deployment and tenant.
 ///

@@ -407,6 +407,26 @@ pub fn tenants_after(after: Option<&TenantId>) -> RangeInclusive<String> {
     first..="~".to_owned()
 }
 
+/// The key of the limits of a tenant's new deployments.
+#[must_use]
+pub fn tenant_limits(tenant_id: &TenantId) -> Key {
+    Key { pk: tenant_partition(tenant_id), sk: "#LIMITS".to_owned() }
+}
+
+/// The key of an event of a tenant. The sequence is padded, so that keys sort like numbers.
+#[must_use]
+pub fn tenant_event(tenant_id: &TenantId, sequence: u64) -> Key {
+    Key { pk: tenant_partition(tenant_id), sk: event_sort_key(sequence) }
+}
+
+/// The sort keys of a tenant's claims on slugs after one, or of all claims.
+#[must_use]
+pub fn slug_claims_after(after: Option<&str>) -> RangeInclusive<String> {
+    // `!` sorts before every character of a slug.
+    let first = after.map_or_else(|| "SLUG#!".to_owned(), |sort_key| format!("{sort_key}!"));
+    first..="SLUG#~".to_owned()
+}
+
 /// The key of a tenant's dunning policy.
 #[must_use]
 pub fn dunning_policy(tenant_id: &TenantId) -> Key {
@@ -622,9 +642,9 @@ pub fn deployment_id(pk: &str) -> Option<DeploymentId> {
     pk.strip_prefix("DEPLOYMENT#")?.parse().ok()
 }
 
-/// The tenant of a partition of deployments in the tenant index.
+/// The tenant of a partition of a tenant's own records, in the table or in the tenant index.
 #[must_use]
-pub fn tenant_of_deployment(pk: &str) -> Option<TenantId> {
+pub fn tenant_of(pk: &str) -> Option<TenantId> {
     pk.strip_prefix("TENANT#")?.parse().ok()
 }
 
@@ -684,6 +704,9 @@ mod tests {
             (plan_version(&code, 12), "PLAN#studio".to_owned(), "VERSION#0000000012".to_owned()),
             (addon(&code), "ADDON#studio".to_owned(), "#ADDON".to_owned()),
             (trial_claim(&tenant, &code), "TENANT#acme".to_owned(), "TRIAL#studio".to_owned()),
+            (account(&tenant), "TENANT#acme".to_owned(), "#ACCOUNT".to_owned()),
+            (tenant_limits(&tenant), "TENANT#acme".to_owned(), "#LIMITS".to_owned()),
+            (tenant_event(&tenant, 7), "TENANT#acme".to_owned(), "EVENT#0000000007".to_owned()),
             (
                 due_index(due, id, DEFAULT_DUE_SHARDS),
                 "DUE#011".to_owned(),
@@ -695,6 +718,7 @@ mod tests {
         }
         assert_eq!(deployment_id(&partition(id)), Some(id));
         assert_eq!(deployment_id("TENANT#acme"), None);
+        assert_eq!((tenant_of("TENANT#acme"), tenant_of("DEPLOYMENT#acme")), (Some(tenant), None));
         assert_eq!(due_at(&due_sort_key(at, id)), Some(at));
         assert_eq!(due_at("TENANT#acme"), None);
     }

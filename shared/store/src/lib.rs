@@ -19,6 +19,7 @@ mod invoices;
 pub mod item;
 pub mod items;
 pub mod keys;
+mod limits;
 mod load;
 mod manifest;
 pub mod metrics;
@@ -31,6 +32,7 @@ mod schedule;
 pub mod schema;
 pub mod stream;
 mod sweep;
+mod tenants;
 mod transact;
 
 use aws_sdk_dynamodb::Client;
@@ -43,6 +45,7 @@ pub use failure::{MAX_ERROR_CHARS, error_chain};
 pub use figures::{Difference, figures_of};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};
 pub use invoice_list::{InvoiceFilter, ListedStatus, MAX_SUMMED_INVOICES};
+pub use limits::{LiveCount, NewQuota, TenantLimits};
 pub use manifest::manifest;
 pub use pages::Page;
 pub use present::Present;
@@ -82,6 +85,12 @@ pub enum StoreError {
     /// Another writer changed the catalog's record first. Nothing was written.
     #[error("another writer changed the catalog at the same moment")]
     CatalogConflict,
+    /// Another writer changed the tenant first. Nothing was written.
+    #[error("another writer changed the tenant at the same moment")]
+    TenantConflict,
+    /// The tenant has as many live deployments as its quota allows. Nothing was written.
+    #[error("the tenant has as many live deployments as its quota allows")]
+    QuotaExceeded,
     /// The caller has used the idempotency key before. Nothing was written.
     #[error("the idempotency key has been used")]
     Answered(Box<IdempotencyRecord>),

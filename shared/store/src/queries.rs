@@ -84,8 +84,8 @@ pub struct EventRange {
 
 /// A range of sort keys in a partition, and its order; a plain range is read from its end.
 pub(super) struct Part {
-    keys: RangeInclusive<String>,
-    oldest_first: bool,
+    pub(super) keys: RangeInclusive<String>,
+    pub(super) oldest_first: bool,
 }
 
 impl From<RangeInclusive<String>> for Part {

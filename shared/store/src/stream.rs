@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::figures::{Difference, figures_of};
 use super::item::Item;
-use super::items::{EventRecord, to_event_record};
+use super::items::{AnyEventRecord, to_any_event_record};
 use super::{StoreError, keys};
 
 /// Whether a record is of a new event. The pipe in `template.yaml` has the same rule as its filter.
@@ -20,8 +20,8 @@ pub fn is_event(record: &Value) -> bool {
 ///
 /// # Errors
 /// [`StoreError::BadMessage`] if it is not a record of the stream, [`StoreError::Damaged`] if it has no readable event.
-pub fn to_event(record: &Value) -> Result<EventRecord, StoreError> {
-    to_event_record(image(record)?)
+pub fn to_event(record: &Value) -> Result<AnyEventRecord, StoreError> {
+    to_any_event_record(image(record)?)
 }
 
 /// The written item of a record.
@@ -32,8 +32,8 @@ fn image(record: &Value) -> Result<Item, StoreError> {
     item.ok_or_else(|| StoreError::BadMessage("an attribute of a type that no item has".into()))
 }
 
-/// Reads the difference of figures in a record; `None` if the record is not of a commit's last event, or if the
-/// difference is empty.
+/// Reads the difference of figures in a record; `None` if the record is not of a commit's last event or not of a
+/// deployment's, or if the difference is empty.
 ///
 /// # Errors
 /// As [`to_event`].
@@ -47,8 +47,12 @@ pub fn to_difference(record: &Value) -> Result<Option<Difference>, StoreError> {
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| StoreError::BadMessage("a stream record without a sequence number".into()))?;
     let figures = figures_of(&item);
-    let at = to_event_record(item)?.event.occurred_at;
-    Ok((!figures.is_empty()).then_some(Difference { sequence, at, figures }))
+    Ok(match to_any_event_record(item)? {
+        AnyEventRecord::OfDeployment(record) if !figures.is_empty() => {
+            Some(Difference { sequence, at: record.event.occurred_at, figures })
+        }
+        AnyEventRecord::OfDeployment(_) | AnyEventRecord::OfTenant(_) => None,
+    })
 }
 
 /// Reads a value in DynamoDB's typed JSON; `None` if it is malformed, or of a type that no item has (sets and bytes).

@@ -18,6 +18,9 @@ pub const MAX_ATTEMPTS: u32 = 5;
 /// The shortest wait before the second attempt, in milliseconds; it doubles with each further attempt.
 const FIRST_BACKOFF_MS: u64 = 25;
 
+/// The attribute that lets a writer whose response was lost recognise its own write.
+pub(super) const COMMIT_ID: &str = "last_commit_id";
+
 /// DynamoDB's code for a conflict with another transaction on the same item.
 pub(super) const CONFLICT: &str = "TransactionConflict";
 

@@ -83,11 +83,16 @@ const INVOICE_SETTLED: Write = ("invoice", &[(TENANT_INDEX, Rewritten), (DUE_IND
 const INVOICE_VOID: Write = ("invoice", &[(TENANT_INDEX, Rewritten), (DUE_INDEX, Moves)]);
 const RESOURCE: Write = ("resource", &[]);
 
+/// The fields of a tenant, which the list of tenants shows.
+const ACCOUNT: Write = ("account", &[(TENANT_INDEX, Rewritten)]);
+const TENANT_EVENT: Write = ("tenant_event", &[]);
+
 /// What a new deployment consists of.
 const CREATION: &[Write] = &[
     ("deployment", &[(TENANT_INDEX, Appears), (STATE_INDEX, Appears)]),
     ("slug_claim", &[(TENANT_INDEX, Appears)]),
     EVENT,
+    ("tenant_limits", &[]),
 ];
 
 /// The last sort key that there can be.
@@ -291,13 +296,13 @@ fn deployments(name: &str, target: &Target) -> Option<Floor> {
     let Target { id, resource_id, .. } = target;
     Some(match name {
         "create_deployment" => {
-            let account = Read("whether the tenant has an account", record(&format!("TENANT#{TENANT}"), "#ACCOUNT"));
-            reading([account]).writing(CREATION)
+            let limits = Read("the tenant's limits", record(&format!("TENANT#{TENANT}"), "#LIMITS"));
+            reading([limits]).writing(CREATION)
         }
         "create_deployment, a tenant's first" => {
             // There is nothing to be read, which costs as much as a record.
-            let account = Read("whether the tenant has an account", record("TENANT#nobody", "#ACCOUNT"));
-            reading([account]).writing(CREATION).writing(&[("account", &[(TENANT_INDEX, Appears)])])
+            let limits = Read("the tenant's limits", record("TENANT#nobody", "#LIMITS"));
+            reading([limits]).writing(CREATION).writing(&[("account", &[(TENANT_INDEX, Appears)])])
         }
         "update_deployment" => reading([present(id)]).writing(&[DEPLOYMENT, EVENT]),
         // Whoever is paused is not billed, so nothing is due any more.
@@ -378,7 +383,15 @@ fn invoices(name: &str, target: &Target) -> Option<Floor> {
             reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE_VOID, EVENT])
         }
         "show_dunning_policy" => reading([policy()]),
-        "put_dunning_policy" => reading([]).writing(&[("dunning_policy", &[])]),
+        "put_dunning_policy" => {
+            reading([tenant_and("#DUNNING_POLICY")]).writing(&[ACCOUNT, TENANT_EVENT, ("dunning_policy", &[])])
+        }
+        "show_tenant" => reading([tenant_and("#LIMITS")]),
+        "put_tenant" => reading([tenant_and("#LIMITS")]).writing(&[ACCOUNT, TENANT_EVENT]),
+        "list_tenant_events" => {
+            let events = Of::Range { pk: format!("TENANT#{TENANT}"), prefix: "EVENT#" };
+            reading([Read("a page of its events", events)])
+        }
         _ => return None,
     })
 }
@@ -433,6 +446,13 @@ fn present(id: &str) -> Read {
 
 fn history(words: &'static str, id: &str, prefix: &'static str) -> Read {
     Read(words, Of::Range { pk: format!("DEPLOYMENT#{id}"), prefix })
+}
+
+/// The tenant's fields and another record of it.
+fn tenant_and(sk: &str) -> Read {
+    let pk = format!("TENANT#{TENANT}");
+    let words = if sk == "#LIMITS" { "the tenant and its limits" } else { "the tenant and its policy" };
+    Read(words, Of::Keys(vec![(pk.clone(), "#ACCOUNT".to_owned()), (pk, sk.to_owned())], Consistency::Strong))
 }
 
 fn policy() -> Read {

@@ -261,6 +261,8 @@ impl<'a> Customer<'a> {
             "/addons".to_owned(),
             "/addons/storage_50gb".to_owned(),
             format!("/tenants/{GLOBEX}/dunning-policy"),
+            format!("/tenants/{GLOBEX}"),
+            format!("/tenants/{GLOBEX}/events?limit=20"),
             "/lifecycle".to_owned(),
         ];
         let path = self.random.pick(&paths).clone();

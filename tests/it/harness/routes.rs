@@ -99,6 +99,9 @@ pub static ROWS: &[Row] = &[
     row("list_attention", Admins, Nothing).list(Position::Attention),
     row("show_summary", Admins, Nothing),
     row("list_tenants", Admins, Nothing).list(Position::Tenant),
+    row("show_tenant", Everyone, TenantInPath),
+    row("put_tenant", Everyone, TenantInPath).body(r#"{"billing_address": "mine now"}"#),
+    row("list_tenant_events", Everyone, TenantInPath).list(Position::Sequence),
     row("show_account", Everyone, TenantInPath),
     row("show_dunning_policy", Everyone, TenantInPath),
     row("put_dunning_policy", Admins, TenantInPath).body(

@@ -149,6 +149,11 @@ pub async fn set_number(client: &Client, table: &str, id: &str, name: &str, valu
     update.expression_attribute_values(":value", number(value)).send().await.expect("an update by the test");
 }
 
+/// Reads the whole table, as the product reads items.
+pub async fn items(client: &Client, table: &str) -> Vec<Item> {
+    scan(client, table).await
+}
+
 async fn scan(client: &Client, table: &str) -> Vec<Item> {
     let pages = client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
     pages.collect::<Result<_, _>>().await.expect("a Scan by the test")

@@ -2,8 +2,8 @@
 
 use arcadia_domain::{
     Action, Aggregate, Amount, Change, Command, Deployment, DeploymentId, DunningPolicy, Event, Invoice, InvoiceRow,
-    InvoiceStatus, OpenInvoice, Payment, Resource, Subscription, SubscriptionAddon, SubscriptionSummary, Timestamp,
-    create, decide,
+    InvoiceStatus, OpenInvoice, Payment, Resource, Subscription, SubscriptionAddon, SubscriptionSummary, Tenant,
+    TenantEvent, Timestamp, create, decide,
 };
 use arcadia_store::item::{self, Item};
 use arcadia_store::items::{self, DeploymentItem, SlugClaimItem};
@@ -31,7 +31,8 @@ pub struct Kind {
 }
 
 /// Every kind whose items are written whole. The others are in [`super::sums`].
-pub const KINDS: [Kind; 14] = [
+pub const KINDS: [Kind; 16] = [
+    Kind { name: "account", samples: accounts, again: account_again },
     Kind {
         name: "addon",
         samples: || written(items::from_addon),
@@ -105,6 +106,11 @@ pub const KINDS: [Kind; 14] = [
         },
     },
     Kind {
+        name: "tenant_event",
+        samples: || written(|event: &TenantEvent| items::from_tenant_event(&deployment().tenant_id, event)),
+        again: |item| items::from_tenant_event(&deployment().tenant_id, &items::to_tenant_event(item)?),
+    },
+    Kind {
         name: "trial_claim",
         samples: || vec![expect(items::trial_claim(&deployment(), &a_record()))],
         again: |item| {
@@ -128,6 +134,23 @@ fn expect<T>(written: Result<T, StoreError>) -> T {
 
 fn written<T: JsonSchema + DeserializeOwned>(write: impl Fn(&T) -> Result<Item, StoreError>) -> Vec<Item> {
     records().iter().map(|record| expect(write(record))).collect()
+}
+
+/// Accounts with the fields of a tenant, and one that a tenant's first deployment has opened.
+fn accounts() -> Vec<Item> {
+    let tenant_id = deployment().tenant_id;
+    let opened = json!({
+        "PK": "TENANT#acme", "SK": "#ACCOUNT", "GSI1PK": "TENANTS#002", "GSI1SK": "acme", "type": "account",
+    });
+    let mut accounts = written(|tenant: &Tenant| items::from_tenant(&tenant_id, tenant));
+    accounts.push(expect(items::from_tenant(&tenant_id, &Tenant::default())));
+    accounts.push(item_of(&opened));
+    accounts
+}
+
+fn account_again(item: Item) -> Result<Item, StoreError> {
+    let tenant = items::to_tenant(item.clone())?;
+    if item.contains_key("record") { items::from_tenant(&deployment().tenant_id, &tenant) } else { Ok(item) }
 }
 
 /// A record of a type, such as a code or a number.

@@ -1,11 +1,12 @@
-//! Items that the store does not write whole, but part by part: accounts, traces, sums of figures and marks of batches.
+//! Items that the store does not write whole, but part by part: traces, sums of figures, marks of batches and limits of
+//! tenants.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 
-use arcadia_domain::{Command, Figure, Figures, State, UpdateDeployment, decide};
+use arcadia_domain::{Command, Figure, Figures, State, Tenant, UpdateDeployment, UpdateTenant, decide, update_tenant};
 use arcadia_store::item::Item;
-use arcadia_store::{CommitId, Difference, NeedsAttention, Store, schema};
+use arcadia_store::{CommitId, Difference, NeedsAttention, NewQuota, Store, schema};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::harness::billing::admin;
 use crate::harness::{dynamodb, table, unique};
 
 /// The `type` of each kind.
-pub const NAMES: [&str; 4] = ["account", "attention", "figures", "figures_batch"];
+pub const NAMES: [&str; 4] = ["attention", "figures", "figures_batch", "tenant_limits"];
 
 /// DynamoDB Local knows a transaction by its id, whatever the table.
 fn other_commit_id() -> CommitId {
@@ -39,6 +40,12 @@ pub async fn written() -> BTreeMap<String, Vec<Item>> {
     let hold = decide(&creation.after, hold, &admin(), None, now()).expect("a hold").expect("a change");
     store.commit(&hold, other_commit_id(), None).await.expect("a commit");
     store.trace_not_published(id, now()).await.expect("a trace");
+    let quota = UpdateTenant { deployment_quota: Some(Some(3)), ..UpdateTenant::default() };
+    let quota = update_tenant(&Tenant::default(), quota, &admin(), now()).expect("a quota").expect("a change");
+    let tenant_id = &creation.after.deployment.tenant_id;
+    let count = store.count_live(tenant_id).await.expect("a count").expect("one that is not too great");
+    let new_quota = Some(NewQuota::Of(3, count));
+    store.commit_tenant(tenant_id, &quota, new_quota, other_commit_id()).await.expect("a commit");
     let figures = Figures::of_change(None, &creation.after);
     let batch = [Difference { sequence: 1, at: now(), figures }];
     store.add_figures(&batch, now(), &other_commit_id).await.expect("figures");
@@ -60,8 +67,8 @@ pub async fn check(kinds: BTreeMap<&str, Vec<Item>>) {
         put.send().await.expect("a write by the test");
     }
     let count = |name: &str| kinds.get(name).map_or(0, Vec::len);
-    let tenants = store.list_tenants(100, None).await.expect("the tenants").items;
-    assert_eq!(tenants.len(), count("account"));
+    let limits = store.load_limits(&"acme".parse().expect("a tenant")).await.expect("the limits");
+    assert_eq!(limits.map(|limits| limits.live()), (count("tenant_limits") > 0).then_some(Some(1)));
     let traces: Vec<NeedsAttention> = store.list_attention(None, now(), 100, None).await.expect("the traces").items;
     assert_eq!(traces.len(), count("attention"));
     let later = now() + TimeDelta::hours(2);

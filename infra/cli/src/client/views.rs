@@ -322,14 +322,35 @@ pub fn summary(body: &Value) -> Text {
     text
 }
 
+/// The fields of a tenant, with the words for them.
+const TENANT_FIELDS: [(&str, &str); 4] =
+    [("name", "name"), ("billing_address", "billing address"), ("email", "e-mail"), ("tax_id", "tax id")];
+
+pub fn tenant(body: &Value) -> Text {
+    let (one, mut text) = (&body["tenant"], Text::default());
+    text.line([cell(BOLD, &bare(&one["tenant_id"])), cell(DIM, &format!("  version {}", one["version"]))]);
+    let set = TENANT_FIELDS.iter().filter(|(name, _)| !one[*name].is_null());
+    let mut rows: Vec<Vec<Cell>> = set.map(|(name, words)| vec![plain(words), field(&one[*name])]).collect();
+    let rate = one["tax_rate_basis_points"].as_u64().unwrap_or_default();
+    rows.push(vec![plain("tax rate"), plain(&format!("{}.{:02} %", rate / 100, rate % 100))]);
+    let quota = match (&one["deployment_quota"], &one["live_deployments"]) {
+        (Value::Null, _) => "no limit".to_owned(),
+        (quota, live) => format!("{live} of {quota}"),
+    };
+    rows.push(vec![plain("live deployments"), plain(&quota)]);
+    text.table(2, &rows);
+    text
+}
+
 pub fn tenants(body: &Value) -> Text {
-    list(&["tenant", "deployments", "open", "overdue"], &body["tenants"], |one| {
+    list(&["tenant", "name", "deployments", "open", "overdue"], &body["tenants"], |one| {
         let sums = |name: &str| {
             let sums = each(&one["due"]).iter().map(|due| money(&due[name], &due["currency"]));
             sums.collect::<Vec<_>>().join(", ")
         };
         vec![
             cell(BOLD, &bare(&one["tenant_id"])),
+            field(&one["name"]),
             plain(&bare(&one["deployments"])).right(),
             plain(&sums("due_cents")).right(),
             cell(WAITING, &sums("overdue_cents")).right(),

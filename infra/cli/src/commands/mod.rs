@@ -78,7 +78,7 @@ enum Command {
     /// (platform_admin)
     #[command(after_help = EXIT_CODES)]
     Summary(summary::Summary),
-    /// Show tenants, their accounts and dunning policies, and set the policies
+    /// Show tenants, their accounts, histories and dunning policies, and set their fields and policies
     #[command(after_help = EXIT_CODES)]
     Tenants(tenants::Tenants),
     /// Check the books of deployments at every event of their histories

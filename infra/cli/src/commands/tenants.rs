@@ -1,10 +1,12 @@
-//! `arcadia tenants`: shows tenants and sets dunning policies through the API.
+//! `arcadia tenants`: shows tenants and sets their fields and dunning policies through the API.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::connection::Connection;
-use crate::client::{Failure, Paging, Request, views};
+use crate::client::{Client, Failure, Paging, Precondition, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Tenants {
@@ -18,6 +20,39 @@ pub struct Tenants {
 enum Noun {
     /// List tenants with the amounts they owe (platform_admin)
     List {
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show a tenant: name, billing address, e-mail address, tax id and rate, quota
+    Show {
+        /// Id of the tenant
+        #[arg(value_name = "TENANT")]
+        tenant_id: String,
+    },
+    /// Set fields of a tenant (platform_admin; a tenant's users set the billing address and the e-mail address)
+    Set {
+        /// Id of the tenant
+        #[arg(value_name = "TENANT")]
+        tenant_id: String,
+        #[command(flatten)]
+        fields: Fields,
+        /// Field to clear; can be repeated
+        #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(CLEARABLE))]
+        clear: Vec<String>,
+        #[command(flatten)]
+        condition: Precondition,
+    },
+    /// List a tenant's own history, newest first
+    Events {
+        /// Id of the tenant
+        #[arg(value_name = "TENANT")]
+        tenant_id: String,
+        /// Oldest first
+        #[arg(long)]
+        oldest_first: bool,
+        /// Only events after this sequence
+        #[arg(long, value_name = "SEQUENCE")]
+        after: Option<u64>,
         #[command(flatten)]
         paging: Paging,
     },
@@ -53,6 +88,31 @@ enum Verb {
     },
 }
 
+/// The fields that `--clear` accepts.
+const CLEARABLE: [&str; 5] = ["name", "billing_address", "email", "tax_id", "deployment_quota"];
+
+#[derive(Debug, Args, Serialize)]
+struct Fields {
+    /// Name of the customer
+    #[arg(long)]
+    name: Option<String>,
+    /// Where its invoices are addressed to
+    #[arg(long, value_name = "TEXT")]
+    billing_address: Option<String>,
+    /// Where its invoices are sent
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// Its tax id, such as a VAT number
+    #[arg(long, value_name = "ID")]
+    tax_id: Option<String>,
+    /// Its tax rate in basis points; 1900 is 19 percent
+    #[arg(long, value_name = "N")]
+    tax_rate_basis_points: Option<u32>,
+    /// The most live deployments that it can have
+    #[arg(long, value_name = "N")]
+    deployment_quota: Option<u32>,
+}
+
 #[derive(Debug, Args, Serialize)]
 struct PolicyFields {
     /// Days from an invoice's issue to its due date
@@ -78,6 +138,18 @@ impl Tenants {
         let client = &self.connection.open()?;
         let verb = match &self.noun {
             Noun::DunningPolicy(verb) => verb,
+            Noun::Show { tenant_id } => {
+                return client.tell(&Request::to("show_tenant", &[("tenant_id", tenant_id)])?, views::tenant);
+            }
+            Noun::Set { tenant_id, fields, clear, condition } => {
+                return set(client, tenant_id, fields, clear, condition);
+            }
+            Noun::Events { tenant_id, oldest_first, after, paging } => {
+                let request = Request::to("list_tenant_events", &[("tenant_id", tenant_id)])?
+                    .query("after", after.map(|after| after.to_string()))
+                    .query("order", oldest_first.then(|| "asc".to_owned()));
+                return client.list(&request, "events", paging, views::events);
+            }
             Noun::List { paging } => {
                 return client.list(&Request::to("list_tenants", &[])?, "tenants", paging, views::tenants);
             }
@@ -94,4 +166,22 @@ impl Tenants {
         };
         client.tell(&request, views::dunning_policy)
     }
+}
+
+fn set(
+    client: &Client,
+    tenant_id: &str,
+    fields: &Fields,
+    clear: &[String],
+    condition: &Precondition,
+) -> Result<(), Failure> {
+    let mut body = crate::client::body(fields)?;
+    for field in clear {
+        if body.get(field).is_some() {
+            return Err(Failure::Usage(format!("{field} cannot be both set and cleared")));
+        }
+        body[field] = Value::Null;
+    }
+    let request = Request::to("put_tenant", &[("tenant_id", tenant_id)])?.whole_body(body).on(condition);
+    client.tell(&request, views::tenant)
 }

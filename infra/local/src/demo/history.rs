@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arcadia_domain::{Scope, Timestamp};
+use arcadia_domain::{Scope, Timestamp, set_dunning_policy};
 use arcadia_functions::runtime::App;
 use arcadia_store::{DeploymentFilter, Difference};
 use chrono::TimeDelta;
@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::cast::{DAYS, cast};
 use super::catalog::{DemoError, open_shop};
-use super::life::{Life, Stage, Tally};
+use super::life::{Life, Stage, Tally, operator};
 
 /// Number of deployments generated concurrently: enough to keep a sequential engine busy.
 const CONCURRENCY: usize = 8;
@@ -52,7 +52,10 @@ pub async fn write(app: &App, script: Script, lived: impl Fn()) -> Result<Histor
     let (tenants, parts) = cast(seed, deployments, tenants, until)?;
     for tenant in &tenants {
         if let Some(policy) = &tenant.policy {
-            app.store.put_dunning_policy(&tenant.id, policy).await?;
+            let (known, present) = app.store.load_tenant_and_policy(&tenant.id).await?;
+            if let Some(change) = set_dunning_policy(&known, (present, *policy), &operator(), since) {
+                app.store.commit_tenant(&tenant.id, &change, None, app.new_commit_id()).await?;
+            }
         }
     }
     let stage = Arc::new(Stage { app: app.clone(), shop: open_shop(app, since).await?, until });

@@ -417,7 +417,7 @@ fn actor(id: &str, authority: Authority) -> Actor {
     Actor { id: id.to_owned(), authority }
 }
 
-fn operator() -> Actor {
+pub(super) fn operator() -> Actor {
     actor("lena@support", Authority::PlatformAdmin)
 }
 

@@ -1,0 +1,74 @@
+//! `PUT /tenants/{tenant_id}`: sets fields of a tenant. Its users may set where its invoices go.
+
+use arcadia_api::TenantRecordView;
+use arcadia_domain::{
+    MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, TenantChange, TenantId, UpdateTenant, update_tenant,
+};
+use arcadia_store::{NewQuota, StoreError};
+use serde_json::json;
+
+use crate::Error;
+use crate::http::fields::{integer, text};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
+
+/// How many times the live deployments are counted while others are created or archived.
+const MAX_COUNTS: usize = 3;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let tenant_id: TenantId = call.path("tenant_id")?;
+    let command = read(call)?;
+    if !call.principal.scope.contains(&tenant_id) {
+        return Err(Error::NotFound);
+    }
+    let mut counts = 0;
+    loop {
+        let (tenant, live) = app.store.load_tenant(&tenant_id).await?;
+        call.check_if_match(Some(tenant.version))?;
+        let Some(change) = update_tenant(&tenant, command.clone(), &call.principal.actor, app.clock.now())? else {
+            let view = TenantRecordView { tenant_id: &tenant_id, tenant: &tenant, live_deployments: live };
+            return Ok(Answer::versioned(json!({"tenant": view}), tenant.version));
+        };
+        let quota = new_quota(app, &tenant_id, &change).await?;
+        counts += 1;
+        match app.store.commit_tenant(&tenant_id, &change, quota, app.new_commit_id()).await {
+            // Perhaps a deployment was created or archived since they were counted.
+            Err(StoreError::TenantConflict) if quota.is_some() && counts < MAX_COUNTS => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                let live_deployments = match quota {
+                    None => live,
+                    Some(NewQuota::Unlimited) => None,
+                    Some(NewQuota::Of(_, count)) => Some(count.live),
+                };
+                let view = TenantRecordView { tenant_id: &tenant_id, tenant: &change.after, live_deployments };
+                return Ok(Answer::versioned(json!({"tenant": view}), change.after.version));
+            }
+        }
+    }
+}
+
+/// The quota that a change sets, with the count of live deployments that it needs; `None` if it keeps the quota.
+async fn new_quota(app: &App, tenant_id: &TenantId, change: &TenantChange) -> Result<Option<NewQuota>, Error> {
+    let TenantChange { before, after, .. } = change;
+    if before.deployment_quota == after.deployment_quota {
+        return Ok(None);
+    }
+    let Some(quota) = after.deployment_quota else { return Ok(Some(NewQuota::Unlimited)) };
+    let count = app.store.count_live(tenant_id).await?.ok_or(Error::TooManyDeployments)?;
+    Ok(Some(NewQuota::Of(quota, count)))
+}
+
+fn read(call: &Call) -> Result<UpdateTenant, Error> {
+    let mut fields = call.fields()?;
+    let command = UpdateTenant {
+        name: fields.nullable("name", text),
+        billing_address: fields.nullable("billing_address", text),
+        email: fields.nullable("email", text),
+        tax_id: fields.nullable("tax_id", text),
+        tax_rate_basis_points: fields.settable("tax_rate_basis_points", integer(0, MAX_TAX_RATE_BASIS_POINTS)),
+        deployment_quota: fields.nullable("deployment_quota", integer(0, MAX_DEPLOYMENT_QUOTA)),
+    };
+    fields.finish()?;
+    Ok(command)
+}

@@ -1,0 +1,161 @@
+//! What is known of a tenant: where its invoices go, its tax, its quota; with a form to edit it, and its history.
+
+import { useAction } from '../act.js';
+import * as api from '../api.js';
+import { moment, words } from '../format.js';
+import { Empty, Facts, html, More, Show, useLoad, usePages } from '../ui.js';
+
+/** @typedef {import('../shapes.d.ts').TenantRecord} Tenant */
+/** @typedef {import('../shapes.d.ts').TenantEvent} Event_ */
+/** @typedef {import('../fields.js').Fields} Fields */
+
+const NONE = 'none';
+const PAGE = 20;
+
+/** Basis points as percent. @param {number} rate */
+const percent = (rate) => `${(rate / 100).toFixed(2)} %`;
+
+/** @param {Tenant} tenant @returns {Fields} */
+function tenantFields(tenant) {
+  return {
+    Name: tenant.name ?? NONE,
+    'Billing address': tenant.billing_address ?? NONE,
+    'E-mail': tenant.email ?? NONE,
+    'Tax id': tenant.tax_id ?? NONE,
+    'Tax rate': percent(tenant.tax_rate_basis_points),
+    Quota: tenant.deployment_quota === null ? NONE : String(tenant.deployment_quota),
+  };
+}
+
+/** An empty field clears what was there. @param {string | undefined} value */
+const orNull = (value) => (value?.trim() ? value : null);
+
+/** @param {string | undefined} value */
+const wholeOrNull = (value) => (value?.trim() ? Number(value) : null);
+
+/** @param {Tenant} tenant @param {boolean} admin @returns {import('../act.js').Action} */
+function edit(tenant, admin) {
+  const where = [
+    {
+      name: 'billing_address',
+      label: 'Billing address',
+      type: /** @type {const} */ ('textarea'),
+      maxlength: 500,
+      value: tenant.billing_address ?? '',
+    },
+    { name: 'email', label: 'E-mail', maxlength: 254, value: tenant.email ?? '' },
+  ];
+  const who = [
+    { name: 'name', label: 'Name', maxlength: 200, value: tenant.name ?? '' },
+    ...where,
+    { name: 'tax_id', label: 'Tax id', maxlength: 64, value: tenant.tax_id ?? '' },
+    {
+      name: 'tax_rate_basis_points',
+      label: 'Tax rate in basis points',
+      type: /** @type {const} */ ('number'),
+      required: true,
+      value: String(tenant.tax_rate_basis_points),
+      hint: '1900 is 19 percent.',
+    },
+    {
+      name: 'deployment_quota',
+      label: 'Quota of live deployments',
+      type: /** @type {const} */ ('number'),
+      value: tenant.deployment_quota === null ? '' : String(tenant.deployment_quota),
+      hint: 'Empty means no limit.',
+    },
+  ];
+  return {
+    title: `Edit ${tenant.tenant_id}`,
+    verb: 'Save',
+    fields: admin ? who : where,
+    command: ({ name, billing_address, email, tax_id, tax_rate_basis_points, deployment_quota }) => ({
+      method: 'PUT',
+      path: `/tenants/${tenant.tenant_id}`,
+      body: {
+        billing_address: orNull(billing_address),
+        email: orNull(email),
+        ...(admin
+          ? {
+              name: orNull(name),
+              tax_id: orNull(tax_id),
+              tax_rate_basis_points: Number(tax_rate_basis_points),
+              deployment_quota: wholeOrNull(deployment_quota),
+            }
+          : {}),
+      },
+    }),
+    done: 'Saved.',
+  };
+}
+
+/** @param {{ tenant_id: string, admin: boolean, changed: () => void }} props */
+export function Customer({ tenant_id, admin, changed }) {
+  const read = () => /** @type {Promise<{ tenant: Tenant }>} */ (api.get(`/tenants/${tenant_id}`));
+  const known = useLoad(tenant_id, read);
+  const [act, dialog] = useAction();
+  const snapshot = (/** @type {{ tenant: Tenant }} */ { tenant }) => ({
+    version: tenant.version,
+    fields: tenantFields(tenant),
+  });
+  const begin = (/** @type {Tenant} */ tenant) =>
+    act({ ...edit(tenant, admin), seen: snapshot({ tenant }), read: () => read().then(snapshot) });
+  return html`
+    <section aria-labelledby="customer">
+      <h2 id="customer">Customer</h2>
+      <${Show} of=${known}>${(/** @type {{ tenant: Tenant }} */ { tenant }) => html`
+        <${Facts} of=${[
+          ['Name', tenant.name ?? NONE],
+          ['Billing address', tenant.billing_address ? html`<span class="notes">${tenant.billing_address}</span>` : NONE],
+          ['E-mail', tenant.email ?? NONE],
+          ['Tax id', tenant.tax_id ?? NONE],
+          ['Tax rate', percent(tenant.tax_rate_basis_points)],
+          [
+            'Live deployments',
+            tenant.deployment_quota === null
+              ? 'no limit'
+              : `${tenant.live_deployments} of ${tenant.deployment_quota}`,
+          ],
+        ]} />
+        <button type="button" class="small" onClick=${() => begin(tenant)}>Edit</button>`}<//>
+    </section>
+    ${dialog(() => {
+      void known.reload();
+      changed();
+    })}`;
+}
+
+/** @param {{ tenant_id: string }} props */
+export function TenantHistory({ tenant_id }) {
+  const list = /** @type {import('../ui.js').Paged<Event_>} */ (
+    usePages(`/tenants/${tenant_id}/events`, 'events', { limit: PAGE })
+  );
+  if (list.items.length === 0 && !list.loading && !list.error) return html`<${Empty}>Nothing was changed yet.<//>`;
+  return html`
+    <ol class="events">${list.items.map(
+      (event) => html`
+      <li key=${event.sequence}>
+        <time datetime=${event.occurred_at} title=${`Event ${event.sequence}`}>${moment(event.occurred_at)}</time>
+        <div><p>${describe(event)}</p></div>
+        <span class="actor muted">${event.actor}</span>
+      </li>`,
+    )}</ol>
+    <${More} list=${list} one="event" empty="Nothing was changed yet." />`;
+}
+
+/** An event of a tenant, as a sentence. @param {Event_} event @returns {string} */
+function describe({ type, data }) {
+  const changed = (/** @type {[string, unknown]} */ [name, change]) => {
+    const to = change !== null && typeof change === 'object' && 'to' in change ? change.to : change;
+    return `${words(name)} ${to === null ? 'cleared' : String(to)}`;
+  };
+  switch (type) {
+    case 'updated':
+      return `Changed: ${Object.entries(data).map(changed).join('; ')}`;
+    case 'dunning_policy_changed': {
+      const before = /** @type {Record<string, number>} */ ({ ...data.from });
+      const days = Object.entries(data.to).filter(([name, count]) => before[name] !== count);
+      return `Dunning policy changed: ${days.map(([name, count]) => `${words(name)} ${count}`).join('; ')}`;
+    }
+  }
+}

@@ -1,0 +1,86 @@
+//! Tenants: their fields and their histories. Accounts and dunning policies are in `billing`.
+
+use arcadia_api::TenantRecordView;
+use arcadia_domain::{
+    BillingAddress, DisplayName, EmailAddress, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, Power, TaxId,
+    TenantEvent,
+};
+use schemars::JsonSchema;
+use serde_json::json;
+
+use crate::operation::Operation;
+use crate::schema::NextCursor;
+
+const TENANTS: &str = "Tenants";
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct PutTenantRequest {
+    /// Name of the customer. For platform_admin.
+    name: Option<DisplayName>,
+    /// Where its invoices are addressed to.
+    billing_address: Option<BillingAddress>,
+    /// Where its invoices are sent.
+    email: Option<EmailAddress>,
+    /// Its tax id, such as a VAT number. For platform_admin.
+    tax_id: Option<TaxId>,
+    /// Its tax rate in basis points; 1900 is 19 percent. For platform_admin.
+    #[schemars(default, with = "u32", skip_serializing_if = "Option::is_none", range(max = MAX_TAX_RATE_BASIS_POINTS))]
+    tax_rate_basis_points: Option<u32>,
+    /// The most live deployments that it can have; null for no limit. For platform_admin.
+    #[schemars(range(max = MAX_DEPLOYMENT_QUOTA))]
+    deployment_quota: Option<u32>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "TenantAnswer")]
+struct One {
+    tenant: TenantRecordView<'static>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "TenantEventList")]
+struct Events {
+    events: Vec<TenantEvent>,
+    next_cursor: NextCursor,
+}
+
+pub fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            TENANTS,
+            "show_tenant",
+            "Show a tenant",
+            "Name, billing address, e-mail address, tax id and rate, and the quota of live deployments. A tenant of \
+             which nothing is set has version 0 and null fields.",
+        )
+        .versioned::<One>("The tenant."),
+        Operation::new(
+            TENANTS,
+            "put_tenant",
+            "Set fields of a tenant",
+            "Fields that are left out stay as they are; null clears a field. A tenant's users may set the billing \
+             address and the e-mail address. Setting a quota counts the tenant's live deployments, up to 10,000 \
+             deployments that it ever had. If nothing differs, nothing is written.",
+        )
+        .body::<PutTenantRequest>([
+            ("address", json!({"billing_address": "Hafenstrasse 1, 20457 Hamburg", "email": "billing@acme.example"})),
+            (
+                "customer",
+                json!({"name": "Acme GmbH", "tax_id": "DE123456789", "tax_rate_basis_points": 1900, "deployment_quota": 50}),
+            ),
+        ])
+        .versioned::<One>("The current tenant.")
+        .if_match()
+        .problems(&["field_not_permitted", "not_found", "too_many_deployments", "version_conflict"])
+        .powers(&[Power::SetTenant]),
+        Operation::new(
+            TENANTS,
+            "list_tenant_events",
+            "List a tenant's history",
+            "All events of the tenant itself, newest first, or with `order=asc` oldest first: changes of its fields and \
+             of its dunning policy. Its deployments have histories of their own. Events are numbered without gaps.",
+        )
+        .ok::<Events>("A page of events."),
+    ]
+}

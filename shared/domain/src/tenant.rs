@@ -1,0 +1,293 @@
+//! The tenant: a customer, the owner of deployments. This module has its fields, who may change them, and the events of
+//! its history. The amounts that a tenant owes follow from its deployments and are not here.
+
+use serde::{Deserialize, Serialize};
+
+use super::actor::{Actor, Grant};
+use super::decide::Rejection;
+use super::event::Changed;
+use super::policy::DunningPolicy;
+use super::powers::Power;
+use super::values::{BillingAddress, DisplayName, EmailAddress, TaxId, Timestamp};
+
+/// The greatest tax rate, in basis points: 100 percent.
+pub const MAX_TAX_RATE_BASIS_POINTS: i64 = 10_000;
+
+/// The greatest quota of live deployments.
+pub const MAX_DEPLOYMENT_QUOTA: i64 = 1_000_000;
+
+/// The fields of a tenant. Its id is not among them: it is known to everyone who reads or writes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "TenantFields"))]
+pub struct Tenant {
+    /// The name of the customer.
+    pub name: Option<DisplayName>,
+    /// Where its invoices are addressed to.
+    pub billing_address: Option<BillingAddress>,
+    /// Where its invoices are sent.
+    pub email: Option<EmailAddress>,
+    /// Its tax id, such as a VAT number.
+    pub tax_id: Option<TaxId>,
+    /// Its tax rate, in basis points: 1900 is 19 percent.
+    pub tax_rate_basis_points: u32,
+    /// The most live deployments that it can have; null for no limit.
+    pub deployment_quota: Option<u32>,
+    /// The sequence of its last event: 0 before the first change, and higher after every change.
+    pub version: u64,
+    /// When its last event occurred; null before the first change.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// New values of a tenant's fields: `None` leaves a field as it is, `Some(None)` clears it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpdateTenant {
+    /// See [`Tenant::name`].
+    pub name: Option<Option<DisplayName>>,
+    /// See [`Tenant::billing_address`].
+    pub billing_address: Option<Option<BillingAddress>>,
+    /// See [`Tenant::email`].
+    pub email: Option<Option<EmailAddress>>,
+    /// See [`Tenant::tax_id`].
+    pub tax_id: Option<Option<TaxId>>,
+    /// See [`Tenant::tax_rate_basis_points`].
+    pub tax_rate_basis_points: Option<u32>,
+    /// See [`Tenant::deployment_quota`].
+    pub deployment_quota: Option<Option<u32>>,
+}
+
+/// One change of a tenant, in its history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct TenantEvent {
+    /// Its place in the tenant's history: 1, 2, 3 and so on without gaps.
+    pub sequence: u64,
+    /// The kind of change, as `type` and `data`.
+    #[serde(flatten)]
+    pub kind: TenantEventKind,
+    /// The actor: the token's subject.
+    pub actor: String,
+    /// When the event occurred.
+    pub occurred_at: Timestamp,
+}
+
+/// The kind of change of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub enum TenantEventKind {
+    /// Some of the tenant's fields changed.
+    Updated(TenantUpdated),
+    /// The tenant's dunning policy changed.
+    DunningPolicyChanged(Changed<DunningPolicy>),
+}
+
+impl TenantEventKind {
+    /// Its `type`, as stored and published.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Updated(_) => "updated",
+            Self::DunningPolicyChanged(_) => "dunning_policy_changed",
+        }
+    }
+}
+
+/// The fields that an update of a tenant changed; other fields are absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct TenantUpdated {
+    /// The name of the customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Changed<Option<DisplayName>>>,
+    /// Where its invoices are addressed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billing_address: Option<Changed<Option<BillingAddress>>>,
+    /// Where its invoices are sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<Changed<Option<EmailAddress>>>,
+    /// Its tax id, such as a VAT number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tax_id: Option<Changed<Option<TaxId>>>,
+    /// Its tax rate, in basis points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tax_rate_basis_points: Option<Changed<u32>>,
+    /// The most live deployments that it can have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment_quota: Option<Changed<Option<u32>>>,
+}
+
+/// A change of a tenant to write in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantChange {
+    /// The tenant that the decision read.
+    pub before: Tenant,
+    /// The tenant after the change.
+    pub after: Tenant,
+    /// The event of the change.
+    pub event: TenantEvent,
+    /// The new dunning policy, if the change sets it.
+    pub dunning_policy: Option<DunningPolicy>,
+}
+
+/// Decides on new values of a tenant's fields; `None` if they change nothing.
+///
+/// # Errors
+/// [`Rejection::FieldNotPermitted`] if the caller may not set one of the fields, whatever its value.
+pub fn update_tenant(
+    tenant: &Tenant,
+    command: UpdateTenant,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Option<TenantChange>, Rejection> {
+    admit(&command, actor)?;
+    let UpdateTenant { name, billing_address, email, tax_id, tax_rate_basis_points, deployment_quota } = command;
+    let updated = TenantUpdated {
+        name: name.and_then(|new| Changed::between(&tenant.name, &new)),
+        billing_address: billing_address.and_then(|new| Changed::between(&tenant.billing_address, &new)),
+        email: email.and_then(|new| Changed::between(&tenant.email, &new)),
+        tax_id: tax_id.and_then(|new| Changed::between(&tenant.tax_id, &new)),
+        tax_rate_basis_points: tax_rate_basis_points
+            .and_then(|new| Changed::between(&tenant.tax_rate_basis_points, &new)),
+        deployment_quota: deployment_quota.and_then(|new| Changed::between(&tenant.deployment_quota, &new)),
+    };
+    let is_changed = updated != TenantUpdated::default();
+    Ok(is_changed.then(|| change(tenant, TenantEventKind::Updated(updated), actor, now)))
+}
+
+/// Decides on a new dunning policy of a tenant; `None` if it is the present one.
+#[must_use]
+pub fn set_dunning_policy(
+    tenant: &Tenant,
+    (present, new): (DunningPolicy, DunningPolicy),
+    actor: &Actor,
+    now: Timestamp,
+) -> Option<TenantChange> {
+    let changed = Changed::between(&present, &new)?;
+    let change = change(tenant, TenantEventKind::DunningPolicyChanged(changed), actor, now);
+    Some(TenantChange { dunning_policy: Some(new), ..change })
+}
+
+/// Refuses fields that the caller may not set. Other roles than `platform_admin` may only set where invoices go.
+fn admit(command: &UpdateTenant, actor: &Actor) -> Result<(), Rejection> {
+    let UpdateTenant { name, billing_address: _, email: _, tax_id, tax_rate_basis_points, deployment_quota } = command;
+    match Power::SetTenant.grant(actor.authority) {
+        Grant::Always => return Ok(()),
+        Grant::Limited(_) => {}
+        Grant::Never => return Err(Rejection::RoleNotPermitted),
+    }
+    for (field, is_set) in [
+        ("name", name.is_some()),
+        ("tax_id", tax_id.is_some()),
+        ("tax_rate_basis_points", tax_rate_basis_points.is_some()),
+        ("deployment_quota", deployment_quota.is_some()),
+    ] {
+        if is_set {
+            return Err(Rejection::FieldNotPermitted { field });
+        }
+    }
+    Ok(())
+}
+
+fn change(tenant: &Tenant, kind: TenantEventKind, actor: &Actor, now: Timestamp) -> TenantChange {
+    // Times in a history never go back, even if the clock of this machine is behind another's.
+    let occurred_at = tenant.updated_at.map_or(now, |updated_at| now.max(updated_at));
+    let event = TenantEvent { sequence: tenant.version + 1, kind, actor: actor.id.clone(), occurred_at };
+    TenantChange { before: tenant.clone(), after: tenant.after(&event), event, dunning_policy: None }
+}
+
+impl Tenant {
+    /// The tenant after its next event.
+    fn after(&self, event: &TenantEvent) -> Self {
+        let mut after = self.clone();
+        match &event.kind {
+            TenantEventKind::Updated(updated) => after.apply(updated.clone()),
+            TenantEventKind::DunningPolicyChanged(_) => {}
+        }
+        after.version = event.sequence;
+        after.updated_at = Some(event.occurred_at);
+        after
+    }
+
+    fn apply(&mut self, updated: TenantUpdated) {
+        let TenantUpdated { name, billing_address, email, tax_id, tax_rate_basis_points, deployment_quota } = updated;
+        set(&mut self.name, name);
+        set(&mut self.billing_address, billing_address);
+        set(&mut self.email, email);
+        set(&mut self.tax_id, tax_id);
+        set(&mut self.tax_rate_basis_points, tax_rate_basis_points);
+        set(&mut self.deployment_quota, deployment_quota);
+    }
+}
+
+fn set<T>(field: &mut T, changed: Option<Changed<T>>) {
+    if let Some(changed) = changed {
+        *field = changed.to;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::Authority;
+
+    fn actor(authority: Authority) -> Actor {
+        Actor { id: "user-1".to_owned(), authority }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    #[test]
+    fn a_tenants_user_sets_where_invoices_go_and_nothing_else() {
+        let (user, admin) = (actor(Authority::TenantUser), actor(Authority::PlatformAdmin));
+        let address = UpdateTenant {
+            billing_address: Some("Hafenstrasse 1".parse().ok()),
+            email: Some("billing@acme.example".parse().ok()),
+            ..UpdateTenant::default()
+        };
+        let changed = update_tenant(&Tenant::default(), address, &user, at(0)).unwrap().unwrap();
+        assert_eq!(changed.after.billing_address.unwrap().as_str(), "Hafenstrasse 1");
+        assert_eq!((changed.after.version, changed.event.sequence), (1, 1));
+        for (field, command) in [
+            ("name", UpdateTenant { name: Some(None), ..UpdateTenant::default() }),
+            ("tax_id", UpdateTenant { tax_id: Some(None), ..UpdateTenant::default() }),
+            ("tax_rate_basis_points", UpdateTenant { tax_rate_basis_points: Some(0), ..UpdateTenant::default() }),
+            ("deployment_quota", UpdateTenant { deployment_quota: Some(None), ..UpdateTenant::default() }),
+        ] {
+            let refused = update_tenant(&Tenant::default(), command.clone(), &user, at(0));
+            assert_eq!(refused, Err(Rejection::FieldNotPermitted { field }));
+            assert_eq!(update_tenant(&Tenant::default(), command, &admin, at(0)), Ok(None), "nothing changes");
+        }
+        for authority in [Authority::PaymentProvider, Authority::DataPlane] {
+            let refused = update_tenant(&Tenant::default(), UpdateTenant::default(), &actor(authority), at(0));
+            assert_eq!(refused, Err(Rejection::RoleNotPermitted));
+        }
+    }
+
+    #[test]
+    fn an_event_tells_only_what_changed_and_time_does_not_go_back() {
+        let admin = actor(Authority::PlatformAdmin);
+        let quota = |quota| UpdateTenant { deployment_quota: Some(quota), ..UpdateTenant::default() };
+        let first = update_tenant(&Tenant::default(), quota(Some(3)), &admin, at(10)).unwrap().unwrap();
+        let second = update_tenant(&first.after, quota(None), &admin, at(5)).unwrap().unwrap();
+        assert_eq!((second.after.version, second.event.occurred_at), (2, at(10)));
+        let told = serde_json::to_value(&second.event).unwrap();
+        assert_eq!(told["type"], "updated");
+        assert_eq!(told["data"], serde_json::json!({"deployment_quota": {"from": 3, "to": null}}));
+        assert_eq!(serde_json::from_value::<TenantEvent>(told).unwrap(), second.event);
+        assert_eq!(update_tenant(&first.after, quota(Some(3)), &admin, at(20)), Ok(None));
+    }
+
+    #[test]
+    fn a_new_dunning_policy_is_an_event_and_the_same_one_is_not() {
+        let (admin, present) = (actor(Authority::PlatformAdmin), DunningPolicy::default());
+        let patient = DunningPolicy { payment_terms_days: 30, ..present };
+        let tenant = Tenant { version: 4, ..Tenant::default() };
+        let change = set_dunning_policy(&tenant, (present, patient), &admin, at(0)).unwrap();
+        assert_eq!((change.after.version, change.dunning_policy), (5, Some(patient)));
+        assert_eq!(change.event.kind.name(), "dunning_policy_changed");
+        assert_eq!(set_dunning_policy(&tenant, (present, present), &admin, at(0)), None);
+    }
+}

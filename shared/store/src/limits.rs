@@ -1,0 +1,200 @@
+//! The limits of a tenant's new deployments: one item with the count of live deployments and the quota. Creating and
+//! archiving update the count in their own transaction, so no two creations can pass the quota together. No other
+//! commit of a deployment touches the item: a tenant's renewals do not wait for each other.
+//!
+//! The count is right only while there is a quota. Setting one counts the deployments anew ([`Store::count_live`]), so
+//! tenants whose deployments are older than the item need no migration.
+
+use arcadia_domain::{DeploymentId, State, TenantId};
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use serde::{Deserialize, Serialize};
+
+use super::item::{Item, from_item, number, string};
+use super::items::{self, SlugClaimItem};
+use super::schedule::MAX_SUMMED_DEPLOYMENTS;
+use super::{Store, StoreError, keys};
+
+/// The `type` of the item.
+pub(super) const LIMITS_TYPE: &str = "tenant_limits";
+
+/// The most keys of one BatchGetItem.
+const BATCH: usize = 100;
+
+/// The limits of a tenant's new deployments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantLimits {
+    /// The number of live deployments if there is a quota; otherwise a number without meaning.
+    #[serde(default)]
+    live: i64,
+    /// The number of creations and archivings that updated this item.
+    #[serde(default)]
+    changes: u64,
+    /// The most live deployments; `None` for no limit.
+    #[serde(default)]
+    quota: Option<u32>,
+}
+
+/// The live deployments of a tenant, counted while no deployment was created or archived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveCount {
+    /// The number of live deployments.
+    pub live: u32,
+    /// [`TenantLimits::changes`] as read before counting.
+    changes: u64,
+}
+
+/// A new quota of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewQuota {
+    /// No limit.
+    Unlimited,
+    /// The most live deployments, and how many there are.
+    Of(u32, LiveCount),
+}
+
+/// What a commit does to the count of live deployments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LiveChange {
+    /// It creates a deployment.
+    Created,
+    /// It archives a deployment.
+    Archived,
+}
+
+impl LiveChange {
+    /// The change from one state to another; `None` if the number of live deployments stays.
+    pub(super) fn between(before: Option<State>, after: State) -> Option<Self> {
+        match (before, after) {
+            (None, _) => Some(Self::Created),
+            (Some(before), State::Archived) if before != State::Archived => Some(Self::Archived),
+            (Some(_), _) => None,
+        }
+    }
+}
+
+impl TenantLimits {
+    /// The number of live deployments; `None` without a quota.
+    #[must_use]
+    pub fn live(&self) -> Option<u32> {
+        self.quota?;
+        u32::try_from(self.live).ok()
+    }
+
+    /// The quota.
+    #[must_use]
+    pub const fn quota(&self) -> Option<u32> {
+        self.quota
+    }
+}
+
+impl Store {
+    /// Reads the limits of a tenant's new deployments: one consistent GetItem. `None` if the tenant has no deployment
+    /// since there are limits.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn load_limits(&self, tenant_id: &TenantId) -> Result<Option<TenantLimits>, StoreError> {
+        self.get(keys::tenant_limits(tenant_id)).await?.map(from_item).transpose()
+    }
+
+    /// Counts a tenant's live deployments by consistent reads: one Query for each page of the tenant's slugs, and one
+    /// BatchGetItem for each 100 deployments. `None` if there are more than [`MAX_SUMMED_DEPLOYMENTS`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn count_live(&self, tenant_id: &TenantId) -> Result<Option<LiveCount>, StoreError> {
+        let changes = self.load_limits(tenant_id).await?.unwrap_or_default().changes;
+        let Some(ids) = self.deployments_of_claims(tenant_id).await? else { return Ok(None) };
+        let mut live = 0;
+        for batch in ids.chunks(BATCH) {
+            for item in self.get_items(batch.iter().map(|id| keys::deployment(*id)), true).await? {
+                live += u32::from(items::to_deployment(item)?.deployment.state != State::Archived);
+            }
+        }
+        Ok(Some(LiveCount { live, changes }))
+    }
+
+    /// The deployments that a tenant ever had, by their claims on slugs, which unlike an index are read consistently.
+    async fn deployments_of_claims(&self, tenant_id: &TenantId) -> Result<Option<Vec<DeploymentId>>, StoreError> {
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let claims = self.slug_claims(tenant_id, after.as_deref()).await?;
+            after = claims.last.clone();
+            ids.extend(claims.ids);
+            if ids.len() > MAX_SUMMED_DEPLOYMENTS {
+                return Ok(None);
+            }
+            if after.is_none() {
+                return Ok(Some(ids));
+            }
+        }
+    }
+
+    /// One Query of a tenant's claims on slugs.
+    async fn slug_claims(&self, tenant_id: &TenantId, after: Option<&str>) -> Result<Claims, StoreError> {
+        let (first, last) = keys::slug_claims_after(after).into_inner();
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", string(keys::tenant_partition(tenant_id)))
+            .expression_attribute_values(":first", string(first))
+            .expression_attribute_values(":last", string(last))
+            .send()
+            .await?;
+        let sort_key = |key: &Item| key.get("SK").and_then(|value| value.as_s().ok()).cloned();
+        let last = output.last_evaluated_key.as_ref().and_then(sort_key);
+        let claims = output.items.unwrap_or_default().into_iter().map(from_item::<SlugClaimItem>);
+        Ok(Claims { ids: claims.map(|claim| Ok(claim?.deployment_id)).collect::<Result<_, StoreError>>()?, last })
+    }
+
+    /// The write that counts a creation, if the quota has room for it, or an archiving.
+    pub(super) fn count_one(&self, tenant_id: &TenantId, change: LiveChange) -> Result<TransactWriteItem, StoreError> {
+        let update = self
+            .update_limits(tenant_id)
+            .update_expression("SET #type = :type ADD live :more, changes :one")
+            .expression_attribute_values(":one", number(1));
+        let update = match change {
+            LiveChange::Created => update
+                .expression_attribute_values(":more", number(1))
+                .condition_expression("attribute_not_exists(quota) OR live < quota")
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld),
+            LiveChange::Archived => update.expression_attribute_values(":more", number(-1)),
+        };
+        Ok(TransactWriteItem::builder().update(update.build()?).build())
+    }
+
+    /// The write that sets the quota and the count, if no deployment was created or archived since it was counted.
+    pub(super) fn set_quota(&self, tenant_id: &TenantId, quota: NewQuota) -> Result<TransactWriteItem, StoreError> {
+        let update = self.update_limits(tenant_id);
+        let update = match quota {
+            NewQuota::Unlimited => update.update_expression("SET #type = :type REMOVE quota"),
+            NewQuota::Of(quota, count) => update
+                .update_expression("SET #type = :type, quota = :quota, live = :live, changes = :changes")
+                .expression_attribute_values(":quota", number(quota))
+                .expression_attribute_values(":live", number(count.live))
+                .expression_attribute_values(":changes", number(count.changes))
+                .condition_expression("attribute_not_exists(changes) OR changes = :changes"),
+        };
+        Ok(TransactWriteItem::builder().update(update.build()?).build())
+    }
+
+    fn update_limits(&self, tenant_id: &TenantId) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        let key = keys::tenant_limits(tenant_id);
+        Update::builder()
+            .table_name(&self.table)
+            .key("PK", string(key.pk))
+            .key("SK", string(key.sk))
+            .expression_attribute_names("#type", "type")
+            .expression_attribute_values(":type", string(LIMITS_TYPE))
+    }
+}
+
+/// A page of a tenant's claims on slugs.
+struct Claims {
+    ids: Vec<DeploymentId>,
+    /// The sort key where the next page begins.
+    last: Option<String>,
+}

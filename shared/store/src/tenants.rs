@@ -1,0 +1,145 @@
+//! Reads and commits of a tenant's own records: its fields, its dunning policy and its history. A commit is one
+//! TransactWriteItems on the condition that the tenant is still as it was read. Rules are in [`arcadia_domain`].
+
+use arcadia_domain::{DunningPolicy, Scope, Tenant, TenantChange, TenantEvent, TenantId};
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+
+use super::item::{Item, from_item, is, number, string};
+use super::items::{self, ACCOUNT_TYPE};
+use super::keys;
+use super::limits::{LIMITS_TYPE, NewQuota, TenantLimits};
+use super::pages::Page;
+use super::queries::{EventRange, Part};
+use super::reread::{Reading, until_whole};
+use super::transact::{COMMIT_ID, CommitId, Verdict, is_transient, kept_being_cancelled};
+use super::{Store, StoreError};
+
+/// The index of the event in the transaction.
+const EVENT_INDEX: usize = 1;
+
+impl Store {
+    /// Reads a tenant with the number of its live deployments, if it has a quota: one consistent BatchGetItem, repeated
+    /// if it meets a change of the quota. A tenant that nothing is stored of has no fields.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_tenant(&self, tenant_id: &TenantId) -> Result<(Tenant, Option<u32>), StoreError> {
+        let read = || async {
+            let (mut tenant, mut limits) = (Tenant::default(), TenantLimits::default());
+            for item in self.get_items([keys::account(tenant_id), keys::tenant_limits(tenant_id)], true).await? {
+                if is(&item, LIMITS_TYPE) {
+                    limits = from_item(item)?;
+                } else {
+                    tenant = items::to_tenant(item)?;
+                }
+            }
+            let is_whole = limits.quota() == tenant.deployment_quota;
+            Ok(if is_whole { Reading::Whole((tenant, limits.live())) } else { Reading::Torn })
+        };
+        until_whole("a tenant", read).await
+    }
+
+    /// Reads a tenant with its dunning policy, or the default if it has none of its own: one consistent BatchGetItem.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_tenant_and_policy(&self, tenant_id: &TenantId) -> Result<(Tenant, DunningPolicy), StoreError> {
+        let (mut tenant, mut policy) = (Tenant::default(), DunningPolicy::default());
+        for item in self.get_items([keys::account(tenant_id), keys::dunning_policy(tenant_id)], true).await? {
+            if is(&item, ACCOUNT_TYPE) {
+                tenant = items::to_tenant(item)?;
+            } else {
+                policy = items::to_dunning_policy(item)?;
+            }
+        }
+        Ok((tenant, policy))
+    }
+
+    /// Commits a change of a tenant; `quota` is its new quota, if the change is of the quota.
+    ///
+    /// # Errors
+    /// [`StoreError::TenantConflict`] if another writer was first, also one that created or archived a deployment since
+    /// it was counted. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
+    pub async fn commit_tenant(
+        &self,
+        tenant_id: &TenantId,
+        change: &TenantChange,
+        quota: Option<NewQuota>,
+        commit_id: CommitId,
+    ) -> Result<(), StoreError> {
+        let writes = || self.tenant_writes(tenant_id, change, quota, commit_id);
+        self.transact(writes, commit_id, |reasons| judge(reasons, commit_id)).await
+    }
+
+    fn tenant_writes(
+        &self,
+        tenant_id: &TenantId,
+        change: &TenantChange,
+        quota: Option<NewQuota>,
+        commit_id: CommitId,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let TenantChange { before, after, event, dunning_policy } = change;
+        let put = |item: Item| Put::builder().table_name(&self.table).set_item(Some(item));
+        let account = put(items::from_tenant(tenant_id, after)?);
+        // A tenant's first deployment opens its account without fields.
+        let account = if before.version == 0 {
+            account.condition_expression("attribute_not_exists(#record)")
+        } else {
+            let unchanged = account.condition_expression("#record.version = :version");
+            unchanged.expression_attribute_values(":version", number(before.version))
+        };
+        let account = account.expression_attribute_names("#record", "record");
+        let mut item = items::from_tenant_event(tenant_id, event)?;
+        item.insert(COMMIT_ID.to_owned(), string(commit_id.to_string()));
+        let event = put(item)
+            .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut writes = vec![written(account)?, written(event)?];
+        if let Some(policy) = dunning_policy {
+            writes.push(written(put(items::from_dunning_policy(tenant_id, policy)?))?);
+        }
+        writes.extend(quota.map(|quota| self.set_quota(tenant_id, quota)).transpose()?);
+        Ok(writes)
+    }
+
+    /// A page of a tenant's events, without a gap: one Query.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_tenant_events(
+        &self,
+        tenant_id: &TenantId,
+        limit: usize,
+        range: EventRange,
+    ) -> Result<Page<TenantEvent, u64>, StoreError> {
+        let read = || async {
+            let part = Part { keys: keys::events_between(range.after, range.before), oldest_first: range.oldest_first };
+            let (found, more) =
+                self.partition_page(keys::tenant_partition(tenant_id), part, limit, &Scope::All).await?;
+            let events = found.into_iter().map(items::to_tenant_event).collect::<Result<Vec<_>, _>>()?;
+            // A Query is not atomic: it can pass a place before an event is committed there, and then meet the next one.
+            let is_unbroken = events.windows(2).all(|pair| pair[0].sequence.abs_diff(pair[1].sequence) == 1);
+            let page = Page::cut(events, limit, more, |event: &TenantEvent| event.sequence);
+            Ok(if is_unbroken { Reading::Whole(page) } else { Reading::Torn })
+        };
+        until_whole("a page of a tenant's events", read).await
+    }
+}
+
+fn written(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
+    Ok(TransactWriteItem::builder().put(put.build()?).build())
+}
+
+/// Decides the meaning of a cancelled commit.
+fn judge(reasons: &[CancellationReason], commit_id: CommitId) -> Verdict {
+    let ours = string(commit_id.to_string());
+    let event = reasons.get(EVENT_INDEX).and_then(CancellationReason::item);
+    if event.is_some_and(|item| item.get(COMMIT_ID) == Some(&ours)) {
+        Verdict::CommittedBefore
+    } else if is_transient(reasons) {
+        Verdict::Retry(kept_being_cancelled())
+    } else {
+        Verdict::Refused(StoreError::TenantConflict)
+    }
+}
