@@ -106,15 +106,16 @@ export function Customer({ tenant_id, admin, changed }) {
       <${Show} of=${known}>${(/** @type {{ tenant: Tenant }} */ { tenant }) => html`
         <${Facts} of=${[
           ['Name', tenant.name ?? NONE],
-          ['Billing address', tenant.billing_address ? html`<span class="notes">${tenant.billing_address}</span>` : NONE],
+          [
+            'Billing address',
+            tenant.billing_address ? html`<span class="notes">${tenant.billing_address}</span>` : NONE,
+          ],
           ['E-mail', tenant.email ?? NONE],
           ['Tax id', tenant.tax_id ?? NONE],
           ['Tax rate', percent(tenant.tax_rate_basis_points)],
           [
             'Live deployments',
-            tenant.deployment_quota === null
-              ? 'no limit'
-              : `${tenant.live_deployments} of ${tenant.deployment_quota}`,
+            tenant.deployment_quota === null ? 'no limit' : `${tenant.live_deployments} of ${tenant.deployment_quota}`,
           ],
         ]} />
         <button type="button" class="small" onClick=${() => begin(tenant)}>Edit</button>`}<//>
