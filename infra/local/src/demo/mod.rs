@@ -1,8 +1,8 @@
 //! Demo content for a local table.
 //!
 //! # Layout
-//! [`catalog`]: the plans and add-ons of the first start. [`history`]: two years of tenants, on request; [`cast`]
-//! generates the tenants, [`life`] the life of one deployment. The product's code decides and stores everything; only
+//! `catalog`: the plans and add-ons of the first start. `history`: two years of tenants, on request; `cast` generates
+//! the tenants, `life` the life of one deployment. The product's code decides and stores everything; only
 //! times and commands are generated.
 
 mod cast;
