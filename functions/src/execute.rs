@@ -2,7 +2,7 @@
 //! takes the due steps; [`execute`] decides the command and commits it together with the response. Between the two the
 //! handler reads other records that it needs.
 
-use arcadia_api::{deployment_view, invoice_view, subscription_view};
+use arcadia_api::{DeploymentAnswer, DeploymentView, deployment_view, invoice_view, subscription_view};
 use arcadia_domain::{
     Aggregate, Authority, Change, Command, DeploymentId, DunningPolicy, Entry, Event, EventKind, Invoice, Line,
     Resource, Timestamp, decide,
@@ -169,7 +169,7 @@ impl Executed<'_> {
 
     /// Response with the deployment.
     pub fn show_deployment(&self) -> Answer {
-        Answer::versioned(json!({"deployment": deployment_view(self.after)}), self.version)
+        Answer::versioned(json!(DeploymentAnswer { deployment: DeploymentView::of(self.after) }), self.version)
     }
 
     /// Response with the subscription.

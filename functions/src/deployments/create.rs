@@ -1,6 +1,6 @@
 //! `POST /deployments`: creates a deployment.
 
-use arcadia_api::deployment_view;
+use arcadia_api::{DeploymentAnswer, DeploymentView};
 use arcadia_domain::{CreateDeployment, DeploymentId, TenantId, create};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     // A tenant without limits has no account either, or one that is older than limits; opening it again is harmless.
     change.opens_account = app.store.load_limits(&change.after.deployment.tenant_id).await?.is_none();
     let deployment = &change.after.deployment;
-    let body = json!({"deployment": deployment_view(&change.after)});
+    let body = json!(DeploymentAnswer { deployment: DeploymentView::of(&change.after) });
     let answer = Answer::created(body, deployment.version, format!("/api/v1/deployments/{}", deployment.id));
     commit(app, call, &change, answer).await
 }

@@ -1,6 +1,8 @@
 //! `POST /deployments/{id}/trial`: moves the end of a running trial. For `platform_admin`.
 
-use arcadia_api::{deployment_view, subscription_view};
+use std::borrow::Cow;
+
+use arcadia_api::{DeploymentView, ExtendTrialAnswer, SubscriptionView};
 use arcadia_domain::Command;
 use serde_json::json;
 
@@ -17,12 +19,12 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     fields.finish()?;
     let current = Current::load(app, call, id).await?;
     execute(app, call, current, Command::ExtendTrial(trial_ends_at?), |done| {
-        let body = json!({
-            "deployment": deployment_view(done.after),
-            "subscription": subscription_view(done.after),
-            "event": done.events.first(),
-        });
-        Answer::versioned(body, done.version)
+        let body = ExtendTrialAnswer {
+            deployment: DeploymentView::of(done.after),
+            subscription: SubscriptionView::of(done.after),
+            event: done.events.first().map(Cow::Borrowed),
+        };
+        Answer::versioned(json!(body), done.version)
     })
     .await
 }

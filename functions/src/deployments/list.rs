@@ -1,9 +1,9 @@
 //! `GET /deployments`: lists deployments, newest first; with a plan code, by plan version and then newest first.
 
-use arcadia_api::deployment_row_view;
+use arcadia_api::{DeploymentList, DeploymentRowView};
 use arcadia_domain::{DeploymentRow, ShortCode};
 use arcadia_store::DeploymentFilter;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Error;
 use crate::http::{Answer, Call, PageRequest};
@@ -45,7 +45,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         }
     };
     let now = app.clock.now();
-    let deployments: Vec<Value> =
-        rows.iter().map(|row| deployment_row_view(row, with_amounts.then_some(now))).collect();
-    Ok(Answer::ok(json!({"deployments": deployments, "next_cursor": next_cursor})))
+    let deployments = rows.iter().map(|row| DeploymentRowView::of(row, with_amounts.then_some(now))).collect();
+    Ok(Answer::ok(json!(DeploymentList { deployments, next_cursor })))
 }

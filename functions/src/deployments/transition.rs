@@ -1,6 +1,8 @@
 //! `POST /deployments/{id}/transition`: moves a deployment to another state, also as a dry run.
 
-use arcadia_api::deployment_view;
+use std::borrow::Cow;
+
+use arcadia_api::{DeploymentView, TransitionAnswer};
 use arcadia_domain::{Command, Transition};
 use serde_json::json;
 
@@ -17,9 +19,9 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let current = Current::load_for(app, call, id, mode).await?;
     let command = Command::Transition(transition);
     let answer = |done: &Executed<'_>| {
-        let deployment = deployment_view(done.after);
-        let body = json!({"deployment": deployment, "event": done.events.first(), "dry_run": false});
-        Answer::versioned(body, done.version)
+        let event = done.events.first().map(Cow::Borrowed);
+        let body = TransitionAnswer { deployment: DeploymentView::of(done.after), event, dry_run: false };
+        Answer::versioned(json!(body), done.version)
     };
     execute(app, call, current, command, answer).await
 }

@@ -1,6 +1,9 @@
 //! Deployments, their history and their cloud resources.
 
-use arcadia_api::{DeploymentRowView, DeploymentView, NextInvoiceView, SubscriptionView};
+use arcadia_api::{
+    DeploymentAnswer, DeploymentList, DeploymentView, ExtendTrialAnswer, NextInvoiceView, SubscriptionView,
+    TransitionAnswer,
+};
 use arcadia_domain::{
     DisplayName, Event, Notes, Power, ProviderReference, Reason, Resource, ShortCode, Slug, State, TemplateVersion,
     TenantId,
@@ -93,19 +96,6 @@ struct CreateResourceRequest {
 }
 
 #[derive(JsonSchema)]
-#[schemars(rename = "DeploymentAnswer")]
-struct One {
-    deployment: DeploymentView<'static>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "DeploymentList")]
-struct List {
-    deployments: Vec<DeploymentRowView<'static>>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
 #[schemars(rename = "DeploymentDetails")]
 struct Details {
     deployment: DeploymentView<'static>,
@@ -118,27 +108,6 @@ struct Details {
     events: Vec<Event>,
     /// The states that the caller can move it to.
     allowed_transitions: Vec<State>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "TransitionAnswer")]
-struct Moved {
-    /// The deployment after the move.
-    deployment: DeploymentView<'static>,
-    /// The change of state; null if the deployment was already in that state.
-    event: Option<Event>,
-    /// Whether this is a dry run: nothing was stored.
-    dry_run: bool,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "ExtendTrialAnswer")]
-struct Extended {
-    deployment: DeploymentView<'static>,
-    /// Its subscription; null if it never had one.
-    subscription: Option<SubscriptionView<'static>>,
-    /// The event; null if the trial already ended then.
-    event: Option<Event>,
 }
 
 #[derive(JsonSchema)]
@@ -177,7 +146,7 @@ fn deployments() -> Vec<Operation> {
              see their own tenant's deployments; platform_admin sees all, or those of `tenant_id`. A page can contain \
              fewer than `limit` deployments and still have a `next_cursor`.",
         )
-        .ok::<List>("A page of deployments.")
+        .ok::<DeploymentList<'static>>("A page of deployments.")
         .problems(&["plan_code_required", "tenant_not_permitted"]),
         create(),
         Operation::new(
@@ -196,7 +165,7 @@ fn deployments() -> Vec<Operation> {
              written.",
         )
         .body::<UpdateDeploymentRequest>([("rename", json!({"display_name": "The new shop", "llm_mode": "byo_key"}))])
-        .versioned::<One>("The current deployment.")
+        .versioned::<DeploymentAnswer<'static>>("The current deployment.")
         .if_match()
         .problems(&["deployment_archived", "field_not_permitted", "version_conflict"])
         .powers(&[Power::Hold]),
@@ -216,7 +185,7 @@ fn deployments() -> Vec<Operation> {
             "Moves the end of the running trial of the deployment, or else of its subscription.",
         )
         .body::<ExtendTrialRequest>([("later", json!({"trial_ends_at": "2027-03-01T00:00:00Z"}))])
-        .versioned::<Extended>("The current deployment.")
+        .versioned::<ExtendTrialAnswer<'static>>("The current deployment.")
         .if_match()
         .problems(&["no_trial", "version_conflict"])
         .powers(&[Power::SetTrial]),
@@ -285,7 +254,7 @@ fn create() -> Operation {
             }),
         ),
     ])
-    .created::<One>("The created deployment.")
+    .created::<DeploymentAnswer<'static>>("The created deployment.")
     .link("show_deployment", [("id", "$response.body#/deployment/id")])
     .link("transition_deployment", [("id", "$response.body#/deployment/id")])
     .link("subscribe_deployment", [("id", "$response.body#/deployment/id")])
@@ -308,7 +277,7 @@ fn transition() -> Operation {
         ("pause", json!({"to_state": "paused", "reason": "holidays", "resume_at": "2027-02-01T00:00:00Z"})),
         ("dry run", json!({"to_state": "cancelled", "dry_run": true})),
     ])
-    .versioned::<Moved>(
+    .versioned::<TransitionAnswer<'static>>(
         "The deployment after the move. In a dry run, the state it would have, with the stored version as `ETag`.",
     )
     .if_match()

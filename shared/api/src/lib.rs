@@ -2,6 +2,7 @@
 //! and the tests.
 
 mod account;
+mod deployments;
 mod gateway;
 mod unique_map;
 mod view;
@@ -9,6 +10,7 @@ mod view;
 pub use account::{
     AccountView, AttentionView, ScheduleEntryView, StatementView, SummaryView, TenantRecordView, TenantView,
 };
+pub use deployments::{DeploymentAnswer, DeploymentList, ExtendTrialAnswer, TransitionAnswer};
 pub use gateway::{GATEWAY_ANSWERS, GatewayAnswer, gateway_answer};
 pub use unique_map::UniqueMap;
 pub use view::{

@@ -1,5 +1,6 @@
 //! The API's representation of records: which fields callers see, under which names and in which order.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use arcadia_domain::{
@@ -8,103 +9,104 @@ use arcadia_domain::{
     PlanTerms, ShortCode, Slug, State, Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId,
     SubscriptionStatus, SubscriptionSummary, Template, TemplateVersion, TenantId, Timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// A hosted app instance. It is the unit of billing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Deployment"))]
 pub struct DeploymentView<'a> {
     /// Unique id. Never changes.
-    id: DeploymentId,
+    pub id: DeploymentId,
     /// The owning tenant. Never changes.
-    tenant_id: &'a TenantId,
+    pub tenant_id: Cow<'a, TenantId>,
     /// Name for URLs, unique within the tenant. Never changes.
-    slug: &'a Slug,
+    pub slug: Cow<'a, Slug>,
     /// Name for display.
-    display_name: &'a DisplayName,
+    pub display_name: Cow<'a, DisplayName>,
     /// The region that it runs in.
-    region: &'a ShortCode,
+    pub region: Cow<'a, ShortCode>,
     /// Its state on the lifecycle map.
-    state: State,
+    pub state: State,
     /// When it entered its current state.
-    state_since: Timestamp,
+    pub state_since: Timestamp,
     /// How it gets access to a language model, such as `managed` or `byo_key`.
-    llm_mode: Option<&'a ShortCode>,
+    pub llm_mode: Option<Cow<'a, ShortCode>>,
     /// The hold. While true, no scheduled step changes the state or gives up an invoice.
-    billing_action_suspended: bool,
+    pub billing_action_suspended: bool,
     /// When the hold began.
-    billing_action_suspended_since: Option<Timestamp>,
+    pub billing_action_suspended_since: Option<Timestamp>,
     /// Code of the template that it was built from.
-    template_code: Option<&'a ShortCode>,
+    pub template_code: Option<Cow<'a, ShortCode>>,
     /// Version of that template.
-    template_version: Option<&'a TemplateVersion>,
+    pub template_version: Option<Cow<'a, TemplateVersion>>,
     /// When its trial ends or ended. Set if and only if the deployment was created in `trial`.
-    trial_ends_at: Option<Timestamp>,
+    pub trial_ends_at: Option<Timestamp>,
     /// When the pause ends automatically. Set only while `paused`.
-    resume_at: Option<Timestamp>,
+    pub resume_at: Option<Timestamp>,
     /// Number of cloud resources that are not deleted.
-    live_resources: u32,
+    pub live_resources: u32,
     /// Open invoices: issued and not paid, void or uncollectible. Oldest first.
-    open_invoices: &'a [OpenInvoice],
+    pub open_invoices: Cow<'a, [OpenInvoice]>,
     /// Number of uncollectible invoices.
-    uncollectible_invoices: usize,
+    pub uncollectible_invoices: usize,
     /// Amount still owed on uncollectible invoices, by currency.
-    uncollectible_due: Vec<Amount>,
+    pub uncollectible_due: Vec<Amount>,
     /// Balance, by currency: credits of settled charges. It settles the next invoice of its currency.
-    balances: &'a [Amount],
+    pub balances: Cow<'a, [Amount]>,
     /// The next scheduled step.
-    next_action: Option<Action>,
+    pub next_action: Option<Action>,
     /// When the next scheduled step is due.
-    next_action_at: Option<Timestamp>,
+    pub next_action_at: Option<Timestamp>,
     /// All scheduled steps, as far as known now, earliest first. Omitted in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    upcoming: Option<Vec<NextAction>>,
+    pub upcoming: Option<Vec<NextAction>>,
     /// The sequence of its last event: 1 after creation, raised by every change. It is also the `ETag`.
-    version: u64,
+    pub version: u64,
     /// When it was created.
-    created_at: Timestamp,
+    pub created_at: Timestamp,
     /// When its last event occurred.
-    updated_at: Timestamp,
+    pub updated_at: Timestamp,
 }
 
 /// A deployment in a list, with a summary of its subscription.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "DeploymentRow"))]
 pub struct DeploymentRowView<'a> {
+    /// The deployment.
     #[serde(flatten)]
-    pub(super) deployment: DeploymentView<'a>,
+    pub deployment: DeploymentView<'a>,
     /// Its live or last subscription; null if it never had one.
-    pub(super) subscription: Option<&'a SubscriptionSummary>,
+    pub subscription: Option<Cow<'a, SubscriptionSummary>>,
     /// Its amounts; present only with `include=amounts`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) amounts: Option<RowAmounts>,
+    pub amounts: Option<RowAmounts>,
 }
 
 /// Recurring price, amounts due and next scheduled step of a deployment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "DeploymentAmounts"))]
 pub struct RowAmounts {
     /// The recurring price of its live subscription; null without one.
-    recurring: Option<RecurringPrice>,
+    pub recurring: Option<RecurringPrice>,
     /// Amount due on open invoices, by currency.
-    due: Vec<Amount>,
+    pub due: Vec<Amount>,
     /// The overdue part of that, by currency.
-    overdue: Vec<Amount>,
+    pub overdue: Vec<Amount>,
     /// The next scheduled step and its time; null if nothing is scheduled.
-    next_deadline: Option<NextAction>,
+    pub next_deadline: Option<NextAction>,
 }
 
 /// A recurring price.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct RecurringPrice {
+pub struct RecurringPrice {
     /// The currency.
-    currency: Currency,
+    pub currency: Currency,
     /// Price of the plan and all add-ons for one interval, in minor units.
-    amount_cents: i64,
+    pub amount_cents: i64,
     /// The billing interval.
-    interval: Interval,
+    pub interval: Interval,
 }
 
 impl RowAmounts {
@@ -127,108 +129,108 @@ impl RowAmounts {
 }
 
 /// A subscription: a deployment's plan version and add-ons, with their prices and periods.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Subscription"))]
 pub struct SubscriptionView<'a> {
     /// Unique id.
-    id: SubscriptionId,
+    pub id: SubscriptionId,
     /// Code of the plan.
-    plan_code: &'a ShortCode,
+    pub plan_code: Cow<'a, ShortCode>,
     /// Version of the plan.
-    plan_version: u32,
+    pub plan_version: u32,
     /// Price of the plan for one interval, in minor units.
-    price_cents: i64,
+    pub price_cents: i64,
     /// Currency of the price and of every add-on.
-    currency: Currency,
+    pub currency: Currency,
     /// The billing interval.
-    interval: Interval,
+    pub interval: Interval,
     /// Recurring price: the plan and all add-ons for one interval, in minor units.
-    recurring_cents: Option<i64>,
+    pub recurring_cents: Option<i64>,
     /// Its status.
-    status: SubscriptionStatus,
+    pub status: SubscriptionStatus,
     /// How the anchor is chosen when the subscription is anchored anew.
-    anchor: AnchorMode,
+    pub anchor: AnchorMode,
     /// The anchor: the moment that all period boundaries are derived from.
-    anchor_at: Timestamp,
+    pub anchor_at: Timestamp,
     /// Day of the month of period boundaries; in shorter months, the last day.
-    anchor_day: u32,
+    pub anchor_day: u32,
     /// Index of the current period, counted from the anchor.
-    cycle_index: u32,
+    pub cycle_index: u32,
     /// Start of the current period, inclusive.
-    current_period_start: Timestamp,
+    pub current_period_start: Timestamp,
     /// End of the current period or of the trial, exclusive.
-    current_period_end: Timestamp,
+    pub current_period_end: Timestamp,
     /// Start of billing within the current period; null during a trial.
-    billed_from: Option<Timestamp>,
+    pub billed_from: Option<Timestamp>,
     /// When its trial ends or ended; null without a trial.
-    trial_ends_at: Option<Timestamp>,
+    pub trial_ends_at: Option<Timestamp>,
     /// When a scheduled cancellation takes effect.
-    cancel_at: Option<Timestamp>,
+    pub cancel_at: Option<Timestamp>,
     /// Role that scheduled the cancellation. A tenant cannot withdraw a cancellation that the platform scheduled.
-    cancel_scheduled_by: Option<Authority>,
+    pub cancel_scheduled_by: Option<Authority>,
     /// When the cancellation was recorded. This can be later than `ended_at`.
-    cancelled_at: Option<Timestamp>,
+    pub cancelled_at: Option<Timestamp>,
     /// When it ended for billing.
-    ended_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
     /// The plan change scheduled for the end of the period.
-    pending_change: Option<PendingChangeView<'a>>,
+    pub pending_change: Option<PendingChangeView<'a>>,
     /// Charges that wait for the next invoice.
-    unbilled_lines: Vec<Line>,
+    pub unbilled_lines: Vec<Line>,
     /// When it was created.
-    created_at: Timestamp,
+    pub created_at: Timestamp,
     /// Its add-ons, oldest first.
-    addons: Vec<SubscriptionAddonView<'a>>,
+    pub addons: Vec<SubscriptionAddonView<'a>>,
 }
 
 /// An attached add-on, with its terms as copied from the catalog when it was attached.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "SubscriptionAddon"))]
 pub struct SubscriptionAddonView<'a> {
     /// Unique id of the attached add-on.
-    id: SubscriptionAddonId,
+    pub id: SubscriptionAddonId,
     /// Code of the catalog's add-on.
-    code: &'a ShortCode,
+    pub code: Cow<'a, ShortCode>,
     /// Name at the time of attaching.
-    name: &'a DisplayName,
+    pub name: Cow<'a, DisplayName>,
     /// Price for one interval of the current plan, in minor units.
-    price_cents: i64,
+    pub price_cents: i64,
     /// Copied prices by interval of the plan, in minor units.
-    interval_prices: &'a IntervalPrices,
+    pub interval_prices: Cow<'a, IntervalPrices>,
     /// Currency of the prices.
-    currency: Currency,
+    pub currency: Currency,
     /// Number of units granted.
-    quantity: i64,
+    pub quantity: i64,
     /// Name of the unit.
-    unit: &'a DisplayName,
+    pub unit: Cow<'a, DisplayName>,
     /// When it was attached.
-    attached_at: Timestamp,
+    pub attached_at: Timestamp,
 }
 
 /// A plan change scheduled for the end of the period.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "PendingChange"))]
 pub struct PendingChangeView<'a> {
     /// Code of the plan.
-    plan_code: &'a ShortCode,
+    pub plan_code: Cow<'a, ShortCode>,
     /// Version of the plan.
-    plan_version: u32,
+    pub plan_version: u32,
     /// Price of the plan for one interval, in minor units.
-    price_cents: i64,
+    pub price_cents: i64,
     /// Currency of the price and of every add-on.
-    currency: Currency,
+    pub currency: Currency,
     /// The billing interval.
-    interval: Interval,
+    pub interval: Interval,
     /// Whether the request allowed add-ons of another currency to be dropped. Add-ons that do not fit when the change
     /// takes effect are dropped in any case.
-    drop_incompatible: bool,
+    pub drop_incompatible: bool,
     /// Attached add-ons that do not fit the new currency and will be dropped.
-    drops: Vec<SubscriptionAddonId>,
+    pub drops: Vec<SubscriptionAddonId>,
     /// When it was requested.
-    requested_at: Timestamp,
+    pub requested_at: Timestamp,
     /// Role that scheduled the change. A tenant can neither withdraw nor replace a change that the platform scheduled.
-    scheduled_by: Authority,
+    pub scheduled_by: Authority,
     /// When it takes effect.
-    effective_at: Timestamp,
+    pub effective_at: Timestamp,
 }
 
 /// An invoice: charges and credits of a deployment, with a due date.
@@ -282,6 +284,12 @@ impl NextInvoiceView {
 }
 
 impl<'a> DeploymentView<'a> {
+    /// The view of a deployment that is shown alone, with all its scheduled steps.
+    #[must_use]
+    pub fn of(aggregate: &'a Aggregate) -> Self {
+        Self::new(&aggregate.deployment, aggregate.next_action(), Some(aggregate.upcoming()))
+    }
+
     /// Builds the view from a deployment and its scheduled steps.
     pub(super) fn new(deployment: &'a Deployment, next: Option<NextAction>, upcoming: Option<Vec<NextAction>>) -> Self {
         let Deployment {
@@ -310,16 +318,16 @@ impl<'a> DeploymentView<'a> {
             updated_at,
         } = deployment;
         let (template_code, template_version) =
-            template.as_ref().map(|Template { code, version }| (code, version)).unzip();
+            template.as_ref().map(|Template { code, version }| (Cow::Borrowed(code), Cow::Borrowed(version))).unzip();
         Self {
             id: *id,
-            tenant_id,
-            slug,
-            display_name,
-            region,
+            tenant_id: Cow::Borrowed(tenant_id),
+            slug: Cow::Borrowed(slug),
+            display_name: Cow::Borrowed(display_name),
+            region: Cow::Borrowed(region),
             state: *state,
             state_since: *state_since,
-            llm_mode: llm_mode.as_ref(),
+            llm_mode: llm_mode.as_ref().map(Cow::Borrowed),
             billing_action_suspended: *billing_action_suspended,
             billing_action_suspended_since: *held_since,
             template_code,
@@ -327,16 +335,28 @@ impl<'a> DeploymentView<'a> {
             trial_ends_at: *trial_ends_at,
             resume_at: *resume_at,
             live_resources: *live_resources,
-            open_invoices,
+            open_invoices: Cow::Borrowed(open_invoices),
             uncollectible_invoices: uncollectible_invoices.len(),
             uncollectible_due: sums(uncollectible_invoices),
-            balances,
+            balances: Cow::Borrowed(balances),
             next_action: next.map(|next| next.action),
             next_action_at: next.map(|next| next.at),
             upcoming,
             version: *version,
             created_at: *created_at,
             updated_at: *updated_at,
+        }
+    }
+}
+
+impl<'a> DeploymentRowView<'a> {
+    /// The view of a deployment in a list, with its amounts as of `amounts_at` if given.
+    #[must_use]
+    pub fn of(row: &'a DeploymentRow, amounts_at: Option<Timestamp>) -> Self {
+        Self {
+            deployment: DeploymentView::new(&row.deployment, row.next_action, None),
+            subscription: row.subscription.as_ref().map(Cow::Borrowed),
+            amounts: amounts_at.map(|now| RowAmounts::new(row, now)),
         }
     }
 }
@@ -352,6 +372,12 @@ fn sums<'a>(owed: impl IntoIterator<Item = &'a OpenInvoice>) -> Vec<Amount> {
 }
 
 impl<'a> SubscriptionView<'a> {
+    /// The view of a deployment's subscription; `None` if it never had one.
+    #[must_use]
+    pub fn of(aggregate: &'a Aggregate) -> Option<Self> {
+        aggregate.subscription.as_ref().map(|subscription| Self::new(subscription, &aggregate.addons))
+    }
+
     /// Builds the view from a subscription and its add-ons.
     pub(super) fn new(subscription: &'a Subscription, addons: &'a [SubscriptionAddon]) -> Self {
         let Subscription {
@@ -380,7 +406,7 @@ impl<'a> SubscriptionView<'a> {
         let PlanTerms { plan_code, plan_version, price_cents, currency, interval } = terms;
         Self {
             id: *id,
-            plan_code,
+            plan_code: Cow::Borrowed(plan_code),
             plan_version: *plan_version,
             price_cents: *price_cents,
             currency: *currency,
@@ -426,13 +452,13 @@ impl<'a> SubscriptionAddonView<'a> {
         } = addon;
         Self {
             id: *id,
-            code,
-            name,
+            code: Cow::Borrowed(code),
+            name: Cow::Borrowed(name),
             price_cents: addon.price_of(interval),
-            interval_prices,
+            interval_prices: Cow::Borrowed(interval_prices),
             currency: *currency,
             quantity: *quantity,
-            unit,
+            unit: Cow::Borrowed(unit),
             attached_at: *attached_at,
         }
     }
@@ -443,7 +469,7 @@ impl<'a> PendingChangeView<'a> {
         let PendingChange { terms, drop_incompatible, requested_at, scheduled_by } = pending;
         let PlanTerms { plan_code, plan_version, price_cents, currency, interval } = terms;
         Self {
-            plan_code,
+            plan_code: Cow::Borrowed(plan_code),
             plan_version: *plan_version,
             price_cents: *price_cents,
             currency: *currency,
@@ -460,22 +486,20 @@ impl<'a> PendingChangeView<'a> {
 /// JSON representation of a deployment.
 #[must_use]
 pub fn deployment_view(aggregate: &Aggregate) -> Value {
-    json!(DeploymentView::new(&aggregate.deployment, aggregate.next_action(), Some(aggregate.upcoming())))
+    json!(DeploymentView::of(aggregate))
 }
 
 /// JSON representation of a deployment in a list, with a summary of its subscription, and with its amounts as of
 /// `amounts_at` if given.
 #[must_use]
 pub fn deployment_row_view(row: &DeploymentRow, amounts_at: Option<Timestamp>) -> Value {
-    let deployment = DeploymentView::new(&row.deployment, row.next_action, None);
-    let amounts = amounts_at.map(|now| RowAmounts::new(row, now));
-    json!(DeploymentRowView { deployment, subscription: row.subscription.as_ref(), amounts })
+    json!(DeploymentRowView::of(row, amounts_at))
 }
 
 /// JSON representation of a deployment's subscription and add-ons; null if it never had one.
 #[must_use]
 pub fn subscription_view(aggregate: &Aggregate) -> Value {
-    json!(aggregate.subscription.as_ref().map(|subscription| SubscriptionView::new(subscription, &aggregate.addons)))
+    json!(SubscriptionView::of(aggregate))
 }
 
 /// JSON representation of an invoice in a list across deployments.

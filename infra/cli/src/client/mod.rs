@@ -24,6 +24,7 @@ use std::time::Duration;
 use arcadia_api::gateway_answer;
 use arcadia_domain::DeploymentId;
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use ureq::http::{HeaderMap, Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -93,6 +94,25 @@ impl Client {
         self.print(&text, || if body["dry_run"] == true { views::dry_run(&body, &view(&body)) } else { view(&body) })
     }
 
+    /// Like [`Client::tell`], for a response whose type is known. `view` also gets whether it is that of a dry run.
+    ///
+    /// # Errors
+    /// [`Failure`] unless the response is a success of that type.
+    pub fn tell_as<A: DeserializeOwned>(
+        &self,
+        request: &Request,
+        view: impl FnOnce(&A, bool) -> Text,
+    ) -> Result<(), Failure> {
+        let Reply { text, body } = self.call(request)?;
+        // The API of a later release may have values that this program does not know; JSON is printed as it is.
+        if self.json {
+            return self.print(&text, Text::default);
+        }
+        let is_dry_run = body["dry_run"] == true;
+        let answer = view(&serde_json::from_str(&text).map_err(|_| Failure::NotUnderstood)?, is_dry_run);
+        self.print(&text, || if is_dry_run { views::dry_run(&body, &answer) } else { answer })
+    }
+
     /// Lists records page by page and prints them.
     ///
     /// # Errors
@@ -104,10 +124,39 @@ impl Client {
         paging: &Paging,
         view: impl FnOnce(&Value) -> Text,
     ) -> Result<(), Failure> {
+        let (whole, cursor) = self.collect(request, name, paging)?;
+        self.print(&whole.to_string(), || view(&whole))?;
+        self.tell_of_more(cursor);
+        Ok(())
+    }
+
+    /// Like [`Client::list`], for records whose type is known.
+    ///
+    /// # Errors
+    /// [`Failure`] unless every page is a success, with records of that type.
+    pub fn list_as<R: DeserializeOwned>(
+        &self,
+        request: &Request,
+        name: &str,
+        paging: &Paging,
+        view: impl FnOnce(&[R]) -> Text,
+    ) -> Result<(), Failure> {
+        let (mut whole, cursor) = self.collect(request, name, paging)?;
+        if self.json {
+            return self.print(&whole.to_string(), Text::default);
+        }
+        let records: Vec<R> = serde_json::from_value(whole[name].take()).map_err(|_| Failure::NotUnderstood)?;
+        self.print("", || view(&records))?;
+        self.tell_of_more(cursor);
+        Ok(())
+    }
+
+    /// Reads a list page by page: the last page with the records of all, and the cursor of the next one.
+    fn collect(&self, request: &Request, name: &str, paging: &Paging) -> Result<(Value, Option<String>), Failure> {
         let limit = paging.most(DEFAULT_ROWS);
         let mut cursor = paging.cursor.clone();
         let mut rows = Vec::new();
-        let mut whole = loop {
+        loop {
             let page = (limit - rows.len()).min(MAX_PAGE).to_string();
             let request = request.clone().query("limit", Some(page)).query("cursor", cursor);
             let mut body = self.call(&request)?.body;
@@ -115,18 +164,20 @@ impl Client {
             rows.extend(found);
             cursor = body["next_cursor"].as_str().map(str::to_owned);
             if cursor.is_none() || rows.len() >= limit {
-                break body;
+                body[name] = Value::Array(rows);
+                return Ok((body, cursor));
             }
-        };
-        whole[name] = Value::Array(rows);
-        self.print(&whole.to_string(), || view(&whole))?;
+        }
+    }
+
+    /// Says how to get the rest of a list that was printed as text.
+    fn tell_of_more(&self, cursor: Option<String>) {
         if let Some(cursor) = cursor.filter(|_| !self.json) {
             anstream::eprintln!(
                 "There are more records: --all lists all of them, --cursor {} the next page.",
                 text::visible(&cursor)
             );
         }
-        Ok(())
     }
 
     /// Lists records page by page and prints them as comma-separated values.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
-use arcadia_domain::is_invisible;
+use arcadia_domain::{State, Timestamp, is_invisible};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
@@ -188,6 +188,21 @@ pub fn state(name: &Value) -> Cell {
     cell(style_of(name), name)
 }
 
+/// A state of a deployment in its style.
+pub fn state_of(state: State) -> Cell {
+    cell(style_of(state.as_str()), state.as_str())
+}
+
+/// Formats a time to the minute, in UTC.
+pub fn minute(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Formats the day of a time, in UTC.
+pub fn date(at: Timestamp) -> String {
+    at.format("%Y-%m-%d").to_string()
+}
+
 /// Formats a scalar as text; null becomes empty.
 pub fn bare(value: &Value) -> String {
     match value {
@@ -217,6 +232,11 @@ pub fn day(value: &Value) -> String {
 /// Formats an amount of minor units in its currency.
 pub fn money(cents: &Value, currency: &Value) -> String {
     let (Some(cents), Some(currency)) = (cents.as_i64(), currency.as_str()) else { return String::new() };
+    amount(cents, currency)
+}
+
+/// Formats an amount of minor units in a currency.
+pub fn amount(cents: i64, currency: &str) -> String {
     let digits = minor_digits(currency);
     let unit = 10_u64.pow(digits);
     let (sign, amount) = (if cents < 0 { "-" } else { "" }, cents.unsigned_abs());

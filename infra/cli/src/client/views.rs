@@ -1,8 +1,13 @@
 //! Formats responses as text: a list as a table, a change as a line or two.
 
+use arcadia_api::{DeploymentRowView, DeploymentView};
+use arcadia_domain::{Action, SubscriptionStatus};
 use serde_json::Value;
 
-use super::text::{BOLD, Cell, DIM, Text, WAITING, bare, cell, day, field, moment, money, plain, state};
+use super::text::{
+    BOLD, Cell, DIM, PLAIN, Text, WAITING, amount, bare, cell, date, day, field, minute, moment, money, plain, state,
+    state_of,
+};
 
 /// The members of a list.
 pub fn each(list: &Value) -> &[Value] {
@@ -19,45 +24,57 @@ fn name_of(deployment: &Value) -> String {
     format!("{}/{}", bare(&deployment["tenant_id"]), bare(&deployment["slug"]))
 }
 
-pub fn deployments(body: &Value) -> Text {
-    list(&["deployment", "state", "since", "plan", "owes", "next scheduled step"], &body["deployments"], |one| {
-        let open = each(&one["open_invoices"]);
-        // Amounts of different currencies are not added up.
-        let owes = match open {
-            [] => String::new(),
-            [first, rest @ ..] if rest.iter().all(|other| other["currency"] == first["currency"]) => {
-                let sum: i64 = open.iter().filter_map(|invoice| invoice["due_cents"].as_i64()).sum();
-                money(&sum.into(), &first["currency"])
-            }
-            several => format!("{} invoices", several.len()),
-        };
-        let plan = &one["subscription"];
-        let live = plan["status"] != "cancelled";
-        vec![
-            cell(BOLD, &name_of(one)),
-            state(&one["state"]),
-            plain(&day(&one["state_since"])),
-            cell(if live { Default::default() } else { DIM }, &bare(&plan["plan_code"])),
-            cell(WAITING, &owes).right(),
-            plain(format!("{} {}", day(&one["next_action_at"]), bare(&one["next_action"])).trim()),
-        ]
-    })
+pub fn deployments(rows: &[DeploymentRowView<'_>]) -> Text {
+    let mut text = Text::default();
+    text.list(
+        &["deployment", "state", "since", "plan", "owes", "next scheduled step"],
+        rows.iter().map(deployment_row).collect(),
+    );
+    text
 }
 
-pub fn deployment(body: &Value) -> Text {
-    let (one, mut text) = (&body["deployment"], Text::default());
-    let (verb, dry) = if body["dry_run"] == true { (" would be ", true) } else { (" is ", false) };
+fn deployment_row(row: &DeploymentRowView<'_>) -> Vec<Cell> {
+    let DeploymentRowView { deployment: one, subscription: plan, amounts: _ } = row;
+    // Amounts of different currencies are not added up.
+    let owes = match &*one.open_invoices {
+        [] => String::new(),
+        [first, rest @ ..] if rest.iter().all(|other| other.currency == first.currency) => {
+            let cents = one.open_invoices.iter().map(|invoice| invoice.due_cents).sum();
+            amount(cents, first.currency.as_str())
+        }
+        several => format!("{} invoices", several.len()),
+    };
+    let is_over = plan.as_ref().is_some_and(|plan| plan.status == SubscriptionStatus::Cancelled);
+    let plan_code = plan.as_ref().map_or("", |plan| plan.plan_code.as_str());
+    let next = (one.next_action_at.map(date), one.next_action.map(Action::as_str));
+    vec![
+        cell(BOLD, &full_name(one)),
+        state_of(one.state),
+        plain(&date(one.state_since)),
+        cell(if is_over { DIM } else { PLAIN }, plan_code),
+        cell(WAITING, &owes).right(),
+        plain(format!("{} {}", next.0.unwrap_or_default(), next.1.unwrap_or_default()).trim()),
+    ]
+}
+
+fn full_name(deployment: &DeploymentView<'_>) -> String {
+    format!("{}/{}", deployment.tenant_id, deployment.slug)
+}
+
+/// Formats a deployment after a command. `changed`: whether the command changed it.
+pub fn deployment(one: &DeploymentView<'_>, changed: bool, is_dry_run: bool) -> Text {
+    let mut text = Text::default();
+    let (verb, would) = if is_dry_run { (" would be ", "would be") } else { (" is ", "is") };
     text.line([
-        cell(BOLD, &name_of(one)),
+        cell(BOLD, &full_name(one)),
         plain(verb),
-        state(&one["state"]),
-        cell(DIM, &format!("  version {}  {}", one["version"], bare(&one["id"]))),
+        state_of(one.state),
+        cell(DIM, &format!("  version {}  {}", one.version, one.id)),
     ]);
-    if let Some(action) = one["next_action"].as_str() {
-        let would = if dry { "would be" } else { "is" };
-        text.line([plain(&format!("next {would} {action} on {} UTC", moment(&one["next_action_at"])))]);
+    if let (Some(action), Some(at)) = (one.next_action, one.next_action_at) {
+        text.line([plain(&format!("next {would} {} on {} UTC", action.as_str(), minute(at)))]);
     }
-    if body.get("event").is_some_and(Value::is_null) {
+    if !changed {
         text.line([cell(DIM, "nothing needed to change")]);
     }
     text

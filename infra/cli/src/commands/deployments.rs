@@ -1,5 +1,6 @@
 //! `arcadia deployments`: manages deployments, their subscriptions, resources and history through the API.
 
+use arcadia_api::{DeploymentAnswer, ExtendTrialAnswer, TransitionAnswer};
 use arcadia_domain::State;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
@@ -417,11 +418,13 @@ impl Deployments {
                 let request = request.query("subscribed", subscribed.map(|subscribed| subscribed.to_string()));
                 let request =
                     request.query("billing_action_suspended", billing_action_suspended.map(|held| held.to_string()));
-                client.list(&request, "deployments", paging, views::deployments)
+                client.list_as(&request, "deployments", paging, views::deployments)
             }
             Verb::Create { fields, once } => {
                 let request = Request::to("create_deployment", &[])?.body(fields)?.once(once);
-                client.tell(&request, views::deployment)
+                client.tell_as(&request, |answer: &DeploymentAnswer<'_>, is_dry_run| {
+                    views::deployment(&answer.deployment, true, is_dry_run)
+                })
             }
             Verb::Show(which) => client.tell(&which.to(client, "show_deployment", &[])?, show_deployment),
             Verb::Update { which, fields, clear, options } => {
@@ -433,14 +436,18 @@ impl Deployments {
                     body[field] = Value::Null;
                 }
                 let request = which.to(client, "update_deployment", &[])?.whole_body(body).with(options);
-                client.tell(&request, views::deployment)
+                client.tell_as(&request, |answer: &DeploymentAnswer<'_>, is_dry_run| {
+                    views::deployment(&answer.deployment, true, is_dry_run)
+                })
             }
             Verb::Transition { which, fields, options, once, confirmed } => {
                 if fields.to_state == State::Archived.as_str() {
                     confirmed.check(options, &format!("{} will be archived", which.id))?;
                 }
                 let request = which.to(client, "transition_deployment", &[])?.body(fields)?.with(options).once(once);
-                client.tell(&request, views::deployment)
+                client.tell_as(&request, |answer: &TransitionAnswer<'_>, is_dry_run| {
+                    views::deployment(&answer.deployment, answer.event.is_some(), is_dry_run)
+                })
             }
             Verb::Events { which, oldest_first, after, paging } => {
                 let request =
@@ -461,7 +468,9 @@ impl Deployments {
             }
             Verb::ExtendTrial { which, fields, options, once } => {
                 let request = which.to(client, "extend_trial", &[])?.body(fields)?.with(options).once(once);
-                client.tell(&request, views::deployment)
+                client.tell_as(&request, |answer: &ExtendTrialAnswer<'_>, is_dry_run| {
+                    views::deployment(&answer.deployment, answer.event.is_some(), is_dry_run)
+                })
             }
             Verb::Subscription(verb) => verb.run(client),
         }
