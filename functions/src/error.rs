@@ -100,9 +100,11 @@ impl Error {
                 | StoreError::CatalogConflict
                 | StoreError::TenantConflict
                 | StoreError::QuotaExceeded
+                | StoreError::TooManyOperations
                 | StoreError::Damaged(_)
                 | StoreError::Refused(_) => true,
                 StoreError::Answered(_)
+                | StoreError::ResultTaken
                 | StoreError::KeyInUse
                 | StoreError::Unavailable(_)
                 | StoreError::Unbuildable(_)

@@ -4,10 +4,10 @@
 
 use arcadia_api::{DeploymentAnswer, DeploymentView, deployment_view, invoice_view, subscription_view};
 use arcadia_domain::{
-    Aggregate, Authority, Change, Command, DeploymentId, DunningPolicy, Entry, Event, EventKind, Invoice, Line,
-    Resource, Timestamp, decide,
+    Actor, Aggregate, Authority, Change, Command, DeploymentId, DunningPolicy, Entry, Event, EventKind, Invoice, Line,
+    Resource, Scope, Timestamp, decide,
 };
-use arcadia_store::{StoreError, error_chain};
+use arcadia_store::{Companion, StoreError, error_chain};
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -28,6 +28,17 @@ pub struct Current {
     mode: Mode,
     /// The tenant's policy, if it was read.
     policy: Option<DunningPolicy>,
+}
+
+/// Who gives a command, and how. It comes with a request, or with an operation on many deployments.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The actor of the events.
+    pub actor: &'a Actor,
+    /// The tenants whose deployments the actor can see.
+    pub scope: &'a Scope,
+    /// Whether the command is carried out.
+    pub mode: Mode,
 }
 
 /// Whether a command is carried out.
@@ -84,9 +95,27 @@ impl Current {
     /// # Errors
     /// As [`Current::load`].
     pub async fn load_for(app: &App, call: &Call, id: DeploymentId, mode: Mode) -> Result<Self, Error> {
-        let stored = app.store.load(&call.principal.scope, id).await?.ok_or(Error::NotFound)?;
+        let order = Order { actor: &call.principal.actor, scope: &call.principal.scope, mode };
+        let accept = |_: &Aggregate, version| call.check_if_match(Some(version));
+        Self::read(app, order, &Policies::default(), id, accept).await
+    }
+
+    /// Reads a deployment and takes its due steps. `accept` decides with the stored version whether the command is for
+    /// it: before the steps, and again if there were any.
+    ///
+    /// # Errors
+    /// That of `accept`, and otherwise as [`Current::load`].
+    pub async fn read(
+        app: &App,
+        order: Order<'_>,
+        policies: &Policies,
+        id: DeploymentId,
+        accept: impl Fn(&Aggregate, u64) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let Order { actor, scope, mode } = order;
+        let stored = app.store.load(scope, id).await?.ok_or(Error::NotFound)?;
         let (version, now) = (stored.deployment.version, app.clock.now());
-        call.check_if_match(Some(version))?;
+        accept(&stored, version)?;
         if due_action(&stored, now).is_none() {
             return Ok(Self { aggregate: stored, now, version, mode, policy: None });
         }
@@ -95,7 +124,7 @@ impl Current {
             Mode::DryRun => Steps::InMemory,
         };
         // On the heap, because few requests have due steps.
-        let caught_up = Box::pin(catch_up(app, &Policies::default(), stored, now, steps)).await;
+        let caught_up = Box::pin(catch_up(app, policies, stored, now, steps)).await;
         let CaughtUp { aggregate, steps: _, outcome } = caught_up;
         match outcome {
             Outcome::UpToDate => {}
@@ -103,7 +132,7 @@ impl Current {
             Outcome::Failed(error) => {
                 let is_for_good =
                     matches!(error, StoreError::Refused(_) | StoreError::Damaged(_) | StoreError::Unbuildable(_));
-                if !(is_for_good && call.principal.actor.authority == Authority::PlatformAdmin) {
+                if !(is_for_good && actor.authority == Authority::PlatformAdmin) {
                     return Err(error.into());
                 }
                 let error = error_chain(&error);
@@ -114,7 +143,7 @@ impl Current {
             Mode::CarryOut => aggregate.deployment.version,
             Mode::DryRun => version,
         };
-        call.check_if_match(Some(version))?;
+        accept(&aggregate, version)?;
         Ok(Self { aggregate, now, version, mode, policy: None })
     }
 
@@ -126,13 +155,22 @@ impl Current {
 
     /// Decides a command at the time that the due steps were taken at. An invoice is issued under the tenant's current
     /// policy, which costs one GetItem unless it was read before.
-    async fn decide(&self, app: &App, call: &Call, command: Command) -> Result<Option<Change>, Error> {
-        let decide = |command, policy| decide(&self.aggregate, command, &call.principal.actor, policy, self.now);
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] if a rule forbids it, [`Error::Store`] if the policy cannot be read.
+    pub async fn decide(
+        &self,
+        app: &App,
+        actor: &Actor,
+        policies: &Policies,
+        command: Command,
+    ) -> Result<Option<Change>, Error> {
+        let decide = |command, policy| decide(&self.aggregate, command, actor, policy, self.now);
         let change = decide(command.clone(), self.policy)?;
         if self.policy.is_some() || !change.as_ref().is_some_and(Change::issues_invoice) {
             return Ok(change);
         }
-        let policy = app.store.load_dunning_policy(&self.aggregate.deployment.tenant_id).await?;
+        let policy = policies.of(&app.store, &self.aggregate.deployment.tenant_id).await?;
         Ok(decide(command, Some(policy))?)
     }
 
@@ -192,7 +230,7 @@ pub async fn execute(
     command: Command,
     answer: impl FnOnce(&Executed<'_>) -> Answer,
 ) -> Result<Answer, Error> {
-    let change = current.decide(app, call, command).await?;
+    let change = current.decide(app, &call.principal.actor, &Policies::default(), command).await?;
     match (change, current.mode) {
         (None, Mode::CarryOut) => unchanged(app, call, answer(&current.unchanged())).await,
         (None, Mode::DryRun) => Ok(dry_run(&current.unchanged(), answer)),
@@ -217,7 +255,7 @@ fn dry_run(done: &Executed<'_>, answer: impl FnOnce(&Executed<'_>) -> Answer) ->
 /// Commits a change, together with its response if the call has an idempotency key.
 pub async fn commit(app: &App, call: &Call, change: &Change, answer: Answer) -> Result<Answer, Error> {
     let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, app.clock.now()));
-    app.store.commit(change, app.new_commit_id(), record.as_ref()).await?;
+    app.store.commit(change, app.new_commit_id(), record.as_ref().map(Companion::Answer)).await?;
     Ok(answer)
 }
 
@@ -230,7 +268,8 @@ async fn unchanged(app: &App, call: &Call, answer: Answer) -> Result<Answer, Err
     Ok(answer)
 }
 
-const fn executed(change: &Change, version: u64) -> Executed<'_> {
+/// The result of a change; `version` is the stored version after it.
+pub const fn executed(change: &Change, version: u64) -> Executed<'_> {
     let Change { after, events, resource, invoice, .. } = change;
     Executed { after, events: events.as_slice(), resource: resource.as_ref(), invoice: invoice.as_ref(), version }
 }

@@ -5,7 +5,7 @@
 //! - [`respond()`]: turns a handler's result into an HTTP response and logs one line about it.
 //! - `catch_up`: takes due steps, for the sweep and before each command on a deployment.
 //! - `execute`: the common part of every handler that changes a deployment.
-//! - [`billing`]: the scheduled functions. [`events`]: the readers of the table's stream.
+//! - [`billing`]: the scheduled functions. [`operations`]: commands on many deployments. [`events`]: the readers of the table's stream.
 //! - [`http`]: requests, responses and problems. [`auth`]: the caller. [`error`]: all errors of a call.
 //! - [`runtime`]: the clock, ids and the environment. [`metric_lines`]: the metrics of an invocation.
 //! - `spans`, `traces`: spans of an invocation, with the feature `traces`.
@@ -25,7 +25,9 @@ pub mod http;
 mod invoices;
 mod lifecycle;
 pub mod metric_lines;
+pub mod operations;
 mod plans;
+mod queue;
 mod resources;
 mod respond;
 mod routes;

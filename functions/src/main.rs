@@ -3,6 +3,7 @@
 use arcadia_functions::billing::{dispatch, sweep};
 use arcadia_functions::events::count::count;
 use arcadia_functions::events::publish::{self, Published};
+use arcadia_functions::operations;
 #[cfg(not(feature = "traces"))]
 use arcadia_functions::respond;
 use arcadia_functions::runtime::{self, App, handler_name, start_logging};
@@ -43,6 +44,24 @@ async fn main() -> Result<(), Error> {
                 work.await.map_err(|error| told(&error))
             };
             lambda_runtime::run(service_fn(sweep)).await
+        }
+        "operations_dispatch" => {
+            let queue = &aws_sdk_sqs::Client::new(&runtime::function_config("SQS")?);
+            let queue_url = &runtime::queue_url()?;
+            let tick = |_: LambdaEvent<Value>| async move {
+                operations::dispatch::dispatch(app, queue, queue_url).await.map_err(Error::from)
+            };
+            lambda_runtime::run(service_fn(tick)).await
+        }
+        "operations_run" => {
+            let run = |event: LambdaEvent<Value>| async move {
+                let time_left = runtime::time_left(event.context.deadline());
+                let work = operations::run::handle(app, &event.payload, time_left);
+                #[cfg(feature = "traces")]
+                let work = function(&event.context, "operations_run", work);
+                work.await.map_err(Error::from)
+            };
+            lambda_runtime::run(service_fn(run)).await
         }
         "publish_events" => lambda_runtime::run(service_fn(|event| publish_events(app, event))).await,
         "count_figures" => {

@@ -8,8 +8,8 @@ use lambda_http::http::Method;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 use crate::{
-    Error, addons, attention, deployments, events, invoices, lifecycle, plans, resources, schedule, subscriptions,
-    summary, tenants,
+    Error, addons, attention, deployments, events, invoices, lifecycle, operations, plans, resources, schedule,
+    subscriptions, summary, tenants,
 };
 
 /// The future of a handler's result.
@@ -157,6 +157,12 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/addons" addons::list => "list_addons" ?"limit" ?"cursor"),
     route!(GET "/addons/{code}" addons::show => "show_addon"),
     route!(PUT "/addons/{code}" addons::put => "put_addon" for Admins),
+    route!(GET "/operations" operations::list => "list_operations" for Admins ?"limit" ?"cursor"),
+    route!(POST "/operations" operations::start => "start_operation" for Admins),
+    route!(GET "/operations/{operation_id}" operations::show => "show_operation" for Admins),
+    route!(GET "/operations/{operation_id}/results" operations::results => "list_operation_results" for Admins
+        ?"outcome" ?"limit" ?"cursor"),
+    route!(POST "/operations/{operation_id}/stop" operations::stop => "stop_operation" for Admins),
     route!(GET "/lifecycle" lifecycle::show => "show_lifecycle"),
 ];
 

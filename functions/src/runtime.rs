@@ -116,7 +116,7 @@ pub fn handler_name() -> Result<String, EnvironmentError> {
     required("_HANDLER")
 }
 
-/// URL of the queue of shards to be swept.
+/// URL of the queue that the function sends its messages to.
 ///
 /// # Errors
 /// [`EnvironmentError`] if it is not set.

@@ -26,6 +26,12 @@ const PAGES = [
   ['tenants', () => import('./pages/tenants.js').then(({ Tenants }) => Tenants), 'tenants'],
   ['tenants/:tenant_id', () => import('./pages/tenant.js').then(({ Tenant }) => Tenant), 'tenants'],
   ['catalog', () => import('./pages/catalog.js').then(({ Catalog }) => Catalog), 'catalog'],
+  ['operations', () => import('./pages/operations.js').then(({ Operations }) => Operations), 'operations'],
+  [
+    'operations/:operation_id',
+    () => import('./pages/operation.js').then(({ Operation }) => Operation),
+    'operations',
+  ],
   ['attention', () => import('./pages/attention.js').then(({ Attention }) => Attention), ''],
   ['schedule', () => import('./pages/schedule.js').then(({ Schedule }) => Schedule), 'schedule'],
   ['clock', () => import('./pages/clock.js').then(({ Clock }) => Clock), 'clock'],
@@ -54,6 +60,7 @@ function navigation(session, testClock) {
     session.admin ? ['tenants', 'tenants', 'Tenants'] : [`tenants/${session.tenant}`, 'tenants', 'Account'],
     ['schedule', 'schedule', 'Schedule'],
     ['catalog', 'catalog', 'Catalog'],
+    ...(session.admin ? [/** @type {[string, string, string]} */ (['operations', 'operations', 'Operations'])] : []),
     ...(testClock ? [/** @type {[string, string, string]} */ (['clock', 'clock', 'Clock'])] : []),
   ];
 }

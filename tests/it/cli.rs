@@ -104,7 +104,7 @@ async fn every_operation_of_the_api_can_be_asked_for_on_any_day() {
 }
 
 async fn ask_for_everything(start: &str) {
-    let shell = Shell::start(&["--log", "json", "--clock", start]).await;
+    let shell = Shell::start(&["--log", "json", "--clock", start, "--tick-seconds", "1"]).await;
     let later = |days| (start.parse::<Timestamp>().unwrap() + TimeDelta::days(days)).to_rfc3339();
     let id = shell.open_shop();
     for line in [
@@ -145,6 +145,9 @@ async fn ask_for_everything(start: &str) {
         "schedule --before 40d",
         "schedule",
         "schedule --action renew --tenant-id acme --before 2100-01-01T00:00:00Z",
+        "operations list",
+        "operations start update --billing-action-suspended true --state trial --reason outage --dry-run",
+        "operations start change-plan team 1 --plan studio --plan-version 1 --effective period_end --rate 5 --yes",
         "tenants list",
         "summary",
         "tenants account acme",
@@ -179,6 +182,22 @@ async fn ask_for_everything(start: &str) {
     shell.run("invoices pay shop --reference p-2").refused(2, &["no such open invoice"]);
     shell.run(&format!("invoices void shop {number}")).refused(2, &["cannot be undone: confirm with --yes"]);
     shell.run(&format!("invoices void shop {number} --yes")).refused(3, &["(invoice_has_payments, 409)"]);
+
+    let start = "operations start update --billing-action-suspended true --deployment shop --deployment new";
+    shell.run(start).refused(2, &["cannot be undone: confirm with --yes"]);
+    let started = shell.run(&format!("{start} --yes --json")).json();
+    let operation = id_of(&started["operation"]);
+    assert!(
+        shell.run(&format!("operations show {operation}")).ok().contains("billing_action_suspended true for ids 2")
+    );
+    // The program looks for work every few seconds.
+    let watched = shell.run(&format!("operations watch {operation}"));
+    assert_eq!(watched.code, Some(0), "{watched:?}");
+    assert!(watched.out.contains("completed") && watched.out.contains("2 done"), "{watched:?}");
+    assert!(watched.err.contains("2 of about 2: completed, 2 done"), "{watched:?}");
+    assert!(shell.run(&format!("operations results {operation} --outcome done")).ok().contains("acme/shop"));
+    assert_eq!(shell.run(&format!("operations results {operation} --csv")).ok().lines().count(), 3);
+    shell.run(&format!("operations stop {operation}")).ok();
 
     let (code, _, logged) = shell.running.end("-TERM").await;
     assert_eq!(code, Some(0));

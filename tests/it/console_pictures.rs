@@ -42,6 +42,7 @@ fn pages(id: &str, number: &str, tenant: &str) -> Vec<(&'static str, String, &'s
         page("tenants", "#/tenants", "p", "tenants"),
         page("tenant", &format!("#/tenants/{tenant}"), "h2", "Next invoices"),
         page("catalog", "#/catalog", "th", "Studio"),
+        page("operations", "#/operations", "p", "No operation was started yet"),
         page("schedule", "#/schedule", "p", "steps"),
         page("clock", "#/clock", "button", "Advance a day"),
     ]

@@ -26,6 +26,7 @@ use crate::harness::client::send;
 use crate::harness::proxy::Exchange;
 use crate::harness::table;
 use crate::harness::world::{id_of, user};
+use crate::many;
 
 /// Whose the deployments are: ids and slugs are as long as they typically get.
 pub const TENANT: &str = "0192f0c1-2345-7abc-8def-00000000acme";
@@ -56,6 +57,8 @@ enum Ready {
     Cancelling,
     /// The same with two resources.
     Equipped,
+    /// An operation that names the deployments of the list, with a result for each.
+    Operated,
 }
 
 /// An operation as it is typically asked for.
@@ -75,6 +78,7 @@ pub struct Target {
     number: String,
     addon_id: String,
     resource_id: String,
+    operation_id: String,
     /// The keys of the deployments that are listed, and of their invoices.
     listed: Vec<(String, String)>,
     billed: Vec<(String, String)>,
@@ -101,7 +105,7 @@ fn op(name: &'static str, ready: Ready, query: &'static str, body: Value) -> Ope
 
 /// Every operation of the API; those that change the catalog last.
 fn operations() -> Vec<Operation> {
-    use Ready::{Bare, Cancelling, Changing, Equipped, InTrial, Nothing, Paid, Subscribed};
+    use Ready::{Bare, Cancelling, Changing, Equipped, InTrial, Nothing, Operated, Paid, Subscribed};
     let none = || Value::Null;
     let policy = json!({
         "payment_terms_days": 7, "past_due_after_days": 1, "suspended_after_days": 14, "cancelled_after_days": 30,
@@ -178,8 +182,19 @@ fn operations() -> Vec<Operation> {
         op("list_addons", Nothing, "", none()),
         op("show_addon", Nothing, "", none()),
         op("put_addon", Nothing, "", addon),
+        op("list_operations", Operated, "", none()),
+        op("start_operation", Nothing, "", json!({"filter": {"tenant_id": "lister"}, "command": held(true)})),
+        op("start_operation, of a state", Nothing, "", json!({"filter": {"state": "active"}, "command": held(true)})),
+        op("show_operation", Operated, "", none()),
+        op("list_operation_results", Operated, "", none()),
+        op("stop_operation", Operated, "", none()),
         op("show_lifecycle", Nothing, "", none()),
     ]
+}
+
+/// The command of an operation that puts a hold on its deployments, or takes it away.
+fn held(held: bool) -> Value {
+    json!({"type": "update", "billing_action_suspended": held})
 }
 
 /// What a typical deployment has bought.
@@ -206,10 +221,24 @@ async fn begin(at: &str) -> (Billing, Target) {
     (billing, lists)
 }
 
+/// Starts an operation on some deployments and works on their page.
+async fn operate(billing: &Billing, command: Value, ids: &[String]) -> String {
+    let id = many::start(billing, json!({"filter": {"ids": ids}, "command": command})).await;
+    for _ in 0..2 {
+        many::turn(billing, &id).await;
+    }
+    id
+}
+
 /// Has ready what an operation is carried out on.
-async fn prepare(billing: &Billing, ready: Ready, n: usize) -> Target {
-    use Ready::{Bare, Cancelling, Changing, Equipped, InTrial, Nothing, Subscribed};
+async fn prepare(billing: &Billing, lists: &Target, ready: Ready, n: usize) -> Target {
+    use Ready::{Bare, Cancelling, Changing, Equipped, InTrial, Nothing, Operated, Subscribed};
     let mut target = Target::default();
+    if ready == Operated {
+        let listed = lists.listed.iter().map(|(pk, _)| pk.trim_start_matches("DEPLOYMENT#").to_owned());
+        target.operation_id = operate(billing, held(false), &listed.collect::<Vec<_>>()).await;
+        return target;
+    }
     if ready == Nothing {
         return target;
     }
@@ -267,6 +296,7 @@ impl Operation {
             ("{number}", target.number.as_str()),
             ("{addon_id}", target.addon_id.as_str()),
             ("{resource_id}", target.resource_id.as_str()),
+            ("{operation_id}", target.operation_id.as_str()),
             ("{tenant_id}", TENANT),
             ("{code}", code),
         ] {
@@ -314,7 +344,7 @@ async fn measure(billing: &Billing, indexes: &[Index], lists: &Target, operation
     let mut words = (String::new(), String::new());
     for (attempt, keyed) in keys.iter().enumerate() {
         let n = 2 * n + attempt;
-        let mut target = prepare(billing, operation.ready, n).await;
+        let mut target = prepare(billing, lists, operation.ready, n).await;
         (target.listed, target.billed) = (lists.listed.clone(), lists.billed.clone());
         if operation.name == "list_deployments, by slug" {
             target.id = lists.listed[0].0.trim_start_matches("DEPLOYMENT#").to_owned();
@@ -436,7 +466,7 @@ async fn what_the_docs_say_of_costs_is_seen_and_the_least_possible() {
     for (n, operation) in operations().iter().enumerate() {
         rows.push(measure(&billing, &indexes, &lists, operation, n).await);
     }
-    let typical = prepare(&billing, Ready::Equipped, 999).await;
+    let typical = prepare(&billing, &lists, Ready::Equipped, 999).await;
     let items = table::typed_items(billing.app.store.table()).await;
     let sizes = document::sizes(&items, &typical.id);
     for route in ROUTES {
@@ -449,13 +479,13 @@ async fn what_the_docs_say_of_costs_is_seen_and_the_least_possible() {
     ] {
         let billing = Billing::at("2027-01-01T00:00:00Z").await;
         billing.sell_addon("seats_10", json!({"price_cents": 500, "quantity": 10, "unit": "seats"})).await;
-        let target = prepare(&billing, ready, 0).await;
+        let target = prepare(&billing, &Target::default(), ready, 0).await;
         for (name, at) in taken {
             steps.push(measure_step(&billing, &target, name, at).await);
         }
         let billing = Billing::at("2027-01-01T00:00:00Z").await;
         billing.sell_addon("seats_10", json!({"price_cents": 500, "quantity": 10, "unit": "seats"})).await;
-        let target = prepare(&billing, ready, 0).await;
+        let target = prepare(&billing, &Target::default(), ready, 0).await;
         for (n, (name, at)) in taken.iter().enumerate() {
             steps.push(measure_late(&billing, &target, name, at, n).await);
         }

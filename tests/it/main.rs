@@ -50,6 +50,8 @@ mod late_clock;
 mod layers;
 mod lifecycle;
 mod local;
+mod many;
+mod many_crash;
 mod metrics;
 mod model;
 mod openapi;

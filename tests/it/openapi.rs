@@ -40,6 +40,7 @@ async fn call(world: &World, route: &Route, body: &Value) -> Reply {
         ("number", "20270115100000-5b0c4e8a9d27-USD"),
         ("tenant_id", "acme"),
         ("code", "nothing"),
+        ("operation_id", "019bc104-f980-7c2f-93d1-5b0c4e8a9d27"),
     ] {
         path = path.replace(&format!("{{{name}}}"), value);
     }
@@ -80,11 +81,12 @@ async fn every_documented_property_is_read() {
         if documented.is_empty() {
             continue;
         }
-        // No property is an object, so every handler complains of each that it reads, and of each that it does not.
+        // Every handler complains of each that it reads, and of each that it does not: no property is an object without
+        // fields of its own.
         let body: Value = documented.iter().map(|name| (name.clone(), json!({}))).collect::<Map<_, _>>().into();
         let problem = call(&world, route, &body).await.expect_problem(422, "validation_failed");
         let named: BTreeSet<String> =
-            fields(&problem).iter().map(|(pointer, _)| pointer.trim_start_matches('/').to_owned()).collect();
+            fields(&problem).iter().filter_map(|(pointer, _)| Some(pointer.split('/').nth(1)?.to_owned())).collect();
         assert_eq!(named, documented, "{}", route.handler);
     }
 }

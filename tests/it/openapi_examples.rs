@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use arcadia_domain::Power;
+use arcadia_functions::operations::run::Worker;
 use arcadia_functions::{Audience, Route, find_route};
 use chrono::TimeDelta;
 use reqwest::Method;
@@ -23,6 +24,7 @@ const SHOP: &[(&str, &str)] = &[("id", "shop")];
 const TRIAL: &[(&str, &str)] = &[("id", "trial")];
 const STUDIO: &[(&str, &str)] = &[("code", "studio")];
 const STORAGE: &[(&str, &str)] = &[("code", "storage_50gb")];
+const OPERATION: &[(&str, &str)] = &[("operation_id", "operation")];
 const ACME: &[(&str, &str)] = &[("tenant_id", "acme")];
 
 /// The walk. What stands in a path is the name of something made before, or else the thing itself. An operation without
@@ -75,6 +77,12 @@ const STEPS: &[Step] = &[
     ("transition_deployment", "dry_run", SHOP),
     ("transition_deployment", "pause", SHOP),
     ("list_events", "example", SHOP),
+    ("start_operation", "move_to_a_new_version", &[]),
+    ("start_operation", "hold_for_an_outage", &[]),
+    ("list_operations", "example", &[]),
+    ("show_operation", "example", OPERATION),
+    ("list_operation_results", "example", OPERATION),
+    ("stop_operation", "nothing_to_say", OPERATION),
 ];
 
 /// The document with the answers of the walk as examples.
@@ -89,6 +97,9 @@ pub async fn document() -> Value {
         if *handler == "void_invoice" {
             make_mistake(&world, &mut made).await;
         }
+        if *handler == "list_operation_results" {
+            work(&world).await;
+        }
         let route = find_route(handler).unwrap_or_else(|| panic!("no route is called {handler}"));
         let reply = call(&world, route, example, open, &made).await;
         assert!((200..300).contains(&reply.status), "{handler}, {example}: {}", reply.text);
@@ -96,6 +107,7 @@ pub async fn document() -> Value {
             (*example, "/deployment/id"),
             ("resource", "/resource/id"),
             ("addon", "/addon/id"),
+            ("operation", "/operation/id"),
             ("invoice", "/invoices/0/number"),
         ] {
             if let Some(id) = reply.body.pointer(pointer) {
@@ -110,6 +122,16 @@ pub async fn document() -> Value {
         document["components"]["schemas"][format!("Problem.{code}")]["examples"] = json!([problem]);
     }
     without_chance(&document)
+}
+
+/// Works on the operations that run: reads their first pages, and gives the deployments on them their results.
+async fn work(world: &World) {
+    for id in world.app.store.running_operations().await.expect("a list") {
+        let mut worker = Worker::start(&world.app, id).await.expect("an operation").expect("it runs");
+        for _ in 0..2 {
+            worker.turn().await.expect("a page");
+        }
+    }
 }
 
 /// Carries out an example as those do whom its operation is for.

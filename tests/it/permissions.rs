@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use arcadia_functions::billing::dispatch;
+use arcadia_functions::operations;
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use axum::Router;
@@ -16,7 +17,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::harness::billing::{Billing, overwrite};
+use crate::harness::routes::MISSING;
 use crate::harness::yaml;
+use crate::many;
 use crate::requests::{check_request, permissions};
 use crate::template;
 
@@ -126,6 +129,71 @@ async fn a_tick_sends_each_due_shard_once_and_may_do_no_more() {
     assert!(shards.len() > 10, "more than one batch: {shards:?}");
     assert_eq!(Value::from(shards), due);
     assert_eq!(template::scheduled_permissions()["billing_dispatch"], needed);
+}
+
+#[tokio::test]
+async fn an_operations_worker_may_do_what_its_commands_need_and_no_more() {
+    let billing = Billing::at(JANUARY).await;
+    // Its due steps, a change of plan that an add-on does not fit, an invoice of its own, a hold, and a refusal.
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
+    billing.settle(&id).await;
+    billing.set_time("2027-02-07T00:00:00Z");
+    let to_euro = json!({
+        "type": "change_plan", "plan_code": "euro", "plan_version": 1, "effective": "immediate", "proration": "none",
+        "drop_incompatible": true,
+    });
+    let hold = json!({"type": "update", "billing_action_suspended": true});
+    let mut needed = Needed::new();
+    for (filter, command) in [
+        (json!({"tenant_id": "acme"}), to_euro.clone()),
+        (json!({"plan_code": "euro"}), hold),
+        (json!({"state": "active"}), to_euro),
+        (json!({"ids": [MISSING]}), json!({"type": "transition", "to_state": "paused"})),
+    ] {
+        let operation = many::start(&billing, json!({"filter": filter, "command": command})).await;
+        billing.dynamodb.clear();
+        many::finish(&billing, &billing.app, &operation).await;
+        needed.extend(self::needed(&billing));
+    }
+    assert_eq!(billing.books(&id).await.count("plan_changed"), 1);
+    needed.extend(POLLING.map(|action| need(action, "OperationsQueue")));
+    assert_eq!(template::scheduled_permissions()["operations_run"], needed);
+}
+
+#[tokio::test]
+async fn a_tick_sends_each_running_operation_once_and_may_do_no_more() {
+    let billing = Billing::at(JANUARY).await;
+    let (queue, sent) = queue().await;
+    let tick = async || operations::dispatch::dispatch(&billing.app, &queue, "http://localhost/queue").await.unwrap();
+    assert_eq!(tick().await, json!({"operations": []}));
+    let mut running = Vec::new();
+    for _ in 0..12 {
+        billing.clock.shift(chrono::TimeDelta::milliseconds(1));
+        let hold = json!({"type": "update", "billing_action_suspended": true});
+        running.push(many::start(&billing, json!({"filter": {"state": "active"}, "command": hold})).await);
+    }
+    billing.dynamodb.clear();
+    assert_eq!(tick().await, json!({"operations": running}));
+    let mut needed = needed(&billing);
+    needed.insert(need("sqs:SendMessage", "OperationsQueue"));
+    let messages: Vec<Value> = {
+        let sent = sent.lock().unwrap();
+        assert_eq!(sent.len(), 2, "more than one batch");
+        sent.iter().flat_map(|(_, body)| body["Entries"].as_array().unwrap().clone()).collect()
+    };
+    for (entry, id) in messages.iter().zip(&running) {
+        assert_eq!(entry["MessageGroupId"], *id, "an operation's messages are one group");
+        assert_eq!(entry["MessageDeduplicationId"], format!("202701010000-{id}"));
+    }
+    assert_eq!(template::scheduled_permissions()["operations_dispatch"], needed);
+    // A worker takes the message; one that names no operation comes again.
+    billing.clock.shift(chrono::TimeDelta::seconds(60));
+    let body = messages[0]["MessageBody"].clone();
+    let event = json!({"Records": [{"messageId": "first", "body": body}, {"messageId": "second", "body": "{}"}]});
+    let time_left = std::time::Duration::from_secs(60);
+    let answer = operations::run::handle(&billing.app, &event, time_left).await.expect("an answer");
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "second"}]}));
+    assert_eq!(billing.app.store.running_operations().await.expect("a list").len(), 11);
 }
 
 #[test]

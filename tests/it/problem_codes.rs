@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arcadia_domain::{MAX_CHARGES_IN_PERIOD, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, State};
+use arcadia_domain::{
+    MAX_CHARGES_IN_PERIOD, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_OPERATION_IDS, MAX_RUNNING_OPERATIONS, State,
+};
 use arcadia_store::{MAX_SUMMED_DEPLOYMENTS, MAX_SUMMED_INVOICES};
 use chrono::TimeDelta;
 use reqwest::header::HeaderValue;
@@ -286,6 +288,22 @@ async fn invoices(case: &mut Refusals) {
     .await;
 }
 
+/// What operations on many deployments are refused for.
+async fn operations(case: &mut Refusals) {
+    let command = json!({"type": "update", "billing_action_suspended": true});
+    let ids = |count| (0..count).map(|n| format!("00000000-0000-7000-8000-{n:012}")).collect::<Vec<_>>();
+    let start = |count: usize| json!({"filter": {"ids": ids(count)}, "command": command});
+    for _ in 0..MAX_RUNNING_OPERATIONS {
+        case.billing.post("/operations", &case.billing.admin, start(1)).await.expect(202);
+    }
+    case.all_refused([
+        ("too_many_ids", case.admin(Method::POST, "/operations", start(MAX_OPERATION_IDS + 1))),
+        ("too_many_operations", case.admin(Method::POST, "/operations", start(1))),
+        ("invalid_outcome", case.admin(Method::GET, &format!("/operations/{NOBODY}/results?outcome=lost"), json!({}))),
+    ])
+    .await;
+}
+
 /// What comes of others at the same moment, and of DynamoDB.
 async fn troubles(case: &mut Refusals) {
     let paths = [case.created_in("troubled", State::Active).await, case.created_in("other", State::Active).await];
@@ -322,6 +340,7 @@ async fn every_problem_that_is_listed_happens() {
     requests(&mut case).await;
     lifecycle(&mut case).await;
     subscriptions(&mut case).await;
+    operations(&mut case).await;
     troubles(&mut case).await;
     let never: Vec<&str> = case.listed.into_keys().filter(|code| !case.seen.contains(code)).collect();
     assert_eq!(never, Vec::<&str>::new(), "these are listed, but nothing here leads to them");

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arcadia_domain::State;
+use arcadia_domain::{MAX_RUNNING_OPERATIONS, State};
 use arcadia_functions::ROUTES;
 use arcadia_store::keys::{DEFAULT_DUE_SHARDS, STATE_SHARDS};
 use chrono::TimeDelta;
@@ -37,6 +37,12 @@ impl Line {
     fn keyed(mut self) -> Self {
         match self.status {
             200..=299 if self.body["dry_run"] == true => {}
+            // What was written alone is written together with the record.
+            200..=299 if self.costs.contains(&"PutItem") => {
+                self.costs.retain(|cost| *cost != "PutItem");
+                self.costs.push("TransactWriteItems");
+                self.written = 2;
+            }
             200..=299 if self.written == 0 => self.costs.push("PutItem"),
             200..=299 => self.written += 1,
             404 => {}
@@ -51,21 +57,26 @@ impl Line {
     }
 }
 
-/// What was made last and later lines name: `{addon_id}` and `{number}` in a path.
+/// What was made last and later lines name: `{addon_id}`, `{number}` and `{operation_id}` in a path.
 #[derive(Debug, Default)]
 pub struct Parts {
     addon_id: String,
     number: String,
+    operation_id: String,
 }
 
 impl Parts {
     pub fn path(&self, line: &Line) -> String {
-        line.path.replace("{addon_id}", &self.addon_id).replace("{number}", &self.number)
+        let path = line.path.replace("{addon_id}", &self.addon_id).replace("{number}", &self.number);
+        path.replace("{operation_id}", &self.operation_id)
     }
 
     pub fn learn(&mut self, answer: &Value) {
         if let Some(attached) = answer["addon"]["id"].as_str() {
             attached.clone_into(&mut self.addon_id);
+        }
+        if let Some(operation) = answer["operation"]["id"].as_str() {
+            operation.clone_into(&mut self.operation_id);
         }
         if let Some(number) = answer["invoice"]["number"].as_str() {
             number.clone_into(&mut self.number);
@@ -165,6 +176,31 @@ fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line>
     ]
 }
 
+/// The same of operations on many deployments.
+fn operations(id: &str) -> Vec<Line> {
+    let start = |filter: Value, command: Value, dry_run: bool, outcome| {
+        let body = json!({"filter": filter, "command": command, "dry_run": dry_run});
+        call("start_operation", Method::POST, "/operations", body, outcome)
+    };
+    let hold = || json!({"type": "update", "billing_action_suspended": true});
+    let stop = |outcome| call("stop_operation", Method::POST, "/operations/{operation_id}/stop", json!({}), outcome);
+    let named = |outcome| start(json!({"ids": [MISSING]}), hold(), false, outcome);
+    let change = json!({"type": "change_plan", "plan_code": "team", "plan_version": 1});
+    let mut lines = vec![
+        get("list_operations", "/operations", READ),
+        start(json!({"state": "trial"}), hold(), true, (200, &["Query"; 2 * SHARDS], 0)),
+        start(json!({"ids": [id]}), change, true, (200, &["BatchGetItem", "Query"], 0)),
+        start(json!({"tenant_id": "nobody"}), hold(), false, (202, &["Query", "TransactWriteItems"], 2)),
+        get("show_operation", "/operations/{operation_id}", &["GetItem"]),
+        get("list_operation_results", "/operations/{operation_id}/results", READ_PAGE),
+        stop((200, &["GetItem", "PutItem"], 0)),
+        stop((200, &["GetItem"], 0)),
+    ];
+    lines.extend((1..MAX_RUNNING_OPERATIONS).map(|_| named((202, &["TransactWriteItems"], 3))));
+    lines.push(named((409, &["TransactWriteItems"], 3)));
+    lines
+}
+
 #[tokio::test]
 async fn every_call_costs_what_the_table_says() {
     let mut needed = BTreeMap::new();
@@ -195,6 +231,7 @@ async fn measure(keyed: bool, needed: &mut BTreeMap<String, BTreeSet<(String, St
     let (path, body) = (format!("/deployments/{id}/transition"), json!({"to_state": "active"}));
     lines.push(call("transition_deployment", Method::POST, path, body, (200, CHANGE, 2)));
     lines.extend(subscription_requests::lines(&id, true));
+    lines.extend(operations(&id));
     for route in ROUTES {
         assert!(lines.iter().any(|line| line.handler == route.handler), "{} has no line in the table", route.handler);
     }

@@ -283,7 +283,9 @@ impl Trouble {
             | StoreError::TenantConflict
             | StoreError::QuotaExceeded
             | StoreError::Answered(_)
-            | StoreError::KeyInUse => Self::OfTheDeployment,
+            | StoreError::KeyInUse
+            | StoreError::ResultTaken
+            | StoreError::TooManyOperations => Self::OfTheDeployment,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Lists as comma-separated values.
 
-use arcadia_domain::{Invoice, InvoiceRow, Timestamp};
+use arcadia_domain::{Invoice, InvoiceRow, OperationResult, Timestamp};
 use csv::{Terminator, WriterBuilder};
 
 use super::{Call, Csv};
@@ -82,6 +82,41 @@ fn invoice_record(row: &InvoiceRow) -> [String; 18] {
         closed_at.map(time).unwrap_or_default(),
         time(*billed_from),
         time(*billed_to),
+    ]
+}
+
+const OPERATION_RESULT_COLUMNS: [&str; 9] =
+    ["deployment_id", "tenant_id", "slug", "outcome", "version", "status", "code", "detail", "at"];
+
+/// Renders a page of an operation's results as CSV, one deployment per line, if the caller accepts CSV.
+///
+/// # Errors
+/// [`Error`] if the page cannot be written.
+pub fn operation_results_as_csv(
+    call: &Call,
+    results: &[OperationResult],
+    next_cursor: Option<&str>,
+) -> Result<Option<Csv>, Error> {
+    if !call.wants_csv() {
+        return Ok(None);
+    }
+    let text = table(OPERATION_RESULT_COLUMNS, results.iter().map(operation_result_record))?;
+    Ok(Some(Csv { text, next: next_cursor.map(|cursor| call.next_address(cursor)) }))
+}
+
+fn operation_result_record(result: &OperationResult) -> [String; 9] {
+    let OperationResult { deployment_id, tenant_id, slug, outcome, version, problem, at, pass: _ } = result;
+    let problem = problem.as_ref();
+    [
+        deployment_id.to_string(),
+        tenant_id.as_ref().map(|tenant_id| text(tenant_id.as_str())).unwrap_or_default(),
+        slug.as_ref().map(|slug| text(slug.as_str())).unwrap_or_default(),
+        outcome.to_string(),
+        version.map(|version| version.to_string()).unwrap_or_default(),
+        problem.map(|problem| problem.status.to_string()).unwrap_or_default(),
+        problem.map(|problem| problem.code.clone()).unwrap_or_default(),
+        problem.map(|problem| text(&problem.detail)).unwrap_or_default(),
+        time(*at),
     ]
 }
 

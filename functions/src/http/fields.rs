@@ -17,7 +17,11 @@ pub const MAX_BODY_LEN: usize = 64 * 1024;
 /// The fields of a body that are not read yet, and the errors so far.
 #[derive(Debug)]
 pub struct Fields {
+    /// Pointer of the object that they are fields of; empty for the body.
+    object: String,
     unread: Map<String, Value>,
+    /// Unknown fields of nested objects.
+    unknown: Vec<FieldError>,
     errors: Vec<FieldError>,
 }
 
@@ -39,7 +43,29 @@ impl Fields {
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let UniqueMap(unread) = serde_json::from_slice(text)
             .map_err(|error| Error::malformed("malformed_json", format!("the body is not a JSON object: {error}")))?;
-        Ok(Self { unread, errors: Vec::new() })
+        Ok(Self::of(String::new(), unread))
+    }
+
+    fn of(object: String, unread: Map<String, Value>) -> Self {
+        Self { object, unread, unknown: Vec::new(), errors: Vec::new() }
+    }
+
+    /// Reads a required object, by its own fields. Their errors are reported with those of this object.
+    ///
+    /// # Errors
+    /// [`Unread`] if it is missing, not an object or could not be read; [`Fields::finish`] then reports why.
+    pub fn object<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self) -> Result<T, Unread>,
+    ) -> Result<T, Unread> {
+        let members = self.required(name, |value| value.as_object().cloned().ok_or(NOT_OBJECT))?;
+        let mut inner = Self::of(self.pointer(name), members);
+        let value = read(&mut inner);
+        let unknown = inner.left_over();
+        self.unknown.extend(unknown);
+        self.errors.extend(inner.errors);
+        value
     }
 
     /// Whether a field is present and not null.
@@ -102,15 +128,21 @@ impl Fields {
     /// [`Error::UnknownFields`] if fields are left over; otherwise [`Error::InvalidFields`] if a field could not be
     /// read.
     pub fn finish(self) -> Result<(), Error> {
-        if !self.unread.is_empty() {
-            let unknown = self.unread.keys().map(|name| FieldError {
-                pointer: pointer(name),
-                code: "unknown_field",
-                detail: "is not a field of this request".to_owned(),
-            });
-            return Err(Error::UnknownFields(unknown.collect()));
+        let unknown = self.left_over();
+        if !unknown.is_empty() {
+            return Err(Error::UnknownFields(unknown));
         }
         if self.errors.is_empty() { Ok(()) } else { Err(Error::InvalidFields(self.errors)) }
+    }
+
+    /// The fields that were not read, here and in nested objects.
+    fn left_over(&self) -> Vec<FieldError> {
+        let unknown = self.unread.keys().map(|name| FieldError {
+            pointer: self.pointer(name),
+            code: "unknown_field",
+            detail: "is not a field of this request".to_owned(),
+        });
+        unknown.chain(self.unknown.iter().cloned()).collect()
     }
 
     /// Records that a field is missing, where the rest of the request makes it required.
@@ -118,12 +150,25 @@ impl Fields {
         self.fail(name, REQUIRED);
     }
 
-    fn fail(&mut self, name: &str, invalid: InvalidValue) {
-        self.errors.push(FieldError { pointer: pointer(name), code: invalid.code, detail: invalid.detail.to_owned() });
+    /// Records that a field is invalid, where that follows from the rest of the request.
+    pub fn fail(&mut self, name: &str, invalid: InvalidValue) {
+        let pointer = self.pointer(name);
+        self.errors.push(FieldError { pointer, code: invalid.code, detail: invalid.detail.to_owned() });
+    }
+
+    /// Records that the object as a whole is invalid.
+    pub fn fail_whole(&mut self, invalid: InvalidValue) {
+        let pointer = self.object.clone();
+        self.errors.push(FieldError { pointer, code: invalid.code, detail: invalid.detail.to_owned() });
+    }
+
+    fn pointer(&self, name: &str) -> String {
+        format!("{}/{}", self.object, name.replace('~', "~0").replace('/', "~1"))
     }
 }
 
 const REQUIRED: InvalidValue = InvalidValue { code: "required", detail: "is required" };
+const NOT_OBJECT: InvalidValue = InvalidValue { code: "not_an_object", detail: "must be an object" };
 const NOT_NULL: InvalidValue = InvalidValue { code: "not_null", detail: "must not be null" };
 
 /// Reads a string as one of the domain's text types.
@@ -164,7 +209,7 @@ pub fn integer<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Result
 /// [`InvalidValue`] if the value is not an object, or has a member that is not an interval with such a number.
 pub fn integers_by(min: i64, max: i64) -> impl Fn(&Value) -> Result<BTreeMap<Interval, i64>, InvalidValue> {
     move |value| {
-        let members = value.as_object().ok_or(InvalidValue { code: "not_an_object", detail: "must be an object" })?;
+        let members = value.as_object().ok_or(NOT_OBJECT)?;
         if members.is_empty() {
             return Err(InvalidValue { code: "empty", detail: "must name at least one interval" });
         }
@@ -197,10 +242,6 @@ pub fn timestamp(value: &Value) -> Result<Timestamp, InvalidValue> {
     let text = value.as_str().ok_or_else(|| invalid.clone())?;
     let at = DateTime::parse_from_rfc3339(text).map_err(|_| invalid.clone())?.with_timezone(&Utc);
     if (1970..=9999).contains(&at.year()) { Ok(at.trunc_subsecs(MILLISECONDS)) } else { Err(invalid) }
-}
-
-fn pointer(name: &str) -> String {
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ pub mod problem;
 mod request;
 mod response;
 
-pub use csv::invoices_as_csv;
+pub use csv::{invoices_as_csv, operation_results_as_csv};
 pub use fields::{Fields, MAX_BODY_LEN};
 pub use idempotency::{IdempotencyKey, MAX_KEY_LEN};
 pub use page::{Order, PageRequest};

@@ -1,7 +1,7 @@
 //! Problems: the only place that maps errors to responses (RFC 9457).
 
 use arcadia_domain::lifecycle::Barrier;
-use arcadia_domain::{Rejection, State};
+use arcadia_domain::{MAX_RUNNING_OPERATIONS, Rejection, State};
 use arcadia_store::{MAX_SUMMED_DEPLOYMENTS, MAX_SUMMED_INVOICES, StoreError};
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -209,6 +209,11 @@ fn store(error: &StoreError) -> Problem {
             "quota_exceeded",
             "The tenant has as many live deployments as its quota allows. Archive one, or ask for a higher quota.",
         ),
+        StoreError::TooManyOperations => Problem::new(
+            StatusCode::CONFLICT,
+            "too_many_operations",
+            format!("{MAX_RUNNING_OPERATIONS} operations run, the maximum. Wait for one to end, or stop one."),
+        ),
         StoreError::Answered(_) => key_reused(),
         StoreError::KeyInUse => Problem {
             retry_after_s: Some(RETRY_AFTER_S),
@@ -227,6 +232,7 @@ fn store(error: &StoreError) -> Problem {
             )
         },
         StoreError::Damaged(_)
+        | StoreError::ResultTaken
         | StoreError::Unbuildable(_)
         | StoreError::BadMessage(_)
         | StoreError::Refused(_)

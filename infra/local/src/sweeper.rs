@@ -1,5 +1,5 @@
-//! Runs the sweep as time passes: at ticks, and when a test clock is advanced. It calls the same sweep as the deployed
-//! schedule; the steps themselves are decided there.
+//! Runs the sweep as time passes: at ticks, and when a test clock is advanced; and at ticks the operations on many
+//! deployments. It calls the same functions as the deployed schedules; what they do is decided there.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arcadia_domain::{Scope, Timestamp};
 use arcadia_functions::billing::sweep::{Report, sweep};
+use arcadia_functions::operations::run::run_all;
 use arcadia_functions::runtime::{App, Clock};
 use arcadia_store::{StoreError, error_chain};
 use chrono::{Datelike, TimeDelta};
@@ -91,6 +92,18 @@ impl Sweeper {
                 biased;
                 () = &mut stop => return,
                 _ = ticks.tick() => self.tick().await,
+            }
+        }
+    }
+
+    /// Works on the operations that run, immediately and then every `period`. The work may be aborted at any point.
+    pub async fn operate_every(&self, period: Duration) {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = run_all(&self.app, Instant::now() + SWEEP_LIMIT).await {
+                tracing::error!(error = error_chain(&error), "an operation failed; the next tick goes on with it");
             }
         }
     }

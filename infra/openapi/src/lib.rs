@@ -4,7 +4,8 @@
 //!
 //! # Layout
 //! [`document()`] combines each route with its description. The descriptions are in `deployments`, `subscriptions`,
-//! `billing`, `tenants` and `catalog`, as values of `operation`; `problems` lists all problem codes, `parameters` the parameters
+//! `billing`, `tenants`, `catalog` and `many`, as values of `operation`; `problems` lists all problem codes, `parameters`
+//! the parameters
 //! and headers, and `schema` generates schemas of types.
 //!
 //! This package is not deployed, and no deployed code depends on it.
@@ -15,6 +16,8 @@ mod billing;
 mod catalog;
 #[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod deployments;
+#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
+mod many;
 mod operation;
 mod parameters;
 mod problems;
@@ -129,6 +132,7 @@ fn operations() -> BTreeMap<&'static str, Operation> {
         billing::operations(),
         tenants::operations(),
         catalog::operations(),
+        many::operations(),
     ];
     all.into_iter().flatten().map(|operation| (operation.handler, operation)).collect()
 }
@@ -159,6 +163,7 @@ fn tags() -> Value {
         {"name": "Resources", "description": "Cloud resources of a deployment."},
         {"name": "Subscriptions", "description": "A deployment's plan version and add-ons, with their prices."},
         {"name": "Invoices", "description": "Invoices and their payments."},
+        {"name": "Operations", "description": "One command on many deployments, with a result for each."},
         {"name": "Tenants", "description": "Customers: their fields, accounts and dunning policies, and the schedule and figures across them."},
         {"name": "Plans", "description": "The catalog: plans and their published versions."},
         {"name": "Add-ons", "description": "The catalog: extras of a subscription beside its plan."},

@@ -98,6 +98,11 @@ impl Operation {
         self.answer::<T>(201, description).last_answer(|answer| (answer.etag, answer.location) = (true, true))
     }
 
+    /// Adds a response with status 202 and a `Location`.
+    pub fn accepted<T: JsonSchema>(self, description: &'static str) -> Self {
+        self.answer::<T>(202, description).last_answer(|answer| answer.location = true)
+    }
+
     /// Marks the last response as available as CSV.
     pub fn csv(self) -> Self {
         self.last_answer(|answer| answer.csv = true)

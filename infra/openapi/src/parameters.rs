@@ -2,7 +2,8 @@
 
 use arcadia_api::{DEFAULT_LIMIT, MAX_LIMIT};
 use arcadia_domain::{
-    Action, Attention, DeploymentId, InvoiceNumber, ResourceId, ShortCode, Slug, State, SubscriptionAddonId, TenantId,
+    Action, Attention, DeploymentId, InvoiceNumber, OperationId, OperationOutcome, ResourceId, ShortCode, Slug, State,
+    SubscriptionAddonId, TenantId,
 };
 use arcadia_store::ListedStatus;
 use schemars::SchemaGenerator;
@@ -27,6 +28,7 @@ pub fn path_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Par
         "id" => ("Id of the deployment.", generator.subschema_for::<DeploymentId>(), "invalid_id"),
         "resource_id" => ("Id of the resource.", generator.subschema_for::<ResourceId>(), "invalid_id"),
         "addon_id" => ("Id of the attached add-on.", generator.subschema_for::<SubscriptionAddonId>(), "invalid_id"),
+        "operation_id" => ("Id of the operation.", generator.subschema_for::<OperationId>(), "invalid_id"),
         "number" => ("Number of the invoice.", generator.subschema_for::<InvoiceNumber>(), "invalid_invoice_number"),
         "tenant_id" => ("Id of the tenant.", generator.subschema_for::<TenantId>(), "invalid_tenant_id"),
         "code" => ("Code of the plan or add-on.", generator.subschema_for::<ShortCode>(), "invalid_code"),
@@ -120,6 +122,9 @@ pub fn query_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Pa
             json!(generator.subschema_for::<Attention>()),
             "invalid_kind",
         ),
+        "outcome" => {
+            ("Only results with this outcome.", json!(generator.subschema_for::<OperationOutcome>()), "invalid_outcome")
+        }
         "include" => (
             "`amounts`: include each deployment's recurring price, amounts due and next scheduled step.",
             json!({"type": "string", "enum": ["amounts"]}),

@@ -29,6 +29,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("invalid_invoice_number", 400, "The invoice number in the path is malformed."),
     ("invalid_kind", 400, "The parameter kind is not a known reason."),
     ("invalid_limit", 400, "The limit is not a whole number from 1 to 100."),
+    ("invalid_outcome", 400, "The parameter outcome is not an outcome."),
     (
         "invalid_path",
         400,
@@ -45,6 +46,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("malformed_json", 400, "The body is not a JSON object, or repeats a field."),
     ("plan_code_required", 400, "The parameter plan_version requires plan_code."),
     ("repeated_parameter", 400, "A query parameter is repeated."),
+    ("too_many_ids", 400, "The filter names more than 1,000 ids."),
     ("unknown_field", 400, "The body has unknown fields. `errors` lists them."),
     ("unknown_parameter", 400, "The query has an unknown parameter."),
     (
@@ -98,6 +100,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("slug_taken", 409, "The tenant already has a deployment with this slug."),
     ("subscription_paused", 409, "The subscription is paused with its deployment."),
     ("too_many_open_invoices", 409, "The deployment has too many open invoices. Pay some of them first."),
+    ("too_many_operations", 409, "20 operations run, the maximum. Wait for one to end, or stop one."),
     ("trial_used", 409, "The tenant has already used its trial of the plan."),
     (
         "version_conflict",

@@ -4,6 +4,7 @@
 mod account;
 mod deployments;
 mod gateway;
+mod operation;
 mod unique_map;
 mod view;
 
@@ -12,6 +13,7 @@ pub use account::{
 };
 pub use deployments::{DeploymentAnswer, DeploymentList, ExtendTrialAnswer, TransitionAnswer};
 pub use gateway::{GATEWAY_ANSWERS, GatewayAnswer, gateway_answer};
+pub use operation::{OperationPreviewView, OperationResultView, OperationView};
 pub use unique_map::UniqueMap;
 pub use view::{
     DeploymentRowView, DeploymentView, InvoiceRowView, InvoiceView, NextInvoiceView, SubscriptionAddonView,

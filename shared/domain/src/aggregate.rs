@@ -11,7 +11,7 @@ use super::money::Currency;
 use super::policy::DunningPolicy;
 use super::resource::Resource;
 use super::subscription::{Subscription, SubscriptionAddon};
-use super::values::{DeploymentId, InvoiceNumber, ShortCode, SubscriptionAddonId, Timestamp};
+use super::values::{DeploymentId, InvoiceNumber, Notes, Reason, ShortCode, SubscriptionAddonId, Timestamp};
 use super::versions::Versions;
 
 /// A deployment with its subscription and add-ons, as one Query reads it.
@@ -55,6 +55,16 @@ impl Change {
     #[must_use]
     pub fn issues_invoice(&self) -> bool {
         self.events.iter().any(|event| matches!(event.kind, EventKind::InvoiceOpened { .. }))
+    }
+
+    /// The change with a reason and notes on its first event, unless that has its own.
+    #[must_use]
+    pub fn because(mut self, reason: Option<&Reason>, notes: Option<&Notes>) -> Self {
+        if let Some(event) = self.events.first_mut() {
+            event.reason = event.reason.take().or_else(|| reason.cloned());
+            event.notes = event.notes.take().or_else(|| notes.cloned());
+        }
+        self
     }
 }
 

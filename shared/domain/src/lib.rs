@@ -20,6 +20,7 @@ mod invoice;
 pub mod lifecycle;
 mod line;
 mod money;
+mod operation;
 mod period;
 mod policy;
 mod powers;
@@ -53,6 +54,11 @@ pub use invoice::{Credit, Invoice, InvoiceStatus, MAX_PAYMENTS, OpenInvoice, Pay
 pub use lifecycle::State;
 pub use line::{ChargeId, Line, LineKind};
 pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};
+pub use operation::{
+    DEFAULT_OPERATION_RATE, MAX_OPERATION_IDS, MAX_OPERATION_PAGE, MAX_OPERATION_PASSES, MAX_OPERATION_RATE,
+    MAX_RUNNING_OPERATIONS, Matching, Operation, OperationCommand, OperationCounts, OperationFilter, OperationOutcome,
+    OperationPage, OperationProblem, OperationResult, OperationStatus, PageWork, Precision, Progress, StartOperation,
+};
 pub use period::{Anchor, AnchorMode, Interval, Month, Period};
 pub use policy::{DunningPolicy, MAX_POLICY_DAYS};
 pub use powers::{POWERS, Power, PowerRow};
@@ -69,8 +75,8 @@ pub use tenant::{
     UpdateTenant, set_dunning_policy, update_tenant,
 };
 pub use values::{
-    BillingAddress, DeploymentId, DisplayName, EmailAddress, InvoiceNumber, Notes, PaymentReference, ProviderReference,
-    Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TaxId, TemplateVersion, TenantId,
-    Timestamp, is_invisible,
+    BillingAddress, DeploymentId, DisplayName, EmailAddress, InvoiceNumber, Notes, OperationId, PaymentReference,
+    ProviderReference, Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TaxId,
+    TemplateVersion, TenantId, Timestamp, is_invisible,
 };
 pub use versions::Versions;

@@ -196,6 +196,11 @@ id_value! {
 }
 
 id_value! {
+    /// The id of an operation on many deployments: a UUIDv7, so ids sort by the time of the start.
+    OperationId
+}
+
+id_value! {
     /// The id of a subscription: a UUIDv7.
     SubscriptionId
 }

@@ -2,7 +2,8 @@
 //! state, its events and the records that go with them, on the condition that the deployment is still as it was read.
 
 use arcadia_domain::{
-    Aggregate, Change, Deployment, EventKind, Figures, Invoice, InvoiceNumber, InvoiceRow, Payment, Versions,
+    Aggregate, Change, Deployment, EventKind, Figures, Invoice, InvoiceNumber, InvoiceRow, OperationId,
+    OperationResult, Payment, Versions,
 };
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{
@@ -28,28 +29,37 @@ const DEPLOYMENT_INDEX: usize = 0;
 /// or on the reference of a payment.
 const CLAIM_INDEX: usize = 1;
 
+/// A record that is written in the transaction of a change, behind the change's own records, once and never again.
+#[derive(Debug, Clone, Copy)]
+pub enum Companion<'a> {
+    /// The response to the request, under its idempotency key.
+    Answer(&'a IdempotencyRecord),
+    /// The result of an operation for the deployment.
+    Result(OperationId, &'a OperationResult),
+}
+
 impl Store {
-    /// Commits a change, with the idempotency record of its request if it has one, in one transaction.
+    /// Commits a change, with its companion if it has one, in one transaction.
     ///
     /// # Errors
     /// [`StoreError::VersionConflict`], [`StoreError::SlugTaken`], [`StoreError::TrialTaken`] or
     /// [`StoreError::ReferenceTaken`] if another writer was first, [`StoreError::QuotaExceeded`] if the tenant has no
-    /// place for a new deployment, [`StoreError::Answered`] if the key has been used: nothing was written. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
+    /// place for a new deployment, [`StoreError::Answered`] or [`StoreError::ResultTaken`] if the companion exists:
+    /// nothing was written. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
     pub async fn commit(
         &self,
         change: &Change,
         commit_id: CommitId,
-        record: Option<&IdempotencyRecord>,
+        companion: Option<Companion<'_>>,
     ) -> Result<(), StoreError> {
-        let writes = || self.writes(change, commit_id, record);
-        let done =
-            self.transact(writes, commit_id, |reasons| judge(reasons, change, commit_id, record.is_some())).await;
+        let writes = || self.writes(change, commit_id, companion);
+        let done = self.transact(writes, commit_id, |reasons| judge(reasons, change, commit_id, companion)).await;
         metrics::committed(change, &done);
         done
     }
 
     /// The transaction that commits a change: first the deployment, then its claim if it has one, and last the
-    /// idempotency record if there is one.
+    /// companion if there is one.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if a record cannot be expressed.
@@ -57,7 +67,7 @@ impl Store {
         &self,
         change: &Change,
         commit_id: CommitId,
-        record: Option<&IdempotencyRecord>,
+        companion: Option<Companion<'_>>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let Change { before, after, events, resource, resource_read, opens_account, trial_of, invoice, invoice_read } =
             change;
@@ -133,8 +143,18 @@ impl Store {
         }
         writes.extend(self.attention_writes(before.as_ref(), after)?);
         writes.extend(self.count_with(deployment.updated_at, &figures)?);
-        writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
+        writes.extend(companion.map(|companion| self.companion_write(companion)).transpose()?);
         Ok(writes)
+    }
+
+    fn companion_write(&self, companion: Companion<'_>) -> Result<TransactWriteItem, StoreError> {
+        match companion {
+            Companion::Answer(record) => self.idempotency_write(record),
+            Companion::Result(id, result) => {
+                let put = self.put_new(items::from_operation_result(id, result)?).build()?;
+                Ok(TransactWriteItem::builder().put(put).build())
+            }
+        }
     }
 
     /// Replaces the deployment that was read, if it has not changed.
@@ -188,19 +208,26 @@ fn payment_of(change: &Change) -> Option<(&InvoiceNumber, &Payment)> {
     })
 }
 
-/// Decides the meaning of a cancelled transaction of [`Store::writes`]; `keyed` says whether it had an idempotency
-/// record. If a condition failed because this commit was already made, the commit succeeded and its response was lost.
+/// Decides the meaning of a cancelled transaction of [`Store::writes`] with a companion or without one. If a condition failed because this commit was already made, the commit succeeded and its response was lost.
 #[must_use]
-pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitId, keyed: bool) -> Verdict {
+pub fn judge(
+    reasons: &[CancellationReason],
+    change: &Change,
+    commit_id: CommitId,
+    companion: Option<Companion<'_>>,
+) -> Verdict {
     let failed = |reason: &&CancellationReason| reason.code() == Some(CONDITION);
     // The deployment has the id of its last commit only, and can have changed since; each event has its own commit's.
     let is_ours = |item: &Item| item.get(COMMIT_ID) == Some(&string(commit_id.to_string()));
     if reasons.iter().filter(failed).filter_map(CancellationReason::item).any(is_ours) {
         return Verdict::CommittedBefore;
     }
-    let record = reasons.last().filter(|_| keyed);
-    if let Some(used) = record.filter(failed) {
-        return Verdict::Refused(idempotency::answered(used.item().cloned().unwrap_or_default()));
+    let last = reasons.last().zip(companion);
+    if let Some((found, companion)) = last.filter(|(reason, _)| failed(reason)) {
+        return Verdict::Refused(match companion {
+            Companion::Answer(_) => idempotency::answered(found.item().cloned().unwrap_or_default()),
+            Companion::Result(..) => StoreError::ResultTaken,
+        });
     }
     if reasons.get(DEPLOYMENT_INDEX).is_some_and(|reason| failed(&reason)) {
         return Verdict::Refused(StoreError::VersionConflict);
@@ -208,7 +235,7 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
     // While another transaction holds the deployment, its commit id is not returned, and the other failed conditions
     // may come from this same commit. A retry tells.
     if reasons.get(DEPLOYMENT_INDEX).and_then(CancellationReason::code) == Some(CONFLICT) {
-        return Verdict::Retry(given_up(record));
+        return Verdict::Retry(given_up(last));
     }
     if reasons.get(CLAIM_INDEX).is_some_and(|reason| failed(&reason)) {
         if change.before.is_none() {
@@ -227,7 +254,7 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
     }
     let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
     if is_transient(reasons) {
-        Verdict::Retry(given_up(record))
+        Verdict::Retry(given_up(last))
     } else if codes.iter().all(|code| is_transient_code(code) || *code == CONDITION) {
         // A record beside the deployment does not match its version, for example an invoice of the same second.
         tracing::warn!(deployment_id = %change.after.deployment.id, ?codes, "a commit met what should not be there");
@@ -241,9 +268,9 @@ pub fn judge(reasons: &[CancellationReason], change: &Change, commit_id: CommitI
 }
 
 /// The error of a commit that was cancelled too often: another request holds its idempotency record, or another item.
-fn given_up(record: Option<&CancellationReason>) -> StoreError {
-    match record.and_then(CancellationReason::code) {
-        Some(CONFLICT) => StoreError::KeyInUse,
-        _ => kept_being_cancelled(),
+fn given_up(last: Option<(&CancellationReason, Companion<'_>)>) -> StoreError {
+    match last {
+        Some((reason, Companion::Answer(_))) if reason.code() == Some(CONFLICT) => StoreError::KeyInUse,
+        Some((_, Companion::Answer(_) | Companion::Result(..))) | None => kept_being_cancelled(),
     }
 }

@@ -2,8 +2,9 @@
 //! field breaks the build until it is stored. Keys are in [`super::keys`].
 
 use arcadia_domain::{
-    Addon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber, Payment, Plan, PlanVersion, Resource,
-    ShortCode, Subscription, SubscriptionAddon, SubscriptionStatus, Tenant, TenantEvent, TenantId,
+    Addon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber, Operation, OperationId, OperationResult,
+    Payment, Plan, PlanVersion, Resource, ShortCode, Subscription, SubscriptionAddon, SubscriptionStatus, Tenant,
+    TenantEvent, TenantId,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,9 @@ enum Record {
     DunningPolicy(DunningPolicy),
     Account(Tenant),
     TenantEvent { event: TenantEvent },
+    Operation(Operation),
+    OperationIds { ids: Vec<DeploymentId> },
+    OperationResult(OperationResult),
 }
 
 /// The stored form of an event. The deployment's id is in the key.
@@ -283,6 +287,31 @@ pub fn from_dunning_policy(tenant_id: &TenantId, policy: &DunningPolicy) -> Resu
     record(keys::dunning_policy(tenant_id), None, Record::DunningPolicy(*policy))
 }
 
+/// Converts an operation to an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the record cannot be expressed.
+pub fn from_operation(operation: &Operation) -> Result<Item, StoreError> {
+    let index = keys::operation_index(operation.id);
+    record(keys::operation(operation.id), Some(index), Record::Operation(operation.clone()))
+}
+
+/// Converts the ids of the deployments that an operation names to an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the record cannot be expressed.
+pub fn from_operation_ids(id: OperationId, ids: &[DeploymentId]) -> Result<Item, StoreError> {
+    record(keys::operation_ids(id), None, Record::OperationIds { ids: ids.to_vec() })
+}
+
+/// Converts the result of an operation for a deployment to an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the record cannot be expressed.
+pub fn from_operation_result(id: OperationId, result: &OperationResult) -> Result<Item, StoreError> {
+    record(keys::operation_result(id, result.deployment_id), None, Record::OperationResult(result.clone()))
+}
+
 /// Declares a function that reads a record of one kind.
 macro_rules! reader {
     ($name:ident, $pattern:pat => $value:expr, $type:ty, $what:literal) => {
@@ -319,6 +348,9 @@ reader!(to_plan_version, Record::PlanVersion(version) => version, PlanVersion, "
 reader!(to_addon, Record::Addon(addon) => addon, Addon, "an add-on of the catalog");
 reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
 reader!(to_tenant_event, Record::TenantEvent { event } => event, TenantEvent, "an event of a tenant");
+reader!(to_operation, Record::Operation(operation) => operation, Operation, "an operation");
+reader!(to_operation_ids, Record::OperationIds { ids } => ids, Vec<DeploymentId>, "the ids of an operation");
+reader!(to_operation_result, Record::OperationResult(result) => result, OperationResult, "a result of an operation");
 part_reader!(to_subscription, Subscription, Subscription, "a subscription");
 part_reader!(to_subscription_addon, SubscriptionAddon, SubscriptionAddon, "a subscription's add-on");
 

@@ -8,8 +8,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use arcadia_domain::{
-    Attention, DeploymentId, InvoiceNumber, InvoiceStatus, NextAction, PaymentReference, ResourceId, ShortCode, Slug,
-    State, SubscriptionAddonId, TenantId, Timestamp,
+    Attention, DeploymentId, InvoiceNumber, InvoiceStatus, NextAction, OperationId, PaymentReference, ResourceId,
+    ShortCode, Slug, State, SubscriptionAddonId, TenantId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -498,6 +498,58 @@ pub const ADDONS: &str = "ADDONS";
 #[must_use]
 pub fn idempotency(id: &str) -> Key {
     Key { pk: format!("IDEMPOTENCY#{id}"), sk: "#ANSWER".to_owned() }
+}
+
+/// The key of an operation on many deployments.
+#[must_use]
+pub fn operation(id: OperationId) -> Key {
+    Key { pk: operation_partition(id), sk: "#OPERATION".to_owned() }
+}
+
+/// The key of the deployments that an operation names by id.
+#[must_use]
+pub fn operation_ids(id: OperationId) -> Key {
+    Key { pk: operation_partition(id), sk: "#IDS".to_owned() }
+}
+
+/// The key of the result of an operation for a deployment.
+#[must_use]
+pub fn operation_result(id: OperationId, deployment_id: DeploymentId) -> Key {
+    Key { pk: operation_partition(id), sk: deployment_id.to_string() }
+}
+
+/// The partition of an operation and its results.
+#[must_use]
+pub fn operation_partition(id: OperationId) -> String {
+    format!("OPERATION#{id}")
+}
+
+/// The sort keys of an operation's results after one of them, or of all results.
+#[must_use]
+pub fn operation_results_after(after: Option<DeploymentId>) -> RangeInclusive<String> {
+    after.map_or_else(|| "0".to_owned(), |id| format!("{id}!"))..="~".to_owned()
+}
+
+/// An operation's entry in the tenant index: the list of all operations.
+#[must_use]
+pub fn operation_index(id: OperationId) -> Key {
+    Key { pk: OPERATIONS.to_owned(), sk: id.to_string() }
+}
+
+/// The index sort keys of the operations older than `before`, or of all operations.
+#[must_use]
+pub fn operations_before(before: Option<OperationId>) -> RangeInclusive<String> {
+    let last = before.map_or(Uuid::max(), |id| just_before(id.as_uuid()));
+    Uuid::nil().to_string()..=last.to_string()
+}
+
+/// The partition of the tenant index with all operations.
+pub const OPERATIONS: &str = "OPERATIONS";
+
+/// The key of the record that names the operations that run.
+#[must_use]
+pub fn running_operations() -> Key {
+    Key { pk: OPERATIONS.to_owned(), sk: "#RUNNING".to_owned() }
 }
 
 /// A key under which nothing is ever stored.

@@ -23,6 +23,7 @@ mod limits;
 mod load;
 mod manifest;
 pub mod metrics;
+mod operations;
 mod pages;
 mod policies;
 mod present;
@@ -40,7 +41,7 @@ use aws_sdk_dynamodb::error::BuildError;
 
 pub use attention::NeedsAttention;
 pub use catalog::{Offer, Wanted};
-pub use commit::judge;
+pub use commit::{Companion, judge};
 pub use failure::{MAX_ERROR_CHARS, error_chain};
 pub use figures::{Difference, figures_of};
 pub use idempotency::{IdempotencyRecord, KEPT_FOR};
@@ -97,6 +98,12 @@ pub enum StoreError {
     /// Another request with the same idempotency key is in progress. Nothing was written.
     #[error("another request with the idempotency key is in progress")]
     KeyInUse,
+    /// The operation already has a result for the deployment. Nothing was written.
+    #[error("the operation already has a result for the deployment")]
+    ResultTaken,
+    /// As many operations run as can run at a time. Nothing was written.
+    #[error("as many operations run as can run at a time")]
+    TooManyOperations,
     /// DynamoDB is short of capacity or cannot be reached, even after retries. Whether a write happened is unknown.
     #[error("DynamoDB did not answer")]
     Unavailable(#[source] Cause),

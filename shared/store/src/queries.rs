@@ -49,7 +49,7 @@ impl DeploymentFilter {
         self.region.is_some() || self.subscribed.is_some() || self.billing_action_suspended.is_some()
     }
 
-    fn wants(&self, row: &DeploymentRow) -> bool {
+    pub(super) fn wants(&self, row: &DeploymentRow) -> bool {
         let deployment = &row.deployment;
         let is_live = |summary: &SubscriptionSummary| summary.status != SubscriptionStatus::Cancelled;
         self.state.is_none_or(|state| deployment.state == state)
@@ -474,7 +474,7 @@ pub(super) fn newest_before(index: &'static str, before: Option<DeploymentId>) -
     IndexPart { index, keys: keys::deployments_before(before), oldest_first: false }
 }
 
-fn state_partitions(state: Option<State>) -> Vec<String> {
+pub(super) fn state_partitions(state: Option<State>) -> Vec<String> {
     let states = state.map_or_else(|| State::ALL.to_vec(), |state| vec![state]);
     let shards = |state| (0..STATE_SHARDS).map(move |shard| keys::state_partition(state, shard));
     states.into_iter().flat_map(shards).collect()

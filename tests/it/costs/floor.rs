@@ -101,7 +101,7 @@ const END: &str = "~";
 impl Floor {
     /// What an operation must read and write, by its name in the table of `costs.rs`.
     pub fn of(name: &str, target: &Target) -> Self {
-        let areas = [lists, deployments, subscriptions, invoices, catalog, scheduled];
+        let areas = [lists, deployments, subscriptions, invoices, catalog, operations, scheduled];
         let found = areas.iter().find_map(|area| area(name, target));
         let found = found.unwrap_or_else(|| panic!("nobody has thought about what {name} must do"));
         Self { name: name.to_owned(), ..found }
@@ -410,6 +410,26 @@ fn catalog(name: &str, _: &Target) -> Option<Floor> {
             reading([plan()]).writing(&[("plan", &[(TENANT_INDEX, Rewritten)]), ("plan_version", &[])])
         }
         "put_addon" => reading([addon()]).writing(&[("addon", &[(TENANT_INDEX, Rewritten)])]),
+        _ => return None,
+    })
+}
+
+/// Of commands on many deployments.
+fn operations(name: &str, target: &Target) -> Option<Floor> {
+    let Target { operation_id, .. } = target;
+    let partition = format!("OPERATION#{operation_id}");
+    let itself = || Read("the operation", record(&partition, "#OPERATION"));
+    const STARTED: &[Write] = &[("operation", &[(TENANT_INDEX, Appears)]), ("running_operations", &[])];
+    Some(match name {
+        "list_operations" => reading([Read("a page of all operations", tenants("OPERATIONS"))]),
+        "start_operation" => reading([Read("how many match", tenants("TENANT#lister"))]).writing(STARTED),
+        "start_operation, of a state" => {
+            reading([Read("how many there are in every shard of the state", states(&[State::Active]))]).writing(STARTED)
+        }
+        "show_operation" => reading([itself()]),
+        // The sort keys of results are ids.
+        "list_operation_results" => reading([Read("a page of its results", Of::Range { pk: partition, prefix: "0" })]),
+        "stop_operation" => reading([itself()]).writing(&[("operation", &[(TENANT_INDEX, Rewritten)])]),
         _ => return None,
     })
 }

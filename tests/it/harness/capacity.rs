@@ -124,6 +124,7 @@ fn value_size(value: &Value) -> usize {
         ("S", Value::String(text)) => text.len(),
         ("N", Value::String(text)) => number_size(text),
         ("B", Value::String(text)) => BASE64_STANDARD.decode(text).expect("base64").len(),
+        ("SS", Value::Array(set)) => set.iter().filter_map(Value::as_str).map(str::len).sum(),
         ("BOOL" | "NULL", _) => 1,
         ("L", Value::Array(list)) => {
             CONTAINER + list.iter().map(|element| ELEMENT + value_size(element)).sum::<usize>()
@@ -166,7 +167,10 @@ pub fn cost(exchange: &Exchange, before: &Items, after: &Items, indexes: &[Index
     match operation.as_str() {
         "Query" => {
             assert_eq!(answer["Count"], answer["ScannedCount"], "what a filter drops is not seen: {request}");
-            let size = answer["Items"].as_array().expect("items").iter().map(item_size).sum();
+            let size = match answer["Items"].as_array() {
+                Some(items) => items.iter().map(item_size).sum(),
+                None => counted_size(request, before, indexes),
+            };
             cost.half_read_units = half_read_units(size, strong(request));
         }
         "GetItem" => cost.half_read_units = half_read_units(answer.get("Item").map_or(0, item_size), strong(request)),
@@ -190,6 +194,19 @@ pub fn cost(exchange: &Exchange, before: &Items, after: &Items, indexes: &[Index
         other => panic!("nobody knows what a {other} costs"),
     }
     cost
+}
+
+/// The size of the entries that a Query counts without answering them: it pays for them all the same.
+fn counted_size(request: &Value, items: &Items, indexes: &[Index]) -> usize {
+    assert_eq!(request["Select"], "COUNT", "{request}");
+    let index = indexes.iter().find(|index| request["IndexName"] == index.name.as_str()).expect("an index");
+    let [pk, sk] = index.keys();
+    let value = |name: &str| request["ExpressionAttributeValues"][name]["S"].as_str().expect("a text");
+    let is_counted = |entry: &Value| {
+        let key = |name: &str| entry[name]["S"].as_str().expect("a key");
+        key(&pk) == value(":pk") && (value(":first")..=value(":last")).contains(&key(&sk))
+    };
+    items.values().filter_map(|item| index.entry(Some(item))).filter(is_counted).map(|entry| item_size(&entry)).sum()
 }
 
 impl Cost {

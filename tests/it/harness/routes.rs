@@ -116,8 +116,17 @@ pub static ROWS: &[Row] = &[
     row("show_addon", Everyone, Nothing),
     row("put_addon", Admins, Nothing)
         .body(r#"{"name": "A", "price_cents": 1, "currency": "USD", "quantity": 1, "unit": "GB"}"#),
+    row("list_operations", Admins, Nothing).list(Position::Id),
+    row("start_operation", Admins, Nothing).body(OPERATION),
+    row("show_operation", Admins, Nothing),
+    row("list_operation_results", Admins, Nothing).list(Position::Id),
+    row("stop_operation", Admins, Nothing),
     row("show_lifecycle", Everyone, Nothing),
 ];
+
+/// An operation on all deployments of a tenant.
+const OPERATION: &str = r#"{"filter": {"tenant_id": "{tenant_id}"},
+    "command": {"type": "update", "billing_action_suspended": true}}"#;
 
 const fn row(handler: &'static str, audience: Audience, names: Names) -> Row {
     Row { handler, audience, names, body: None, list: None }
@@ -167,7 +176,7 @@ impl Row {
     pub fn path_for(&self, target: &Target) -> String {
         let path = self.route().path.replace("{id}", &target.id).replace("{tenant_id}", &target.tenant);
         let path = path.replace("{code}", if self.handler.contains("addon") { "storage_50gb" } else { "studio" });
-        let path = ["{resource_id}", "{addon_id}", "{number}"]
+        let path = ["{resource_id}", "{addon_id}", "{number}", "{operation_id}"]
             .iter()
             .fold(path, |path, part| path.replace(part, &target.part));
         assert!(!path.contains('{'), "{path} has a part that the tests do not know");
@@ -214,6 +223,10 @@ impl Row {
     /// Has a deployment made for a tenant on which the call is accepted. The shop is open.
     pub async fn ready(&self, world: &World, tenant: &str) -> Target {
         let mut target = Target { tenant: tenant.to_owned(), id: String::new(), part: String::new() };
+        if self.route().path.contains("{operation_id}") {
+            let body: Value = serde_json::from_str(&OPERATION.replace("{tenant_id}", tenant)).expect("JSON");
+            target.part = id_of(&world.post("/operations", &world.admin, body).await.expect(202)["operation"]);
+        }
         if !matches!(self.names, Deployment | Part) {
             return target;
         }

@@ -1,5 +1,5 @@
-//! A proxy between a program and DynamoDB that stops the program's n-th transaction, for it to be killed there: when
-//! DynamoDB has not heard of it yet, or when it is done but not answered.
+//! A proxy between a program and DynamoDB that stops the program's n-th transaction, or its n-th request, for it to be
+//! killed there: when DynamoDB has not heard of it yet, or when it is done but not answered.
 
 use std::future;
 use std::net::Ipv4Addr;
@@ -39,7 +39,9 @@ struct Shared {
 
 #[derive(Debug)]
 struct Armed {
-    /// How many transactions pass before the one that is stopped.
+    /// The operation that is counted; any request if none is named.
+    operation: Option<&'static str>,
+    /// How many pass before the one that is stopped.
     passing: usize,
     stop: Stop,
     reached: oneshot::Sender<()>,
@@ -59,15 +61,25 @@ impl Trap {
 
     /// Stops the transaction that comes after `passing` others. What is returned tells when it is there.
     pub fn arm(&self, passing: usize, stop: Stop) -> oneshot::Receiver<()> {
+        self.arm_at(Some("TransactWriteItems"), passing, stop)
+    }
+
+    /// Stops the request that comes after `passing` others, whatever it asks for.
+    pub fn arm_any(&self, passing: usize, stop: Stop) -> oneshot::Receiver<()> {
+        self.arm_at(None, passing, stop)
+    }
+
+    fn arm_at(&self, operation: Option<&'static str>, passing: usize, stop: Stop) -> oneshot::Receiver<()> {
         let (reached, when) = oneshot::channel();
-        *self.state.armed.lock().expect("no holder of the lock panics") = Some(Armed { passing, stop, reached });
+        let armed = Armed { operation, passing, stop, reached };
+        *self.state.armed.lock().expect("no holder of the lock panics") = Some(armed);
         when
     }
 }
 
 async fn handle(State(state): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let stopped = target.ends_with(".TransactWriteItems").then(|| state.next()).flatten();
+    let stopped = state.next(target.rsplit('.').next().unwrap_or_default());
     let Some(Armed { stop, reached, .. }) = stopped else { return state.forward(&headers, body).await };
     if stop == Stop::After {
         state.forward(&headers, body).await;
@@ -78,10 +90,11 @@ async fn handle(State(state): State<Arc<Shared>>, headers: HeaderMap, body: Byte
 }
 
 impl Shared {
-    /// Counts a transaction; the trap, if this is the one to be stopped.
-    fn next(&self) -> Option<Armed> {
+    /// Counts a request; the trap, if this is the one to be stopped.
+    fn next(&self, operation: &str) -> Option<Armed> {
         let mut armed = self.armed.lock().expect("no holder of the lock panics");
-        match armed.as_mut() {
+        let counts = |armed: &Armed| armed.operation.is_none_or(|counted| counted == operation);
+        match armed.as_mut().filter(|armed| counts(armed)) {
             Some(Armed { passing: 0, .. }) => armed.take(),
             Some(armed) => {
                 armed.passing -= 1;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use arcadia_domain::{Aggregate, Change, EventKind};
-use arcadia_store::{CommitId, IdempotencyRecord, StoreError, Verdict, judge};
+use arcadia_store::{CommitId, Companion, IdempotencyRecord, StoreError, Verdict, judge};
 use aws_sdk_dynamodb::types::Put;
 
 use super::table::key_of;
@@ -14,7 +14,7 @@ pub struct Writer {
     pub change: Change,
     pub message: Message,
     pub commit: Commit,
-    is_keyed: bool,
+    record: Option<IdempotencyRecord>,
     /// How often the store has sent it, and how often the SDK this time.
     attempt: u32,
     sends: u32,
@@ -31,7 +31,10 @@ impl Writer {
     ) -> Self {
         spoil(&mut change, world.defect);
         let id = world.new_id(world.clock(machine));
-        let mut writes = world.store.writes(&change, CommitId::new(id), record).expect("records that can be expressed");
+        let mut writes = world
+            .store
+            .writes(&change, CommitId::new(id), record.map(Companion::Answer))
+            .expect("records that can be expressed");
         let is_claimed = change.before.is_none() || change.trial_of.is_some() || pays(&change);
         let last = writes.len() - 1;
         for (index, put) in
@@ -56,7 +59,7 @@ impl Writer {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.split([' ', '(']).next().unwrap_or_default()).collect();
             format!("  decided {kinds:?} from version {} as {id}", change.after.deployment.version - kinds.len() as u64)
         });
-        Self { change, message, commit, is_keyed: record.is_some(), attempt: 0, sends: 0 }
+        Self { change, message, commit, record: record.cloned(), attempt: 0, sends: 0 }
     }
 
     /// Sends it once; tells what became of it, when that is decided.
@@ -68,7 +71,8 @@ impl Writer {
         let Err(reasons) = answer else { return Some(Ok(())) };
         self.sends = 0;
         self.attempt += 1;
-        let mut verdict = judge(&reasons, &self.change, CommitId::new(self.commit.id), self.is_keyed);
+        let mut verdict =
+            judge(&reasons, &self.change, CommitId::new(self.commit.id), self.record.as_ref().map(Companion::Answer));
         world.counts.recovered += u64::from(matches!(verdict, Verdict::CommittedBefore));
         if world.defect == Some(Defect::ForgetsItsCommit) && matches!(verdict, Verdict::CommittedBefore) {
             verdict = Verdict::Refused(StoreError::VersionConflict);

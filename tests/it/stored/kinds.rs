@@ -2,8 +2,8 @@
 
 use arcadia_domain::{
     Action, Aggregate, Amount, Change, Command, Deployment, DeploymentId, DunningPolicy, Event, Invoice, InvoiceRow,
-    InvoiceStatus, OpenInvoice, Payment, Resource, Subscription, SubscriptionAddon, SubscriptionSummary, Tenant,
-    TenantEvent, Timestamp, create, decide,
+    InvoiceStatus, OpenInvoice, Operation, OperationCommand, OperationResult, Payment, Resource, Subscription,
+    SubscriptionAddon, SubscriptionSummary, Tenant, TenantEvent, Timestamp, create, decide,
 };
 use arcadia_store::item::{self, Item};
 use arcadia_store::items::{self, DeploymentItem, SlugClaimItem};
@@ -31,7 +31,7 @@ pub struct Kind {
 }
 
 /// Every kind whose items are written whole. The others are in [`super::sums`].
-pub const KINDS: [Kind; 16] = [
+pub const KINDS: [Kind; 19] = [
     Kind { name: "account", samples: accounts, again: account_again },
     Kind {
         name: "addon",
@@ -62,6 +62,17 @@ pub const KINDS: [Kind; 16] = [
         name: "invoice",
         samples: || invoices().iter().map(|row| expect(items::from_invoice(row, DEFAULT_DUE_SHARDS))).collect(),
         again: |item| items::from_invoice(&items::to_invoice(item)?, DEFAULT_DUE_SHARDS),
+    },
+    Kind { name: "operation", samples: operations, again: |item| items::from_operation(&items::to_operation(item)?) },
+    Kind {
+        name: "operation_ids",
+        samples: || vec![expect(items::from_operation_ids(a_record(), &[a_record()]))],
+        again: |item| items::from_operation_ids(a_record(), &items::to_operation_ids(item)?),
+    },
+    Kind {
+        name: "operation_result",
+        samples: || written(|result: &OperationResult| items::from_operation_result(a_record(), result)),
+        again: |item| items::from_operation_result(a_record(), &items::to_operation_result(item)?),
     },
     Kind {
         name: "payment",
@@ -153,8 +164,18 @@ fn account_again(item: Item) -> Result<Item, StoreError> {
     if item.contains_key("record") { items::from_tenant(&deployment().tenant_id, &tenant) } else { Ok(item) }
 }
 
+/// Operations with each command.
+fn operations() -> Vec<Item> {
+    let commands = records::<OperationCommand>();
+    let of = |operation: &Operation| {
+        let with = |command: &OperationCommand| Operation { command: command.clone(), ..operation.clone() };
+        commands.iter().map(with).map(|operation| expect(items::from_operation(&operation))).collect::<Vec<_>>()
+    };
+    records::<Operation>().iter().flat_map(of).collect()
+}
+
 /// A record of a type, such as a code or a number.
-fn a_record<T: JsonSchema + DeserializeOwned>() -> T {
+pub fn a_record<T: JsonSchema + DeserializeOwned>() -> T {
     records().swap_remove(0)
 }
 

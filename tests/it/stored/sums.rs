@@ -1,22 +1,24 @@
-//! Items that the store does not write whole, but part by part: traces, sums of figures, marks of batches and limits of
-//! tenants.
+//! Items that the store does not write whole, but part by part: traces, sums of figures, marks of batches, limits of
+//! tenants, and which operations run.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 
-use arcadia_domain::{Command, Figure, Figures, State, Tenant, UpdateDeployment, UpdateTenant, decide, update_tenant};
+use arcadia_domain::{
+    Command, Figure, Figures, Operation, State, Tenant, UpdateDeployment, UpdateTenant, decide, update_tenant,
+};
 use arcadia_store::item::Item;
 use arcadia_store::{CommitId, Difference, NeedsAttention, NewQuota, Store, schema};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::kinds::{created, now};
+use super::kinds::{a_record, created, now};
 use super::sample::item_of;
 use crate::harness::billing::admin;
 use crate::harness::{dynamodb, table, unique};
 
 /// The `type` of each kind.
-pub const NAMES: [&str; 4] = ["attention", "figures", "figures_batch", "tenant_limits"];
+pub const NAMES: [&str; 5] = ["attention", "figures", "figures_batch", "running_operations", "tenant_limits"];
 
 /// DynamoDB Local knows a transaction by its id, whatever the table.
 fn other_commit_id() -> CommitId {
@@ -49,6 +51,8 @@ pub async fn written() -> BTreeMap<String, Vec<Item>> {
     let figures = Figures::of_change(None, &creation.after);
     let batch = [Difference { sequence: 1, at: now(), figures }];
     store.add_figures(&batch, now(), &other_commit_id).await.expect("figures");
+    let operation = Operation { revision: 1, ..a_record() };
+    store.start_operation(&operation, None, other_commit_id(), None).await.expect("an operation");
     let mut kinds: BTreeMap<String, Vec<Item>> = BTreeMap::new();
     for item in table::contents(store.client(), store.table()).await.values() {
         if let Some(name) = item["type"].as_str().filter(|name| NAMES.contains(name)) {
@@ -71,6 +75,8 @@ pub async fn check(kinds: BTreeMap<&str, Vec<Item>>) {
     assert_eq!(limits.map(|limits| limits.live()), (count("tenant_limits") > 0).then_some(Some(1)));
     let traces: Vec<NeedsAttention> = store.list_attention(None, now(), 100, None).await.expect("the traces").items;
     assert_eq!(traces.len(), count("attention"));
+    let running = store.running_operations().await.expect("the operations that run");
+    assert_eq!(running.len(), count("running_operations"));
     let later = now() + TimeDelta::hours(2);
     let totals = store.summary(later).await.expect("the figures").totals;
     let of_active = i64::from(count("figures") > 0);

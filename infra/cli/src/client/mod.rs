@@ -113,6 +113,15 @@ impl Client {
         self.print(&text, || if is_dry_run { views::dry_run(&body, &answer) } else { answer })
     }
 
+    /// Like [`Client::tell`], for a response whose view also covers a dry run.
+    ///
+    /// # Errors
+    /// [`Failure`] unless the response is a success.
+    pub fn tell_as_is(&self, request: &Request, view: impl FnOnce(&Value) -> Text) -> Result<(), Failure> {
+        let Reply { text, body } = self.call(request)?;
+        self.print(&text, || view(&body))
+    }
+
     /// Lists records page by page and prints them.
     ///
     /// # Errors

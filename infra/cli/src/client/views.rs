@@ -5,8 +5,8 @@ use arcadia_domain::{Action, SubscriptionStatus};
 use serde_json::Value;
 
 use super::text::{
-    BOLD, Cell, DIM, PLAIN, Text, WAITING, amount, bare, cell, date, day, field, minute, moment, money, plain, state,
-    state_of,
+    ALARM, BOLD, Cell, DIM, GOOD, PLAIN, Text, WAITING, amount, bare, cell, date, day, field, minute, moment, money,
+    plain, state, state_of,
 };
 
 /// The members of a list.
@@ -282,6 +282,130 @@ pub fn attention(body: &Value) -> Text {
             plain(&moment(&one["until"])),
         ]
     })
+}
+
+/// Number of deployments with a result.
+pub fn operation_results_so_far(operation: &Value) -> u64 {
+    operation["counts"].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
+}
+
+/// Formats the status and the results of an operation in a line.
+pub fn operation_line(operation: &Value) -> String {
+    let counts = &operation["counts"];
+    format!(
+        "{}, {} done, {} unchanged, {} refused",
+        bare(&operation["status"]),
+        counts["done"],
+        counts["unchanged"],
+        counts["refused"]
+    )
+}
+
+/// Formats what an operation does and for which deployments.
+fn operation_target(operation: &Value) -> (String, String) {
+    let pairs = |value: &Value, without: &str| {
+        let members = value.as_object().into_iter().flatten();
+        let members = members.filter(|(name, value)| *name != without && !value.is_null() && **value != false);
+        members.map(|(name, value)| format!("{name} {}", bare(value))).collect::<Vec<_>>().join(", ")
+    };
+    let command = &operation["command"];
+    (format!("{} {}", bare(&command["type"]), pairs(command, "type")), pairs(&operation["filter"], ""))
+}
+
+fn operation_status(operation: &Value) -> Cell {
+    let status = bare(&operation["status"]);
+    let style = match status.as_str() {
+        "running" | "stopping" => WAITING,
+        "completed" => GOOD,
+        _ => DIM,
+    };
+    cell(style, &status)
+}
+
+pub fn operations(body: &Value) -> Text {
+    let heads = ["started", "status", "command", "for", "done", "unchanged", "refused", "left", "id"];
+    list(&heads, &body["operations"], |one| {
+        let (command, filter) = operation_target(one);
+        let count = |name: &str| plain(&one["counts"][name].to_string()).right();
+        vec![
+            plain(&moment(&one["started_at"])),
+            operation_status(one),
+            cell(BOLD, &command),
+            plain(&filter),
+            count("done"),
+            count("unchanged"),
+            count("refused"),
+            plain(&one["remaining"].to_string()).right(),
+            cell(DIM, &bare(&one["id"])),
+        ]
+    })
+}
+
+pub fn operation(body: &Value) -> Text {
+    let (one, mut text) = (&body["operation"], Text::default());
+    let (command, filter) = operation_target(one);
+    text.line([
+        cell(BOLD, &command),
+        plain(&format!(" for {filter} is ")),
+        operation_status(one),
+        cell(DIM, &format!("  {}", bare(&one["id"]))),
+    ]);
+    let counts = &one["counts"];
+    text.line([plain(&format!(
+        "{} done, {} unchanged, {} refused, about {} left; {} a second, pass {}",
+        counts["done"],
+        counts["unchanged"],
+        counts["refused"],
+        one["remaining"],
+        one["rate_per_second"],
+        one["progress"]["pass"]
+    ))]);
+    let (by, at) = (bare(&one["started_by"]), moment(&one["started_at"]));
+    text.line([cell(DIM, &format!("started by {by} at {at} UTC"))]);
+    if let Some(by) = one["stopped_by"].as_str() {
+        text.line([cell(WAITING, &format!("stopped by {by}"))]);
+    }
+    if !one["ended_at"].is_null() {
+        text.line([cell(DIM, &format!("ended at {} UTC", moment(&one["ended_at"])))]);
+    }
+    text
+}
+
+fn operation_result_row(one: &Value) -> Vec<Cell> {
+    let problem = &one["problem"];
+    let style = match one["outcome"].as_str() {
+        Some("done") => GOOD,
+        Some("refused") => ALARM,
+        _ => DIM,
+    };
+    vec![
+        plain(&if one["slug"].is_null() { bare(&one["deployment_id"]) } else { name_of(one) }),
+        cell(style, &bare(&one["outcome"])),
+        field(&problem["code"]),
+        field(&problem["detail"]),
+    ]
+}
+
+pub fn operation_results(body: &Value) -> Text {
+    list(&["deployment", "outcome", "problem", "why"], &body["results"], operation_result_row)
+}
+
+/// Formats the dry run of an operation: how many deployments match, and what the first ones would get.
+pub fn operation_preview(body: &Value) -> Text {
+    let (matching, mut text) = (&body["matching"], Text::default());
+    let count = match matching["is"].as_str() {
+        Some("at_least") => format!("at least {}", matching["count"]),
+        Some("at_most") => format!("at most {}", matching["count"]),
+        _ => matching["count"].to_string(),
+    };
+    text.line([cell(WAITING, &format!("Dry run: nothing was stored. Matching deployments: {count}. The first ones:"))]);
+    text.append(&list(&["deployment", "outcome", "problem", "why"], &body["preview"], operation_result_row));
+    for one in each(&body["preview"]) {
+        for line in each(&one["lines"]) {
+            text.table(2, &[[vec![plain(&name_of(one))], line_row(line)].concat()]);
+        }
+    }
+    text
 }
 
 pub fn summary(body: &Value) -> Text {

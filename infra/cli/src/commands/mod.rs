@@ -15,6 +15,7 @@ mod lifecycle;
 #[cfg(feature = "local")]
 mod local;
 mod money;
+mod operations;
 mod plans;
 mod schedule;
 mod summary;
@@ -58,6 +59,9 @@ enum Command {
     /// Manage deployments, their subscriptions, resources and history
     #[command(after_help = EXIT_CODES)]
     Deployments(deployments::Deployments),
+    /// Give a command to many deployments at once, and follow it (platform_admin)
+    #[command(after_help = EXIT_CODES)]
+    Operations(operations::Operations),
     /// List, show, pay and void invoices
     #[command(after_help = EXIT_CODES)]
     Invoices(invoices::Invoices),
@@ -104,6 +108,7 @@ pub fn run() -> ExitCode {
         Command::Local(options) => options.run(),
         Command::Completions(options) => Failure::exit(completions::run(&options)),
         Command::Deployments(options) => Failure::exit(options.run()),
+        Command::Operations(options) => Failure::exit(options.run()),
         Command::Invoices(options) => Failure::exit(options.run()),
         Command::Plans(options) => Failure::exit(options.run()),
         Command::Addons(options) => Failure::exit(options.run()),

@@ -2,6 +2,7 @@
 //! [`super::billing`].
 
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 
 use super::books::Books;
 use super::powers::stands;
@@ -25,8 +26,9 @@ pub const MAX_OPEN_INVOICES: usize = 24;
 pub const MAX_REPLACED_ADDONS: usize = 90;
 
 /// The time when a change of plan or a cancellation takes effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum Effective {
     /// Immediately.
     Immediate,
@@ -35,8 +37,9 @@ pub enum Effective {
 }
 
 /// How an immediate change of plan bills the rest of the period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum Proration {
     /// The rest of the old plan is credited and the rest of the new one charged, by the second.
     Prorate,

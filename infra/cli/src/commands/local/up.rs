@@ -46,7 +46,7 @@ pub struct Up {
     /// Keep records in memory only
     #[arg(long, conflicts_with = "dynamodb_endpoint")]
     in_memory: bool,
-    /// Seconds between billing sweeps; 0 disables them. Default: 10, or 0 for a table at AWS, which has its own
+    /// Seconds between billing sweeps, and between looks for operations to work on; 0 disables both. Default: 10, or 0 for a table at AWS, which has its own
     /// schedule
     #[arg(long, value_name = "N")]
     tick_seconds: Option<u32>,
@@ -126,7 +126,7 @@ async fn up(options: Up) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The sweeps that run in the background.
+/// The sweeps and operations that run in the background.
 struct Ticking {
     stop: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
@@ -139,7 +139,10 @@ impl Ticking {
         let task = tokio::spawn(async move {
             if seconds > 0 {
                 let period = Duration::from_secs(u64::from(seconds));
-                sweeper.tick_every(period, async { _ = stopped.await }).await;
+                tokio::select! {
+                    () = sweeper.tick_every(period, async { _ = stopped.await }) => {}
+                    () = sweeper.operate_every(period) => {}
+                }
             }
         });
         Self { stop, task }

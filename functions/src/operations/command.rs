@@ -1,0 +1,38 @@
+//! The command that an operation gives to one deployment, with the records that it needs.
+
+use arcadia_domain::{Command, Operation, OperationCommand, Transition, UpdateDeployment};
+
+use crate::Error;
+use crate::execute::Current;
+use crate::runtime::App;
+use crate::subscriptions::change_plan::NewTerms;
+
+/// Makes the command of an operation for a deployment.
+///
+/// # Errors
+/// As the handler of the single command.
+pub async fn order(app: &App, operation: &Operation, current: Current) -> Result<(Current, Command), Error> {
+    match &operation.command {
+        OperationCommand::Transition { to_state } => {
+            let Operation { reason, notes, .. } = operation;
+            let (reason, notes) = (reason.clone(), notes.clone());
+            let transition = Transition { to_state: *to_state, reason, notes, resume_at: None };
+            Ok((current, Command::Transition(transition)))
+        }
+        OperationCommand::ChangePlan { plan_code, plan_version, effective, proration, drop_incompatible } => {
+            let terms = NewTerms {
+                plan_code,
+                plan_version: Some(*plan_version),
+                effective: *effective,
+                proration: *proration,
+                drop_incompatible: *drop_incompatible,
+            };
+            terms.order(app, current).await
+        }
+        OperationCommand::Update { billing_action_suspended } => {
+            let billing_action_suspended = Some(*billing_action_suspended);
+            let update = UpdateDeployment { billing_action_suspended, ..UpdateDeployment::default() };
+            Ok((current, Command::Update(update)))
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Operations: one command on many deployments.
+//!
+//! # Layout
+//! `start`, `list`, `show`, `results` and `stop` are the routes; `body` reads what an operation is to do.
+//! [`run`] works page by page, `take` on one deployment, `command` makes its command. [`dispatch`] sends each running
+//! operation to the queue of its workers.
+
+mod body;
+mod command;
+pub mod dispatch;
+pub(crate) mod list;
+pub(crate) mod results;
+pub mod run;
+pub(crate) mod show;
+pub(crate) mod start;
+pub(crate) mod stop;
+mod take;

@@ -1,0 +1,53 @@
+//! `POST /operations`: starts a command on many deployments, or shows as a dry run how many match and what the first
+//! ones would get. For `platform_admin`.
+
+use arcadia_api::OperationView;
+use arcadia_domain::{DeploymentId, Matching, Operation, OperationId, Precision};
+use arcadia_store::StoreError;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use lambda_http::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::body::{Started, read};
+use super::take::Taker;
+use crate::Error;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
+
+/// Number of deployments that a dry run shows.
+const PREVIEWED: usize = 10;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let Started { request, ids, dry_run } = read(call)?;
+    let matching = match &ids {
+        Some(ids) => {
+            let is = if request.filter.is_only_ids() { Precision::Exact } else { Precision::AtMost };
+            Matching { count: ids.len() as u64, is }
+        }
+        None => app.store.count_matching(&request.filter).await?,
+    };
+    let now = app.clock.now();
+    let id = OperationId::new(app.new_id(now));
+    let operation = Operation::start(id, request, matching, call.principal.actor.id.clone(), now);
+    if dry_run {
+        let preview = preview(app, &operation, ids.as_deref().unwrap_or_default()).await?;
+        return Ok(Answer::ok(json!({"dry_run": true, "matching": matching, "preview": preview})));
+    }
+    let answer = Answer {
+        status: StatusCode::ACCEPTED,
+        location: Some(format!("/api/v1/operations/{id}")),
+        ..Answer::ok(json!({"operation": OperationView::new(&operation)}))
+    };
+    let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, now));
+    app.store.start_operation(&operation, ids.as_deref(), app.new_commit_id(), record.as_ref()).await?;
+    Ok(answer)
+}
+
+/// The results that the first deployments of the list would get.
+async fn preview(app: &App, operation: &Operation, ids: &[DeploymentId]) -> Result<Vec<Value>, StoreError> {
+    let page = app.store.operation_page(operation, ids).await?;
+    let taker = &Taker::new(app, operation);
+    let first = stream::iter(page.ids.into_iter().take(PREVIEWED)).map(|id| taker.preview(id));
+    let found: Vec<_> = first.buffered(PREVIEWED).try_collect().await?;
+    Ok(found.into_iter().flatten().map(|preview| json!(preview)).collect())
+}

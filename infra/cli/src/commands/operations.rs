@@ -1,0 +1,292 @@
+//! `arcadia operations`: gives a command to many deployments through the API, and follows it.
+
+use std::io::{self, IsTerminal};
+use std::thread;
+use std::time::Duration;
+
+use arcadia_domain::{OperationOutcome, State};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::connection::{Confirmed, Connection};
+use crate::client::{Client, Failure, Once, Options, Paging, Request, body, views};
+
+/// Time between two looks at an operation.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub struct Operations {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start a command on many deployments, or show what it would do with --dry-run
+    Start {
+        #[command(subcommand)]
+        command: Command,
+    },
+    /// List operations, newest first
+    List {
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show an operation with its progress
+    Show(Which),
+    /// List the results of an operation, by deployment
+    Results {
+        #[command(flatten)]
+        which: Which,
+        /// Only results with this outcome
+        #[arg(long, value_parser = PossibleValuesParser::new(OperationOutcome::ALL.map(OperationOutcome::as_str)))]
+        outcome: Option<String>,
+        /// Print comma-separated values
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Stop an operation; deployments that have a result keep it
+    Stop {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        once: Once,
+    },
+    /// Show the progress of an operation until it has ended: a bar in a terminal, otherwise lines
+    Watch(Which),
+}
+
+/// Selects an operation.
+#[derive(Debug, Args)]
+struct Which {
+    /// Id of the operation
+    #[arg(value_name = "OPERATION")]
+    id: String,
+}
+
+/// The command of an operation.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Move each deployment to another state
+    Transition {
+        /// The state to enter
+        #[arg(value_parser = states())]
+        to_state: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Change the plan version of each live subscription
+    ChangePlan {
+        #[command(flatten)]
+        fields: ChangePlanFields,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Set or clear the hold of each deployment
+    Update {
+        /// Hold: whether scheduled steps leave its state unchanged
+        #[arg(long, value_name = "BOOLEAN")]
+        billing_action_suspended: bool,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+#[derive(Debug, Args, Serialize)]
+struct ChangePlanFields {
+    /// Code of the new plan
+    #[arg(value_name = "PLAN")]
+    plan_code: String,
+    /// Version of the new plan
+    #[arg(value_name = "VERSION")]
+    plan_version: u32,
+    /// When the change takes effect. Default: immediate
+    #[arg(long, value_enum)]
+    effective: Option<Effective>,
+    /// How the rest of the period is billed. Default: prorate
+    #[arg(long, value_enum)]
+    proration: Option<Proration>,
+    /// Drop add-ons of another currency instead of rejecting the change
+    #[arg(long)]
+    drop_incompatible: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+enum Effective {
+    Immediate,
+    PeriodEnd,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+enum Proration {
+    Prorate,
+    None,
+}
+
+/// The deployments of an operation, and how it is carried out.
+#[derive(Debug, Args)]
+struct How {
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    fields: HowFields,
+    /// Show how many deployments match and what the first ones would get, without storing anything
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    once: Once,
+    #[command(flatten)]
+    confirmed: Confirmed,
+}
+
+#[derive(Debug, Args)]
+struct Filter {
+    /// Only deployments of this tenant
+    #[arg(long, value_name = "ID")]
+    tenant_id: Option<String>,
+    /// Only deployments in this state
+    #[arg(long, value_parser = states())]
+    state: Option<String>,
+    /// Only deployments with a live subscription to this plan
+    #[arg(long, value_name = "CODE")]
+    plan: Option<String>,
+    /// Only deployments subscribed to this version of --plan
+    #[arg(id = "filter_plan_version", long = "plan-version", value_name = "N", requires = "plan")]
+    plan_version: Option<u32>,
+    /// Only these deployments: their ids, their slugs, or tenants and slugs as in acme/shop; can be repeated
+    #[arg(long = "deployment", value_name = "DEPLOYMENT")]
+    deployments: Vec<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct HowFields {
+    /// One-line reason, stored in the events
+    #[arg(long)]
+    reason: Option<String>,
+    /// Notes, stored in the events
+    #[arg(long, value_name = "TEXT")]
+    notes: Option<String>,
+    /// Deployments per second, at most 400. Default: 100
+    #[arg(long = "rate", value_name = "N")]
+    rate_per_second: Option<u32>,
+}
+
+fn states() -> PossibleValuesParser {
+    PossibleValuesParser::new(State::ALL.map(State::as_str))
+}
+
+impl Command {
+    /// The command as JSON, and how it is carried out.
+    fn parts(&self) -> Result<(Value, &How), Failure> {
+        let (name, mut command, how) = match self {
+            Self::Transition { to_state, how } => ("transition", json!({"to_state": to_state}), how),
+            Self::ChangePlan { fields, how } => ("change_plan", body(fields)?, how),
+            Self::Update { billing_action_suspended, how } => {
+                ("update", json!({"billing_action_suspended": billing_action_suspended}), how)
+            }
+        };
+        command["type"] = json!(name);
+        Ok((command, how))
+    }
+
+    fn start(&self, client: &Client) -> Result<(), Failure> {
+        let (command, how) = self.parts()?;
+        let How { filter, fields, dry_run, once, confirmed } = how;
+        let mut whole = body(fields)?;
+        whole["filter"] = filter.json(client)?;
+        whole["command"] = command;
+        if *dry_run {
+            whole["dry_run"] = json!(true);
+        }
+        let options = Options { dry_run: *dry_run, ..Options::default() };
+        confirmed.check(&options, "the command will be given to every deployment that matches")?;
+        let request = Request::to("start_operation", &[])?.whole_body(whole).once(once);
+        client.tell_as_is(&request, if *dry_run { views::operation_preview } else { views::operation })
+    }
+}
+
+impl Filter {
+    fn json(&self, client: &Client) -> Result<Value, Failure> {
+        let Self { tenant_id, state, plan, plan_version, deployments } = self;
+        let mut filter = json!({});
+        for (name, value) in [("tenant_id", tenant_id), ("state", state), ("plan_code", plan)] {
+            if let Some(value) = value {
+                filter[name] = json!(value);
+            }
+        }
+        if let Some(version) = plan_version {
+            filter["plan_version"] = json!(version);
+        }
+        if !deployments.is_empty() {
+            let ids = deployments.iter().map(|name| client.deployment_id(name)).collect::<Result<Vec<_>, _>>()?;
+            filter["ids"] = json!(ids);
+        }
+        Ok(filter)
+    }
+}
+
+impl Operations {
+    /// Runs the command.
+    pub fn run(&self) -> Result<(), Failure> {
+        let client = &self.connection.open()?;
+        let to = |handler: &str, which: &Which| Request::to(handler, &[("operation_id", &which.id)]);
+        match &self.verb {
+            Verb::Start { command } => command.start(client),
+            Verb::List { paging } => {
+                client.list(&Request::to("list_operations", &[])?, "operations", paging, views::operations)
+            }
+            Verb::Show(which) => client.tell(&to("show_operation", which)?, views::operation),
+            Verb::Results { which, outcome, csv, paging } => {
+                let request = to("list_operation_results", which)?.query("outcome", outcome.clone());
+                if *csv {
+                    client.list_csv(&request, paging)
+                } else {
+                    client.list(&request, "results", paging, views::operation_results)
+                }
+            }
+            Verb::Stop { which, once } => client.tell(&to("stop_operation", which)?.once(once), views::operation),
+            Verb::Watch(which) => watch(client, &to("show_operation", which)?),
+        }
+    }
+}
+
+/// Looks at an operation again and again until it has ended, and then shows it.
+fn watch(client: &Client, request: &Request) -> Result<(), Failure> {
+    let bar = progress_bar();
+    let mut last = String::new();
+    loop {
+        let body = client.call(request)?.body;
+        let operation = &body["operation"];
+        let (done, line) = (views::operation_results_so_far(operation), views::operation_line(operation));
+        let remaining = operation["remaining"].as_u64().unwrap_or_default();
+        bar.set_length(done + remaining);
+        bar.set_position(done);
+        bar.set_message(line.clone());
+        if !io::stderr().is_terminal() && line != last {
+            eprintln!("{done} of about {}: {line}", done + remaining);
+            last = line;
+        }
+        if matches!(operation["status"].as_str(), Some("stopped" | "completed") | None) {
+            bar.finish_and_clear();
+            return client.tell(request, views::operation);
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{bar:40} {pos} of about {len}, {elapsed} so far, {eta} to go: {msg}");
+    style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
+}

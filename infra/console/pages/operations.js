@@ -1,0 +1,66 @@
+//! Operations on many deployments, newest first.
+
+import { words } from '../format.js';
+import { href } from '../router.js';
+import { html, More, opens, Page, usePages, When } from '../ui.js';
+
+/** @typedef {import('../shapes.d.ts').Operation} Operation */
+
+const PAGE = 50;
+
+export function Operations() {
+  const list = /** @type {import('../ui.js').Paged<Operation>} */ (usePages('/operations', 'operations', { limit: PAGE }));
+  return html`
+    <${Page} title="Operations">
+      <p class="lead">Commands on many deployments at once. <code>arcadia operations start</code> starts one.</p>
+      ${
+        list.items.length > 0 &&
+        html`
+        <table class="rows click" aria-busy=${list.loading}>
+          <thead><tr>
+            <th scope="col">Command</th>
+            <th scope="col">Status</th>
+            <th scope="col" class="num">Done</th>
+            <th scope="col" class="num">Refused</th>
+            <th scope="col" class="num w">Left</th>
+            <th scope="col" class="w">Started</th></tr></thead>
+          <tbody>${list.items.map((operation) => html`<${Row} key=${operation.id} operation=${operation} />`)}</tbody>
+        </table>`
+      }
+      <${More} list=${list} one="operation" empty="No operation was started yet." />
+    <//>`;
+}
+
+/** @param {{ operation: Operation }} props */
+function Row({ operation }) {
+  const path = `operations/${operation.id}`;
+  const { counts, remaining, status, started_at } = operation;
+  return html`
+    <tr onClick=${opens(path)}>
+      <th scope="row"><a href=${href(path)}>${command(operation)}</a><span class="sub">${target(operation)}</span></th>
+      <td>${words(status)}</td>
+      <td class="num">${counts.done}</td>
+      <td class="num">${counts.refused}</td>
+      <td class="num w">${remaining}</td>
+      <td class="w"><${When} at=${started_at} time=${true} /></td>
+    </tr>`;
+}
+
+/** What an operation does. @param {Operation} operation */
+export function command({ command: of }) {
+  if (of.type === 'transition') return `Move to ${words(of.to_state)}`;
+  if (of.type === 'change_plan')
+    return `Change to ${of.plan_code} version ${of.plan_version}, ${of.effective === 'immediate' ? 'immediately' : 'at the end of the period'}`;
+  return of.billing_action_suspended ? 'Put on hold' : 'Take off hold';
+}
+
+/** Which deployments it is for. @param {Operation} operation */
+export function target({ filter: { tenant_id, state, plan_code, plan_version, ids } }) {
+  const conditions = [
+    ids !== null && `${ids} named`,
+    tenant_id && `of ${tenant_id}`,
+    state && `in ${words(state)}`,
+    plan_code && `on ${plan_code}${plan_version === null ? '' : ` version ${plan_version}`}`,
+  ];
+  return `deployments ${conditions.filter(Boolean).join(', ')}`;
+}
