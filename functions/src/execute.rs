@@ -5,7 +5,7 @@
 use arcadia_api::{DeploymentAnswer, DeploymentView, deployment_view, invoice_view, subscription_view};
 use arcadia_domain::{
     Actor, Aggregate, Authority, Change, Command, DeploymentId, DunningPolicy, Entry, Event, EventKind, Invoice, Line,
-    Resource, Scope, Timestamp, decide,
+    Refund, Resource, Scope, Timestamp, decide,
 };
 use arcadia_store::{Companion, StoreError, error_chain};
 use lambda_http::http::StatusCode;
@@ -195,7 +195,10 @@ impl Executed<'_> {
         let first = self.events.first().map_or(0, |event| event.sequence);
         let entered = self.events.iter().flat_map(|event| &event.entries).filter_map(|entry| match entry {
             Entry::Charged { line } | Entry::Credited { line, .. } => Some(line),
-            Entry::BalanceUsed { .. } | Entry::BalanceReturned { .. } => None,
+            Entry::BalanceUsed { .. }
+            | Entry::BalanceReturned { .. }
+            | Entry::BalanceGranted { .. }
+            | Entry::BalancePaidBack { .. } => None,
         });
         let invoiced = self.events.iter().flat_map(|event| match &event.kind {
             EventKind::InvoiceOpened { invoice, .. } => invoice.lines.as_slice(),
@@ -203,6 +206,14 @@ impl Executed<'_> {
         });
         // An invoice also contains charges that waited from before.
         entered.chain(invoiced.filter(|line| line.charge.sequence >= first)).collect()
+    }
+
+    /// The refund that the command made.
+    pub fn refund(&self) -> Option<&Refund> {
+        self.events.iter().find_map(|event| match &event.kind {
+            EventKind::Refunded { refund } => Some(refund),
+            _ => None,
+        })
     }
 
     /// Response with the deployment.

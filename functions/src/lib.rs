@@ -17,6 +17,7 @@ mod attention;
 pub mod auth;
 pub mod billing;
 mod catch_up;
+mod corrections;
 mod deployments;
 pub mod error;
 pub mod events;

@@ -8,8 +8,8 @@ use lambda_http::http::Method;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 use crate::{
-    Error, addons, attention, deployments, events, invoices, lifecycle, operations, plans, resources, schedule,
-    subscriptions, summary, tenants,
+    Error, addons, attention, corrections, deployments, events, invoices, lifecycle, operations, plans, resources,
+    schedule, subscriptions, summary, tenants,
 };
 
 /// The future of a handler's result.
@@ -131,11 +131,23 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/deployments/{id}/subscription/cancellation" subscriptions::cancel => "cancel_subscription" ?"dry_run"),
     route!(DELETE "/deployments/{id}/subscription/cancellation" subscriptions::withdraw_cancellation
         => "withdraw_cancellation" ?"dry_run"),
+    route!(POST "/deployments/{id}/charges" corrections::charge => "add_charge" for Admins ?"dry_run"),
+    route!(POST "/deployments/{id}/credits" corrections::credit => "grant_credit" for Admins ?"dry_run"),
+    route!(POST "/deployments/{id}/refunds" corrections::refund => "refund_balance" for Admins ?"dry_run"),
     route!(GET "/deployments/{id}/invoices" invoices::list => "list_invoices" ?"limit" ?"cursor"),
     route!(GET "/deployments/{id}/invoices/{number}" invoices::show => "show_invoice"),
+    route!(PATCH "/deployments/{id}/invoices/{number}" invoices::update => "update_invoice" for Admins ?"dry_run"),
     route!(POST "/deployments/{id}/invoices/{number}/payments" invoices::pay => "record_payment"
         for Holders(RecordPayments) ?"dry_run"),
+    route!(POST "/deployments/{id}/invoices/{number}/payments/{reference}/reversal" invoices::reverse
+        => "reverse_payment" for Holders(RecordPayments) ?"dry_run"),
     route!(POST "/deployments/{id}/invoices/{number}/void" invoices::void => "void_invoice" for Admins ?"dry_run"),
+    route!(POST "/deployments/{id}/invoices/{number}/credit-notes" invoices::credit => "issue_credit_note"
+        for Admins ?"dry_run"),
+    route!(POST "/deployments/{id}/invoices/{number}/write-off" invoices::write_off => "write_off_invoice"
+        for Admins ?"dry_run"),
+    route!(DELETE "/deployments/{id}/invoices/{number}/write-off" invoices::withdraw_write_off
+        => "withdraw_write_off" for Admins ?"dry_run"),
     route!(GET "/invoices" invoices::find => "find_invoices"
         ?"tenant_id" ?"deployment_id" ?"status" ?"due_before" ?"issued_from" ?"issued_to" ?"limit" ?"cursor"),
     route!(GET "/schedule" schedule => "list_schedule"

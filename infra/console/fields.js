@@ -87,6 +87,8 @@ export function invoiceFields(invoice) {
     Due: money(invoice.due_cents, invoice.currency),
     Paid: money(invoice.paid_cents, invoice.currency),
     Credited: money(invoice.credited_cents, invoice.currency),
+    'Written off': money(invoice.forgiven_cents, invoice.currency),
+    'Due on': moment(invoice.due_at),
   };
 }
 

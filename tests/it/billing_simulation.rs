@@ -6,9 +6,10 @@ mod account;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arcadia_domain::{
-    Actor, Addon, Aggregate, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command, CreateDeployment,
-    Currency, DeploymentId, DunningPolicy, Effective, Event, Interval, IntervalPrices, Invoice, InvoiceNumber, Payment,
-    Plan, Proration, State, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment,
+    Actor, Addon, Aggregate, Amount, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command, Correct,
+    Correction, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy, Effective, Event, Extent,
+    Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff, Pay, PayBack, Payment, Plan, Proration,
+    ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment,
     audit, create, decide, follow_invoices, replay, step,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -190,6 +191,10 @@ impl Life {
                 let held = Some(!self.aggregate.deployment.billing_action_suspended);
                 Command::Update(UpdateDeployment { billing_action_suspended: held, ..UpdateDeployment::default() })
             }
+            71..=79 => match self.correction(random, now) {
+                Some(correction) => Command::Correct(Correct { correction, reason: None, notes: None }),
+                None => return,
+            },
             36..=70 if self.pays || random.below(20) == 0 => {
                 let Some(open) = self.aggregate.deployment.open_invoices.first() else { return };
                 let invoice = self.invoices[&open.number].clone();
@@ -197,7 +202,7 @@ impl Life {
                 let amount_cents = (invoice.due_cents() / part).max(1);
                 let reference = format!("pay-{}", self.new_id()).parse().expect("a reference");
                 let currency = invoice.currency;
-                Command::Pay(invoice, Payment { reference, amount_cents, received_at: now }, currency)
+                Command::Pay(Pay::new(invoice, Payment::new(reference, amount_cents, now), currency))
             }
             _ => return,
         };
@@ -207,6 +212,48 @@ impl Life {
             }
             self.commit(change);
         }
+    }
+
+    /// Something that went wrong, and is put right.
+    fn correction(&mut self, random: &mut Random, now: Timestamp) -> Option<Correction> {
+        let usd: Currency = "USD".parse().expect("a currency");
+        let cents = i64::try_from(random.below(4_000)).expect("cents") + 1;
+        let nth = random.below(self.invoices.len().max(1));
+        let invoice = self.invoices.values().nth(nth).cloned();
+        let pay_back = PayBack { reference: format!("refund-{}", self.new_id()).parse().ok()?, known: None };
+        Some(match random.below(9) {
+            0 => Correction::Charge(OneOff {
+                description: "Migration".parse().ok()?,
+                amount_cents: cents,
+                currency: usd,
+                when: *random.pick(&[Invoiced::Now, Invoiced::NextInvoice]),
+            }),
+            1 => Correction::Credit(Amount { amount_cents: cents, currency: usd }),
+            2 => Correction::Refund(pay_back, Amount { amount_cents: cents, currency: usd }),
+            3 | 4 => {
+                let invoice = invoice?;
+                let line = random.pick(&invoice.lines).charge;
+                let half = (invoice.standing_cents(line)? / 2).max(1);
+                let extents = [Extent::Whole, Extent::Lines(vec![(line, half)]), Extent::Amount(cents)];
+                let extent = random.pick(&extents).clone();
+                let is_refund = matches!(extent, Extent::Amount(_)) || random.below(2) == 0;
+                Correction::CreditNote(CreditNote { invoice, extent, pay_back: is_refund.then_some(pay_back) })
+            }
+            5 => {
+                let invoice = invoice?;
+                let reference = invoice.payments.last()?.reference.clone();
+                Correction::ReversePayment(invoice, reference, ReversalKind::Chargeback)
+            }
+            6 => {
+                let number = &self.aggregate.deployment.open_invoices.first()?.number;
+                Correction::WriteOff(self.invoices[number].clone())
+            }
+            7 => Correction::WithdrawWriteOff(invoice?),
+            _ => {
+                let number = &self.aggregate.deployment.open_invoices.first()?.number;
+                Correction::MoveDueDate(self.invoices[number].clone(), now + TimeDelta::days(20))
+            }
+        })
     }
 
     fn transition(&self, to_state: State, resume_at: Option<Timestamp>) -> Command {

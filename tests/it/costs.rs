@@ -51,7 +51,11 @@ enum Ready {
     Subscribed,
     /// The same with its first invoice paid.
     Paid,
-    /// The same with a change of plan scheduled.
+    /// The same with balance.
+    InCredit,
+    /// Active, subscribed with two add-ons, its first invoice written off.
+    Forgiven,
+    /// Paid, with a change of plan scheduled.
     Changing,
     /// The same with a cancellation scheduled.
     Cancelling,
@@ -105,7 +109,9 @@ fn op(name: &'static str, ready: Ready, query: &'static str, body: Value) -> Ope
 
 /// Every operation of the API; those that change the catalog last.
 fn operations() -> Vec<Operation> {
-    use Ready::{Bare, Cancelling, Changing, Equipped, InTrial, Nothing, Operated, Paid, Subscribed};
+    use Ready::{
+        Bare, Cancelling, Changing, Equipped, Forgiven, InCredit, InTrial, Nothing, Operated, Paid, Subscribed,
+    };
     let none = || Value::Null;
     let policy = json!({
         "payment_terms_days": 7, "past_due_after_days": 1, "suspended_after_days": 14, "cancelled_after_days": 30,
@@ -164,6 +170,14 @@ fn operations() -> Vec<Operation> {
             json!({"reference": "transfer-{n}", "amount_cents": "{due_cents}", "currency": "USD"}),
         ),
         op("void_invoice", Subscribed, "", none()),
+        op("add_charge", Paid, "", json!({"description": "Migration", "amount_cents": 5_000, "currency": "USD"})),
+        op("grant_credit", Paid, "", json!({"amount_cents": 500, "currency": "USD", "reason": "outage"})),
+        op("refund_balance", InCredit, "", json!({"reference": "refund-{n}", "amount_cents": 500, "currency": "USD"})),
+        op("update_invoice", Subscribed, "", json!({"due_at": "2027-12-31T00:00:00Z"})),
+        op("reverse_payment", Paid, "", json!({"kind": "chargeback"})),
+        op("issue_credit_note", Subscribed, "", json!({"reason": "wrong price"})),
+        op("write_off_invoice", Subscribed, "", json!({"reason": "goodwill"})),
+        op("withdraw_write_off", Forgiven, "", json!({"reason": "wrong invoice"})),
         op("show_account", Nothing, "", none()),
         op("show_dunning_policy", Nothing, "", none()),
         op("put_dunning_policy", Bare, "", policy),
@@ -232,7 +246,7 @@ async fn operate(billing: &Billing, command: Value, ids: &[String]) -> String {
 
 /// Has ready what an operation is carried out on.
 async fn prepare(billing: &Billing, lists: &Target, ready: Ready, n: usize) -> Target {
-    use Ready::{Bare, Cancelling, Changing, Equipped, InTrial, Nothing, Operated, Subscribed};
+    use Ready::{Bare, Cancelling, Changing, Equipped, Forgiven, InCredit, InTrial, Nothing, Operated, Subscribed};
     let mut target = Target::default();
     if ready == Operated {
         let listed = lists.listed.iter().map(|(pk, _)| pk.trim_start_matches("DEPLOYMENT#").to_owned());
@@ -262,7 +276,16 @@ async fn prepare(billing: &Billing, lists: &Target, ready: Ready, n: usize) -> T
     if matches!(ready, InTrial | Subscribed) {
         return target;
     }
+    if ready == Forgiven {
+        let path = at(&format!("/invoices/{}/write-off", target.number));
+        billing.post(&path, &billing.admin, json!({})).await.expect(200);
+        return target;
+    }
     billing.settle(&target.id).await;
+    if ready == InCredit {
+        let grant = json!({"amount_cents": 500, "currency": "USD", "reason": "outage"});
+        billing.post(&at("/credits"), &billing.admin, grant).await.expect(200);
+    }
     if ready == Changing {
         let later = json!({"plan_code": "team", "effective": "period_end"});
         billing.change_as(&user(&tenant), &target.id, later).await.expect(200);
@@ -290,6 +313,7 @@ impl Operation {
     async fn carry_out(&self, billing: &Billing, target: &Target, n: usize, keyed: bool) {
         let route = find_route(self.handler()).expect("a route");
         let mut path = route.path.trim_start_matches("/api/v1").to_owned() + self.query;
+        let reference = format!("settle-{}", target.number);
         let code = if self.handler().contains("addon") { "storage_50gb" } else { "studio" };
         for (part, value) in [
             ("{id}", target.id.as_str()),
@@ -299,6 +323,7 @@ impl Operation {
             ("{operation_id}", target.operation_id.as_str()),
             ("{tenant_id}", TENANT),
             ("{code}", code),
+            ("{reference}", reference.as_str()),
         ] {
             path = path.replace(part, value);
         }

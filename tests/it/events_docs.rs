@@ -26,6 +26,18 @@ const COMPONENTS: &str = "#/components/schemas/";
 const UUID_LEN: usize = 36;
 const UUID_TAIL: usize = 24;
 
+/// The members that are only told if there is something to tell.
+const SPARSE: [&str; 8] = [
+    "description",
+    "excess_cents",
+    "forgiven_cents",
+    "reopened_at",
+    "reversal",
+    "value_date",
+    "withdrawal",
+    "write_offs",
+];
+
 /// One event of each type, by type.
 async fn examples() -> Value {
     let billing = Billing::at(BEGINNING).await;
@@ -366,6 +378,9 @@ async fn the_schema_takes_no_member_more_and_none_less() {
                 continue;
             }
             for name in names(event.pointer(&place).unwrap()) {
+                if SPARSE.contains(&name.as_str()) {
+                    continue;
+                }
                 let mut less = event.clone();
                 less.pointer_mut(&place).unwrap().as_object_mut().unwrap().remove(name);
                 assert!(!validator.is_valid(&less), "{kind} can do without {name} at {place:?}");

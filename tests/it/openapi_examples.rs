@@ -73,7 +73,15 @@ const STEPS: &[Step] = &[
     ("show_account", "example", ACME),
     ("show_invoice", "example", &[("id", "shop"), ("number", "invoice")]),
     ("record_payment", "in_part", &[("id", "shop"), ("number", "invoice")]),
+    ("grant_credit", "for_an_outage", TRIAL),
+    ("refund_balance", "out_of_the_balance", TRIAL),
+    ("issue_credit_note", "one_charge_in_part", &[("id", "mistake"), ("number", "mistaken_invoice")]),
+    ("update_invoice", "a_month_more", &[("id", "mistake"), ("number", "mistaken_invoice")]),
+    ("write_off_invoice", "with_a_reason", &[("id", "mistake"), ("number", "mistaken_invoice")]),
+    ("withdraw_write_off", "with_a_reason", &[("id", "mistake"), ("number", "mistaken_invoice")]),
     ("void_invoice", "nothing_to_say", &[("id", "mistake"), ("number", "mistaken_invoice")]),
+    ("reverse_payment", "a_chargeback", &[("id", "shop"), ("number", "invoice"), ("reference", "wire-2027-000017")]),
+    ("add_charge", "now", SHOP),
     ("transition_deployment", "dry_run", SHOP),
     ("transition_deployment", "pause", SHOP),
     ("list_events", "example", SHOP),
@@ -94,7 +102,7 @@ pub async fn document() -> Value {
     for (handler, example, open) in STEPS {
         // Everything at a time of its own, so that lists have an order.
         world.clock.shift(TimeDelta::seconds(1));
-        if *handler == "void_invoice" {
+        if *handler == "issue_credit_note" {
             make_mistake(&world, &mut made).await;
         }
         if *handler == "list_operation_results" {

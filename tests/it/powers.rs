@@ -125,6 +125,14 @@ fn deeds(power: Power) -> Vec<Deed> {
             beyond(On::Overdue, POST, transition, to(State::Active)),
             beyond(On::Held(State::Paused), POST, transition, to(State::Active)),
         ],
+        Power::Correct => {
+            let amount = json!({"amount_cents": 1, "currency": "USD"});
+            let charge = merged(json!({"description": "Migration"}), amount.clone());
+            vec![
+                deed(On::Subscribed, POST, "/deployments/{id}/charges", charge),
+                deed(On::Subscribed, POST, "/deployments/{id}/credits", merged(json!({"reason": "outage"}), amount)),
+            ]
+        }
         Power::Leave => vec![
             deed(On::OwingIn(State::PastDue), POST, transition, to(State::Cancelled)),
             deed(On::OwingIn(State::Suspended), POST, transition, to(State::Cancelled)),

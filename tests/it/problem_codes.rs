@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_domain::{
-    MAX_CHARGES_IN_PERIOD, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_OPERATION_IDS, MAX_RUNNING_OPERATIONS, State,
+    MAX_CHARGES_IN_PERIOD, MAX_CREDITS, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_OPERATION_IDS,
+    MAX_RUNNING_OPERATIONS, MAX_WRITE_OFFS, State,
 };
 use arcadia_store::{MAX_SUMMED_DEPLOYMENTS, MAX_SUMMED_INVOICES};
 use chrono::TimeDelta;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::harness::billing::Billing;
 use crate::harness::client::send;
+use crate::harness::shop::merged;
 use crate::harness::world::{claims, id_of, signed, token};
 use crate::harness::{Fault, contract, table};
 
@@ -72,6 +74,13 @@ impl Refusals {
     /// A deployment with a subscription to `plan_code`.
     async fn subscribed(&self, slug: &str, plan_code: &str) -> String {
         format!("/deployments/{}", self.billing.create_subscribed(slug, json!({"plan_code": plan_code})).await)
+    }
+
+    /// A deployment with an open invoice, and the number of that.
+    async fn owing(&self, slug: &str) -> (String, String) {
+        let id = self.billing.create_subscribed(slug, json!({"plan_code": "studio"})).await;
+        let number = self.billing.newest(&id).await;
+        (id, number)
     }
 
     async fn created_in(&self, slug: &str, state: State) -> String {
@@ -268,7 +277,64 @@ async fn invoices(case: &mut Refusals) {
         let body = json!({"reference": reference, "amount_cents": amount_cents, "currency": currency});
         case.admin(Method::POST, &format!("/deployments/{id}/invoices/{number}/payments"), body)
     };
+    let credited = case.owing("credited").await;
+    let amount = |cents: u64| json!({"amount_cents": cents, "currency": "USD"});
+    let correct = |(id, number): &(String, String), rest: &str, body: Value| {
+        case.admin(Method::POST, &format!("/deployments/{id}/invoices/{number}{rest}"), body)
+    };
+    let of_owing = (id.clone(), number.clone());
+    let of_parted = (parted.clone(), parts.clone());
+    let of_void = (void.clone(), voided.clone());
+    for _ in 0..MAX_CREDITS {
+        let body = json!({"lines": [{"charge": "2-0", "amount_cents": 1}]});
+        send(correct(&of_parted, "/credit-notes", body)).await.expect(200);
+    }
+    send(correct(&of_parted, "/payments/part-1/reversal", json!({"kind": "mistake"}))).await.expect(200);
+    let forgiven = case.owing("forgiven").await;
+    for _ in 0..MAX_WRITE_OFFS {
+        send(correct(&forgiven, "/write-off", json!({}))).await.expect(200);
+        let path = format!("/deployments/{}/invoices/{}/write-off", forgiven.0, forgiven.1);
+        send(case.admin(Method::DELETE, &path, json!({}))).await.expect(200);
+    }
+    let credit = |extra: Value, cents: u64| {
+        let body = merged(amount(cents), merged(json!({"reason": "outage"}), extra));
+        case.admin(Method::POST, &format!("/deployments/{}/credits", credited.0), body)
+    };
+    send(credit(json!({}), 1_000_000_000_000_000)).await.expect(200);
+    let absolved = case.owing("absolved").await;
+    send(correct(&absolved, "/write-off", json!({}))).await.expect(200);
+    send(correct(&absolved, "/credit-notes", json!({}))).await.expect(200);
+    let refund =
+        |(id, _): &(String, String), body: Value| case.admin(Method::POST, &format!("/deployments/{id}/refunds"), body);
     case.all_refused([
+        ("too_many_credits", correct(&of_parted, "/credit-notes", json!({}))),
+        ("payment_reversed", pay(&parted, &parts, 1, "USD", "part-1")),
+        ("too_many_write_offs", correct(&forgiven, "/write-off", json!({}))),
+        ("too_much_balance", credit(json!({}), 1)),
+        (
+            "nothing_forgiven",
+            case.admin(
+                Method::DELETE,
+                &format!("/deployments/{}/invoices/{}/write-off", absolved.0, absolved.1),
+                json!({}),
+            ),
+        ),
+        ("nothing_to_credit", correct(&absolved, "/credit-notes", json!({}))),
+        ("invoice_void", correct(&of_void, "/credit-notes", json!({}))),
+        (
+            "unknown_charge",
+            correct(&of_owing, "/credit-notes", json!({"lines": [{"charge": "99-0", "amount_cents": 1}]})),
+        ),
+        (
+            "credit_exceeds_charge",
+            correct(&of_owing, "/credit-notes", json!({"lines": [{"charge": "2-0", "amount_cents": 1_000_000}]})),
+        ),
+        ("refund_exceeds_paid", refund(&of_owing, merged(amount(1), json!({"reference": "r", "invoice": number})))),
+        ("insufficient_balance", refund(&of_owing, merged(amount(1), json!({"reference": "r"})))),
+        (
+            "invalid_payment_reference",
+            correct(&of_owing, "/payments/no%20reference/reversal", json!({"kind": "mistake"})),
+        ),
         ("payment_reference_reused", pay(&parted, &parts, 2, "USD", "part-1")),
         ("payment_currency", pay(&id, &number, 1, "EUR", "r")),
         ("overpayment", pay(&id, &number, 1_000_000, "USD", "r")),

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use arcadia_domain::{
-    Action, Actor, Addon, Aggregate, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command,
-    CreateDeployment, Currency, DeploymentId, DunningPolicy, Effective, Event, EventKind, Interval, IntervalPrices,
-    Invoice, InvoiceNumber, InvoiceRow, MAX_PRICE_CENTS, Payment, Plan, Proration, Rejection, Resource, ResourceId,
-    State, Subscribe, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, Timestamp, Transition, UpdateDeployment,
+    Action, Actor, Addon, Aggregate, Amount, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command,
+    Correct, Correction, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy, Effective, Event,
+    EventKind, Extent, Interval, IntervalPrices, Invoice, InvoiceNumber, InvoiceRow, Invoiced, MAX_PRICE_CENTS, OneOff,
+    Overpayment, Pay, PayBack, Payment, Plan, Proration, Rejection, Resource, ResourceId, ReversalKind, State,
+    Subscribe, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, Timestamp, Transition, UpdateDeployment,
     allowed_transitions, audit, create, decide, follow_invoices, replay, step, sum,
 };
 use arcadia_store::keys::DEFAULT_DUE_SHARDS;
@@ -143,6 +144,9 @@ impl Shop {
             // Pay m cents of the n-th newest invoice, all of it if m is 0; take it back.
             b'i' => self.pay(n, m)?,
             b'v' => Command::Void(self.invoices.values().nth_back(n)?.clone()),
+            // Correct what was charged or paid: see `Shop::correct`. Pay m cents too much of the n-th newest invoice.
+            b'c' | b'g' | b'f' | b'C' | b'B' | b'W' | b'V' | b'M' => self.correct(step)?,
+            b'o' => self.overpay(n, m)?,
             // Record a resource, delete the n-th.
             b'R' => Command::AddResource(self.resource()),
             b'D' => Command::DeleteResource(self.resources.get(n)?.clone()),
@@ -222,8 +226,9 @@ impl Shop {
         kept.sort_by(|a, b| a.number.cmp(&b.number));
         assert_eq!(kept, open);
         for invoice in self.invoices.values() {
-            let paid: i64 = invoice.payments.iter().map(|payment| payment.amount_cents).sum();
-            assert!(invoice.paid_cents == paid && (0..=invoice.total_cents).contains(&paid), "{invoice:?}");
+            let paid: i64 = invoice.standing_payments().map(|payment| payment.amount_cents).sum();
+            assert!(invoice.paid_cents == paid && invoice.due_cents() >= 0, "{invoice:?}");
+            assert!(invoice.forgiven_cents() >= 0, "{invoice:?}");
         }
         if let Some(live) = subscription.as_ref().filter(|subscription| subscription.is_live()) {
             assert_eq!(live.status, SubscriptionStatus::of(deployment.state));
@@ -295,7 +300,57 @@ impl Shop {
         let amount_cents = if cents == 0 { invoice.due_cents().max(1) } else { i64::try_from(cents).ok()? };
         let reference = format!("payment-{}", self.id().as_u128()).parse().ok()?;
         let currency = invoice.currency;
-        Some(Command::Pay(invoice, Payment { reference, amount_cents, received_at: self.now }, currency))
+        Some(Command::Pay(Pay::new(invoice, Payment::new(reference, amount_cents, self.now), currency)))
+    }
+
+    fn overpay(&mut self, n: usize, cents: usize) -> Option<Command> {
+        let invoice = self.invoices.values().nth_back(n)?.clone();
+        let amount_cents = invoice.due_cents() + i64::try_from(cents).ok()?.max(1);
+        let reference = format!("payment-{}", self.id().as_u128()).parse().ok()?;
+        let (currency, payment) = (invoice.currency, Payment::new(reference, amount_cents, self.now));
+        Some(Command::Pay(Pay { overpayment: Overpayment::Balance, ..Pay::new(invoice, payment, currency) }))
+    }
+
+    /// What a letter corrects; `n` and `m` are the numbers after it.
+    fn correct(&mut self, step: Step) -> Option<Command> {
+        let (n, m) = step.numbers;
+        let (cents, usd) = (i64::try_from(m).ok()?.max(1), money("USD"));
+        let reference = format!("refund-{}", self.id().as_u128()).parse().ok()?;
+        let pay_back = PayBack { reference, known: None };
+        let amount = Amount { amount_cents: cents, currency: usd };
+        let invoice = self.invoices.values().nth_back(n).cloned();
+        let correction = match step.letter {
+            // Charge m cents once, at once if n is odd; grant m cents; pay m cents back.
+            b'c' => Correction::Charge(OneOff {
+                description: "Migration".parse().ok()?,
+                amount_cents: cents,
+                currency: usd,
+                when: if n % 2 == 1 { Invoiced::Now } else { Invoiced::NextInvoice },
+            }),
+            b'g' => Correction::Credit(amount),
+            b'f' => Correction::Refund(pay_back, amount),
+            // Credit the n-th newest invoice: m cents of its first charge, or all of it and pay that back if m is 0.
+            b'C' => {
+                let invoice = invoice?;
+                let lines = Extent::Lines(vec![(invoice.lines.first()?.charge, cents)]);
+                let (extent, pay_back) = if m == 0 { (Extent::Whole, Some(pay_back)) } else { (lines, None) };
+                Correction::CreditNote(CreditNote { invoice, extent, pay_back })
+            }
+            // Reverse the m-th payment of the n-th newest invoice; write it off; withdraw that; let it be due m days on.
+            b'B' => {
+                let invoice = invoice?;
+                let reference = invoice.payments.get(m)?.reference.clone();
+                Correction::ReversePayment(invoice, reference, ReversalKind::Chargeback)
+            }
+            b'W' => Correction::WriteOff(invoice?),
+            b'V' => Correction::WithdrawWriteOff(invoice?),
+            b'M' => {
+                let days = i64::try_from(m.min(MAX_DAYS)).ok()?;
+                Correction::MoveDueDate(invoice?, self.now + TimeDelta::days(days))
+            }
+            _ => return None,
+        };
+        Some(Command::Correct(Correct { correction, reason: None, notes: None }))
     }
 
     fn resource(&mut self) -> Resource {

@@ -58,8 +58,10 @@ fn invoice_record(row: &InvoiceRow) -> [String; 18] {
         paid_cents,
         credits: _,
         payments: _,
+        write_offs: _,
         issued_at,
         due_at,
+        reopened_at: _,
         closed_at,
         version: _,
     } = invoice;

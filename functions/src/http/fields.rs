@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use arcadia_api::UniqueMap;
-use arcadia_domain::{Interval, InvalidValue, Timestamp};
-use chrono::{DateTime, Datelike, SubsecRound, Utc};
+use arcadia_domain::{Interval, InvalidValue, MAX_PRICE_CENTS, Timestamp};
+use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, Utc};
 use serde_json::{Map, Value};
 
 use crate::Error;
@@ -203,6 +203,14 @@ pub fn integer<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Result
     }
 }
 
+/// Reads an amount of money in minor units, from 1 to [`MAX_PRICE_CENTS`].
+///
+/// # Errors
+/// [`InvalidValue`] if it is not a whole number, or out of range.
+pub fn amount(value: &Value) -> Result<i64, InvalidValue> {
+    integer(1, MAX_PRICE_CENTS)(value)
+}
+
 /// Reads an object of whole numbers from `min` to `max` by interval, such as `{"year": 7500}`.
 ///
 /// # Errors
@@ -242,6 +250,19 @@ pub fn timestamp(value: &Value) -> Result<Timestamp, InvalidValue> {
     let text = value.as_str().ok_or_else(|| invalid.clone())?;
     let at = DateTime::parse_from_rfc3339(text).map_err(|_| invalid.clone())?.with_timezone(&Utc);
     if (1970..=9999).contains(&at.year()) { Ok(at.trunc_subsecs(MILLISECONDS)) } else { Err(invalid) }
+}
+
+/// Reads a day of the calendar.
+///
+/// # Errors
+/// [`InvalidValue`] if it is not a date such as 2027-01-31 in the years 1970 to 9999.
+pub fn date(value: &Value) -> Result<NaiveDate, InvalidValue> {
+    const LEN: usize = 10;
+    let invalid =
+        InvalidValue { code: "invalid_date", detail: "must be a date in the years 1970 to 9999, such as 2027-01-31" };
+    let text = value.as_str().filter(|text| text.len() == LEN).ok_or_else(|| invalid.clone())?;
+    let date: NaiveDate = text.parse().map_err(|_| invalid.clone())?;
+    if (1970..=9999).contains(&date.year()) { Ok(date) } else { Err(invalid) }
 }
 
 #[cfg(test)]

@@ -166,7 +166,23 @@ fn rejected(rejection: &Rejection) -> Problem {
         Rejection::NoPendingChange => conflict("no_pending_change"),
         Rejection::NoPendingCancellation => conflict("no_pending_cancellation"),
         Rejection::TooManyOpenInvoices => conflict("too_many_open_invoices"),
-        Rejection::InvoiceNotOpen(status) => conflict("invoice_not_open").with("invoice_status", status),
+        Rejection::InvoiceNotOpen { status, verb: _ } => conflict("invoice_not_open").with("invoice_status", status),
+        Rejection::InvoiceVoid => conflict("invoice_void"),
+        Rejection::UnknownCharge(_) => unprocessable("unknown_charge"),
+        Rejection::CreditExceedsCharge { remaining_cents, .. } => {
+            unprocessable("credit_exceeds_charge").with("remaining_cents", remaining_cents)
+        }
+        Rejection::NothingToCredit => conflict("nothing_to_credit"),
+        Rejection::TooManyCredits => unprocessable("too_many_credits"),
+        Rejection::RefundExceedsPaid { paid_cents } => conflict("refund_exceeds_paid").with("paid_cents", paid_cents),
+        Rejection::InsufficientBalance { balance_cents, .. } => {
+            conflict("insufficient_balance").with("balance_cents", balance_cents)
+        }
+        Rejection::TooMuchBalance => unprocessable("too_much_balance"),
+        Rejection::UnknownPayment => not_found(),
+        Rejection::PaymentReversed => conflict("payment_reversed"),
+        Rejection::TooManyWriteOffs => unprocessable("too_many_write_offs"),
+        Rejection::NothingForgiven => conflict("nothing_forgiven"),
         Rejection::InvoiceJustOpened | Rejection::ResourceJustDeleted => store(&StoreError::VersionConflict),
         Rejection::PaymentCurrency(currency) => unprocessable("payment_currency").with("currency", currency),
         Rejection::Overpayment { due_cents } => unprocessable("overpayment").with("due_cents", due_cents),

@@ -18,8 +18,11 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     }
     let statement = async {
         let Some(month) = month else { return Ok(None) };
-        let invoices = app.store.all_invoices_of_tenant(&tenant_id).await?.ok_or(Error::TooManyInvoices)?;
-        Ok(Some(StatementView::new(month, &invoices)))
+        let invoices = app.store.all_invoices_of_tenant(&tenant_id);
+        let movements = app.store.all_movements_of_tenant(&tenant_id);
+        let (invoices, movements) = try_join(invoices, movements).await?;
+        let (invoices, movements) = invoices.zip(movements).ok_or(Error::TooManyInvoices)?;
+        Ok(Some(StatementView::new(month, &invoices, &movements)))
     };
     let rows = async { app.store.rows_of_tenant(&tenant_id).await?.ok_or(Error::TooManyDeployments) };
     let (rows, statement) = try_join(rows, statement).await?;

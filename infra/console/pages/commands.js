@@ -1,7 +1,7 @@
 //! The commands of a deployment as actions for the dialog: what they ask and send. What their dry runs answer is shown by
 //! `outcome.js`.
 
-import { money, move, rfc3339 } from '../format.js';
+import { amount, money, move, parseMoney, rfc3339 } from '../format.js';
 import { html } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Deployment} Deployment */
@@ -15,8 +15,14 @@ export const moveName = move;
 const utc = (value) => (value ? rfc3339(new Date(value + 'Z')) : undefined);
 
 /** @param {Record<string, unknown>} body without the fields that were left empty */
-const filled = (body) =>
+export const filled = (body) =>
   Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined && value !== ''));
+
+/** What every correction asks. @type {import('../act.js').Field[]} */
+export const REMARKS = [
+  { name: 'reason', label: 'Reason', remark: true, maxlength: 200 },
+  { name: 'notes', label: 'Notes', remark: true, maxlength: 2_000 },
+];
 
 /**
  * @param {Details} details
@@ -33,8 +39,7 @@ export function transition({ deployment }, to) {
       ...(to === 'paused'
         ? [{ name: 'resume_at', label: 'Resume by itself at (UTC)', type: /** @type {const} */ ('datetime-local') }]
         : []),
-      { name: 'reason', label: 'Reason', remark: true, maxlength: 200 },
-      { name: 'notes', label: 'Notes', remark: true, maxlength: 2_000 },
+      ...REMARKS,
     ],
     command: ({ reason, notes, resume_at }) => ({
       method: 'POST',
@@ -361,5 +366,94 @@ export function withdrawCancellation(deployment) {
     what: 'The subscription goes on.',
     command: () => ({ method: 'DELETE', path: `/deployments/${deployment.id}/subscription/cancellation` }),
     done: 'The cancellation is taken back.',
+  };
+}
+
+/** The currency of a deployment's prices. @param {Details} details */
+const currencyOf = ({ deployment, subscription }) =>
+  subscription?.currency ?? deployment.balances[0]?.currency ?? deployment.open_invoices[0]?.currency ?? 'USD';
+
+/** @param {string} currency @returns {import('../act.js').Field[]} */
+const amountFields = (currency) => [
+  { name: 'amount', label: 'Amount', required: true, hint: `Such as ${amount(1_000, currency)}.` },
+  { name: 'currency', label: 'Currency', required: true, value: currency, pattern: '[A-Z]{3}', maxlength: 3 },
+];
+
+/** @param {import('../act.js').Values} values */
+function amountOf({ amount: text = '', currency = '' }) {
+  const amount_cents = parseMoney(text, currency);
+  if (amount_cents === null) throw new Error(`Write the amount like ${amount(1_000, currency || 'USD')}.`);
+  return { amount_cents, currency };
+}
+
+/** @param {Details} details @returns {Action} */
+export function charge(details) {
+  const { deployment } = details;
+  return {
+    title: `Charge ${deployment.slug} once`,
+    verb: 'Charge',
+    fields: [
+      { name: 'description', label: 'Description', required: true, maxlength: 200, hint: 'As it stands on the invoice.' },
+      ...amountFields(currencyOf(details)),
+      {
+        name: 'when',
+        label: 'Invoiced',
+        type: 'select',
+        value: 'next_invoice',
+        options: [
+          ['next_invoice', 'with the next invoice'],
+          ['now', 'now, on an invoice of its own'],
+        ],
+      },
+      ...REMARKS,
+    ],
+    command: ({ description, when, reason, notes, ...money }) => ({
+      method: 'POST',
+      path: `/deployments/${deployment.id}/charges`,
+      body: filled({ description, ...amountOf(money), when, reason, notes }),
+    }),
+    done: 'It is charged.',
+  };
+}
+
+/** @param {Details} details @returns {Action} */
+export function credit(details) {
+  const { deployment } = details;
+  return {
+    title: `Grant ${deployment.slug} a credit`,
+    verb: 'Grant',
+    what: 'Balance, which settles open invoices at once and the next ones later. No charge is taken back.',
+    fields: [
+      ...amountFields(currencyOf(details)),
+      { name: 'reason', label: 'Reason', required: true, maxlength: 200 },
+      { name: 'notes', label: 'Notes', remark: true, maxlength: 2_000 },
+    ],
+    command: ({ reason, notes, ...money }) => ({
+      method: 'POST',
+      path: `/deployments/${deployment.id}/credits`,
+      body: filled({ ...amountOf(money), reason, notes }),
+    }),
+    done: 'The credit is granted.',
+  };
+}
+
+/** @param {Details} details @returns {Action} */
+export function refund(details) {
+  const { deployment } = details;
+  return {
+    title: `Record a refund of ${deployment.slug}`,
+    verb: 'Record',
+    what: 'Money that was paid back out of the balance. To pay an invoice back, credit it on its own page.',
+    fields: [
+      ...amountFields(currencyOf(details)),
+      { name: 'reference', label: 'Reference', required: true, maxlength: 255, hint: 'Of the outgoing payment.' },
+      ...REMARKS,
+    ],
+    command: ({ reference, reason, notes, ...money }) => ({
+      method: 'POST',
+      path: `/deployments/${deployment.id}/refunds`,
+      body: filled({ reference, ...amountOf(money), reason, notes }),
+    }),
+    done: 'The refund is recorded.',
   };
 }

@@ -106,6 +106,9 @@ function Actions({ data, admin, act }) {
   return html`
     ${admin && html`<button type="button" onClick=${() => act(commands.hold(deployment))}>${deployment.billing_action_suspended ? 'Clear the hold' : 'Hold'}</button>`}
     ${admin && deployment.state === 'trial' && html`<button type="button" onClick=${() => act(commands.extendTrial(deployment))}>Move the trial's end</button>`}
+    ${admin && deployment.state !== 'archived' && html`<button type="button" onClick=${() => act(commands.charge(data))}>Charge</button>`}
+    ${admin && html`<button type="button" onClick=${() => act(commands.credit(data))}>Credit</button>`}
+    ${admin && deployment.balances.length > 0 && html`<button type="button" onClick=${() => act(commands.refund(data))}>Refund</button>`}
     ${deployment.state !== 'archived' && html`<button type="button" onClick=${() => act(commands.edit(deployment))}>Edit</button>`}`;
 }
 

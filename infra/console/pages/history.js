@@ -83,6 +83,10 @@ export function entry(each) {
     }
     case 'balance_used':
       return `${money(each.amount_cents, each.currency)} of balance settled ${each.number}`;
+    case 'balance_granted':
+      return `${money(each.amount_cents, each.currency)} of balance was granted`;
+    case 'balance_paid_back':
+      return `${money(each.amount_cents, each.currency)} of balance was paid back`;
     case 'balance_returned':
       return `${money(each.amount_cents, each.currency)} of balance came back from ${each.number}`;
   }
@@ -118,6 +122,22 @@ export function describe({ type, data }) {
       return `Payment ${data.payment.reference} on ${data.number}: ${paid(data)}`;
     case 'invoice_voided':
       return `Invoice ${data.number} voided`;
+    case 'charge_added':
+      return 'Charged once';
+    case 'credit_granted':
+      return `Credit granted: ${money(data.amount.amount_cents, data.amount.currency)}`;
+    case 'credit_note_issued':
+      return `Credit note on ${data.number}`;
+    case 'refunded':
+      return `Refund ${data.refund.reference}: ${money(data.refund.amount_cents, data.refund.currency)}`;
+    case 'payment_reversed':
+      return `Payment ${data.reference} on ${data.number} ${data.kind === 'chargeback' ? 'charged back' : 'reversed: a mistake'}, ${money(data.owed.due_cents, data.owed.currency)} due`;
+    case 'invoice_written_off':
+      return `Invoice ${data.number} written off`;
+    case 'write_off_withdrawn':
+      return `Write-off of ${data.number} withdrawn, ${money(data.owed.due_cents, data.owed.currency)} due`;
+    case 'invoice_due_date_changed':
+      return `Due date of ${data.number} moved from ${moment(data.due_at.from)} to ${moment(data.due_at.to)}`;
     case 'balance_applied':
       return `Balance settled ${data.numbers.join(', ')}`;
     case 'invoices_uncollectible':

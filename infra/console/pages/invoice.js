@@ -6,7 +6,7 @@ import { deploymentFields, invoiceFields } from '../fields.js';
 import { period } from '../format.js';
 import { href } from '../router.js';
 import { Empty, Facts, html, Money, Page, Show, useLoad, When } from '../ui.js';
-import { payable, payment, voidable, voiding } from './invoice_commands.js';
+import * as commands from './invoice_commands.js';
 import { Status } from './invoice_table.js';
 import { outcome } from './outcome.js';
 
@@ -37,6 +37,8 @@ export function Invoice({ session, params }) {
     read: () => read().then(snapshot),
     outcome,
   });
+  const open = (/** @type {(id: string, invoice: InvoiceType) => import('../act.js').Action} */ of) =>
+    act({ ...of(id, /** @type {InvoiceType} */ (invoice)), ...common() });
   return html`
     <${Page} title=${`Invoice ${number}`}
       head=${invoice && html`<${Status} invoice=${invoice} />`}
@@ -44,9 +46,14 @@ export function Invoice({ session, params }) {
         session.admin &&
         invoice &&
         html`
-        ${payable(invoice) && html`<button type="button" class="primary" onClick=${() => act({ ...payment(id, invoice), ...common() })}>Record a payment</button>`}
-        ${voidable(invoice) && html`<button type="button" class="danger" onClick=${() => act({ ...voiding(id, invoice), ...common() })}>Void</button>`}
-        ${!voidable(invoice) && invoice.status === 'open' && html`<span class="muted small">Money was received, so this invoice cannot be voided.</span>`}`
+        ${commands.payable(invoice) && html`<button type="button" class="primary" onClick=${() => open(commands.payment)}>Record a payment</button>`}
+        ${invoice.status === 'open' && html`<button type="button" onClick=${() => open(commands.laterDueDate)}>Move the due date</button>`}
+        ${commands.payable(invoice) && html`<button type="button" onClick=${() => open(commands.writeOff)}>Write off</button>`}
+        ${invoice.forgiven_cents > 0 && html`<button type="button" onClick=${() => open(commands.withdrawWriteOff)}>Withdraw the write-off</button>`}
+        ${commands.creditable(invoice) && html`<button type="button" onClick=${() => open(commands.creditNote)}>Credit</button>`}
+        ${invoice.payments.some((each) => !each.reversal) && html`<button type="button" class="danger" onClick=${() => open(commands.reversal)}>Reverse a payment</button>`}
+        ${commands.voidable(invoice) && html`<button type="button" class="danger" onClick=${() => open(commands.voiding)}>Void</button>`}
+        ${!commands.voidable(invoice) && invoice.status === 'open' && html`<span class="muted small">Money was received, so this invoice cannot be voided.</span>`}`
       }>
       <${Show} of=${both}>${(/** @type {Both} */ data) => html`<${Body} ...${data} admin=${session.admin} />`}<//>
     <//>
@@ -78,7 +85,7 @@ function Body({ invoice, deployment, admin }) {
         <tbody>
           ${invoice.lines.map(
             (line) => html`<tr>
-              <th scope="row">${line.code} <span class="muted">${kind(line.kind)}</span><span class="sub n">${period(line.from, line.to)}</span></th>
+              <th scope="row">${line.description ?? line.code} <span class="muted">${kind(line.kind)}</span><span class="sub n">${period(line.from, line.to)}</span></th>
               <td class="w">${period(line.from, line.to)}</td>
               <td class="num"><${Money} cents=${line.amount_cents} currency=${currency} /></td></tr>`,
           )}
@@ -88,6 +95,7 @@ function Body({ invoice, deployment, admin }) {
           ${credited > 0 && html`<${Sum} name="Credited" cents=${-credited} currency=${currency} />`}
           ${invoice.balance_cents > 0 && html`<${Sum} name="Settled by balance" cents=${-invoice.balance_cents} currency=${currency} />`}
           ${invoice.paid_cents > 0 && html`<${Sum} name="Paid" cents=${-invoice.paid_cents} currency=${currency} />`}
+          ${invoice.forgiven_cents > 0 && html`<${Sum} name="Written off" cents=${-invoice.forgiven_cents} currency=${currency} />`}
           <${Sum} name="Due" cents=${invoice.due_cents} currency=${currency} strong=${true} />
         </tfoot>
       </table>
@@ -105,7 +113,7 @@ function Body({ invoice, deployment, admin }) {
               <th scope="col" class="num">Amount</th></tr></thead>
           <tbody>${invoice.payments.map(
             (each) => html`<tr>
-              <th scope="row">${each.reference}</th>
+              <th scope="row">${each.reference} ${each.reversal && html`<span class="muted">${each.reversal.kind === 'chargeback' ? 'charged back' : 'recorded by mistake'}</span>`}</th>
               <td><${When} at=${each.received_at} time=${true} bare=${true} /></td>
               <td class="num"><${Money} cents=${each.amount_cents} currency=${currency} /></td></tr>`,
           )}</tbody>
@@ -146,8 +154,13 @@ function Sum({ name, cents, currency, strong = false }) {
 /** @param {string} name */
 function kind(name) {
   return (
-    { plan_charge: 'plan', addon_charge: 'add-on', plan_credit: 'plan, credit', addon_credit: 'add-on, credit' }[
-      name
-    ] ?? name
+    {
+      plan_charge: 'plan',
+      addon_charge: 'add-on',
+      one_off_charge: 'once',
+      plan_credit: 'plan, credit',
+      addon_credit: 'add-on, credit',
+      one_off_credit: 'once, credit',
+    }[name] ?? name
   );
 }

@@ -1,6 +1,7 @@
 //! The commands of an invoice as actions for the dialog.
 
-import { amount, money, parseMoney } from '../format.js';
+import { amount, money, parseMoney, rfc3339 } from '../format.js';
+import { filled, REMARKS } from './commands.js';
 
 /** @typedef {import('../shapes.d.ts').Invoice} Invoice */
 
@@ -11,7 +12,15 @@ export function payable(invoice) {
 
 /** @param {Invoice} invoice */
 export function voidable(invoice) {
-  return invoice.status !== 'void' && invoice.payments.length === 0;
+  return invoice.status !== 'void' && standing(invoice).length === 0;
+}
+
+/** The payments that are not reversed. @param {Invoice} invoice */
+const standing = (invoice) => invoice.payments.filter((payment) => !payment.reversal);
+
+/** @param {Invoice} invoice */
+export function creditable(invoice) {
+  return invoice.status !== 'void' && invoice.credited_cents < invoice.total_cents;
 }
 
 /** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */
@@ -20,7 +29,7 @@ export function payment(id, invoice) {
   return {
     title: 'Record a payment',
     verb: 'Record',
-    what: `${money(due_cents, currency)} are due on ${number}. Less can be recorded, more is refused. The same reference is the same payment, however often it is recorded.`,
+    what: `${money(due_cents, currency)} are due on ${number}. Less can be recorded. The same reference is the same payment, however often it is recorded.`,
     fields: [
       {
         name: 'reference',
@@ -30,14 +39,16 @@ export function payment(id, invoice) {
         hint: 'As the bank or the payment provider names it.',
       },
       { name: 'amount', label: `Amount in ${currency}`, required: true, value: amount(due_cents, currency) },
+      { name: 'value_date', label: 'Arrived on', remark: true, pattern: '\\d{4}-\\d{2}-\\d{2}', hint: 'Such as 2027-01-31.' },
+      { name: 'keep', label: 'What exceeds the amount due becomes balance', type: 'checkbox' },
     ],
-    command: ({ reference, amount: text = '' }) => {
+    command: ({ reference, amount: text = '', value_date, keep }) => {
       const amount_cents = parseMoney(text, currency);
       if (amount_cents === null) throw new Error(`Write the amount like ${amount(due_cents, currency)}.`);
       return {
         method: 'POST',
         path: `/deployments/${id}/invoices/${number}/payments`,
-        body: { reference, amount_cents, currency },
+        body: filled({ reference, amount_cents, currency, value_date, overpayment: keep && 'balance' }),
       };
     },
     done: 'The payment is recorded.',
@@ -53,5 +64,134 @@ export function voiding(id, invoice) {
     what: `Takes ${invoice.number} over ${money(invoice.total_cents, invoice.currency)} back, as if it had never been issued: nothing of it is due, nothing of it is credited later${invoice.balance_cents ? ', and the balance that settled it comes back' : ''}. This cannot be undone.`,
     command: () => ({ method: 'POST', path: `/deployments/${id}/invoices/${invoice.number}/void`, body: {} }),
     done: 'The invoice is void.',
+  };
+}
+
+/** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */
+export function creditNote(id, invoice) {
+  const { number, currency, lines, credits } = invoice;
+  const rest = (/** @type {Invoice['lines'][number]} */ line) =>
+    line.amount_cents -
+    credits.filter((each) => each.charge === line.charge).reduce((sum, each) => sum + each.amount_cents, 0);
+  const open = lines.filter((line) => rest(line) > 0);
+  return {
+    title: 'Credit the invoice',
+    verb: 'Credit',
+    what: 'The credit first lowers what is due. What had been settled becomes balance, or is paid back.',
+    fields: [
+      {
+        name: 'charge',
+        label: 'Charge',
+        type: 'select',
+        options: [
+          ['', 'All that remains of every charge'],
+          ...open.map((line) => /** @type {[string, string]} */ ([line.charge, `${line.description ?? line.code}, ${money(rest(line), currency)}`])),
+        ],
+      },
+      { name: 'amount', label: `Amount in ${currency}`, required: true, when: ({ charge }) => Boolean(charge) },
+      { name: 'reference', label: 'Pay back under this reference', maxlength: 255, hint: 'Left empty, it becomes balance.' },
+      ...REMARKS,
+    ],
+    command: ({ charge, amount: text = '', reference, reason, notes }) => {
+      const amount_cents = charge ? parseMoney(text, currency) : null;
+      if (charge && amount_cents === null) throw new Error(`Write the amount like ${amount(100, currency)}.`);
+      const credited = charge ? [{ charge, amount_cents }] : undefined;
+      return {
+        method: 'POST',
+        path: `/deployments/${id}/invoices/${number}/credit-notes`,
+        body: filled({ lines: credited, refund: reference ? true : undefined, reference, reason, notes }),
+      };
+    },
+    done: 'The credit note is issued.',
+  };
+}
+
+/** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */
+export function reversal(id, invoice) {
+  const { number, currency } = invoice;
+  return {
+    title: 'Reverse a payment',
+    verb: 'Reverse',
+    danger: true,
+    what: 'The invoice is owed again with its old due date; dunning counts from now. This cannot be undone.',
+    fields: [
+      {
+        name: 'reference',
+        label: 'Payment',
+        type: 'select',
+        value: standing(invoice)[0]?.reference,
+        options: standing(invoice).map((each) => [each.reference, `${each.reference}, ${money(each.amount_cents, currency)}`]),
+      },
+      {
+        name: 'kind',
+        label: 'Why',
+        type: 'select',
+        value: 'mistake',
+        options: [
+          ['mistake', 'It was recorded by mistake'],
+          ['chargeback', "The payer's bank took it back"],
+        ],
+      },
+      ...REMARKS,
+    ],
+    command: ({ reference = '', kind, reason, notes }) => ({
+      method: 'POST',
+      path: `/deployments/${id}/invoices/${number}/payments/${encodeURIComponent(reference)}/reversal`,
+      body: filled({ kind, reason, notes }),
+    }),
+    done: 'The payment is reversed.',
+  };
+}
+
+/** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */
+export function writeOff(id, invoice) {
+  const { number, currency, due_cents } = invoice;
+  return {
+    title: 'Write the invoice off',
+    verb: 'Write off',
+    what: `Forgives the ${money(due_cents, currency)} that are due. The charges stand, and what was paid stays.`,
+    fields: REMARKS,
+    command: ({ reason, notes }) => ({
+      method: 'POST',
+      path: `/deployments/${id}/invoices/${number}/write-off`,
+      body: filled({ reason, notes }),
+    }),
+    done: 'The invoice is written off.',
+  };
+}
+
+/** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */
+export function withdrawWriteOff(id, invoice) {
+  const { number, currency, forgiven_cents } = invoice;
+  return {
+    title: 'Withdraw the write-off',
+    verb: 'Withdraw',
+    what: `${money(forgiven_cents, currency)} are owed again with the old due date; dunning counts from now.`,
+    fields: REMARKS,
+    command: ({ reason, notes }) => ({
+      method: 'DELETE',
+      path: `/deployments/${id}/invoices/${number}/write-off`,
+      body: filled({ reason, notes }),
+    }),
+    done: 'The write-off is withdrawn.',
+  };
+}
+
+/** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */
+export function laterDueDate(id, invoice) {
+  return {
+    title: 'Move the due date',
+    verb: 'Move',
+    what: 'To a later time. If nothing is overdue then, dunning ends.',
+    fields: [
+      { name: 'due_at', label: 'Due at (UTC)', type: 'datetime-local', required: true, value: invoice.due_at.slice(0, 16) },
+      ...REMARKS,
+    ],
+    command: ({ due_at = '', reason, notes }) => ({
+      method: 'PATCH',
+      path: `/deployments/${id}/invoices/${invoice.number}`,
+      body: filled({ due_at: rfc3339(new Date(`${due_at}Z`)), reason, notes }),
+    }),
+    done: 'The due date is moved.',
   };
 }

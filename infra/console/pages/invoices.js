@@ -8,7 +8,7 @@ import { InvoiceTable } from './invoice_table.js';
 
 /** @typedef {import('../shapes.d.ts').InvoiceRow} InvoiceRow */
 
-const STATUSES = ['open', 'overdue', 'paid', 'void', 'uncollectible'];
+const STATUSES = ['open', 'overdue', 'paid', 'void', 'uncollectible', 'written_off'];
 const DAY_MS = 86_400_000;
 const PAGE = 50;
 /** The most rows of one file. */

@@ -20,7 +20,9 @@ import { describe, entry } from './history.js';
  */
 export function outcome({ deployment, subscription, invoice, lines, events }, before) {
   const records = events.flatMap(({ data }) =>
-    'subscription' in data && data.subscription ? [data.subscription] : [],
+    'subscription' in data && data.subscription
+      ? [/** @type {import('../shapes.d.ts').SubscriptionRecord} */ (data.subscription)]
+      : [],
   );
   const record = records.at(-1);
   const after = {
@@ -63,7 +65,7 @@ export function Lines({ lines }) {
       <thead><tr><th scope="col">Line</th><th scope="col">For</th><th scope="col" class="num">Amount</th></tr></thead>
       <tbody>${lines.map(
         (line) => html`<tr>
-          <th scope="row">${line.code} <span class="muted">${line.kind.endsWith('credit') ? 'credit' : 'charge'}</span></th>
+          <th scope="row">${line.description ?? line.code} <span class="muted">${line.kind.endsWith('credit') ? 'credit' : 'charge'}</span></th>
           <td>${period(line.from, line.to)}</td>
           <td class="num"><${Money} cents=${line.amount_cents} currency=${line.currency} /></td></tr>`,
       )}</tbody>

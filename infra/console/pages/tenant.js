@@ -98,13 +98,16 @@ function Owed({ amounts }) {
     </table>`;
 }
 
-/** @type {Array<['opening_cents' | 'invoiced_cents' | 'credited_cents' | 'voided_cents' | 'paid_cents' | 'closing_cents', string, number]>} */
+/** @type {Array<['opening_cents' | 'invoiced_cents' | 'credited_cents' | 'voided_cents' | 'written_off_cents' | 'paid_cents' | 'granted_cents' | 'paid_back_cents' | 'closing_cents', string, number]>} */
 const FLOWS = [
   ['opening_cents', 'Owed when it began', 1],
   ['invoiced_cents', 'Invoiced', 1],
   ['credited_cents', 'Credited', -1],
   ['voided_cents', 'Void', -1],
+  ['written_off_cents', 'Written off', -1],
   ['paid_cents', 'Paid', -1],
+  ['granted_cents', 'Credit granted', -1],
+  ['paid_back_cents', 'Paid back', 1],
   ['closing_cents', 'Owed when it ends', 1],
 ];
 

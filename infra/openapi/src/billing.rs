@@ -3,14 +3,14 @@
 use arcadia_api::{
     AccountView, AttentionView, DeploymentView, InvoiceRowView, InvoiceView, ScheduleEntryView, SummaryView, TenantView,
 };
-use arcadia_domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, PaymentReference, Power};
+use arcadia_domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, Overpayment, PaymentReference, Power};
 use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::NextCursor;
+use crate::schema::{Day, NextCursor};
 
-const INVOICES: &str = "Invoices";
+pub const INVOICES: &str = "Invoices";
 const TENANTS: &str = "Tenants";
 
 #[derive(JsonSchema)]
@@ -18,11 +18,17 @@ const TENANTS: &str = "Tenants";
 struct RecordPaymentRequest {
     /// The payer's or provider's reference. A repeated reference is the same payment.
     reference: PaymentReference,
-    /// Amount of the payment, in minor units; at most the amount due.
+    /// Amount of the payment, in minor units; at most the amount due, unless `overpayment` is `balance`.
     #[schemars(range(min = 1))]
     amount_cents: i64,
     /// The invoice's currency.
     currency: Currency,
+    /// The day on which the money arrived, such as 2027-01-31.
+    value_date: Option<Day>,
+    /// `refuse`: a payment beyond the amount due is rejected; `balance`: the excess becomes balance, also on a paid
+    /// invoice.
+    #[schemars(extend("default" = "refuse"))]
+    overpayment: Option<Overpayment>,
 }
 
 #[derive(JsonSchema)]
@@ -71,7 +77,7 @@ struct One {
 
 #[derive(JsonSchema)]
 #[schemars(rename = "SettledInvoiceAnswer")]
-struct Settled {
+pub struct Settled {
     invoice: InvoiceView<'static>,
     /// Its deployment. It may have returned to `active`.
     deployment: DeploymentView<'static>,
@@ -132,11 +138,14 @@ pub fn operations() -> Vec<Operation> {
             "record_payment",
             "Record a payment",
             "In full or in part. Repeating a payment with the same reference, amount and currency has no further \
-             effect. When no invoice is open any more, a `past_due` or `suspended` deployment returns to `active`.",
+             effect. With `overpayment` `balance`, what exceeds the amount due becomes balance. When no invoice is overdue \
+             any more, a `past_due` or `suspended` deployment returns to `active`.",
         )
         .body::<RecordPaymentRequest>([(
             "in part",
-            json!({"reference": "wire-2027-000017", "amount_cents": 1000, "currency": "USD"}),
+            json!({
+                "reference": "wire-2027-000017", "amount_cents": 1000, "currency": "USD", "value_date": "2027-01-14",
+            }),
         )])
         .versioned::<Settled>("The current invoice and its deployment.")
         .if_match()
@@ -145,7 +154,9 @@ pub fn operations() -> Vec<Operation> {
             "overpayment",
             "payment_currency",
             "payment_reference_reused",
+            "payment_reversed",
             "too_many_payments",
+            "too_much_balance",
             "version_conflict",
         ])
         .powers(&[Power::RecordPayments]),
@@ -153,13 +164,13 @@ pub fn operations() -> Vec<Operation> {
             INVOICES,
             "void_invoice",
             "Void an invoice",
-            "Cancels an open invoice without payments that should not have been issued. Repeating the request writes \
+            "Cancels an invoice without payments that should not have been issued. Repeating the request writes \
              nothing and is not an error.",
         )
         .optional_body::<VoidInvoiceRequest>(false, [("nothing to say", json!({}))])
         .versioned::<Settled>("The current invoice and its deployment.")
         .if_match()
-        .problems(&["invoice_has_payments", "invoice_not_open", "version_conflict"])
+        .problems(&["invoice_has_payments", "version_conflict"])
         .powers(&[Power::Void]),
         Operation::new(
             INVOICES,
@@ -217,7 +228,8 @@ pub fn operations() -> Vec<Operation> {
             "Show a tenant's account",
             "Adds up the tenant's stored deployments, up to 10,000: the number in each state, open and overdue \
              amounts, the balance, and the next invoices. With `month` it includes a statement of up to 10,000 \
-             invoices: the amount owed at the start of the month; amounts invoiced, credited, voided and paid, \
+             invoices: the amount owed at the start of the month; amounts invoiced, credited, voided, written off, paid, \
+             granted and paid back, \
              by the time of recording; and the amount owed at the end. The statement of a past month never changes.",
         )
         .ok::<Account>("The account.")

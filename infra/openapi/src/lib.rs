@@ -4,9 +4,8 @@
 //!
 //! # Layout
 //! [`document()`] combines each route with its description. The descriptions are in `deployments`, `subscriptions`,
-//! `billing`, `tenants`, `catalog` and `many`, as values of `operation`; `problems` lists all problem codes, `parameters`
-//! the parameters
-//! and headers, and `schema` generates schemas of types.
+//! `billing`, `corrections`, `tenants`, `catalog` and `many`, as values of `operation`; `problems` lists all problem
+//! codes, `parameters` the parameters and headers, and `schema` generates schemas of types.
 //!
 //! This package is not deployed, and no deployed code depends on it.
 
@@ -14,6 +13,8 @@
 mod billing;
 #[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod catalog;
+#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
+mod corrections;
 #[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod deployments;
 #[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
@@ -131,6 +132,7 @@ fn operations() -> BTreeMap<&'static str, Operation> {
         subscriptions::operations(),
         billing::operations(),
         tenants::operations(),
+        corrections::operations(),
         catalog::operations(),
         many::operations(),
     ];

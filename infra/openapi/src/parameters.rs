@@ -2,8 +2,8 @@
 
 use arcadia_api::{DEFAULT_LIMIT, MAX_LIMIT};
 use arcadia_domain::{
-    Action, Attention, DeploymentId, InvoiceNumber, OperationId, OperationOutcome, ResourceId, ShortCode, Slug, State,
-    SubscriptionAddonId, TenantId,
+    Action, Attention, DeploymentId, InvoiceNumber, OperationId, OperationOutcome, PaymentReference, ResourceId,
+    ShortCode, Slug, State, SubscriptionAddonId, TenantId,
 };
 use arcadia_store::ListedStatus;
 use schemars::SchemaGenerator;
@@ -30,6 +30,9 @@ pub fn path_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Par
         "addon_id" => ("Id of the attached add-on.", generator.subschema_for::<SubscriptionAddonId>(), "invalid_id"),
         "operation_id" => ("Id of the operation.", generator.subschema_for::<OperationId>(), "invalid_id"),
         "number" => ("Number of the invoice.", generator.subschema_for::<InvoiceNumber>(), "invalid_invoice_number"),
+        "reference" => {
+            ("Reference of the payment.", generator.subschema_for::<PaymentReference>(), "invalid_payment_reference")
+        }
         "tenant_id" => ("Id of the tenant.", generator.subschema_for::<TenantId>(), "invalid_tenant_id"),
         "code" => ("Code of the plan or add-on.", generator.subschema_for::<ShortCode>(), "invalid_code"),
         _ => return None,

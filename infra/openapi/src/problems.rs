@@ -36,6 +36,7 @@ pub const PROBLEMS: &[Problem] = &[
         "The path is not percent-encoded UTF-8. Only the local program sends this; API Gateway sends its own response.",
     ),
     ("invalid_month", 400, "The parameter month is not a month such as 2027-01."),
+    ("invalid_payment_reference", 400, "The payment reference in the path is malformed."),
     ("invalid_number", 400, "A parameter is not a whole number, 0 or more."),
     ("invalid_order", 400, "The parameter order is not `asc` or `desc`."),
     ("invalid_slug", 400, "The parameter slug is malformed."),
@@ -88,8 +89,14 @@ pub const PROBLEMS: &[Problem] = &[
     ("not_found", 404, "The record does not exist, or is not visible to the caller."),
     ("already_subscribed", 409, "The deployment has a live subscription."),
     ("currency_mismatch", 409, "The add-on's currency differs from the plan's."),
+    ("insufficient_balance", 409, "The balance is smaller than the refund."),
     ("invoice_has_payments", 409, "The invoice has payments, so it cannot be voided."),
-    ("invoice_not_open", 409, "The invoice's status does not allow a payment or voiding."),
+    ("invoice_not_open", 409, "The invoice's status does not allow a payment, a write-off or a later due date."),
+    ("invoice_void", 409, "The invoice is void."),
+    ("nothing_forgiven", 409, "Everything that was written off has been credited since."),
+    ("nothing_to_credit", 409, "Every charge of the invoice is credited in full."),
+    ("payment_reversed", 409, "The payment with this reference was reversed."),
+    ("refund_exceeds_paid", 409, "The invoice has not been settled by that much."),
     ("no_pending_cancellation", 409, "No cancellation is scheduled."),
     ("no_pending_change", 409, "No plan change is scheduled."),
     ("no_trial", 409, "No trial is running."),
@@ -126,7 +133,12 @@ pub const PROBLEMS: &[Problem] = &[
     ),
     ("live_resources", 422, "The deployment still has live resources, so it cannot be archived."),
     ("not_subscribable", 422, "Only a deployment that runs can be subscribed."),
+    ("credit_exceeds_charge", 422, "A credit exceeds what remains of its charge."),
     ("overpayment", 422, "The payment exceeds the amount due."),
+    ("too_many_credits", 422, "The invoice has the maximum of credits."),
+    ("too_many_write_offs", 422, "The invoice has the maximum of write-offs."),
+    ("too_much_balance", 422, "The balance would exceed its maximum."),
+    ("unknown_charge", 422, "The invoice has no such charge."),
     ("payment_currency", 422, "The payment's currency differs from the invoice's."),
     ("plan_retired", 422, "The plan is retired."),
     ("too_many_addons", 422, "A subscription can have at most 50 add-ons."),
@@ -246,6 +258,15 @@ fn members(code: &str) -> Value {
         "overpayment" => {
             json!({"due_cents": {"description": "The amount due, in minor units.", "type": "integer", "minimum": 0}})
         }
+        "credit_exceeds_charge" => json!({"remaining_cents": {
+            "description": "What remains of the charge, in minor units.", "type": "integer", "minimum": 0,
+        }}),
+        "insufficient_balance" => {
+            json!({"balance_cents": {"description": "The balance, in minor units.", "type": "integer", "minimum": 0}})
+        }
+        "refund_exceeds_paid" => json!({"paid_cents": {
+            "description": "What can be paid back, in minor units.", "type": "integer", "minimum": 0,
+        }}),
         _ => json!({}),
     }
 }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_domain::{
-    Action, Amount, Attention, ClockHealth, Currency, DeploymentId, DeploymentRow, DisplayName, Figure, Figures,
-    Invoice, Month, Movement, OpenInvoice, ShortCode, Slug, State, Statement, Summary, Tenant, TenantId, Timestamp,
-    statements,
+    Action, Amount, Attention, BalanceMovement, ClockHealth, Currency, DeploymentId, DeploymentRow, DisplayName,
+    Figure, Figures, Invoice, Month, Movement, OpenInvoice, ShortCode, Slug, State, Statement, Summary, Tenant,
+    TenantId, Timestamp, statements,
 };
 use serde::Serialize;
 
@@ -54,18 +54,36 @@ struct StatementAmounts {
     credited_cents: i64,
     /// Remaining amount of invoices that were voided.
     voided_cents: i64,
-    /// Amount paid.
+    /// Amount written off, less what was owed again or credited.
+    written_off_cents: i64,
+    /// Amount paid, less reversed payments.
     paid_cents: i64,
-    /// Amount owed at the end of the month: `opening_cents` plus `invoiced_cents`, less credits, voids and payments.
+    /// Balance granted.
+    granted_cents: i64,
+    /// Balance paid back.
+    paid_back_cents: i64,
+    /// Amount owed at the end of the month: `opening_cents` plus `invoiced_cents` and `paid_back_cents`, less credits,
+    /// voids, write-offs, payments and granted balance.
     closing_cents: i64,
 }
 
 impl StatementView {
-    /// Computes the statement of a month from all invoices ever issued to the tenant.
+    /// Computes the statement of a month from all invoices ever issued to the tenant, and all movements of balance that
+    /// no invoice has.
     #[must_use]
-    pub fn new(month: Month, invoices: &[Invoice]) -> Self {
-        let amounts = statements(invoices, month.begin(), month.end()).into_iter().map(|(currency, statement)| {
-            let Statement { opening_cents, invoiced_cents, credited_cents, voided_cents, paid_cents } = statement;
+    pub fn new(month: Month, invoices: &[Invoice], movements: &[BalanceMovement]) -> Self {
+        let statements = statements(invoices, movements, month.begin(), month.end());
+        let amounts = statements.into_iter().map(|(currency, statement)| {
+            let Statement {
+                opening_cents,
+                invoiced_cents,
+                credited_cents,
+                voided_cents,
+                written_off_cents,
+                paid_cents,
+                granted_cents,
+                paid_back_cents,
+            } = statement;
             let closing_cents = statement.closing_cents();
             StatementAmounts {
                 currency,
@@ -73,7 +91,10 @@ impl StatementView {
                 invoiced_cents,
                 credited_cents,
                 voided_cents,
+                written_off_cents,
                 paid_cents,
+                granted_cents,
+                paid_back_cents,
                 closing_cents,
             }
         });

@@ -241,6 +241,14 @@ pub struct InvoiceView<'a> {
     pub(super) invoice: &'a Invoice,
     /// Amount still to be paid, in minor units.
     pub(super) due_cents: i64,
+    /// Amount that is forgiven by write-offs, in minor units.
+    pub(super) forgiven_cents: i64,
+}
+
+impl<'a> From<&'a Invoice> for InvoiceView<'a> {
+    fn from(invoice: &'a Invoice) -> Self {
+        Self { invoice, due_cents: invoice.due_cents(), forgiven_cents: invoice.forgiven_cents() }
+    }
 }
 
 /// An invoice in a list across deployments.
@@ -506,11 +514,11 @@ pub fn subscription_view(aggregate: &Aggregate) -> Value {
 #[must_use]
 pub fn invoice_row_view(row: &InvoiceRow) -> Value {
     let InvoiceRow { tenant_id, slug, invoice } = row;
-    json!(InvoiceRowView { tenant_id, slug, invoice: InvoiceView { invoice, due_cents: invoice.due_cents() } })
+    json!(InvoiceRowView { tenant_id, slug, invoice: InvoiceView::from(invoice) })
 }
 
 /// JSON representation of an invoice.
 #[must_use]
 pub fn invoice_view(invoice: &Invoice) -> Value {
-    json!(InvoiceView { invoice, due_cents: invoice.due_cents() })
+    json!(InvoiceView::from(invoice))
 }

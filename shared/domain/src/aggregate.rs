@@ -3,9 +3,10 @@
 //!
 //! A decision and a replay of the whole history use the same [`Aggregate::apply`], so the two cannot disagree.
 
+use super::balance::BalanceMovement;
 use super::deployment::{Deployment, Template};
 use super::event::{Changed, Event, EventKind, Updated};
-use super::invoice::Invoice;
+use super::invoice::{Invoice, Payment};
 use super::lifecycle::State;
 use super::money::Currency;
 use super::policy::DunningPolicy;
@@ -48,6 +49,8 @@ pub struct Change {
     pub invoice: Option<Invoice>,
     /// The version of that invoice that the decision read.
     pub invoice_read: Option<u64>,
+    /// The movement of balance that no invoice has.
+    pub movement: Option<BalanceMovement>,
 }
 
 impl Change {
@@ -202,15 +205,28 @@ impl Aggregate {
                 deployment.add_balance(invoice.currency, -invoice.balance_cents)?;
                 deployment.open_invoices.extend(invoice.as_open());
             }
-            EventKind::PaymentReceived { number, due_cents, .. } => receive_payment(deployment, number, *due_cents)?,
-            EventKind::InvoiceVoided { number, subscription } => {
-                deployment.open_invoices.retain(|owed| owed.number != *number);
-                deployment.uncollectible_invoices.retain(|owed| owed.number != *number);
-                if subscription.is_some() {
-                    self.subscription.clone_from(subscription);
-                }
+            EventKind::PaymentReceived { number, payment, due_cents } => {
+                receive_payment(deployment, number, payment, *due_cents)?;
             }
-            EventKind::BalanceApplied { .. } => {}
+            EventKind::InvoiceVoided { number, subscription } => {
+                deployment.drop_owed(number);
+                self.keep(subscription);
+            }
+            EventKind::InvoiceWrittenOff { number, amount_cents: _, subscription } => {
+                deployment.drop_owed(number);
+                self.keep(subscription);
+            }
+            EventKind::WriteOffWithdrawn { number: _, status, owed, subscription } => {
+                deployment.owe(*status, owed)?;
+                self.keep(subscription);
+            }
+            EventKind::PaymentReversed { status, owed, .. } => deployment.owe(*status, owed)?,
+            EventKind::InvoiceDueDateChanged { number, due_at } => {
+                let mut open = deployment.open_invoices.iter_mut();
+                open.find(|open| open.number == *number)?.due_at = due_at.to;
+            }
+            EventKind::CreditNoteIssued { number: _, subscription } => self.keep(subscription),
+            EventKind::CreditGranted { .. } | EventKind::Refunded { .. } | EventKind::BalanceApplied { .. } => {}
             EventKind::InvoicesUncollectible { numbers } => {
                 for number in numbers {
                     let index = deployment.open_invoices.iter().position(|open| open.number == *number)?;
@@ -219,6 +235,7 @@ impl Aggregate {
                 }
             }
             EventKind::Renewed { subscription }
+            | EventKind::ChargeAdded { subscription }
             | EventKind::TrialEnded { subscription }
             | EventKind::PlanChangeScheduled { subscription }
             | EventKind::PlanChangeWithdrawn { subscription }
@@ -229,6 +246,13 @@ impl Aggregate {
         Some(())
     }
 
+    /// Replaces the subscription, if an event has one.
+    fn keep(&mut self, subscription: &Option<Subscription>) {
+        if subscription.is_some() {
+            self.subscription.clone_from(subscription);
+        }
+    }
+
     fn remove_addon(&mut self, id: SubscriptionAddonId) -> Option<()> {
         let index = self.addons.iter().position(|addon| addon.id == id)?;
         self.addons.remove(index);
@@ -236,11 +260,20 @@ impl Aggregate {
     }
 }
 
-/// Sets the amount due of an open or uncollectible invoice.
-fn receive_payment(deployment: &mut Deployment, number: &InvoiceNumber, due_cents: i64) -> Option<()> {
+/// Sets the amount due of an open or uncollectible invoice. Another invoice can only have a payment that became balance.
+fn receive_payment(
+    deployment: &mut Deployment,
+    number: &InvoiceNumber,
+    payment: &Payment,
+    due_cents: i64,
+) -> Option<()> {
     let Deployment { open_invoices, uncollectible_invoices, .. } = deployment;
     let mut owed = open_invoices.iter_mut().chain(uncollectible_invoices.iter_mut());
-    owed.find(|owed| owed.number == *number)?.due_cents = due_cents;
+    match owed.find(|owed| owed.number == *number) {
+        Some(owed) => owed.due_cents = due_cents,
+        None if payment.excess_cents == payment.amount_cents => {}
+        None => return None,
+    }
     deployment.drop_settled();
     Some(())
 }

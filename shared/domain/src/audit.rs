@@ -2,8 +2,7 @@
 //! from the events and compares it with the deployment's records. It repairs nothing.
 //!
 //! The rule, for each currency: charged - credited = received - paid back + granted + open + given up + forgiven +
-//! waiting - balance. The product does not pay back, grant or forgive yet, so those terms are zero and [`Totals`] has
-//! no field for them.
+//! waiting - balance.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +15,7 @@ use super::decide::MAX_SETTLED_INVOICES;
 use super::entry::Entry;
 use super::event::{Event, EventKind};
 use super::invoice::{Invoice, InvoiceStatus, OpenInvoice};
+use super::invoice_events::follow_invoices;
 use super::line::{ChargeId, Line, LineKind};
 use super::money::Currency;
 use super::values::{DeploymentId, InvoiceNumber, Timestamp};
@@ -27,8 +27,14 @@ pub struct Totals {
     pub charged_cents: i64,
     /// Credits on invoices that are not void.
     pub credited_cents: i64,
-    /// Payments received.
+    /// Payments received and not reversed.
     pub received_cents: i64,
+    /// Balance that was paid back.
+    pub paid_back_cents: i64,
+    /// Balance that was granted.
+    pub granted_cents: i64,
+    /// Amounts written off, on invoices that are not void.
+    pub forgiven_cents: i64,
     /// The amount due on open invoices.
     pub open_cents: i64,
     /// The amount due on uncollectible invoices.
@@ -47,6 +53,8 @@ pub struct Audit {
     /// Every invoice, as it follows from the history.
     pub invoices: BTreeMap<InvoiceNumber, Invoice>,
     waiting: BTreeMap<ChargeId, Line>,
+    /// Balance granted and paid back, by currency, in minor units.
+    moved: BTreeMap<Currency, (i64, i64)>,
     /// How many times balance was used in the commit at hand.
     settled: usize,
     /// The time that each charge for the plan covers.
@@ -178,17 +186,34 @@ impl Audit {
                     self.waiting.retain(|_, line| line.amount_cents > 0);
                 }
                 Entry::Credited { line, invoice: Some(number), .. } => {
-                    self.uncover(line);
                     let invoice = self.invoices.get(number).filter(|invoice| invoice.status != InvoiceStatus::Void);
-                    if invoice.is_none_or(|invoice| stands_cents(invoice, line.charge) < 0) {
+                    let stands_cents = invoice.and_then(|invoice| invoice.standing_cents(line.charge)).unwrap_or(-1);
+                    if stands_cents < 0 || line.kind != self.kind_of(line.charge, number).credit() {
                         return Err(Violation::Credit { sequence, charge: line.charge });
+                    }
+                    // A credit note leaves the time that its charge covers, unless nothing of the charge stands.
+                    let is_note = matches!(event.kind, EventKind::CreditNoteIssued { .. });
+                    if !is_note || stands_cents == 0 {
+                        self.uncover(line);
                     }
                 }
                 Entry::BalanceUsed { .. } => self.settled += 1,
                 Entry::BalanceReturned { .. } => {}
+                Entry::BalanceGranted { amount_cents, currency } => {
+                    self.moved.entry(*currency).or_default().0 += amount_cents;
+                }
+                Entry::BalancePaidBack { amount_cents, currency } => {
+                    self.moved.entry(*currency).or_default().1 += amount_cents;
+                }
             }
         }
         Ok(())
+    }
+
+    /// The kind of a charge on an invoice.
+    fn kind_of(&self, charge: ChargeId, number: &InvoiceNumber) -> LineKind {
+        let lines = self.invoices.get(number).map_or(&[][..], |invoice| &invoice.lines);
+        lines.iter().find(|line| line.charge == charge).map_or(LineKind::PlanCharge, |line| line.kind)
     }
 
     /// Records the time that a charge for the plan covers.
@@ -219,7 +244,13 @@ impl Audit {
             if invoice.status != InvoiceStatus::Void {
                 sums.charged_cents += invoice.total_cents;
                 sums.credited_cents += invoice.credited_cents;
+                sums.forgiven_cents += invoice.forgiven_cents();
             }
+        }
+        for (currency, (granted_cents, paid_back_cents)) in &self.moved {
+            let sums = totals.entry(*currency).or_default();
+            sums.granted_cents += granted_cents;
+            sums.paid_back_cents += paid_back_cents;
         }
         for line in self.waiting.values() {
             let sums = totals.entry(line.currency).or_default();
@@ -268,7 +299,7 @@ impl Audit {
         for charge in aggregate.subscription.iter().flat_map(|s| &s.charges) {
             let Some(number) = &charge.invoice else { continue };
             let invoice = self.invoices.get(number).filter(|invoice| invoice.status != InvoiceStatus::Void);
-            let stands = invoice.map(|invoice| stands_cents(invoice, charge.id));
+            let stands = invoice.and_then(|invoice| invoice.standing_cents(charge.id));
             if stands != Some(charge.amount_cents - charge.credited_cents) {
                 return Err(differs("the record of invoiced charges"));
             }
@@ -286,65 +317,15 @@ impl Audit {
     }
 }
 
-/// Applies an event to the invoices of its deployment.
-///
-/// # Errors
-/// The number of an invoice that the event names and that is missing.
-pub fn follow_invoices(invoices: &mut BTreeMap<InvoiceNumber, Invoice>, event: &Event) -> Result<(), InvoiceNumber> {
-    let (version, at) = (event.sequence, event.occurred_at);
-    match &event.kind {
-        EventKind::InvoiceOpened { invoice, dunning_policy: _ } => {
-            invoices.insert(invoice.number.clone(), invoice.clone());
-        }
-        EventKind::PaymentReceived { number, payment, due_cents: _ } => {
-            let invoice = invoices.get_mut(number).ok_or_else(|| number.clone())?;
-            *invoice = Invoice { version, ..invoice.pay(payment.clone()) };
-        }
-        EventKind::InvoiceVoided { number, subscription: _ } => {
-            let invoice = invoices.get_mut(number).ok_or_else(|| number.clone())?;
-            *invoice = Invoice { version, ..invoice.close(InvoiceStatus::Void, at) };
-        }
-        EventKind::InvoicesUncollectible { numbers } => {
-            for number in numbers {
-                let invoice = invoices.get_mut(number).ok_or_else(|| number.clone())?;
-                *invoice = Invoice { version, ..invoice.close(InvoiceStatus::Uncollectible, at) };
-            }
-        }
-        EventKind::Created { .. }
-        | EventKind::StateChanged { .. }
-        | EventKind::Updated(_)
-        | EventKind::ResourceAdded { .. }
-        | EventKind::ResourceDeleted { .. }
-        | EventKind::Subscribed { .. }
-        | EventKind::TrialEnded { .. }
-        | EventKind::Renewed { .. }
-        | EventKind::BalanceApplied { .. }
-        | EventKind::AddonAttached { .. }
-        | EventKind::AddonDetached { .. }
-        | EventKind::PlanChanged { .. }
-        | EventKind::PlanChangeScheduled { .. }
-        | EventKind::PlanChangeWithdrawn { .. }
-        | EventKind::CancellationScheduled { .. }
-        | EventKind::CancellationWithdrawn { .. }
-        | EventKind::SubscriptionCancelled { .. }
-        | EventKind::TrialExtended { .. } => {}
-    }
-    for entry in &event.entries {
-        if let Entry::Credited { invoice: Some(number), .. } | Entry::BalanceUsed { number, .. } = entry {
-            let invoice = invoices.get_mut(number).ok_or_else(|| number.clone())?;
-            invoice.enter(entry, at);
-            invoice.version = version;
-        }
-    }
-    Ok(())
-}
-
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             charged_cents,
             credited_cents,
             received_cents,
+            paid_back_cents,
+            granted_cents,
+            forgiven_cents,
             open_cents,
             given_up_cents,
             waiting_cents,
@@ -352,9 +333,11 @@ impl fmt::Display for Totals {
         } = self;
         write!(
             f,
-            "charged {charged_cents} - credited {credited_cents} = received {received_cents} + open {open_cents} "
+            "charged {charged_cents} - credited {credited_cents} = received {received_cents} - paid back \
+             {paid_back_cents} + granted {granted_cents} + open {open_cents} "
         )?;
-        write!(f, "+ given up {given_up_cents} + waiting {waiting_cents} - balance {balance_cents}")
+        write!(f, "+ given up {given_up_cents} + forgiven {forgiven_cents} + waiting {waiting_cents} ")?;
+        write!(f, "- balance {balance_cents}")
     }
 }
 
@@ -364,6 +347,9 @@ impl Totals {
         self.charged_cents += other.charged_cents;
         self.credited_cents += other.credited_cents;
         self.received_cents += other.received_cents;
+        self.paid_back_cents += other.paid_back_cents;
+        self.granted_cents += other.granted_cents;
+        self.forgiven_cents += other.forgiven_cents;
         self.open_cents += other.open_cents;
         self.given_up_cents += other.given_up_cents;
         self.waiting_cents += other.waiting_cents;
@@ -374,7 +360,13 @@ impl Totals {
     #[must_use]
     pub const fn balance(&self) -> bool {
         self.charged_cents - self.credited_cents
-            == self.received_cents + self.open_cents + self.given_up_cents + self.waiting_cents - self.balance_cents
+            == self.received_cents - self.paid_back_cents
+                + self.granted_cents
+                + self.open_cents
+                + self.given_up_cents
+                + self.forgiven_cents
+                + self.waiting_cents
+                - self.balance_cents
     }
 }
 
@@ -387,13 +379,4 @@ impl Covered {
         shared > TimeDelta::seconds(1)
             && i128::from(self.line.amount_cents) * i128::from(shared.num_seconds()) >= i128::from(whole.num_seconds())
     }
-}
-
-/// What remains of a charge on an invoice after its credits, in minor units. Negative if the invoice does not have the
-/// charge, or if the credits exceed it.
-fn stands_cents(invoice: &Invoice, charge: ChargeId) -> i64 {
-    let line = invoice.lines.iter().find(|line| line.charge == charge);
-    let credited: i64 =
-        invoice.credits.iter().filter(|credit| credit.charge == charge).map(|credit| credit.amount_cents).sum();
-    line.map_or(-1, |line| line.amount_cents - credited)
 }

@@ -5,20 +5,24 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::invalid::InvalidValue;
 use super::line::{ChargeId, Line, LineKind};
-use super::money::Currency;
-use super::values::{InvoiceNumber, ShortCode, SubscriptionAddonId, Timestamp};
+use super::money::{Currency, is_zero};
+use super::values::{DisplayName, InvoiceNumber, ShortCode, SubscriptionAddonId, Timestamp};
 
-/// A charge of a subscription: an amount for its plan or for one add-on, for a span of time.
+/// A charge of a subscription: an amount for its plan or for one add-on for a span of time, or one made once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Charge {
     /// Its unique id.
     pub id: ChargeId,
-    /// The add-on that it charges for; null for the plan.
+    /// The add-on that it charges for; null for the plan, and for a charge made once.
     pub addon_id: Option<SubscriptionAddonId>,
-    /// The code of the plan or add-on.
+    /// The code of the plan or add-on; `one_off` for a charge made once.
     pub code: ShortCode,
+    /// The description of a charge made once; absent for the plan and for add-ons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<DisplayName>,
     /// The price of a whole period, in minor units; the amount is a part of it.
     pub price_cents: i64,
     /// The amount, in minor units. A credit lowers it while the charge waits for an invoice.
@@ -26,6 +30,9 @@ pub struct Charge {
     /// The credits since it was invoiced, in minor units.
     #[serde(default)]
     pub credited_cents: i64,
+    /// The part that was written off and not credited since, in minor units; absent if there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgiven_cents: i64,
     /// The currency of the amounts.
     pub currency: Currency,
     /// The start of the span that it covers.
@@ -36,11 +43,42 @@ pub struct Charge {
     pub invoice: Option<InvoiceNumber>,
 }
 
+/// When a charge made once is invoiced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
+pub enum Invoiced {
+    /// At once, on an invoice of its own.
+    Now,
+    /// With the next invoice of the subscription.
+    NextInvoice,
+}
+
+impl std::str::FromStr for Invoiced {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "now" => Ok(Self::Now),
+            "next_invoice" => Ok(Self::NextInvoice),
+            _ => Err(Self::Err { code: "invalid_when", detail: "must be now or next_invoice" }),
+        }
+    }
+}
+
 impl Charge {
-    /// Whether it charges for the plan rather than for an add-on.
+    /// Whether it charges for the plan.
     #[must_use]
     pub const fn is_of_plan(&self) -> bool {
-        self.addon_id.is_none()
+        self.addon_id.is_none() && self.description.is_none()
+    }
+
+    /// The kind of its line.
+    const fn kind(&self) -> LineKind {
+        match (&self.description, self.addon_id) {
+            (Some(_), _) => LineKind::OneOffCharge,
+            (None, Some(_)) => LineKind::AddonCharge,
+            (None, None) => LineKind::PlanCharge,
+        }
     }
 
     /// Whether it waits for an invoice.
@@ -52,19 +90,17 @@ impl Charge {
     /// Its line on an invoice.
     #[must_use]
     pub fn line(&self) -> Line {
-        let kind = if self.is_of_plan() { LineKind::PlanCharge } else { LineKind::AddonCharge };
-        self.entry(kind, self.amount_cents, self.from)
+        self.entry(self.kind(), self.amount_cents, self.from)
     }
 
     /// The line of a credit of `amount_cents`, in minor units, for the time from `from` on.
     #[must_use]
     pub fn credit_line(&self, amount_cents: i64, from: Timestamp) -> Line {
-        let kind = if self.is_of_plan() { LineKind::PlanCredit } else { LineKind::AddonCredit };
-        self.entry(kind, -amount_cents, from)
+        self.entry(self.kind().credit(), -amount_cents, from)
     }
 
     fn entry(&self, kind: LineKind, amount_cents: i64, from: Timestamp) -> Line {
-        let Self { id, code, currency, to, .. } = self.clone();
-        Line { charge: id, kind, code, amount_cents, currency, from, to }
+        let Self { id, code, description, currency, to, .. } = self.clone();
+        Line { charge: id, kind, code, description, amount_cents, currency, from, to }
     }
 }

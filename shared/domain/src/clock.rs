@@ -155,11 +155,11 @@ impl Rung {
         LADDER.iter().find(|rung| rung.from == state)
     }
 
-    /// When it is due: the policy's days after the invoice's due date. If the rung before was taken late, this one
-    /// still keeps the policy's distance from it.
-    fn at(&self, policy: &DunningPolicy, due_at: Timestamp, state_since: Timestamp) -> Timestamp {
+    /// When it is due: the policy's days after the invoice's due date, or after it was owed again. If the rung before
+    /// was taken late, this one still keeps the policy's distance from it.
+    fn at(&self, policy: &DunningPolicy, dunned_from: Timestamp, state_since: Timestamp) -> Timestamp {
         let days = (self.days_after_due)(policy);
-        let by_due_date = days_after(due_at, days);
+        let by_due_date = days_after(dunned_from, days);
         let apart = self.previous_days.map(|previous| days.saturating_sub(previous(policy)));
         apart.map_or(by_due_date, |days| by_due_date.max(days_after(state_since, days)))
     }
@@ -201,10 +201,10 @@ pub fn next_action(aggregate: &Aggregate) -> Option<NextAction> {
 pub fn upcoming(aggregate: &Aggregate) -> Vec<NextAction> {
     let Deployment { state, state_since, dunning_policy: policy, billing_action_suspended, .. } = &aggregate.deployment;
     let mut steps: Vec<NextAction> = candidates(aggregate).filter(|next| !next.action.is_dunning()).collect();
-    let due_at = aggregate.deployment.oldest_due_at().filter(|_| !billing_action_suspended);
+    let dunned_from = aggregate.deployment.dunned_from().filter(|_| !billing_action_suspended);
     let (mut state, mut since) = (*state, *state_since);
-    while let Some((rung, due_at)) = Rung::from(state).zip(due_at) {
-        since = rung.at(policy, due_at, since);
+    while let Some((rung, dunned_from)) = Rung::from(state).zip(dunned_from) {
+        since = rung.at(policy, dunned_from, since);
         state = rung.to;
         steps.push(NextAction { action: rung.action, at: since });
     }
@@ -239,10 +239,10 @@ fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
     let moves = !deployment.billing_action_suspended;
     let policy = &deployment.dunning_policy;
     let is = |state| moves && deployment.state == state;
-    let due_at = deployment.oldest_due_at();
-    let rung = Rung::from(deployment.state).filter(|_| moves).zip(due_at);
-    let rung = rung.map(|(rung, due_at)| (rung.action, Some(rung.at(policy, due_at, deployment.state_since))));
-    let give_up_at = due_at.filter(|_| is(State::Cancelled)).map(|at| days_after(at, policy.cancelled_after_days));
+    let dunned_from = deployment.dunned_from();
+    let rung = Rung::from(deployment.state).filter(|_| moves).zip(dunned_from);
+    let rung = rung.map(|(rung, from)| (rung.action, Some(rung.at(policy, from, deployment.state_since))));
+    let give_up_at = dunned_from.filter(|_| is(State::Cancelled)).map(|at| days_after(at, policy.cancelled_after_days));
     let archives = is(State::Cancelled) && deployment.live_resources == 0 && deployment.open_invoices.is_empty();
     let archived_at = archives.then(|| days_after(deployment.state_since, policy.archived_after_days));
     // A scheduled change of plan takes effect on its day also while paused, but then opens no period.

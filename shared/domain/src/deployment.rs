@@ -2,7 +2,7 @@
 //! [`super::aggregate`].
 
 use super::entry::{Amount, Entry};
-use super::invoice::OpenInvoice;
+use super::invoice::{InvoiceStatus, OpenInvoice};
 use super::lifecycle::{Standing, State};
 use super::money::Currency;
 use super::policy::DunningPolicy;
@@ -78,6 +78,12 @@ impl Deployment {
         self.open_invoices.iter().map(|open| open.due_at).min()
     }
 
+    /// The moment that dunning counts from: the earliest of its open invoices'.
+    #[must_use]
+    pub fn dunned_from(&self) -> Option<Timestamp> {
+        self.open_invoices.iter().map(OpenInvoice::dunned_from).min()
+    }
+
     /// Records when the last obstacle to the end of a pause went away.
     pub(super) fn release(&mut self, at: Timestamp) {
         self.released_at = Some(at).filter(|_| self.state == State::Paused);
@@ -115,7 +121,9 @@ impl Deployment {
                 self.add_balance(*currency, -amount_cents)?;
                 self.lower(number, *amount_cents)
             }
-            Entry::BalanceReturned { amount_cents, currency, .. } => self.add_balance(*currency, *amount_cents),
+            Entry::BalanceReturned { amount_cents, currency, .. }
+            | Entry::BalanceGranted { amount_cents, currency } => self.add_balance(*currency, *amount_cents),
+            Entry::BalancePaidBack { amount_cents, currency } => self.add_balance(*currency, -amount_cents),
         }
     }
 
@@ -125,6 +133,25 @@ impl Deployment {
         let invoice: &mut OpenInvoice = owed.find(|owed| owed.number == *number)?;
         invoice.due_cents = invoice.due_cents.checked_sub(by_cents).filter(|due_cents| *due_cents >= 0)?;
         self.drop_settled();
+        Some(())
+    }
+
+    /// Removes an invoice from the lists.
+    pub(super) fn drop_owed(&mut self, number: &InvoiceNumber) {
+        self.open_invoices.retain(|owed| owed.number != *number);
+        self.uncollectible_invoices.retain(|owed| owed.number != *number);
+    }
+
+    /// Lists an invoice that is owed again; `None` unless `status` is that of an owed invoice.
+    pub(super) fn owe(&mut self, status: InvoiceStatus, owed: &OpenInvoice) -> Option<()> {
+        self.drop_owed(&owed.number);
+        let list = match status {
+            InvoiceStatus::Open => &mut self.open_invoices,
+            InvoiceStatus::Uncollectible => &mut self.uncollectible_invoices,
+            InvoiceStatus::Paid | InvoiceStatus::Void | InvoiceStatus::WrittenOff => return None,
+        };
+        let place = list.partition_point(|other| other.number < owed.number);
+        list.insert(place, owed.clone());
         Some(())
     }
 

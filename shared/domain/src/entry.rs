@@ -36,7 +36,8 @@ pub enum Entry {
         /// The part of the credit that lowered the amount due on that invoice, in minor units.
         #[serde(default)]
         lowered_cents: i64,
-        /// The part of the credit that had been settled and became balance, in minor units.
+        /// The part of the credit that had been settled and became balance, in minor units. The rest, if any, was
+        /// written off: it lowers what is forgiven.
         #[serde(default)]
         returned_cents: i64,
     },
@@ -49,7 +50,7 @@ pub enum Entry {
         /// The currency of the amount.
         currency: Currency,
     },
-    /// A voided invoice returned the balance that had settled it.
+    /// Balance came from an invoice: what had settled a voided invoice, or the part of a payment beyond the amount due.
     BalanceReturned {
         /// The number of the invoice.
         number: InvoiceNumber,
@@ -58,4 +59,33 @@ pub enum Entry {
         /// The currency of the amount.
         currency: Currency,
     },
+    /// Balance was granted, for example for an outage. It takes no charge back.
+    BalanceGranted {
+        /// The amount, in minor units.
+        amount_cents: i64,
+        /// The currency of the amount.
+        currency: Currency,
+    },
+    /// Balance was paid back.
+    BalancePaidBack {
+        /// The amount, in minor units.
+        amount_cents: i64,
+        /// The currency of the amount.
+        currency: Currency,
+    },
+}
+
+impl Entry {
+    /// The invoice whose amounts it changes.
+    #[must_use]
+    pub const fn of_invoice(&self) -> Option<&InvoiceNumber> {
+        match self {
+            Self::Credited { invoice, .. } => invoice.as_ref(),
+            Self::BalanceUsed { number, .. } => Some(number),
+            Self::Charged { .. }
+            | Self::BalanceReturned { .. }
+            | Self::BalanceGranted { .. }
+            | Self::BalancePaidBack { .. } => None,
+        }
+    }
 }

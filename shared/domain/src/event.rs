@@ -3,14 +3,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Entry;
-use super::invoice::{Invoice, Payment};
+use super::balance::Refund;
+use super::entry::{Amount, Entry};
+use super::invoice::{Invoice, InvoiceStatus, OpenInvoice, Payment, ReversalKind};
 use super::lifecycle::State;
 use super::policy::DunningPolicy;
 use super::subscription::{PlanTerms, Subscription, SubscriptionAddon};
 use super::values::{
-    DisplayName, InvoiceNumber, Notes, Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId, TemplateVersion,
-    TenantId, Timestamp,
+    DisplayName, InvoiceNumber, Notes, PaymentReference, Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId,
+    TemplateVersion, TenantId, Timestamp,
 };
 
 /// One change of a deployment, in its history.
@@ -132,6 +133,68 @@ pub enum EventKind {
         /// The subscription after the event; null if it did not hold a charge of the invoice.
         subscription: Option<Subscription>,
     },
+    /// A charge was made once: it waits for the next invoice, or an invoice was issued in the same commit.
+    ChargeAdded {
+        /// The subscription after the event.
+        subscription: Subscription,
+    },
+    /// Balance was granted.
+    CreditGranted {
+        /// The amount.
+        amount: Amount,
+    },
+    /// Charges of an invoice were credited; its entries have the amounts.
+    CreditNoteIssued {
+        /// The number of the invoice.
+        number: InvoiceNumber,
+        /// The subscription after the event; null if it did not hold a charge of the invoice.
+        subscription: Option<Subscription>,
+    },
+    /// Balance was paid back.
+    Refunded {
+        /// The refund.
+        refund: Refund,
+    },
+    /// A payment was reversed: its invoice is owed again.
+    PaymentReversed {
+        /// The number of the invoice.
+        number: InvoiceNumber,
+        /// The reference of the payment.
+        reference: PaymentReference,
+        /// Why.
+        kind: ReversalKind,
+        /// The status of the invoice: `open`, or `uncollectible` if its deployment is cancelled or archived.
+        status: InvoiceStatus,
+        /// The invoice as it is owed again.
+        owed: OpenInvoice,
+    },
+    /// The amount due on an invoice was forgiven.
+    InvoiceWrittenOff {
+        /// The number of the invoice.
+        number: InvoiceNumber,
+        /// The amount, in minor units.
+        amount_cents: i64,
+        /// The subscription after the event; null if it did not hold a charge of the invoice.
+        subscription: Option<Subscription>,
+    },
+    /// A write-off was withdrawn: its invoice is owed again.
+    WriteOffWithdrawn {
+        /// The number of the invoice.
+        number: InvoiceNumber,
+        /// The status of the invoice: `open`, or `uncollectible` if its deployment is cancelled or archived.
+        status: InvoiceStatus,
+        /// The invoice as it is owed again.
+        owed: OpenInvoice,
+        /// The subscription after the event; null if it did not hold a charge of the invoice.
+        subscription: Option<Subscription>,
+    },
+    /// The due date of an open invoice was moved to a later day.
+    InvoiceDueDateChanged {
+        /// The number of the invoice.
+        number: InvoiceNumber,
+        /// The old and the new due date.
+        due_at: Changed<Timestamp>,
+    },
     /// Balance settled open invoices.
     BalanceApplied {
         /// The numbers of the invoices.
@@ -218,6 +281,14 @@ impl EventKind {
             Self::InvoiceOpened { .. } => "invoice_opened",
             Self::PaymentReceived { .. } => "payment_received",
             Self::InvoiceVoided { .. } => "invoice_voided",
+            Self::ChargeAdded { .. } => "charge_added",
+            Self::CreditGranted { .. } => "credit_granted",
+            Self::CreditNoteIssued { .. } => "credit_note_issued",
+            Self::Refunded { .. } => "refunded",
+            Self::PaymentReversed { .. } => "payment_reversed",
+            Self::InvoiceWrittenOff { .. } => "invoice_written_off",
+            Self::WriteOffWithdrawn { .. } => "write_off_withdrawn",
+            Self::InvoiceDueDateChanged { .. } => "invoice_due_date_changed",
             Self::BalanceApplied { .. } => "balance_applied",
             Self::InvoicesUncollectible { .. } => "invoices_uncollectible",
             Self::AddonAttached { .. } => "addon_attached",

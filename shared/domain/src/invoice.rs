@@ -1,15 +1,21 @@
 //! Invoices: the charges billed to a subscription, and the payments, credits and balance that settle them. When an
 //! invoice is issued is decided in [`super::decide()`].
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
+use super::invalid::InvalidValue;
 use super::line::{ChargeId, Line};
-use super::money::Currency;
+use super::money::{Currency, is_zero};
 use super::values::{DeploymentId, InvoiceNumber, PaymentReference, SubscriptionId, Timestamp};
 
 /// The most payments of one invoice.
 pub const MAX_PAYMENTS: usize = 50;
+/// The most credits of one invoice that credit notes make.
+pub const MAX_CREDITS: usize = 200;
+/// The most write-offs of one invoice, withdrawn ones included.
+pub const MAX_WRITE_OFFS: usize = 20;
 
 /// The status of an invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +30,8 @@ pub enum InvoiceStatus {
     Void,
     /// It was given up after the deployment was cancelled. It is still owed and can be paid.
     Uncollectible,
+    /// What was due was forgiven: its charges stand, and nothing is owed for it any more.
+    WrittenOff,
 }
 
 impl InvoiceStatus {
@@ -35,6 +43,7 @@ impl InvoiceStatus {
             Self::Paid => "paid",
             Self::Void => "void",
             Self::Uncollectible => "uncollectible",
+            Self::WrittenOff => "written_off",
         }
     }
 }
@@ -65,25 +74,33 @@ pub struct Invoice {
     /// The sum of its credits, in minor units.
     #[serde(default)]
     pub credited_cents: i64,
-    /// The part of the credits that had been settled before and became balance, in minor units.
+    /// The part of the credits that had been settled before, and of the payments that exceeded the amount due: both
+    /// became balance, in minor units.
     #[serde(default)]
     pub returned_cents: i64,
     /// The amount settled by balance, in minor units.
     #[serde(default)]
     pub balance_cents: i64,
-    /// The sum of its payments, in minor units.
+    /// The sum of its payments that are not reversed, in minor units.
     #[serde(default)]
     pub paid_cents: i64,
     /// Its credits, oldest first.
     #[serde(default)]
     pub credits: Vec<Credit>,
-    /// Its payments, oldest first.
+    /// Its payments, oldest first, reversed ones included.
     #[serde(default)]
     pub payments: Vec<Payment>,
+    /// Its write-offs, oldest first; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub write_offs: Vec<WriteOff>,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// Its due date. While it is open, it is overdue from then on.
     pub due_at: Timestamp,
+    /// When it was owed again, after the reversal of a payment or the withdrawal of a write-off: dunning counts from
+    /// then on. Absent if it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened_at: Option<Timestamp>,
     /// When it got its present status; null while it is open.
     pub closed_at: Option<Timestamp>,
     /// The sequence of an event of the commit that wrote it last. Every write raises it.
@@ -101,8 +118,34 @@ pub struct Credit {
     /// The part of the amount that had been settled before and became balance, in minor units.
     #[serde(default)]
     pub returned_cents: i64,
+    /// The part of the amount that had been written off, in minor units; absent if there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgiven_cents: i64,
     /// When it was made.
     pub credited_at: Timestamp,
+}
+
+/// A write-off: the amount due was forgiven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct WriteOff {
+    /// The amount, in minor units; positive.
+    pub amount_cents: i64,
+    /// When it was made.
+    pub written_off_at: Timestamp,
+    /// Its withdrawal; absent while it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawal: Option<Withdrawal>,
+}
+
+/// The withdrawal of a write-off: the invoice is owed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct Withdrawal {
+    /// The amount that is owed again, in minor units: the write-off less what was credited of it since.
+    pub amount_cents: i64,
+    /// When it was made.
+    pub withdrawn_at: Timestamp,
 }
 
 /// A payment of an invoice.
@@ -113,8 +156,58 @@ pub struct Payment {
     pub reference: PaymentReference,
     /// The amount, in minor units of the invoice's currency.
     pub amount_cents: i64,
+    /// The part that exceeded the amount due and became balance, in minor units; absent if there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub excess_cents: i64,
+    /// The day on which the money arrived, as the payer's or the receiver's bank says; absent if it was not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_date: Option<NaiveDate>,
     /// When it was recorded.
     pub received_at: Timestamp,
+    /// Its reversal; absent while it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversal: Option<Reversal>,
+}
+
+impl Payment {
+    /// A payment recorded at `received_at`; the amount is in minor units.
+    #[must_use]
+    pub const fn new(reference: PaymentReference, amount_cents: i64, received_at: Timestamp) -> Self {
+        Self { reference, amount_cents, excess_cents: 0, value_date: None, received_at, reversal: None }
+    }
+}
+
+/// The reversal of a payment: the invoice is owed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct Reversal {
+    /// Why.
+    pub kind: ReversalKind,
+    /// When it was recorded.
+    pub reversed_at: Timestamp,
+}
+
+/// Why a payment was reversed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub enum ReversalKind {
+    /// It was recorded by mistake.
+    Mistake,
+    /// The payer's bank took the money back.
+    Chargeback,
+}
+
+impl std::str::FromStr for ReversalKind {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "mistake" => Ok(Self::Mistake),
+            "chargeback" => Ok(Self::Chargeback),
+            _ => Err(InvalidValue { code: "invalid_kind", detail: "must be mistake or chargeback" }),
+        }
+    }
 }
 
 /// An open or uncollectible invoice, as its deployment lists it.
@@ -129,21 +222,65 @@ pub struct OpenInvoice {
     pub due_cents: i64,
     /// The currency of the amount.
     pub currency: Currency,
+    /// When it was owed again, after the reversal of a payment or the withdrawal of a write-off: dunning counts from
+    /// then on. Absent if it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened_at: Option<Timestamp>,
+}
+
+impl OpenInvoice {
+    /// The moment that dunning counts from: its due date, or when it was owed again.
+    #[must_use]
+    pub fn dunned_from(&self) -> Timestamp {
+        self.reopened_at.map_or(self.due_at, |at| at.max(self.due_at))
+    }
 }
 
 impl Invoice {
-    /// The amount due, in minor units: total - (credits - credits that became balance) - balance used - payments. It is
-    /// 0 for a paid or void invoice.
+    /// The amount due, in minor units: total - credits + what became balance - balance used - payments - what is
+    /// forgiven. It is 0 unless the invoice is open or uncollectible.
     #[must_use]
-    pub const fn due_cents(&self) -> i64 {
+    pub fn due_cents(&self) -> i64 {
+        if self.is_owed() { self.unsettled_cents() } else { 0 }
+    }
+
+    /// The amount that is not settled, in minor units, whatever its status.
+    pub(super) fn unsettled_cents(&self) -> i64 {
+        self.total_cents - self.credited_cents + self.returned_cents
+            - self.balance_cents
+            - self.paid_cents
+            - self.forgiven_cents()
+    }
+
+    /// Whether it is open or uncollectible.
+    #[must_use]
+    pub const fn is_owed(&self) -> bool {
         match self.status {
-            InvoiceStatus::Open | InvoiceStatus::Uncollectible => self.unsettled_cents(),
-            InvoiceStatus::Paid | InvoiceStatus::Void => 0,
+            InvoiceStatus::Open | InvoiceStatus::Uncollectible => true,
+            InvoiceStatus::Paid | InvoiceStatus::Void | InvoiceStatus::WrittenOff => false,
         }
     }
 
-    const fn unsettled_cents(&self) -> i64 {
-        self.total_cents - (self.credited_cents - self.returned_cents) - self.balance_cents - self.paid_cents
+    /// The amount that is forgiven, in minor units: its write-offs, less their withdrawals and what was credited of
+    /// them since.
+    #[must_use]
+    pub fn forgiven_cents(&self) -> i64 {
+        let withdrawn = |write_off: &WriteOff| write_off.withdrawal.as_ref().map_or(0, |one| one.amount_cents);
+        let written_off: i64 = self.write_offs.iter().map(|one| one.amount_cents - withdrawn(one)).sum();
+        written_off - self.credits.iter().map(|credit| credit.forgiven_cents).sum::<i64>()
+    }
+
+    /// What remains of one of its charges after its credits, in minor units; `None` if the charge is not on it.
+    #[must_use]
+    pub fn standing_cents(&self, charge: ChargeId) -> Option<i64> {
+        let line = self.lines.iter().find(|line| line.charge == charge)?;
+        let credits = self.credits.iter().filter(|credit| credit.charge == charge);
+        Some(line.amount_cents - credits.map(|credit| credit.amount_cents).sum::<i64>())
+    }
+
+    /// Its payments that are not reversed.
+    pub fn standing_payments(&self) -> impl Iterator<Item = &Payment> {
+        self.payments.iter().filter(|payment| payment.reversal.is_none())
     }
 
     /// The balance that voiding it returns, in minor units: balance used, less the credits that became balance.
@@ -161,51 +298,89 @@ impl Invoice {
     /// Its entry in the deployment's list of open or uncollectible invoices.
     #[must_use]
     pub fn as_owed(&self) -> OpenInvoice {
-        let Self { number, due_at, currency, .. } = self.clone();
-        OpenInvoice { number, due_at, due_cents: self.due_cents(), currency }
+        let Self { number, due_at, currency, reopened_at, .. } = self.clone();
+        OpenInvoice { number, due_at, due_cents: self.due_cents(), currency, reopened_at }
     }
 
-    /// Returns the invoice after one more payment, which must not exceed the amount due.
-    #[must_use]
-    pub fn pay(&self, payment: Payment) -> Self {
-        let mut paid = self.clone();
-        paid.paid_cents += payment.amount_cents;
-        paid.close_if_settled(payment.received_at);
-        paid.payments.push(payment);
-        paid
+    /// Adds a payment.
+    pub(super) fn pay(&mut self, payment: &Payment) {
+        self.paid_cents += payment.amount_cents;
+        self.returned_cents += payment.excess_cents;
+        self.payments.push(payment.clone());
+        self.close_if_settled(payment.received_at);
     }
 
-    /// Returns the invoice in another status.
-    #[must_use]
-    pub fn close(&self, status: InvoiceStatus, at: Timestamp) -> Self {
-        Self { status, closed_at: Some(at), ..self.clone() }
+    /// Reverses a payment.
+    pub(super) fn reverse(&mut self, reference: &PaymentReference, kind: ReversalKind, at: Timestamp) {
+        let mut payments = self.payments.iter_mut();
+        if let Some(payment) = payments.find(|payment| payment.reference == *reference && payment.reversal.is_none()) {
+            payment.reversal = Some(Reversal { kind, reversed_at: at });
+            self.paid_cents -= payment.amount_cents;
+        }
     }
 
-    /// Applies an entry that names this invoice, from a commit at `at`.
-    pub fn enter(&mut self, entry: &Entry, at: Timestamp) {
+    /// Writes the amount due off.
+    pub(super) fn write_off(&mut self, amount_cents: i64, at: Timestamp) {
+        self.write_offs.push(WriteOff { amount_cents, written_off_at: at, withdrawal: None });
+        self.close(InvoiceStatus::WrittenOff, at);
+    }
+
+    /// Withdraws the write-off that stands.
+    pub(super) fn withdraw_write_off(&mut self, at: Timestamp) {
+        let amount_cents = self.forgiven_cents();
+        if let Some(write_off) = self.write_offs.iter_mut().find(|one| one.withdrawal.is_none()) {
+            write_off.withdrawal = Some(Withdrawal { amount_cents, withdrawn_at: at });
+        }
+    }
+
+    /// Makes it owed again.
+    pub(super) fn reopen(&mut self, status: InvoiceStatus, at: Timestamp) {
+        self.reopened_at = Some(at);
+        self.closed_at = (status != InvoiceStatus::Open).then_some(at);
+        self.status = status;
+    }
+
+    /// Sets its final status.
+    pub(super) fn close(&mut self, status: InvoiceStatus, at: Timestamp) {
+        (self.status, self.closed_at) = (status, Some(at));
+    }
+
+    /// Applies an entry that names it.
+    pub(super) fn enter(&mut self, entry: &Entry, at: Timestamp) {
         match entry {
-            Entry::Credited { line, invoice: Some(_), lowered_cents: _, returned_cents } => {
-                let (charge, amount_cents) = (line.charge, -line.amount_cents);
-                self.credited_cents += amount_cents;
+            Entry::Credited { line, invoice: Some(_), lowered_cents, returned_cents } => {
+                let credit = Credit::of(line, *lowered_cents, *returned_cents, at);
+                self.credited_cents += credit.amount_cents;
                 self.returned_cents += returned_cents;
-                self.credits.push(Credit { charge, amount_cents, returned_cents: *returned_cents, credited_at: at });
+                self.credits.push(credit);
                 self.close_if_settled(at);
             }
             Entry::BalanceUsed { amount_cents, .. } => {
                 self.balance_cents += amount_cents;
                 self.close_if_settled(at);
             }
-            Entry::Charged { .. } | Entry::Credited { .. } | Entry::BalanceReturned { .. } => {}
+            Entry::Charged { .. }
+            | Entry::Credited { .. }
+            | Entry::BalanceReturned { .. }
+            | Entry::BalanceGranted { .. }
+            | Entry::BalancePaidBack { .. } => {}
         }
     }
 
     fn close_if_settled(&mut self, at: Timestamp) {
-        let is_owed = match self.status {
-            InvoiceStatus::Open | InvoiceStatus::Uncollectible => true,
-            InvoiceStatus::Paid | InvoiceStatus::Void => false,
-        };
-        if is_owed && self.unsettled_cents() == 0 {
-            (self.status, self.closed_at) = (InvoiceStatus::Paid, Some(at));
+        if self.is_owed() && self.unsettled_cents() == 0 {
+            self.close(InvoiceStatus::Paid, at);
         }
+    }
+}
+
+impl Credit {
+    /// The credit of a line of an entry at `at`; amounts are in minor units. What neither lowered the amount due nor
+    /// became balance had been written off.
+    #[must_use]
+    pub fn of(line: &Line, lowered_cents: i64, returned_cents: i64, at: Timestamp) -> Self {
+        let amount_cents = -line.amount_cents;
+        let forgiven_cents = amount_cents - lowered_cents - returned_cents;
+        Self { charge: line.charge, amount_cents, returned_cents, forgiven_cents, credited_at: at }
     }
 }

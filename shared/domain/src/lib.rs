@@ -7,6 +7,7 @@ mod actor;
 mod aggregate;
 mod attention;
 mod audit;
+mod balance;
 mod catalog;
 mod charge;
 mod clock;
@@ -17,6 +18,7 @@ mod event;
 mod figures;
 mod invalid;
 mod invoice;
+mod invoice_events;
 pub mod lifecycle;
 mod line;
 mod money;
@@ -36,21 +38,27 @@ mod versions;
 pub use actor::{Actor, Authority, Grant};
 pub use aggregate::{Aggregate, Change, ReplayError, replay};
 pub use attention::Attention;
-pub use audit::{Audit, Totals, Violation, audit, follow_invoices};
+pub use audit::{Audit, Totals, Violation, audit};
+pub use balance::{BalanceMovement, BalanceMovementKind, Refund};
 pub use catalog::{Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
-pub use charge::Charge;
+pub use charge::{Charge, Invoiced};
 pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
 pub use decide::{
-    ChangePlan, Command, CreateDeployment, Effective, MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES,
-    MAX_OPEN_INVOICES_BY_CLOCK, MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES, Proration,
-    Rejection, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, next_invoices, step,
+    ChangePlan, Command, Correct, Correction, CreateDeployment, CreditNote, Effective, Extent, MAX_BALANCE_CENTS,
+    MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_OPEN_INVOICES_BY_CLOCK, MAX_REPLACED_ADDONS,
+    MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES, OneOff, Overpayment, Pay, PayBack, Proration, Rejection,
+    Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, next_invoices, step,
 };
 pub use deployment::{Deployment, Template};
 pub use entry::{Amount, Entry};
 pub use event::{Changed, Event, EventKind, Updated};
 pub use figures::{Figure, Figures, Movement};
 pub use invalid::InvalidValue;
-pub use invoice::{Credit, Invoice, InvoiceStatus, MAX_PAYMENTS, OpenInvoice, Payment};
+pub use invoice::{
+    Credit, Invoice, InvoiceStatus, MAX_CREDITS, MAX_PAYMENTS, MAX_WRITE_OFFS, OpenInvoice, Payment, Reversal,
+    ReversalKind, Withdrawal, WriteOff,
+};
+pub use invoice_events::follow_invoices;
 pub use lifecycle::State;
 pub use line::{ChargeId, Line, LineKind};
 pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};

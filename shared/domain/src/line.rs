@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::invalid::InvalidValue;
 use super::money::Currency;
-use super::values::{ShortCode, Timestamp};
+use super::values::{DisplayName, ShortCode, Timestamp};
 
 /// The id of a charge within its deployment: the sequence of the first event of its commit, and its place in that
 /// commit, written `12-0`.
@@ -82,6 +82,22 @@ pub enum LineKind {
     AddonCharge,
     /// A credit of the unused part of a charge for an add-on.
     AddonCredit,
+    /// A charge made once, for example for a migration.
+    OneOffCharge,
+    /// A credit of a charge made once.
+    OneOffCredit,
+}
+
+impl LineKind {
+    /// The kind of a credit of a charge of this kind.
+    #[must_use]
+    pub const fn credit(self) -> Self {
+        match self {
+            Self::PlanCharge | Self::PlanCredit => Self::PlanCredit,
+            Self::AddonCharge | Self::AddonCredit => Self::AddonCredit,
+            Self::OneOffCharge | Self::OneOffCredit => Self::OneOffCredit,
+        }
+    }
 }
 
 /// A charge or a credit, for a span of time.
@@ -92,8 +108,11 @@ pub struct Line {
     pub charge: ChargeId,
     /// The kind of the line.
     pub kind: LineKind,
-    /// The code of the plan or add-on.
+    /// The code of the plan or add-on; `one_off` for a charge made once.
     pub code: ShortCode,
+    /// The description of a charge made once; absent on other lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<DisplayName>,
     /// The amount, in minor units; negative for a credit.
     pub amount_cents: i64,
     /// The currency of the amount.

@@ -93,6 +93,12 @@ pub fn sum(amounts_cents: impl IntoIterator<Item = i64>) -> Option<i64> {
     amounts_cents.into_iter().try_fold(0_i64, i64::checked_add)
 }
 
+/// Whether an amount is zero and need not be stored; for serde.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+pub(super) const fn is_zero(cents: &i64) -> bool {
+    *cents == 0
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

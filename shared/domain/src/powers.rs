@@ -33,12 +33,14 @@ pub enum Power {
     Hold,
     /// Record cloud resources and their deletion.
     RecordResources,
-    /// Record payments.
+    /// Record payments and their reversal.
     RecordPayments,
     /// Void an invoice.
     Void,
     /// Set the fields of a tenant.
     SetTenant,
+    /// Charge once, credit, refund, write off and move due dates.
+    Correct,
 }
 
 /// One row of the table.
@@ -128,7 +130,7 @@ pub const POWERS: &[PowerRow] = &[
     },
     PowerRow {
         power: Power::RecordPayments,
-        description: "record payments",
+        description: "record payments and their reversal",
         holders: Roles { tenant_user: Never, payment_provider: Always, data_plane: Never },
     },
     PowerRow { power: Power::Void, description: "void an invoice", holders: PLATFORM_ALONE },
@@ -141,6 +143,11 @@ pub const POWERS: &[PowerRow] = &[
             data_plane: Never,
         },
     },
+    PowerRow {
+        power: Power::Correct,
+        description: "charge once, grant and issue credits, refund, write off, move due dates",
+        holders: PLATFORM_ALONE,
+    },
 ];
 
 /// Ends the build if a row is not in its place.
@@ -150,7 +157,7 @@ const _: () = {
         assert!(POWERS[n].power as usize == n, "the table is not in the order of the powers");
         n += 1;
     }
-    assert!(POWERS.len() == Power::SetTenant as usize + 1, "a power has no row");
+    assert!(POWERS.len() == Power::Correct as usize + 1, "a power has no row");
 };
 
 impl Power {
@@ -210,6 +217,7 @@ mod tests {
         (Power::RecordPayments, &[PROVIDER], &[]),
         (Power::Void, &[], &[]),
         (Power::SetTenant, &[], &[TENANT]),
+        (Power::Correct, &[], &[]),
     ];
 
     #[test]

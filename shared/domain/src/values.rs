@@ -320,7 +320,7 @@ text_value! {
 }
 
 text_value! {
-    /// The payer's or payment provider's reference of a payment.
+    /// The payer's or payment provider's reference of a payment or a refund.
     PaymentReference,
     "invalid_payment_reference",
     "must be 1 to 255 printable ASCII characters without spaces and number signs",
@@ -390,6 +390,14 @@ fn is_text(text: &str, max_chars: usize) -> bool {
     text.chars().any(is_visible)
         && text.chars().count() <= max_chars
         && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+}
+
+impl ShortCode {
+    /// The code of lines that are neither for the plan nor for an add-on.
+    #[must_use]
+    pub fn one_off() -> Self {
+        Self("one_off".to_owned())
+    }
 }
 
 impl Slug {

@@ -26,7 +26,7 @@ const CONDITION: &str = "ConditionalCheckFailed";
 const DEPLOYMENT_INDEX: usize = 0;
 
 /// The index of a change's claim in the transaction: on the slug of a new deployment, on the tenant's trial of a plan,
-/// or on the reference of a payment.
+/// or on the reference of a payment or a refund.
 const CLAIM_INDEX: usize = 1;
 
 /// A record that is written in the transaction of a change, behind the change's own records, once and never again.
@@ -69,8 +69,18 @@ impl Store {
         commit_id: CommitId,
         companion: Option<Companion<'_>>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let Change { before, after, events, resource, resource_read, opens_account, trial_of, invoice, invoice_read } =
-            change;
+        let Change {
+            before,
+            after,
+            events,
+            resource,
+            resource_read,
+            opens_account,
+            trial_of,
+            invoice,
+            invoice_read,
+            movement,
+        } = change;
         let Aggregate { deployment, subscription, addons, versions } = after;
         let id = deployment.id;
         let item = to_item(&DeploymentItem::new(after, self.due_shards, commit_id))?;
@@ -88,6 +98,9 @@ impl Store {
         }
         if let Some((number, payment)) = payment_of(change) {
             puts.push(self.put_new(items::from_payment(id, number, payment)?));
+        }
+        if let Some(movement) = movement {
+            puts.push(self.put_new(items::from_movement(deployment, deployment.version, movement)?));
         }
         let mut given_up: &[InvoiceNumber] = &[];
         let figures = Figures::of_change(before.as_ref(), after);
@@ -244,7 +257,7 @@ pub fn judge(
         if change.trial_of.is_some() {
             return Verdict::Refused(StoreError::TrialTaken);
         }
-        if payment_of(change).is_some() {
+        if payment_of(change).is_some() || change.movement.is_some() {
             return Verdict::Refused(StoreError::ReferenceTaken);
         }
     }

@@ -3,8 +3,8 @@
 //! times.
 
 use arcadia_domain::{
-    ChargeId, Credit, Currency, Invoice, InvoiceRow, InvoiceStatus, Line, LineKind, Payment, ShortCode, Slug,
-    SubscriptionId, Timestamp,
+    ChargeId, Credit, Currency, DisplayName, Invoice, InvoiceRow, InvoiceStatus, Line, LineKind, Payment, ShortCode,
+    Slug, SubscriptionId, Timestamp, WriteOff,
 };
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +63,12 @@ struct StoredInvoice {
     credits: Vec<Credit>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     payments: Vec<Payment>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    write_offs: Vec<WriteOff>,
     issued_at: Timestamp,
     due_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reopened_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed_at: Option<Timestamp>,
     version: u64,
@@ -76,6 +80,8 @@ struct StoredLine {
     charge: ChargeId,
     kind: LineKind,
     code: ShortCode,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<DisplayName>,
     amount_cents: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     from: Option<Timestamp>,
@@ -110,8 +116,10 @@ pub fn from_invoice(row: &InvoiceRow, due_shards: u8) -> Result<Item, StoreError
         paid_cents,
         credits,
         payments,
+        write_offs,
         issued_at,
         due_at,
+        reopened_at,
         closed_at,
         version,
     } = invoice;
@@ -123,9 +131,9 @@ pub fn from_invoice(row: &InvoiceRow, due_shards: u8) -> Result<Item, StoreError
     let by_status = keys::invoice_by_status(status, deployment_id, &due, due_shards);
     let (gsi3_pk, gsi3_sk) = by_status.map(|key| (key.pk, key.sk)).unzip();
     let stored_line = |line: Line| {
-        let Line { charge, kind, code, amount_cents, currency: _, from, to } = line;
+        let Line { charge, kind, code, description, amount_cents, currency: _, from, to } = line;
         let (from, to) = (Some(from).filter(|at| *at != billed_from), Some(to).filter(|at| *at != billed_to));
-        StoredLine { charge, kind, code, amount_cents, from, to }
+        StoredLine { charge, kind, code, description, amount_cents, from, to }
     };
     let record = StoredInvoice {
         slug,
@@ -142,8 +150,10 @@ pub fn from_invoice(row: &InvoiceRow, due_shards: u8) -> Result<Item, StoreError
         paid_cents,
         credits,
         payments,
+        write_offs,
         issued_at,
         due_at,
+        reopened_at,
         closed_at,
         version,
     };
@@ -176,15 +186,17 @@ pub fn to_invoice(item: Item) -> Result<InvoiceRow, StoreError> {
         paid_cents,
         credits,
         payments,
+        write_offs,
         issued_at,
         due_at,
+        reopened_at,
         closed_at,
         version,
     } = record;
     let line = |line: StoredLine| {
-        let StoredLine { charge, kind, code, amount_cents, from, to } = line;
+        let StoredLine { charge, kind, code, description, amount_cents, from, to } = line;
         let (from, to) = (from.unwrap_or(billed_from), to.unwrap_or(billed_to));
-        Line { charge, kind, code, amount_cents, currency, from, to }
+        Line { charge, kind, code, description, amount_cents, currency, from, to }
     };
     let invoice = Invoice {
         number: number.ok_or_else(damaged)?,
@@ -202,8 +214,10 @@ pub fn to_invoice(item: Item) -> Result<InvoiceRow, StoreError> {
         paid_cents,
         credits,
         payments,
+        write_offs,
         issued_at,
         due_at,
+        reopened_at,
         closed_at,
         version,
     };

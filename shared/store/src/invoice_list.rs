@@ -8,8 +8,8 @@ use std::future::ready;
 use std::str::FromStr;
 
 use arcadia_domain::{
-    DeploymentId, DeploymentRow, InvalidValue, Invoice, InvoiceRow, InvoiceStatus, OpenInvoice, Scope, TenantId,
-    Timestamp,
+    BalanceMovement, DeploymentId, DeploymentRow, InvalidValue, Invoice, InvoiceRow, InvoiceStatus, OpenInvoice,
+    PaymentReference, Refund, Scope, TenantId, Timestamp,
 };
 
 use super::item::Item;
@@ -31,18 +31,21 @@ pub enum ListedStatus {
     Void,
     /// Uncollectible: given up, and still owed.
     Uncollectible,
+    /// Written off: forgiven.
+    WrittenOff,
 }
 
 impl ListedStatus {
     /// Every status.
-    pub const ALL: [Self; 5] = [Self::Open, Self::Overdue, Self::Paid, Self::Void, Self::Uncollectible];
+    pub const ALL: [Self; 6] =
+        [Self::Open, Self::Overdue, Self::Paid, Self::Void, Self::Uncollectible, Self::WrittenOff];
 
     /// The name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Overdue => "overdue",
-            Self::Open | Self::Paid | Self::Void | Self::Uncollectible => self.status().as_str(),
+            Self::Open | Self::Paid | Self::Void | Self::Uncollectible | Self::WrittenOff => self.status().as_str(),
         }
     }
 
@@ -53,6 +56,7 @@ impl ListedStatus {
             Self::Paid => InvoiceStatus::Paid,
             Self::Void => InvoiceStatus::Void,
             Self::Uncollectible => InvoiceStatus::Uncollectible,
+            Self::WrittenOff => InvoiceStatus::WrittenOff,
         }
     }
 }
@@ -61,7 +65,7 @@ impl FromStr for ListedStatus {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let detail = "must be open, overdue, paid, void or uncollectible";
+        let detail = "must be open, overdue, paid, void, uncollectible or written_off";
         let found = Self::ALL.into_iter().find(|status| status.as_str() == text);
         found.ok_or(InvalidValue { code: "invalid_status", detail })
     }
@@ -142,6 +146,38 @@ impl Store {
         };
         let read = |item| Ok(items::to_invoice(item)?.invoice);
         self.whole(&partition, MAX_SUMMED_INVOICES, part, read).await
+    }
+
+    /// All movements of balance of a tenant that no invoice has, oldest first; `None` if there are more than
+    /// [`MAX_SUMMED_INVOICES`]. One Query of the tenant index for each thousand or each megabyte.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn all_movements_of_tenant(
+        &self,
+        tenant_id: &TenantId,
+    ) -> Result<Option<Vec<BalanceMovement>>, StoreError> {
+        let partition = keys::tenant_movements_partition(tenant_id);
+        let part = |after: Option<String>| Part {
+            index: TENANT_INDEX,
+            keys: keys::movements_after(after.as_deref()),
+            oldest_first: true,
+        };
+        self.whole(&partition, MAX_SUMMED_INVOICES, part, items::to_movement).await
+    }
+
+    /// The refund of a deployment with this reference: one consistent GetItem.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn load_refund(
+        &self,
+        id: DeploymentId,
+        reference: &PaymentReference,
+    ) -> Result<Option<Refund>, StoreError> {
+        let Some(item) = self.get(keys::refund(id, reference)).await? else { return Ok(None) };
+        let BalanceMovement { amount_cents, currency, at: refunded_at, .. } = items::to_movement(item)?;
+        Ok(Some(Refund { reference: reference.clone(), amount_cents, currency, refunded_at }))
     }
 
     /// A page of the invoices that deployments owe, by due date: the earliest first if overdue invoices are listed,

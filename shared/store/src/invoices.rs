@@ -53,11 +53,17 @@ impl Store {
             number: _, was, is_settled, credited_cents, returned_cents, balance_cents, credits, ..
         } = update;
         let mut expression = "SET #record.version = :version".to_owned();
-        let mut builder = self
-            .update(key)
-            .condition_expression("#record.#status = :was")
-            .expression_attribute_values(":was", string(was.as_str()))
-            .expression_attribute_values(":version", number(update.version));
+        let mut builder = self.update(key).expression_attribute_values(":version", number(update.version));
+        builder = match was {
+            Some(was) => builder
+                .condition_expression("#record.#status = :was")
+                .expression_attribute_values(":was", string(was.as_str())),
+            // What is not owed is paid or written off, and stays so.
+            None => builder
+                .condition_expression("#record.#status = :settled OR #record.#status = :written_off")
+                .expression_attribute_values(":settled", string(InvoiceStatus::Paid.as_str()))
+                .expression_attribute_values(":written_off", string(InvoiceStatus::WrittenOff.as_str())),
+        };
         let sums =
             [("credited_cents", credited_cents), ("returned_cents", returned_cents), ("balance_cents", balance_cents)];
         let added: Vec<_> = sums.into_iter().filter(|(_, cents)| **cents != 0).collect();
@@ -101,8 +107,8 @@ impl Store {
 /// The entries of a change on one invoice that it has not read.
 struct InvoiceUpdate<'a> {
     number: &'a InvoiceNumber,
-    /// The status before the change.
-    was: InvoiceStatus,
+    /// The status before the change; `None` if it was not owed.
+    was: Option<InvoiceStatus>,
     /// Whether nothing is due any more.
     is_settled: bool,
     credited_cents: i64,
@@ -123,28 +129,35 @@ fn invoice_updates(change: &Change) -> Vec<InvoiceUpdate<'_>> {
         let at = event.occurred_at;
         for entry in &event.entries {
             let (number, credit, returned, balance) = match entry {
-                Entry::Credited { line, invoice: Some(number), lowered_cents: _, returned_cents } => {
-                    let (amount_cents, returned_cents) = (-line.amount_cents, *returned_cents);
-                    let credit = Credit { charge: line.charge, amount_cents, returned_cents, credited_at: at };
-                    (number, Some(credit), returned_cents, 0)
+                Entry::Credited { line, invoice: Some(number), lowered_cents, returned_cents } => {
+                    let credit = Credit::of(line, *lowered_cents, *returned_cents, at);
+                    (number, Some(credit), *returned_cents, 0)
                 }
                 Entry::BalanceUsed { number, amount_cents, currency: _ } => (number, None, 0, *amount_cents),
-                Entry::Charged { .. } | Entry::Credited { .. } | Entry::BalanceReturned { .. } => continue,
+                Entry::Charged { .. }
+                | Entry::Credited { .. }
+                | Entry::BalanceReturned { .. }
+                | Entry::BalanceGranted { .. }
+                | Entry::BalancePaidBack { .. } => continue,
             };
+            // The invoice that was read is written whole.
+            if change.invoice.as_ref().is_some_and(|read| read.number == *number) {
+                continue;
+            }
             let index = updates.iter().position(|update| update.number == number).unwrap_or_else(|| {
                 let was = if lists(number, &before.deployment.open_invoices) {
-                    InvoiceStatus::Open
+                    Some(InvoiceStatus::Open)
                 } else if lists(number, &before.deployment.uncollectible_invoices) {
-                    InvoiceStatus::Uncollectible
+                    Some(InvoiceStatus::Uncollectible)
                 } else {
-                    InvoiceStatus::Paid
+                    None
                 };
                 let after = &change.after.deployment;
                 let is_owed = lists(number, &after.open_invoices) || lists(number, &after.uncollectible_invoices);
                 updates.push(InvoiceUpdate {
                     number,
                     was,
-                    is_settled: was != InvoiceStatus::Paid && !is_owed,
+                    is_settled: was.is_some() && !is_owed,
                     credited_cents: 0,
                     returned_cents: 0,
                     balance_cents: 0,

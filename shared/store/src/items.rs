@@ -2,9 +2,9 @@
 //! field breaks the build until it is stored. Keys are in [`super::keys`].
 
 use arcadia_domain::{
-    Addon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber, Operation, OperationId, OperationResult,
-    Payment, Plan, PlanVersion, Resource, ShortCode, Subscription, SubscriptionAddon, SubscriptionStatus, Tenant,
-    TenantEvent, TenantId,
+    Addon, BalanceMovement, BalanceMovementKind, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber,
+    Operation, OperationId, OperationResult, Payment, Plan, PlanVersion, Resource, ShortCode, Subscription,
+    SubscriptionAddon, SubscriptionStatus, Tenant, TenantEvent, TenantId,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,7 @@ enum Record {
     Operation(Operation),
     OperationIds { ids: Vec<DeploymentId> },
     OperationResult(OperationResult),
+    BalanceMovement(BalanceMovement),
 }
 
 /// The stored form of an event. The deployment's id is in the key.
@@ -279,6 +280,20 @@ pub fn from_payment(id: DeploymentId, number: &InvoiceNumber, payment: &Payment)
     record(key, None, Record::Payment { number: number.clone(), payment: payment.clone() })
 }
 
+/// Converts a movement of balance, made by the event `sequence`, to an item. That of a refund claims its reference.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the record cannot be expressed.
+pub fn from_movement(deployment: &Deployment, sequence: u64, movement: &BalanceMovement) -> Result<Item, StoreError> {
+    let Deployment { id, tenant_id, .. } = deployment;
+    let key = match &movement.kind {
+        BalanceMovementKind::Granted => keys::grant(*id, sequence),
+        BalanceMovementKind::PaidBack(reference) => keys::refund(*id, reference),
+    };
+    let index = keys::movement_of_tenant(tenant_id, movement.at, *id, sequence);
+    record(key, Some(index), Record::BalanceMovement(movement.clone()))
+}
+
 /// Converts a tenant's dunning policy to an item.
 ///
 /// # Errors
@@ -351,6 +366,12 @@ reader!(to_tenant_event, Record::TenantEvent { event } => event, TenantEvent, "a
 reader!(to_operation, Record::Operation(operation) => operation, Operation, "an operation");
 reader!(to_operation_ids, Record::OperationIds { ids } => ids, Vec<DeploymentId>, "the ids of an operation");
 reader!(to_operation_result, Record::OperationResult(result) => result, OperationResult, "a result of an operation");
+reader!(
+    to_movement,
+    Record::BalanceMovement(movement) => movement,
+    BalanceMovement,
+    "a granted credit or a refund"
+);
 part_reader!(to_subscription, Subscription, Subscription, "a subscription");
 part_reader!(to_subscription_addon, SubscriptionAddon, SubscriptionAddon, "a subscription's add-on");
 

@@ -258,6 +258,36 @@ pub fn payment(id: DeploymentId, reference: &PaymentReference) -> Key {
     Key { pk: partition(id), sk: format!("PAYMENT#{reference}") }
 }
 
+/// The key of a recorded refund, which claims its reference.
+#[must_use]
+pub fn refund(id: DeploymentId, reference: &PaymentReference) -> Key {
+    Key { pk: partition(id), sk: format!("REFUND#{reference}") }
+}
+
+/// The key of a granted credit, by the sequence of its event.
+#[must_use]
+pub fn grant(id: DeploymentId, sequence: u64) -> Key {
+    Key { pk: partition(id), sk: format!("GRANT#{sequence:010}") }
+}
+
+/// The entry of a refund or a granted credit in the tenant index (`GSI1`), by its time and its event.
+#[must_use]
+pub fn movement_of_tenant(tenant_id: &TenantId, at: Timestamp, id: DeploymentId, sequence: u64) -> Key {
+    Key { pk: tenant_movements_partition(tenant_id), sk: format!("{}#{id}#{sequence}", second(at)) }
+}
+
+/// The partition of the tenant index with all movements of balance of a tenant that no invoice has.
+#[must_use]
+pub fn tenant_movements_partition(tenant_id: &TenantId) -> String {
+    format!("{}#BALANCE", tenant_partition(tenant_id))
+}
+
+/// The sort keys of the movements of balance after a position, or of all, oldest first.
+#[must_use]
+pub fn movements_after(after: Option<&str>) -> RangeInclusive<String> {
+    after.map_or_else(|| "0".to_owned(), |after| format!("{after}!"))..="~".to_owned()
+}
+
 /// The partition of all figures.
 pub const FIGURES_PARTITION: &str = "FIGURES";
 

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use arcadia_domain::{
-    DunningPolicy, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, State, Subscription,
+    DunningPolicy, Entry, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, State, Subscription,
     SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, Timestamp, follow_invoices,
 };
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
-/// What is to be paid for a time: for the plan, or for an add-on.
+/// What is to be paid for a time, for the plan or for an add-on, or once.
 struct Span {
+    is_once: bool,
     addon: Option<SubscriptionAddonId>,
     price: i64,
     period: (Timestamp, Timestamp),
@@ -134,7 +135,23 @@ impl Account {
                     span.is_void = true;
                 }
             }
+            EventKind::ChargeAdded { subscription } => {
+                self.subscription = Some(subscription.clone());
+                // It waits in the event's entries, or the invoice of the same commit has it.
+                for entry in &event.entries {
+                    if let Entry::Charged { line } = entry {
+                        self.once(line);
+                    }
+                }
+            }
+            EventKind::CreditNoteIssued { number, .. } => self.note(event, number),
             EventKind::PaymentReceived { .. }
+            | EventKind::CreditGranted { .. }
+            | EventKind::Refunded { .. }
+            | EventKind::PaymentReversed { .. }
+            | EventKind::InvoiceWrittenOff { .. }
+            | EventKind::WriteOffWithdrawn { .. }
+            | EventKind::InvoiceDueDateChanged { .. }
             | EventKind::BalanceApplied { .. }
             | EventKind::InvoicesUncollectible { .. }
             | EventKind::Created { .. }
@@ -167,12 +184,46 @@ impl Account {
         let price = addon.map_or(subscription.terms.price_cents, |addon| addon.price_cents);
         let cents = share(price, from, period.1, period);
         let addon = addon.map(|addon| addon.id);
-        self.spans.push(Span { addon, price, period, from, to: period.1, cents, invoice: None, is_void: false });
+        let (is_once, to, invoice, is_void) = (false, period.1, None, false);
+        self.spans.push(Span { is_once, addon, price, period, from, to, cents, invoice, is_void });
+    }
+
+    /// Something to be paid once.
+    fn once(&mut self, line: &Line) {
+        let (price, from) = (line.amount_cents, line.from);
+        let (is_once, addon, invoice, is_void) = (true, None, None, false);
+        self.spans.push(Span {
+            is_once,
+            addon,
+            price,
+            period: (from, from),
+            from,
+            to: from,
+            cents: price,
+            invoice,
+            is_void,
+        });
+    }
+
+    /// A credit note takes from what its invoice charged.
+    fn note(&mut self, event: &Event, number: &InvoiceNumber) {
+        for entry in &event.entries {
+            let Entry::Credited { line: credit, .. } = entry else { continue };
+            let invoice = &self.invoices[number];
+            let line = invoice.lines.iter().find(|line| line.charge == credit.charge).expect("it names a charge");
+            // Spans of one invoice that begin together are told apart by what they are for.
+            let before = |other: &&Line| is_alike(other, line) && other.amount_cents > 0 && other.charge < line.charge;
+            let nth = invoice.lines.iter().filter(before).count();
+            let spans = self.spans.iter_mut().filter(|span| span.invoice.as_ref() == Some(number));
+            let mut alike = spans.filter(|span| span.kind() == line.kind && span.from == line.from);
+            alike.nth(nth).unwrap_or_else(|| panic!("nobody bought {line:?} of {invoice:?}")).cents +=
+                credit.amount_cents;
+        }
     }
 
     /// What lies beyond `at` is not to be paid for.
     fn close(&mut self, at: Timestamp, which: impl Fn(&Span) -> bool) {
-        for span in self.spans.iter_mut().filter(|span| span.to > at && which(span)) {
+        for span in self.spans.iter_mut().filter(|span| span.to > at && !span.is_once && which(span)) {
             span.cents -= share(span.price, at.max(span.from), span.to, span.period).min(span.cents);
             span.to = at.max(span.from);
         }
@@ -185,11 +236,10 @@ impl Account {
             "{invoice:?}"
         );
         for line in invoice.lines.iter().filter(|line| line.amount_cents > 0) {
-            let is_it = |span: &Span| {
-                span.invoice.is_none()
-                    && span.addon.is_none() == (line.kind == LineKind::PlanCharge)
-                    && is_of(span, line)
-            };
+            let is_it = |span: &Span| span.invoice.is_none() && span.kind() == line.kind && is_of(span, line);
+            if line.kind == LineKind::OneOffCharge && !self.spans.iter().any(is_it) {
+                self.once(line);
+            }
             let span = self.spans.iter_mut().find(|span| is_it(span));
             span.unwrap_or_else(|| panic!("nobody bought {line:?}")).invoice = Some(invoice.number.clone());
         }
@@ -210,7 +260,12 @@ impl Account {
         };
         let late = |at: Timestamp, days: u32| event.occurred_at >= at + TimeDelta::days(i64::from(days));
         let open = self.invoices.values().filter(|invoice| invoice.status == InvoiceStatus::Open);
-        assert!(open.map(|invoice| invoice.due_at).min().is_some_and(|due| late(due, days)), "too soon: {event:?}");
+        assert!(
+            open.map(|invoice| invoice.reopened_at.map_or(invoice.due_at, |at| at.max(invoice.due_at)))
+                .min()
+                .is_some_and(|due| late(due, days)),
+            "too soon: {event:?}"
+        );
         assert!(apart == 0 || self.state_since.is_some_and(|since| late(since, apart)), "two rungs at once: {event:?}");
     }
 
@@ -222,6 +277,22 @@ impl Account {
         let waiting: i64 = waiting.map(|charge| charge.amount_cents).sum();
         assert_eq!(invoiced + waiting, to_pay, "after event {}: {event:?}", event.sequence);
     }
+}
+
+impl Span {
+    /// The kind of its charge.
+    const fn kind(&self) -> LineKind {
+        match (self.is_once, self.addon) {
+            (true, _) => LineKind::OneOffCharge,
+            (false, Some(_)) => LineKind::AddonCharge,
+            (false, None) => LineKind::PlanCharge,
+        }
+    }
+}
+
+/// Whether two lines are of the same kind and begin together.
+fn is_alike(one: &Line, other: &Line) -> bool {
+    (one.kind, one.from) == (other.kind, other.from)
 }
 
 /// Whether a line is for the time of a span, and for what is left of it.

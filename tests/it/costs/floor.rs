@@ -81,6 +81,10 @@ const INVOICE_STAYS: Write = ("invoice", &[(TENANT_INDEX, Rewritten)]);
 const INVOICE_SETTLED: Write = ("invoice", &[(TENANT_INDEX, Rewritten), (DUE_INDEX, Goes)]);
 /// An invoice that is taken back.
 const INVOICE_VOID: Write = ("invoice", &[(TENANT_INDEX, Rewritten), (DUE_INDEX, Moves)]);
+/// An invoice that was settled and is owed again.
+const INVOICE_OWED_AGAIN: Write = ("invoice", &[(TENANT_INDEX, Rewritten), (DUE_INDEX, Appears)]);
+/// A granted credit or a refund.
+const MOVEMENT: Write = ("balance_movement", &[(TENANT_INDEX, Appears)]);
 const RESOURCE: Write = ("resource", &[]);
 
 /// The fields of a tenant, which the list of tenants shows.
@@ -381,6 +385,23 @@ fn invoices(name: &str, target: &Target) -> Option<Floor> {
         // What it charged is no longer on the subscription's record.
         "void_invoice" => {
             reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE_VOID, EVENT])
+        }
+        "update_invoice" => reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, INVOICE_VOID, EVENT]),
+        "reverse_payment" => reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, INVOICE_OWED_AGAIN, EVENT]),
+        // The charges are on the subscription's record.
+        "issue_credit_note" => {
+            reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE_SETTLED, EVENT])
+        }
+        "write_off_invoice" | "withdraw_write_off" => {
+            reading([present(id), changed()]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, INVOICE_VOID, EVENT])
+        }
+        "add_charge" => reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT]),
+        "grant_credit" => reading([present(id)]).writing(&[DEPLOYMENT, MOVEMENT, EVENT]),
+        "refund_balance" => {
+            // There is nothing to be read, which costs as much as a record.
+            let known = Of::Keys(vec![part(id, "REFUND#nothing")], Consistency::Strong);
+            reading([present(id), Read("whether the reference is known", known)])
+                .writing(&[DEPLOYMENT, MOVEMENT, EVENT])
         }
         "show_dunning_policy" => reading([policy()]),
         "put_dunning_policy" => {

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::billing::Billing;
+use super::shop::merged;
 use super::world::id_of;
 
 /// The slug of the deployment whose balance was written past the product: its books do not add up.
@@ -46,7 +47,8 @@ pub async fn everything(billing: &Billing) -> Vec<String> {
         billing.clock.shift(TimeDelta::days(1));
         billing.sweep().await;
     }
-    vec![busy, voided, tried, unpaid, foreign]
+    let corrected = corrected(billing).await;
+    vec![busy, voided, tried, unpaid, foreign, corrected]
 }
 
 /// Writes a cent of balance past the product, as if a commit had not got to all open invoices: the clock goes on with it.
@@ -64,6 +66,32 @@ async fn grant(billing: &Billing, id: &str) {
         .send()
         .await
         .expect("an update by the test");
+}
+
+/// A deployment of which everything is put right that can go wrong.
+async fn corrected(billing: &Billing) -> String {
+    let id = billing.create_subscribed("corrected", json!({"plan_code": "studio"})).await;
+    let number = billing.newest(&id).await;
+    let post = async |end: &str, body: Value| {
+        let path = format!("/deployments/{id}{end}");
+        billing.post(&path, &billing.admin, body).await.expect(200);
+    };
+    let invoice = |end: &str| format!("/invoices/{number}{end}");
+    let amount = json!({"amount_cents": 100, "currency": "USD"});
+    post(&invoice("/write-off"), json!({"reason": "goodwill"})).await;
+    billing.delete(&format!("/deployments/{id}{}", invoice("/write-off")), &billing.admin).await.expect(200);
+    let later = json!({"due_at": "2027-12-31T00:00:00Z", "reason": "asked for"});
+    billing.patch(&format!("/deployments/{id}{}", invoice("")), &billing.admin, later).await.expect(200);
+    let payment = json!({"reference": "wire-1", "amount_cents": 5_000, "currency": "USD", "overpayment": "balance"});
+    post(&invoice("/payments"), payment).await;
+    let dated = json!({"reference": "wire-2", "value_date": "2027-02-28", "overpayment": "balance"});
+    post(&invoice("/payments"), merged(dated, amount.clone())).await;
+    post("/refunds", merged(json!({"reference": "refund-1"}), amount.clone())).await;
+    post("/charges", merged(json!({"description": "Migration"}), amount.clone())).await;
+    post("/credits", merged(json!({"reason": "outage"}), amount)).await;
+    post(&invoice("/credit-notes"), json!({"reason": "wrong price"})).await;
+    post(&invoice("/payments/wire-1/reversal"), json!({"kind": "chargeback"})).await;
+    id
 }
 
 /// A deployment whose owner tries everything.

@@ -18,6 +18,9 @@ pub const MISSING: &str = "01920000-0000-7000-8000-000000000000";
 /// A number that no invoice has.
 const MISSING_NUMBER: &str = "20270115100000-0123456789ab-USD";
 
+/// The reference of a payment that is reversed.
+const REFERENCE: &str = "transfer-1";
+
 /// What is to be known of a route.
 #[derive(Debug)]
 pub struct Row {
@@ -89,11 +92,20 @@ pub static ROWS: &[Row] = &[
     row("withdraw_plan_change", Everyone, Deployment),
     row("cancel_subscription", Everyone, Deployment).body("{}"),
     row("withdraw_cancellation", Everyone, Deployment),
+    row("add_charge", Admins, Deployment)
+        .body(r#"{"description": "Migration", "amount_cents": 1, "currency": "USD", "when": "now"}"#),
+    row("grant_credit", Admins, Deployment).body(r#"{"amount_cents": 1, "currency": "USD", "reason": "outage"}"#),
+    row("refund_balance", Admins, Deployment).body(r#"{"reference": "stolen", "amount_cents": 1, "currency": "USD"}"#),
     row("list_invoices", Everyone, Deployment).list(Position::InvoiceNumber),
     row("show_invoice", Everyone, Part),
+    row("update_invoice", Admins, Part).body(r#"{"due_at": "2027-12-31T00:00:00Z"}"#),
     row("record_payment", Holders(RecordPayments), Part)
         .body(r#"{"reference": "stolen", "amount_cents": 1, "currency": "USD"}"#),
+    row("reverse_payment", Holders(RecordPayments), Part).body(r#"{"kind": "chargeback"}"#),
     row("void_invoice", Admins, Part),
+    row("issue_credit_note", Admins, Part).body("{}"),
+    row("write_off_invoice", Admins, Part),
+    row("withdraw_write_off", Admins, Part),
     row("find_invoices", Everyone, TenantInQuery).list(Position::Issued),
     row("list_schedule", Everyone, TenantInQuery).list(Position::Due),
     row("list_attention", Admins, Nothing).list(Position::Attention),
@@ -176,6 +188,7 @@ impl Row {
     pub fn path_for(&self, target: &Target) -> String {
         let path = self.route().path.replace("{id}", &target.id).replace("{tenant_id}", &target.tenant);
         let path = path.replace("{code}", if self.handler.contains("addon") { "storage_50gb" } else { "studio" });
+        let path = path.replace("{reference}", REFERENCE);
         let path = ["{resource_id}", "{addon_id}", "{number}", "{operation_id}"]
             .iter()
             .fold(path, |path, part| path.replace(part, &target.part));
@@ -256,7 +269,21 @@ impl Row {
             world.post(&at("/subscription/cancellation"), &owner, now).await.expect(200);
             subscribed = world.post(&at("/subscribe"), &owner, plan).await.expect(201);
         }
-        if !["record_payment", "void_invoice"].contains(&self.handler) {
+        if self.handler == "refund_balance" {
+            let grant = json!({"amount_cents": 10_000, "currency": "USD", "reason": "outage"});
+            world.post(&at("/credits"), &world.admin, grant).await.expect(200);
+        }
+        if self.handler == "reverse_payment" {
+            let number = subscribed["invoice"]["number"].as_str().expect("a number");
+            let payment = json!({"reference": REFERENCE, "amount_cents": 1, "currency": "USD"});
+            world.post(&at(&format!("/invoices/{number}/payments")), &world.admin, payment).await.expect(200);
+        }
+        if self.handler == "withdraw_write_off" {
+            let number = subscribed["invoice"]["number"].as_str().expect("a number");
+            world.post(&at(&format!("/invoices/{number}/write-off")), &world.admin, json!({})).await.expect(200);
+        }
+        let of_invoice = self.route().path.contains("/invoices/{number}/");
+        if !of_invoice && !["refund_balance", "update_invoice"].contains(&self.handler) {
             let later = json!({"plan_code": "team", "effective": "period_end"});
             world.post(&at("/subscription/change"), &owner, later).await.expect(200);
         }

@@ -4,7 +4,9 @@
 use std::rc::Rc;
 
 use arcadia_api::deployment_view;
-use arcadia_domain::{Aggregate, Change, DeploymentId, ShortCode, Timestamp, create, decide};
+use arcadia_domain::{
+    Aggregate, BalanceMovement, Change, DeploymentId, PaymentReference, Refund, ShortCode, Timestamp, create, decide,
+};
 use arcadia_functions::Error;
 use arcadia_functions::auth::Principal;
 use arcadia_functions::http::{Answer, IdempotencyKey};
@@ -60,6 +62,7 @@ enum Phase {
 enum Read {
     Aggregate(DeploymentId),
     Invoice(keys::Key),
+    Refund(keys::Key, PaymentReference),
     Resource(keys::Key),
     Offer(Option<ShortCode>),
 }
@@ -71,10 +74,13 @@ impl Execution {
             Wish::Create { .. } => Vec::new(),
             Wish::Do(id, act) => {
                 let mut reads = vec![Read::Aggregate(*id)];
+                if let Some(reference) = act.refund() {
+                    reads.insert(0, Read::Refund(keys::refund(*id, reference), reference.clone()));
+                }
+                if let Some(number) = act.invoice() {
+                    reads.insert(0, Read::Invoice(keys::invoice(*id, number)));
+                }
                 match act {
-                    Act::Pay { number, .. } | Act::Void(number) => {
-                        reads.insert(0, Read::Invoice(keys::invoice(*id, number)));
-                    }
                     Act::DeleteResource(resource) => reads.insert(0, Read::Resource(keys::resource(*id, *resource))),
                     Act::Subscribe { plan, .. } | Act::ChangePlan { plan, .. } => {
                         reads.insert(0, Read::Offer(Some(plan.clone())));
@@ -87,7 +93,17 @@ impl Execution {
                     | Act::WithdrawPlanChange
                     | Act::Cancel(_)
                     | Act::WithdrawCancellation
-                    | Act::ExtendTrial { .. } => {}
+                    | Act::ExtendTrial { .. }
+                    | Act::Pay { .. }
+                    | Act::Void(_)
+                    | Act::Charge { .. }
+                    | Act::Grant { .. }
+                    | Act::CreditNote { .. }
+                    | Act::Refund { .. }
+                    | Act::Reverse { .. }
+                    | Act::WriteOff(_)
+                    | Act::WithdrawWriteOff(_)
+                    | Act::MoveDueDate { .. } => {}
                 }
                 reads
             }
@@ -297,6 +313,16 @@ impl Read {
             Self::Invoice(key) => {
                 let item = world.table.get(&key).cloned();
                 found.invoice = item.map(|item| items::to_invoice(item).expect("an invoice").invoice);
+            }
+            Self::Refund(key, reference) => {
+                let item = world.table.get(&key).cloned();
+                let movement = item.map(|item| items::to_movement(item).expect("a refund"));
+                found.refund = movement.map(|BalanceMovement { amount_cents, currency, at: refunded_at, .. }| Refund {
+                    reference,
+                    amount_cents,
+                    currency,
+                    refunded_at,
+                });
             }
             Self::Resource(key) => {
                 found.resource = world.read(&key).map(|item| items::to_resource(item).expect("a resource"));

@@ -1,7 +1,7 @@
 //! What must hold whenever the table has changed, kept a second time from the events alone; and what clients may rely
 //! on once they are answered.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use arcadia_domain::{
     Aggregate, Attention, Deployment, DeploymentId, Event, EventKind, Invoice, InvoiceNumber, InvoiceRow, Payment,
@@ -25,6 +25,8 @@ struct History {
     aggregate: Aggregate,
     invoices: BTreeMap<InvoiceNumber, Invoice>,
     payments: BTreeMap<PaymentReference, (InvoiceNumber, Payment)>,
+    refunds: BTreeSet<PaymentReference>,
+    grants: usize,
     resource: Option<ResourceId>,
     /// The resources that were deleted.
     deleted: HashSet<ResourceId>,
@@ -171,6 +173,7 @@ impl Audit {
         history.check_money(table, id, message);
         history.check_attention(table);
         assert_eq!((count("INVOICE#"), count("PAYMENT#")), (history.invoices.len(), history.payments.len()));
+        assert_eq!((count("REFUND#"), count("GRANT#")), (history.refunds.len(), history.grants));
         self.histories.insert(id, history);
     }
 
@@ -221,6 +224,8 @@ impl History {
             aggregate,
             invoices: BTreeMap::new(),
             payments: BTreeMap::new(),
+            refunds: BTreeSet::new(),
+            grants: 0,
             resource: None,
             deleted: HashSet::new(),
             postponed: None,
@@ -267,6 +272,10 @@ impl History {
                     let twice = self.payments.insert(payment.reference.clone(), mark);
                     assert_eq!(twice, None, "a reference was paid twice");
                 }
+                EventKind::Refunded { refund } => {
+                    assert!(self.refunds.insert(refund.reference.clone()), "a reference was refunded twice");
+                }
+                EventKind::CreditGranted { .. } => self.grants += 1,
                 EventKind::ResourceAdded { resource_id, .. } => self.resource = Some(*resource_id),
                 EventKind::ResourceDeleted { resource_id, .. } => {
                     assert!(self.deleted.insert(*resource_id), "a resource was deleted twice");
@@ -337,8 +346,8 @@ fn check_rung(before: &Aggregate, event: &Event) {
         (Some(State::Paused), Some(State::Cancelled)) => (cancelled, 0),
         rung => panic!("{rung:?} is no rung"),
     };
-    let due_at = before.deployment.oldest_due_at().expect("an open invoice");
-    let earliest = (due_at + TimeDelta::days(days)).max(*state_since + TimeDelta::days(apart));
+    let dunned_from = before.deployment.dunned_from().expect("an open invoice");
+    let earliest = (dunned_from + TimeDelta::days(days)).max(*state_since + TimeDelta::days(apart));
     assert!(event.occurred_at >= earliest, "a rung taken early: {event:?}");
 }
 

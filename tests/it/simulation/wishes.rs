@@ -1,10 +1,11 @@
 //! What clients want, chosen at random from what the world has, and how a server makes a command of it.
 
 use arcadia_domain::{
-    Actor, Addon, Aggregate, AnchorMode, Authority, ChangePlan, Command, CreateDeployment, Currency, DeploymentId,
-    Effective, Invoice, InvoiceNumber, InvoiceStatus, Payment, PaymentReference, Proration, Rejection, Resource,
-    ResourceId, Scope, ShortCode, Slug, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, Timestamp,
-    Transition, UpdateDeployment,
+    Actor, Addon, Aggregate, Amount, AnchorMode, Authority, ChangePlan, Command, Correct, Correction, CreateDeployment,
+    CreditNote, Currency, DeploymentId, Effective, Extent, Invoice, InvoiceNumber, InvoiceStatus, Invoiced, OneOff,
+    Pay, PayBack, Payment, PaymentReference, Proration, Refund, Rejection, Resource, ResourceId, ReversalKind, Scope,
+    ShortCode, Slug, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, Timestamp, Transition,
+    UpdateDeployment,
 };
 use arcadia_functions::Error;
 use arcadia_functions::auth::Principal;
@@ -46,6 +47,14 @@ pub enum Act {
     ExtendTrial { to: Timestamp },
     Pay { number: InvoiceNumber, reference: PaymentReference, amount_cents: i64, currency: Currency },
     Void(InvoiceNumber),
+    Charge { when: Invoiced },
+    Grant { cents: i64 },
+    CreditNote { number: InvoiceNumber, reference: Option<PaymentReference> },
+    Refund { reference: PaymentReference, cents: i64 },
+    Reverse { number: InvoiceNumber, reference: PaymentReference },
+    WriteOff(InvoiceNumber),
+    WithdrawWriteOff(InvoiceNumber),
+    MoveDueDate { number: InvoiceNumber, to: Timestamp },
 }
 
 /// What a server has read.
@@ -53,6 +62,7 @@ pub enum Act {
 pub struct Found {
     pub aggregate: Option<Aggregate>,
     pub invoice: Option<Invoice>,
+    pub refund: Option<Refund>,
     pub resource: Option<Resource>,
     pub offer: Offer,
 }
@@ -69,6 +79,8 @@ impl Wish {
                     | Act::Detach(_)
                     | Act::WithdrawPlanChange
                     | Act::WithdrawCancellation
+                    | Act::WithdrawWriteOff(_)
+                    | Act::MoveDueDate { .. }
             ),
         }
     }
@@ -91,7 +103,7 @@ impl Wish {
             Self::Create { tenant_id, .. } => tenant_id.clone(),
             Self::Do(id, _) => world.audit.aggregate(*id).deployment.tenant_id.clone(),
         };
-        if matches!(self, Self::Do(_, Act::Pay { .. } | Act::Void(_) | Act::ExtendTrial { .. })) || world.chance(2) {
+        if matches!(self, Self::Do(_, act) if act.is_for_platform()) || world.chance(2) {
             let actor = Actor { id: "ada".to_owned(), authority: Authority::PlatformAdmin };
             return Principal { actor, scope: Scope::All };
         }
@@ -120,7 +132,8 @@ impl Act {
         {
             return Self::DeleteResource(resource);
         }
-        match world.random.below(40) {
+        match world.random.below(48) {
+            40..=47 => Self::correction(world, id).unwrap_or(Self::Attach),
             0..=5 => {
                 let targets = aggregate.deployment.state.targets();
                 let to = if world.chance(3) || targets.is_empty() {
@@ -157,6 +170,97 @@ impl Act {
         }
     }
 
+    /// Whether a tenant's user can only be refused.
+    const fn is_for_platform(&self) -> bool {
+        match self {
+            Self::Pay { .. }
+            | Self::Void(_)
+            | Self::ExtendTrial { .. }
+            | Self::Charge { .. }
+            | Self::Grant { .. }
+            | Self::CreditNote { .. }
+            | Self::Refund { .. }
+            | Self::Reverse { .. }
+            | Self::WriteOff(_)
+            | Self::WithdrawWriteOff(_)
+            | Self::MoveDueDate { .. } => true,
+            Self::Transition { .. }
+            | Self::Update { .. }
+            | Self::AddResource
+            | Self::DeleteResource(_)
+            | Self::Subscribe { .. }
+            | Self::Attach
+            | Self::Detach(_)
+            | Self::ChangePlan { .. }
+            | Self::WithdrawPlanChange
+            | Self::Cancel(_)
+            | Self::WithdrawCancellation => false,
+        }
+    }
+
+    /// The invoice that it is about, if any.
+    pub const fn invoice(&self) -> Option<&InvoiceNumber> {
+        match self {
+            Self::Pay { number, .. }
+            | Self::Void(number)
+            | Self::CreditNote { number, .. }
+            | Self::Reverse { number, .. }
+            | Self::WriteOff(number)
+            | Self::WithdrawWriteOff(number)
+            | Self::MoveDueDate { number, .. } => Some(number),
+            Self::Charge { .. }
+            | Self::Grant { .. }
+            | Self::Refund { .. }
+            | Self::ExtendTrial { .. }
+            | Self::Transition { .. }
+            | Self::Update { .. }
+            | Self::AddResource
+            | Self::DeleteResource(_)
+            | Self::Subscribe { .. }
+            | Self::Attach
+            | Self::Detach(_)
+            | Self::ChangePlan { .. }
+            | Self::WithdrawPlanChange
+            | Self::Cancel(_)
+            | Self::WithdrawCancellation => None,
+        }
+    }
+
+    /// The reference of the refund that it records, if any.
+    pub const fn refund(&self) -> Option<&PaymentReference> {
+        match self {
+            Self::Refund { reference, .. } | Self::CreditNote { reference: Some(reference), .. } => Some(reference),
+            _ => None,
+        }
+    }
+
+    /// Something that went wrong, and is put right.
+    fn correction(world: &mut World, id: DeploymentId) -> Option<Self> {
+        let invoices: Vec<Invoice> = world.audit.invoices(id).cloned().collect();
+        let cents = i64::try_from(world.random.below(4_000)).ok()? + 1;
+        let reference = format!("refund-{}", world.random.below(6)).parse().ok()?;
+        let wish = world.random.below(8);
+        if invoices.is_empty() && wish > 2 {
+            return None;
+        }
+        Some(match wish {
+            0 => Self::Charge { when: *world.random.pick(&[Invoiced::Now, Invoiced::NextInvoice]) },
+            1 => Self::Grant { cents },
+            2 => Self::Refund { reference, cents },
+            wish => {
+                let invoice = world.random.pick(&invoices).clone();
+                let number = invoice.number;
+                match wish {
+                    3 => Self::CreditNote { number, reference: world.chance(2).then_some(reference) },
+                    4 => Self::Reverse { number, reference: invoice.payments.last()?.reference.clone() },
+                    5 => Self::WriteOff(number),
+                    6 => Self::WithdrawWriteOff(number),
+                    _ => Self::MoveDueDate { number, to: world.now + TimeDelta::days(15) },
+                }
+            }
+        })
+    }
+
     /// A payment of an invoice, or its withdrawal.
     fn of_invoice(world: &mut World, id: DeploymentId, pays: bool) -> Option<Self> {
         let invoices: Vec<&Invoice> = world.audit.invoices(id).collect();
@@ -179,7 +283,9 @@ impl Act {
 
     /// The command that it comes to on what was read.
     pub fn command(&self, world: &mut World, found: Found, now: Timestamp) -> Result<Command, Error> {
-        let Found { aggregate, invoice, resource, offer } = found;
+        let Found { aggregate, invoice, refund, resource, offer } = found;
+        let correct = |correction| Command::Correct(Correct { correction, reason: None, notes: None });
+        let usd: Currency = "USD".parse().expect("a currency");
         let deployment = aggregate.ok_or(Error::NotFound)?.deployment;
         Ok(match self.clone() {
             Self::Transition { to, resume_in_days } => {
@@ -239,10 +345,36 @@ impl Act {
             Self::WithdrawCancellation => Command::WithdrawCancellation,
             Self::ExtendTrial { to } => Command::ExtendTrial(to),
             Self::Pay { number: _, reference, amount_cents, currency } => {
-                let payment = Payment { reference, amount_cents, received_at: now };
-                Command::Pay(invoice.ok_or(Error::NotFound)?, payment, currency)
+                let payment = Payment::new(reference, amount_cents, now);
+                Command::Pay(Pay::new(invoice.ok_or(Error::NotFound)?, payment, currency))
             }
             Self::Void(_) => Command::Void(invoice.ok_or(Error::NotFound)?),
+            Self::Charge { when } => correct(Correction::Charge(OneOff {
+                description: "Migration".parse().expect("a description"),
+                amount_cents: 700,
+                currency: usd,
+                when,
+            })),
+            Self::Grant { cents } => correct(Correction::Credit(Amount { amount_cents: cents, currency: usd })),
+            Self::CreditNote { number: _, reference } => correct(Correction::CreditNote(CreditNote {
+                invoice: invoice.ok_or(Error::NotFound)?,
+                extent: Extent::Whole,
+                pay_back: reference.map(|reference| PayBack { reference, known: refund }),
+            })),
+            Self::Refund { reference, cents } => correct(Correction::Refund(
+                PayBack { reference, known: refund },
+                Amount { amount_cents: cents, currency: usd },
+            )),
+            Self::Reverse { number: _, reference } => correct(Correction::ReversePayment(
+                invoice.ok_or(Error::NotFound)?,
+                reference,
+                ReversalKind::Chargeback,
+            )),
+            Self::WriteOff(_) => correct(Correction::WriteOff(invoice.ok_or(Error::NotFound)?)),
+            Self::WithdrawWriteOff(_) => correct(Correction::WithdrawWriteOff(invoice.ok_or(Error::NotFound)?)),
+            Self::MoveDueDate { number: _, to } => {
+                correct(Correction::MoveDueDate(invoice.ok_or(Error::NotFound)?, to))
+            }
         })
     }
 }

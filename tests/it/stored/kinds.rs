@@ -1,9 +1,9 @@
 //! The kinds of stored items: samples of each as today's writer writes it, and its reader.
 
 use arcadia_domain::{
-    Action, Aggregate, Amount, Change, Command, Deployment, DeploymentId, DunningPolicy, Event, Invoice, InvoiceRow,
-    InvoiceStatus, OpenInvoice, Operation, OperationCommand, OperationResult, Payment, Resource, Subscription,
-    SubscriptionAddon, SubscriptionSummary, Tenant, TenantEvent, Timestamp, create, decide,
+    Action, Aggregate, Amount, BalanceMovement, Change, Command, Deployment, DeploymentId, DunningPolicy, Event,
+    Invoice, InvoiceRow, InvoiceStatus, OpenInvoice, Operation, OperationCommand, OperationResult, Payment, Resource,
+    Subscription, SubscriptionAddon, SubscriptionSummary, Tenant, TenantEvent, Timestamp, create, decide,
 };
 use arcadia_store::item::{self, Item};
 use arcadia_store::items::{self, DeploymentItem, SlugClaimItem};
@@ -31,12 +31,17 @@ pub struct Kind {
 }
 
 /// Every kind whose items are written whole. The others are in [`super::sums`].
-pub const KINDS: [Kind; 19] = [
+pub const KINDS: [Kind; 20] = [
     Kind { name: "account", samples: accounts, again: account_again },
     Kind {
         name: "addon",
         samples: || written(items::from_addon),
         again: |item| items::from_addon(&items::to_addon(item)?),
+    },
+    Kind {
+        name: "balance_movement",
+        samples: || written(|movement: &BalanceMovement| items::from_movement(&deployment(), 7, movement)),
+        again: |item| items::from_movement(&deployment(), 7, &items::to_movement(item)?),
     },
     Kind { name: "deployment", samples: deployments, again: deployment_again },
     Kind {

@@ -87,6 +87,7 @@ impl Sampler {
             Some("boolean") => json!(full),
             Some("integer") => json!(if full { 7 } else { 0 }),
             Some("string") if schema["format"] == "date-time" => json!("2027-01-31T00:00:00Z"),
+            Some("string") if schema["format"] == "date" => json!("2027-01-31"),
             Some("string") => json!("text"),
             other => panic!("no value of {other:?} is known: {schema}"),
         }

@@ -184,7 +184,7 @@ fn line_row(line: &Value) -> Vec<Cell> {
     vec![
         plain(&money(&line["amount_cents"], &line["currency"])).right(),
         plain(&bare(&line["kind"]).replace('_', " ")),
-        field(&line["code"]),
+        field(if line["description"].is_string() { &line["description"] } else { &line["code"] }),
         cell(DIM, &format!("{} to {}", day(&line["from"]), day(&line["to"]))),
     ]
 }
@@ -242,12 +242,56 @@ fn append_invoice(text: &mut Text, one: &Value) {
     rows.extend(each(&one["payments"]).iter().map(|payment| {
         vec![
             plain(&money(&payment["amount_cents"], currency)).right(),
-            plain("paid"),
+            plain(match payment["reversal"]["kind"].as_str() {
+                Some("mistake") => "reversed: a mistake",
+                Some(_) => "reversed: charged back",
+                None => "paid",
+            }),
             field(&payment["reference"]),
             cell(DIM, &moment(&payment["received_at"])),
         ]
     }));
+    if one["forgiven_cents"].as_i64().is_some_and(|cents| cents > 0) {
+        rows.push(vec![plain(&money(&one["forgiven_cents"], currency)).right(), plain("written off")]);
+    }
     text.table(2, &rows);
+}
+
+/// A charge made once, and its invoice if it was issued at once.
+pub fn charge(body: &Value) -> Text {
+    let mut text = Text::default();
+    if body["invoice"].is_object() {
+        append_invoice(&mut text, &body["invoice"]);
+    } else {
+        text.line([plain("charged with the next invoice:")]);
+        let rows: Vec<Vec<Cell>> = each(&body["lines"]).iter().map(line_row).collect();
+        text.table(2, &rows);
+    }
+    text
+}
+
+/// A deployment's balances and open invoices, with a refund if there is one.
+pub fn balances(body: &Value) -> Text {
+    let (one, refund, mut text) = (&body["deployment"], &body["refund"], Text::default());
+    if refund.is_object() {
+        let amount = money(&refund["amount_cents"], &refund["currency"]);
+        text.line([plain("refund "), cell(BOLD, &bare(&refund["reference"])), plain(&format!(" of {amount}"))]);
+    }
+    text.line([cell(BOLD, &name_of(one)), plain(" is "), state(&one["state"])]);
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for balance in each(&one["balances"]) {
+        rows.push(vec![plain(&money(&balance["amount_cents"], &balance["currency"])).right(), plain("balance")]);
+    }
+    for open in each(&one["open_invoices"]) {
+        let due = format!("due on {}", day(&open["due_at"]));
+        let amount = plain(&money(&open["due_cents"], &open["currency"])).right();
+        rows.push(vec![amount, plain(&due), field(&open["number"])]);
+    }
+    if rows.is_empty() {
+        text.line([cell(DIM, "no balance and no open invoice")]);
+    }
+    text.table(2, &rows);
+    text
 }
 
 fn version_row(version: &Value) -> Vec<Cell> {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::connection::{Confirmed, Connection};
+use super::corrections::OfDeployment;
 use crate::client::{Client, Failure, Once, Options, Paging, Request, show_deployment, views};
 
 #[derive(Debug, Args)]
@@ -122,6 +123,8 @@ enum Verb {
     },
     #[command(flatten)]
     Subscription(SubscriptionVerb),
+    #[command(flatten)]
+    Correction(OfDeployment),
 }
 
 /// Commands on the subscription of a deployment.
@@ -473,6 +476,7 @@ impl Deployments {
                 })
             }
             Verb::Subscription(verb) => verb.run(client),
+            Verb::Correction(verb) => verb.run(client),
         }
     }
 }

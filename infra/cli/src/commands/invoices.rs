@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::connection::{Confirmed, Connection};
+use super::corrections::OfInvoice;
 use super::money::Paid;
 use crate::client::{Client, Failure, Once, Options, Paging, Request, views};
 
@@ -45,6 +46,12 @@ enum Verb {
         reference: String,
         #[command(flatten)]
         paid: Paid,
+        /// The day on which the money arrived, such as 2027-01-31
+        #[arg(long, value_name = "DAY")]
+        value_date: Option<String>,
+        /// Let the part beyond the amount due become balance, instead of rejecting the payment
+        #[arg(long)]
+        excess_to_balance: bool,
         #[command(flatten)]
         options: Options,
         #[command(flatten)]
@@ -61,6 +68,8 @@ enum Verb {
         #[command(flatten)]
         confirmed: Confirmed,
     },
+    #[command(flatten)]
+    Correction(OfInvoice),
 }
 
 /// Selects invoices.
@@ -165,7 +174,7 @@ impl Invoices {
                 client.list(&filter.request(client, false)?, "invoices", paging, views::invoices)
             }
             Verb::Show(which) => client.tell(&to("show_invoice", which)?, views::invoice),
-            Verb::Pay { id, number, reference, paid, options, once } => {
+            Verb::Pay { id, number, reference, paid, value_date, excess_to_balance, options, once } => {
                 let id = &client.deployment_id(id)?;
                 let (number, (amount_cents, currency)) = match (number, paid.amount()) {
                     (Some(number), Some(amount)) => (number.clone(), amount),
@@ -174,7 +183,13 @@ impl Invoices {
                         (number, amount.unwrap_or(due))
                     }
                 };
-                let body = json!({"reference": reference, "amount_cents": amount_cents, "currency": currency});
+                let mut body = json!({"reference": reference, "amount_cents": amount_cents, "currency": currency});
+                if let Some(day) = value_date {
+                    body["value_date"] = json!(day);
+                }
+                if *excess_to_balance {
+                    body["overpayment"] = json!("balance");
+                }
                 let request = Request::to("record_payment", &[("id", id), ("number", &number)])?.whole_body(body);
                 client.tell(&request.with(options).once(once), views::invoice)
             }
@@ -182,6 +197,7 @@ impl Invoices {
                 confirmed.check(options, &format!("invoice {} will be voided", which.number))?;
                 client.tell(&to("void_invoice", which)?.with(options).once(once), views::invoice)
             }
+            Verb::Correction(verb) => verb.run(client),
         }
     }
 }

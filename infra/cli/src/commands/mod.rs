@@ -2,13 +2,15 @@
 //!
 //! # Layout
 //! One file per command. `local` has the commands that work on this machine; the others call the API, local or remote,
-//! through `crate::client`. `connection` contains the arguments that they share, `money` those of amounts.
+//! through `crate::client`. `connection` contains the arguments that they share, `money` those of amounts;
+//! `corrections` has commands of `deployments` and `invoices`.
 
 mod addons;
 mod attention;
 mod audit;
 mod completions;
 mod connection;
+mod corrections;
 mod deployments;
 mod invoices;
 mod lifecycle;
@@ -62,7 +64,7 @@ enum Command {
     /// Give a command to many deployments at once, and follow it (platform_admin)
     #[command(after_help = EXIT_CODES)]
     Operations(operations::Operations),
-    /// List, show, pay and void invoices
+    /// List, show, pay, void and correct invoices
     #[command(after_help = EXIT_CODES)]
     Invoices(invoices::Invoices),
     /// Manage the plans of the catalog

@@ -39,16 +39,48 @@ pub struct Paid {
     currency: Option<String>,
 }
 
+/// An amount.
+#[derive(Debug, Args)]
+pub struct Sum {
+    /// Amount with its currency, such as "29.19 USD"
+    #[arg(long, value_name = "AMOUNT", value_parser = amount, conflicts_with_all = ["amount_cents", "currency"],
+        required_unless_present = "amount_cents")]
+    amount: Option<Amount>,
+    /// Amount in minor units; requires --currency
+    #[arg(long, value_name = "N", requires = "currency")]
+    amount_cents: Option<i64>,
+    /// Currency of --amount-cents
+    #[arg(long, value_name = "CODE", requires = "amount_cents")]
+    currency: Option<String>,
+}
+
+impl Serialize for Sum {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        pair(serializer, "amount_cents", self.amount.as_ref(), self.amount_cents, self.currency.as_ref())
+    }
+}
+
+/// Serialises an amount in minor units under a name, and its currency.
+fn pair<S: Serializer>(
+    serializer: S,
+    name: &'static str,
+    amount: Option<&Amount>,
+    cents: Option<i64>,
+    currency: Option<&String>,
+) -> Result<S::Ok, S::Error> {
+    let (cents, currency) = match amount {
+        Some((cents, currency)) => (Some(*cents), Some(currency)),
+        None => (cents, currency),
+    };
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry(name, &cents)?;
+    map.serialize_entry("currency", &currency)?;
+    map.end()
+}
+
 impl Serialize for Price {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (cents, currency) = match &self.price {
-            Some((cents, currency)) => (Some(*cents), Some(currency)),
-            None => (self.price_cents, self.currency.as_ref()),
-        };
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("price_cents", &cents)?;
-        map.serialize_entry("currency", &currency)?;
-        map.end()
+        pair(serializer, "price_cents", self.price.as_ref(), self.price_cents, self.currency.as_ref())
     }
 }
 

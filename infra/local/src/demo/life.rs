@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arcadia_domain::{
     Actor, Aggregate, AnchorMode, Authority, Change, ChangePlan, Command, CreateDeployment, DeploymentId, Effective,
-    Event, EventKind, Figures, Invoice, InvoiceNumber, InvoiceStatus, Payment, Proration, Resource, ResourceId, State,
-    Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment, create, decide,
+    Event, EventKind, Figures, Invoice, InvoiceNumber, InvoiceStatus, Pay, Payment, Proration, Resource, ResourceId,
+    State, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment, create, decide,
     follow_invoices, step,
 };
 use arcadia_functions::runtime::App;
@@ -342,7 +342,7 @@ impl Life {
         let amount_cents = (invoice.due_cents() / part).max(1);
         let reference = format!("pay_{:016x}", self.part.rng.u64(..)).parse().ok()?;
         let currency = invoice.currency;
-        Some(Command::Pay(invoice, Payment { reference, amount_cents, received_at: now }, currency))
+        Some(Command::Pay(Pay::new(invoice, Payment::new(reference, amount_cents, now), currency)))
     }
 
     /// A user's monthly command; usually none.

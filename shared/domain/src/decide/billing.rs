@@ -1,8 +1,8 @@
 //! The rules of billing: the invoices of a change of state, payments, voiding, the end of dunning, and scheduled steps.
 //! When a step is due is in [`crate::clock`].
 
-use super::books::Books;
-use super::{Context, Rejection, subscriptions};
+use super::books::{Books, require_room};
+use super::{Context, Overpayment, Pay, Rejection, subscriptions};
 use crate::actor::{Actor, Authority};
 use crate::aggregate::{Aggregate, Change};
 use crate::clock::{Action, Rung, next_action};
@@ -70,49 +70,57 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
     events
 }
 
-pub(super) fn pay(
-    context: &Context<'_>,
-    invoice: &Invoice,
-    payment: Payment,
-    currency: Currency,
-) -> Result<Option<Change>, Rejection> {
+pub(super) fn pay(context: &Context<'_>, command: Pay) -> Result<Option<Change>, Rejection> {
+    let Pay { invoice, payment, currency, overpayment } = command;
     if let Some(known) = invoice.payments.iter().find(|known| known.reference == payment.reference) {
+        if known.reversal.is_some() {
+            return Err(Rejection::PaymentReversed);
+        }
         let same = known.amount_cents == payment.amount_cents && currency == invoice.currency;
         return if same { Ok(None) } else { Err(Rejection::PaymentReferenceReused) };
     }
-    match invoice.status {
-        InvoiceStatus::Open | InvoiceStatus::Uncollectible => expect_listed(context, invoice)?,
-        InvoiceStatus::Paid | InvoiceStatus::Void => {
-            return Err(Rejection::InvoiceNotOpen(invoice.status.as_str()));
+    match (invoice.status, overpayment) {
+        (InvoiceStatus::Open | InvoiceStatus::Uncollectible, _) => expect_listed(context, &invoice)?,
+        (InvoiceStatus::Paid, Overpayment::Balance) => {}
+        (InvoiceStatus::Paid, Overpayment::Refuse) | (InvoiceStatus::Void | InvoiceStatus::WrittenOff, _) => {
+            return Err(Rejection::InvoiceNotOpen { status: invoice.status.as_str(), verb: "paid" });
         }
     }
     if currency != invoice.currency {
         return Err(Rejection::PaymentCurrency(invoice.currency));
     }
-    if payment.amount_cents > invoice.due_cents() {
-        return Err(Rejection::Overpayment { due_cents: invoice.due_cents() });
+    let due_cents = invoice.due_cents();
+    let excess_cents = (payment.amount_cents - due_cents).max(0);
+    match overpayment {
+        Overpayment::Refuse if excess_cents > 0 => return Err(Rejection::Overpayment { due_cents }),
+        Overpayment::Balance if excess_cents > 0 => require_room(context, excess_cents, currency)?,
+        Overpayment::Refuse | Overpayment::Balance => {}
     }
     if invoice.payments.len() >= MAX_PAYMENTS {
         return Err(Rejection::TooManyPayments);
     }
-    let payment = Payment { received_at: context.at, ..payment };
-    let paid = Invoice { version: context.deployment().version + 1, ..invoice.pay(payment.clone()) };
-    let (number, due_cents) = (paid.number.clone(), paid.due_cents());
-    let change = context.change_by([EventKind::PaymentReceived { number, payment, due_cents }]);
-    Ok(Some(Change { invoice: Some(paid), invoice_read: Some(invoice.version), ..change }))
+    let due_cents = due_cents - (payment.amount_cents - excess_cents);
+    let payment = Payment { received_at: context.at, excess_cents, ..payment };
+    let mut books = Books::new(context);
+    books.pay(&invoice, excess_cents);
+    let number = invoice.number.clone();
+    let events = books.finish(context.event(EventKind::PaymentReceived { number, payment, due_cents }));
+    let (invoice_read, invoice) = (Some(invoice.version), Some(invoice));
+    Ok(Some(Change { invoice, invoice_read, ..context.change(events) }))
 }
 
-pub(super) fn void(context: &Context<'_>, invoice: &Invoice) -> Result<Option<Change>, Rejection> {
+pub(super) fn void(context: &Context<'_>, invoice: Invoice) -> Result<Option<Change>, Rejection> {
     match invoice.status {
         InvoiceStatus::Void => return Ok(None),
-        InvoiceStatus::Open | InvoiceStatus::Uncollectible => expect_listed(context, invoice)?,
-        InvoiceStatus::Paid => {}
+        InvoiceStatus::Open | InvoiceStatus::Uncollectible => expect_listed(context, &invoice)?,
+        InvoiceStatus::Paid | InvoiceStatus::WrittenOff => {}
     }
-    if !invoice.payments.is_empty() {
+    // What a reversed payment left in the balance can have been used elsewhere.
+    if invoice.standing_payments().next().is_some() || invoice.balance_held_cents() < 0 {
         return Err(Rejection::InvoiceHasPayments);
     }
     let mut books = Books::new(context);
-    books.void(invoice);
+    books.void(&invoice);
     // The charges of a voided invoice no longer exist: they cannot be credited.
     let is_on_it = |number: &Option<InvoiceNumber>| number.as_ref() == Some(&invoice.number);
     let mut subscription = context.aggregate.subscription.clone();
@@ -120,27 +128,27 @@ pub(super) fn void(context: &Context<'_>, invoice: &Invoice) -> Result<Option<Ch
     if let Some(subscription) = &mut subscription {
         subscription.charges.retain(|charge| !is_on_it(&charge.invoice));
     }
-    let version = context.deployment().version + 1;
-    let void = Invoice { version, ..invoice.close(InvoiceStatus::Void, context.at) };
-    let voided = EventKind::InvoiceVoided { number: void.number.clone(), subscription };
+    let voided = EventKind::InvoiceVoided { number: invoice.number.clone(), subscription };
     let change = context.change(books.finish(context.event(voided)));
-    Ok(Some(Change { invoice: Some(void), invoice_read: Some(invoice.version), ..change }))
+    let (invoice_read, invoice) = (Some(invoice.version), Some(invoice));
+    Ok(Some(Change { invoice, invoice_read, ..change }))
 }
 
 /// Refuses an invoice that does not match its deployment's lists: it is read after the deployment, and can be newer.
-fn expect_listed(context: &Context<'_>, invoice: &Invoice) -> Result<(), Rejection> {
+pub(super) fn expect_listed(context: &Context<'_>, invoice: &Invoice) -> Result<(), Rejection> {
     let deployment = context.deployment();
     let mut owed = deployment.open_invoices.iter().chain(&deployment.uncollectible_invoices);
     if owed.any(|owed| *owed == invoice.as_owed()) { Ok(()) } else { Err(Rejection::InvoiceJustOpened) }
 }
 
-/// Ends dunning: returns a deployment to `active` after a change that settled or voided an open invoice, if no invoice
-/// is overdue any more.
+/// Ends dunning: returns a deployment to `active` after a change that closed an open invoice or moved a due date, if no
+/// invoice is overdue any more.
 pub(super) fn end_dunning(context: &Context<'_>, change: Change) -> Change {
     let Aggregate { deployment, .. } = &change.after;
     let is_open = |number: &InvoiceNumber| deployment.open_invoices.iter().any(|open| open.number == *number);
     let was_settled = context.deployment().open_invoices.iter().any(|open| !is_open(&open.number));
-    if !was_settled || !deployment.state.is_dunning() || deployment.is_overdue(context.at) {
+    let was_overdue = context.deployment().is_overdue(context.at);
+    if !(was_settled || was_overdue) || !deployment.state.is_dunning() || deployment.is_overdue(context.at) {
         return change;
     }
     change.then(context, |after| {
@@ -240,8 +248,8 @@ fn give_up(context: &Context<'_>) -> Result<Vec<Event>, Rejection> {
     let deployment = context.deployment();
     let days = deployment.dunning_policy.cancelled_after_days;
     let mut overdue: Vec<_> =
-        deployment.open_invoices.iter().filter(|open| days_after(open.due_at, days) <= context.at).collect();
-    overdue.sort_by_key(|open| open.due_at);
+        deployment.open_invoices.iter().filter(|open| days_after(open.dunned_from(), days) <= context.at).collect();
+    overdue.sort_by_key(|open| open.dunned_from());
     let numbers: Vec<InvoiceNumber> =
         overdue.into_iter().take(MAX_GIVEN_UP_AT_ONCE).map(|open| open.number.clone()).collect();
     if deployment.uncollectible_invoices.len() + numbers.len() > MAX_UNCOLLECTIBLE_INVOICES {

@@ -2,20 +2,25 @@
 //! come first, the balance that they free settles open invoices, then invoices are issued. Whether a command may change
 //! the books is not decided here.
 
+use chrono::SubsecRound;
+
 use super::{Context, Rejection};
-use crate::charge::Charge;
+use crate::charge::{Charge, Invoiced};
 use crate::deployment::Deployment;
 use crate::entry::Entry;
 use crate::event::{Event, EventKind};
-use crate::invoice::{Invoice, InvoiceStatus};
+use crate::invoice::{Invoice, InvoiceStatus, OpenInvoice};
 use crate::line::{ChargeId, Line};
-use crate::money::{Currency, sum};
+use crate::money::{Currency, MAX_PRICE_CENTS, sum};
 use crate::policy::DunningPolicy;
 use crate::subscription::{MAX_CHARGES_IN_PERIOD, Subscription, SubscriptionAddon, end_of_second};
-use crate::values::{InvoiceNumber, Timestamp};
+use crate::values::{DisplayName, InvoiceNumber, ShortCode, Timestamp};
 
 /// The most open invoices that balance settles in one commit. A scheduled step settles the rest.
 pub const MAX_SETTLED_INVOICES: usize = 25;
+
+/// The most balance of a deployment in one currency, in minor units.
+pub const MAX_BALANCE_CENTS: i64 = MAX_PRICE_CENTS;
 
 /// The changes of a decision to the books.
 pub(super) struct Books<'a> {
@@ -55,14 +60,107 @@ impl<'a> Books<'a> {
 
     /// Removes a voided invoice from the books, and returns the balance that had settled it.
     pub(super) fn void(&mut self, invoice: &Invoice) {
-        self.deployment.open_invoices.retain(|owed| owed.number != invoice.number);
-        self.deployment.uncollectible_invoices.retain(|owed| owed.number != invoice.number);
+        self.deployment.drop_owed(&invoice.number);
         let Invoice { number, currency, .. } = invoice.clone();
         let amount_cents = invoice.balance_held_cents();
         if amount_cents > 0 {
             self.enter(Entry::BalanceReturned { number, amount_cents, currency });
         }
         self.settle();
+    }
+
+    /// Settles an invoice by a payment. The part of the payment beyond the amount due becomes balance.
+    pub(super) fn pay(&mut self, invoice: &Invoice, excess_cents: i64) {
+        if excess_cents == 0 {
+            return;
+        }
+        self.deployment.drop_owed(&invoice.number);
+        let Invoice { number, currency, .. } = invoice.clone();
+        self.enter(Entry::BalanceReturned { number, amount_cents: excess_cents, currency });
+        self.settle();
+    }
+
+    /// Lists an invoice that is owed again; balance settles it, if there is any.
+    pub(super) fn owe(&mut self, status: InvoiceStatus, owed: &OpenInvoice) {
+        if self.deployment.owe(status, owed).is_none() {
+            unreachable!("an invoice that is owed again is open or uncollectible");
+        }
+        self.settle();
+    }
+
+    /// Credits charges of an invoice by amounts in minor units, and returns what became balance. First the amount due
+    /// falls, then what is forgiven; the rest had been settled.
+    pub(super) fn credit_lines(
+        &mut self,
+        invoice: &Invoice,
+        credits: &[(ChargeId, i64)],
+        mut subscription: Option<&mut Subscription>,
+    ) -> i64 {
+        let charges = subscription.as_mut().map_or(&mut [][..], |subscription| &mut subscription.charges[..]);
+        let is_on_it = |charge: &&mut Charge| charge.invoice.as_ref() == Some(&invoice.number);
+        let recorded: i64 = charges.iter_mut().filter(is_on_it).map(|charge| charge.forgiven_cents).sum();
+        // What is forgiven of charges that the subscription does not hold any more.
+        let mut unrecorded_cents = invoice.forgiven_cents() - recorded;
+        let mut balance_cents = 0;
+        for (id, amount_cents) in credits {
+            let Some(charged) = invoice.lines.iter().find(|line| line.charge == *id) else { continue };
+            let line = Line { kind: charged.kind.credit(), amount_cents: -amount_cents, ..charged.clone() };
+            let Deployment { open_invoices, uncollectible_invoices, .. } = &self.deployment;
+            let owed = open_invoices.iter().chain(uncollectible_invoices).find(|owed| owed.number == invoice.number);
+            let lowered_cents = owed.map_or(0, |owed| owed.due_cents.min(*amount_cents));
+            let mut charge = charges.iter_mut().find(|charge| charge.id == *id);
+            let forgiven = charge.as_mut().map_or(&mut unrecorded_cents, |charge| &mut charge.forgiven_cents);
+            let forgiven_cents = (*forgiven).min(amount_cents - lowered_cents);
+            *forgiven -= forgiven_cents;
+            if let Some(charge) = charge {
+                charge.credited_cents += amount_cents;
+            }
+            let returned_cents = amount_cents - lowered_cents - forgiven_cents;
+            balance_cents += returned_cents;
+            let number = Some(invoice.number.clone());
+            self.enter(Entry::Credited { line, invoice: number, lowered_cents, returned_cents });
+        }
+        balance_cents
+    }
+
+    /// Makes a charge once, at this moment.
+    ///
+    /// # Errors
+    /// [`Rejection::TooManyChanges`] if commands have made the maximum of charges in this period.
+    pub(super) fn charge_once(
+        &mut self,
+        subscription: &mut Subscription,
+        description: DisplayName,
+        amount_cents: i64,
+        currency: Currency,
+    ) -> Result<(), Rejection> {
+        let at = self.context.at.trunc_subsecs(0);
+        let charge = Charge {
+            id: self.next_id(),
+            addon_id: None,
+            code: ShortCode::one_off(),
+            description: Some(description),
+            price_cents: amount_cents,
+            amount_cents,
+            credited_cents: 0,
+            forgiven_cents: 0,
+            currency,
+            from: at,
+            to: at,
+            invoice: None,
+        };
+        self.add(subscription, charge)
+    }
+
+    /// Invoices a charge made once, or lets it wait.
+    pub(super) fn bill_once(&mut self, subscription: &mut Subscription, when: Invoiced) {
+        match when {
+            Invoiced::Now => {
+                let sequence = self.sequence();
+                self.bill_waiting(subscription, self.context.at, |charge| charge.id.sequence == sequence);
+            }
+            Invoiced::NextInvoice => self.bill_changes(subscription),
+        }
     }
 
     /// Ends the charges that `is_meant` selects at `at`, and credits their unused part.
@@ -93,7 +191,9 @@ impl<'a> Books<'a> {
             let lowered_cents = owed.map_or(0, |owed| owed.due_cents.min(amount_cents));
             // The credited charge was not paid, so the charges that replace it must not wait for the next invoice.
             subscription.bills_at_once |= lowered_cents > 0;
-            let returned_cents = amount_cents - lowered_cents;
+            let forgiven_cents = charge.forgiven_cents.min(amount_cents - lowered_cents);
+            charge.forgiven_cents -= forgiven_cents;
+            let returned_cents = amount_cents - lowered_cents - forgiven_cents;
             self.enter(Entry::Credited { line, invoice: Some(number), lowered_cents, returned_cents });
         }
         subscription.charges = charges;
@@ -115,6 +215,10 @@ impl<'a> Books<'a> {
         else {
             return Ok(());
         };
+        self.add(subscription, charge)
+    }
+
+    fn add(&mut self, subscription: &mut Subscription, charge: Charge) -> Result<(), Rejection> {
         if subscription.charges_in_period >= MAX_CHARGES_IN_PERIOD {
             return Err(Rejection::TooManyChanges);
         }
@@ -209,8 +313,10 @@ impl<'a> Books<'a> {
             paid_cents: 0,
             credits: Vec::new(),
             payments: Vec::new(),
+            write_offs: Vec::new(),
             issued_at: at,
             due_at: self.policy.due_at(at),
+            reopened_at: None,
             closed_at: is_settled.then_some(at),
             version: self.sequence(),
         };
@@ -236,7 +342,11 @@ impl<'a> Books<'a> {
     pub(super) fn settled(&self) -> Vec<InvoiceNumber> {
         let settled = |entry: &Entry| match entry {
             Entry::BalanceUsed { number, .. } => Some(number.clone()),
-            Entry::Charged { .. } | Entry::Credited { .. } | Entry::BalanceReturned { .. } => None,
+            Entry::Charged { .. }
+            | Entry::Credited { .. }
+            | Entry::BalanceReturned { .. }
+            | Entry::BalanceGranted { .. }
+            | Entry::BalancePaidBack { .. } => None,
         };
         self.entries.iter().filter_map(settled).collect()
     }
@@ -251,7 +361,8 @@ impl<'a> Books<'a> {
         std::iter::once(Event { entries, ..main }).chain(opened).collect()
     }
 
-    fn enter(&mut self, entry: Entry) {
+    /// Makes an entry.
+    pub(super) fn enter(&mut self, entry: Entry) {
         if self.deployment.enter(&entry).is_none() {
             unreachable!("an entry made from a deployment's books follows from them");
         }
@@ -265,4 +376,10 @@ impl<'a> Books<'a> {
     const fn next_id(&self) -> ChargeId {
         ChargeId { sequence: self.sequence(), place: self.places }
     }
+}
+
+/// Refuses an amount that the balance has no room for.
+pub(super) fn require_room(context: &Context<'_>, amount_cents: i64, currency: Currency) -> Result<(), Rejection> {
+    let sum = context.deployment().balance_cents(currency).checked_add(amount_cents);
+    if sum.is_some_and(|sum| sum <= MAX_BALANCE_CENTS) { Ok(()) } else { Err(Rejection::TooMuchBalance) }
 }

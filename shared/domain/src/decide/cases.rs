@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// One deployment, its history and its present time.
-struct Life {
-    aggregate: Aggregate,
-    events: Vec<Event>,
-    invoices: BTreeMap<InvoiceNumber, Invoice>,
+pub(super) struct Life {
+    pub(super) aggregate: Aggregate,
+    pub(super) events: Vec<Event>,
+    pub(super) invoices: BTreeMap<InvoiceNumber, Invoice>,
     policy: DunningPolicy,
     ids: u128,
 }
@@ -39,12 +39,12 @@ fn addon(price_cents: i64, currency: &str) -> Addon {
     priced_addon("storage_50gb", price_cents, currency, IntervalPrices::new())
 }
 
-fn storage() -> Addon {
+pub(super) fn storage() -> Addon {
     addon(750, "USD")
 }
 
 impl Life {
-    fn new(now: &str) -> Self {
+    pub(super) fn new(now: &str) -> Self {
         Self::create(State::Active, None, now)
     }
 
@@ -62,7 +62,7 @@ impl Life {
     }
 
     /// One sweep: at most three steps, as for one deployment.
-    fn sweep(&mut self, now: Timestamp) {
+    pub(super) fn sweep(&mut self, now: Timestamp) {
         for _ in 0..3 {
             let Some(change) = crate::step(&self.aggregate, Some(self.policy), now).unwrap() else { return };
             self.commit(change);
@@ -70,14 +70,14 @@ impl Life {
     }
 
     /// Sweeps at the time of each step until `now`, and once more at `now`.
-    fn live_until(&mut self, now: &str) {
+    pub(super) fn live_until(&mut self, now: &str) {
         while let Some(next) = self.aggregate.next_action().filter(|next| next.at < at(now)) {
             self.sweep(next.at.max(self.aggregate.deployment.updated_at));
         }
         self.sweep(at(now));
     }
 
-    fn tries(&mut self, by: Authority, command: Command, now: &str) -> Result<(), Rejection> {
+    pub(super) fn tries(&mut self, by: Authority, command: Command, now: &str) -> Result<(), Rejection> {
         self.sweep(at(now));
         let decided = decide(&self.aggregate, command, &actor(by), Some(self.policy), at(now))?;
         if let Some(change) = decided {
@@ -86,11 +86,11 @@ impl Life {
         Ok(())
     }
 
-    fn does(&mut self, command: Command, now: &str) {
+    pub(super) fn does(&mut self, command: Command, now: &str) {
         self.tries(Authority::PlatformAdmin, command, now).unwrap();
     }
 
-    fn moves(&mut self, to_state: State, now: &str) {
+    pub(super) fn moves(&mut self, to_state: State, now: &str) {
         self.does(Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None }), now);
     }
 
@@ -105,12 +105,12 @@ impl Life {
         self.does(Command::Update(held), now);
     }
 
-    fn new_id(&mut self) -> Uuid {
+    pub(super) fn new_id(&mut self) -> Uuid {
         self.ids += 1;
         Uuid::from_u128(self.ids)
     }
 
-    fn subscribes(&mut self, code: &str, addons: &[Addon], now: &str) {
+    pub(super) fn subscribes(&mut self, code: &str, addons: &[Addon], now: &str) {
         let plan = plan(code);
         let id = SubscriptionId::new(self.new_id());
         let addons = addons.iter().map(|addon| (SubscriptionAddonId::new(self.new_id()), addon.clone())).collect();
@@ -126,12 +126,12 @@ impl Life {
         self.does(Command::Subscribe(command), now);
     }
 
-    fn attaches(&mut self, addon: Addon, now: &str) {
+    pub(super) fn attaches(&mut self, addon: Addon, now: &str) {
         let id = SubscriptionAddonId::new(self.new_id());
         self.does(Command::AttachAddon(id, addon), now);
     }
 
-    fn detaches(&mut self, now: &str) {
+    pub(super) fn detaches(&mut self, now: &str) {
         let id = self.aggregate.addons[0].id;
         self.does(Command::DetachAddon(id), now);
     }
@@ -144,44 +144,44 @@ impl Life {
         self.does(Command::ChangePlan(command), now);
     }
 
-    fn changes_now(&mut self, code: &str, now: &str) {
+    pub(super) fn changes_now(&mut self, code: &str, now: &str) {
         self.changes(code, Effective::Immediate, Proration::Prorate, now);
     }
 
     /// Pays every open invoice.
-    fn pays(&mut self, now: &str) {
+    pub(super) fn pays(&mut self, now: &str) {
         for open in self.aggregate.deployment.open_invoices.clone() {
             self.pays_one(&open.number, now);
         }
     }
 
-    fn pays_one(&mut self, number: &InvoiceNumber, now: &str) {
+    pub(super) fn pays_one(&mut self, number: &InvoiceNumber, now: &str) {
         let invoice = self.invoices[number].clone();
         let reference = format!("payment-{}", self.new_id()).parse().unwrap();
-        let payment = Payment { reference, amount_cents: invoice.due_cents(), received_at: at(now) };
+        let payment = Payment::new(reference, invoice.due_cents(), at(now));
         let currency = invoice.currency;
-        self.does(Command::Pay(invoice, payment, currency), now);
+        self.does(Command::Pay(Pay::new(invoice, payment, currency)), now);
     }
 
-    fn voids(&mut self, number: &InvoiceNumber, now: &str) {
+    pub(super) fn voids(&mut self, number: &InvoiceNumber, now: &str) {
         let invoice = self.invoices[number].clone();
         self.does(Command::Void(invoice), now);
     }
 
     /// The amount due on each open invoice, the oldest first.
-    fn due(&self) -> Vec<i64> {
+    pub(super) fn due(&self) -> Vec<i64> {
         self.aggregate.deployment.open_invoices.iter().map(|open| open.due_cents).collect()
     }
 
-    fn oldest(&self) -> InvoiceNumber {
+    pub(super) fn oldest(&self) -> InvoiceNumber {
         self.aggregate.deployment.open_invoices[0].number.clone()
     }
 
-    fn balance(&self, currency: &str) -> i64 {
+    pub(super) fn balance(&self, currency: &str) -> i64 {
         self.aggregate.deployment.balance_cents(currency.parse().unwrap())
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         self.aggregate.deployment.state
     }
 
@@ -749,9 +749,9 @@ impl Life {
                 for open in self.aggregate.deployment.open_invoices.clone() {
                     let invoice = self.invoices[&open.number].clone();
                     let reference = format!("payment-{}", self.new_id()).parse().unwrap();
-                    let payment = Payment { reference, amount_cents: invoice.due_cents(), received_at: now };
+                    let payment = Payment::new(reference, invoice.due_cents(), now);
                     let currency = invoice.currency;
-                    self.asks(Authority::PaymentProvider, Command::Pay(invoice, payment, currency), now);
+                    self.asks(Authority::PaymentProvider, Command::Pay(Pay::new(invoice, payment, currency)), now);
                 }
                 return;
             }

@@ -9,6 +9,9 @@ mod books;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod correction_cases;
+mod corrections;
+#[cfg(test)]
 mod fixtures;
 mod powers;
 mod rejection;
@@ -32,7 +35,8 @@ use crate::values::{
 };
 
 pub use billing::{MAX_GIVEN_UP_AT_ONCE, MAX_OPEN_INVOICES_BY_CLOCK, MAX_UNCOLLECTIBLE_INVOICES, next_invoices, step};
-pub use books::MAX_SETTLED_INVOICES;
+pub use books::{MAX_BALANCE_CENTS, MAX_SETTLED_INVOICES};
+pub use corrections::{Correct, Correction, CreditNote, Extent, OneOff, PayBack};
 pub use rejection::Rejection;
 pub use subscriptions::{ChangePlan, Effective, MAX_OPEN_INVOICES, MAX_REPLACED_ADDONS, Proration, Subscribe};
 
@@ -69,10 +73,55 @@ pub enum Command {
     WithdrawCancellation,
     /// Move the end of the running trial.
     ExtendTrial(Timestamp),
-    /// Record a payment, in a currency, of an invoice as read.
-    Pay(Invoice, Payment, Currency),
+    /// Record a payment of an invoice.
+    Pay(Pay),
     /// Void an invoice, as read.
     Void(Invoice),
+    /// Correct what was charged or paid.
+    Correct(Correct),
+}
+
+/// A payment to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pay {
+    /// The invoice, as read.
+    pub invoice: Invoice,
+    /// The payment.
+    pub payment: Payment,
+    /// The currency of the payment.
+    pub currency: Currency,
+    /// What happens to the part beyond the amount due.
+    pub overpayment: Overpayment,
+}
+
+impl Pay {
+    /// A payment that is refused if it exceeds the amount due.
+    #[must_use]
+    pub const fn new(invoice: Invoice, payment: Payment, currency: Currency) -> Self {
+        Self { invoice, payment, currency, overpayment: Overpayment::Refuse }
+    }
+}
+
+/// What happens to the part of a payment beyond the amount due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
+pub enum Overpayment {
+    /// The payment is refused.
+    Refuse,
+    /// It becomes balance.
+    Balance,
+}
+
+impl std::str::FromStr for Overpayment {
+    type Err = crate::InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "refuse" => Ok(Self::Refuse),
+            "balance" => Ok(Self::Balance),
+            _ => Err(Self::Err { code: "invalid_overpayment", detail: "must be refuse or balance" }),
+        }
+    }
 }
 
 /// The command that creates a deployment.
@@ -188,6 +237,7 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
             trial_of: None,
             invoice: None,
             invoice_read: None,
+            movement: None,
         }),
         Err(error) => unreachable!("a creation is a history of one event: {error}"),
     }
@@ -211,7 +261,12 @@ pub fn decide(
     powers::admit(&context, &command)?;
     let is_limited = is_limited(&command);
     let Some(change) = dispatch(&context, command)? else { return Ok(None) };
-    let change = billing::end_dunning(&context, change);
+    let mut change = billing::end_dunning(&context, change);
+    if let Some(invoice) = &mut change.invoice {
+        for event in &change.events {
+            invoice.follow(event);
+        }
+    }
     let open = change.after.deployment.open_invoices.len();
     if is_limited && open > MAX_OPEN_INVOICES && open > aggregate.deployment.open_invoices.len() {
         return Err(Rejection::TooManyOpenInvoices);
@@ -233,19 +288,21 @@ fn dispatch(context: &Context<'_>, command: Command) -> Result<Option<Change>, R
         Command::CancelSubscription(effective) => subscriptions::cancel(context, effective),
         Command::WithdrawCancellation => subscriptions::withdraw_cancellation(context).map(Some),
         Command::ExtendTrial(ends_at) => subscriptions::extend_trial(context, ends_at),
-        Command::Pay(invoice, payment, currency) => billing::pay(context, &invoice, payment, currency),
-        Command::Void(invoice) => billing::void(context, &invoice),
+        Command::Pay(command) => billing::pay(context, command),
+        Command::Void(invoice) => billing::void(context, invoice),
+        Command::Correct(command) => corrections::correct(context, command),
     }
 }
 
-/// Whether the limit on open invoices applies to a command. It does not apply to payments, to voiding and to
-/// cancellation: leaving is always possible.
+/// Whether the limit on open invoices applies to a command. It does not apply to payments, voiding and corrections, which
+/// state facts, nor to cancellation: leaving is always possible.
 const fn is_limited(command: &Command) -> bool {
     match command {
         Command::Transition(Transition { to_state: State::Cancelled, .. })
         | Command::CancelSubscription(_)
-        | Command::Pay(..)
+        | Command::Pay(_)
         | Command::Void(_) => false,
+        Command::Correct(Correct { correction, .. }) => matches!(correction, Correction::Charge(_)),
         Command::Transition(_)
         | Command::Update(_)
         | Command::AddResource(_)
@@ -302,8 +359,19 @@ impl Context<'_> {
         }
         let before = Some(self.aggregate.clone());
         let (resource, resource_read, trial_of, invoice, invoice_read) = (None, None, None, None, None);
-        let opens_account = false;
-        Change { before, after, events, resource, resource_read, opens_account, trial_of, invoice, invoice_read }
+        let (opens_account, movement) = (false, None);
+        Change {
+            before,
+            after,
+            events,
+            resource,
+            resource_read,
+            opens_account,
+            trial_of,
+            invoice,
+            invoice_read,
+            movement,
+        }
     }
 
     fn change_by(&self, kinds: impl IntoIterator<Item = EventKind>) -> Change {

@@ -1,7 +1,9 @@
 //! The guards: whether a caller may give a command, by the table of powers. All other rules are checked after these.
 //! Moves of the lifecycle map are not checked here.
 
-use super::{ChangePlan, Command, Context, Effective, Proration, Rejection, Subscribe, UpdateDeployment};
+use super::{
+    ChangePlan, Command, Context, Correct, Correction, Effective, Proration, Rejection, Subscribe, UpdateDeployment,
+};
 use crate::actor::{Actor, Authority, Grant};
 use crate::catalog::{CatalogStatus, Plan, PlanVersion};
 use crate::lifecycle::State;
@@ -33,8 +35,12 @@ pub(super) fn admit(context: &Context<'_>, command: &Command) -> Result<(), Reje
             require_own_schedule(context.actor, live.and_then(|live| live.cancel_scheduled_by))
         }
         Command::ExtendTrial(_) => require_field(context.actor, Power::SetTrial, "trial_ends_at"),
-        Command::Pay(..) => require_role(context.actor, Power::RecordPayments),
+        Command::Pay(_) => require_role(context.actor, Power::RecordPayments),
         Command::Void(_) => require_role(context.actor, Power::Void),
+        Command::Correct(Correct { correction: Correction::ReversePayment(..), .. }) => {
+            require_role(context.actor, Power::RecordPayments)
+        }
+        Command::Correct(_) => require_role(context.actor, Power::Correct),
     }
 }
 

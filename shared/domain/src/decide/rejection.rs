@@ -1,9 +1,10 @@
 //! Rejections: every reason for which a rule refuses a command. Status codes and problem codes are in
 //! `arcadia_functions::http::problem`.
 
-use super::MAX_LIVE_RESOURCES;
-use crate::invoice::MAX_PAYMENTS;
+use super::{MAX_BALANCE_CENTS, MAX_LIVE_RESOURCES};
+use crate::invoice::{MAX_CREDITS, MAX_PAYMENTS, MAX_WRITE_OFFS};
 use crate::lifecycle::{Barrier, State};
+use crate::line::ChargeId;
 use crate::money::Currency;
 use crate::subscription::{MAX_ADDONS, MAX_CHARGES_IN_PERIOD};
 use crate::values::ShortCode;
@@ -156,9 +157,63 @@ pub enum Rejection {
     /// The deployment has the maximum of open or uncollectible invoices.
     #[error("the deployment has too many open invoices; pay some of them first")]
     TooManyOpenInvoices,
-    /// An invoice in this status cannot be paid.
-    #[error("the invoice is {0} and cannot be paid")]
-    InvoiceNotOpen(&'static str),
+    /// An invoice in this status cannot be paid, or be written off, or have a later due date.
+    #[error("the invoice is {status} and cannot be {verb}")]
+    InvoiceNotOpen {
+        /// The status.
+        status: &'static str,
+        /// What was to be done, as a participle.
+        verb: &'static str,
+    },
+    /// A void invoice is not corrected.
+    #[error("the invoice is void")]
+    InvoiceVoid,
+    /// The invoice has no such charge.
+    #[error("the invoice has no charge {0}")]
+    UnknownCharge(ChargeId),
+    /// A credit exceeds what remains of its charge.
+    #[error("the credit of charge {charge} must be from 1 to what remains of it, {remaining_cents} in minor units")]
+    CreditExceedsCharge {
+        /// The charge.
+        charge: ChargeId,
+        /// What remains of it, in minor units.
+        remaining_cents: i64,
+    },
+    /// Nothing remains of the charges of the invoice.
+    #[error("every charge of the invoice is credited in full")]
+    NothingToCredit,
+    /// The invoice has the maximum of credits.
+    #[error("an invoice can have at most {MAX_CREDITS} credits")]
+    TooManyCredits,
+    /// The invoice is not settled by that much.
+    #[error("only {paid_cents} in minor units of the credit has been settled and can be paid back")]
+    RefundExceedsPaid {
+        /// What can be paid back, in minor units.
+        paid_cents: i64,
+    },
+    /// The balance is too small.
+    #[error("the balance in {currency} is only {balance_cents} in minor units")]
+    InsufficientBalance {
+        /// The balance, in minor units.
+        balance_cents: i64,
+        /// Its currency.
+        currency: Currency,
+    },
+    /// The balance would exceed its maximum.
+    #[error("a balance can be at most {MAX_BALANCE_CENTS} in minor units")]
+    TooMuchBalance,
+    /// The invoice has no payment with this reference.
+    #[error("the invoice has no payment with this reference")]
+    UnknownPayment,
+    /// The payment was reversed; a new payment has a new reference.
+    #[error("the payment with this reference was reversed; record a new payment under a reference of its own")]
+    PaymentReversed,
+    /// The invoice has the maximum of write-offs.
+    #[error("an invoice can be written off at most {MAX_WRITE_OFFS} times")]
+    TooManyWriteOffs,
+    /// Everything that was written off has been credited since.
+    #[error("what was written off has been credited since; nothing would be owed again")]
+    NothingForgiven,
     /// The invoice was opened or changed after the deployment was read.
     #[error("the invoice was opened or changed at the same moment")]
     InvoiceJustOpened,

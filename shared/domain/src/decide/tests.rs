@@ -10,11 +10,11 @@ pub(super) use super::fixtures::at;
 use super::fixtures::{actor, priced_addon, priced_plan};
 use super::*;
 use crate::line::LineKind;
+use crate::{Amount, Entry, Figure, Figures, Invoiced, OpenInvoice, ReversalKind};
 use crate::{
     AnchorMode, Currency, DunningPolicy, Interval, IntervalPrices, InvoiceNumber, MAX_PRICE_CENTS, Plan,
     SubscriptionId, SubscriptionStatus, allowed_transitions, audit, sum,
 };
-use crate::{Entry, Figure, Figures, OpenInvoice};
 
 /// One step of a history: a command or a sweep.
 #[derive(Debug, Clone)]
@@ -30,7 +30,16 @@ enum Step {
     Extend(i64),
     Rename,
     Pay { invoice: usize, part: bool },
+    Overpay { invoice: usize, by: i64 },
     Void(usize),
+    Charge { currency: usize, when: Invoiced, cents: i64 },
+    Grant { currency: usize, cents: i64 },
+    CreditNote { invoice: usize, part: bool, pays_back: bool },
+    Refund { invoice: Option<usize>, cents: i64 },
+    Reverse { invoice: usize, payment: usize },
+    WriteOff(usize),
+    WithdrawWriteOff(usize),
+    MoveDueDate { invoice: usize, days: i64 },
     Tick,
 }
 
@@ -103,9 +112,26 @@ fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger:
             let amount_cents = if *part { due_cents / 2 } else { due_cents }.max(1);
             let reference = format!("payment-{n}").parse().unwrap();
             let currency = invoice.currency;
-            Command::Pay(invoice, Payment { reference, amount_cents, received_at: now }, currency)
+            Command::Pay(Pay::new(invoice, Payment::new(reference, amount_cents, now), currency))
+        }
+        Step::Overpay { invoice, by } => {
+            let invoice = ledger.values().rev().nth(*invoice)?.clone();
+            let (currency, reference) = (invoice.currency, format!("payment-{n}").parse().unwrap());
+            let payment = Payment::new(reference, invoice.due_cents() + by, now);
+            Command::Pay(Pay { overpayment: Overpayment::Balance, ..Pay::new(invoice, payment, currency) })
         }
         Step::Void(invoice) => Command::Void(ledger.values().rev().nth(*invoice)?.clone()),
+        Step::Charge { .. }
+        | Step::Grant { .. }
+        | Step::CreditNote { .. }
+        | Step::Refund { .. }
+        | Step::Reverse { .. }
+        | Step::WriteOff(_)
+        | Step::WithdrawWriteOff(_)
+        | Step::MoveDueDate { .. } => {
+            let correction = correction(step, n, now, ledger)?;
+            Command::Correct(Correct { correction, reason: None, notes: None })
+        }
         Step::Transition(to_state, resumes) => Command::Transition(Transition {
             to_state: *to_state,
             reason: None,
@@ -136,6 +162,48 @@ fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger:
     })
 }
 
+fn correction(step: &Step, n: usize, now: Timestamp, ledger: &Ledger) -> Option<Correction> {
+    let invoice = |index: &usize| ledger.values().rev().nth(*index).cloned();
+    let currency = |index: usize| ["USD", "EUR"][index].parse::<Currency>().unwrap();
+    let pay_back = || PayBack { reference: format!("refund-{n}").parse().unwrap(), known: None };
+    Some(match step {
+        Step::Charge { currency: index, when, cents } => Correction::Charge(OneOff {
+            description: "Migration".parse().unwrap(),
+            amount_cents: *cents,
+            currency: currency(*index),
+            when: *when,
+        }),
+        Step::Grant { currency: index, cents } => {
+            Correction::Credit(Amount { amount_cents: *cents, currency: currency(*index) })
+        }
+        Step::CreditNote { invoice: index, part, pays_back } => {
+            let invoice = invoice(index)?;
+            let line = invoice.lines.last()?.charge;
+            let half = (invoice.standing_cents(line)? / 2).max(1);
+            let extent = if *part { Extent::Lines(vec![(line, half)]) } else { Extent::Whole };
+            Correction::CreditNote(CreditNote { invoice, extent, pay_back: pays_back.then(pay_back) })
+        }
+        Step::Refund { invoice: Some(index), cents } => {
+            let (invoice, extent) = (invoice(index)?, Extent::Amount(*cents));
+            Correction::CreditNote(CreditNote { invoice, extent, pay_back: Some(pay_back()) })
+        }
+        Step::Refund { invoice: None, cents } => {
+            Correction::Refund(pay_back(), Amount { amount_cents: *cents, currency: currency(0) })
+        }
+        Step::Reverse { invoice: index, payment } => {
+            let invoice = invoice(index)?;
+            let reference = invoice.payments.get(*payment)?.reference.clone();
+            Correction::ReversePayment(invoice, reference, ReversalKind::Chargeback)
+        }
+        Step::WriteOff(index) => Correction::WriteOff(invoice(index)?),
+        Step::WithdrawWriteOff(index) => Correction::WithdrawWriteOff(invoice(index)?),
+        Step::MoveDueDate { invoice: index, days } => {
+            Correction::MoveDueDate(invoice(index)?, now + TimeDelta::days(*days))
+        }
+        _ => return None,
+    })
+}
+
 fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
     let effective = || prop::sample::select(vec![Effective::Immediate, Effective::PeriodEnd]);
     let proration = prop::sample::select(vec![Proration::Prorate, Proration::None]);
@@ -156,6 +224,18 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
         1 => Just(Step::Rename),
         3 => (0..4_usize, any::<bool>()).prop_map(|(invoice, part)| Step::Pay { invoice, part }),
         1 => (0..4_usize).prop_map(Step::Void),
+        1 => (0..4_usize, 1..5_000_i64).prop_map(|(invoice, by)| Step::Overpay { invoice, by }),
+        1 => (0..2_usize, prop::sample::select(vec![Invoiced::Now, Invoiced::NextInvoice]), 1..9_000_i64)
+            .prop_map(|(currency, when, cents)| Step::Charge { currency, when, cents }),
+        1 => (0..2_usize, 1..9_000_i64).prop_map(|(currency, cents)| Step::Grant { currency, cents }),
+        2 => (0..4_usize, any::<bool>(), any::<bool>())
+            .prop_map(|(invoice, part, pays_back)| Step::CreditNote { invoice, part, pays_back }),
+        1 => (prop::option::of(0..4_usize), 1..2_000_i64)
+            .prop_map(|(invoice, cents)| Step::Refund { invoice, cents }),
+        2 => (0..4_usize, 0..2_usize).prop_map(|(invoice, payment)| Step::Reverse { invoice, payment }),
+        2 => (0..4_usize).prop_map(Step::WriteOff),
+        1 => (0..4_usize).prop_map(Step::WithdrawWriteOff),
+        1 => (0..4_usize, 1..90_i64).prop_map(|(invoice, days)| Step::MoveDueDate { invoice, days }),
         6 => Just(Step::Tick),
     ];
     prop::collection::vec((step, 0..5_000_000_i64), 1..60)
@@ -382,8 +462,8 @@ fn an_invoice_that_was_opened_after_its_deployment_was_read_is_neither_paid_nor_
         _ => None,
     });
     let invoice = opened.unwrap();
-    let payment = Payment { reference: "r".parse().unwrap(), amount_cents: invoice.due_cents(), received_at: now };
-    let pay = Command::Pay(invoice.clone(), payment, invoice.currency);
+    let payment = Payment::new("r".parse().unwrap(), invoice.due_cents(), now);
+    let pay = Command::Pay(Pay::new(invoice.clone(), payment, invoice.currency));
     for command in [pay, Command::Void(invoice)] {
         assert_eq!(decide(&before, command, &admin(), None, now).unwrap_err(), Rejection::InvoiceJustOpened);
     }

@@ -1,0 +1,46 @@
+//! `POST /deployments/{id}/refunds`: pays balance back, or credits an invoice and pays that back. Repeating it with the
+//! same reference has no further effect. For `platform_admin`.
+
+use arcadia_api::deployment_view;
+use arcadia_domain::{Amount, Correction, CreditNote, Extent, InvoiceNumber, PayBack, PaymentReference};
+use serde_json::json;
+
+use super::Remarks;
+use crate::Error;
+use crate::execute::{Current, Executed, execute};
+use crate::http::fields::{amount, text};
+use crate::http::{Answer, Call};
+use crate::runtime::App;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let id = call.path("id")?;
+    let mut fields = call.fields()?;
+    let reference = fields.required("reference", text::<PaymentReference>);
+    let amount_cents = fields.required("amount_cents", amount);
+    let currency = fields.required("currency", text);
+    let number: Option<InvoiceNumber> = fields.optional("invoice", text);
+    let remarks = Remarks::read(&mut fields);
+    fields.finish()?;
+    let (reference, amount) = (reference?, Amount { amount_cents: amount_cents?, currency: currency? });
+    let current = Current::load(app, call, id).await?;
+    let known = app.store.load_refund(id, &reference).await?;
+    let pay_back = PayBack { reference, known };
+    let before = pay_back.known.clone();
+    let correction = match number {
+        None => Correction::Refund(pay_back, amount),
+        Some(number) => {
+            let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
+            if invoice.currency != amount.currency {
+                return Err(arcadia_domain::Rejection::PaymentCurrency(invoice.currency).into());
+            }
+            let (extent, pay_back) = (Extent::Amount(amount.amount_cents), Some(pay_back));
+            Correction::CreditNote(CreditNote { invoice, extent, pay_back })
+        }
+    };
+    let answer = |done: &Executed<'_>| {
+        let refund = done.refund().or(before.as_ref());
+        let body = json!({"refund": refund, "deployment": deployment_view(done.after)});
+        Answer::versioned(body, done.version)
+    };
+    execute(app, call, current, remarks.of(correction), answer).await
+}

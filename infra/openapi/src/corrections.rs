@@ -1,0 +1,288 @@
+//! Corrections: charges made once, credits, credit notes, refunds, reversals, write-offs and later due dates.
+
+use arcadia_api::{DeploymentView, InvoiceView};
+use arcadia_domain::{
+    ChargeId, Currency, DisplayName, Invoiced, Line, MAX_PRICE_CENTS, Notes, PaymentReference, Power, Reason, Refund,
+    ReversalKind,
+};
+use schemars::JsonSchema;
+use serde_json::json;
+
+use crate::billing::{INVOICES, Settled};
+use crate::operation::Operation;
+use crate::schema::Moment;
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct AddChargeRequest {
+    /// The description on the invoice.
+    description: DisplayName,
+    /// Amount, in minor units.
+    #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
+    amount_cents: i64,
+    currency: Currency,
+    /// `next_invoice`: with the next invoice of the subscription; `now`: at once, on an invoice of its own.
+    #[schemars(extend("default" = "next_invoice"))]
+    when: Option<Invoiced>,
+    reason: Option<Reason>,
+    notes: Option<Notes>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct GrantCreditRequest {
+    /// Amount, in minor units.
+    #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
+    amount_cents: i64,
+    currency: Currency,
+    /// Why the balance is granted.
+    reason: Reason,
+    notes: Option<Notes>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct RefundBalanceRequest {
+    /// Reference of the outgoing payment. A repeated reference is the same refund.
+    reference: PaymentReference,
+    /// Amount, in minor units.
+    #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
+    amount_cents: i64,
+    currency: Currency,
+    /// Number of a settled invoice: a credit note of the amount is issued first, for its charges in their order.
+    invoice: Option<arcadia_domain::InvoiceNumber>,
+    reason: Option<Reason>,
+    notes: Option<Notes>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct IssueCreditNoteRequest {
+    /// The credited charges. Default: all that remains of every charge.
+    lines: Option<Vec<CreditNoteLine>>,
+    /// Whether the part of the credit that had been settled is paid back instead of becoming balance. Default: false.
+    refund: Option<bool>,
+    /// Reference of the outgoing payment; required for a refund.
+    reference: Option<PaymentReference>,
+    reason: Option<Reason>,
+    notes: Option<Notes>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct CreditNoteLine {
+    /// Id of a charge of the invoice.
+    charge: ChargeId,
+    /// Amount, in minor units; at most what remains of the charge.
+    #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
+    amount_cents: i64,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct ReversePaymentRequest {
+    /// `mistake`: it was recorded by mistake; `chargeback`: the payer's bank took the money back.
+    kind: ReversalKind,
+    reason: Option<Reason>,
+    notes: Option<Notes>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct UpdateInvoiceRequest {
+    /// The new due date, later than the present one and in the future.
+    due_at: Moment,
+    reason: Option<Reason>,
+    notes: Option<Notes>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct RemarksRequest {
+    reason: Option<Reason>,
+    notes: Option<Notes>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "ChargeAnswer")]
+struct Charged {
+    deployment: DeploymentView<'static>,
+    /// The charge.
+    lines: Vec<Line>,
+    /// The invoice that was issued; null if the charge waits for the next one.
+    invoice: Option<InvoiceView<'static>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "BalanceAnswer")]
+struct Granted {
+    /// The deployment with its balances and open invoices.
+    deployment: DeploymentView<'static>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "RefundAnswer")]
+struct Refunded {
+    refund: Refund,
+    /// The deployment with its balances and open invoices.
+    deployment: DeploymentView<'static>,
+}
+
+/// The operations on a deployment's balance.
+fn of_balance() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            INVOICES,
+            "add_charge",
+            "Charge an amount once",
+            "For example for a migration. It waits for the next invoice of the live subscription, or is invoiced at once. \
+             A deployment that has ended its subscription can still be charged at once.",
+        )
+        .body::<AddChargeRequest>([(
+            "now",
+            json!({"description": "Migration", "amount_cents": 5000, "currency": "USD", "when": "now"}),
+        )])
+        .versioned::<Charged>("The charge and the current deployment.")
+        .if_match()
+        .problems(&[
+            "deployment_archived",
+            "not_subscribed",
+            "too_many_changes",
+            "too_many_open_invoices",
+            "version_conflict",
+        ])
+        .powers(&[Power::Correct]),
+        Operation::new(
+            INVOICES,
+            "grant_credit",
+            "Grant a credit",
+            "Adds to the balance, for example for an outage. It settles open invoices of its currency at once, oldest \
+             first; the rest waits for the next ones. It takes no charge back: for that, issue a credit note.",
+        )
+        .body::<GrantCreditRequest>([(
+            "for an outage",
+            json!({"amount_cents": 500, "currency": "USD", "reason": "outage on 2 January"}),
+        )])
+        .versioned::<Granted>("The current deployment.")
+        .if_match()
+        .problems(&["too_much_balance", "version_conflict"])
+        .powers(&[Power::Correct]),
+        Operation::new(
+            INVOICES,
+            "refund_balance",
+            "Record a refund",
+            "Records that money was paid back, out of the balance. With `invoice`, a credit note of the amount is issued \
+             in the same transaction, and what it returns is paid back. Repeating a refund with the same reference, \
+             amount and currency has no further effect.",
+        )
+        .body::<RefundBalanceRequest>([
+            ("out of the balance", json!({"reference": "refund-17", "amount_cents": 100, "currency": "USD"})),
+            (
+                "of an invoice",
+                json!({
+                    "reference": "refund-18", "amount_cents": 100, "currency": "USD",
+                    "invoice": "20270115100000-5b0c4e8a9d27-USD", "reason": "asked for",
+                }),
+            ),
+        ])
+        .versioned::<Refunded>("The refund and the current deployment.")
+        .if_match()
+        .problems(&[
+            "insufficient_balance",
+            "invoice_void",
+            "payment_currency",
+            "payment_reference_reused",
+            "refund_exceeds_paid",
+            "too_many_credits",
+            "version_conflict",
+        ])
+        .powers(&[Power::Correct]),
+    ]
+}
+
+pub fn operations() -> Vec<Operation> {
+    let mut operations = of_balance();
+    operations.extend([
+        Operation::new(
+            INVOICES,
+            "update_invoice",
+            "Move an invoice's due date",
+            "To a later time. If no invoice is overdue any more, a `past_due` or `suspended` deployment returns to \
+             `active`.",
+        )
+        .body::<UpdateInvoiceRequest>([(
+            "a month more",
+            json!({"due_at": "2099-12-31T00:00:00Z", "reason": "asked for"}),
+        )])
+        .versioned::<Settled>("The current invoice and its deployment.")
+        .if_match()
+        .problems(&["invoice_not_open", "version_conflict"])
+        .powers(&[Power::Correct]),
+        Operation::new(
+            INVOICES,
+            "reverse_payment",
+            "Reverse a payment",
+            "The invoice is owed again with its old due date, and dunning counts from the reversal. If the deployment is \
+             `cancelled` or `archived`, the invoice becomes `uncollectible`. A part of the payment that had become \
+             balance is owed as well. Repeating the request writes nothing and is not an error.",
+        )
+        .body::<ReversePaymentRequest>([("a chargeback", json!({"kind": "chargeback"}))])
+        .versioned::<Settled>("The current invoice and its deployment.")
+        .if_match()
+        .problems(&["version_conflict"])
+        .powers(&[Power::RecordPayments]),
+        Operation::new(
+            INVOICES,
+            "issue_credit_note",
+            "Credit charges of an invoice",
+            "In full or in part. The credit first lowers the amount due, then what was written off; what had been settled \
+             becomes balance, or is paid back with `refund`.",
+        )
+        .optional_body::<IssueCreditNoteRequest>(
+            true,
+            [
+                ("the whole invoice", json!({"reason": "wrong price"})),
+                ("one charge in part", json!({"lines": [{"charge": "2-0", "amount_cents": 100}]})),
+            ],
+        )
+        .versioned::<Settled>("The current invoice and its deployment.")
+        .if_match()
+        .problems(&[
+            "credit_exceeds_charge",
+            "invoice_void",
+            "nothing_to_credit",
+            "payment_reference_reused",
+            "refund_exceeds_paid",
+            "too_many_credits",
+            "unknown_charge",
+            "version_conflict",
+        ])
+        .powers(&[Power::Correct]),
+        Operation::new(
+            INVOICES,
+            "write_off_invoice",
+            "Write an invoice off",
+            "Forgives the amount due. Its charges stand; payments, credits and balance on it stay. If no invoice is overdue \
+             any more, a `past_due` or `suspended` deployment returns to `active`. Repeating the request writes nothing \
+             and is not an error.",
+        )
+        .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "goodwill"}))])
+        .versioned::<Settled>("The current invoice and its deployment.")
+        .if_match()
+        .problems(&["invoice_not_open", "too_many_write_offs", "version_conflict"])
+        .powers(&[Power::Correct]),
+        Operation::new(
+            INVOICES,
+            "withdraw_write_off",
+            "Withdraw a write-off",
+            "The invoice is owed again with its old due date, and dunning counts from now. Repeating the request writes \
+             nothing and is not an error.",
+        )
+        .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "wrong invoice"}))])
+        .versioned::<Settled>("The current invoice and its deployment.")
+        .if_match()
+        .problems(&["invoice_void", "nothing_forgiven", "version_conflict"])
+        .powers(&[Power::Correct]),
+    ]);
+    operations
+}

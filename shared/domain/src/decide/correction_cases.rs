@@ -1,0 +1,253 @@
+//! Cases of corrections, with the amounts worked out by hand. Every history is audited after every commit.
+
+use super::cases::{Life, storage};
+use super::fixtures::at;
+use super::*;
+use crate::{Action, Amount, ChargeId, EventKind, InvoiceNumber, InvoiceStatus, Invoiced, LineKind, ReversalKind};
+
+fn usd(amount_cents: i64) -> Amount {
+    Amount { amount_cents, currency: "USD".parse().unwrap() }
+}
+
+fn pay_back(reference: &str) -> PayBack {
+    PayBack { reference: reference.parse().unwrap(), known: None }
+}
+
+impl Life {
+    fn corrects(&mut self, correction: Correction, now: &str) {
+        self.does(Command::Correct(Correct { correction, reason: None, notes: None }), now);
+    }
+
+    fn refuses(&mut self, correction: Correction, now: &str) -> Rejection {
+        let command = Command::Correct(Correct { correction, reason: None, notes: None });
+        self.tries(Authority::PlatformAdmin, command, now).unwrap_err()
+    }
+
+    fn only(&self) -> Invoice {
+        self.invoices.values().next().unwrap().clone()
+    }
+
+    fn invoice(&self, number: &InvoiceNumber) -> Invoice {
+        self.invoices[number].clone()
+    }
+
+    fn notes(&mut self, invoice: Invoice, extent: Extent, refund: Option<&str>, now: &str) {
+        let pay_back = refund.map(pay_back);
+        self.corrects(Correction::CreditNote(CreditNote { invoice, extent, pay_back }), now);
+    }
+
+    fn reverses(&mut self, invoice: Invoice, now: &str) {
+        let reference = invoice.payments.last().unwrap().reference.clone();
+        self.corrects(Correction::ReversePayment(invoice, reference, ReversalKind::Chargeback), now);
+    }
+
+    fn pays_too_much(&mut self, invoice: Invoice, amount_cents: i64, now: &str) {
+        let payment = Payment::new(format!("p-{}", self.new_id()).parse().unwrap(), amount_cents, at(now));
+        let currency = invoice.currency;
+        let pay = Pay { overpayment: Overpayment::Balance, ..Pay::new(invoice, payment, currency) };
+        self.does(Command::Pay(pay), now);
+    }
+}
+
+/// A deployment with studio (2,900) and storage (750) from 1 January on.
+fn subscribed(pays: bool) -> Life {
+    let mut life = Life::new("2027-01-01T00:00:00Z");
+    life.subscribes("studio", &[storage()], "2027-01-01T00:00:00Z");
+    if pays {
+        life.pays("2027-01-01T00:00:00Z");
+    }
+    life
+}
+
+#[test]
+fn a_charge_made_once_is_invoiced_now_or_with_the_next_invoice() {
+    let mut life = subscribed(true);
+    let charge = |when| {
+        let (description, currency) = ("Migration".parse().unwrap(), "USD".parse().unwrap());
+        Correction::Charge(OneOff { description, amount_cents: 5_000, currency, when })
+    };
+    life.corrects(charge(Invoiced::Now), "2027-01-10T00:00:00Z");
+    assert_eq!(life.due(), [5_000]);
+    let line = life.invoice(&life.oldest()).lines[0].clone();
+    assert_eq!((line.kind, line.code.as_str()), (LineKind::OneOffCharge, "one_off"));
+    life.pays("2027-01-10T00:00:00Z");
+    life.corrects(charge(Invoiced::NextInvoice), "2027-01-11T00:00:00Z");
+    assert!(life.due().is_empty());
+    life.live_until("2027-02-01T00:00:00Z");
+    assert_eq!(life.due(), [8_650]);
+    // Leaving does not lose a charge that waits, and neither ending nor changing the plan gives any of it back.
+    life.pays("2027-02-01T00:00:00Z");
+    life.corrects(charge(Invoiced::NextInvoice), "2027-02-02T00:00:00Z");
+    life.does(Command::CancelSubscription(Effective::Immediate), "2027-02-15T00:00:00Z");
+    assert_eq!(life.due(), [5_000 - 1_825], "half of February is balance: 3,650 / 2");
+    let refused = life.refuses(charge(Invoiced::NextInvoice), "2027-02-16T00:00:00Z");
+    assert_eq!(refused, Rejection::NotSubscribed);
+}
+
+#[test]
+fn a_granted_credit_pays_what_is_open_and_the_rest_waits() {
+    let mut life = subscribed(false);
+    life.corrects(Correction::Credit(usd(5_000)), "2027-01-03T00:00:00Z");
+    assert_eq!((life.due(), life.balance("USD")), (vec![], 1_350));
+    life.live_until("2027-02-01T00:00:00Z");
+    assert_eq!((life.due(), life.balance("USD")), (vec![2_300], 0));
+}
+
+#[test]
+fn a_credit_note_lowers_what_is_due_and_only_what_was_paid_becomes_balance() {
+    let mut life = subscribed(false);
+    let addon = ChargeId { sequence: 2, place: 1 };
+    life.notes(life.only(), Extent::Lines(vec![(addon, 700)]), None, "2027-01-02T00:00:00Z");
+    assert_eq!((life.due(), life.balance("USD")), (vec![2_950], 0));
+    let more = Extent::Lines(vec![(addon, 51)]);
+    let note = CreditNote { invoice: life.only(), extent: more, pay_back: None };
+    let refused = life.refuses(Correction::CreditNote(note), "2027-01-02T00:00:00Z");
+    assert_eq!(refused, Rejection::CreditExceedsCharge { charge: addon, remaining_cents: 50 });
+    life.pays("2027-01-02T00:00:00Z");
+    // Detaching gives back no more than what is left of the charge.
+    life.detaches("2027-01-16T12:00:00Z");
+    assert_eq!(life.balance("USD"), 50);
+    life.notes(life.only(), Extent::Whole, None, "2027-01-17T00:00:00Z");
+    assert_eq!(life.balance("USD"), 2_950);
+    let note = CreditNote { invoice: life.only(), extent: Extent::Whole, pay_back: None };
+    assert_eq!(life.refuses(Correction::CreditNote(note), "2027-01-17T00:00:00Z"), Rejection::NothingToCredit);
+}
+
+#[test]
+fn a_refund_pays_back_balance_once_and_never_more_than_there_is() {
+    let mut life = subscribed(true);
+    life.notes(life.only(), Extent::Amount(1_000), Some("wire-1"), "2027-01-05T00:00:00Z");
+    assert_eq!((life.balance("USD"), life.only().credited_cents), (0, 1_000));
+    let names: Vec<_> = life.events.iter().rev().take(2).map(|event| event.kind.name()).collect();
+    assert_eq!(names, ["refunded", "credit_note_issued"]);
+    let refused = life.refuses(Correction::Refund(pay_back("wire-2"), usd(1)), "2027-01-05T00:00:00Z");
+    assert_eq!(refused, Rejection::InsufficientBalance { balance_cents: 0, currency: usd(1).currency });
+    let EventKind::Refunded { refund } = life.events.last().unwrap().kind.clone() else { panic!() };
+    let (reference, events) = (refund.reference.clone(), life.events.len());
+    life.corrects(
+        Correction::Refund(PayBack { reference: reference.clone(), known: Some(refund.clone()) }, usd(1_000)),
+        "2027-01-06T00:00:00Z",
+    );
+    assert_eq!(life.events.len(), events, "the same refund again changes nothing");
+    let other = Correction::Refund(PayBack { reference, known: Some(refund) }, usd(999));
+    assert_eq!(life.refuses(other, "2027-01-06T00:00:00Z"), Rejection::PaymentReferenceReused);
+    // What is still due is not paid back.
+    life.live_until("2027-02-01T00:00:00Z");
+    let invoice = life.invoice(&life.oldest());
+    let note = CreditNote { invoice, extent: Extent::Whole, pay_back: Some(pay_back("wire-3")) };
+    let refused = life.refuses(Correction::CreditNote(note), "2027-02-01T00:00:00Z");
+    assert_eq!(refused, Rejection::RefundExceedsPaid { paid_cents: 0 });
+}
+
+#[test]
+fn a_reversed_payment_is_owed_again_and_each_rung_counts_from_the_reversal() {
+    let mut life = subscribed(true);
+    life.live_until("2027-01-20T00:00:00Z");
+    life.reverses(life.only(), "2027-01-20T00:00:00Z");
+    let reopened = life.only();
+    assert_eq!((reopened.status, reopened.due_at), (InvoiceStatus::Open, at("2027-01-08T00:00:00Z")));
+    assert_eq!(life.due(), [3_650]);
+    let DunningPolicy { past_due_after_days, suspended_after_days, .. } = DunningPolicy::default();
+    let days = |days: u32| at("2027-01-20T00:00:00Z") + chrono::TimeDelta::days(i64::from(days));
+    let upcoming = life.aggregate.upcoming();
+    let rung = |action| upcoming.iter().find(|next| next.action == action).unwrap().at;
+    assert_eq!(rung(Action::MarkPastDue), days(past_due_after_days));
+    assert_eq!(rung(Action::Suspend), days(suspended_after_days));
+    // The same reference stands for the same payment, which was reversed.
+    let known = reopened.payments[0].clone();
+    let again =
+        Pay::new(reopened.clone(), Payment::new(known.reference, 3_650, at("2027-01-21T00:00:00Z")), reopened.currency);
+    let refused = life.tries(Authority::PaymentProvider, Command::Pay(again), "2027-01-20T00:00:00Z").unwrap_err();
+    assert_eq!(refused, Rejection::PaymentReversed);
+    life.pays("2027-01-20T06:00:00Z");
+    assert_eq!(life.only().status, InvoiceStatus::Paid);
+}
+
+#[test]
+fn a_chargeback_after_the_cancellation_is_owed_and_moves_nothing() {
+    let mut life = subscribed(true);
+    life.moves(State::Cancelled, "2027-01-20T00:00:00Z");
+    life.reverses(life.only(), "2027-01-21T00:00:00Z");
+    assert_eq!((life.only().status, life.state()), (InvoiceStatus::Uncollectible, State::Cancelled));
+    assert!(life.due().is_empty());
+    assert_eq!(life.aggregate.deployment.uncollectible_invoices.len(), 1);
+}
+
+#[test]
+fn what_is_paid_too_much_becomes_balance_and_its_reversal_takes_all_of_it_back() {
+    let mut life = subscribed(false);
+    life.pays_too_much(life.only(), 5_000, "2027-01-02T00:00:00Z");
+    assert_eq!((life.due(), life.balance("USD")), (vec![], 1_350));
+    life.live_until("2027-02-01T00:00:00Z");
+    assert_eq!(life.due(), [2_300], "the excess went to February");
+    life.reverses(life.only(), "2027-02-02T00:00:00Z");
+    assert_eq!((life.due(), life.balance("USD")), (vec![5_000, 2_300], 0), "all that was taken back is owed");
+    // A paid invoice takes a second payment only as balance.
+    let mut life = subscribed(true);
+    life.pays_too_much(life.only(), 3_650, "2027-01-02T00:00:00Z");
+    assert_eq!(life.balance("USD"), 3_650);
+}
+
+#[test]
+fn a_write_off_ends_dunning_and_is_withdrawn_with_the_old_due_date() {
+    let mut life = subscribed(false);
+    life.live_until("2027-01-20T00:00:00Z");
+    assert_eq!(life.state(), State::PastDue);
+    life.corrects(Correction::WriteOff(life.only()), "2027-01-20T00:00:00Z");
+    assert_eq!((life.state(), life.only().status, life.due()), (State::Active, InvoiceStatus::WrittenOff, vec![]));
+    // What was forgiven is not given back as balance.
+    life.changes_now("solo", "2027-01-20T12:00:00Z");
+    assert_eq!(life.balance("USD"), 0);
+    let forgiven = life.only().forgiven_cents();
+    assert!(forgiven < 3_650, "the credit of the unused part lowers what is forgiven");
+    life.corrects(Correction::WithdrawWriteOff(life.only()), "2027-01-21T00:00:00Z");
+    assert_eq!((life.due()[0], life.only().due_at), (forgiven, at("2027-01-08T00:00:00Z")));
+    life.corrects(Correction::WithdrawWriteOff(life.only()), "2027-01-21T00:00:00Z");
+    life.corrects(Correction::WriteOff(life.only()), "2027-01-21T00:00:00Z");
+    assert_eq!((life.only().forgiven_cents(), life.only().write_offs.len()), (forgiven, 2));
+}
+
+#[test]
+fn forgiving_the_rest_of_a_part_paid_invoice_keeps_what_was_paid() {
+    let mut life = subscribed(false);
+    let payment = Payment::new("half".parse().unwrap(), 1_825, at("2027-01-02T00:00:00Z"));
+    let invoice = life.only();
+    let currency = invoice.currency;
+    life.does(Command::Pay(Pay::new(invoice, payment, currency)), "2027-01-02T00:00:00Z");
+    life.corrects(Correction::WriteOff(life.only()), "2027-01-02T00:00:00Z");
+    // 1,825 of the plan's 2,900 are forgiven; its whole credit returns the rest, and the add-on's all of it.
+    life.notes(life.only(), Extent::Whole, Some("wire"), "2027-01-03T00:00:00Z");
+    assert_eq!((life.balance("USD"), life.only().forgiven_cents()), (0, 0));
+    assert_eq!(life.only().returned_cents, 1_825, "no more is paid back than was paid");
+}
+
+#[test]
+fn a_later_due_date_ends_dunning_and_an_earlier_one_is_refused() {
+    let mut life = subscribed(false);
+    life.live_until("2027-01-16T00:00:00Z");
+    assert_eq!(life.state(), State::PastDue);
+    let earlier = Correction::MoveDueDate(life.only(), at("2027-01-07T00:00:00Z"));
+    assert!(matches!(life.refuses(earlier, "2027-01-16T00:00:00Z"), Rejection::InvalidField { field: "due_at", .. }));
+    life.corrects(Correction::MoveDueDate(life.only(), at("2027-01-30T00:00:00Z")), "2027-01-16T00:00:00Z");
+    assert_eq!(life.state(), State::Active);
+    life.live_until("2027-01-31T00:00:00Z");
+    assert_eq!(life.only().due_at, at("2027-01-30T00:00:00Z"));
+}
+
+#[test]
+fn only_the_platform_corrects_and_the_provider_reverses() {
+    let mut life = subscribed(true);
+    let command = |correction| Command::Correct(Correct { correction, reason: None, notes: None });
+    let invoice = life.only();
+    let reference = invoice.payments[0].reference.clone();
+    let reverse = || Correction::ReversePayment(invoice.clone(), reference.clone(), ReversalKind::Chargeback);
+    for by in [Authority::TenantUser, Authority::DataPlane] {
+        let refused = life.tries(by, command(reverse()), "2027-01-02T00:00:00Z");
+        assert_eq!(refused, Err(Rejection::RoleNotPermitted), "{by:?}");
+    }
+    for by in [Authority::TenantUser, Authority::DataPlane, Authority::PaymentProvider] {
+        let refused = life.tries(by, command(Correction::Credit(usd(1))), "2027-01-02T00:00:00Z");
+        assert_eq!(refused, Err(Rejection::RoleNotPermitted), "{by:?}");
+    }
+    assert_eq!(life.tries(Authority::PaymentProvider, command(reverse()), "2027-01-02T00:00:00Z"), Ok(()));
+}
