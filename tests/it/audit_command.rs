@@ -33,7 +33,7 @@ async fn an_audit_adds_up_the_books_and_names_what_was_written_past_the_product(
     let report: Value = serde_json::from_str(&out).expect("JSON");
     let sums = |charged: i64| {
         json!({"currency": "USD", "charged_cents": charged, "credited_cents": 0, "received_cents": 0,
-            "open_cents": charged, "given_up_cents": 0, "waiting_cents": 0, "balance_cents": 0})
+            "paid_back_cents": 0, "granted_cents": 0, "forgiven_cents": 0, "open_cents": charged, "given_up_cents": 0, "waiting_cents": 0, "balance_cents": 0})
     };
     let expected = json!({"deployments": 2, "events": 6, "invoices": 2, "totals": [sums(5_800)], "violations": []});
     assert_eq!(report, expected);

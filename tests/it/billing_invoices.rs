@@ -47,7 +47,7 @@ async fn a_subscription_is_invoiced_for_the_rest_of_the_month_and_then_month_by_
     let expected = json!({
         "number": number, "deployment_id": id, "subscription_id": subscription_id, "status": "open", "currency": "USD",
         "billed_from": MIDDLE, "billed_to": december, "total_cents": 1_825, "credited_cents": 0, "returned_cents": 0,
-        "balance_cents": 0, "paid_cents": 0, "due_cents": 1_825, "credits": [], "payments": [], "issued_at": MIDDLE,
+        "balance_cents": 0, "paid_cents": 0, "due_cents": 1_825, "forgiven_cents": 0, "credits": [], "payments": [], "issued_at": MIDDLE,
         "due_at": "2027-11-23T00:00:00Z", "closed_at": null, "version": 2,
         "lines": [
             line("2-0", "plan_charge", "studio", 1_450, [MIDDLE, december]),
@@ -71,7 +71,7 @@ async fn a_subscription_is_invoiced_for_the_rest_of_the_month_and_then_month_by_
     let expected = json!({
         "number": format!("20271201000000-{tail}-USD"), "deployment_id": id, "subscription_id": subscription_id,
         "status": "open", "currency": "USD", "billed_from": december, "billed_to": january, "total_cents": 3_650,
-        "credited_cents": 0, "returned_cents": 0, "balance_cents": 0, "paid_cents": 0, "due_cents": 3_650,
+        "credited_cents": 0, "returned_cents": 0, "balance_cents": 0, "paid_cents": 0, "due_cents": 3_650, "forgiven_cents": 0,
         "credits": [], "payments": [], "issued_at": december, "due_at": "2027-12-08T00:00:00Z", "closed_at": null,
         "version": 5,
         "lines": [

@@ -183,6 +183,23 @@ async fn ask_for_everything(start: &str) {
     shell.run(&format!("invoices void shop {number}")).refused(2, &["cannot be undone: confirm with --yes"]);
     shell.run(&format!("invoices void shop {number} --yes")).refused(3, &["(invoice_has_payments, 409)"]);
 
+    for line in [
+        format!("invoices reverse shop {number} p-1 --kind mistake --yes"),
+        format!("invoices write-off shop {number} --reason goodwill"),
+        format!("invoices withdraw-write-off shop {number}"),
+        format!("invoices postpone shop {number} --due-at 60d"),
+        format!("invoices credit shop {number} --reason wrong"),
+        "deployments credit shop --amount 5USD --reason outage".to_owned(),
+        "deployments charge shop --amount 50USD --description Migration --dry-run".to_owned(),
+        "deployments charge shop --amount 50USD --description Migration".to_owned(),
+        "operations start credit --amount 5USD --deployment shop --reason outage --dry-run".to_owned(),
+    ] {
+        assert_ne!(shell.run(&line).ok(), "", "{line} says something");
+    }
+    // Whatever else was open has used the credit.
+    let refund = shell.run("deployments refund shop --amount 1USD --reference r-1");
+    assert!(matches!(refund.code, Some(0 | 3)), "{refund:?}");
+
     let start = "operations start update --billing-action-suspended true --deployment shop --deployment new";
     shell.run(start).refused(2, &["cannot be undone: confirm with --yes"]);
     let started = shell.run(&format!("{start} --yes --json")).json();

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::harness::billing::Billing;
 use crate::harness::client::send;
+use crate::harness::shop::merged;
 use crate::harness::world::id_of;
 
 /// What an answer says, whatever ids were made for it: each is named by the order in which it appears.
@@ -119,12 +120,37 @@ async fn a_dry_run_tells_what_the_command_then_does_and_stores_nothing() {
     let tried = &billing.create_subscribed("tried", json!({"plan_code": "tryout"})).await;
     let ends = json!({"trial_ends_at": billing.clock.ahead(TimeDelta::days(20))});
     twice(&billing, met, (post.clone(), tried, "/trial", ends)).await;
+    corrections(&billing, met).await;
     let with_dry_run = ROUTES.iter().filter(|route| route.parameters.contains(&"dry_run")).map(|route| route.handler);
     assert_eq!(*met, with_dry_run.collect(), "every command has a dry run, and each was tried");
     billing.get("/plans?dry_run=true", &billing.admin).await.expect_problem(400, "unknown_parameter");
     let path = format!("/deployments/{shop}/transition?dry_run=perhaps");
     let refused = billing.post(&path, &billing.admin, json!({"to_state": "paused"})).await;
     refused.expect_problem(400, "invalid_boolean");
+}
+
+/// Every correction, dry and then carried out.
+async fn corrections(billing: &Billing, met: &mut BTreeSet<&'static str>) {
+    let id = &billing.create_subscribed("corrected", json!({"plan_code": "studio"})).await;
+    let number = billing.newest(id).await;
+    let invoice = |end: &str| format!("/invoices/{number}{end}");
+    let amount = |extra: Value| merged(json!({"amount_cents": 100, "currency": "USD"}), extra);
+    let (post, delete) = (Method::POST, Method::DELETE);
+    let due_at = json!({"due_at": billing.clock.ahead(TimeDelta::days(60)), "reason": "asked for"});
+    twice(billing, met, (Method::PATCH, id, &invoice(""), due_at)).await;
+    twice(billing, met, (post.clone(), id, &invoice("/write-off"), json!({"reason": "goodwill"}))).await;
+    twice(billing, met, (delete, id, &invoice("/write-off"), Value::Null)).await;
+    let paid = json!({"reference": "corrected", "overpayment": "balance", "amount_cents": 5_000, "currency": "USD"});
+    twice(billing, met, (post.clone(), id, &invoice("/payments"), paid)).await;
+    twice(billing, met, (post.clone(), id, "/refunds", amount(json!({"reference": "refund"})))).await;
+    twice(billing, met, (post.clone(), id, "/credits", amount(json!({"reason": "outage"})))).await;
+    twice(billing, met, (post.clone(), id, "/charges", amount(json!({"description": "Migration"})))).await;
+    let of_invoice = amount(json!({"reference": "of-invoice", "invoice": number}));
+    twice(billing, met, (post.clone(), id, "/refunds", of_invoice)).await;
+    let note = json!({"refund": true, "reference": "the-rest"});
+    twice(billing, met, (post.clone(), id, &invoice("/credit-notes"), note)).await;
+    let reversal = json!({"kind": "mistake"});
+    twice(billing, met, (post, id, &invoice("/payments/corrected/reversal"), reversal)).await;
 }
 
 /// What the API tells of the next invoices, and how many there were.

@@ -501,7 +501,7 @@ async fn cases(world: &World) -> Vec<Case<'_>> {
         if case.theirs.id.is_empty() {
             case.theirs.id.clone_from(&named.id);
         }
-        if case.row.names != Names::Part && case.theirs.part.is_empty() {
+        if case.row.names == Names::Deployment || (case.row.names != Names::Part && case.theirs.part.is_empty()) {
             case.theirs.part.clone_from(&named.part);
         }
     }

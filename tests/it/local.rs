@@ -165,7 +165,6 @@ async fn nothing_that_is_answered_can_steer_the_terminal() {
         (&named, "plans list", 0),
         (&named, "plans list --json", 0),
         (&named, "plans put x --name x", 0),
-        (&named, "deployments list", 0),
         (&named, "deployments show shop", 2),
     ] {
         let (found, out, err) = ask(line, url, &["--token", "any"]).await;

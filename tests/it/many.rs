@@ -109,6 +109,38 @@ async fn every_deployment_gets_one_result_as_a_single_command_would_give_it() {
 }
 
 #[tokio::test]
+async fn each_deployment_is_credited_and_charged_once() {
+    let billing = Billing::at(START).await;
+    let mut ids = Vec::new();
+    for n in 0..4 {
+        let id = billing.create_subscribed(&format!("credited-{n}"), json!({"plan_code": "studio"})).await;
+        billing.settle(&id).await;
+        ids.push(id);
+    }
+    let bare = id_of(&billing.create("bare").await);
+    ids.push(bare.clone());
+    let credit = json!({"type": "credit", "amount_cents": 500, "currency": "USD"});
+    let charge = json!({"type": "charge", "description": "Migration", "amount_cents": 900, "currency": "USD"});
+    let without = json!({"filter": {"ids": ids}, "command": credit});
+    let refused = billing.post("/operations", &billing.admin, without).await.expect_problem(422, "validation_failed");
+    assert_eq!(refused["errors"][0]["pointer"], "/reason");
+    for command in [credit, charge] {
+        let body = json!({"filter": {"ids": ids}, "command": command, "reason": "outage"});
+        let id = start(&billing, body).await;
+        finish(&billing, &billing.app, &id).await;
+        let refused = u64::from(command["type"] == "charge");
+        assert_eq!(counts(&show(&billing, &id).await), [5 - refused, 0, refused]);
+    }
+    for id in &ids {
+        let shown = billing.show(id).await;
+        let balances = json!([{"currency": "USD", "amount_cents": 500}]);
+        assert_eq!(shown["deployment"]["balances"], balances);
+        let waiting = shown["subscription"]["unbilled_lines"].as_array().map_or(0, Vec::len);
+        assert_eq!(waiting, usize::from(*id != bare), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn results_are_listed_by_outcome_and_as_csv() {
     let billing = Billing::at(START).await;
     let ids = billing.fill(3, "free").await;

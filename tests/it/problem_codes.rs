@@ -310,7 +310,7 @@ async fn invoices(case: &mut Refusals) {
         ("too_many_credits", correct(&of_parted, "/credit-notes", json!({}))),
         ("payment_reversed", pay(&parted, &parts, 1, "USD", "part-1")),
         ("too_many_write_offs", correct(&forgiven, "/write-off", json!({}))),
-        ("too_much_balance", credit(json!({}), 1)),
+        ("too_much_balance", credit(json!({}), 1_000_000_000_000_000)),
         (
             "nothing_forgiven",
             case.admin(
@@ -335,7 +335,7 @@ async fn invoices(case: &mut Refusals) {
             "invalid_payment_reference",
             correct(&of_owing, "/payments/no%20reference/reversal", json!({"kind": "mistake"})),
         ),
-        ("payment_reference_reused", pay(&parted, &parts, 2, "USD", "part-1")),
+        ("payment_reference_reused", pay(&parted, &parts, 2, "USD", "part-2")),
         ("payment_currency", pay(&id, &number, 1, "EUR", "r")),
         ("overpayment", pay(&id, &number, 1_000_000, "USD", "r")),
         ("too_many_payments", pay(&parted, &parts, 1, "USD", "part-50")),

@@ -119,6 +119,14 @@ fn payment_lines(id: &str) -> Vec<Line> {
         let body = json!({"reference": reference, "amount_cents": amount_cents, "currency": "USD"});
         call("record_payment", Method::POST, at("/{number}/payments"), body, outcome)
     };
+    let reverse = |outcome| {
+        let body = json!({"kind": "mistake"});
+        call("reverse_payment", Method::POST, at("/{number}/payments/first/reversal"), body, outcome)
+    };
+    let of_balance = |handler, rest: &str, body: Value, outcome| {
+        let body = crate::harness::shop::merged(json!({"amount_cents": 1, "currency": "USD"}), body);
+        call(handler, Method::POST, format!("/deployments/{id}{rest}"), body, outcome)
+    };
     vec![
         // It is due once, by its open invoice.
         get("list_schedule", "/schedule", &merged(usize::from(DEFAULT_DUE_SHARDS))),
@@ -138,6 +146,29 @@ fn payment_lines(id: &str) -> Vec<Line> {
         pay(1_000_000, "second", (422, INVOICE, 0)),
         pay(0, "third", (422, &[], 0)),
         void_line(id, (409, INVOICE, 0)),
+        reverse((200, CHANGE_INVOICE, 3)),
+        reverse((200, INVOICE, 0)),
+        call(
+            "update_invoice",
+            Method::PATCH,
+            at("/{number}"),
+            json!({"due_at": "2027-12-31T00:00:00Z"}),
+            (200, CHANGE_INVOICE, 3),
+        ),
+        // The subscription keeps what of its charges is forgiven.
+        call("write_off_invoice", Method::POST, at("/{number}/write-off"), json!({}), (200, CHANGE_INVOICE, 4)),
+        call("withdraw_write_off", Method::DELETE, at("/{number}/write-off"), Value::Null, (200, CHANGE_INVOICE, 4)),
+        call(
+            "issue_credit_note",
+            Method::POST,
+            at("/{number}/credit-notes?dry_run=true"),
+            json!({}),
+            (200, INVOICE, 0),
+        ),
+        of_balance("refund_balance", "/refunds", json!({"reference": "r"}), (409, INVOICE, 0)),
+        of_balance("grant_credit", "/credits?dry_run=true", json!({"reason": "outage"}), (200, READ, 0)),
+        // An unpaid invoice was lowered, so the charge would be invoiced at once.
+        of_balance("add_charge", "/charges?dry_run=true", json!({"description": "Migration"}), (200, INVOICE, 0)),
     ]
 }
 

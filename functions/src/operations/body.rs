@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use arcadia_domain::{
-    DEFAULT_OPERATION_RATE, DeploymentId, Effective, InvalidValue, MAX_OPERATION_IDS, MAX_OPERATION_RATE,
+    DEFAULT_OPERATION_RATE, DeploymentId, Effective, InvalidValue, Invoiced, MAX_OPERATION_IDS, MAX_OPERATION_RATE,
     OperationCommand, OperationFilter, Proration, StartOperation,
 };
 
 use crate::Error;
-use crate::http::fields::{Unread, boolean, integer, list, text};
+use crate::http::fields::{Unread, amount, boolean, integer, list, text};
 use crate::http::{Call, Fields};
 
 /// A request to start an operation.
@@ -27,6 +27,8 @@ enum Kind {
     Transition,
     ChangePlan,
     Update,
+    Credit,
+    Charge,
 }
 
 impl std::str::FromStr for Kind {
@@ -37,9 +39,12 @@ impl std::str::FromStr for Kind {
             "transition" => Ok(Self::Transition),
             "change_plan" => Ok(Self::ChangePlan),
             "update" => Ok(Self::Update),
-            _ => {
-                Err(InvalidValue { code: "invalid_command", detail: "must be one of transition, change_plan, update" })
-            }
+            "credit" => Ok(Self::Credit),
+            "charge" => Ok(Self::Charge),
+            _ => Err(InvalidValue {
+                code: "invalid_command",
+                detail: "must be one of transition, change_plan, update, credit, charge",
+            }),
         }
     }
 }
@@ -54,6 +59,9 @@ pub fn read(call: &Call) -> Result<Started, Error> {
     let command = fields.object("command", read_command);
     let reason = fields.optional("reason", text);
     let notes = fields.optional("notes", text);
+    if matches!(command, Ok(OperationCommand::Credit { .. })) && reason.is_none() {
+        fields.miss("reason");
+    }
     let rate = fields.optional("rate_per_second", integer(1, i64::from(MAX_OPERATION_RATE)));
     let dry_run = fields.optional("dry_run", boolean).unwrap_or_default();
     fields.finish()?;
@@ -110,6 +118,23 @@ fn read_command(fields: &mut Fields) -> Result<OperationCommand, Unread> {
         Kind::Update => {
             let billing_action_suspended = fields.required("billing_action_suspended", boolean)?;
             OperationCommand::Update { billing_action_suspended }
+        }
+        Kind::Credit => {
+            let amount_cents = fields.required("amount_cents", amount);
+            let currency = fields.required("currency", text);
+            OperationCommand::Credit { amount_cents: amount_cents?, currency: currency? }
+        }
+        Kind::Charge => {
+            let description = fields.required("description", text);
+            let amount_cents = fields.required("amount_cents", amount);
+            let currency = fields.required("currency", text);
+            let when = fields.optional("when", text).unwrap_or(Invoiced::NextInvoice);
+            OperationCommand::Charge {
+                description: description?,
+                amount_cents: amount_cents?,
+                currency: currency?,
+                when,
+            }
         }
     })
 }

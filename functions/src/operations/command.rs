@@ -1,6 +1,8 @@
 //! The command that an operation gives to one deployment, with the records that it needs.
 
-use arcadia_domain::{Command, Operation, OperationCommand, Transition, UpdateDeployment};
+use arcadia_domain::{
+    Amount, Command, Correct, Correction, OneOff, Operation, OperationCommand, Transition, UpdateDeployment,
+};
 
 use crate::Error;
 use crate::execute::Current;
@@ -34,5 +36,19 @@ pub async fn order(app: &App, operation: &Operation, current: Current) -> Result
             let update = UpdateDeployment { billing_action_suspended, ..UpdateDeployment::default() };
             Ok((current, Command::Update(update)))
         }
+        OperationCommand::Credit { amount_cents, currency } => {
+            let amount = Amount { amount_cents: *amount_cents, currency: *currency };
+            Ok((current, correct(operation, Correction::Credit(amount))))
+        }
+        OperationCommand::Charge { description, amount_cents, currency, when } => {
+            let (description, amount_cents) = (description.clone(), *amount_cents);
+            let one_off = OneOff { description, amount_cents, currency: *currency, when: *when };
+            Ok((current, correct(operation, Correction::Charge(one_off))))
+        }
     }
+}
+
+fn correct(operation: &Operation, correction: Correction) -> Command {
+    let Operation { reason, notes, .. } = operation;
+    Command::Correct(Correct { correction, reason: reason.clone(), notes: notes.clone() })
 }

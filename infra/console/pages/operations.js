@@ -1,6 +1,6 @@
 //! Operations on many deployments, newest first.
 
-import { words } from '../format.js';
+import { money, words } from '../format.js';
 import { href } from '../router.js';
 import { html, More, opens, Page, usePages, When } from '../ui.js';
 
@@ -51,6 +51,8 @@ export function command({ command: of }) {
   if (of.type === 'transition') return `Move to ${words(of.to_state)}`;
   if (of.type === 'change_plan')
     return `Change to ${of.plan_code} version ${of.plan_version}, ${of.effective === 'immediate' ? 'immediately' : 'at the end of the period'}`;
+  if (of.type === 'credit') return `Credit ${money(of.amount_cents, of.currency)}`;
+  if (of.type === 'charge') return `Charge ${money(of.amount_cents, of.currency)} for ${of.description}`;
   return of.billing_action_suspended ? 'Put on hold' : 'Take off hold';
 }
 

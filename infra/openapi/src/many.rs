@@ -2,8 +2,8 @@
 
 use arcadia_api::{OperationPreviewView, OperationResultView, OperationView};
 use arcadia_domain::{
-    DEFAULT_OPERATION_RATE, DeploymentId, Effective, MAX_OPERATION_IDS, MAX_OPERATION_RATE, Matching, Notes, Proration,
-    Reason, ShortCode, State, TenantId,
+    Currency, DEFAULT_OPERATION_RATE, DeploymentId, DisplayName, Effective, Invoiced, MAX_OPERATION_IDS,
+    MAX_OPERATION_RATE, MAX_PRICE_CENTS, Matching, Notes, Proration, Reason, ShortCode, State, TenantId,
 };
 use schemars::JsonSchema;
 use serde_json::json;
@@ -74,6 +74,26 @@ enum CommandRequest {
     Update {
         /// Hold: whether scheduled steps leave its state unchanged.
         billing_action_suspended: bool,
+    },
+    /// Grant each deployment balance, such as for an outage. Requires `reason`.
+    Credit {
+        /// Amount, in minor units.
+        #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
+        amount_cents: i64,
+        /// Currency of the amount.
+        currency: Currency,
+    },
+    /// Charge each deployment once.
+    Charge {
+        /// Description on the invoice.
+        description: DisplayName,
+        /// Amount, in minor units.
+        #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
+        amount_cents: i64,
+        /// Currency of the amount.
+        currency: Currency,
+        /// When it is invoiced. Default: `next_invoice`.
+        when: Option<Invoiced>,
     },
 }
 

@@ -12,10 +12,12 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
+use super::charge::Invoiced;
 use super::decide::{Effective, Proration};
 use super::invalid::InvalidValue;
 use super::lifecycle::State;
-use super::values::{DeploymentId, Notes, OperationId, Reason, ShortCode, Slug, TenantId, Timestamp};
+use super::money::Currency;
+use super::values::{DeploymentId, DisplayName, Notes, OperationId, Reason, ShortCode, Slug, TenantId, Timestamp};
 
 /// The most deployments that an operation can name by id.
 pub const MAX_OPERATION_IDS: usize = 1_000;
@@ -129,6 +131,24 @@ pub enum OperationCommand {
     Update {
         /// Hold: whether scheduled steps leave its state unchanged.
         billing_action_suspended: bool,
+    },
+    /// Grant each deployment balance, such as for an outage.
+    Credit {
+        /// The amount, in minor units.
+        amount_cents: i64,
+        /// The currency of the amount.
+        currency: Currency,
+    },
+    /// Charge each deployment once.
+    Charge {
+        /// The description on the invoice.
+        description: DisplayName,
+        /// The amount, in minor units.
+        amount_cents: i64,
+        /// The currency of the amount.
+        currency: Currency,
+        /// When it is invoiced.
+        when: Invoiced,
     },
 }
 
@@ -466,6 +486,8 @@ impl OperationCommand {
             Self::Transition { .. } => "transition",
             Self::ChangePlan { .. } => "change_plan",
             Self::Update { .. } => "update",
+            Self::Credit { .. } => "credit",
+            Self::Charge { .. } => "charge",
         }
     }
 }

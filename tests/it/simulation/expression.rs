@@ -25,14 +25,23 @@ impl<'a> Terms<'a> {
             "attribute_not_exists(PK)" => return found.is_none(),
             _ => {}
         }
+        if let Some(path) = term.strip_prefix("attribute_not_exists(").and_then(|term| term.strip_suffix(')')) {
+            return found.and_then(|item| self.read(item, path)).is_none();
+        }
         let [path, operator, value] = term.split(' ').collect::<Vec<_>>()[..] else {
             panic!("an unknown condition: {term}")
         };
         // What is not there compares with nothing.
         let Some(left) = found.and_then(|item| self.read(item, path)) else { return false };
-        let right = self.value(value);
+        let right = if value.starts_with(':') {
+            Some(self.value(value))
+        } else {
+            found.and_then(|item| self.read(item, value))
+        };
+        let Some(right) = right else { return false };
         match operator {
             "=" => left == right,
+            "<" => number(left) < number(right),
             "<=" => number(left) <= number(right),
             _ => panic!("an unknown operator: {term}"),
         }
@@ -42,6 +51,12 @@ impl<'a> Terms<'a> {
     pub fn apply(&self, update: &str, item: &mut Item) {
         let assignments = update.strip_prefix("SET ").unwrap_or_else(|| panic!("an unknown update: {update}"));
         let (assignments, removed) = assignments.split_once(" REMOVE ").unwrap_or((assignments, ""));
+        let (assignments, added) = assignments.split_once(" ADD ").unwrap_or((assignments, ""));
+        for sum in added.split(", ").filter(|sum| !sum.is_empty()) {
+            let (name, more) = sum.split_once(' ').expect("what is added");
+            let was = item.get(self.name(name)).map_or(0, number);
+            item.insert(self.name(name).to_owned(), AttributeValue::N((was + number(self.value(more))).to_string()));
+        }
         for name in removed.split(", ") {
             item.remove(self.name(name));
         }

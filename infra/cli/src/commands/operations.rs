@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use arcadia_domain::{OperationOutcome, State};
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::connection::{Confirmed, Connection};
+use super::corrections::When;
+use super::money::Sum;
 use crate::client::{Client, Failure, Once, Options, Paging, Request, body, views};
 
 /// Time between two looks at an operation.
@@ -92,8 +94,28 @@ enum Command {
     /// Set or clear the hold of each deployment
     Update {
         /// Hold: whether scheduled steps leave its state unchanged
-        #[arg(long, value_name = "BOOLEAN")]
+        #[arg(long, value_name = "BOOLEAN", action = ArgAction::Set)]
         billing_action_suspended: bool,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Grant each deployment a credit, such as for an outage; requires --reason
+    Credit {
+        #[command(flatten)]
+        amount: Sum,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Charge each deployment once
+    Charge {
+        #[command(flatten)]
+        amount: Sum,
+        /// The description on the invoice
+        #[arg(long, value_name = "TEXT")]
+        description: String,
+        /// When it is invoiced
+        #[arg(long, value_enum, default_value = "next_invoice")]
+        when: When,
         #[command(flatten)]
         how: How,
     },
@@ -194,6 +216,13 @@ impl Command {
             Self::ChangePlan { fields, how } => ("change_plan", body(fields)?, how),
             Self::Update { billing_action_suspended, how } => {
                 ("update", json!({"billing_action_suspended": billing_action_suspended}), how)
+            }
+            Self::Credit { amount, how } => ("credit", body(amount)?, how),
+            Self::Charge { amount, description, when, how } => {
+                let mut charge = body(amount)?;
+                charge["description"] = json!(description);
+                charge["when"] = json!(when);
+                ("charge", charge, how)
             }
         };
         command["type"] = json!(name);
