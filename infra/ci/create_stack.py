@@ -38,11 +38,11 @@ PARAMETERS = {
 UNKNOWN = {
     "AWS::ApiGatewayV2::Api": 1,
     "AWS::ApiGatewayV2::Stage": 1,
-    "AWS::CloudWatch::Alarm": 23,
-    "AWS::Lambda::EventInvokeConfig": 1,
+    "AWS::CloudWatch::Alarm": 27,
+    "AWS::Lambda::EventInvokeConfig": 2,
     "AWS::Logs::MetricFilter": 3,
     "AWS::Pipes::Pipe": 1,
-    "AWS::Scheduler::Schedule": 1,
+    "AWS::Scheduler::Schedule": 2,
 }
 
 

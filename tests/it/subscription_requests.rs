@@ -161,14 +161,15 @@ fn payment_lines(id: &str) -> Vec<Line> {
         call(
             "issue_credit_note",
             Method::POST,
-            at("/{number}/credit-notes?dry_run=true"),
-            json!({}),
-            (200, INVOICE, 0),
+            at("/{number}/credit-notes"),
+            json!({"lines": [{"charge": "999-0", "amount_cents": 1}]}),
+            (422, INVOICE, 0),
         ),
         of_balance("refund_balance", "/refunds", json!({"reference": "r"}), (409, INVOICE, 0)),
-        of_balance("grant_credit", "/credits?dry_run=true", json!({"reason": "outage"}), (200, READ, 0)),
-        // An unpaid invoice was lowered, so the charge would be invoiced at once.
-        of_balance("add_charge", "/charges?dry_run=true", json!({"description": "Migration"}), (200, INVOICE, 0)),
+        // A cent of an open invoice is settled at once.
+        of_balance("grant_credit", "/credits", json!({"reason": "outage"}), (200, CHANGE, 4)),
+        // An unpaid invoice was lowered, so the charge is invoiced at once.
+        of_balance("add_charge", "/charges", json!({"description": "Migration"}), (200, CHANGE_INVOICE, 5)),
     ]
 }
 
