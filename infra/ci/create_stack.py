@@ -146,7 +146,7 @@ def check(created, template):
     assert len(json.loads(body)["widgets"]) == 12 and table[0] in body and "${" not in body, body
     queues = boto3.client("sqs").list_queues()["QueueUrls"]
     names = [queue.rsplit("/", 1)[1] for queue in queues]
-    assert len(names) == created["AWS::SQS::Queue"] == 4 and all(len(name) <= 80 for name in names), names
+    assert len(names) == created["AWS::SQS::Queue"] == 6 and all(len(name) <= 80 for name in names), names
     [archive] = boto3.client("events").list_archives()["Archives"]
     assert len(archive["ArchiveName"]) <= 48, archive
     assert len(template["Resources"]) < 500, "CloudFormation's limit"

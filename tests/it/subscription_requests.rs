@@ -239,10 +239,10 @@ fn subscription_lines(id: &str, is_running: bool) -> Vec<Line> {
     ];
     lines.extend(payment_lines(id));
     lines.extend([
-        // Both add-ons are dropped, and credited to their invoice.
-        change(to_euro, (200, BUY, 6)),
-        // The invoice of the plan's charge is lowered.
-        cancel("immediate", (200, CHANGE, 4)),
+        // Both add-ons are dropped, and credited to their invoice; the cent that settled it goes to the next one.
+        change(to_euro, (200, BUY, 7)),
+        // The invoice of the plan's charge is lowered; the cent goes on to the next one.
+        cancel("immediate", (200, CHANGE, 5)),
         cancel("immediate", (409, READ, 0)),
         subscribe("studio", &["storage_50gb"], (201, BUY, 6)),
         // The deployment, the invoice, the event, and the subscription without its charges.
