@@ -28,6 +28,7 @@ pub struct Operations {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "one is made for each run of the program")]
 enum Verb {
     /// Start a command on many deployments, or show what it would do with --dry-run
     Start {
