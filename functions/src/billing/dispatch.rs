@@ -12,7 +12,7 @@ use crate::runtime::App;
 /// Dispatches one tick and returns the due shards.
 ///
 /// # Errors
-/// [`DispatchError`] if DynamoDB or SQS does not respond. Some shards may have been dispatched by then.
+/// `DispatchError` if DynamoDB or SQS does not respond. Some shards may have been dispatched by then.
 pub async fn dispatch(app: &App, queue: &Client, queue_url: &str) -> Result<Value, DispatchError> {
     let now = app.clock.now();
     let looks = (0..app.store.due_shards()).map(|shard| async move {

@@ -12,7 +12,7 @@ use crate::runtime::App;
 /// Dispatches one tick and returns the operations that run.
 ///
 /// # Errors
-/// [`DispatchError`] if DynamoDB or SQS does not respond. Some operations may have been dispatched by then.
+/// `DispatchError` if DynamoDB or SQS does not respond. Some operations may have been dispatched by then.
 pub async fn dispatch(app: &App, queue: &Client, queue_url: &str) -> Result<Value, DispatchError> {
     let running = app.store.running_operations().await?;
     let message = |id: &OperationId| Message { group: id.to_string(), body: json!({"operation_id": id}).to_string() };
