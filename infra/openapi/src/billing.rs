@@ -257,6 +257,7 @@ pub fn operations() -> Vec<Operation> {
                 "archived_after_days": 90,
             }),
         )])
-        .ok::<Policy>("The current policy."),
+        .ok::<Policy>("The current policy.")
+        .problems(&["version_conflict"]),
     ]
 }
