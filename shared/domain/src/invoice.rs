@@ -325,10 +325,11 @@ impl Invoice {
         self.close(InvoiceStatus::WrittenOff, at);
     }
 
-    /// Withdraws the write-off that stands.
+    /// Withdraws the write-offs that stand: the first of them for all that is forgiven.
     pub(super) fn withdraw_write_off(&mut self, at: Timestamp) {
-        let amount_cents = self.forgiven_cents();
-        if let Some(write_off) = self.write_offs.iter_mut().find(|one| one.withdrawal.is_none()) {
+        let mut left_cents = self.forgiven_cents();
+        for write_off in self.write_offs.iter_mut().filter(|one| one.withdrawal.is_none()) {
+            let amount_cents = std::mem::take(&mut left_cents);
             write_off.withdrawal = Some(Withdrawal { amount_cents, withdrawn_at: at });
         }
     }

@@ -222,6 +222,25 @@ fn forgiving_the_rest_of_a_part_paid_invoice_keeps_what_was_paid() {
 }
 
 #[test]
+fn what_is_forgiven_in_two_parts_gives_nothing_back_and_is_withdrawn_at_once() {
+    let mut life = subscribed(false);
+    let payment = Payment::new("half".parse().unwrap(), 1_825, at("2027-01-02T00:00:00Z"));
+    let invoice = life.only();
+    let currency = invoice.currency;
+    life.does(Command::Pay(Pay::new(invoice, payment, currency)), "2027-01-02T00:00:00Z");
+    life.corrects(Correction::WriteOff(life.only()), "2027-01-02T00:00:00Z");
+    life.reverses(life.only(), "2027-01-03T00:00:00Z");
+    life.corrects(Correction::WriteOff(life.only()), "2027-01-03T00:00:00Z");
+    assert_eq!(life.only().forgiven_cents(), 3_650);
+    life.detaches("2027-01-16T12:00:00Z");
+    assert_eq!(life.balance("USD"), 0, "nothing was paid, so nothing is given back");
+    life.corrects(Correction::WithdrawWriteOff(life.only()), "2027-01-17T00:00:00Z");
+    life.corrects(Correction::WithdrawWriteOff(life.only()), "2027-01-17T00:00:00Z");
+    let withdrawn = life.events.iter().filter(|event| event.kind.name() == "write_off_withdrawn").count();
+    assert_eq!((withdrawn, life.due()), (1, vec![3_275]));
+}
+
+#[test]
 fn a_later_due_date_ends_dunning_and_an_earlier_one_is_refused() {
     let mut life = subscribed(false);
     life.live_until("2027-01-16T00:00:00Z");

@@ -283,7 +283,8 @@ impl Given<'_> {
         let (number, amount_cents) = (invoice.number.clone(), invoice.due_cents());
         let mut subscription = subscription_of(self.context, &invoice);
         if let Some(subscription) = &mut subscription {
-            forgive(subscription, &invoice, amount_cents);
+            // After a reversal a part can be forgiven already.
+            forgive(subscription, &invoice, invoice.forgiven_cents() + amount_cents);
         }
         let written_off = self.event(EventKind::InvoiceWrittenOff { number, amount_cents, subscription });
         Ok(Some(self.change_of(vec![written_off], invoice)))
