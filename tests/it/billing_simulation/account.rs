@@ -109,8 +109,9 @@ impl Account {
                         is_clock && was_billed && subscription.status == SubscriptionStatus::Active,
                     );
                 } else if from.interval == to.interval {
+                    // The period goes on, also if it has only just begun and nothing of the old plan remains.
                     self.close(now, |span| span.addon.is_none());
-                    self.follow(subscription, false);
+                    self.subscription = Some(subscription.clone());
                     self.open(subscription, None, now);
                 } else {
                     self.close(now, |_| true);
@@ -168,6 +169,13 @@ impl Account {
         if let Some(billed_from) = new.billed_from.filter(|_| new.status == SubscriptionStatus::Active)
             && paid_to.is_none_or(|to| to <= billed_from)
         {
+            if new.current_period_start == new.current_period_end {
+                // It runs again after its agreed end, from a plan that changed while it was paused: it only ends.
+                let has_ended = new.cancel_at.is_some_and(|end| self.state_since.is_some_and(|since| end <= since));
+                assert!(has_ended, "a period without time: {new:?}");
+                self.subscription = Some(new.clone());
+                return;
+            }
             assert!(!goes_on || paid_to == Some(billed_from), "a gap after {paid_to:?}: {new:?}");
             assert_eq!(boundary(new, new.cycle_index), new.current_period_start, "a boundary that drifted");
             assert_eq!(boundary(new, new.cycle_index + 1), new.current_period_end, "a boundary that drifted");
