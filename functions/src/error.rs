@@ -100,6 +100,7 @@ impl Error {
                 | StoreError::CatalogConflict
                 | StoreError::TenantConflict
                 | StoreError::QuotaExceeded
+                | StoreError::TenantHeld
                 | StoreError::TooManyOperations
                 | StoreError::Damaged(_)
                 | StoreError::Refused(_) => true,

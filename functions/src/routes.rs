@@ -157,6 +157,8 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/tenants" tenants::list => "list_tenants" for Admins ?"limit" ?"cursor"),
     route!(GET "/tenants/{tenant_id}" tenants::show => "show_tenant"),
     route!(PUT "/tenants/{tenant_id}" tenants::put => "put_tenant"),
+    route!(PUT "/tenants/{tenant_id}/hold" tenants::hold => "hold_tenant" for Admins),
+    route!(DELETE "/tenants/{tenant_id}/hold" tenants::release => "release_tenant" for Admins),
     route!(GET "/tenants/{tenant_id}/events" tenants::list_events => "list_tenant_events"
         ?"order" ?"after" ?"limit" ?"cursor"),
     route!(GET "/tenants/{tenant_id}/account" tenants::show_account => "show_account" ?"month"),

@@ -32,6 +32,7 @@ export function deploymentFields(deployment) {
     Name: deployment.display_name,
     Region: deployment.region,
     Hold: deployment.billing_action_suspended ? 'held' : NONE,
+    "Tenant's hold": deployment.tenant_held ? 'held' : NONE,
     'Open invoices': String(deployment.open_invoices.length),
     Owed: moneys(owed(deployment)),
     Balance: moneys(deployment.balances),

@@ -9,8 +9,8 @@ use arcadia_domain::{
     Actor, Addon, Aggregate, Amount, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command, Correct,
     Correction, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy, Effective, Event, Extent,
     Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff, Pay, PayBack, Payment, Plan, Proration,
-    ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment,
-    audit, create, decide, follow_invoices, replay, step,
+    ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition,
+    UpdateDeployment, audit, create, decide, follow_invoices, replay, step,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -96,6 +96,7 @@ impl Life {
             template_code: None,
             template_version: None,
             trial_ends_at: trial.then(|| now + TimeDelta::days(21)),
+            tenant_rules: TenantRules::default(),
         };
         let change = create(command, &admin(), now).expect("a creation");
         let policy = DunningPolicy::default();
@@ -124,6 +125,8 @@ impl Life {
         }
         self.events.extend(change.events);
         self.aggregate = change.after;
+        let deployment = &self.aggregate.deployment;
+        assert!(!deployment.tenant_rules.held || deployment.state != State::Active, "active under a hold");
     }
 
     fn sweep(&mut self, now: Timestamp, max_steps: usize) {
@@ -190,6 +193,12 @@ impl Life {
             35 => {
                 let held = Some(!self.aggregate.deployment.billing_action_suspended);
                 Command::Update(UpdateDeployment { billing_action_suspended: held, ..UpdateDeployment::default() })
+            }
+            80..=81 => {
+                let TenantRules { version, held } = self.aggregate.deployment.tenant_rules;
+                // A hold is shorter than the time without one.
+                let held = !held && random.below(3) == 0;
+                Command::FollowTenant(TenantRules { version: version + 1, held })
             }
             71..=79 => match self.correction(random, now) {
                 Some(correction) => Command::Correct(Correct { correction, reason: None, notes: None }),

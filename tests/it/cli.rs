@@ -158,6 +158,10 @@ async fn ask_for_everything(start: &str) {
         "tenants set acme --name Acme --email billing@acme.example --tax-rate-basis-points 1900 --deployment-quota 20",
         "tenants set acme --clear email --if-match 2",
         "tenants show acme",
+        "tenants hold globex --reason abuse --notes spam",
+        "tenants show globex",
+        "tenants release globex --if-match 1",
+        "operations start copy-tenant-rules --tenant-id globex --yes",
         "tenants events acme --oldest-first --after 1",
         "lifecycle",
     ] {

@@ -188,6 +188,8 @@ fn operations() -> Vec<Operation> {
             "",
             json!({"billing_address": "Hafenstrasse 1, 20457 Hamburg", "email": "{n}@acme.example"}),
         ),
+        op("hold_tenant", Nothing, "", json!({"reason": "abuse"})),
+        op("release_tenant", Nothing, "", none()),
         op("list_tenant_events", Bare, "", none()),
         op("list_plans", Nothing, "", none()),
         op("show_plan", Nothing, "", none()),
@@ -314,6 +316,7 @@ impl Operation {
         let route = find_route(self.handler()).expect("a route");
         let mut path = route.path.trim_start_matches("/api/v1").to_owned() + self.query;
         let reference = format!("settle-{}", target.number);
+        let tenant = if ["hold_tenant", "release_tenant"].contains(&self.handler()) { "lister" } else { TENANT };
         let code = if self.handler().contains("addon") { "storage_50gb" } else { "studio" };
         for (part, value) in [
             ("{id}", target.id.as_str()),
@@ -321,7 +324,7 @@ impl Operation {
             ("{addon_id}", target.addon_id.as_str()),
             ("{resource_id}", target.resource_id.as_str()),
             ("{operation_id}", target.operation_id.as_str()),
-            ("{tenant_id}", TENANT),
+            ("{tenant_id}", tenant),
             ("{code}", code),
             ("{reference}", reference.as_str()),
         ] {

@@ -27,12 +27,14 @@ const UUID_LEN: usize = 36;
 const UUID_TAIL: usize = 24;
 
 /// The members that are only told if there is something to tell.
-const SPARSE: [&str; 8] = [
+const SPARSE: [&str; 10] = [
     "description",
     "excess_cents",
     "forgiven_cents",
+    "paused_by",
     "reopened_at",
     "reversal",
+    "tenant_rules",
     "value_date",
     "withdrawal",
     "write_offs",
@@ -276,12 +278,16 @@ async fn tenant_examples() -> Value {
         "tax_id": "DE123456789", "tax_rate_basis_points": 1900, "deployment_quota": 50,
     });
     billing.put("/tenants/acme", &billing.admin, known).await.expect(200);
+    let abuse = json!({"reason": "abuse", "notes": "Sends spam; reported on 14 February."});
+    billing.put("/tenants/acme/hold", &billing.admin, abuse).await.expect(202);
+    billing.delete("/tenants/acme/hold", &billing.admin).await.expect(202);
     let items = crate::harness::table::items(&billing.direct, billing.app.store.table()).await.into_iter();
     let is_event = |item: &Item| item["SK"].as_s().is_ok_and(|key| key.starts_with("EVENT#"));
     let events =
         items.filter(is_event).map(|item| json!(CloudEvent::from(to_any_event_record(item).expect("an event"))));
     let by_type = events.map(|event| (event["data"]["type"].as_str().expect("a type").to_owned(), event));
-    by_type.collect::<BTreeMap<_, _>>().into_iter().collect::<Map<_, _>>().into()
+    let by_type: Value = by_type.collect::<BTreeMap<_, _>>().into_iter().collect::<Map<_, _>>().into();
+    serde_json::from_str(&with_known_ids(by_type.to_string())).expect("JSON")
 }
 
 /// The part of the schema that is about one type: its details stand alone; the event around them does already.

@@ -83,6 +83,7 @@ mod subscription_requests;
 mod subscription_status;
 mod subscription_walk;
 mod template;
+mod tenant_hold;
 mod tenants;
 mod torn_reads;
 #[cfg(feature = "traces")]

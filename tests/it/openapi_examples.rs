@@ -91,6 +91,10 @@ const STEPS: &[Step] = &[
     ("show_operation", "example", OPERATION),
     ("list_operation_results", "example", OPERATION),
     ("stop_operation", "nothing_to_say", OPERATION),
+    ("hold_tenant", "abuse", ACME),
+    ("hold_tenant", "abuse", ACME),
+    ("release_tenant", "nothing_to_say", ACME),
+    ("release_tenant", "nothing_to_say", ACME),
 ];
 
 /// The document with the answers of the walk as examples.

@@ -146,6 +146,10 @@ fn deeds(power: Power) -> Vec<Deed> {
             deed(On::In(State::Active), PATCH, "/deployments/{id}", json!({"billing_action_suspended": true})),
             deed(On::Held(State::Paused), PATCH, "/deployments/{id}", json!({"billing_action_suspended": false})),
         ],
+        Power::HoldTenant => vec![
+            deed(On::Nothing, PUT, "/tenants/other/hold", json!({"reason": "abuse {slug}"})),
+            deed(On::Nothing, DELETE, "/tenants/other/hold", Value::Null),
+        ],
         Power::RecordResources => vec![
             deed(On::In(State::Active), POST, "/deployments/{id}/resources", database()),
             deed(On::Equipped, DELETE, "/deployments/{id}/resources/{part}", Value::Null),

@@ -157,8 +157,10 @@ async fn lifecycle(case: &mut Refusals) {
     table::set_number(&case.billing.direct, store.table(), &full, "live_resources", MAX_LIVE_RESOURCES).await;
     let renamed = json!({"display_name": "The shop"});
     case.billing.put("/tenants/small", &case.billing.admin, json!({"deployment_quota": 0})).await.expect(200);
+    case.billing.put("/tenants/naughty/hold", &case.billing.admin, json!({"reason": "abuse"})).await.expect(202);
     case.all_refused([
         ("not_found", case.get(&format!("/deployments/{NOBODY}"))),
+        ("tenant_held", case.admin(Method::POST, "/deployments", json!({"tenant_id": "naughty", "slug": "shop"}))),
         ("slug_taken", case.post("/deployments", json!({"slug": "shop"}))),
         ("quota_exceeded", case.admin(Method::POST, "/deployments", json!({"tenant_id": "small", "slug": "shop"}))),
         ("invalid_initial_state", case.post("/deployments", json!({"slug": "new", "state": "paused"}))),
@@ -359,7 +361,8 @@ async fn operations(case: &mut Refusals) {
     let command = json!({"type": "update", "billing_action_suspended": true});
     let ids = |count| (0..count).map(|n| format!("00000000-0000-7000-8000-{n:012}")).collect::<Vec<_>>();
     let start = |count: usize| json!({"filter": {"ids": ids(count)}, "command": command});
-    for _ in 0..MAX_RUNNING_OPERATIONS {
+    // One has been running since a tenant was held.
+    for _ in 1..MAX_RUNNING_OPERATIONS {
         case.billing.post("/operations", &case.billing.admin, start(1)).await.expect(202);
     }
     case.all_refused([

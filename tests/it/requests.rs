@@ -186,7 +186,16 @@ fn operations(id: &str) -> Vec<Line> {
     let stop = |outcome| call("stop_operation", Method::POST, "/operations/{operation_id}/stop", json!({}), outcome);
     let named = |outcome| start(json!({"ids": [MISSING]}), hold(), false, outcome);
     let change = json!({"type": "change_plan", "plan_code": "team", "plan_version": 1});
+    let hold_path = "/tenants/acme/hold";
+    let hold_tenant = |outcome| call("hold_tenant", Method::PUT, hold_path, json!({"reason": "abuse"}), outcome);
+    let release = |outcome| call("release_tenant", Method::DELETE, hold_path, Value::Null, outcome);
+    // The account, its event, the limits, the operation and the list of those that run.
+    let change_rules: &[&str] = &["BatchGetItem", "Query", "TransactWriteItems"];
     let mut lines = vec![
+        hold_tenant((202, change_rules, 5)),
+        hold_tenant((200, &["BatchGetItem"], 0)),
+        release((202, change_rules, 5)),
+        release((200, &["BatchGetItem"], 0)),
         get("list_operations", "/operations", READ),
         start(json!({"state": "trial"}), hold(), true, (200, &["Query"; 2 * SHARDS], 0)),
         start(json!({"ids": [id]}), change, true, (200, &["BatchGetItem", "Query"], 0)),
@@ -196,7 +205,7 @@ fn operations(id: &str) -> Vec<Line> {
         stop((200, &["GetItem", "PutItem"], 0)),
         stop((200, &["GetItem"], 0)),
     ];
-    lines.extend((1..MAX_RUNNING_OPERATIONS).map(|_| named((202, &["TransactWriteItems"], 3))));
+    lines.extend((3..MAX_RUNNING_OPERATIONS).map(|_| named((202, &["TransactWriteItems"], 3))));
     lines.push(named((409, &["TransactWriteItems"], 3)));
     lines
 }

@@ -10,8 +10,8 @@ use arcadia_domain::{
     Correct, Correction, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy, Effective, Event,
     EventKind, Extent, Interval, IntervalPrices, Invoice, InvoiceNumber, InvoiceRow, Invoiced, MAX_PRICE_CENTS, OneOff,
     Overpayment, Pay, PayBack, Payment, Plan, Proration, Rejection, Resource, ResourceId, ReversalKind, State,
-    Subscribe, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, Timestamp, Transition, UpdateDeployment,
-    allowed_transitions, audit, create, decide, follow_invoices, replay, step, sum,
+    Subscribe, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, TenantRules, Timestamp, Transition,
+    UpdateDeployment, allowed_transitions, audit, create, decide, follow_invoices, replay, step, sum,
 };
 use arcadia_store::keys::DEFAULT_DUE_SHARDS;
 use arcadia_store::{CommitId, item, items};
@@ -85,6 +85,7 @@ impl Shop {
             template_code: None,
             template_version: None,
             trial_ends_at: in_trial.then(|| now + TimeDelta::days(30)),
+            tenant_rules: TenantRules::default(),
         };
         let Change { after: aggregate, events, .. } = create(command, &actor, now).expect("a creation");
         let (policy, invoices) = (DunningPolicy::default(), BTreeMap::new());

@@ -282,6 +282,7 @@ impl Trouble {
             | StoreError::CatalogConflict
             | StoreError::TenantConflict
             | StoreError::QuotaExceeded
+            | StoreError::TenantHeld
             | StoreError::Answered(_)
             | StoreError::KeyInUse
             | StoreError::ResultTaken

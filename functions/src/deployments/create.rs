@@ -1,7 +1,7 @@
 //! `POST /deployments`: creates a deployment.
 
 use arcadia_api::{DeploymentAnswer, DeploymentView};
-use arcadia_domain::{CreateDeployment, DeploymentId, TenantId, create};
+use arcadia_domain::{CreateDeployment, DeploymentId, TenantId, TenantRules, create};
 use serde_json::json;
 
 use crate::Error;
@@ -12,10 +12,12 @@ use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let now = app.clock.now();
-    let command = read(app, call, DeploymentId::new(app.new_id(now)))?;
+    let mut command = read(app, call, DeploymentId::new(app.new_id(now)))?;
+    let limits = app.store.load_limits(&command.tenant_id).await?;
+    command.tenant_rules = limits.unwrap_or_default().rules();
     let mut change = create(command, &call.principal.actor, now)?;
     // A tenant without limits has no account either, or one that is older than limits; opening it again is harmless.
-    change.opens_account = app.store.load_limits(&change.after.deployment.tenant_id).await?.is_none();
+    change.opens_account = limits.is_none();
     let deployment = &change.after.deployment;
     let body = json!(DeploymentAnswer { deployment: DeploymentView::of(&change.after) });
     let answer = Answer::created(body, deployment.version, format!("/api/v1/deployments/{}", deployment.id));
@@ -50,5 +52,6 @@ fn read(app: &App, call: &Call, id: DeploymentId) -> Result<CreateDeployment, Er
         template_code,
         template_version,
         trial_ends_at,
+        tenant_rules: TenantRules::default(),
     })
 }

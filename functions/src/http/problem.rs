@@ -144,6 +144,7 @@ fn rejected(rejection: &Rejection) -> Problem {
         }
         Rejection::RoleNotPermitted => forbidden("role_not_permitted"),
         Rejection::FieldNotPermitted { .. } => forbidden("field_not_permitted"),
+        Rejection::TenantHeld => store(&StoreError::TenantHeld),
         Rejection::PlanVersionNotPermitted { .. } => forbidden("plan_version_not_permitted"),
         Rejection::ScheduledByPlatform => forbidden("scheduled_by_platform"),
         Rejection::AlreadySubscribed => conflict("already_subscribed"),
@@ -224,6 +225,11 @@ fn store(error: &StoreError) -> Problem {
             StatusCode::CONFLICT,
             "quota_exceeded",
             "The tenant has as many live deployments as its quota allows. Archive one, or ask for a higher quota.",
+        ),
+        StoreError::TenantHeld => Problem::new(
+            StatusCode::CONFLICT,
+            "tenant_held",
+            "The tenant is on hold: until it is released, its deployments cannot be created or resumed.",
         ),
         StoreError::TooManyOperations => Problem::new(
             StatusCode::CONFLICT,

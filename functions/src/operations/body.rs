@@ -29,6 +29,7 @@ enum Kind {
     Update,
     Credit,
     Charge,
+    CopyTenantRules,
 }
 
 impl std::str::FromStr for Kind {
@@ -41,9 +42,10 @@ impl std::str::FromStr for Kind {
             "update" => Ok(Self::Update),
             "credit" => Ok(Self::Credit),
             "charge" => Ok(Self::Charge),
+            "copy_tenant_rules" => Ok(Self::CopyTenantRules),
             _ => Err(InvalidValue {
                 code: "invalid_command",
-                detail: "must be one of transition, change_plan, update, credit, charge",
+                detail: "must be one of transition, change_plan, update, credit, charge, copy_tenant_rules",
             }),
         }
     }
@@ -136,5 +138,6 @@ fn read_command(fields: &mut Fields) -> Result<OperationCommand, Unread> {
                 when,
             }
         }
+        Kind::CopyTenantRules => OperationCommand::CopyTenantRules,
     })
 }

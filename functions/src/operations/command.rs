@@ -45,6 +45,11 @@ pub async fn order(app: &App, operation: &Operation, current: Current) -> Result
             let one_off = OneOff { description, amount_cents, currency: *currency, when: *when };
             Ok((current, correct(operation, Correction::Charge(one_off))))
         }
+        OperationCommand::CopyTenantRules => {
+            // Read after the deployment, whose commit fails if newer rules reach it meanwhile.
+            let limits = app.store.load_limits(&current.aggregate.deployment.tenant_id).await?;
+            Ok((current, Command::FollowTenant(limits.unwrap_or_default().rules())))
+        }
     }
 }
 

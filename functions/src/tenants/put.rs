@@ -31,7 +31,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         };
         let quota = new_quota(app, &tenant_id, &change).await?;
         counts += 1;
-        match app.store.commit_tenant(&tenant_id, &change, quota, app.new_commit_id()).await {
+        match app.store.commit_tenant(&tenant_id, &change, quota, None, app.new_commit_id()).await {
             // Perhaps a deployment was created or archived since they were counted.
             Err(StoreError::TenantConflict) if quota.is_some() && counts < MAX_COUNTS => {}
             Err(error) => return Err(error.into()),

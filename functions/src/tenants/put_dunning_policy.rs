@@ -37,7 +37,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let (tenant, present) = app.store.load_tenant_and_policy(&tenant_id).await?;
     let now = app.clock.now();
     if let Some(change) = set_dunning_policy(&tenant, (present, policy), &call.principal.actor, now) {
-        app.store.commit_tenant(&tenant_id, &change, None, app.new_commit_id()).await?;
+        app.store.commit_tenant(&tenant_id, &change, None, None, app.new_commit_id()).await?;
     }
     Ok(Answer::ok(json!({"dunning_policy": policy})))
 }

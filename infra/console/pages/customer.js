@@ -1,8 +1,10 @@
-//! What is known of a tenant: where its invoices go, its tax, its quota; with a form to edit it, and its history.
+//! What is known of a tenant: where its invoices go, its tax, its quota, its hold; with forms to edit it, to hold and to
+//! release it, and its history.
 
 import { useAction } from '../act.js';
 import * as api from '../api.js';
 import { moment, words } from '../format.js';
+import { href } from '../router.js';
 import { Empty, Facts, html, More, Show, useLoad, usePages } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').TenantRecord} Tenant */
@@ -24,6 +26,7 @@ function tenantFields(tenant) {
     'Tax id': tenant.tax_id ?? NONE,
     'Tax rate': percent(tenant.tax_rate_basis_points),
     Quota: tenant.deployment_quota === null ? NONE : String(tenant.deployment_quota),
+    Hold: tenant.hold?.reason ?? NONE,
   };
 }
 
@@ -89,6 +92,39 @@ function edit(tenant, admin) {
   };
 }
 
+/** @param {Tenant} tenant @returns {import('../act.js').Action} */
+function holdOrRelease(tenant) {
+  const path = `/tenants/${tenant.tenant_id}/hold`;
+  if (tenant.hold)
+    return {
+      title: `Release ${tenant.tenant_id}`,
+      verb: 'Release',
+      what: 'The deployments that the hold paused resume, within minutes; those that a caller had paused stay paused.',
+      command: () => ({ method: 'DELETE', path }),
+      done: 'The tenant is released; an operation resumes its deployments.',
+    };
+  return {
+    title: `Hold ${tenant.tenant_id}`,
+    verb: 'Hold',
+    what: 'Its active deployments are paused, within minutes, and none is created or resumed until the tenant is released, whatever is paid.',
+    fields: [
+      { name: 'reason', label: 'Reason', required: true, maxlength: 200 },
+      { name: 'notes', label: 'Notes', type: 'textarea', maxlength: 2000 },
+    ],
+    command: ({ reason, notes }) => ({ method: 'PUT', path, body: { reason, ...(notes?.trim() ? { notes } : {}) } }),
+    done: 'The tenant is held; an operation pauses its deployments.',
+  };
+}
+
+/** The hold of a tenant. @param {{ tenant: Tenant, admin: boolean }} props */
+function Held({ tenant: { hold, operation_id }, admin }) {
+  const copies = admin && operation_id;
+  return html`${hold ? html`<span class="chip held">held</span> since ${moment(hold.since)}: ${hold.reason}` : NONE}${
+    copies &&
+    html`<span class="sub"><a href=${href(`operations/${operation_id}`)}>The operation that copies it</a></span>`
+  }`;
+}
+
 /** @param {{ tenant_id: string, admin: boolean, changed: () => void }} props */
 export function Customer({ tenant_id, admin, changed }) {
   const read = () => /** @type {Promise<{ tenant: Tenant }>} */ (api.get(`/tenants/${tenant_id}`));
@@ -98,8 +134,8 @@ export function Customer({ tenant_id, admin, changed }) {
     version: tenant.version,
     fields: tenantFields(tenant),
   });
-  const begin = (/** @type {Tenant} */ tenant) =>
-    act({ ...edit(tenant, admin), seen: snapshot({ tenant }), read: () => read().then(snapshot) });
+  const begin = (/** @type {Tenant} */ tenant, /** @type {import('../act.js').Action} */ action) =>
+    act({ ...action, seen: snapshot({ tenant }), read: () => read().then(snapshot) });
   return html`
     <section aria-labelledby="customer">
       <h2 id="customer">Customer</h2>
@@ -117,8 +153,10 @@ export function Customer({ tenant_id, admin, changed }) {
             'Live deployments',
             tenant.deployment_quota === null ? 'no limit' : `${tenant.live_deployments} of ${tenant.deployment_quota}`,
           ],
+          (tenant.hold ?? tenant.operation_id) !== null && ['Hold', html`<${Held} tenant=${tenant} admin=${admin} />`],
         ]} />
-        <button type="button" class="small" onClick=${() => begin(tenant)}>Edit</button>`}<//>
+        <button type="button" class="small" onClick=${() => begin(tenant, edit(tenant, admin))}>Edit</button>
+        ${admin && html` <button type="button" class="small" onClick=${() => begin(tenant, holdOrRelease(tenant))}>${tenant.hold ? 'Release' : 'Hold'}</button>`}`}<//>
     </section>
     ${dialog(() => {
       void known.reload();
@@ -158,5 +196,9 @@ function describe({ type, data }) {
       const days = Object.entries(data.to).filter(([name, count]) => before[name] !== count);
       return `Dunning policy changed: ${days.map(([name, count]) => `${words(name)} ${count}`).join('; ')}`;
     }
+    case 'held':
+      return `Held: ${data.hold.reason}${data.notes ? ` (${data.notes})` : ''}`;
+    case 'released':
+      return 'Released';
   }
 }

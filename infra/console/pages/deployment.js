@@ -52,7 +52,7 @@ export function Deployment({ session, params }) {
   const deployment = data?.deployment;
   return html`
     <${Page} title=${deployment ? (session.admin ? `${deployment.tenant_id}/${deployment.slug}` : deployment.slug) : 'Deployment'}
-      head=${deployment && html`<${Chip} state=${deployment.state} />${deployment.billing_action_suspended && html` <span class="chip held">held</span>`}`}
+      head=${deployment && html`<${Chip} state=${deployment.state} />${deployment.billing_action_suspended && html` <span class="chip held">held</span>`}${deployment.tenant_held && html` <span class="chip held">tenant held</span>`}`}
       actions=${data && html`<${Actions} data=${data} admin=${session.admin} act=${act} />`}>
       <${Show} of=${details}>${(/** @type {Details} */ shown) => html`
         <${Body} data=${shown} admin=${session.admin} act=${act} lifecycle=${lifecycle} invoices=${invoices} />`}
@@ -151,6 +151,7 @@ function Body({ data, admin, act, lifecycle, invoices }) {
         <section aria-labelledby="upcoming">
           <h2 id="upcoming">Comes by itself</h2>
           ${deployment.billing_action_suspended && html`<p class="muted">Held${deployment.billing_action_suspended_since && html` since <${When} at=${deployment.billing_action_suspended_since} bare=${true} /> (${relative(deployment.billing_action_suspended_since, api.now())})`}. The clock does not change its state; renewals and invoices go on.</p>`}
+          ${deployment.tenant_held && html`<p class="muted">Its tenant is held. ${deployment.paused_by === 'tenant_hold' ? 'The hold paused it, and its release resumes it' : 'It cannot be resumed before the release'}; the dunning ladder goes on.</p>`}
           ${
             (deployment.upcoming ?? []).length === 0
               ? html`<${Empty}>Nothing is scheduled.<//>`

@@ -75,7 +75,7 @@ function Row({ row, admin }) {
   return html`
     <tr onClick=${opens(path)}>
       <th scope="row"><a href=${href(path)}>${admin && html`<span class="muted">${row.tenant_id}/</span>`}${row.slug}</a><span class="sub n">${plan ?? 'no plan'}</span></th>
-      <td><${Chip} state=${row.state} />${row.billing_action_suspended && html` <span class="chip held">held</span>`}</td>
+      <td><${Chip} state=${row.state} />${(row.billing_action_suspended || row.tenant_held) && html` <span class="chip held">held</span>`}</td>
       <td class="w">${plan ? html`${plan}${row.subscription?.status === 'cancelled' && html` <span class="muted">ended</span>`}` : html`<span class="muted">\u2013</span>`}</td>
       <td class="num"><${Moneys} amounts=${owed(row)} /></td>
       <td class="num w"><${Moneys} amounts=${row.balances} /></td>

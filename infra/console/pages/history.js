@@ -101,6 +101,7 @@ export function describe({ type, data }) {
     case 'created':
       return data.trial_ends_at ? `Created in trial until ${moment(data.trial_ends_at)}` : 'Created';
     case 'state_changed':
+      if (data.paused_by) return "Paused by its tenant's hold";
       return data.resume_at ? `Paused until ${moment(data.resume_at)}` : 'State changed';
     case 'updated':
       return `Changed: ${Object.entries(data)
@@ -178,5 +179,7 @@ function paid({ number, payment, due_cents }) {
 function updated(name, change) {
   const to = change !== null && typeof change === 'object' && 'to' in change ? change.to : change;
   if (name === 'billing_action_suspended') return to ? 'held' : 'hold cleared';
+  if (name === 'tenant_rules')
+    return to !== null && typeof to === 'object' && 'held' in to && to.held ? 'tenant held' : 'tenant not held';
   return `${words(name)} ${to === null ? 'cleared' : String(to)}`;
 }

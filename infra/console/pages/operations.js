@@ -9,7 +9,9 @@ import { html, More, opens, Page, usePages, When } from '../ui.js';
 const PAGE = 50;
 
 export function Operations() {
-  const list = /** @type {import('../ui.js').Paged<Operation>} */ (usePages('/operations', 'operations', { limit: PAGE }));
+  const list = /** @type {import('../ui.js').Paged<Operation>} */ (
+    usePages('/operations', 'operations', { limit: PAGE })
+  );
   return html`
     <${Page} title="Operations">
       <p class="lead">Commands on many deployments at once. <code>arcadia operations start</code> starts one.</p>
@@ -53,6 +55,7 @@ export function command({ command: of }) {
     return `Change to ${of.plan_code} version ${of.plan_version}, ${of.effective === 'immediate' ? 'immediately' : 'at the end of the period'}`;
   if (of.type === 'credit') return `Credit ${money(of.amount_cents, of.currency)}`;
   if (of.type === 'charge') return `Charge ${money(of.amount_cents, of.currency)} for ${of.description}`;
+  if (of.type === 'copy_tenant_rules') return 'Copy the rules of its tenant';
   return of.billing_action_suspended ? 'Put on hold' : 'Take off hold';
 }
 

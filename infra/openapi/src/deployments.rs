@@ -261,7 +261,15 @@ fn create() -> Operation {
     .link("create_resource", [("id", "$response.body#/deployment/id")])
     .link("extend_trial", [("id", "$response.body#/deployment/id")])
     .link("list_events", [("id", "$response.body#/deployment/id")])
-    .problems(&["field_not_permitted", "invalid_initial_state", "quota_exceeded", "slug_taken", "tenant_not_permitted"])
+    .problems(&[
+        "field_not_permitted",
+        "invalid_initial_state",
+        "quota_exceeded",
+        "slug_taken",
+        "tenant_held",
+        "tenant_not_permitted",
+        "version_conflict",
+    ])
     .powers(&[Power::SetTrial])
 }
 
@@ -271,7 +279,8 @@ fn transition() -> Operation {
         "transition_deployment",
         "Move a deployment to another state",
         "`GET /lifecycle` lists the moves and who may make them. The subscription pauses, continues or ends with the \
-         deployment and is billed accordingly. A move to the current state writes nothing and is not an error.",
+         deployment and is billed accordingly. A move to the current state writes nothing and is not an error. While \
+         the tenant is on hold, a deployment that becomes active is paused in the same transaction.",
     )
     .body::<TransitionRequest>([
         ("pause", json!({"to_state": "paused", "reason": "holidays", "resume_at": "2027-02-01T00:00:00Z"})),
@@ -287,6 +296,7 @@ fn transition() -> Operation {
         "invoice_overdue",
         "live_resources",
         "open_invoices",
+        "tenant_held",
         "too_many_open_invoices",
         "transition_not_permitted",
         "version_conflict",

@@ -103,6 +103,11 @@ impl Operation {
         self.answer::<T>(202, description).last_answer(|answer| answer.location = true)
     }
 
+    /// Adds an `ETag` to the last response.
+    pub fn with_etag(self) -> Self {
+        self.last_answer(|answer| answer.etag = true)
+    }
+
     /// Marks the last response as available as CSV.
     pub fn csv(self) -> Self {
         self.last_answer(|answer| answer.csv = true)

@@ -106,6 +106,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("quota_exceeded", 409, "The tenant has as many live deployments as its quota allows."),
     ("slug_taken", 409, "The tenant already has a deployment with this slug."),
     ("subscription_paused", 409, "The subscription is paused with its deployment."),
+    ("tenant_held", 409, "The tenant is on hold: until it is released, its deployments cannot be created or resumed."),
     ("too_many_open_invoices", 409, "The deployment has too many open invoices. Pay some of them first."),
     ("too_many_operations", 409, "20 operations run, the maximum. Wait for one to end, or stop one."),
     ("trial_used", 409, "The tenant has already used its trial of the plan."),

@@ -1,9 +1,9 @@
-//! Tenants: their fields and their histories. Accounts and dunning policies are in `billing`.
+//! Tenants: their fields, their holds and their histories. Accounts and dunning policies are in `billing`.
 
 use arcadia_api::TenantRecordView;
 use arcadia_domain::{
-    BillingAddress, DisplayName, EmailAddress, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, Power, TaxId,
-    TenantEvent,
+    BillingAddress, DisplayName, EmailAddress, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, Notes, Power, Reason,
+    TaxId, TenantEvent,
 };
 use schemars::JsonSchema;
 use serde_json::json;
@@ -33,6 +33,19 @@ struct PutTenantRequest {
 }
 
 #[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct HoldTenantRequest {
+    /// Why it is held; stored in the events.
+    reason: Reason,
+    /// Notes, stored in the events.
+    notes: Option<Notes>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct ReleaseTenantRequest {}
+
+#[derive(JsonSchema)]
 #[schemars(rename = "TenantAnswer")]
 struct One {
     tenant: TenantRecordView<'static>,
@@ -51,7 +64,7 @@ pub fn operations() -> Vec<Operation> {
             TENANTS,
             "show_tenant",
             "Show a tenant",
-            "Name, billing address, e-mail address, tax id and rate, and the quota of live deployments. A tenant of \
+            "Name, billing address, e-mail address, tax id and rate, the quota of live deployments, and the hold. A tenant of \
              which nothing is set has version 0 and null fields.",
         )
         .versioned::<One>("The tenant."),
@@ -76,10 +89,47 @@ pub fn operations() -> Vec<Operation> {
         .powers(&[Power::SetTenant]),
         Operation::new(
             TENANTS,
+            "hold_tenant",
+            "Hold a tenant",
+            "Pauses the tenant's active deployments and those that become active later, whatever is paid, until the \
+             tenant is released. Meanwhile nobody can resume or create one. The dunning ladder goes on. The operation \
+             `operation_id` copies the hold to each deployment; it starts in the transaction that stores the hold. \
+             Another reason replaces the reason and keeps `since`. For the same reason nothing is written.",
+        )
+        .body::<HoldTenantRequest>([(
+            "abuse",
+            json!({"reason": "abuse", "notes": "Sends spam; reported on 14 February."}),
+        )])
+        .versioned::<One>("The tenant, which was held for this reason before.")
+        .accepted::<One>("The tenant. The operation pauses its deployments.")
+        .with_etag()
+        .link("show_operation", [("operation_id", "$response.body#/tenant/operation_id")])
+        .if_match()
+        .problems(&["too_many_operations", "version_conflict"])
+        .powers(&[Power::HoldTenant]),
+        Operation::new(
+            TENANTS,
+            "release_tenant",
+            "Release a tenant from its hold",
+            "Resumes the deployments that the hold paused; those that a caller had paused stay paused. If an invoice is \
+             overdue, the dunning ladder applies to what was resumed. The operation `operation_id` copies the release \
+             to each deployment; it starts in the transaction that stores the release. If the tenant is not held, \
+             nothing is written.",
+        )
+        .optional_body::<ReleaseTenantRequest>(false, [("nothing to say", json!({}))])
+        .versioned::<One>("The tenant, which was not held.")
+        .accepted::<One>("The tenant. The operation resumes its deployments.")
+        .with_etag()
+        .link("show_operation", [("operation_id", "$response.body#/tenant/operation_id")])
+        .if_match()
+        .problems(&["too_many_operations", "version_conflict"])
+        .powers(&[Power::HoldTenant]),
+        Operation::new(
+            TENANTS,
             "list_tenant_events",
             "List a tenant's history",
-            "All events of the tenant itself, newest first, or with `order=asc` oldest first: changes of its fields and \
-             of its dunning policy. Its deployments have histories of their own. Events are numbered without gaps.",
+            "All events of the tenant itself, newest first, or with `order=asc` oldest first: changes of its fields, its \
+             hold and its dunning policy. Its deployments have histories of their own. Events are numbered without gaps.",
         )
         .ok::<Events>("A page of events."),
     ]

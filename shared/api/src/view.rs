@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use arcadia_domain::{
     Action, Aggregate, Amount, AnchorMode, Authority, Charge, Currency, Deployment, DeploymentId, DeploymentRow,
-    DisplayName, Interval, IntervalPrices, Invoice, InvoiceRow, Line, NextAction, OpenInvoice, PendingChange,
+    DisplayName, Interval, IntervalPrices, Invoice, InvoiceRow, Line, NextAction, OpenInvoice, PausedBy, PendingChange,
     PlanTerms, ShortCode, Slug, State, Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId,
     SubscriptionStatus, SubscriptionSummary, Template, TemplateVersion, TenantId, Timestamp,
 };
@@ -42,6 +42,11 @@ pub struct DeploymentView<'a> {
     pub template_version: Option<Cow<'a, TemplateVersion>>,
     /// When its trial ends or ended. Set if and only if the deployment was created in `trial`.
     pub trial_ends_at: Option<Timestamp>,
+    /// Whether its tenant is on hold. Until the tenant is released, an active deployment is paused at once and nobody
+    /// can resume it.
+    pub tenant_held: bool,
+    /// The rule that paused it. Set only while `paused`; null if a caller paused it.
+    pub paused_by: Option<PausedBy>,
     /// When the pause ends automatically. Set only while `paused`.
     pub resume_at: Option<Timestamp>,
     /// Number of cloud resources that are not deleted.
@@ -313,6 +318,8 @@ impl<'a> DeploymentView<'a> {
             held_since,
             template,
             trial_ends_at,
+            paused_by,
+            tenant_rules,
             resume_at,
             released_at: _,
             live_resources,
@@ -341,6 +348,8 @@ impl<'a> DeploymentView<'a> {
             template_code,
             template_version,
             trial_ends_at: *trial_ends_at,
+            tenant_held: tenant_rules.held,
+            paused_by: *paused_by,
             resume_at: *resume_at,
             live_resources: *live_resources,
             open_invoices: Cow::Borrowed(open_invoices),

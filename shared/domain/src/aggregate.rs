@@ -161,13 +161,14 @@ impl Aggregate {
         let deployment = &mut self.deployment;
         match &event.kind {
             EventKind::Created { .. } => return None,
-            EventKind::StateChanged { resume_at, subscription } => {
+            EventKind::StateChanged { resume_at, paused_by, subscription } => {
                 if event.from_state != Some(deployment.state) {
                     return None;
                 }
                 deployment.state = event.to_state?;
                 deployment.state_since = event.occurred_at;
                 (deployment.resume_at, deployment.released_at) = (*resume_at, None);
+                deployment.paused_by = *paused_by;
                 self.subscription.clone_from(subscription);
             }
             EventKind::Updated(updated) => apply_update(deployment, updated, event.occurred_at),
@@ -288,6 +289,7 @@ fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
         template_code,
         template_version,
         trial_ends_at,
+        tenant_rules,
     } = event.kind.clone()
     else {
         return Err(ReplayError::NotCreated);
@@ -308,6 +310,8 @@ fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
         held_since: None,
         template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
         trial_ends_at,
+        paused_by: None,
+        tenant_rules,
         resume_at: None,
         released_at: None,
         live_resources: 0,
@@ -332,10 +336,16 @@ fn apply_update(deployment: &mut Deployment, updated: &Updated, at: Timestamp) {
         template_version,
         billing_action_suspended,
         resume_at,
+        tenant_rules,
     } = updated.clone();
     set(&mut deployment.display_name, display_name);
     set(&mut deployment.region, region);
     set(&mut deployment.llm_mode, llm_mode);
+    let tenant_was_held = deployment.tenant_rules.held;
+    set(&mut deployment.tenant_rules, tenant_rules);
+    if tenant_was_held && !deployment.tenant_rules.held {
+        deployment.release(at);
+    }
     let was_held = deployment.billing_action_suspended;
     set(&mut deployment.billing_action_suspended, billing_action_suspended);
     set(&mut deployment.resume_at, resume_at);

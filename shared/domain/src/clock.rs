@@ -252,7 +252,7 @@ fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
     [
         (Action::CancelSubscription, subscription.and_then(|s| s.cancel_at)),
         (Action::EndTrial, trial_end(deployment, goes_on)),
-        (Action::Resume, resume_at(deployment).filter(|_| is(State::Paused))),
+        (Action::Resume, resume_at(deployment).filter(|_| is(State::Paused) && !deployment.tenant_rules.held)),
         (Action::ApplyBalance, deployment.balance_waits().then_some(deployment.updated_at)),
         (Action::ChangePlan, change_at),
         (Action::Renew, begun.filter(renews).map(period_end)),
@@ -275,7 +275,7 @@ fn trial_end(deployment: &Deployment, subscription: Option<&Subscription>) -> Op
     }
 }
 
-/// When a pause ends by itself: not while an invoice is overdue, and not before the last obstacle to it went away
+/// When a pause ends by itself, unless a hold delays it: not while an invoice is overdue, and not before the last obstacle to it went away
 /// ([`Deployment::released_at`]).
 fn resume_at(deployment: &Deployment) -> Option<Timestamp> {
     let resume_at = deployment.resume_at?;

@@ -1,11 +1,14 @@
 //! The deployment: one hosted app instance of a tenant, and the unit of billing. How events change it is in
 //! [`super::aggregate`].
 
+use serde::{Deserialize, Serialize};
+
 use super::entry::{Amount, Entry};
 use super::invoice::{InvoiceStatus, OpenInvoice};
 use super::lifecycle::{Standing, State};
 use super::money::Currency;
 use super::policy::DunningPolicy;
+use super::tenant::TenantRules;
 use super::values::{DeploymentId, DisplayName, InvoiceNumber, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
 
 /// The present state of one deployment.
@@ -35,9 +38,13 @@ pub struct Deployment {
     pub template: Option<Template>,
     /// The end of its own trial, past or future; set if and only if it was created in `trial`.
     pub trial_ends_at: Option<Timestamp>,
+    /// The rule that paused it; set only while `paused`. `None` if a caller paused it.
+    pub paused_by: Option<PausedBy>,
+    /// The rules of its tenant, as last copied to it.
+    pub tenant_rules: TenantRules,
     /// When its pause ends by itself; set only while `paused`.
     pub resume_at: Option<Timestamp>,
-    /// When the last obstacle to the end of the pause went away: a hold or an overdue invoice.
+    /// When the last obstacle to the end of the pause went away: a hold of it or its tenant, or an overdue invoice.
     pub released_at: Option<Timestamp>,
     /// The number of its cloud resources that are not deleted.
     pub live_resources: u32,
@@ -171,6 +178,15 @@ impl Deployment {
         }
         Some(())
     }
+}
+
+/// A rule that pauses a deployment, and ends the pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub enum PausedBy {
+    /// The hold of its tenant. The release of the tenant ends the pause.
+    TenantHold,
 }
 
 /// A template and its version.

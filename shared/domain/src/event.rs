@@ -4,11 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::balance::Refund;
+use super::deployment::PausedBy;
 use super::entry::{Amount, Entry};
 use super::invoice::{Invoice, InvoiceStatus, OpenInvoice, Payment, ReversalKind};
 use super::lifecycle::State;
 use super::policy::DunningPolicy;
 use super::subscription::{PlanTerms, Subscription, SubscriptionAddon};
+use super::tenant::TenantRules;
 use super::values::{
     DisplayName, InvoiceNumber, Notes, PaymentReference, Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId,
     TemplateVersion, TenantId, Timestamp,
@@ -65,11 +67,17 @@ pub enum EventKind {
         template_version: Option<TemplateVersion>,
         /// The end of its trial; null unless it was created in `trial`.
         trial_ends_at: Option<Timestamp>,
+        /// The rules of its tenant; left out if none was ever set.
+        #[serde(default, skip_serializing_if = "TenantRules::is_default")]
+        tenant_rules: TenantRules,
     },
     /// The deployment moved from the event's `from_state` to its `to_state`.
     StateChanged {
         /// When the pause ends by itself; null if it does not.
         resume_at: Option<Timestamp>,
+        /// The rule that paused it; left out if a caller did, and for other states.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        paused_by: Option<PausedBy>,
         /// The subscription after the event; its status follows the state.
         subscription: Option<Subscription>,
     },
@@ -330,6 +338,9 @@ pub struct Updated {
     /// When the pause ends by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume_at: Option<Changed<Option<Timestamp>>>,
+    /// The rules of its tenant, as copied to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_rules: Option<Changed<TenantRules>>,
 }
 
 /// The value of a field before and after.

@@ -49,7 +49,7 @@ pub use decide::{
     MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES, OneOff, Overpayment, Pay, PayBack, Proration, Rejection,
     Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, next_invoices, step,
 };
-pub use deployment::{Deployment, Template};
+pub use deployment::{Deployment, PausedBy, Template};
 pub use entry::{Amount, Entry};
 pub use event::{Changed, Event, EventKind, Updated};
 pub use figures::{Figure, Figures, Movement};
@@ -79,8 +79,9 @@ pub use subscription::{
     SubscriptionStatus, end_of_second,
 };
 pub use tenant::{
-    MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, Tenant, TenantChange, TenantEvent, TenantEventKind, TenantUpdated,
-    UpdateTenant, set_dunning_policy, update_tenant,
+    HoldTenant, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, Tenant, TenantChange, TenantEvent, TenantEventKind,
+    TenantHold, TenantRules, TenantUpdated, UpdateTenant, hold_tenant, release_tenant, set_dunning_policy,
+    update_tenant,
 };
 pub use values::{
     BillingAddress, DeploymentId, DisplayName, EmailAddress, InvoiceNumber, Notes, OperationId, PaymentReference,

@@ -150,6 +150,8 @@ pub enum OperationCommand {
         /// When it is invoiced.
         when: Invoiced,
     },
+    /// Copy the rules of its tenant to each deployment, as they are when its turn comes.
+    CopyTenantRules,
 }
 
 /// Whether an operation runs.
@@ -488,6 +490,7 @@ impl OperationCommand {
             Self::Update { .. } => "update",
             Self::Credit { .. } => "credit",
             Self::Charge { .. } => "charge",
+            Self::CopyTenantRules => "copy_tenant_rules",
         }
     }
 }

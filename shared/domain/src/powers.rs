@@ -39,6 +39,8 @@ pub enum Power {
     Void,
     /// Set the fields of a tenant.
     SetTenant,
+    /// Hold a tenant and release it.
+    HoldTenant,
     /// Charge once, credit, refund, write off and move due dates.
     Correct,
 }
@@ -143,6 +145,7 @@ pub const POWERS: &[PowerRow] = &[
             data_plane: Never,
         },
     },
+    PowerRow { power: Power::HoldTenant, description: "hold a tenant and release it", holders: PLATFORM_ALONE },
     PowerRow {
         power: Power::Correct,
         description: "charge once, grant and issue credits, refund, write off, move due dates",
@@ -217,6 +220,7 @@ mod tests {
         (Power::RecordPayments, &[PROVIDER], &[]),
         (Power::Void, &[], &[]),
         (Power::SetTenant, &[], &[TENANT]),
+        (Power::HoldTenant, &[], &[]),
         (Power::Correct, &[], &[]),
     ];
 

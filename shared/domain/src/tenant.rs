@@ -8,7 +8,7 @@ use super::decide::Rejection;
 use super::event::Changed;
 use super::policy::DunningPolicy;
 use super::powers::Power;
-use super::values::{BillingAddress, DisplayName, EmailAddress, TaxId, Timestamp};
+use super::values::{BillingAddress, DisplayName, EmailAddress, Notes, OperationId, Reason, TaxId, Timestamp};
 
 /// The greatest tax rate, in basis points: 100 percent.
 pub const MAX_TAX_RATE_BASIS_POINTS: i64 = 10_000;
@@ -32,10 +32,59 @@ pub struct Tenant {
     pub tax_rate_basis_points: u32,
     /// The most live deployments that it can have; null for no limit.
     pub deployment_quota: Option<u32>,
+    /// Its hold; null without one. While it is held, its deployments do not become active and none is created.
+    #[serde(default)]
+    pub hold: Option<TenantHold>,
+    /// The sequence of the event that last held or released it; 0 if none did.
+    #[serde(default)]
+    pub rules_version: u64,
+    /// The operation that copies the last hold or release to its deployments.
+    #[serde(default)]
+    pub operation_id: Option<OperationId>,
     /// The sequence of its last event: 0 before the first change, and higher after every change.
     pub version: u64,
     /// When its last event occurred; null before the first change.
     pub updated_at: Option<Timestamp>,
+}
+
+/// The hold of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct TenantHold {
+    /// When it began.
+    pub since: Timestamp,
+    /// The operator who gave its reason.
+    pub by: String,
+    /// The reason.
+    pub reason: Reason,
+}
+
+/// The rules of a tenant that its deployments follow. They are copied to each deployment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct TenantRules {
+    /// The sequence of the tenant's event that last changed them; 0 if none did.
+    pub version: u64,
+    /// Whether the tenant is held.
+    pub held: bool,
+}
+
+impl TenantRules {
+    /// Whether none was ever set.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The command that holds a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldTenant {
+    /// The reason.
+    pub reason: Reason,
+    /// Notes, for the histories of the tenant and its deployments.
+    pub notes: Option<Notes>,
 }
 
 /// New values of a tenant's fields: `None` leaves a field as it is, `Some(None)` clears it.
@@ -79,6 +128,22 @@ pub enum TenantEventKind {
     Updated(TenantUpdated),
     /// The tenant's dunning policy changed.
     DunningPolicyChanged(Changed<DunningPolicy>),
+    /// The tenant was held, or the reason of its hold changed.
+    Held {
+        /// The hold.
+        hold: TenantHold,
+        /// The operator's notes.
+        notes: Option<Notes>,
+        /// The operation that copies it to the tenant's deployments.
+        operation_id: OperationId,
+    },
+    /// The tenant was released from its hold.
+    Released {
+        /// The hold that ended.
+        hold: TenantHold,
+        /// The operation that copies the release to the tenant's deployments.
+        operation_id: OperationId,
+    },
 }
 
 impl TenantEventKind {
@@ -88,6 +153,8 @@ impl TenantEventKind {
         match self {
             Self::Updated(_) => "updated",
             Self::DunningPolicyChanged(_) => "dunning_policy_changed",
+            Self::Held { .. } => "held",
+            Self::Released { .. } => "released",
         }
     }
 }
@@ -168,6 +235,51 @@ pub fn set_dunning_policy(
     Some(TenantChange { dunning_policy: Some(new), ..change })
 }
 
+/// Decides on holding a tenant; `None` if it is held for this reason already. Another reason keeps the beginning of the
+/// hold. `operation_id` is of the operation that copies the hold to its deployments.
+///
+/// # Errors
+/// [`Rejection::RoleNotPermitted`] unless the caller is `platform_admin`.
+pub fn hold_tenant(
+    tenant: &Tenant,
+    command: HoldTenant,
+    operation_id: OperationId,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Option<TenantChange>, Rejection> {
+    admit_hold(actor)?;
+    let HoldTenant { reason, notes } = command;
+    if tenant.hold.as_ref().is_some_and(|hold| hold.reason == reason) {
+        return Ok(None);
+    }
+    let since = tenant.hold.as_ref().map_or_else(|| tenant.not_before(now), |hold| hold.since);
+    let hold = TenantHold { since, by: actor.id.clone(), reason };
+    Ok(Some(change(tenant, TenantEventKind::Held { hold, notes, operation_id }, actor, now)))
+}
+
+/// Decides on releasing a tenant from its hold; `None` if it is not held. `operation_id` is of the operation that copies
+/// the release to its deployments.
+///
+/// # Errors
+/// [`Rejection::RoleNotPermitted`] unless the caller is `platform_admin`.
+pub fn release_tenant(
+    tenant: &Tenant,
+    operation_id: OperationId,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Option<TenantChange>, Rejection> {
+    admit_hold(actor)?;
+    let released = |hold| change(tenant, TenantEventKind::Released { hold, operation_id }, actor, now);
+    Ok(tenant.hold.clone().map(released))
+}
+
+fn admit_hold(actor: &Actor) -> Result<(), Rejection> {
+    match Power::HoldTenant.grant(actor.authority) {
+        Grant::Always => Ok(()),
+        Grant::Limited(_) | Grant::Never => Err(Rejection::RoleNotPermitted),
+    }
+}
+
 /// Refuses fields that the caller may not set. Other roles than `platform_admin` may only set where invoices go.
 fn admit(command: &UpdateTenant, actor: &Actor) -> Result<(), Rejection> {
     let UpdateTenant { name, billing_address: _, email: _, tax_id, tax_rate_basis_points, deployment_quota } = command;
@@ -190,19 +302,38 @@ fn admit(command: &UpdateTenant, actor: &Actor) -> Result<(), Rejection> {
 }
 
 fn change(tenant: &Tenant, kind: TenantEventKind, actor: &Actor, now: Timestamp) -> TenantChange {
-    // Times in a history never go back, even if the clock of this machine is behind another's.
-    let occurred_at = tenant.updated_at.map_or(now, |updated_at| now.max(updated_at));
+    let occurred_at = tenant.not_before(now);
     let event = TenantEvent { sequence: tenant.version + 1, kind, actor: actor.id.clone(), occurred_at };
     TenantChange { before: tenant.clone(), after: tenant.after(&event), event, dunning_policy: None }
 }
 
 impl Tenant {
+    /// The rules that its deployments follow.
+    #[must_use]
+    pub const fn rules(&self) -> TenantRules {
+        TenantRules { version: self.rules_version, held: self.hold.is_some() }
+    }
+
+    /// `now`, or the time of its last event if that is later: times in a history never go back, even if the clock of
+    /// this machine is behind another's.
+    fn not_before(&self, now: Timestamp) -> Timestamp {
+        self.updated_at.map_or(now, |updated_at| now.max(updated_at))
+    }
+
     /// The tenant after its next event.
     fn after(&self, event: &TenantEvent) -> Self {
         let mut after = self.clone();
         match &event.kind {
             TenantEventKind::Updated(updated) => after.apply(updated.clone()),
             TenantEventKind::DunningPolicyChanged(_) => {}
+            TenantEventKind::Held { hold, notes: _, operation_id } => {
+                after.hold = Some(hold.clone());
+                (after.rules_version, after.operation_id) = (event.sequence, Some(*operation_id));
+            }
+            TenantEventKind::Released { hold: _, operation_id } => {
+                after.hold = None;
+                (after.rules_version, after.operation_id) = (event.sequence, Some(*operation_id));
+            }
         }
         after.version = event.sequence;
         after.updated_at = Some(event.occurred_at);
@@ -289,5 +420,28 @@ mod tests {
         assert_eq!((change.after.version, change.dunning_policy), (5, Some(patient)));
         assert_eq!(change.event.kind.name(), "dunning_policy_changed");
         assert_eq!(set_dunning_policy(&tenant, (present, present), &admin, at(0)), None);
+    }
+
+    #[test]
+    fn a_hold_keeps_its_beginning_and_the_same_one_is_no_event() {
+        let (admin, id) = (actor(Authority::PlatformAdmin), |n| OperationId::new(uuid::Uuid::from_u128(n)));
+        let command = |reason: &str| HoldTenant { reason: reason.parse().unwrap(), notes: None };
+        let before = Tenant { version: 4, updated_at: Some(at(10)), ..Tenant::default() };
+        let held = hold_tenant(&before, command("abuse"), id(1), &admin, at(5)).unwrap().unwrap().after;
+        assert_eq!((held.rules(), held.operation_id), (TenantRules { version: 5, held: true }, Some(id(1))));
+        assert_eq!(held.hold.as_ref().unwrap().since, at(10), "time does not go back");
+        assert_eq!(hold_tenant(&held, command("abuse"), id(2), &admin, at(20)), Ok(None));
+        let other = hold_tenant(&held, command("fraud"), id(2), &admin, at(20)).unwrap().unwrap();
+        let hold = other.after.hold.clone().unwrap();
+        assert_eq!((hold.since, hold.reason.as_str(), other.event.kind.name()), (at(10), "fraud", "held"));
+        let released = release_tenant(&other.after, id(3), &admin, at(30)).unwrap().unwrap();
+        assert_eq!(released.after.rules(), TenantRules { version: 7, held: false });
+        assert_eq!((released.after.operation_id, released.event.kind.name()), (Some(id(3)), "released"));
+        assert_eq!(release_tenant(&released.after, id(4), &admin, at(40)), Ok(None));
+        for authority in [Authority::TenantUser, Authority::PaymentProvider, Authority::DataPlane] {
+            let refused = hold_tenant(&before, command("abuse"), id(1), &actor(authority), at(0));
+            assert_eq!(refused, Err(Rejection::RoleNotPermitted));
+            assert_eq!(release_tenant(&held, id(1), &actor(authority), at(0)), Err(Rejection::RoleNotPermitted));
+        }
     }
 }

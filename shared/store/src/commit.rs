@@ -14,13 +14,12 @@ use super::figures::FIGURES;
 use super::item::{self, Item, number, string, to_item};
 use super::items::{self, DeploymentItem};
 use super::keys::{self, Key};
-use super::limits::{LIMITS_TYPE, LiveChange};
-use super::transact::{COMMIT_ID, CONFLICT, CommitId, Verdict, is_transient, is_transient_code, kept_being_cancelled};
+use super::limits::{LIMITS_TYPE, LiveChange, TenantLimits};
+use super::transact::{
+    COMMIT_ID, CONDITION, CONFLICT, CommitId, Verdict, is_transient, is_transient_code, kept_being_cancelled,
+};
 use super::{IdempotencyRecord, Store, StoreError, idempotency};
 use crate::metrics;
-
-/// DynamoDB's code for a failed condition.
-const CONDITION: &str = "ConditionalCheckFailed";
 
 /// The index of the deployment in the transaction.
 const DEPLOYMENT_INDEX: usize = 0;
@@ -44,7 +43,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::VersionConflict`], [`StoreError::SlugTaken`], [`StoreError::TrialTaken`] or
     /// [`StoreError::ReferenceTaken`] if another writer was first, [`StoreError::QuotaExceeded`] if the tenant has no
-    /// place for a new deployment, [`StoreError::Answered`] or [`StoreError::ResultTaken`] if the companion exists:
+    /// place for a new deployment, [`StoreError::TenantHeld`] or [`StoreError::TenantConflict`] if the tenant was held or
+    /// its rules were changed since they were read, [`StoreError::Answered`] or [`StoreError::ResultTaken`] if the companion exists:
     /// nothing was written. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
     pub async fn commit(
         &self,
@@ -152,7 +152,7 @@ impl Store {
             writes.push(self.open_account(deployment)?);
         }
         if let Some(change) = LiveChange::between(before.as_ref().map(|b| b.deployment.state), deployment.state) {
-            writes.push(self.count_one(&deployment.tenant_id, change)?);
+            writes.push(self.count_one(deployment, change)?);
         }
         writes.extend(self.attention_writes(before.as_ref(), after)?);
         writes.extend(self.count_with(deployment.updated_at, &figures)?);
@@ -261,9 +261,10 @@ pub fn judge(
             return Verdict::Refused(StoreError::ReferenceTaken);
         }
     }
-    let has_limits = |item: &Item| item::is(item, LIMITS_TYPE);
-    if reasons.iter().filter(failed).filter_map(CancellationReason::item).any(has_limits) {
-        return Verdict::Refused(StoreError::QuotaExceeded);
+    let has_limits = |item: &&Item| item::is(item, LIMITS_TYPE);
+    if let Some(limits) = reasons.iter().filter(failed).filter_map(CancellationReason::item).find(has_limits) {
+        let limits = item::from_item::<TenantLimits>(limits.clone());
+        return Verdict::Refused(limits.map_or_else(|damaged| damaged, |limits| limits.refusal(change)));
     }
     let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
     if is_transient(reasons) {

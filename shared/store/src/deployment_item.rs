@@ -4,7 +4,8 @@
 
 use arcadia_domain::{
     Action, Aggregate, Amount, Currency, Deployment, DeploymentRow, DisplayName, DunningPolicy, Interval, NextAction,
-    OpenInvoice, ShortCode, Slug, State, SubscriptionStatus, SubscriptionSummary, Template, TemplateVersion, Timestamp,
+    OpenInvoice, PausedBy, ShortCode, Slug, State, SubscriptionStatus, SubscriptionSummary, Template, TemplateVersion,
+    TenantRules, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,10 @@ pub struct DeploymentItem {
     template_version: Option<TemplateVersion>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trial_ends_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused_by: Option<PausedBy>,
+    #[serde(default, skip_serializing_if = "TenantRules::is_default")]
+    tenant_rules: TenantRules,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resume_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -272,6 +277,8 @@ stored_deployment!(
     billing_action_suspended,
     held_since,
     trial_ends_at,
+    paused_by,
+    tenant_rules,
     resume_at,
     released_at,
     live_resources,

@@ -92,6 +92,9 @@ pub enum StoreError {
     /// The tenant has as many live deployments as its quota allows. Nothing was written.
     #[error("the tenant has as many live deployments as its quota allows")]
     QuotaExceeded,
+    /// The tenant was held after the rules of the new deployment were read.
+    #[error("the tenant is held")]
+    TenantHeld,
     /// The caller has used the idempotency key before. Nothing was written.
     #[error("the idempotency key has been used")]
     Answered(Box<IdempotencyRecord>),

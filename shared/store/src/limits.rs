@@ -1,15 +1,16 @@
-//! The limits of a tenant's new deployments: one item with the count of live deployments and the quota. Creating and
-//! archiving update the count in their own transaction, so no two creations can pass the quota together. No other
-//! commit of a deployment touches the item: a tenant's renewals do not wait for each other.
+//! The limits of a tenant's new deployments: one item with the count of live deployments, the quota, and the rules that
+//! deployments follow. Creating and archiving update the count in their own transaction, so no two creations can pass
+//! the quota together, and none can pass a hold. No other commit of a deployment touches the item: a tenant's renewals
+//! do not wait for each other.
 //!
 //! The count is right only while there is a quota. Setting one counts the deployments anew ([`Store::count_live`]), so
 //! tenants whose deployments are older than the item need no migration.
 
-use arcadia_domain::{DeploymentId, State, TenantId};
-use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use arcadia_domain::{Change, Deployment, DeploymentId, State, TenantId, TenantRules};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
-use super::item::{Item, from_item, number, string};
+use super::item::{Item, from_item, number, string, to_item};
 use super::items::{self, SlugClaimItem};
 use super::schedule::MAX_SUMMED_DEPLOYMENTS;
 use super::{Store, StoreError, keys};
@@ -32,6 +33,9 @@ pub struct TenantLimits {
     /// The most live deployments; `None` for no limit.
     #[serde(default)]
     quota: Option<u32>,
+    /// The rules of the tenant's account.
+    #[serde(default)]
+    rules: TenantRules,
 }
 
 /// The live deployments of a tenant, counted while no deployment was created or archived.
@@ -84,6 +88,23 @@ impl TenantLimits {
     #[must_use]
     pub const fn quota(&self) -> Option<u32> {
         self.quota
+    }
+
+    /// The rules that the tenant's deployments follow.
+    #[must_use]
+    pub const fn rules(&self) -> TenantRules {
+        self.rules
+    }
+
+    /// Why these limits refuse a change that creates a deployment.
+    pub(super) fn refusal(&self, change: &Change) -> StoreError {
+        if self.rules.held {
+            StoreError::TenantHeld
+        } else if self.rules == change.after.deployment.tenant_rules {
+            StoreError::QuotaExceeded
+        } else {
+            StoreError::TenantConflict
+        }
     }
 }
 
@@ -150,17 +171,31 @@ impl Store {
         Ok(Claims { ids: claims.map(|claim| Ok(claim?.deployment_id)).collect::<Result<_, StoreError>>()?, last })
     }
 
-    /// The write that counts a creation, if the quota has room for it, or an archiving.
-    pub(super) fn count_one(&self, tenant_id: &TenantId, change: LiveChange) -> Result<TransactWriteItem, StoreError> {
+    /// The write that counts a creation, if the quota has room for it and the tenant's rules are those that the
+    /// deployment was created with, or an archiving.
+    pub(super) fn count_one(
+        &self,
+        deployment: &Deployment,
+        change: LiveChange,
+    ) -> Result<TransactWriteItem, StoreError> {
         let update = self
-            .update_limits(tenant_id)
+            .update_limits(&deployment.tenant_id)
             .update_expression("SET #type = :type ADD live :more, changes :one")
             .expression_attribute_values(":one", number(1));
         let update = match change {
-            LiveChange::Created => update
-                .expression_attribute_values(":more", number(1))
-                .condition_expression("attribute_not_exists(quota) OR live < quota")
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld),
+            LiveChange::Created => {
+                let update = update
+                    .expression_attribute_names("#rules", "rules")
+                    .expression_attribute_values(":more", number(1))
+                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+                let has_room = "(attribute_not_exists(quota) OR live < quota)";
+                match deployment.tenant_rules.version {
+                    0 => update.condition_expression(format!("{has_room} AND attribute_not_exists(#rules)")),
+                    version => update
+                        .condition_expression(format!("{has_room} AND #rules.version = :rules"))
+                        .expression_attribute_values(":rules", number(version)),
+                }
+            }
             LiveChange::Archived => update.expression_attribute_values(":more", number(-1)),
         };
         Ok(TransactWriteItem::builder().update(update.build()?).build())
@@ -178,6 +213,16 @@ impl Store {
                 .expression_attribute_values(":changes", number(count.changes))
                 .condition_expression("attribute_not_exists(changes) OR changes = :changes"),
         };
+        Ok(TransactWriteItem::builder().update(update.build()?).build())
+    }
+
+    /// The write that sets the rules.
+    pub(super) fn set_rules(&self, tenant_id: &TenantId, rules: TenantRules) -> Result<TransactWriteItem, StoreError> {
+        let update = self
+            .update_limits(tenant_id)
+            .update_expression("SET #type = :type, #rules = :rules")
+            .expression_attribute_names("#rules", "rules")
+            .expression_attribute_values(":rules", AttributeValue::M(to_item(&rules)?));
         Ok(TransactWriteItem::builder().update(update.build()?).build())
     }
 

@@ -17,11 +17,9 @@ use super::keys::{self, Key, PlanEntry, STATE_SHARDS};
 use super::pages::{Page, Part, key_of, sifted};
 use super::queries::{newest_before, state_partitions};
 use super::schema::{STATE_INDEX, TABLE, TENANT_INDEX};
-use super::transact::{Verdict, is_transient, kept_being_cancelled};
+use super::transact::{CONDITION, Verdict, is_transient, kept_being_cancelled};
 use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency, items};
 
-/// The code of a failed condition.
-const CONDITION: &str = "ConditionalCheckFailed";
 /// The `type` of the record of the operations that run.
 const RUNNING_TYPE: &str = "running_operations";
 /// The attribute with the ids of the operations that run.
@@ -64,7 +62,7 @@ impl Store {
         record: Option<&IdempotencyRecord>,
     ) -> Result<(), StoreError> {
         let item = items::from_operation(operation)?;
-        let mut writes = vec![self.put_operation(item.clone(), 0)?, self.running(operation.id, Running::Enters)?];
+        let mut writes = Vec::from(self.start_writes(operation)?);
         if let Some(ids) = ids {
             let put = Put::builder().table_name(&self.table);
             let put = put.set_item(Some(items::from_operation_ids(operation.id, ids)?)).build()?;
@@ -328,6 +326,12 @@ impl Store {
             }
         }
         Ok((count, true))
+    }
+
+    /// The writes that start an operation: its record, and its entry in the record of those that run, if there is room.
+    pub(super) fn start_writes(&self, operation: &Operation) -> Result<[TransactWriteItem; 2], StoreError> {
+        let item = items::from_operation(operation)?;
+        Ok([self.put_operation(item, 0)?, self.running(operation.id, Running::Enters)?])
     }
 
     /// The write of an operation over the revision that was read; 0 for a new operation.

@@ -1,7 +1,7 @@
 //! Reads and commits of a tenant's own records: its fields, its dunning policy and its history. A commit is one
 //! TransactWriteItems on the condition that the tenant is still as it was read. Rules are in [`arcadia_domain`].
 
-use arcadia_domain::{DunningPolicy, Scope, Tenant, TenantChange, TenantEvent, TenantId};
+use arcadia_domain::{DunningPolicy, Operation, Scope, Tenant, TenantChange, TenantEvent, TenantId};
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
@@ -12,7 +12,7 @@ use super::limits::{LIMITS_TYPE, NewQuota, TenantLimits};
 use super::pages::Page;
 use super::queries::{EventRange, Part};
 use super::reread::{Reading, until_whole};
-use super::transact::{COMMIT_ID, CommitId, Verdict, is_transient, kept_being_cancelled};
+use super::transact::{COMMIT_ID, CONDITION, CommitId, Verdict, is_transient, kept_being_cancelled};
 use super::{Store, StoreError};
 
 /// The index of the event in the transaction.
@@ -20,7 +20,7 @@ const EVENT_INDEX: usize = 1;
 
 impl Store {
     /// Reads a tenant with the number of its live deployments, if it has a quota: one consistent BatchGetItem, repeated
-    /// if it meets a change of the quota. A tenant that nothing is stored of has no fields.
+    /// if it meets a change of the quota or the hold. A tenant that nothing is stored of has no fields.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -34,7 +34,7 @@ impl Store {
                     tenant = items::to_tenant(item)?;
                 }
             }
-            let is_whole = limits.quota() == tenant.deployment_quota;
+            let is_whole = limits.quota() == tenant.deployment_quota && limits.rules() == tenant.rules();
             Ok(if is_whole { Reading::Whole((tenant, limits.live())) } else { Reading::Torn })
         };
         until_whole("a tenant", read).await
@@ -56,20 +56,22 @@ impl Store {
         Ok((tenant, policy))
     }
 
-    /// Commits a change of a tenant; `quota` is its new quota, if the change is of the quota.
+    /// Commits a change of a tenant; `quota` is its new quota, if the change is of the quota. `operation` copies the new
+    /// rules to its deployments, if the change is of the rules: it starts in the same transaction.
     ///
     /// # Errors
     /// [`StoreError::TenantConflict`] if another writer was first, also one that created or archived a deployment since
-    /// it was counted. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
+    /// it was counted. [`StoreError::TooManyOperations`] if no other operation can start. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
     pub async fn commit_tenant(
         &self,
         tenant_id: &TenantId,
         change: &TenantChange,
         quota: Option<NewQuota>,
+        operation: Option<&Operation>,
         commit_id: CommitId,
     ) -> Result<(), StoreError> {
-        let writes = || self.tenant_writes(tenant_id, change, quota, commit_id);
-        self.transact(writes, commit_id, |reasons| judge(reasons, commit_id)).await
+        let writes = || self.tenant_writes(tenant_id, change, quota, operation, commit_id);
+        self.transact(writes, commit_id, |reasons| judge(reasons, operation.is_some(), commit_id)).await
     }
 
     fn tenant_writes(
@@ -77,6 +79,7 @@ impl Store {
         tenant_id: &TenantId,
         change: &TenantChange,
         quota: Option<NewQuota>,
+        operation: Option<&Operation>,
         commit_id: CommitId,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let TenantChange { before, after, event, dunning_policy } = change;
@@ -100,6 +103,12 @@ impl Store {
             writes.push(written(put(items::from_dunning_policy(tenant_id, policy)?))?);
         }
         writes.extend(quota.map(|quota| self.set_quota(tenant_id, quota)).transpose()?);
+        if before.rules() != after.rules() {
+            writes.push(self.set_rules(tenant_id, after.rules())?);
+        }
+        if let Some(operation) = operation {
+            writes.extend(self.start_writes(operation)?);
+        }
         Ok(writes)
     }
 
@@ -131,14 +140,17 @@ fn written(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
     Ok(TransactWriteItem::builder().put(put.build()?).build())
 }
 
-/// Decides the meaning of a cancelled commit.
-fn judge(reasons: &[CancellationReason], commit_id: CommitId) -> Verdict {
+/// Decides the meaning of a cancelled commit, whose last write starts an operation if `starts`.
+fn judge(reasons: &[CancellationReason], starts: bool, commit_id: CommitId) -> Verdict {
+    let failed = |reason: &&CancellationReason| reason.code() == Some(CONDITION);
     let ours = string(commit_id.to_string());
     let event = reasons.get(EVENT_INDEX).and_then(CancellationReason::item);
     if event.is_some_and(|item| item.get(COMMIT_ID) == Some(&ours)) {
         Verdict::CommittedBefore
     } else if is_transient(reasons) {
         Verdict::Retry(kept_being_cancelled())
+    } else if starts && reasons.iter().filter(failed).count() == 1 && reasons.last().is_some_and(|last| failed(&last)) {
+        Verdict::Refused(StoreError::TooManyOperations)
     } else {
         Verdict::Refused(StoreError::TenantConflict)
     }

@@ -21,6 +21,9 @@ const FIRST_BACKOFF_MS: u64 = 25;
 /// The attribute that lets a writer whose response was lost recognise its own write.
 pub(super) const COMMIT_ID: &str = "last_commit_id";
 
+/// DynamoDB's code for a failed condition.
+pub(super) const CONDITION: &str = "ConditionalCheckFailed";
+
 /// DynamoDB's code for a conflict with another transaction on the same item.
 pub(super) const CONFLICT: &str = "TransactionConflict";
 

@@ -99,6 +99,9 @@ const CREATION: &[Write] = &[
     ("tenant_limits", &[]),
 ];
 
+/// What is written of an operation that starts.
+const STARTED: &[Write] = &[("operation", &[(TENANT_INDEX, Appears)]), ("running_operations", &[])];
+
 /// The last sort key that there can be.
 const END: &str = "~";
 
@@ -409,6 +412,13 @@ fn invoices(name: &str, target: &Target) -> Option<Floor> {
         }
         "show_tenant" => reading([tenant_and("#LIMITS")]),
         "put_tenant" => reading([tenant_and("#LIMITS")]).writing(&[ACCOUNT, TENANT_EVENT]),
+        "hold_tenant" | "release_tenant" => {
+            let keys = ["#ACCOUNT", "#LIMITS"].map(|sk| ("TENANT#lister".to_owned(), sk.to_owned()));
+            let both = Read("the tenant and its limits", Of::Keys(keys.into(), Consistency::Strong));
+            reading([both, Read("how many deployments it has", tenants("TENANT#lister"))])
+                .writing(&[ACCOUNT, TENANT_EVENT, ("tenant_limits", &[])])
+                .writing(STARTED)
+        }
         "list_tenant_events" => {
             let events = Of::Range { pk: format!("TENANT#{TENANT}"), prefix: "EVENT#" };
             reading([Read("a page of its events", events)])
@@ -440,7 +450,6 @@ fn operations(name: &str, target: &Target) -> Option<Floor> {
     let Target { operation_id, .. } = target;
     let partition = format!("OPERATION#{operation_id}");
     let itself = || Read("the operation", record(&partition, "#OPERATION"));
-    const STARTED: &[Write] = &[("operation", &[(TENANT_INDEX, Appears)]), ("running_operations", &[])];
     Some(match name {
         "list_operations" => reading([Read("a page of all operations", tenants("OPERATIONS"))]),
         "start_operation" => reading([Read("how many match", tenants("TENANT#lister"))]).writing(STARTED),

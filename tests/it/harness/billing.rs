@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arcadia_domain::{
     Actor, Aggregate, AnchorMode, Authority, CatalogStatus, Change, Command, CreateDeployment, DeploymentId,
-    DunningPolicy, Event, Interval, Invoice, Plan, Scope, Subscribe, SubscriptionId, Timestamp, audit, create, decide,
-    replay,
+    DunningPolicy, Event, Interval, Invoice, Plan, Scope, Subscribe, SubscriptionId, TenantRules, Timestamp, audit,
+    create, decide, replay,
 };
 use arcadia_functions::auth::ClaimNames;
 use arcadia_functions::billing::sweep::{self, Report};
@@ -293,6 +293,7 @@ pub fn new_deployment(id: Uuid, n: usize) -> CreateDeployment {
         template_code: None,
         template_version: None,
         trial_ends_at: None,
+        tenant_rules: TenantRules::default(),
     }
 }
 

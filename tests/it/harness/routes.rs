@@ -113,6 +113,8 @@ pub static ROWS: &[Row] = &[
     row("list_tenants", Admins, Nothing).list(Position::Tenant),
     row("show_tenant", Everyone, TenantInPath),
     row("put_tenant", Everyone, TenantInPath).body(r#"{"billing_address": "mine now"}"#),
+    row("hold_tenant", Admins, TenantInPath).body(r#"{"reason": "abuse"}"#),
+    row("release_tenant", Admins, TenantInPath),
     row("list_tenant_events", Everyone, TenantInPath).list(Position::Sequence),
     row("show_account", Everyone, TenantInPath),
     row("show_dunning_policy", Everyone, TenantInPath),

@@ -103,7 +103,8 @@ impl Execution {
                     | Act::Reverse { .. }
                     | Act::WriteOff(_)
                     | Act::WithdrawWriteOff(_)
-                    | Act::MoveDueDate { .. } => {}
+                    | Act::MoveDueDate { .. }
+                    | Act::HoldTenant(_) => {}
                 }
                 reads
             }

@@ -4,8 +4,8 @@ use arcadia_domain::{
     Actor, Addon, Aggregate, Amount, AnchorMode, Authority, ChangePlan, Command, Correct, Correction, CreateDeployment,
     CreditNote, Currency, DeploymentId, Effective, Extent, Invoice, InvoiceNumber, InvoiceStatus, Invoiced, OneOff,
     Pay, PayBack, Payment, PaymentReference, Proration, Refund, Rejection, Resource, ResourceId, ReversalKind, Scope,
-    ShortCode, Slug, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, Timestamp, Transition,
-    UpdateDeployment,
+    ShortCode, Slug, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, TenantRules, Timestamp,
+    Transition, UpdateDeployment,
 };
 use arcadia_functions::Error;
 use arcadia_functions::auth::Principal;
@@ -55,6 +55,7 @@ pub enum Act {
     WriteOff(InvoiceNumber),
     WithdrawWriteOff(InvoiceNumber),
     MoveDueDate { number: InvoiceNumber, to: Timestamp },
+    HoldTenant(bool),
 }
 
 /// What a server has read.
@@ -81,6 +82,7 @@ impl Wish {
                     | Act::WithdrawCancellation
                     | Act::WithdrawWriteOff(_)
                     | Act::MoveDueDate { .. }
+                    | Act::HoldTenant(_)
             ),
         }
     }
@@ -132,7 +134,8 @@ impl Act {
         {
             return Self::DeleteResource(resource);
         }
-        match world.random.below(48) {
+        match world.random.below(49) {
+            48 => Self::HoldTenant(world.chance(2)),
             40..=47 => Self::correction(world, id).unwrap_or(Self::Attach),
             0..=5 => {
                 let targets = aggregate.deployment.state.targets();
@@ -183,7 +186,8 @@ impl Act {
             | Self::Reverse { .. }
             | Self::WriteOff(_)
             | Self::WithdrawWriteOff(_)
-            | Self::MoveDueDate { .. } => true,
+            | Self::MoveDueDate { .. }
+            | Self::HoldTenant(_) => true,
             Self::Transition { .. }
             | Self::Update { .. }
             | Self::AddResource
@@ -211,6 +215,7 @@ impl Act {
             Self::Charge { .. }
             | Self::Grant { .. }
             | Self::Refund { .. }
+            | Self::HoldTenant(_)
             | Self::ExtendTrial { .. }
             | Self::Transition { .. }
             | Self::Update { .. }
@@ -348,6 +353,10 @@ impl Act {
                 let payment = Payment::new(reference, amount_cents, now);
                 Command::Pay(Pay::new(invoice.ok_or(Error::NotFound)?, payment, currency))
             }
+            Self::HoldTenant(held) => {
+                let version = deployment.tenant_rules.version + 1;
+                Command::FollowTenant(TenantRules { version, held })
+            }
             Self::Void(_) => Command::Void(invoice.ok_or(Error::NotFound)?),
             Self::Charge { when } => correct(Correction::Charge(OneOff {
                 description: "Migration".parse().expect("a description"),
@@ -398,5 +407,6 @@ pub fn creation(
         template_code: None,
         template_version: None,
         trial_ends_at: trial_days.map(|days| now + TimeDelta::days(days)),
+        tenant_rules: TenantRules::default(),
     }
 }

@@ -2,8 +2,9 @@
 
 use arcadia_domain::{
     Action, Aggregate, Amount, BalanceMovement, Change, Command, Deployment, DeploymentId, DunningPolicy, Event,
-    Invoice, InvoiceRow, InvoiceStatus, OpenInvoice, Operation, OperationCommand, OperationResult, Payment, Resource,
-    Subscription, SubscriptionAddon, SubscriptionSummary, Tenant, TenantEvent, Timestamp, create, decide,
+    Invoice, InvoiceRow, InvoiceStatus, OpenInvoice, Operation, OperationCommand, OperationResult, PausedBy, Payment,
+    Resource, Subscription, SubscriptionAddon, SubscriptionSummary, Tenant, TenantEvent, TenantRules, Timestamp,
+    create, decide,
 };
 use arcadia_store::item::{self, Item};
 use arcadia_store::items::{self, DeploymentItem, SlugClaimItem};
@@ -246,6 +247,8 @@ fn deployments() -> Vec<Item> {
         values::<Action>(),
         values::<Amount>(),
         values::<OpenInvoice>(),
+        values::<PausedBy>(),
+        values::<TenantRules>(),
     ];
     let values = values.concat();
     let lists: Vec<Value> = values.iter().map(|value| json!([value])).collect();

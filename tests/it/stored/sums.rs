@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 
 use arcadia_domain::{
-    Command, Figure, Figures, Operation, State, Tenant, UpdateDeployment, UpdateTenant, decide, update_tenant,
+    Command, Figure, Figures, HoldTenant, Operation, State, Tenant, UpdateDeployment, UpdateTenant, decide,
+    hold_tenant, update_tenant,
 };
 use arcadia_store::item::Item;
 use arcadia_store::{CommitId, Difference, NeedsAttention, NewQuota, Store, schema};
@@ -47,7 +48,10 @@ pub async fn written() -> BTreeMap<String, Vec<Item>> {
     let tenant_id = &creation.after.deployment.tenant_id;
     let count = store.count_live(tenant_id).await.expect("a count").expect("one that is not too great");
     let new_quota = Some(NewQuota::Of(3, count));
-    store.commit_tenant(tenant_id, &quota, new_quota, other_commit_id()).await.expect("a commit");
+    store.commit_tenant(tenant_id, &quota, new_quota, None, other_commit_id()).await.expect("a commit");
+    let reason = HoldTenant { reason: a_record(), notes: None };
+    let held = hold_tenant(&quota.after, reason, a_record(), &admin(), now()).expect("a hold").expect("a change");
+    store.commit_tenant(tenant_id, &held, None, None, other_commit_id()).await.expect("a commit");
     let figures = Figures::of_change(None, &creation.after);
     let batch = [Difference { sequence: 1, at: now(), figures }];
     store.add_figures(&batch, now(), &other_commit_id).await.expect("figures");

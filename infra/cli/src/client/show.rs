@@ -65,6 +65,9 @@ fn next(text: &mut Text, deployment: &Value) {
     if deployment["billing_action_suspended"] == true {
         cells.push(cell(ALARM, "  on hold: no scheduled change of state"));
     }
+    if deployment["tenant_held"] == true {
+        cells.push(cell(ALARM, "  tenant on hold: cannot be resumed"));
+    }
     text.line(cells);
     for later in each(&deployment["upcoming"]).iter().skip(1) {
         let (action, at) = (bare(&later["action"]).replace('_', " "), moment(&later["at"]));

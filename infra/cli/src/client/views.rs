@@ -353,7 +353,8 @@ fn operation_target(operation: &Value) -> (String, String) {
         members.map(|(name, value)| format!("{name} {}", bare(value))).collect::<Vec<_>>().join(", ")
     };
     let command = &operation["command"];
-    (format!("{} {}", bare(&command["type"]), pairs(command, "type")), pairs(&operation["filter"], ""))
+    let what = format!("{} {}", bare(&command["type"]), pairs(command, "type"));
+    (what.trim_end().to_owned(), pairs(&operation["filter"], ""))
 }
 
 fn operation_status(operation: &Value) -> Cell {
@@ -523,6 +524,14 @@ pub fn tenant(body: &Value) -> Text {
         (quota, live) => format!("{live} of {quota}"),
     };
     rows.push(vec![plain("live deployments"), plain(&quota)]);
+    if one["hold"].is_object() {
+        let (reason, by) = (bare(&one["hold"]["reason"]), bare(&one["hold"]["by"]));
+        let since = format!(" since {} UTC, by {by}", moment(&one["hold"]["since"]));
+        rows.push(vec![plain("on hold"), cell(ALARM, &format!("{reason}{since}"))]);
+    }
+    if one["operation_id"].is_string() {
+        rows.push(vec![plain("last copied by"), plain(&format!("operation {}", bare(&one["operation_id"])))]);
+    }
     text.table(2, &rows);
     text
 }

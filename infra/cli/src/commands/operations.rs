@@ -120,6 +120,11 @@ enum Command {
         #[command(flatten)]
         how: How,
     },
+    /// Copy the rules of its tenant, such as a hold, to each deployment again
+    CopyTenantRules {
+        #[command(flatten)]
+        how: How,
+    },
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -225,6 +230,7 @@ impl Command {
                 charge["when"] = json!(when);
                 ("charge", charge, how)
             }
+            Self::CopyTenantRules { how } => ("copy_tenant_rules", json!({}), how),
         };
         command["type"] = json!(name);
         Ok((command, how))

@@ -1,4 +1,4 @@
-//! `arcadia tenants`: shows tenants and sets their fields and dunning policies through the API.
+//! `arcadia tenants`: shows tenants, sets their fields and dunning policies, holds and releases them through the API.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -23,7 +23,7 @@ enum Noun {
         #[command(flatten)]
         paging: Paging,
     },
-    /// Show a tenant: name, billing address, e-mail address, tax id and rate, quota
+    /// Show a tenant: name, billing address, e-mail address, tax id and rate, quota, hold
     Show {
         /// Id of the tenant
         #[arg(value_name = "TENANT")]
@@ -39,6 +39,24 @@ enum Noun {
         /// Field to clear; can be repeated
         #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(CLEARABLE))]
         clear: Vec<String>,
+        #[command(flatten)]
+        condition: Precondition,
+    },
+    /// Hold a tenant: pause its active deployments until it is released (platform_admin)
+    Hold {
+        /// Id of the tenant
+        #[arg(value_name = "TENANT")]
+        tenant_id: String,
+        #[command(flatten)]
+        fields: HoldFields,
+        #[command(flatten)]
+        condition: Precondition,
+    },
+    /// Release a tenant from its hold: resume the deployments that the hold paused (platform_admin)
+    Release {
+        /// Id of the tenant
+        #[arg(value_name = "TENANT")]
+        tenant_id: String,
         #[command(flatten)]
         condition: Precondition,
     },
@@ -114,6 +132,16 @@ struct Fields {
 }
 
 #[derive(Debug, Args, Serialize)]
+struct HoldFields {
+    /// One-line reason, stored in the events
+    #[arg(long)]
+    reason: String,
+    /// Notes, stored in the events
+    #[arg(long, value_name = "TEXT")]
+    notes: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
 struct PolicyFields {
     /// Days from an invoice's issue to its due date
     #[arg(long, value_name = "N")]
@@ -143,6 +171,14 @@ impl Tenants {
             }
             Noun::Set { tenant_id, fields, clear, condition } => {
                 return set(client, tenant_id, fields, clear, condition);
+            }
+            Noun::Hold { tenant_id, fields, condition } => {
+                let request = Request::to("hold_tenant", &[("tenant_id", tenant_id)])?.body(fields)?.on(condition);
+                return client.tell(&request, views::tenant);
+            }
+            Noun::Release { tenant_id, condition } => {
+                let request = Request::to("release_tenant", &[("tenant_id", tenant_id)])?.on(condition);
+                return client.tell(&request, views::tenant);
             }
             Noun::Events { tenant_id, oldest_first, after, paging } => {
                 let request = Request::to("list_tenant_events", &[("tenant_id", tenant_id)])?

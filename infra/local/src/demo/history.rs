@@ -54,7 +54,7 @@ pub async fn write(app: &App, script: Script, lived: impl Fn()) -> Result<Histor
         if let Some(policy) = &tenant.policy {
             let (known, present) = app.store.load_tenant_and_policy(&tenant.id).await?;
             if let Some(change) = set_dunning_policy(&known, (present, *policy), &operator(), since) {
-                app.store.commit_tenant(&tenant.id, &change, None, app.new_commit_id()).await?;
+                app.store.commit_tenant(&tenant.id, &change, None, None, app.new_commit_id()).await?;
             }
         }
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arcadia_domain::{
     Actor, Aggregate, AnchorMode, Authority, Change, ChangePlan, Command, CreateDeployment, DeploymentId, Effective,
     Event, EventKind, Figures, Invoice, InvoiceNumber, InvoiceStatus, Pay, Payment, Proration, Resource, ResourceId,
-    State, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition, UpdateDeployment, create, decide,
-    follow_invoices, step,
+    State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition, UpdateDeployment,
+    create, decide, follow_invoices, step,
 };
 use arcadia_functions::runtime::App;
 use arcadia_store::StoreError;
@@ -137,6 +137,7 @@ impl Life {
             template_code: if templated { "starter".parse().ok() } else { None },
             template_version: if templated { "1.4.2".parse().ok() } else { None },
             trial_ends_at: in_trial.then(|| now + TimeDelta::days(TRIAL_DAYS)),
+            tenant_rules: TenantRules::default(),
         };
         let created = create(command, &creator, now)?;
         let payer = match rng.u8(0..100) {

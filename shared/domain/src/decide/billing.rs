@@ -6,6 +6,7 @@ use super::{Context, Overpayment, Pay, Rejection, subscriptions};
 use crate::actor::{Actor, Authority};
 use crate::aggregate::{Aggregate, Change};
 use crate::clock::{Action, Rung, next_action};
+use crate::deployment::{Deployment, PausedBy};
 use crate::event::{Event, EventKind};
 use crate::invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, Payment};
 use crate::lifecycle::State;
@@ -29,14 +30,22 @@ pub(super) struct Moved {
     pub reason: Option<Reason>,
     pub notes: Option<Notes>,
     pub resume_at: Option<Timestamp>,
+    pub paused_by: Option<PausedBy>,
     /// The time from which it counts for billing; a scheduled move can be taken late.
     pub effective_at: Timestamp,
+}
+
+impl Moved {
+    /// A move that follows from a rule.
+    fn by_rule(to: State, reason: &str, effective_at: Timestamp) -> Self {
+        Self { to, reason: reason.parse().ok(), notes: None, resume_at: None, paused_by: None, effective_at }
+    }
 }
 
 /// The events of a move: the change of state, with the change of the subscription, and the invoices that it issues.
 pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
     let Aggregate { deployment, subscription: old, addons, .. } = context.aggregate;
-    let Moved { to, reason, notes, resume_at, effective_at } = moved;
+    let Moved { to, reason, notes, resume_at, paused_by, effective_at } = moved;
     let mut books = Books::new(context);
     let mut events = Vec::new();
     let mut subscription = old.clone();
@@ -64,7 +73,7 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
         to_state: Some(to),
         reason,
         notes,
-        ..context.event(EventKind::StateChanged { resume_at, subscription })
+        ..context.event(EventKind::StateChanged { resume_at, paused_by, subscription })
     };
     events.extend(books.finish(state_changed));
     events
@@ -151,16 +160,22 @@ pub(super) fn end_dunning(context: &Context<'_>, change: Change) -> Change {
     if !(was_settled || was_overdue) || !deployment.state.is_dunning() || deployment.is_overdue(context.at) {
         return change;
     }
-    change.then(context, |after| {
-        let moved = Moved {
-            to: State::Active,
-            reason: "settled".parse().ok(),
-            notes: None,
-            resume_at: None,
-            effective_at: context.at,
-        };
-        move_to(after, moved)
-    })
+    change.then(context, |after| move_to(after, Moved::by_rule(State::Active, "settled", context.at)))
+}
+
+/// Follows the hold of the tenant after a change: pauses a deployment that is active under it, and resumes one that it
+/// paused once the tenant is released.
+pub(super) fn follow_hold(context: &Context<'_>, change: Change) -> Change {
+    let Deployment { state, paused_by, tenant_rules, .. } = change.after.deployment;
+    let moved = if tenant_rules.held && state == State::Active {
+        let paused_by = Some(PausedBy::TenantHold);
+        Moved { paused_by, ..Moved::by_rule(State::Paused, "tenant_held", context.at) }
+    } else if !tenant_rules.held && paused_by == Some(PausedBy::TenantHold) {
+        Moved::by_rule(State::Active, "tenant_released", context.at)
+    } else {
+        return change;
+    };
+    change.then(context, |after| move_to(after, moved))
 }
 
 /// Takes the next scheduled step, if it is due at `now`; `None` if no step is due. `policy` is the tenant's dunning
@@ -174,7 +189,7 @@ pub fn step(aggregate: &Aggregate, policy: Option<DunningPolicy>, now: Timestamp
     let at = now.max(aggregate.deployment.updated_at);
     let context = Context { aggregate, actor: &actor, policy, at };
     let Some(events) = events_of(&context, next.action, next.at)? else { return Ok(None) };
-    let change = end_dunning(&context, context.change(events));
+    let change = follow_hold(&context, end_dunning(&context, context.change(events)));
     let open = change.after.deployment.open_invoices.len();
     if open > MAX_OPEN_INVOICES_BY_CLOCK && open > aggregate.deployment.open_invoices.len() {
         return Err(Rejection::TooManyOpenInvoices);
@@ -212,10 +227,7 @@ pub fn next_invoices(aggregate: &Aggregate) -> Result<Option<(Timestamp, Vec<Inv
 /// The events of a step that was due at `due_at`.
 fn events_of(context: &Context<'_>, action: Action, due_at: Timestamp) -> Result<Option<Vec<Event>>, Rejection> {
     let Aggregate { deployment, .. } = context.aggregate;
-    let go = |to, reason: &str| {
-        let reason = reason.parse().ok();
-        move_to(context, Moved { to, reason, notes: None, resume_at: None, effective_at: due_at })
-    };
+    let go = |to, reason: &str| move_to(context, Moved::by_rule(to, reason, due_at));
     let live = context.aggregate.live_subscription().cloned();
     let ends_own_trial = deployment.state == State::Trial && !deployment.billing_action_suspended;
     Ok(match action {

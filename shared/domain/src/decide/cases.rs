@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// One deployment, its history and its present time.
+#[derive(Clone)]
 pub(super) struct Life {
     pub(super) aggregate: Aggregate,
     pub(super) events: Vec<Event>,
@@ -48,7 +49,7 @@ impl Life {
         Self::create(State::Active, None, now)
     }
 
-    fn create(state: State, trial_ends_at: Option<&str>, now: &str) -> Self {
+    pub(super) fn create(state: State, trial_ends_at: Option<&str>, now: &str) -> Self {
         let command = new_deployment(state, trial_ends_at.map(at));
         let change = create(command, &actor(Authority::PlatformAdmin), at(now)).unwrap();
         let (invoices, policy) = (BTreeMap::new(), DunningPolicy::default());
@@ -94,7 +95,7 @@ impl Life {
         self.does(Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None }), now);
     }
 
-    fn pauses_until(&mut self, resume_at: Option<&str>, now: &str) {
+    pub(super) fn pauses_until(&mut self, resume_at: Option<&str>, now: &str) {
         let resume_at = Some(resume_at.map(at));
         let command = Transition { to_state: State::Paused, reason: None, notes: None, resume_at };
         self.does(Command::Transition(command), now);

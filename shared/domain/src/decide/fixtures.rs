@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     Actor, Addon, Authority, CatalogStatus, CreateDeployment, DeploymentId, Interval, IntervalPrices, Plan, State,
-    Timestamp,
+    TenantRules, Timestamp,
 };
 
 /// Parses a time such as `2027-01-31`, `2027-01-31T10:00` or `2027-01-31T10:00:00Z`.
@@ -66,5 +66,6 @@ pub fn new_deployment(state: State, trial_ends_at: Option<Timestamp>) -> CreateD
         template_code: None,
         template_version: None,
         trial_ends_at,
+        tenant_rules: TenantRules::default(),
     }
 }

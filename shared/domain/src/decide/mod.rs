@@ -13,6 +13,8 @@ mod correction_cases;
 mod corrections;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod hold_cases;
 mod powers;
 mod rejection;
 mod subscriptions;
@@ -25,10 +27,11 @@ use crate::catalog::Addon;
 use crate::deployment::{Deployment, Template};
 use crate::event::{Changed, Event, EventKind, Updated};
 use crate::invoice::{Invoice, Payment};
-use crate::lifecycle::{INITIAL_STATES, State};
+use crate::lifecycle::{INITIAL_STATES, Move, State};
 use crate::money::Currency;
 use crate::policy::DunningPolicy;
 use crate::resource::Resource;
+use crate::tenant::TenantRules;
 use crate::values::{
     DeploymentId, DisplayName, Notes, Reason, ShortCode, Slug, SubscriptionAddonId, TemplateVersion, TenantId,
     Timestamp,
@@ -79,6 +82,8 @@ pub enum Command {
     Void(Invoice),
     /// Correct what was charged or paid.
     Correct(Correct),
+    /// Copy the rules of its tenant to it, as read.
+    FollowTenant(TenantRules),
 }
 
 /// A payment to record.
@@ -147,6 +152,8 @@ pub struct CreateDeployment {
     pub template_version: Option<TemplateVersion>,
     /// The end of the trial. Required for the state `trial`, not allowed for others.
     pub trial_ends_at: Option<Timestamp>,
+    /// The rules of its tenant, as read.
+    pub tenant_rules: TenantRules,
 }
 
 /// A move to another state.
@@ -184,16 +191,26 @@ pub struct UpdateDeployment {
 pub fn allowed_transitions(deployment: &Deployment, authority: Authority, now: Timestamp) -> Vec<State> {
     // As in `decide`: the clock of this machine can be behind the one that made the last event.
     let standing = deployment.standing(now.max(deployment.updated_at));
-    deployment.state.moves().filter(|m| m.permission.permits(authority, standing)).map(|m| m.to).collect()
+    let is_allowed = |m: &&Move| m.permission.permits(authority, standing) && obstacle(deployment, m.to).is_none();
+    deployment.state.moves().filter(is_allowed).map(|m| m.to).collect()
+}
+
+/// Why a deployment cannot move to `to` now, whoever asks. Only the release of its tenant ends a pause under a hold.
+fn obstacle(deployment: &Deployment, to: State) -> Option<Rejection> {
+    let resumes = deployment.state == State::Paused && to == State::Active;
+    (resumes && deployment.tenant_rules.held).then_some(Rejection::TenantHeld)
 }
 
 /// Decides on a new deployment.
 ///
 /// # Errors
-/// A [`Rejection`] if the caller may not create it so, or if its fields do not fit together.
+/// A [`Rejection`] if the caller may not create it so, if its tenant is held, or if its fields do not fit together.
 pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Result<Change, Rejection> {
     let state = command.state.unwrap_or(State::Active);
     powers::admit_creation(actor, state, command.trial_ends_at)?;
+    if command.tenant_rules.held {
+        return Err(Rejection::TenantHeld);
+    }
     if !INITIAL_STATES.contains(&state) {
         return Err(Rejection::InvalidInitialState(state));
     }
@@ -222,6 +239,7 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
             template_code: command.template_code,
             template_version: command.template_version,
             trial_ends_at: command.trial_ends_at,
+            tenant_rules: command.tenant_rules,
         },
         entries: Vec::new(),
     };
@@ -261,7 +279,7 @@ pub fn decide(
     powers::admit(&context, &command)?;
     let is_limited = is_limited(&command);
     let Some(change) = dispatch(&context, command)? else { return Ok(None) };
-    let mut change = billing::end_dunning(&context, change);
+    let mut change = billing::follow_hold(&context, billing::end_dunning(&context, change));
     if let Some(invoice) = &mut change.invoice {
         for event in &change.events {
             invoice.follow(event);
@@ -291,17 +309,19 @@ fn dispatch(context: &Context<'_>, command: Command) -> Result<Option<Change>, R
         Command::Pay(command) => billing::pay(context, command),
         Command::Void(invoice) => billing::void(context, invoice),
         Command::Correct(command) => corrections::correct(context, command),
+        Command::FollowTenant(rules) => Ok(follow_tenant(context, rules)),
     }
 }
 
-/// Whether the limit on open invoices applies to a command. It does not apply to payments, voiding and corrections, which
-/// state facts, nor to cancellation: leaving is always possible.
+/// Whether the limit on open invoices applies to a command. It does not apply to payments, voiding, corrections and the
+/// rules of the tenant, which state facts, nor to cancellation: leaving is always possible.
 const fn is_limited(command: &Command) -> bool {
     match command {
         Command::Transition(Transition { to_state: State::Cancelled, .. })
         | Command::CancelSubscription(_)
         | Command::Pay(_)
-        | Command::Void(_) => false,
+        | Command::Void(_)
+        | Command::FollowTenant(_) => false,
         Command::Correct(Correct { correction, .. }) => matches!(correction, Correction::Charge(_)),
         Command::Transition(_)
         | Command::Update(_)
@@ -408,6 +428,9 @@ fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Chang
     if let Some(barrier) = step.permission.barrier(authority, deployment.standing(context.at)) {
         return Err(Rejection::TransitionNotPermitted { from, to, barrier, allowed: allowed() });
     }
+    if let Some(obstacle) = obstacle(deployment, to) {
+        return Err(obstacle);
+    }
     if to == State::Archived && deployment.live_resources > 0 {
         return Err(Rejection::LiveResources { count: deployment.live_resources });
     }
@@ -421,7 +444,8 @@ fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Chang
         require_ahead("resume_at", resume_at, context.at)?;
     }
     let Transition { to_state: _, reason, notes, resume_at } = command;
-    let moved = billing::Moved { to, reason, notes, resume_at: resume_at.flatten(), effective_at: context.at };
+    let (resume_at, effective_at) = (resume_at.flatten(), context.at);
+    let moved = billing::Moved { to, reason, notes, resume_at, paused_by: None, effective_at };
     Ok(Some(context.change(billing::move_to(context, moved))))
 }
 
@@ -431,6 +455,9 @@ fn pause_until(context: &Context<'_>, command: Transition) -> Result<Option<Chan
     let Transition { to_state, reason, notes, resume_at } = command;
     let Some(resume_at) = resume_at.filter(|_| to_state == State::Paused) else { return Ok(None) };
     let Some(resume_at) = Changed::between(&deployment.resume_at, &resume_at) else { return Ok(None) };
+    if deployment.paused_by.is_some() {
+        return Err(Rejection::TenantHeld);
+    }
     if let Some(at) = resume_at.to {
         require_ahead("resume_at", at, context.at)?;
     }
@@ -456,11 +483,23 @@ fn update(context: &Context<'_>, command: UpdateDeployment) -> Result<Option<Cha
         billing_action_suspended: billing_action_suspended
             .and_then(|new| Changed::between(&deployment.billing_action_suspended, &new)),
         resume_at: None,
+        tenant_rules: None,
     };
     if updated == Updated::default() {
         return Ok(None);
     }
     Ok(Some(context.change_by([EventKind::Updated(updated)])))
+}
+
+/// Copies the rules of the tenant. Older rules never replace newer ones, so a copy that was under way when the tenant
+/// was released does nothing afterwards.
+fn follow_tenant(context: &Context<'_>, rules: TenantRules) -> Option<Change> {
+    let Deployment { state, tenant_rules, .. } = context.deployment();
+    if *state == State::Archived || rules.version <= tenant_rules.version {
+        return None;
+    }
+    let tenant_rules = Changed::between(tenant_rules, &rules);
+    Some(context.change_by([EventKind::Updated(Updated { tenant_rules, ..Updated::default() })]))
 }
 
 fn add_resource(context: &Context<'_>, resource: Resource) -> Result<Change, Rejection> {

@@ -41,6 +41,7 @@ pub(super) fn admit(context: &Context<'_>, command: &Command) -> Result<(), Reje
             require_role(context.actor, Power::RecordPayments)
         }
         Command::Correct(_) => require_role(context.actor, Power::Correct),
+        Command::FollowTenant(_) => require_role(context.actor, Power::HoldTenant),
     }
 }
 

@@ -68,6 +68,9 @@ pub enum Rejection {
         /// The field's name in requests, with the value if other values are open to other roles.
         field: &'static str,
     },
+    /// The tenant is held: nothing of it is created or resumed until it is released.
+    #[error("the tenant is on hold; its deployments cannot be created or resumed until it is released")]
+    TenantHeld,
     /// A tenant's user may only choose the newest version of a plan, or the version that the live subscription has.
     #[error(
         "version {version} of the plan {plan_code} is neither its newest version nor that of the live subscription"

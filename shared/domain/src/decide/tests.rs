@@ -40,6 +40,7 @@ enum Step {
     WriteOff(usize),
     WithdrawWriteOff(usize),
     MoveDueDate { invoice: usize, days: i64 },
+    HoldTenant(bool),
     Tick,
 }
 
@@ -119,6 +120,10 @@ fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger:
             let (currency, reference) = (invoice.currency, format!("payment-{n}").parse().unwrap());
             let payment = Payment::new(reference, invoice.due_cents() + by, now);
             Command::Pay(Pay { overpayment: Overpayment::Balance, ..Pay::new(invoice, payment, currency) })
+        }
+        Step::HoldTenant(held) => {
+            let version = aggregate.deployment.tenant_rules.version + 1;
+            Command::FollowTenant(TenantRules { version, held: *held })
         }
         Step::Void(invoice) => Command::Void(ledger.values().rev().nth(*invoice)?.clone()),
         Step::Charge { .. }
@@ -236,6 +241,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
         2 => (0..4_usize).prop_map(Step::WriteOff),
         1 => (0..4_usize).prop_map(Step::WithdrawWriteOff),
         1 => (0..4_usize, 1..90_i64).prop_map(|(invoice, days)| Step::MoveDueDate { invoice, days }),
+        2 => any::<bool>().prop_map(Step::HoldTenant),
         6 => Just(Step::Tick),
     ];
     prop::collection::vec((step, 0..5_000_000_i64), 1..60)
@@ -252,6 +258,9 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
     prop_assert_eq!(deployment.version, events.len() as u64);
     prop_assert!(events.windows(2).all(|pair| pair[0].occurred_at <= pair[1].occurred_at));
     prop_assert!(deployment.resume_at.is_none() || deployment.state == State::Paused);
+    let held = deployment.tenant_rules.held;
+    prop_assert!(!held || deployment.state != State::Active, "active although its tenant is held");
+    prop_assert!(deployment.paused_by.is_none() || (held && deployment.state == State::Paused));
     let Some(subscription) = &aggregate.subscription else { return Ok(()) };
     if subscription.is_live() {
         prop_assert_eq!(subscription.status, SubscriptionStatus::of(deployment.state));

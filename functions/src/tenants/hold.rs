@@ -1,0 +1,23 @@
+//! `PUT /tenants/{tenant_id}/hold`: holds a tenant. Its active deployments are paused and none is created until it is
+//! released. Repeating it for the same reason writes nothing. For `platform_admin`.
+
+use arcadia_domain::{HoldTenant, TenantId, hold_tenant};
+
+use super::rules::{Remarks, change_rules};
+use crate::Error;
+use crate::http::fields::text;
+use crate::http::{Answer, Call};
+use crate::runtime::App;
+
+pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
+    let tenant_id: TenantId = call.path("tenant_id")?;
+    let mut fields = call.fields()?;
+    let reason = fields.required("reason", text);
+    let notes = fields.optional("notes", text);
+    fields.finish()?;
+    let command = HoldTenant { reason: reason?, notes };
+    let remarks = Remarks { reason: Some(command.reason.clone()), notes: command.notes.clone() };
+    let actor = &call.principal.actor;
+    let decide = |tenant: &_, operation_id, now| hold_tenant(tenant, command, operation_id, actor, now);
+    change_rules(app, call, &tenant_id, remarks, decide).await
+}

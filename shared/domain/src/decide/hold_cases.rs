@@ -1,0 +1,181 @@
+//! Cases of a tenant's hold: what it pauses, what resumes after it, and what it leaves alone. Every history is audited
+//! after every commit.
+
+use super::cases::Life;
+use super::fixtures::{actor, at, new_deployment};
+use super::*;
+use crate::{Action, PausedBy, upcoming};
+
+const EVERYONE: [Authority; 2] = [Authority::TenantUser, Authority::PlatformAdmin];
+
+fn rules(version: u64, held: bool) -> Command {
+    Command::FollowTenant(TenantRules { version, held })
+}
+
+fn to(to_state: State) -> Command {
+    Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None })
+}
+
+impl Life {
+    fn tenant_held(&mut self, now: &str) {
+        let version = self.aggregate.deployment.tenant_rules.version + 1;
+        self.does(rules(version, true), now);
+    }
+
+    fn tenant_released(&mut self, now: &str) {
+        let version = self.aggregate.deployment.tenant_rules.version + 1;
+        self.does(rules(version, false), now);
+    }
+
+    /// The states of the events after `sequence`, and the reasons of the moves.
+    fn moves_after(&self, sequence: u64) -> Vec<(State, &str)> {
+        let later = self.events.iter().filter(|event| event.sequence > sequence);
+        later.filter_map(|e| Some((e.to_state?, e.reason.as_ref().map_or("", |reason| reason.as_str())))).collect()
+    }
+
+    fn pause_of(&self) -> Option<PausedBy> {
+        self.aggregate.deployment.paused_by
+    }
+}
+
+#[test]
+fn a_hold_pauses_what_is_active_and_its_release_resumes_just_that() {
+    let mut life = Life::new("2027-01-01T00:00:00Z");
+    life.subscribes("studio", &[], "2027-01-01T00:00:00Z");
+    life.pays("2027-01-01T00:00:00Z");
+    life.tenant_held("2027-01-10T00:00:00Z");
+    assert_eq!((life.state(), life.pause_of()), (State::Paused, Some(PausedBy::TenantHold)));
+    assert_eq!(life.moves_after(0).last(), Some(&(State::Paused, "tenant_held")));
+    let held = life.aggregate.deployment.version;
+    for by in EVERYONE {
+        assert_eq!(life.tries(by, to(State::Active), "2027-01-11T00:00:00Z"), Err(Rejection::TenantHeld));
+        assert!(!allowed_transitions(&life.aggregate.deployment, by, at("2027-01-11")).contains(&State::Active));
+    }
+    // No time of a hold is billed: the next period opens at the release.
+    life.live_until("2027-03-16T12:00:00Z");
+    assert_eq!((life.aggregate.deployment.version, life.due()), (held, vec![]));
+    life.tenant_released("2027-03-16T12:00:00Z");
+    assert_eq!((life.state(), life.pause_of()), (State::Active, None));
+    assert_eq!((life.moves_after(held), life.due()), (vec![(State::Active, "tenant_released")], vec![1_450]));
+
+    // What its tenant had paused stays paused.
+    life.moves(State::Paused, "2027-03-17T00:00:00Z");
+    life.tenant_held("2027-03-18T00:00:00Z");
+    assert_eq!((life.state(), life.pause_of()), (State::Paused, None));
+    life.tenant_released("2027-03-19T00:00:00Z");
+    assert_eq!(life.state(), State::Paused);
+    life.tries(Authority::PlatformAdmin, to(State::Active), "2027-03-19T00:00:00Z").unwrap();
+}
+
+#[test]
+fn what_becomes_active_under_a_hold_is_paused_in_the_same_commit() {
+    let both = |entered| vec![(entered, "settled"), (State::Paused, "tenant_held")];
+    // A payment does not lift a hold.
+    let mut life = Life::new("2027-01-01T00:00:00Z");
+    life.subscribes("studio", &[], "2027-01-01T00:00:00Z");
+    life.live_until("2027-01-09T00:00:00Z");
+    assert_eq!(life.state(), State::PastDue);
+    life.tenant_held("2027-01-10T00:00:00Z");
+    assert_eq!(life.state(), State::PastDue, "the ladder goes on");
+    let held = life.aggregate.deployment.version;
+    life.pays("2027-01-11T00:00:00Z");
+    assert_eq!((life.state(), life.moves_after(held)), (State::Paused, both(State::Active)));
+    let last = life.events.last().unwrap();
+    assert_eq!(last.sequence, last.commit_last);
+    assert!(life.events.iter().rev().take(3).all(|event| event.commit_last == last.sequence), "one commit");
+
+    // A reactivation does not either.
+    life.moves(State::Cancelled, "2027-01-12T00:00:00Z");
+    let cancelled = life.aggregate.deployment.version;
+    life.tries(Authority::TenantUser, to(State::Active), "2027-01-13T00:00:00Z").unwrap();
+    let moves = vec![(State::Active, ""), (State::Paused, "tenant_held")];
+    assert_eq!((life.moves_after(cancelled), life.pause_of()), (moves, Some(PausedBy::TenantHold)));
+
+    // Nor does the end of a trial, which the clock takes.
+    let mut life = Life::create(State::Trial, Some("2027-01-15T00:00:00Z"), "2027-01-01T00:00:00Z");
+    life.subscribes("studio", &[], "2027-01-02T00:00:00Z");
+    life.tenant_held("2027-01-03T00:00:00Z");
+    assert_eq!(life.state(), State::Trial);
+    let held = life.aggregate.deployment.version;
+    life.live_until("2027-01-16T00:00:00Z");
+    let moves = vec![(State::Active, "trial_ended"), (State::Paused, "tenant_held")];
+    assert_eq!((life.state(), life.moves_after(held)), (State::Paused, moves));
+}
+
+#[test]
+fn a_scheduled_end_of_a_pause_waits_for_the_release() {
+    let mut life = Life::new("2027-01-01T00:00:00Z");
+    life.subscribes("studio", &[], "2027-01-01T00:00:00Z");
+    life.pays("2027-01-01T00:00:00Z");
+    life.pauses_until(Some("2027-02-01T00:00:00Z"), "2027-01-05T00:00:00Z");
+    life.tenant_held("2027-01-10T00:00:00Z");
+    assert!(upcoming(&life.aggregate).iter().all(|next| next.action != Action::Resume));
+    life.live_until("2027-03-16T12:00:00Z");
+    assert_eq!(life.state(), State::Paused);
+    life.tenant_released("2027-03-16T12:00:00Z");
+    assert_eq!(life.state(), State::Paused, "its own pause ends by its own step");
+    life.live_until("2027-03-16T12:05:00Z");
+    assert_eq!((life.state(), life.due()), (State::Active, vec![1_450]), "billed from the release on");
+    // A pause by the hold has no end that a caller could set.
+    life.tenant_held("2027-03-17T00:00:00Z");
+    let until = Some(Some(at("2027-04-01")));
+    let later = Transition { to_state: State::Paused, reason: None, notes: None, resume_at: until };
+    let refused = life.tries(Authority::PlatformAdmin, Command::Transition(later), "2027-03-17T00:00:00Z");
+    assert_eq!(refused, Err(Rejection::TenantHeld));
+    life.moves(State::Paused, "2027-03-17T00:00:00Z");
+    assert_eq!(life.pause_of(), Some(PausedBy::TenantHold), "pausing it again changes nothing");
+}
+
+#[test]
+fn the_ladder_goes_on_under_a_hold_and_after_it() {
+    let mut life = Life::new("2027-01-01T00:00:00Z");
+    life.subscribes("studio", &[], "2027-01-01T00:00:00Z");
+    life.tenant_held("2027-01-05T00:00:00Z");
+    let mut released = life.clone();
+    life.live_until("2027-02-10T00:00:00Z");
+    assert_eq!(life.state(), State::Cancelled, "30 days after the due date");
+    life.tenant_released("2027-02-11T00:00:00Z");
+    assert_eq!((life.state(), life.pause_of()), (State::Cancelled, None), "it was not paused any more");
+
+    released.live_until("2027-01-20T00:00:00Z");
+    assert_eq!(released.state(), State::Paused);
+    released.tenant_released("2027-01-20T00:00:00Z");
+    released.sweep(at("2027-01-20T00:00:00Z"));
+    assert_eq!(released.state(), State::PastDue, "it is overdue, as after a resumption by the platform");
+}
+
+#[test]
+fn rules_are_followed_once_in_order_and_by_the_platform_alone() {
+    let mut life = Life::new("2027-01-01T00:00:00Z");
+    for by in [Authority::TenantUser, Authority::PaymentProvider, Authority::DataPlane] {
+        assert_eq!(life.tries(by, rules(1, true), "2027-01-02"), Err(Rejection::RoleNotPermitted));
+    }
+    life.does(rules(3, false), "2027-01-02T00:00:00Z");
+    let released = life.aggregate.clone();
+    for known in [2, 3] {
+        life.does(rules(known, true), "2027-01-03T00:00:00Z");
+        assert_eq!(life.aggregate, released, "a copy that is late does nothing");
+    }
+    life.does(rules(4, true), "2027-01-04T00:00:00Z");
+    assert_eq!(life.state(), State::Paused);
+    life.moves(State::Cancelled, "2027-01-05T00:00:00Z");
+    life.moves(State::Archived, "2027-01-06T00:00:00Z");
+    let archived = life.aggregate.clone();
+    life.does(rules(5, false), "2027-01-07T00:00:00Z");
+    assert_eq!(life.aggregate, archived);
+}
+
+#[test]
+fn nothing_is_created_for_a_held_tenant() {
+    for by in EVERYONE {
+        let held = TenantRules { version: 2, held: true };
+        let command = CreateDeployment { tenant_rules: held, ..new_deployment(State::Active, None) };
+        assert_eq!(create(command, &actor(by), at("2027-01-01")).unwrap_err(), Rejection::TenantHeld);
+        let command = CreateDeployment {
+            tenant_rules: TenantRules { version: 3, held: false },
+            ..new_deployment(State::Active, None)
+        };
+        let created = create(command, &actor(by), at("2027-01-01")).unwrap().after;
+        assert_eq!(created.deployment.tenant_rules.version, 3, "an older copy does not reach it");
+    }
+}
