@@ -137,12 +137,15 @@ impl Aggregate {
             return Err(ReplayError::Gap { expected, found: event.sequence });
         }
         let (subscription, addons) = (self.subscription.clone(), self.addons.clone());
-        let was_held_up = self.deployment.is_overdue(event.occurred_at);
+        let overdue_since = self.deployment.oldest_due_at().filter(|due_at| *due_at <= event.occurred_at);
         self.apply_kind(event).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
         for entry in &event.entries {
             self.deployment.enter(entry).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
         }
-        if was_held_up && !self.deployment.is_overdue(event.occurred_at) {
+        // An invoice that becomes overdue later must not hide that this one was.
+        if let Some(since) = overdue_since
+            && self.deployment.oldest_due_at().is_none_or(|due_at| due_at > since)
+        {
             self.deployment.release(event.occurred_at);
         }
         // Sorted by id, as the table returns them: ids made within one millisecond, or by a clock that runs behind, do

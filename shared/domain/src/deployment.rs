@@ -91,7 +91,7 @@ impl Deployment {
         self.open_invoices.iter().map(OpenInvoice::dunned_from).min()
     }
 
-    /// Records when the last obstacle to the end of a pause went away.
+    /// Records when an obstacle to the end of a pause went away, of several the last.
     pub(super) fn release(&mut self, at: Timestamp) {
         self.released_at = Some(at).filter(|_| self.state == State::Paused);
     }

@@ -1,13 +1,17 @@
 //! An account of a deployment that is kept a second time: from what its events say was bought, paused and ended, and never
 //! from the charges and credits that the product records. What those come to is compared with it to the cent.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::thread;
 
 use arcadia_domain::{
     DunningPolicy, Entry, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, State, Subscription,
     SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, Timestamp, follow_invoices,
 };
 use chrono::{Datelike, NaiveDate, TimeDelta};
+
+/// How many of the last events a failure tells.
+const TOLD: usize = 8;
 
 /// What is to be paid for a time, for the plan or for an add-on, or once.
 struct Span {
@@ -31,6 +35,8 @@ pub struct Account {
     invoices: BTreeMap<InvoiceNumber, Invoice>,
     policy: DunningPolicy,
     state_since: Option<Timestamp>,
+    /// The last events that were entered, told if one does not fit.
+    last: VecDeque<Event>,
 }
 
 /// `price * part / whole`, rounded half up, the schoolbook way.
@@ -64,6 +70,8 @@ impl Account {
     }
 
     fn enter(&mut self, event: &Event, is_unprorated: bool) {
+        self.last.truncate(TOLD - 1);
+        self.last.push_front(event.clone());
         let now = event.occurred_at;
         let is_clock = event.actor == "system:billing";
         follow_invoices(&mut self.invoices, event).expect("what an event names was issued");
@@ -72,7 +80,11 @@ impl Account {
                 self.check_ladder(event, is_clock);
                 self.state_since = Some(now);
                 if let Some(subscription) = subscription {
+                    let bought = self.spans.len();
                     self.follow(subscription, false);
+                    if is_clock && event.from_state == Some(State::Paused) && self.spans.len() > bought {
+                        self.check_resume(event, subscription.billed_from.expect("a period"));
+                    }
                 }
             }
             EventKind::Subscribed { subscription, addons, dunning_policy } => {
@@ -165,7 +177,8 @@ impl Account {
     /// A subscription that runs and is past its trial is to be paid for: if the time until now is used up, a period opens.
     /// `goes_on`: without a gap after the period before.
     fn follow(&mut self, new: &Subscription, goes_on: bool) {
-        let paid_to = self.spans.iter().filter(|span| span.addon.is_none()).map(|span| span.to).max();
+        let of_plan = |span: &&Span| span.addon.is_none() && !span.is_once;
+        let paid_to = self.spans.iter().filter(of_plan).map(|span| span.to).max();
         if let Some(billed_from) = new.billed_from.filter(|_| new.status == SubscriptionStatus::Active)
             && paid_to.is_none_or(|to| to <= billed_from)
         {
@@ -277,6 +290,13 @@ impl Account {
         assert!(apart == 0 || self.state_since.is_some_and(|since| late(since, apart)), "two rungs at once: {event:?}");
     }
 
+    /// A scheduled resume bills nothing of the time for which it waited: whatever was due by then was settled by then.
+    fn check_resume(&self, event: &Event, from: Timestamp) {
+        let is_settled = |invoice: &Invoice| invoice.closed_at.is_some_and(|closed_at| closed_at <= from);
+        let mut due = self.invoices.values().filter(|invoice| invoice.due_at <= from);
+        assert!(due.all(is_settled), "it bills the time for which it waited: {event:?}");
+    }
+
     fn compare(&self, event: &Event) {
         let to_pay: i64 = self.spans.iter().filter(|span| !span.is_void).map(|span| span.cents).sum();
         let standing = self.invoices.values().filter(|invoice| invoice.status != InvoiceStatus::Void);
@@ -284,6 +304,14 @@ impl Account {
         let waiting = self.subscription.iter().flat_map(Subscription::waiting);
         let waiting: i64 = waiting.map(|charge| charge.amount_cents).sum();
         assert_eq!(invoiced + waiting, to_pay, "after event {}: {event:?}", event.sequence);
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.last.iter().rev().for_each(|event| println!("{event:?}"));
+        }
     }
 }
 

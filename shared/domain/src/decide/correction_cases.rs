@@ -270,3 +270,28 @@ fn only_the_platform_corrects_and_the_provider_reverses() {
     }
     assert_eq!(life.tries(Authority::PaymentProvider, command(reverse()), "2027-01-02T00:00:00Z"), Ok(()));
 }
+
+#[test]
+fn a_scheduled_resume_waits_for_the_last_of_several_overdue_invoices_and_bills_nothing_before() {
+    let mut life = subscribed(false);
+    // Due on 8 January; the pause is to end while it is overdue.
+    let resume_at = Some(Some(at("2027-01-20T00:00:00Z")));
+    let pause = Transition { to_state: State::Paused, reason: None, notes: None, resume_at };
+    life.does(Command::Transition(pause), "2027-01-05T00:00:00Z");
+    let charge = OneOff {
+        description: "Migration".parse().unwrap(),
+        amount_cents: 1_000,
+        currency: "USD".parse().unwrap(),
+        when: Invoiced::Now,
+    };
+    // Due on 1 February, after the resume was.
+    life.corrects(Correction::Charge(charge), "2027-01-25T00:00:00Z");
+    life.corrects(Correction::Credit(usd(3_650)), "2027-02-03T00:00:00Z");
+    life.sweep(at("2027-02-03T00:00:00Z"));
+    assert_eq!((life.state(), life.due()), (State::Paused, vec![1_000]));
+    life.pays("2027-02-05T00:00:00Z");
+    life.sweep(at("2027-02-05T00:00:00Z"));
+    assert_eq!(life.state(), State::Active);
+    // 24 of February's 28 days: 2,900 x 24/28 and 750 x 24/28.
+    assert_eq!(life.due(), [2_486 + 643]);
+}
