@@ -16,7 +16,9 @@ impl<'a> Terms<'a> {
     /// Whether a condition holds for what is there.
     pub fn hold(&self, condition: Option<&str>, found: Option<&Item>) -> bool {
         let Some(condition) = condition else { return true };
-        condition.split(" OR ").any(|either| either.split(" AND ").all(|term| self.holds(term, found)))
+        outside(condition, " OR ")
+            .iter()
+            .any(|either| outside(either, " AND ").iter().all(|term| self.holds(term, found)))
     }
 
     fn holds(&self, term: &str, found: Option<&Item>) -> bool {
@@ -24,6 +26,9 @@ impl<'a> Terms<'a> {
             "attribute_exists(PK)" => return found.is_some(),
             "attribute_not_exists(PK)" => return found.is_none(),
             _ => {}
+        }
+        if let Some(inner) = term.strip_prefix('(').and_then(|term| term.strip_suffix(')')) {
+            return self.hold(Some(inner), found);
         }
         if let Some(path) = term.strip_prefix("attribute_not_exists(").and_then(|term| term.strip_suffix(')')) {
             return found.and_then(|item| self.read(item, path)).is_none();
@@ -60,7 +65,7 @@ impl<'a> Terms<'a> {
         for name in removed.split(", ") {
             item.remove(self.name(name));
         }
-        for assignment in assignments_of(assignments) {
+        for assignment in outside(assignments, ",") {
             let (path, value) = assignment.split_once(" = ").expect("an assignment");
             let value = self.compute(value, item);
             let mut names: Vec<&str> = path.split('.').map(|name| self.name(name)).collect();
@@ -117,16 +122,16 @@ impl<'a> Terms<'a> {
     }
 }
 
-/// The assignments of an update: what commas part outside of parentheses.
-fn assignments_of(text: &str) -> Vec<&str> {
+/// The parts of a text that a separator parts outside of parentheses.
+fn outside<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
     let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
     for (index, sign) in text.char_indices() {
         match sign {
             '(' => depth += 1,
             ')' => depth -= 1,
-            ',' if depth == 0 => {
+            _ if depth == 0 && text[index..].starts_with(separator) => {
                 parts.push(text[start..index].trim());
-                start = index + 1;
+                start = index + separator.len();
             }
             _ => {}
         }
