@@ -26,7 +26,7 @@ use crate::harness::{Random, environment, table};
 /// How many operations a run with one kind of failure has, unless the environment says otherwise.
 const OPERATIONS: usize = 150;
 /// How many one with all kinds has.
-const OPERATIONS_OF_ALL: usize = 1_000;
+const OPERATIONS_OF_ALL: usize = 500;
 /// How many act at a time.
 const CLIENTS: usize = 16;
 /// How many deployments they begin with.
