@@ -149,6 +149,7 @@ const ACTIONS = {
   cancel_subscription: 'cancel the subscription',
   end_trial: 'end the trial',
   resume: 'resume',
+  pause_unsubscribed: 'pause without a subscription',
   apply_balance: 'settle by balance',
   mark_past_due: 'mark past due',
   suspend: 'suspend',

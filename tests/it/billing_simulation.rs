@@ -10,7 +10,7 @@ use arcadia_domain::{
     Correction, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy, Effective, Event, Extent,
     Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff, Pay, PayBack, Payment, Plan, Proration,
     ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition,
-    UpdateDeployment, audit, create, decide, follow_invoices, replay, step,
+    UnsubscribedRule, UpdateDeployment, audit, create, decide, follow_invoices, replay, step,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -195,10 +195,12 @@ impl Life {
                 Command::Update(UpdateDeployment { billing_action_suspended: held, ..UpdateDeployment::default() })
             }
             80..=81 => {
-                let TenantRules { version, held } = self.aggregate.deployment.tenant_rules;
+                let TenantRules { version, held, unsubscribed: _ } = self.aggregate.deployment.tenant_rules;
                 // A hold is shorter than the time without one.
                 let held = !held && random.below(3) == 0;
-                Command::FollowTenant(TenantRules { version: version + 1, held })
+                let rule = UnsubscribedRule { after_days: 20, since: now };
+                let unsubscribed = (random.below(2) == 0).then_some(rule);
+                Command::FollowTenant(TenantRules { version: version + 1, held, unsubscribed })
             }
             71..=79 => match self.correction(random, now) {
                 Some(correction) => Command::Correct(Correct { correction, reason: None, notes: None }),

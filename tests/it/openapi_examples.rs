@@ -95,6 +95,7 @@ const STEPS: &[Step] = &[
     ("hold_tenant", "abuse", ACME),
     ("release_tenant", "nothing_to_say", ACME),
     ("release_tenant", "nothing_to_say", ACME),
+    ("put_tenant", "pause_without_a_subscription", ACME),
 ];
 
 /// The document with the answers of the walk as examples.
@@ -160,7 +161,11 @@ async fn call(
     }
     let token = match route.audience {
         // Trials are the platform's to grant, and most fields of a customer are the platform's to set.
-        Audience::Everyone | Audience::Watchers if !["trial", "customer"].contains(&example) => &world.user,
+        Audience::Everyone | Audience::Watchers
+            if !["trial", "customer", "pause_without_a_subscription"].contains(&example) =>
+        {
+            &world.user
+        }
         Audience::Holders(Power::RecordResources) => &world.data_plane,
         Audience::Everyone | Audience::Watchers | Audience::Admins | Audience::Holders(_) => &world.admin,
     };

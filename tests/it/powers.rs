@@ -165,6 +165,7 @@ fn deeds(power: Power) -> Vec<Deed> {
             beyond(On::Nothing, PUT, "/tenants/acme", json!({"email": "b@acme.example", "tax_id": null})),
             beyond(On::Nothing, PUT, "/tenants/acme", json!({"tax_rate_basis_points": 0})),
             beyond(On::Nothing, PUT, "/tenants/acme", json!({"deployment_quota": 1000})),
+            beyond(On::Nothing, PUT, "/tenants/acme", json!({"unsubscribed_after_days": 3650})),
         ],
     }
 }

@@ -157,9 +157,15 @@ async fn lifecycle(case: &mut Refusals) {
     table::set_number(&case.billing.direct, store.table(), &full, "live_resources", MAX_LIVE_RESOURCES).await;
     let renamed = json!({"display_name": "The shop"});
     case.billing.put("/tenants/small", &case.billing.admin, json!({"deployment_quota": 0})).await.expect(200);
+    let idle = json!({"tenant_id": "idle", "slug": "shop"});
+    case.billing.put("/tenants/idle", &case.billing.admin, json!({"unsubscribed_after_days": 1})).await.expect(202);
+    let idle = id_of(&case.billing.post("/deployments", &case.billing.admin, idle).await.expect(201)["deployment"]);
+    case.billing.clock.shift(TimeDelta::days(1));
+    case.billing.sweep().await;
     case.billing.put("/tenants/naughty/hold", &case.billing.admin, json!({"reason": "abuse"})).await.expect(202);
     case.all_refused([
         ("not_found", case.get(&format!("/deployments/{NOBODY}"))),
+        ("subscription_required", to(&format!("/deployments/{idle}"), "active")),
         ("tenant_held", case.admin(Method::POST, "/deployments", json!({"tenant_id": "naughty", "slug": "shop"}))),
         ("slug_taken", case.post("/deployments", json!({"slug": "shop"}))),
         ("quota_exceeded", case.admin(Method::POST, "/deployments", json!({"tenant_id": "small", "slug": "shop"}))),
@@ -361,8 +367,8 @@ async fn operations(case: &mut Refusals) {
     let command = json!({"type": "update", "billing_action_suspended": true});
     let ids = |count| (0..count).map(|n| format!("00000000-0000-7000-8000-{n:012}")).collect::<Vec<_>>();
     let start = |count: usize| json!({"filter": {"ids": ids(count)}, "command": command});
-    // One has been running since a tenant was held.
-    for _ in 1..MAX_RUNNING_OPERATIONS {
+    // Two have been running since the rules of tenants were set.
+    for _ in 2..MAX_RUNNING_OPERATIONS {
         case.billing.post("/operations", &case.billing.admin, start(1)).await.expect(202);
     }
     case.all_refused([

@@ -106,6 +106,9 @@ fn policy_lines() -> Vec<Line> {
         ),
         tenant(json!({"deployment_quota": null}), (200, CHANGE_TENANT, 3)),
         tenant(json!({"deployment_quota": -1}), (422, &[], 0)),
+        // The account, the event, the limits, the operation that copies it and the list of those that run.
+        tenant(json!({"unsubscribed_after_days": 3_650}), (202, &["BatchGetItem", "Query", "TransactWriteItems"], 5)),
+        tenant(json!({"unsubscribed_after_days": 3_650}), (200, READ_TENANT, 0)),
         get("list_tenant_events", "/tenants/acme/events", READ),
         get("list_tenant_events", "/tenants/acme/events?limit=1", READ),
     ]

@@ -1,5 +1,6 @@
 //! The promise: while a tenant is held, none of its deployments is active or created, whoever asks and whatever is paid;
-//! its release resumes exactly those that the hold paused, and no copy that is late brings a hold back.
+//! its release resumes exactly those that the hold paused, and no copy that is late brings a hold back. What a tenant's rule
+//! pauses for the lack of a subscription resumes with one.
 
 use std::sync::Arc;
 
@@ -182,7 +183,7 @@ async fn a_copy_that_is_late_does_not_bring_a_hold_back() {
     assert!(billing.kinds(&id).await.iter().all(|kind| !kind.contains("tenant_held")));
 
     // A worker that read the hold and commits after its release was copied meets a newer version.
-    let stale = TenantRules { version: 1, held: true };
+    let stale = TenantRules { version: 1, held: true, unsubscribed: None };
     let read = billing.books(&id).await.aggregate;
     let late = arcadia_domain::decide(
         &read,
@@ -210,7 +211,7 @@ async fn a_creation_that_read_other_rules_is_refused() {
     release(&billing).await;
     let refused = store.commit(&before, billing.app.new_commit_id(), None).await;
     assert!(matches!(refused, Err(StoreError::TenantConflict)), "{refused:?}");
-    let after = created(1, TenantRules { version: 2, held: false });
+    let after = created(1, TenantRules { version: 2, held: false, unsubscribed: None });
     store.commit(&after, billing.app.new_commit_id(), None).await.expect("a creation by the rules as they are");
     billing.put("/tenants/acme", &billing.admin, json!({"deployment_quota": 1})).await.expect(200);
     billing.post("/deployments", &billing.user, json!({"slug": "more"})).await.expect_problem(409, "quota_exceeded");
@@ -268,4 +269,50 @@ async fn an_operation_by_hand_copies_what_a_stopped_one_left() {
     let again = start(&billing, body).await;
     finish(&billing, &billing.app, &again).await;
     assert_eq!(stands(&billing, &id).await, json!(["paused", true, "tenant_hold"]));
+}
+
+async fn set(billing: &Billing, body: Value) -> Reply {
+    billing.put("/tenants/acme", &billing.admin, body).await
+}
+
+#[tokio::test]
+async fn what_has_no_subscription_for_the_days_of_its_tenant_is_paused_until_it_has_one() {
+    let billing = Billing::at(START).await;
+    let old = id_of(&billing.create("old").await);
+    let subscribed = billing.create_subscribed("subscribed", json!({"plan_code": "studio"})).await;
+    billing.settle(&subscribed).await;
+    billing.clock.shift(TimeDelta::days(60));
+    billing.sweep().await;
+    // With a quota in the same request.
+    let reply = set(&billing, json!({"unsubscribed_after_days": 10, "deployment_quota": 3})).await;
+    let tenant = reply.expect(202)["tenant"].take();
+    assert_eq!((&tenant["unsubscribed_after_days"], &tenant["live_deployments"]), (&json!(10), &json!(2)));
+    let again = set(&billing, json!({"unsubscribed_after_days": 10})).await.expect(200);
+    assert_eq!(again["tenant"], tenant);
+    copy(&billing, &tenant).await;
+    billing.create("new").await;
+    billing.post("/deployments", &billing.user, json!({"slug": "more"})).await.expect_problem(409, "quota_exceeded");
+    assert_eq!(billing.next(&old).await.0, "pause_unsubscribed", "not for the days before the rule");
+    billing.clock.shift(TimeDelta::days(10));
+    billing.sweep().await;
+    assert_eq!(stands(&billing, &old).await, json!(["paused", false, "unsubscribed"]));
+    assert_eq!(stands(&billing, &subscribed).await, json!(["past_due", false, null]), "it is subscribed, and owes");
+    for token in [&billing.user, &billing.admin] {
+        to(&billing, &old, token, "active").await.expect_problem(409, "subscription_required");
+    }
+    let all = billing.collect("/deployments?tenant_id=acme", &billing.admin, "deployments").await;
+    let paused = all.iter().filter(|deployment| deployment["paused_by"] == "unsubscribed").count();
+    assert_eq!(paused, 2, "the new one is paused, too");
+    let path = format!("/deployments/{old}/subscribe");
+    let body = json!({"plan_code": "studio"});
+    billing.post(&format!("{path}?dry_run=true"), &billing.user, body.clone()).await.expect(200);
+    billing.post(&path, &billing.user, body).await.expect(201);
+    assert_eq!(stands(&billing, &old).await, json!(["active", false, null]));
+    let kinds = billing.kinds(&old).await;
+    assert_eq!(kinds[kinds.len() - 3..], ["active by bob as subscribed", "subscribed", "invoice_opened"]);
+    // Without the rule nothing is paused any more, and what it paused can be resumed by hand.
+    let never = set(&billing, json!({"unsubscribed_after_days": null})).await.expect(202)["tenant"].take();
+    copy(&billing, &never).await;
+    let new = all.iter().find(|deployment| deployment["slug"] == "new").expect("it is listed");
+    to(&billing, &id_of(new), &billing.user, "active").await.expect(200);
 }

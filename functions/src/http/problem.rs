@@ -145,6 +145,7 @@ fn rejected(rejection: &Rejection) -> Problem {
         Rejection::RoleNotPermitted => forbidden("role_not_permitted"),
         Rejection::FieldNotPermitted { .. } => forbidden("field_not_permitted"),
         Rejection::TenantHeld => store(&StoreError::TenantHeld),
+        Rejection::SubscriptionRequired => conflict("subscription_required"),
         Rejection::PlanVersionNotPermitted { .. } => forbidden("plan_version_not_permitted"),
         Rejection::ScheduledByPlatform => forbidden("scheduled_by_platform"),
         Rejection::AlreadySubscribed => conflict("already_subscribed"),

@@ -3,7 +3,7 @@
 
 use arcadia_domain::{HoldTenant, TenantId, hold_tenant};
 
-use super::rules::{Remarks, change_rules};
+use super::rules::change_hold;
 use crate::Error;
 use crate::http::fields::text;
 use crate::http::{Answer, Call};
@@ -15,9 +15,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let reason = fields.required("reason", text);
     let notes = fields.optional("notes", text);
     fields.finish()?;
-    let command = HoldTenant { reason: reason?, notes };
-    let remarks = Remarks { reason: Some(command.reason.clone()), notes: command.notes.clone() };
-    let actor = &call.principal.actor;
+    let (command, actor) = (HoldTenant { reason: reason?, notes }, &call.principal.actor);
     let decide = |tenant: &_, operation_id, now| hold_tenant(tenant, command, operation_id, actor, now);
-    change_rules(app, call, &tenant_id, remarks, decide).await
+    change_hold(app, call, &tenant_id, decide).await
 }

@@ -2,11 +2,13 @@
 
 use arcadia_api::TenantRecordView;
 use arcadia_domain::{
-    MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, TenantChange, TenantId, UpdateTenant, update_tenant,
+    MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, MAX_UNSUBSCRIBED_DAYS, TenantChange, TenantId, UpdateTenant,
+    update_tenant,
 };
 use arcadia_store::{NewQuota, StoreError};
 use serde_json::json;
 
+use super::rules::{Copying, new_operation_id};
 use crate::Error;
 use crate::http::fields::{integer, text};
 use crate::http::{Answer, Call};
@@ -25,13 +27,16 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     loop {
         let (tenant, live) = app.store.load_tenant(&tenant_id).await?;
         call.check_if_match(Some(tenant.version))?;
-        let Some(change) = update_tenant(&tenant, command.clone(), &call.principal.actor, app.clock.now())? else {
+        let (id, now) = new_operation_id(app);
+        let Some(change) = update_tenant(&tenant, command.clone(), id, &call.principal.actor, now)? else {
             let view = TenantRecordView { tenant_id: &tenant_id, tenant: &tenant, live_deployments: live };
             return Ok(Answer::versioned(json!({"tenant": view}), tenant.version));
         };
         let quota = new_quota(app, &tenant_id, &change).await?;
         counts += 1;
-        match app.store.commit_tenant(&tenant_id, &change, quota, None, app.new_commit_id()).await {
+        let copying = Copying::of(app, call, &tenant_id, &change).await?;
+        let operation = copying.as_ref().map(|copying| &copying.operation);
+        match app.store.commit_tenant(&tenant_id, &change, quota, operation, app.new_commit_id()).await {
             // Perhaps a deployment was created or archived since they were counted.
             Err(StoreError::TenantConflict) if quota.is_some() && counts < MAX_COUNTS => {}
             Err(error) => return Err(error.into()),
@@ -42,7 +47,11 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
                     Some(NewQuota::Of(_, count)) => Some(count.live),
                 };
                 let view = TenantRecordView { tenant_id: &tenant_id, tenant: &change.after, live_deployments };
-                return Ok(Answer::versioned(json!({"tenant": view}), change.after.version));
+                let answer = Answer::versioned(json!({"tenant": view}), change.after.version);
+                return Ok(match copying {
+                    Some(copying) => copying.accepted(answer),
+                    None => answer,
+                });
             }
         }
     }
@@ -68,6 +77,7 @@ fn read(call: &Call) -> Result<UpdateTenant, Error> {
         tax_id: fields.nullable("tax_id", text),
         tax_rate_basis_points: fields.settable("tax_rate_basis_points", integer(0, MAX_TAX_RATE_BASIS_POINTS)),
         deployment_quota: fields.nullable("deployment_quota", integer(0, MAX_DEPLOYMENT_QUOTA)),
+        unsubscribed_after_days: fields.nullable("unsubscribed_after_days", integer(1, MAX_UNSUBSCRIBED_DAYS)),
     };
     fields.finish()?;
     Ok(command)

@@ -3,7 +3,7 @@
 
 use arcadia_domain::{TenantId, release_tenant};
 
-use super::rules::{Remarks, change_rules};
+use super::rules::change_hold;
 use crate::Error;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
@@ -13,5 +13,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     call.optional_fields()?.finish()?;
     let actor = &call.principal.actor;
     let decide = |tenant: &_, operation_id, now| release_tenant(tenant, operation_id, actor, now);
-    change_rules(app, call, &tenant_id, Remarks::default(), decide).await
+    change_hold(app, call, &tenant_id, decide).await
 }

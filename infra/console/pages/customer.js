@@ -26,6 +26,7 @@ function tenantFields(tenant) {
     'Tax id': tenant.tax_id ?? NONE,
     'Tax rate': percent(tenant.tax_rate_basis_points),
     Quota: tenant.deployment_quota === null ? NONE : String(tenant.deployment_quota),
+    'Days without a subscription': tenant.unsubscribed_after_days === null ? NONE : String(tenant.unsubscribed_after_days),
     Hold: tenant.hold?.reason ?? NONE,
   };
 }
@@ -67,12 +68,27 @@ function edit(tenant, admin) {
       value: tenant.deployment_quota === null ? '' : String(tenant.deployment_quota),
       hint: 'Empty means no limit.',
     },
+    {
+      name: 'unsubscribed_after_days',
+      label: 'Pause after days without a subscription',
+      type: /** @type {const} */ ('number'),
+      value: tenant.unsubscribed_after_days === null ? '' : String(tenant.unsubscribed_after_days),
+      hint: 'Empty means never.',
+    },
   ];
   return {
     title: `Edit ${tenant.tenant_id}`,
     verb: 'Save',
     fields: admin ? who : where,
-    command: ({ name, billing_address, email, tax_id, tax_rate_basis_points, deployment_quota }) => ({
+    command: ({
+      name,
+      billing_address,
+      email,
+      tax_id,
+      tax_rate_basis_points,
+      deployment_quota,
+      unsubscribed_after_days,
+    }) => ({
       method: 'PUT',
       path: `/tenants/${tenant.tenant_id}`,
       body: {
@@ -84,6 +100,7 @@ function edit(tenant, admin) {
               tax_id: orNull(tax_id),
               tax_rate_basis_points: Number(tax_rate_basis_points),
               deployment_quota: wholeOrNull(deployment_quota),
+              unsubscribed_after_days: wholeOrNull(unsubscribed_after_days),
             }
           : {}),
       },
@@ -152,6 +169,10 @@ export function Customer({ tenant_id, admin, changed }) {
           [
             'Live deployments',
             tenant.deployment_quota === null ? 'no limit' : `${tenant.live_deployments} of ${tenant.deployment_quota}`,
+          ],
+          tenant.unsubscribed_after_days !== null && [
+            'Without a subscription',
+            `paused after ${tenant.unsubscribed_after_days} days`,
           ],
           (tenant.hold ?? tenant.operation_id) !== null && ['Hold', html`<${Held} tenant=${tenant} admin=${admin} />`],
         ]} />

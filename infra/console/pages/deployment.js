@@ -152,6 +152,7 @@ function Body({ data, admin, act, lifecycle, invoices }) {
           <h2 id="upcoming">Comes by itself</h2>
           ${deployment.billing_action_suspended && html`<p class="muted">Held${deployment.billing_action_suspended_since && html` since <${When} at=${deployment.billing_action_suspended_since} bare=${true} /> (${relative(deployment.billing_action_suspended_since, api.now())})`}. The clock does not change its state; renewals and invoices go on.</p>`}
           ${deployment.tenant_held && html`<p class="muted">Its tenant is held. ${deployment.paused_by === 'tenant_hold' ? 'The hold paused it, and its release resumes it' : 'It cannot be resumed before the release'}; the dunning ladder goes on.</p>`}
+          ${deployment.paused_by === 'unsubscribed' && html`<p class="muted">It had no subscription for too long. Subscribing it resumes it.</p>`}
           ${
             (deployment.upcoming ?? []).length === 0
               ? html`<${Empty}>Nothing is scheduled.<//>`

@@ -101,7 +101,8 @@ export function describe({ type, data }) {
     case 'created':
       return data.trial_ends_at ? `Created in trial until ${moment(data.trial_ends_at)}` : 'Created';
     case 'state_changed':
-      if (data.paused_by) return "Paused by its tenant's hold";
+      if (data.paused_by === 'tenant_hold') return "Paused by its tenant's hold";
+      if (data.paused_by === 'unsubscribed') return 'Paused: no subscription for too long';
       return data.resume_at ? `Paused until ${moment(data.resume_at)}` : 'State changed';
     case 'updated':
       return `Changed: ${Object.entries(data)
@@ -175,11 +176,16 @@ function paid({ number, payment, due_cents }) {
   return `${moneys(got ? [got] : [])}${due_cents ? `, ${money(due_cents, currency)} still due` : ''}`;
 }
 
+/** @param {import('../shapes.d.ts').TenantRules} rules */
+function tenantRules({ held, unsubscribed }) {
+  const days = unsubscribed ? `, paused after ${unsubscribed.after_days} days without a subscription` : '';
+  return `tenant ${held ? 'held' : 'not held'}${days}`;
+}
+
 /** @param {string} name @param {unknown} change */
 function updated(name, change) {
   const to = change !== null && typeof change === 'object' && 'to' in change ? change.to : change;
   if (name === 'billing_action_suspended') return to ? 'held' : 'hold cleared';
-  if (name === 'tenant_rules')
-    return to !== null && typeof to === 'object' && 'held' in to && to.held ? 'tenant held' : 'tenant not held';
+  if (name === 'tenant_rules') return tenantRules(/** @type {import('../shapes.d.ts').TenantRules} */ (to));
   return `${words(name)} ${to === null ? 'cleared' : String(to)}`;
 }

@@ -296,6 +296,7 @@ fn transition() -> Operation {
         "invoice_overdue",
         "live_resources",
         "open_invoices",
+        "subscription_required",
         "tenant_held",
         "too_many_open_invoices",
         "transition_not_permitted",

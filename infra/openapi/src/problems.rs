@@ -105,6 +105,11 @@ pub const PROBLEMS: &[Problem] = &[
     ("payment_reference_reused", 409, "The reference is already used for another payment."),
     ("quota_exceeded", 409, "The tenant has as many live deployments as its quota allows."),
     ("slug_taken", 409, "The tenant already has a deployment with this slug."),
+    (
+        "subscription_required",
+        409,
+        "The deployment is paused because it had no subscription for too long. Subscribing it resumes it.",
+    ),
     ("subscription_paused", 409, "The subscription is paused with its deployment."),
     ("tenant_held", 409, "The tenant is on hold: until it is released, its deployments cannot be created or resumed."),
     ("too_many_open_invoices", 409, "The deployment has too many open invoices. Pay some of them first."),

@@ -2,8 +2,8 @@
 
 use arcadia_api::TenantRecordView;
 use arcadia_domain::{
-    BillingAddress, DisplayName, EmailAddress, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, Notes, Power, Reason,
-    TaxId, TenantEvent,
+    BillingAddress, DisplayName, EmailAddress, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, MAX_UNSUBSCRIBED_DAYS,
+    Notes, Power, Reason, TaxId, TenantEvent,
 };
 use schemars::JsonSchema;
 use serde_json::json;
@@ -30,6 +30,10 @@ struct PutTenantRequest {
     /// The most live deployments that it can have; null for no limit. For platform_admin.
     #[schemars(range(max = MAX_DEPLOYMENT_QUOTA))]
     deployment_quota: Option<u32>,
+    /// After how many days without a live subscription an active deployment is paused; null for never. For
+    /// platform_admin.
+    #[schemars(range(min = 1, max = MAX_UNSUBSCRIBED_DAYS))]
+    unsubscribed_after_days: Option<u32>,
 }
 
 #[derive(JsonSchema)]
@@ -74,7 +78,8 @@ pub fn operations() -> Vec<Operation> {
             "Set fields of a tenant",
             "Fields that are left out stay as they are; null clears a field. A tenant's users may set the billing \
              address and the e-mail address. Setting a quota counts the tenant's live deployments, up to 10,000 \
-             deployments that it ever had. If nothing differs, nothing is written.",
+             deployments that it ever had. A new `unsubscribed_after_days` is copied to each deployment by the operation \
+             `operation_id`, which starts in the same transaction. If nothing differs, nothing is written.",
         )
         .body::<PutTenantRequest>([
             ("address", json!({"billing_address": "Hafenstrasse 1, 20457 Hamburg", "email": "billing@acme.example"})),
@@ -82,10 +87,20 @@ pub fn operations() -> Vec<Operation> {
                 "customer",
                 json!({"name": "Acme GmbH", "tax_id": "DE123456789", "tax_rate_basis_points": 1900, "deployment_quota": 50}),
             ),
+            ("pause without a subscription", json!({"unsubscribed_after_days": 30})),
         ])
         .versioned::<One>("The current tenant.")
+        .accepted::<One>("The tenant. The operation copies `unsubscribed_after_days` to its deployments.")
+        .with_etag()
+        .link("show_operation", [("operation_id", "$response.body#/tenant/operation_id")])
         .if_match()
-        .problems(&["field_not_permitted", "not_found", "too_many_deployments", "version_conflict"])
+        .problems(&[
+            "field_not_permitted",
+            "not_found",
+            "too_many_deployments",
+            "too_many_operations",
+            "version_conflict",
+        ])
         .powers(&[Power::SetTenant]),
         Operation::new(
             TENANTS,

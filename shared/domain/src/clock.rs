@@ -24,6 +24,8 @@ pub enum Action {
     EndTrial,
     /// The pause ends.
     Resume,
+    /// The deployment had no subscription for too long: it is paused.
+    PauseUnsubscribed,
     /// Balance settles open invoices that were too many for an earlier commit.
     ApplyBalance,
     /// An invoice is overdue: the deployment becomes past due.
@@ -44,10 +46,11 @@ pub enum Action {
 
 impl Action {
     /// Every step, in the order in which steps due at the same moment are taken.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CancelSubscription,
         Self::EndTrial,
         Self::Resume,
+        Self::PauseUnsubscribed,
         Self::ApplyBalance,
         Self::MarkPastDue,
         Self::Suspend,
@@ -65,6 +68,7 @@ impl Action {
             Self::CancelSubscription => "cancel_subscription",
             Self::EndTrial => "end_trial",
             Self::Resume => "resume",
+            Self::PauseUnsubscribed => "pause_unsubscribed",
             Self::ApplyBalance => "apply_balance",
             Self::MarkPastDue => "mark_past_due",
             Self::Suspend => "suspend",
@@ -89,8 +93,8 @@ impl FromStr for Action {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         Self::ALL.into_iter().find(|action| action.as_str() == text).ok_or(InvalidValue {
             code: "invalid_action",
-            detail: "must be one of cancel_subscription, end_trial, resume, apply_balance, mark_past_due, suspend, \
-                     cancel_unpaid, change_plan, renew, give_up, archive",
+            detail: "must be one of cancel_subscription, end_trial, resume, pause_unsubscribed, apply_balance, \
+                     mark_past_due, suspend, cancel_unpaid, change_plan, renew, give_up, archive",
         })
     }
 }
@@ -253,6 +257,7 @@ fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
         (Action::CancelSubscription, subscription.and_then(|s| s.cancel_at)),
         (Action::EndTrial, trial_end(deployment, goes_on)),
         (Action::Resume, resume_at(deployment).filter(|_| is(State::Paused) && !deployment.tenant_rules.held)),
+        (Action::PauseUnsubscribed, unsubscribed_until(aggregate).filter(|_| is(State::Active))),
         (Action::ApplyBalance, deployment.balance_waits().then_some(deployment.updated_at)),
         (Action::ChangePlan, change_at),
         (Action::Renew, begun.filter(renews).map(period_end)),
@@ -273,6 +278,16 @@ fn trial_end(deployment: &Deployment, subscription: Option<&Subscription>) -> Op
         State::Trial | State::Active | State::PastDue => of_subscription,
         State::Paused | State::Suspended | State::Cancelled | State::Archived => None,
     }
+}
+
+/// When the time without a live subscription is over that its tenant's rules give an active deployment. It counts from
+/// the latest of: the rule was set, the deployment became active, the last subscription ended.
+fn unsubscribed_until(aggregate: &Aggregate) -> Option<Timestamp> {
+    let Aggregate { deployment, subscription, .. } = aggregate;
+    let rule = deployment.tenant_rules.unsubscribed.filter(|_| aggregate.live_subscription().is_none())?;
+    let ended_at = subscription.as_ref().and_then(|last| last.ended_at);
+    let since = rule.since.max(deployment.state_since);
+    Some(days_after(ended_at.map_or(since, |ended_at| since.max(ended_at)), rule.after_days))
 }
 
 /// When a pause ends by itself, unless a hold delays it: not while an invoice is overdue, and not before the last obstacle to it went away

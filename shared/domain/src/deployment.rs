@@ -187,6 +187,8 @@ impl Deployment {
 pub enum PausedBy {
     /// The hold of its tenant. The release of the tenant ends the pause.
     TenantHold,
+    /// It had no subscription for the days of its tenant. A subscription ends the pause.
+    Unsubscribed,
 }
 
 /// A template and its version.

@@ -79,9 +79,9 @@ pub use subscription::{
     SubscriptionStatus, end_of_second,
 };
 pub use tenant::{
-    HoldTenant, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, Tenant, TenantChange, TenantEvent, TenantEventKind,
-    TenantHold, TenantRules, TenantUpdated, UpdateTenant, hold_tenant, release_tenant, set_dunning_policy,
-    update_tenant,
+    HoldTenant, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, MAX_UNSUBSCRIBED_DAYS, Tenant, TenantChange,
+    TenantEvent, TenantEventKind, TenantHold, TenantRules, TenantUpdated, UnsubscribedRule, UpdateTenant, hold_tenant,
+    release_tenant, set_dunning_policy, update_tenant,
 };
 pub use values::{
     BillingAddress, DeploymentId, DisplayName, EmailAddress, InvoiceNumber, Notes, OperationId, PaymentReference,

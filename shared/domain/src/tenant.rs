@@ -13,6 +13,9 @@ use super::values::{BillingAddress, DisplayName, EmailAddress, Notes, OperationI
 /// The greatest tax rate, in basis points: 100 percent.
 pub const MAX_TAX_RATE_BASIS_POINTS: i64 = 10_000;
 
+/// The most days that a deployment can be active without a subscription before it is paused.
+pub const MAX_UNSUBSCRIBED_DAYS: i64 = 3_650;
+
 /// The greatest quota of live deployments.
 pub const MAX_DEPLOYMENT_QUOTA: i64 = 1_000_000;
 
@@ -35,10 +38,17 @@ pub struct Tenant {
     /// Its hold; null without one. While it is held, its deployments do not become active and none is created.
     #[serde(default)]
     pub hold: Option<TenantHold>,
-    /// The sequence of the event that last held or released it; 0 if none did.
+    /// After how many days without a live subscription an active deployment is paused; null for never.
+    #[serde(default)]
+    pub unsubscribed_after_days: Option<u32>,
+    /// When `unsubscribed_after_days` was set.
+    #[serde(default)]
+    pub unsubscribed_since: Option<Timestamp>,
+    /// The sequence of the event that last changed a rule that its deployments follow: the hold or
+    /// `unsubscribed_after_days`; 0 if none did.
     #[serde(default)]
     pub rules_version: u64,
-    /// The operation that copies the last hold or release to its deployments.
+    /// The operation that copies the last change of such a rule to its deployments.
     #[serde(default)]
     pub operation_id: Option<OperationId>,
     /// The sequence of its last event: 0 before the first change, and higher after every change.
@@ -68,6 +78,19 @@ pub struct TenantRules {
     pub version: u64,
     /// Whether the tenant is held.
     pub held: bool,
+    /// When deployments without a subscription are paused; left out for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsubscribed: Option<UnsubscribedRule>,
+}
+
+/// The rule that pauses active deployments without a live subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct UnsubscribedRule {
+    /// After how many days.
+    pub after_days: u32,
+    /// When the rule was set. Days count from then at the earliest.
+    pub since: Timestamp,
 }
 
 impl TenantRules {
@@ -102,6 +125,8 @@ pub struct UpdateTenant {
     pub tax_rate_basis_points: Option<u32>,
     /// See [`Tenant::deployment_quota`].
     pub deployment_quota: Option<Option<u32>>,
+    /// See [`Tenant::unsubscribed_after_days`].
+    pub unsubscribed_after_days: Option<Option<u32>>,
 }
 
 /// One change of a tenant, in its history.
@@ -182,6 +207,12 @@ pub struct TenantUpdated {
     /// The most live deployments that it can have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_quota: Option<Changed<Option<u32>>>,
+    /// After how many days without a live subscription an active deployment is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsubscribed_after_days: Option<Changed<Option<u32>>>,
+    /// The operation that copies `unsubscribed_after_days` to its deployments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<OperationId>,
 }
 
 /// A change of a tenant to write in one transaction.
@@ -197,18 +228,30 @@ pub struct TenantChange {
     pub dunning_policy: Option<DunningPolicy>,
 }
 
-/// Decides on new values of a tenant's fields; `None` if they change nothing.
+/// Decides on new values of a tenant's fields; `None` if they change nothing. `operation_id` is of the operation that
+/// copies changed rules to its deployments.
 ///
 /// # Errors
 /// [`Rejection::FieldNotPermitted`] if the caller may not set one of the fields, whatever its value.
 pub fn update_tenant(
     tenant: &Tenant,
     command: UpdateTenant,
+    operation_id: OperationId,
     actor: &Actor,
     now: Timestamp,
 ) -> Result<Option<TenantChange>, Rejection> {
     admit(&command, actor)?;
-    let UpdateTenant { name, billing_address, email, tax_id, tax_rate_basis_points, deployment_quota } = command;
+    let UpdateTenant {
+        name,
+        billing_address,
+        email,
+        tax_id,
+        tax_rate_basis_points,
+        deployment_quota,
+        unsubscribed_after_days,
+    } = command;
+    let unsubscribed_after_days =
+        unsubscribed_after_days.and_then(|new| Changed::between(&tenant.unsubscribed_after_days, &new));
     let updated = TenantUpdated {
         name: name.and_then(|new| Changed::between(&tenant.name, &new)),
         billing_address: billing_address.and_then(|new| Changed::between(&tenant.billing_address, &new)),
@@ -217,6 +260,8 @@ pub fn update_tenant(
         tax_rate_basis_points: tax_rate_basis_points
             .and_then(|new| Changed::between(&tenant.tax_rate_basis_points, &new)),
         deployment_quota: deployment_quota.and_then(|new| Changed::between(&tenant.deployment_quota, &new)),
+        operation_id: unsubscribed_after_days.as_ref().map(|_| operation_id),
+        unsubscribed_after_days,
     };
     let is_changed = updated != TenantUpdated::default();
     Ok(is_changed.then(|| change(tenant, TenantEventKind::Updated(updated), actor, now)))
@@ -282,7 +327,15 @@ fn admit_hold(actor: &Actor) -> Result<(), Rejection> {
 
 /// Refuses fields that the caller may not set. Other roles than `platform_admin` may only set where invoices go.
 fn admit(command: &UpdateTenant, actor: &Actor) -> Result<(), Rejection> {
-    let UpdateTenant { name, billing_address: _, email: _, tax_id, tax_rate_basis_points, deployment_quota } = command;
+    let UpdateTenant {
+        name,
+        billing_address: _,
+        email: _,
+        tax_id,
+        tax_rate_basis_points,
+        deployment_quota,
+        unsubscribed_after_days,
+    } = command;
     match Power::SetTenant.grant(actor.authority) {
         Grant::Always => return Ok(()),
         Grant::Limited(_) => {}
@@ -293,6 +346,7 @@ fn admit(command: &UpdateTenant, actor: &Actor) -> Result<(), Rejection> {
         ("tax_id", tax_id.is_some()),
         ("tax_rate_basis_points", tax_rate_basis_points.is_some()),
         ("deployment_quota", deployment_quota.is_some()),
+        ("unsubscribed_after_days", unsubscribed_after_days.is_some()),
     ] {
         if is_set {
             return Err(Rejection::FieldNotPermitted { field });
@@ -310,8 +364,10 @@ fn change(tenant: &Tenant, kind: TenantEventKind, actor: &Actor, now: Timestamp)
 impl Tenant {
     /// The rules that its deployments follow.
     #[must_use]
-    pub const fn rules(&self) -> TenantRules {
-        TenantRules { version: self.rules_version, held: self.hold.is_some() }
+    pub fn rules(&self) -> TenantRules {
+        let unsubscribed = self.unsubscribed_after_days.zip(self.unsubscribed_since);
+        let unsubscribed = unsubscribed.map(|(after_days, since)| UnsubscribedRule { after_days, since });
+        TenantRules { version: self.rules_version, held: self.hold.is_some(), unsubscribed }
     }
 
     /// `now`, or the time of its last event if that is later: times in a history never go back, even if the clock of
@@ -324,7 +380,7 @@ impl Tenant {
     fn after(&self, event: &TenantEvent) -> Self {
         let mut after = self.clone();
         match &event.kind {
-            TenantEventKind::Updated(updated) => after.apply(updated.clone()),
+            TenantEventKind::Updated(updated) => after.apply(updated.clone(), event),
             TenantEventKind::DunningPolicyChanged(_) => {}
             TenantEventKind::Held { hold, notes: _, operation_id } => {
                 after.hold = Some(hold.clone());
@@ -340,8 +396,22 @@ impl Tenant {
         after
     }
 
-    fn apply(&mut self, updated: TenantUpdated) {
-        let TenantUpdated { name, billing_address, email, tax_id, tax_rate_basis_points, deployment_quota } = updated;
+    fn apply(&mut self, updated: TenantUpdated, event: &TenantEvent) {
+        let TenantUpdated {
+            name,
+            billing_address,
+            email,
+            tax_id,
+            tax_rate_basis_points,
+            deployment_quota,
+            unsubscribed_after_days,
+            operation_id,
+        } = updated;
+        if let Some(changed) = &unsubscribed_after_days {
+            self.unsubscribed_since = changed.to.map(|_| event.occurred_at);
+            (self.rules_version, self.operation_id) = (event.sequence, operation_id);
+        }
+        set(&mut self.unsubscribed_after_days, unsubscribed_after_days);
         set(&mut self.name, name);
         set(&mut self.billing_address, billing_address);
         set(&mut self.email, email);
@@ -366,6 +436,10 @@ mod tests {
         Actor { id: "user-1".to_owned(), authority }
     }
 
+    fn id(n: u128) -> OperationId {
+        OperationId::new(uuid::Uuid::from_u128(n))
+    }
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
     }
@@ -378,7 +452,7 @@ mod tests {
             email: Some("billing@acme.example".parse().ok()),
             ..UpdateTenant::default()
         };
-        let changed = update_tenant(&Tenant::default(), address, &user, at(0)).unwrap().unwrap();
+        let changed = update_tenant(&Tenant::default(), address, id(1), &user, at(0)).unwrap().unwrap();
         assert_eq!(changed.after.billing_address.unwrap().as_str(), "Hafenstrasse 1");
         assert_eq!((changed.after.version, changed.event.sequence), (1, 1));
         for (field, command) in [
@@ -386,13 +460,17 @@ mod tests {
             ("tax_id", UpdateTenant { tax_id: Some(None), ..UpdateTenant::default() }),
             ("tax_rate_basis_points", UpdateTenant { tax_rate_basis_points: Some(0), ..UpdateTenant::default() }),
             ("deployment_quota", UpdateTenant { deployment_quota: Some(None), ..UpdateTenant::default() }),
+            (
+                "unsubscribed_after_days",
+                UpdateTenant { unsubscribed_after_days: Some(None), ..UpdateTenant::default() },
+            ),
         ] {
-            let refused = update_tenant(&Tenant::default(), command.clone(), &user, at(0));
+            let refused = update_tenant(&Tenant::default(), command.clone(), id(1), &user, at(0));
             assert_eq!(refused, Err(Rejection::FieldNotPermitted { field }));
-            assert_eq!(update_tenant(&Tenant::default(), command, &admin, at(0)), Ok(None), "nothing changes");
+            assert_eq!(update_tenant(&Tenant::default(), command, id(1), &admin, at(0)), Ok(None), "nothing changes");
         }
         for authority in [Authority::PaymentProvider, Authority::DataPlane] {
-            let refused = update_tenant(&Tenant::default(), UpdateTenant::default(), &actor(authority), at(0));
+            let refused = update_tenant(&Tenant::default(), UpdateTenant::default(), id(1), &actor(authority), at(0));
             assert_eq!(refused, Err(Rejection::RoleNotPermitted));
         }
     }
@@ -401,14 +479,14 @@ mod tests {
     fn an_event_tells_only_what_changed_and_time_does_not_go_back() {
         let admin = actor(Authority::PlatformAdmin);
         let quota = |quota| UpdateTenant { deployment_quota: Some(quota), ..UpdateTenant::default() };
-        let first = update_tenant(&Tenant::default(), quota(Some(3)), &admin, at(10)).unwrap().unwrap();
-        let second = update_tenant(&first.after, quota(None), &admin, at(5)).unwrap().unwrap();
+        let first = update_tenant(&Tenant::default(), quota(Some(3)), id(1), &admin, at(10)).unwrap().unwrap();
+        let second = update_tenant(&first.after, quota(None), id(1), &admin, at(5)).unwrap().unwrap();
         assert_eq!((second.after.version, second.event.occurred_at), (2, at(10)));
         let told = serde_json::to_value(&second.event).unwrap();
         assert_eq!(told["type"], "updated");
         assert_eq!(told["data"], serde_json::json!({"deployment_quota": {"from": 3, "to": null}}));
         assert_eq!(serde_json::from_value::<TenantEvent>(told).unwrap(), second.event);
-        assert_eq!(update_tenant(&first.after, quota(Some(3)), &admin, at(20)), Ok(None));
+        assert_eq!(update_tenant(&first.after, quota(Some(3)), id(1), &admin, at(20)), Ok(None));
     }
 
     #[test]
@@ -424,18 +502,21 @@ mod tests {
 
     #[test]
     fn a_hold_keeps_its_beginning_and_the_same_one_is_no_event() {
-        let (admin, id) = (actor(Authority::PlatformAdmin), |n| OperationId::new(uuid::Uuid::from_u128(n)));
+        let admin = actor(Authority::PlatformAdmin);
         let command = |reason: &str| HoldTenant { reason: reason.parse().unwrap(), notes: None };
         let before = Tenant { version: 4, updated_at: Some(at(10)), ..Tenant::default() };
         let held = hold_tenant(&before, command("abuse"), id(1), &admin, at(5)).unwrap().unwrap().after;
-        assert_eq!((held.rules(), held.operation_id), (TenantRules { version: 5, held: true }, Some(id(1))));
+        assert_eq!(
+            (held.rules(), held.operation_id),
+            (TenantRules { version: 5, held: true, unsubscribed: None }, Some(id(1)))
+        );
         assert_eq!(held.hold.as_ref().unwrap().since, at(10), "time does not go back");
         assert_eq!(hold_tenant(&held, command("abuse"), id(2), &admin, at(20)), Ok(None));
         let other = hold_tenant(&held, command("fraud"), id(2), &admin, at(20)).unwrap().unwrap();
         let hold = other.after.hold.clone().unwrap();
         assert_eq!((hold.since, hold.reason.as_str(), other.event.kind.name()), (at(10), "fraud", "held"));
         let released = release_tenant(&other.after, id(3), &admin, at(30)).unwrap().unwrap();
-        assert_eq!(released.after.rules(), TenantRules { version: 7, held: false });
+        assert_eq!(released.after.rules(), TenantRules { version: 7, held: false, unsubscribed: None });
         assert_eq!((released.after.operation_id, released.event.kind.name()), (Some(id(3)), "released"));
         assert_eq!(release_tenant(&released.after, id(4), &admin, at(40)), Ok(None));
         for authority in [Authority::TenantUser, Authority::PaymentProvider, Authority::DataPlane] {
@@ -443,5 +524,25 @@ mod tests {
             assert_eq!(refused, Err(Rejection::RoleNotPermitted));
             assert_eq!(release_tenant(&held, id(1), &actor(authority), at(0)), Err(Rejection::RoleNotPermitted));
         }
+    }
+
+    #[test]
+    fn days_without_a_subscription_count_from_when_they_were_set() {
+        let admin = actor(Authority::PlatformAdmin);
+        let days = |days| UpdateTenant { unsubscribed_after_days: Some(days), ..UpdateTenant::default() };
+        let set = update_tenant(&Tenant::default(), days(Some(30)), id(1), &admin, at(10)).unwrap().unwrap().after;
+        let rule = UnsubscribedRule { after_days: 30, since: at(10) };
+        assert_eq!(set.rules(), TenantRules { version: 1, held: false, unsubscribed: Some(rule) });
+        assert_eq!(set.operation_id, Some(id(1)));
+        assert_eq!(
+            update_tenant(&set, days(Some(30)), id(2), &admin, at(20)),
+            Ok(None),
+            "setting it again changes nothing"
+        );
+        let other = UpdateTenant { tax_rate_basis_points: Some(1), ..UpdateTenant::default() };
+        let other = update_tenant(&set, other, id(2), &admin, at(20)).unwrap().unwrap().after;
+        assert_eq!((other.rules(), other.operation_id, other.version), (set.rules(), Some(id(1)), 2));
+        let never = update_tenant(&other, days(None), id(3), &admin, at(30)).unwrap().unwrap().after;
+        assert_eq!(never.rules(), TenantRules { version: 3, held: false, unsubscribed: None });
     }
 }

@@ -201,29 +201,38 @@ impl Store {
         Ok(TransactWriteItem::builder().update(update.build()?).build())
     }
 
-    /// The write that sets the quota and the count, if no deployment was created or archived since it was counted.
-    pub(super) fn set_quota(&self, tenant_id: &TenantId, quota: NewQuota) -> Result<TransactWriteItem, StoreError> {
-        let update = self.update_limits(tenant_id);
-        let update = match quota {
-            NewQuota::Unlimited => update.update_expression("SET #type = :type REMOVE quota"),
-            NewQuota::Of(quota, count) => update
-                .update_expression("SET #type = :type, quota = :quota, live = :live, changes = :changes")
-                .expression_attribute_values(":quota", number(quota))
-                .expression_attribute_values(":live", number(count.live))
-                .expression_attribute_values(":changes", number(count.changes))
-                .condition_expression("attribute_not_exists(changes) OR changes = :changes"),
-        };
-        Ok(TransactWriteItem::builder().update(update.build()?).build())
-    }
-
-    /// The write that sets the rules.
-    pub(super) fn set_rules(&self, tenant_id: &TenantId, rules: TenantRules) -> Result<TransactWriteItem, StoreError> {
-        let update = self
-            .update_limits(tenant_id)
-            .update_expression("SET #type = :type, #rules = :rules")
-            .expression_attribute_names("#rules", "rules")
-            .expression_attribute_values(":rules", AttributeValue::M(to_item(&rules)?));
-        Ok(TransactWriteItem::builder().update(update.build()?).build())
+    /// The write that sets the quota with the count, if no deployment was created or archived since it was counted, and
+    /// the rules; `None` if there is nothing to set.
+    pub(super) fn set_limits(
+        &self,
+        tenant_id: &TenantId,
+        quota: Option<NewQuota>,
+        rules: Option<TenantRules>,
+    ) -> Result<Option<TransactWriteItem>, StoreError> {
+        if quota.is_none() && rules.is_none() {
+            return Ok(None);
+        }
+        let (mut update, mut set, mut remove) = (self.update_limits(tenant_id), "SET #type = :type".to_owned(), "");
+        match quota {
+            None => {}
+            Some(NewQuota::Unlimited) => remove = " REMOVE quota",
+            Some(NewQuota::Of(quota, count)) => {
+                set += ", quota = :quota, live = :live, changes = :changes";
+                update = update
+                    .expression_attribute_values(":quota", number(quota))
+                    .expression_attribute_values(":live", number(count.live))
+                    .expression_attribute_values(":changes", number(count.changes))
+                    .condition_expression("attribute_not_exists(changes) OR changes = :changes");
+            }
+        }
+        if let Some(rules) = rules {
+            set += ", #rules = :rules";
+            update = update
+                .expression_attribute_names("#rules", "rules")
+                .expression_attribute_values(":rules", AttributeValue::M(to_item(&rules)?));
+        }
+        let update = update.update_expression(set + remove).build()?;
+        Ok(Some(TransactWriteItem::builder().update(update).build()))
     }
 
     fn update_limits(&self, tenant_id: &TenantId) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {

@@ -102,10 +102,8 @@ impl Store {
         if let Some(policy) = dunning_policy {
             writes.push(written(put(items::from_dunning_policy(tenant_id, policy)?))?);
         }
-        writes.extend(quota.map(|quota| self.set_quota(tenant_id, quota)).transpose()?);
-        if before.rules() != after.rules() {
-            writes.push(self.set_rules(tenant_id, after.rules())?);
-        }
+        let rules = Some(after.rules()).filter(|rules| *rules != before.rules());
+        writes.extend(self.set_limits(tenant_id, quota, rules)?);
         if let Some(operation) = operation {
             writes.extend(self.start_writes(operation)?);
         }

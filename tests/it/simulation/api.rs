@@ -104,7 +104,7 @@ impl Execution {
                     | Act::WriteOff(_)
                     | Act::WithdrawWriteOff(_)
                     | Act::MoveDueDate { .. }
-                    | Act::HoldTenant(_) => {}
+                    | Act::FollowTenant { .. } => {}
                 }
                 reads
             }

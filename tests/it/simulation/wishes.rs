@@ -5,7 +5,7 @@ use arcadia_domain::{
     CreditNote, Currency, DeploymentId, Effective, Extent, Invoice, InvoiceNumber, InvoiceStatus, Invoiced, OneOff,
     Pay, PayBack, Payment, PaymentReference, Proration, Refund, Rejection, Resource, ResourceId, ReversalKind, Scope,
     ShortCode, Slug, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, TenantRules, Timestamp,
-    Transition, UpdateDeployment,
+    Transition, UnsubscribedRule, UpdateDeployment,
 };
 use arcadia_functions::Error;
 use arcadia_functions::auth::Principal;
@@ -55,7 +55,7 @@ pub enum Act {
     WriteOff(InvoiceNumber),
     WithdrawWriteOff(InvoiceNumber),
     MoveDueDate { number: InvoiceNumber, to: Timestamp },
-    HoldTenant(bool),
+    FollowTenant { held: bool, days: Option<u32> },
 }
 
 /// What a server has read.
@@ -82,7 +82,7 @@ impl Wish {
                     | Act::WithdrawCancellation
                     | Act::WithdrawWriteOff(_)
                     | Act::MoveDueDate { .. }
-                    | Act::HoldTenant(_)
+                    | Act::FollowTenant { .. }
             ),
         }
     }
@@ -135,7 +135,7 @@ impl Act {
             return Self::DeleteResource(resource);
         }
         match world.random.below(49) {
-            48 => Self::HoldTenant(world.chance(2)),
+            48 => Self::FollowTenant { held: world.chance(2), days: world.chance(2).then_some(9) },
             40..=47 => Self::correction(world, id).unwrap_or(Self::Attach),
             0..=5 => {
                 let targets = aggregate.deployment.state.targets();
@@ -187,7 +187,7 @@ impl Act {
             | Self::WriteOff(_)
             | Self::WithdrawWriteOff(_)
             | Self::MoveDueDate { .. }
-            | Self::HoldTenant(_) => true,
+            | Self::FollowTenant { .. } => true,
             Self::Transition { .. }
             | Self::Update { .. }
             | Self::AddResource
@@ -215,7 +215,7 @@ impl Act {
             Self::Charge { .. }
             | Self::Grant { .. }
             | Self::Refund { .. }
-            | Self::HoldTenant(_)
+            | Self::FollowTenant { .. }
             | Self::ExtendTrial { .. }
             | Self::Transition { .. }
             | Self::Update { .. }
@@ -353,9 +353,10 @@ impl Act {
                 let payment = Payment::new(reference, amount_cents, now);
                 Command::Pay(Pay::new(invoice.ok_or(Error::NotFound)?, payment, currency))
             }
-            Self::HoldTenant(held) => {
+            Self::FollowTenant { held, days } => {
                 let version = deployment.tenant_rules.version + 1;
-                Command::FollowTenant(TenantRules { version, held })
+                let unsubscribed = days.map(|after_days| UnsubscribedRule { after_days, since: now });
+                Command::FollowTenant(TenantRules { version, held, unsubscribed })
             }
             Self::Void(_) => Command::Void(invoice.ok_or(Error::NotFound)?),
             Self::Charge { when } => correct(Correction::Charge(OneOff {

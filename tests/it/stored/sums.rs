@@ -43,8 +43,10 @@ pub async fn written() -> BTreeMap<String, Vec<Item>> {
     let hold = decide(&creation.after, hold, &admin(), None, now()).expect("a hold").expect("a change");
     store.commit(&hold, other_commit_id(), None).await.expect("a commit");
     store.trace_not_published(id, now()).await.expect("a trace");
-    let quota = UpdateTenant { deployment_quota: Some(Some(3)), ..UpdateTenant::default() };
-    let quota = update_tenant(&Tenant::default(), quota, &admin(), now()).expect("a quota").expect("a change");
+    let (deployment_quota, unsubscribed_after_days) = (Some(Some(3)), Some(Some(30)));
+    let quota = UpdateTenant { deployment_quota, unsubscribed_after_days, ..UpdateTenant::default() };
+    let quota =
+        update_tenant(&Tenant::default(), quota, a_record(), &admin(), now()).expect("a quota").expect("a change");
     let tenant_id = &creation.after.deployment.tenant_id;
     let count = store.count_live(tenant_id).await.expect("a count").expect("one that is not too great");
     let new_quota = Some(NewQuota::Of(3, count));

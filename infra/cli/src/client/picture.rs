@@ -96,6 +96,7 @@ fn target(action: Action) -> Option<State> {
             LADDER.iter().find(|rung| rung.action == action).map(|rung| rung.to)
         }
         Action::Resume => Some(State::Active),
+        Action::PauseUnsubscribed => Some(State::Paused),
         Action::Archive => Some(State::Archived),
         // The trial's end leads to `active` with a subscription and to `cancelled` without one.
         Action::EndTrial

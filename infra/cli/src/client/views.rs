@@ -524,6 +524,9 @@ pub fn tenant(body: &Value) -> Text {
         (quota, live) => format!("{live} of {quota}"),
     };
     rows.push(vec![plain("live deployments"), plain(&quota)]);
+    if let Some(days) = one["unsubscribed_after_days"].as_u64() {
+        rows.push(vec![plain("without a subscription"), plain(&format!("paused after {days} days"))]);
+    }
     if one["hold"].is_object() {
         let (reason, by) = (bare(&one["hold"]["reason"]), bare(&one["hold"]["by"]));
         let since = format!(" since {} UTC, by {by}", moment(&one["hold"]["since"]));

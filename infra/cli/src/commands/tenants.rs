@@ -107,7 +107,8 @@ enum Verb {
 }
 
 /// The fields that `--clear` accepts.
-const CLEARABLE: [&str; 5] = ["name", "billing_address", "email", "tax_id", "deployment_quota"];
+const CLEARABLE: [&str; 6] =
+    ["name", "billing_address", "email", "tax_id", "deployment_quota", "unsubscribed_after_days"];
 
 #[derive(Debug, Args, Serialize)]
 struct Fields {
@@ -129,6 +130,9 @@ struct Fields {
     /// The most live deployments that it can have
     #[arg(long, value_name = "N")]
     deployment_quota: Option<u32>,
+    /// Pause an active deployment after this many days without a live subscription
+    #[arg(long, value_name = "N")]
+    unsubscribed_after_days: Option<u32>,
 }
 
 #[derive(Debug, Args, Serialize)]

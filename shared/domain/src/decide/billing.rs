@@ -37,7 +37,7 @@ pub(super) struct Moved {
 
 impl Moved {
     /// A move that follows from a rule.
-    fn by_rule(to: State, reason: &str, effective_at: Timestamp) -> Self {
+    pub(super) fn by_rule(to: State, reason: &str, effective_at: Timestamp) -> Self {
         Self { to, reason: reason.parse().ok(), notes: None, resume_at: None, paused_by: None, effective_at }
     }
 }
@@ -237,6 +237,10 @@ fn events_of(context: &Context<'_>, action: Action, due_at: Timestamp) -> Result
         }
         Action::EndTrial => live.map(|live| end_trial(context, live, due_at)),
         Action::Resume => Some(go(State::Active, "resumed")),
+        Action::PauseUnsubscribed => {
+            let paused_by = Some(PausedBy::Unsubscribed);
+            Some(move_to(context, Moved { paused_by, ..Moved::by_rule(State::Paused, "unsubscribed", due_at) }))
+        }
         Action::ApplyBalance => Some(apply_balance(context)),
         Action::MarkPastDue | Action::Suspend | Action::CancelUnpaid => {
             Rung::from(deployment.state).map(|rung| go(rung.to, rung.reason))

@@ -112,6 +112,15 @@ impl Life {
     }
 
     pub(super) fn subscribes(&mut self, code: &str, addons: &[Addon], now: &str) {
+        let command = self.subscription_with(code, addons);
+        self.does(command, now);
+    }
+
+    pub(super) fn subscription_to(&mut self, code: &str) -> Command {
+        self.subscription_with(code, &[])
+    }
+
+    fn subscription_with(&mut self, code: &str, addons: &[Addon]) -> Command {
         let plan = plan(code);
         let id = SubscriptionId::new(self.new_id());
         let addons = addons.iter().map(|addon| (SubscriptionAddonId::new(self.new_id()), addon.clone())).collect();
@@ -124,7 +133,7 @@ impl Life {
             trial_ends_at: None,
             trial_claimed_by: None,
         };
-        self.does(Command::Subscribe(command), now);
+        Command::Subscribe(command)
     }
 
     pub(super) fn attaches(&mut self, addon: Addon, now: &str) {

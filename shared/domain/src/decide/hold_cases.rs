@@ -1,15 +1,15 @@
-//! Cases of a tenant's hold: what it pauses, what resumes after it, and what it leaves alone. Every history is audited
-//! after every commit.
+//! Cases of a tenant's rules: what its hold and the lack of a subscription pause, what resumes after them, and what they
+//! leave alone. Every history is audited after every commit.
 
 use super::cases::Life;
 use super::fixtures::{actor, at, new_deployment};
 use super::*;
-use crate::{Action, PausedBy, upcoming};
+use crate::{Action, PausedBy, UnsubscribedRule, upcoming};
 
 const EVERYONE: [Authority; 2] = [Authority::TenantUser, Authority::PlatformAdmin];
 
 fn rules(version: u64, held: bool) -> Command {
-    Command::FollowTenant(TenantRules { version, held })
+    Command::FollowTenant(TenantRules { version, held, unsubscribed: None })
 }
 
 fn to(to_state: State) -> Command {
@@ -168,14 +168,109 @@ fn rules_are_followed_once_in_order_and_by_the_platform_alone() {
 #[test]
 fn nothing_is_created_for_a_held_tenant() {
     for by in EVERYONE {
-        let held = TenantRules { version: 2, held: true };
+        let held = TenantRules { version: 2, held: true, unsubscribed: None };
         let command = CreateDeployment { tenant_rules: held, ..new_deployment(State::Active, None) };
         assert_eq!(create(command, &actor(by), at("2027-01-01")).unwrap_err(), Rejection::TenantHeld);
         let command = CreateDeployment {
-            tenant_rules: TenantRules { version: 3, held: false },
+            tenant_rules: TenantRules { version: 3, held: false, unsubscribed: None },
             ..new_deployment(State::Active, None)
         };
         let created = create(command, &actor(by), at("2027-01-01")).unwrap().after;
         assert_eq!(created.deployment.tenant_rules.version, 3, "an older copy does not reach it");
     }
+}
+
+/// The rule that pauses after 30 days without a subscription, as set at a time.
+fn after_30_days(version: u64, since: &str) -> TenantRules {
+    let unsubscribed = Some(UnsubscribedRule { after_days: 30, since: at(since) });
+    TenantRules { version, held: false, unsubscribed }
+}
+
+fn unsubscribed(since: &str) -> Life {
+    let mut life = Life::new("2027-01-01T00:00:00Z");
+    life.does(Command::FollowTenant(after_30_days(1, since)), since);
+    life
+}
+
+fn next(life: &Life) -> Option<(Action, Timestamp)> {
+    life.aggregate.next_action().map(|next| (next.action, next.at))
+}
+
+#[test]
+fn what_has_no_subscription_for_so_long_is_paused_and_a_subscription_resumes_it() {
+    let mut life = unsubscribed("2027-01-10T00:00:00Z");
+    assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-02-09"))), "not before the rule was set");
+    life.live_until("2027-02-08T23:59:59Z");
+    assert_eq!(life.state(), State::Active);
+    life.live_until("2027-02-10T00:00:00Z");
+    assert_eq!((life.state(), life.pause_of()), (State::Paused, Some(PausedBy::Unsubscribed)));
+    assert_eq!(life.moves_after(1), vec![(State::Paused, "unsubscribed")]);
+    for by in EVERYONE {
+        assert_eq!(life.tries(by, to(State::Active), "2027-02-11T00:00:00Z"), Err(Rejection::SubscriptionRequired));
+        assert_eq!(allowed_transitions(&life.aggregate.deployment, by, at("2027-02-11")), [State::Cancelled]);
+    }
+    let paused = life.aggregate.deployment.version;
+    life.subscribes("studio", &[], "2027-02-15T00:00:00Z");
+    assert_eq!((life.state(), life.pause_of()), (State::Active, None));
+    assert_eq!((life.moves_after(paused), life.due()), (vec![(State::Active, "subscribed")], vec![1_450]));
+    let last = life.events.last().unwrap().sequence;
+    assert!(life.events[2..].iter().all(|event| event.sequence == 3 || event.commit_last == last), "one commit");
+    assert!(upcoming(&life.aggregate).iter().all(|next| next.action != Action::PauseUnsubscribed));
+
+    // It counts anew from the end of a subscription, and from each time that it becomes active.
+    life.pays("2027-02-15T00:00:00Z");
+    life.does(Command::CancelSubscription(Effective::Immediate), "2027-02-20T00:00:00Z");
+    assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-03-22"))));
+    life.moves(State::Paused, "2027-02-21T00:00:00Z");
+    life.moves(State::Active, "2027-03-01T00:00:00Z");
+    assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-03-31"))));
+}
+
+#[test]
+fn the_lack_of_a_subscription_pauses_neither_by_itself_nor_under_a_hold_of_the_deployment() {
+    let mut life = Life::new("2027-01-01T00:00:00Z");
+    assert_eq!(next(&life), None, "without a rule, never");
+    life.does(Command::FollowTenant(after_30_days(1, "2027-01-01")), "2027-01-01T00:00:00Z");
+    let hold = |held| UpdateDeployment { billing_action_suspended: Some(held), ..UpdateDeployment::default() };
+    life.does(Command::Update(hold(true)), "2027-01-02T00:00:00Z");
+    assert_eq!(next(&life), None);
+    life.does(Command::Update(hold(false)), "2027-03-01T00:00:00Z");
+    life.sweep(at("2027-03-01T00:00:00Z"));
+    assert_eq!(life.pause_of(), Some(PausedBy::Unsubscribed));
+    // What the rule paused can be resumed by hand once there is no rule, and has no end that a caller could set.
+    let until =
+        Transition { to_state: State::Paused, reason: None, notes: None, resume_at: Some(Some(at("2027-04-01"))) };
+    let refused = life.tries(Authority::TenantUser, Command::Transition(until), "2027-03-02T00:00:00Z");
+    assert_eq!(refused, Err(Rejection::SubscriptionRequired));
+    life.does(rules(2, false), "2027-03-02T00:00:00Z");
+    assert_eq!(life.state(), State::Paused);
+    life.tries(Authority::TenantUser, to(State::Active), "2027-03-02T00:00:00Z").unwrap();
+    assert_eq!(next(&life), None);
+}
+
+#[test]
+fn a_subscription_resumes_only_what_its_caller_may_resume() {
+    let mut life = Life::new("2027-01-01T00:00:00Z");
+    life.subscribes("studio", &[], "2027-01-01T00:00:00Z");
+    life.does(Command::CancelSubscription(Effective::Immediate), "2027-01-02T00:00:00Z");
+    let rule = after_30_days(1, "2027-01-02");
+    life.does(Command::FollowTenant(TenantRules { version: 1, unsubscribed: None, ..rule }), "2027-01-02T00:00:00Z");
+    life.pays("2027-01-02T00:00:00Z");
+    life.does(Command::FollowTenant(TenantRules { version: 2, ..rule }), "2027-01-02T00:00:00Z");
+    life.live_until("2027-02-02T00:00:00Z");
+    assert_eq!(life.pause_of(), Some(PausedBy::Unsubscribed));
+    let before = life.aggregate.clone();
+    let subscribe = life.subscription_to("studio");
+    life.does(Command::FollowTenant(TenantRules { version: 3, held: true, ..rule }), "2027-02-03T00:00:00Z");
+    assert_eq!(life.pause_of(), Some(PausedBy::Unsubscribed), "the hold did not pause it");
+    let refused = life.tries(Authority::PlatformAdmin, subscribe.clone(), "2027-02-03T00:00:00Z");
+    assert_eq!(refused, Err(Rejection::TenantHeld));
+    life.does(Command::FollowTenant(TenantRules { version: 4, ..rule }), "2027-02-04T00:00:00Z");
+    assert_eq!((life.state(), life.pause_of()), (State::Paused, before.deployment.paused_by));
+    let hold = UpdateDeployment { billing_action_suspended: Some(true), ..UpdateDeployment::default() };
+    life.does(Command::Update(hold), "2027-02-04T00:00:00Z");
+    let refused = life.tries(Authority::TenantUser, subscribe.clone(), "2027-02-04T00:00:00Z").unwrap_err();
+    assert!(matches!(refused, Rejection::TransitionNotPermitted { .. }), "{refused:?}");
+    life.does(subscribe, "2027-02-04T00:00:00Z");
+    assert_eq!(life.state(), State::Active);
 }

@@ -24,7 +24,7 @@ mod tests;
 use crate::actor::{Actor, Authority};
 use crate::aggregate::{Aggregate, Change, replay};
 use crate::catalog::Addon;
-use crate::deployment::{Deployment, Template};
+use crate::deployment::{Deployment, PausedBy, Template};
 use crate::event::{Changed, Event, EventKind, Updated};
 use crate::invoice::{Invoice, Payment};
 use crate::lifecycle::{INITIAL_STATES, Move, State};
@@ -195,10 +195,18 @@ pub fn allowed_transitions(deployment: &Deployment, authority: Authority, now: T
     deployment.state.moves().filter(is_allowed).map(|m| m.to).collect()
 }
 
-/// Why a deployment cannot move to `to` now, whoever asks. Only the release of its tenant ends a pause under a hold.
+/// Why a deployment cannot move to `to` now, whoever asks. Only the release of its tenant ends a pause under a hold, and
+/// only a subscription one for the lack of it, as long as the rule stands.
 fn obstacle(deployment: &Deployment, to: State) -> Option<Rejection> {
-    let resumes = deployment.state == State::Paused && to == State::Active;
-    (resumes && deployment.tenant_rules.held).then_some(Rejection::TenantHeld)
+    let Deployment { state: State::Paused, paused_by, tenant_rules, .. } = deployment else { return None };
+    if to != State::Active {
+        return None;
+    }
+    if tenant_rules.held {
+        return Some(Rejection::TenantHeld);
+    }
+    let needs_subscription = *paused_by == Some(PausedBy::Unsubscribed) && tenant_rules.unsubscribed.is_some();
+    needs_subscription.then_some(Rejection::SubscriptionRequired)
 }
 
 /// Decides on a new deployment.
@@ -412,6 +420,16 @@ impl Change {
         self.after = after;
         self
     }
+
+    /// The change of a command that was decided after `first`, as one change with it.
+    fn preceded_by(self, first: Self) -> Self {
+        let mut events = first.events;
+        events.extend(self.events);
+        for event in &mut events {
+            event.commit_last = self.after.deployment.version;
+        }
+        Self { before: first.before, events, ..self }
+    }
 }
 
 fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Change>, Rejection> {
@@ -455,8 +473,10 @@ fn pause_until(context: &Context<'_>, command: Transition) -> Result<Option<Chan
     let Transition { to_state, reason, notes, resume_at } = command;
     let Some(resume_at) = resume_at.filter(|_| to_state == State::Paused) else { return Ok(None) };
     let Some(resume_at) = Changed::between(&deployment.resume_at, &resume_at) else { return Ok(None) };
-    if deployment.paused_by.is_some() {
-        return Err(Rejection::TenantHeld);
+    match deployment.paused_by {
+        Some(PausedBy::TenantHold) => return Err(Rejection::TenantHeld),
+        Some(PausedBy::Unsubscribed) if resume_at.to.is_some() => return Err(Rejection::SubscriptionRequired),
+        Some(PausedBy::Unsubscribed) | None => {}
     }
     if let Some(at) = resume_at.to {
         require_ahead("resume_at", at, context.at)?;

@@ -71,6 +71,9 @@ pub enum Rejection {
     /// The tenant is held: nothing of it is created or resumed until it is released.
     #[error("the tenant is on hold; its deployments cannot be created or resumed until it is released")]
     TenantHeld,
+    /// The deployment is paused because it has no subscription.
+    #[error("the deployment is paused because it has no subscription; subscribe it to resume it")]
+    SubscriptionRequired,
     /// A tenant's user may only choose the newest version of a plan, or the version that the live subscription has.
     #[error(
         "version {version} of the plan {plan_code} is neither its newest version nor that of the live subscription"

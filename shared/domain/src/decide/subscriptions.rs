@@ -4,12 +4,14 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use super::billing::{Moved, move_to};
 use super::books::Books;
 use super::powers::stands;
 use super::{Context, Rejection, require_ahead};
 use crate::aggregate::Change;
 use crate::catalog::{Addon, CatalogStatus, Plan, PlanVersion};
 use crate::charge::Charge;
+use crate::deployment::PausedBy;
 use crate::event::{Changed, Event, EventKind};
 use crate::lifecycle::State;
 use crate::money::Currency;
@@ -108,6 +110,31 @@ impl std::str::FromStr for Proration {
 }
 
 pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Change, Rejection> {
+    if context.deployment().paused_by != Some(PausedBy::Unsubscribed) {
+        return subscribe_running(context, command);
+    }
+    let resumed = resume_to_subscribe(context)?;
+    let Context { actor, policy, at, .. } = *context;
+    let subscribed = subscribe_running(&Context { aggregate: &resumed.after, actor, policy, at }, command)?;
+    Ok(subscribed.preceded_by(resumed))
+}
+
+/// Resumes a deployment that is paused for the lack of a subscription, by the rules of every resumption.
+fn resume_to_subscribe(context: &Context<'_>) -> Result<Change, Rejection> {
+    let (deployment, authority) = (context.deployment(), context.actor.authority);
+    let (from, to) = (deployment.state, State::Active);
+    if deployment.tenant_rules.held {
+        return Err(Rejection::TenantHeld);
+    }
+    let barrier = from.move_to(to).and_then(|step| step.permission.barrier(authority, deployment.standing(context.at)));
+    if let Some(barrier) = barrier {
+        let allowed = super::allowed_transitions(deployment, authority, context.at);
+        return Err(Rejection::TransitionNotPermitted { from, to, barrier, allowed });
+    }
+    Ok(context.change(move_to(context, Moved::by_rule(to, "subscribed", context.at))))
+}
+
+fn subscribe_running(context: &Context<'_>, command: Subscribe) -> Result<Change, Rejection> {
     let Subscribe { id, plan, version, addons, anchor_mode, trial_ends_at, trial_claimed_by } = command;
     let deployment = context.deployment();
     if context.aggregate.live_subscription().is_some() {

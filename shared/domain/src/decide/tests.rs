@@ -10,7 +10,7 @@ pub(super) use super::fixtures::at;
 use super::fixtures::{actor, priced_addon, priced_plan};
 use super::*;
 use crate::line::LineKind;
-use crate::{Amount, Entry, Figure, Figures, Invoiced, OpenInvoice, ReversalKind};
+use crate::{Amount, Entry, Figure, Figures, Invoiced, OpenInvoice, ReversalKind, UnsubscribedRule};
 use crate::{
     AnchorMode, Currency, DunningPolicy, Interval, IntervalPrices, InvoiceNumber, MAX_PRICE_CENTS, Plan,
     SubscriptionId, SubscriptionStatus, allowed_transitions, audit, sum,
@@ -20,27 +20,63 @@ use crate::{
 #[derive(Debug, Clone)]
 enum Step {
     Transition(State, bool),
-    Subscribe { plan: usize, addons: usize, anchor_mode: AnchorMode },
+    Subscribe {
+        plan: usize,
+        addons: usize,
+        anchor_mode: AnchorMode,
+    },
     Attach(usize),
     Detach(usize),
-    Change { plan: usize, effective: Effective, proration: Proration, drop_incompatible: bool },
+    Change {
+        plan: usize,
+        effective: Effective,
+        proration: Proration,
+        drop_incompatible: bool,
+    },
     WithdrawChange,
     Cancel(Effective),
     WithdrawCancellation,
     Extend(i64),
     Rename,
-    Pay { invoice: usize, part: bool },
-    Overpay { invoice: usize, by: i64 },
+    Pay {
+        invoice: usize,
+        part: bool,
+    },
+    Overpay {
+        invoice: usize,
+        by: i64,
+    },
     Void(usize),
-    Charge { currency: usize, when: Invoiced, cents: i64 },
-    Grant { currency: usize, cents: i64 },
-    CreditNote { invoice: usize, part: bool, pays_back: bool },
-    Refund { invoice: Option<usize>, cents: i64 },
-    Reverse { invoice: usize, payment: usize },
+    Charge {
+        currency: usize,
+        when: Invoiced,
+        cents: i64,
+    },
+    Grant {
+        currency: usize,
+        cents: i64,
+    },
+    CreditNote {
+        invoice: usize,
+        part: bool,
+        pays_back: bool,
+    },
+    Refund {
+        invoice: Option<usize>,
+        cents: i64,
+    },
+    Reverse {
+        invoice: usize,
+        payment: usize,
+    },
     WriteOff(usize),
     WithdrawWriteOff(usize),
-    MoveDueDate { invoice: usize, days: i64 },
-    HoldTenant(bool),
+    MoveDueDate {
+        invoice: usize,
+        days: i64,
+    },
+    /// Whether the tenant is held, and after how many days without a subscription a deployment is paused.
+    Rules(bool, Option<u32>),
     Tick,
 }
 
@@ -121,9 +157,10 @@ fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger:
             let payment = Payment::new(reference, invoice.due_cents() + by, now);
             Command::Pay(Pay { overpayment: Overpayment::Balance, ..Pay::new(invoice, payment, currency) })
         }
-        Step::HoldTenant(held) => {
+        Step::Rules(held, days) => {
             let version = aggregate.deployment.tenant_rules.version + 1;
-            Command::FollowTenant(TenantRules { version, held: *held })
+            let unsubscribed = days.map(|after_days| UnsubscribedRule { after_days, since: now });
+            Command::FollowTenant(TenantRules { version, held: *held, unsubscribed })
         }
         Step::Void(invoice) => Command::Void(ledger.values().rev().nth(*invoice)?.clone()),
         Step::Charge { .. }
@@ -241,7 +278,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
         2 => (0..4_usize).prop_map(Step::WriteOff),
         1 => (0..4_usize).prop_map(Step::WithdrawWriteOff),
         1 => (0..4_usize, 1..90_i64).prop_map(|(invoice, days)| Step::MoveDueDate { invoice, days }),
-        2 => any::<bool>().prop_map(Step::HoldTenant),
+        3 => (0..3_u8, prop::option::of(1..40_u32)).prop_map(|(held, days)| Step::Rules(held == 0, days)),
         6 => Just(Step::Tick),
     ];
     prop::collection::vec((step, 0..5_000_000_i64), 1..60)
@@ -260,7 +297,13 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
     prop_assert!(deployment.resume_at.is_none() || deployment.state == State::Paused);
     let held = deployment.tenant_rules.held;
     prop_assert!(!held || deployment.state != State::Active, "active although its tenant is held");
-    prop_assert!(deployment.paused_by.is_none() || (held && deployment.state == State::Paused));
+    let is_subscribed = aggregate.live_subscription().is_some();
+    let is_right = match deployment.paused_by {
+        None => true,
+        Some(PausedBy::TenantHold) => held && deployment.state == State::Paused,
+        Some(PausedBy::Unsubscribed) => !is_subscribed && deployment.state == State::Paused,
+    };
+    prop_assert!(is_right, "paused by a rule that does not apply");
     let Some(subscription) = &aggregate.subscription else { return Ok(()) };
     if subscription.is_live() {
         prop_assert_eq!(subscription.status, SubscriptionStatus::of(deployment.state));
