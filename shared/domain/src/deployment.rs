@@ -8,7 +8,7 @@ use super::invoice::{InvoiceStatus, OpenInvoice};
 use super::lifecycle::{Standing, State};
 use super::money::Currency;
 use super::policy::DunningPolicy;
-use super::tenant::TenantRules;
+use super::tenant_rules::TenantRules;
 use super::values::{DeploymentId, DisplayName, InvoiceNumber, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
 
 /// The present state of one deployment.

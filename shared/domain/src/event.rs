@@ -10,7 +10,7 @@ use super::invoice::{Invoice, InvoiceStatus, OpenInvoice, Payment, ReversalKind}
 use super::lifecycle::State;
 use super::policy::DunningPolicy;
 use super::subscription::{PlanTerms, Subscription, SubscriptionAddon};
-use super::tenant::TenantRules;
+use super::tenant_rules::TenantRules;
 use super::values::{
     DisplayName, InvoiceNumber, Notes, PaymentReference, Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId,
     TemplateVersion, TenantId, Timestamp,

@@ -32,6 +32,7 @@ mod scope;
 mod statement;
 mod subscription;
 mod tenant;
+mod tenant_rules;
 mod values;
 mod versions;
 
@@ -80,9 +81,10 @@ pub use subscription::{
 };
 pub use tenant::{
     HoldTenant, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, MAX_UNSUBSCRIBED_DAYS, Tenant, TenantChange,
-    TenantEvent, TenantEventKind, TenantHold, TenantRules, TenantUpdated, UnsubscribedRule, UpdateTenant, hold_tenant,
-    release_tenant, set_dunning_policy, update_tenant,
+    TenantEvent, TenantEventKind, TenantHold, TenantUpdated, UpdateTenant, hold_tenant, release_tenant,
+    set_dunning_policy, update_tenant,
 };
+pub use tenant_rules::{TenantRules, UnsubscribedRule};
 pub use values::{
     BillingAddress, DeploymentId, DisplayName, EmailAddress, InvoiceNumber, Notes, OperationId, PaymentReference,
     ProviderReference, Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TaxId,

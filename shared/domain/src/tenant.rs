@@ -8,6 +8,7 @@ use super::decide::Rejection;
 use super::event::Changed;
 use super::policy::DunningPolicy;
 use super::powers::Power;
+use super::tenant_rules::{TenantRules, UnsubscribedRule};
 use super::values::{BillingAddress, DisplayName, EmailAddress, Notes, OperationId, Reason, TaxId, Timestamp};
 
 /// The greatest tax rate, in basis points: 100 percent.
@@ -67,38 +68,6 @@ pub struct TenantHold {
     pub by: String,
     /// The reason.
     pub reason: Reason,
-}
-
-/// The rules of a tenant that its deployments follow. They are copied to each deployment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub struct TenantRules {
-    /// The sequence of the tenant's event that last changed them; 0 if none did.
-    pub version: u64,
-    /// Whether the tenant is held.
-    pub held: bool,
-    /// When deployments without a subscription are paused; left out for never.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unsubscribed: Option<UnsubscribedRule>,
-}
-
-/// The rule that pauses active deployments without a live subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub struct UnsubscribedRule {
-    /// After how many days.
-    pub after_days: u32,
-    /// When the rule was set. Days count from then at the earliest.
-    pub since: Timestamp,
-}
-
-impl TenantRules {
-    /// Whether none was ever set.
-    #[must_use]
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// The command that holds a tenant.

@@ -2,7 +2,7 @@
 //! When a step is due is in [`crate::clock`].
 
 use super::books::{Books, require_room};
-use super::{Context, Overpayment, Pay, Rejection, subscriptions};
+use super::{Context, Overpayment, Pay, Rejection};
 use crate::actor::{Actor, Authority};
 use crate::aggregate::{Aggregate, Change};
 use crate::clock::{Action, Rung, next_action};
@@ -77,6 +77,15 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
     };
     events.extend(books.finish(state_changed));
     events
+}
+
+/// Ends a subscription at `at`: credits the unused part of its charges and invoices the waiting ones.
+pub(super) fn end(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<Event> {
+    let mut books = Books::new(context);
+    books.credit(&mut subscription, at, |_| true);
+    books.bill_waiting(&mut subscription, at, |_| true);
+    subscription.cancel(at, context.at);
+    books.finish(context.event(EventKind::SubscriptionCancelled { subscription }))
 }
 
 pub(super) fn pay(context: &Context<'_>, command: Pay) -> Result<Option<Change>, Rejection> {
@@ -231,7 +240,7 @@ fn events_of(context: &Context<'_>, action: Action, due_at: Timestamp) -> Result
     let live = context.aggregate.live_subscription().cloned();
     let ends_own_trial = deployment.state == State::Trial && !deployment.billing_action_suspended;
     Ok(match action {
-        Action::CancelSubscription => live.map(|live| subscriptions::end(context, live, due_at)),
+        Action::CancelSubscription => live.map(|live| end(context, live, due_at)),
         Action::EndTrial if ends_own_trial => {
             Some(go(if live.is_some() { State::Active } else { State::Cancelled }, "trial_ended"))
         }

@@ -31,7 +31,7 @@ use crate::lifecycle::{INITIAL_STATES, Move, State};
 use crate::money::Currency;
 use crate::policy::DunningPolicy;
 use crate::resource::Resource;
-use crate::tenant::TenantRules;
+use crate::tenant_rules::TenantRules;
 use crate::values::{
     DeploymentId, DisplayName, Notes, Reason, ShortCode, Slug, SubscriptionAddonId, TemplateVersion, TenantId,
     Timestamp,

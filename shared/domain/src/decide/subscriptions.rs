@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::billing::{Moved, move_to};
+use super::billing::{Moved, end, move_to};
 use super::books::Books;
 use super::powers::stands;
 use super::{Context, Rejection, require_ahead};
@@ -12,7 +12,7 @@ use crate::aggregate::Change;
 use crate::catalog::{Addon, CatalogStatus, Plan, PlanVersion};
 use crate::charge::Charge;
 use crate::deployment::PausedBy;
-use crate::event::{Changed, Event, EventKind};
+use crate::event::{Changed, EventKind};
 use crate::lifecycle::State;
 use crate::money::Currency;
 use crate::period::AnchorMode;
@@ -352,15 +352,6 @@ pub(super) fn cancel(context: &Context<'_>, effective: Effective) -> Result<Opti
         }
         Effective::PeriodEnd | Effective::Immediate => Ok(Some(context.change(end(context, subscription, context.at)))),
     }
-}
-
-/// Ends a subscription at `at`: credits the unused part of its charges and invoices the waiting ones.
-pub(super) fn end(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<Event> {
-    let mut books = Books::new(context);
-    books.credit(&mut subscription, at, |_| true);
-    books.bill_waiting(&mut subscription, at, |_| true);
-    subscription.cancel(at, context.at);
-    books.finish(context.event(EventKind::SubscriptionCancelled { subscription }))
 }
 
 pub(super) fn withdraw_cancellation(context: &Context<'_>) -> Result<Change, Rejection> {
