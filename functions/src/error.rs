@@ -101,6 +101,7 @@ impl Error {
                 | StoreError::TenantConflict
                 | StoreError::QuotaExceeded
                 | StoreError::TenantHeld
+                | StoreError::CouponExhausted
                 | StoreError::TooManyOperations
                 | StoreError::Damaged(_)
                 | StoreError::Refused(_) => true,

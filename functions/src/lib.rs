@@ -18,6 +18,7 @@ pub mod auth;
 pub mod billing;
 mod catch_up;
 mod corrections;
+mod coupons;
 mod deployments;
 pub mod error;
 pub mod events;

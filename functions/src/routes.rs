@@ -8,8 +8,8 @@ use lambda_http::http::Method;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 use crate::{
-    Error, addons, attention, corrections, deployments, events, invoices, lifecycle, operations, plans, resources,
-    schedule, subscriptions, summary, tenants,
+    Error, addons, attention, corrections, coupons, deployments, events, invoices, lifecycle, operations, plans,
+    resources, schedule, subscriptions, summary, tenants,
 };
 
 /// The future of a handler's result.
@@ -131,6 +131,10 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/deployments/{id}/subscription/cancellation" subscriptions::cancel => "cancel_subscription" ?"dry_run"),
     route!(DELETE "/deployments/{id}/subscription/cancellation" subscriptions::withdraw_cancellation
         => "withdraw_cancellation" ?"dry_run"),
+    route!(POST "/deployments/{id}/subscription/discount" subscriptions::grant_discount => "grant_discount"
+        for Admins ?"dry_run"),
+    route!(DELETE "/deployments/{id}/subscription/discount" subscriptions::remove_discount => "remove_discount"
+        for Admins ?"dry_run"),
     route!(POST "/deployments/{id}/charges" corrections::charge => "add_charge" for Admins ?"dry_run"),
     route!(POST "/deployments/{id}/credits" corrections::credit => "grant_credit" for Admins ?"dry_run"),
     route!(POST "/deployments/{id}/refunds" corrections::refund => "refund_balance" for Admins ?"dry_run"),
@@ -171,6 +175,9 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/addons" addons::list => "list_addons" ?"limit" ?"cursor"),
     route!(GET "/addons/{code}" addons::show => "show_addon"),
     route!(PUT "/addons/{code}" addons::put => "put_addon" for Admins),
+    route!(GET "/coupons" coupons::list => "list_coupons" for Admins ?"limit" ?"cursor"),
+    route!(GET "/coupons/{code}" coupons::show => "show_coupon" for Admins),
+    route!(PUT "/coupons/{code}" coupons::put => "put_coupon" for Admins),
     route!(GET "/operations" operations::list => "list_operations" for Admins ?"limit" ?"cursor"),
     route!(POST "/operations" operations::start => "start_operation" for Admins),
     route!(GET "/operations/{operation_id}" operations::show => "show_operation" for Admins),

@@ -1,6 +1,6 @@
 //! The fields of a deployment as text: what a dry run changes and what another has changed meanwhile are differences of these.
 
-import { action, moment, money, moneys, per, period, sums, words } from './format.js';
+import { action, discount, moment, money, moneys, per, period, sums, words } from './format.js';
 
 /** @typedef {import('./shapes.d.ts').Deployment} Deployment */
 /** @typedef {import('./shapes.d.ts').Subscription} Subscription */
@@ -46,7 +46,16 @@ export function deploymentFields(deployment) {
 }
 
 /** What a subscription adds to a deployment that has none. */
-const SUBSCRIPTION = ['Subscription', 'Plan', 'Price', 'Period', 'Add-ons', 'Subscription ends', 'Plan changes to'];
+const SUBSCRIPTION = [
+  'Subscription',
+  'Plan',
+  'Price',
+  'Discount',
+  'Period',
+  'Add-ons',
+  'Subscription ends',
+  'Plan changes to',
+];
 
 /** @param {Subscription | null} subscription @returns {Fields} */
 export function subscriptionFields(subscription) {
@@ -56,6 +65,7 @@ export function subscriptionFields(subscription) {
     Subscription: words(subscription.status),
     Plan: `${plan_code} v${plan_version}`,
     Price: recurring_cents === null ? NONE : `${money(recurring_cents, currency)} ${per(interval)}`,
+    Discount: subscription.discount ? discount(subscription.discount) : NONE,
     Period: period(subscription.current_period_start, subscription.current_period_end),
     'Add-ons': subscription.addons.map((addon) => addon.name).join(', ') || NONE,
     'Waiting for the next invoice': moneys(

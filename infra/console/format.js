@@ -45,6 +45,14 @@ export function moneys(amounts) {
   return amounts.map((each) => money(each.amount_cents, each.currency)).join(' and ') || 'nothing';
 }
 
+/** How much a discount takes off, since when and for how long. @param {import('./shapes.d.ts').Discount} of */
+export function discount({ coupon, percent_basis_points: points, amount_cents, currency, periods_left: left, running }) {
+  const off = points === null ? money(amount_cents ?? 0, currency ?? '') : `${points / 100} %`;
+  const since = running ? '' : ', from the next period on';
+  const until = left === null ? '' : left === 0 ? ', in its last period' : `, ${counted(left, 'period')} left`;
+  return `${off} off (${coupon})${since}${until}`;
+}
+
 /**
  * Sums by currency, in the order in which the currencies first appear.
  * @template T

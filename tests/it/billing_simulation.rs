@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arcadia_domain::{
     Actor, Addon, Aggregate, Amount, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command, Correct,
-    Correction, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy, Effective, Event, Extent,
-    Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff, Pay, PayBack, Payment, Plan, Proration,
-    ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition,
-    UnsubscribedRule, UpdateDeployment, audit, create, decide, follow_invoices, replay, step,
+    Correction, Coupon, CouponDuration, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy, Effective,
+    Event, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff, Pay, PayBack,
+    Payment, Plan, Proration, RemoveDiscount, ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId,
+    TenantRules, Timestamp, Transition, UnsubscribedRule, UpdateDeployment, audit, create, decide, follow_invoices,
+    replay, step,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -78,6 +79,34 @@ fn addon(price_cents: i64, now: Timestamp) -> Addon {
     }
 }
 
+/// Coupons for parts of the price and for amounts, for good and for a time.
+fn coupons(now: Timestamp) -> Vec<Coupon> {
+    let coupon =
+        |percent_basis_points: Option<u32>, amount_cents: Option<i64>, periods: Option<u32>, plans: &[&str]| Coupon {
+            code: "partner".parse().expect("a code"),
+            name: "Partners".parse().expect("a name"),
+            percent_basis_points,
+            amount_cents,
+            currency: amount_cents.map(|_| "USD".parse().expect("a currency")),
+            duration: if periods.is_some() { CouponDuration::Periods } else { CouponDuration::Forever },
+            periods,
+            plans: plans.iter().map(|code| code.parse().expect("a code")).collect(),
+            max_redemptions: None,
+            redeem_by: None,
+            status: CatalogStatus::Active,
+            redemptions: 0,
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+        };
+    vec![
+        coupon(Some(3_333), None, None, &[]),
+        coupon(Some(10_000), None, Some(2), &["studio", "quarterly"]),
+        coupon(None, Some(1_000), Some(3), &[]),
+        coupon(None, Some(30_000), Some(1), &["team", "yearly"]),
+    ]
+}
+
 fn admin() -> Actor {
     Actor { id: "ada".to_owned(), authority: Authority::PlatformAdmin }
 }
@@ -137,7 +166,7 @@ impl Life {
     }
 
     /// Something that somebody does, or tries to. As with every request, the clock comes first.
-    fn act(&mut self, random: &mut Random, plans: &[Plan], now: Timestamp) {
+    fn act(&mut self, random: &mut Random, plans: &[Plan], coupons: &[Coupon], now: Timestamp) {
         self.sweep(now, DAYS);
         let mut is_unprorated = false;
         let command = match random.below(100) {
@@ -202,6 +231,11 @@ impl Life {
                 let unsubscribed = (random.below(2) == 0).then_some(rule);
                 Command::FollowTenant(TenantRules { version: version + 1, held, unsubscribed })
             }
+            82..=84 => {
+                let coupon = random.pick(coupons).clone();
+                Command::GrantDiscount(GrantDiscount { coupon, reason: None, notes: None })
+            }
+            85 => Command::RemoveDiscount(RemoveDiscount::default()),
             71..=79 => match self.correction(random, now) {
                 Some(correction) => Command::Correct(Correct { correction, reason: None, notes: None }),
                 None => return,
@@ -276,7 +310,8 @@ impl Life {
 fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
     let mut random = Random::from_seed();
     let start: DateTime<Utc> = at("2027-01-31T09:00:00Z");
-    let plans = plans(start);
+    let (plans, coupons) = (plans(start), coupons(start));
+    let mut discounts: HashMap<&str, usize> = HashMap::new();
     let (mut invoices, mut steps, mut billed_cents) = (0, 0, 0_i64);
     let mut reached: HashMap<State, usize> = HashMap::new();
     for n in 1..=DEPLOYMENTS {
@@ -284,7 +319,7 @@ fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
         let mut now = start;
         for _ in 0..DAYS {
             now += TimeDelta::seconds(i64::try_from(random.below(2 * 86_400)).expect("seconds"));
-            life.act(&mut random, &plans, now);
+            life.act(&mut random, &plans, &coupons, now);
             // Now and then the sweep does not come for a while.
             if random.below(8) > 0 {
                 life.sweep(now, MAX_STEPS);
@@ -302,9 +337,14 @@ fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
         billed_cents += issued;
         for event in &life.events {
             *reached.entry(event.to_state.unwrap_or(State::Active)).or_default() += 1;
+            if event.kind.name().starts_with("discount_") {
+                *discounts.entry(event.kind.name()).or_default() += 1;
+            }
         }
     }
     println!("{invoices} invoices over {billed_cents} cents, {steps} events of the clock, states entered: {reached:?}");
     assert!(State::ALL.iter().all(|state| reached.get(state).is_some_and(|count| *count > 0)), "{reached:?}");
+    println!("{discounts:?}");
     assert!(invoices > 5_000, "{invoices} invoices are no test");
+    assert!(discounts.len() == 3 && discounts.values().all(|count| *count > 100), "{discounts:?}");
 }

@@ -59,6 +59,8 @@ enum Ready {
     Changing,
     /// The same with a cancellation scheduled.
     Cancelling,
+    /// Paid, with a discount from the next period on.
+    Discounted,
     /// The same with two resources.
     Equipped,
     /// An operation that names the deployments of the list, with a result for each.
@@ -110,7 +112,8 @@ fn op(name: &'static str, ready: Ready, query: &'static str, body: Value) -> Ope
 /// Every operation of the API; those that change the catalog last.
 fn operations() -> Vec<Operation> {
     use Ready::{
-        Bare, Cancelling, Changing, Equipped, Forgiven, InCredit, InTrial, Nothing, Operated, Paid, Subscribed,
+        Bare, Cancelling, Changing, Discounted, Equipped, Forgiven, InCredit, InTrial, Nothing, Operated, Paid,
+        Subscribed,
     };
     let none = || Value::Null;
     let policy = json!({
@@ -161,6 +164,8 @@ fn operations() -> Vec<Operation> {
         op("withdraw_plan_change", Changing, "", none()),
         op("cancel_subscription", Paid, "", json!({})),
         op("withdraw_cancellation", Cancelling, "", none()),
+        op("grant_discount", Paid, "", json!({"coupon": "partner", "reason": "a partner"})),
+        op("remove_discount", Discounted, "", json!({"reason": "not a partner any more"})),
         op("list_invoices", Paid, "", none()),
         op("show_invoice", Paid, "", none()),
         op(
@@ -198,6 +203,14 @@ fn operations() -> Vec<Operation> {
         op("list_addons", Nothing, "", none()),
         op("show_addon", Nothing, "", none()),
         op("put_addon", Nothing, "", addon),
+        op("list_coupons", Nothing, "", none()),
+        op("show_coupon", Nothing, "", none()),
+        op(
+            "put_coupon",
+            Nothing,
+            "",
+            json!({"name": "All partners", "percent_basis_points": 2_000, "duration": "forever"}),
+        ),
         op("list_operations", Operated, "", none()),
         op("start_operation", Nothing, "", json!({"filter": {"tenant_id": "lister"}, "command": held(true)})),
         op("start_operation, of a state", Nothing, "", json!({"filter": {"state": "active"}, "command": held(true)})),
@@ -222,6 +235,7 @@ fn bought() -> Value {
 async fn begin(at: &str) -> (Billing, Target) {
     let billing = Billing::at(at).await;
     billing.sell_addon("seats_10", json!({"price_cents": 500, "quantity": 10, "unit": "seats"})).await;
+    billing.sell_coupon("partner", json!({})).await;
     let mut lists = Target::default();
     for n in 0..LISTED {
         let owner = user("lister");
@@ -248,7 +262,9 @@ async fn operate(billing: &Billing, command: Value, ids: &[String]) -> String {
 
 /// Has ready what an operation is carried out on.
 async fn prepare(billing: &Billing, lists: &Target, ready: Ready, n: usize) -> Target {
-    use Ready::{Bare, Cancelling, Changing, Equipped, Forgiven, InCredit, InTrial, Nothing, Operated, Subscribed};
+    use Ready::{
+        Bare, Cancelling, Changing, Discounted, Equipped, Forgiven, InCredit, InTrial, Nothing, Operated, Subscribed,
+    };
     let mut target = Target::default();
     if ready == Operated {
         let listed = lists.listed.iter().map(|(pk, _)| pk.trim_start_matches("DEPLOYMENT#").to_owned());
@@ -288,6 +304,9 @@ async fn prepare(billing: &Billing, lists: &Target, ready: Ready, n: usize) -> T
         let grant = json!({"amount_cents": 500, "currency": "USD", "reason": "outage"});
         billing.post(&at("/credits"), &billing.admin, grant).await.expect(200);
     }
+    if ready == Discounted {
+        billing.grant_discount(&target.id, "partner").await.expect(200);
+    }
     if ready == Changing {
         let later = json!({"plan_code": "team", "effective": "period_end"});
         billing.change_as(&user(&tenant), &target.id, later).await.expect(200);
@@ -317,7 +336,11 @@ impl Operation {
         let mut path = route.path.trim_start_matches("/api/v1").to_owned() + self.query;
         let reference = format!("settle-{}", target.number);
         let tenant = if ["hold_tenant", "release_tenant"].contains(&self.handler()) { "lister" } else { TENANT };
-        let code = if self.handler().contains("addon") { "storage_50gb" } else { "studio" };
+        let code = match self.handler() {
+            handler if handler.contains("addon") => "storage_50gb",
+            handler if handler.contains("coupon") => "partner",
+            _ => "studio",
+        };
         for (part, value) in [
             ("{id}", target.id.as_str()),
             ("{number}", target.number.as_str()),

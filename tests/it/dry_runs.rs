@@ -101,6 +101,10 @@ async fn a_dry_run_tells_what_the_command_then_does_and_stores_nothing() {
     twice(&billing, met, (post.clone(), shop, "/subscription/change", later)).await;
     twice(&billing, met, (delete.clone(), shop, "/subscription/change", Value::Null)).await;
     twice(&billing, met, (post.clone(), shop, "/subscription/change", json!({"plan_code": "team"}))).await;
+    billing.sell_coupon("partner", json!({})).await;
+    let discount = json!({"coupon": "partner", "reason": "a partner"});
+    twice(&billing, met, (post.clone(), shop, "/subscription/discount", discount)).await;
+    twice(&billing, met, (delete.clone(), shop, "/subscription/discount", json!({"reason": "no more"}))).await;
     twice(&billing, met, (post.clone(), shop, "/subscription/cancellation", Value::Null)).await;
     twice(&billing, met, (delete.clone(), shop, "/subscription/cancellation", Value::Null)).await;
     twice(&billing, met, (Method::PATCH, shop, "", json!({"billing_action_suspended": true}))).await;

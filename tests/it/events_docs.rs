@@ -27,8 +27,9 @@ const UUID_LEN: usize = 36;
 const UUID_TAIL: usize = 24;
 
 /// The members that are only told if there is something to tell.
-const SPARSE: [&str; 10] = [
+const SPARSE: [&str; 11] = [
     "description",
+    "discount",
     "excess_cents",
     "forgiven_cents",
     "paused_by",

@@ -283,6 +283,15 @@ fn cases() -> Vec<Case> {
         ),
         (
             Renewal,
+            "grant_discount",
+            "/subscription/discount",
+            json!({"coupon": "partner"}),
+            200,
+            &["renewed", "invoice_opened", "discount_granted"],
+        ),
+        (Renewal, "remove_discount", "/subscription/discount", Value::Null, 409, &["renewed", "invoice_opened"]),
+        (
+            Renewal,
             "add_charge",
             "/charges",
             json!({"description": "Migration", "amount_cents": 500, "currency": "USD"}),
@@ -348,6 +357,7 @@ async fn prepare(billing: &Billing, n: usize, due: Due, path: &str) -> (String, 
 async fn every_command_finds_the_clock_s_step_taken() {
     let billing = Billing::at(JANUARY).await;
     billing.sell_plan("tryout", &[json!({"price_cents": 2_900, "trial_days": 10})]).await;
+    billing.sell_coupon("partner", json!({})).await;
     let cases = cases();
     for route in ROUTES.iter().filter(|r| r.path.contains("{id}") && r.method != Method::GET) {
         assert!(cases.iter().any(|case| case.1 == route.handler), "{} is not tried on a late clock", route.handler);

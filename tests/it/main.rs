@@ -31,6 +31,7 @@ mod console_sign_in;
 mod costs;
 mod demo;
 mod deployed;
+mod discounts;
 mod docs;
 mod dry_runs;
 mod events_docs;

@@ -24,6 +24,8 @@ const SHOP: &[(&str, &str)] = &[("id", "shop")];
 const TRIAL: &[(&str, &str)] = &[("id", "trial")];
 const STUDIO: &[(&str, &str)] = &[("code", "studio")];
 const STORAGE: &[(&str, &str)] = &[("code", "storage_50gb")];
+const PARTNER: &[(&str, &str)] = &[("code", "partner")];
+const START: &[(&str, &str)] = &[("code", "start")];
 const OPERATION: &[(&str, &str)] = &[("operation_id", "operation")];
 const ACME: &[(&str, &str)] = &[("tenant_id", "acme")];
 
@@ -39,6 +41,11 @@ const STEPS: &[Step] = &[
     ("show_plan", "example", STUDIO),
     ("list_addons", "example", &[]),
     ("show_addon", "example", STORAGE),
+    ("put_coupon", "percentage", PARTNER),
+    ("put_coupon", "percentage", PARTNER),
+    ("put_coupon", "amount", START),
+    ("list_coupons", "example", &[]),
+    ("show_coupon", "example", PARTNER),
     ("show_lifecycle", "example", &[]),
     ("put_dunning_policy", "patient", ACME),
     ("show_dunning_policy", "example", ACME),
@@ -62,6 +69,8 @@ const STEPS: &[Step] = &[
     ("change_plan", "upgrade", SHOP),
     ("change_plan", "later", SHOP),
     ("withdraw_plan_change", "example", SHOP),
+    ("grant_discount", "partner", SHOP),
+    ("remove_discount", "reason", SHOP),
     ("cancel_subscription", "at_the_end", SHOP),
     ("withdraw_cancellation", "example", SHOP),
     ("list_invoices", "example", SHOP),

@@ -133,6 +133,9 @@ fn deeds(power: Power) -> Vec<Deed> {
                 deed(On::Subscribed, POST, "/deployments/{id}/credits", merged(json!({"reason": "outage"}), amount)),
             ]
         }
+        Power::Discount => {
+            vec![deed(On::Subscribed, POST, "/deployments/{id}/subscription/discount", json!({"coupon": "partner"}))]
+        }
         Power::Leave => vec![
             deed(On::OwingIn(State::PastDue), POST, transition, to(State::Cancelled)),
             deed(On::OwingIn(State::Suspended), POST, transition, to(State::Cancelled)),
@@ -181,6 +184,7 @@ fn database() -> Value {
 async fn shop() -> Billing {
     let billing = Billing::at(BEGINNING).await;
     billing.sell_plan("risen", &[json!({"price_cents": 2_900}), json!({"price_cents": 4_900})]).await;
+    billing.sell_coupon("partner", json!({})).await;
     billing
 }
 

@@ -253,6 +253,38 @@ async fn subscriptions(case: &mut Refusals) {
     .await;
 }
 
+/// What cannot be granted.
+async fn discounts(case: &mut Refusals) {
+    let billing = &case.billing;
+    let bare = case.created_in("undiscounted", State::Active).await;
+    let [has, free] = [case.subscribed("has", "studio").await, case.subscribed("free", "studio").await];
+    for (code, terms) in [
+        ("partner", json!({"max_redemptions": 1})),
+        ("retired", json!({"status": "retired"})),
+        ("expired", json!({"redeem_by": "2027-01-01T00:00:00Z"})),
+        ("for-teams", json!({"plans": ["team"]})),
+        ("euros", json!({"percent_basis_points": null, "amount_cents": 100, "currency": "EUR"})),
+    ] {
+        billing.sell_coupon(code, terms).await;
+    }
+    let grant = |path: &str, code: &str| {
+        case.admin(Method::POST, &format!("{path}/subscription/discount"), json!({"coupon": code}))
+    };
+    send(grant(&has, "partner")).await.expect(200);
+    send(grant(&bare, "partner")).await.expect_problem(409, "not_subscribed");
+    send(grant(&free, "euros")).await.expect_problem(409, "currency_mismatch");
+    case.all_refused([
+        ("discount_exists", grant(&has, "partner")),
+        ("no_discount", case.admin(Method::DELETE, &format!("{free}/subscription/discount"), json!({}))),
+        ("coupon_exhausted", grant(&free, "partner")),
+        ("coupon_expired", grant(&free, "expired")),
+        ("coupon_retired", grant(&free, "retired")),
+        ("coupon_not_for_plan", grant(&free, "for-teams")),
+        ("unknown_coupon", grant(&free, "nothing")),
+    ])
+    .await;
+}
+
 /// What cannot be paid, or owed.
 async fn invoices(case: &mut Refusals) {
     let billing = &case.billing;
@@ -415,6 +447,7 @@ async fn every_problem_that_is_listed_happens() {
     requests(&mut case).await;
     lifecycle(&mut case).await;
     subscriptions(&mut case).await;
+    discounts(&mut case).await;
     operations(&mut case).await;
     troubles(&mut case).await;
     let never: Vec<&str> = case.listed.into_keys().filter(|code| !case.seen.contains(code)).collect();

@@ -44,6 +44,10 @@ fn catalog_lines() -> Vec<Line> {
     };
     let version = |price_cents: i64, currency: &str, trial_days: i64| json!({"price_cents": price_cents, "currency": currency, "interval": "month", "trial_days": trial_days});
     let addon = |price_cents: i64| json!({"name": "Storage", "price_cents": price_cents, "currency": "USD", "quantity": 50, "unit": "GB"});
+    let coupon = |points: i64, outcome| {
+        let body = json!({"name": "Partners", "percent_basis_points": points, "duration": "forever"});
+        call("put_coupon", Method::PUT, "/coupons/partner", body, outcome)
+    };
     let publication: &[&str] = &["GetItem", "TransactWriteItems"];
     let not_found = |line: Line| Line { status: 404, ..line };
     vec![
@@ -67,6 +71,13 @@ fn catalog_lines() -> Vec<Line> {
         get("list_addons", "/addons", READ),
         get("show_addon", "/addons/storage_50gb", LOOK_UP),
         not_found(get("show_addon", "/addons/nothing", LOOK_UP)),
+        coupon(2_000, (201, PUT, 0)),
+        coupon(2_000, (200, LOOK_UP, 0)),
+        coupon(2_500, (200, PUT, 0)),
+        coupon(0, (422, &[], 0)),
+        get("list_coupons", "/coupons", READ),
+        get("show_coupon", "/coupons/partner", LOOK_UP),
+        not_found(get("show_coupon", "/coupons/nothing", LOOK_UP)),
         get("show_plan", "/plans/studio", &["GetItem", "Query"]),
         not_found(get("show_plan", "/plans/nothing", LOOK_UP)),
     ]
@@ -203,6 +214,11 @@ fn subscription_lines(id: &str, is_running: bool) -> Vec<Line> {
     };
     let withdraw_cancellation =
         |outcome| call("withdraw_cancellation", Method::DELETE, at("/subscription/cancellation"), Value::Null, outcome);
+    let discount = |code: &str, outcome| {
+        call("grant_discount", Method::POST, at("/subscription/discount"), json!({"coupon": code}), outcome)
+    };
+    let remove_discount =
+        |outcome| call("remove_discount", Method::DELETE, at("/subscription/discount"), Value::Null, outcome);
     let extend =
         |at_: &str, outcome| call("extend_trial", Method::POST, at("/trial"), json!({"trial_ends_at": at_}), outcome);
     let studio = json!({"plan_code": "studio"});
@@ -237,6 +253,13 @@ fn subscription_lines(id: &str, is_running: bool) -> Vec<Line> {
         cancel("never", (422, &[], 0)),
         withdraw_cancellation((200, CHANGE, 3)),
         withdraw_cancellation((409, READ, 0)),
+        // The deployment, its subscription, the event, and the coupon, which counts it.
+        discount("partner", (200, CHANGE_INVOICE, 4)),
+        discount("partner", (409, INVOICE, 0)),
+        discount("nothing", (422, INVOICE, 0)),
+        discount("No", (422, &[], 0)),
+        remove_discount((200, CHANGE, 3)),
+        remove_discount((409, READ, 0)),
         transition("paused", (200, CHANGE, 3)),
         transition("active", (200, CHANGE, 3)),
     ];
@@ -296,7 +319,7 @@ async fn what_is_sold_and_bought_costs_what_the_table_says() {
     // Those that start operations are in the table of operations.
     let elsewhere = |route: &Route| route.handler.ends_with("resource") || route.path.ends_with("/hold");
     for route in ROUTES.iter().filter(|route| !elsewhere(route)) {
-        let known = ["subscri", "plan", "addon", "/trial", "/invoices", "/tenants"]
+        let known = ["subscri", "plan", "addon", "coupon", "/trial", "/invoices", "/tenants"]
             .iter()
             .any(|part| route.path.contains(part));
         let listed = lines.iter().any(|line| line.handler == route.handler);

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use arcadia_domain::{
     Action, Actor, Addon, Aggregate, Amount, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command,
-    Correct, Correction, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy, Effective, Event,
-    EventKind, Extent, Interval, IntervalPrices, Invoice, InvoiceNumber, InvoiceRow, Invoiced, MAX_PRICE_CENTS, OneOff,
-    Overpayment, Pay, PayBack, Payment, Plan, Proration, Rejection, Resource, ResourceId, ReversalKind, State,
-    Subscribe, SubscriptionAddonId, SubscriptionId, SubscriptionStatus, TenantRules, Timestamp, Transition,
-    UpdateDeployment, allowed_transitions, audit, create, decide, follow_invoices, replay, step, sum,
+    Correct, Correction, Coupon, CouponDuration, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy,
+    Effective, Event, EventKind, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, InvoiceRow,
+    Invoiced, MAX_PRICE_CENTS, OneOff, Overpayment, Pay, PayBack, Payment, Plan, Proration, Rejection, RemoveDiscount,
+    Resource, ResourceId, ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId, SubscriptionStatus,
+    TenantRules, Timestamp, Transition, UpdateDeployment, allowed_transitions, audit, create, decide, follow_invoices,
+    replay, step, sum,
 };
 use arcadia_store::keys::DEFAULT_DUE_SHARDS;
 use arcadia_store::{CommitId, item, items};
@@ -42,6 +43,17 @@ const PLANS: [(&str, i64, &str, Interval, u32); 7] = [
 const ADDONS: [(&str, i64, &str); 4] =
     [("storage", 750, "USD"), ("euro_seats", 333, "EUR"), ("gold", MAX_PRICE_CENTS, "USD"), ("free", 0, "EUR")];
 
+/// What a coupon takes off: basis points, or else an amount with its currency.
+type Off = Result<u32, (i64, &'static str)>;
+
+/// Coupons, with the plans that they are for.
+const COUPONS: [(Off, &[&str]); 4] = [
+    (Ok(3_333), &[]),
+    (Ok(10_000), &["studio", "yearly", "dear"]),
+    (Err((1_000, "USD")), &[]),
+    (Err((MAX_PRICE_CENTS, "EUR")), &["euro", "penny"]),
+];
+
 /// A deployment, its history, and the books, kept from the events alone.
 struct Shop {
     now: Timestamp,
@@ -68,6 +80,30 @@ pub fn run(input: &[u8]) -> bool {
     assert_eq!(replay(shop.aggregate.deployment.id, &shop.events).as_ref(), Ok(&shop.aggregate));
     shop.check_stored();
     shop.events.len() > 1
+}
+
+/// A coupon of `COUPONS`.
+fn coupon(n: usize, periods: usize) -> Coupon {
+    let (off, plans) = COUPONS[n % COUPONS.len()];
+    let amount = off.err();
+    let now = DateTime::from_timestamp(BEGIN_S, 0).expect("a time");
+    Coupon {
+        code: "partner".parse().expect("a code"),
+        name: "Partners".parse().expect("a name"),
+        percent_basis_points: off.ok(),
+        amount_cents: amount.map(|(cents, _)| cents),
+        currency: amount.map(|(_, currency)| currency.parse().expect("a currency")),
+        duration: if periods == 0 { CouponDuration::Forever } else { CouponDuration::Periods },
+        periods: u32::try_from(periods).ok().filter(|periods| *periods > 0),
+        plans: plans.iter().map(|code| code.parse().expect("a code")).collect(),
+        max_redemptions: None,
+        redeem_by: None,
+        status: CatalogStatus::Active,
+        redemptions: 0,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    }
 }
 
 impl Shop {
@@ -148,6 +184,9 @@ impl Shop {
             // Correct what was charged or paid: see `Shop::correct`. Pay m cents too much of the n-th newest invoice.
             b'c' | b'g' | b'f' | b'C' | b'B' | b'W' | b'V' | b'M' => self.correct(step)?,
             b'o' => self.overpay(n, m)?,
+            // Grant the discount of coupon n for m periods, or without an end if m is 0; remove it.
+            b'z' => Command::GrantDiscount(GrantDiscount { coupon: coupon(n, m), reason: None, notes: None }),
+            b'Z' => Command::RemoveDiscount(RemoveDiscount::default()),
             // Record a resource, delete the n-th.
             b'R' => Command::AddResource(self.resource()),
             b'D' => Command::DeleteResource(self.resources.get(n)?.clone()),

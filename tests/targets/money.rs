@@ -5,8 +5,9 @@
 //! seconds from the beginning of the subscription to the add-on and from there to its end.
 
 use arcadia_domain::{
-    Addon, AnchorMode, CatalogStatus, Charge, ChargeId, Interval, IntervalPrices, MAX_PRICE_CENTS, PlanTerms,
-    Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId, Timestamp, end_of_second, prorate, sum,
+    Addon, AnchorMode, CatalogStatus, Charge, ChargeId, Discount, Interval, IntervalPrices, MAX_PRICE_CENTS, PlanTerms,
+    Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId, Timestamp, WHOLE_BASIS_POINTS, end_of_second,
+    prorate, sum,
 };
 use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
@@ -64,19 +65,39 @@ fn check_credits(numbers: &mut Numbers<'_>) {
     let begin = DateTime::from_timestamp(BEGIN_S, 0).expect("a time");
     let attached_at = begin + TimeDelta::milliseconds(numbers.within(0, MAX_SECONDS * 1000));
     let ended_at = attached_at + TimeDelta::milliseconds(numbers.within(0, MAX_SECONDS * 1000));
-    let subscription = subscription(plan_cents, interval, begin);
+    let mut subscription = subscription(plan_cents, interval, begin);
     let addon = addon(addon_cents, attached_at);
     let id = ChargeId { sequence: 1, place: 0 };
-    check_credit(&subscription, subscription.charge(id, None, begin), ended_at, plan_cents);
-    check_credit(&subscription, subscription.charge(id, Some(&addon), attached_at), ended_at, addon_cents);
-    let whole = subscription.charge(id, None, subscription.current_period_start).expect("a whole period");
-    assert_eq!(whole.amount_cents, plan_cents);
+    for discount in [None, discount(numbers)] {
+        subscription.discount = discount;
+        check_credit(&subscription, subscription.charge(id, None, begin, 0), ended_at, plan_cents);
+        check_credit(&subscription, subscription.charge(id, Some(&addon), attached_at, 0), ended_at, addon_cents);
+        let whole = subscription.charge(id, None, subscription.current_period_start, 0).expect("a whole period");
+        assert_eq!(whole.amount_cents + whole.discount.map_or(0, |discount| discount.amount_cents), plan_cents);
+    }
+}
+
+/// A discount that runs, by a percentage or by an amount.
+fn discount(numbers: &mut Numbers<'_>) -> Option<Discount> {
+    let is_amount = numbers.within(0, 1) == 1;
+    let amount_cents = is_amount.then(|| numbers.within(1, MAX_PRICE_CENTS));
+    Some(Discount {
+        coupon: "partner".parse().ok()?,
+        percent_basis_points: u32::try_from(numbers.within(1, WHOLE_BASIS_POINTS)).ok().filter(|_| !is_amount),
+        amount_cents,
+        currency: amount_cents.and_then(|_| "USD".parse().ok()),
+        plans: Vec::new(),
+        periods_left: None,
+        running: true,
+        granted_at: DateTime::from_timestamp(BEGIN_S, 0)?,
+    })
 }
 
 /// What is given back is never more than was charged, and what is kept never less than the price of what was used.
 fn check_credit(subscription: &Subscription, charge: Option<Charge>, ended_at: Timestamp, price_cents: i64) {
     let Some(charge) = charge else { return };
     let charged = charge.amount_cents;
+    let price_cents = price_cents - charge.discount.as_ref().map_or(0, |discount| discount.price_cents);
     let ended_at = end_of_second(ended_at.max(charge.from));
     let credited = subscription.unused_cents(&charge, ended_at);
     assert!((0..=price_cents).contains(&charged), "{charged} for what costs {price_cents}");

@@ -283,6 +283,7 @@ impl Trouble {
             | StoreError::TenantConflict
             | StoreError::QuotaExceeded
             | StoreError::TenantHeld
+            | StoreError::CouponExhausted
             | StoreError::Answered(_)
             | StoreError::KeyInUse
             | StoreError::ResultTaken

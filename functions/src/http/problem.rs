@@ -158,6 +158,14 @@ fn rejected(rejection: &Rejection) -> Problem {
         Rejection::UnknownAddon(_) => unprocessable("unknown_addon"),
         Rejection::AddonRetired(_) => unprocessable("addon_retired"),
         Rejection::CurrencyMismatch { code, .. } => conflict("currency_mismatch").with("addon_code", code),
+        Rejection::UnknownCoupon(_) => unprocessable("unknown_coupon"),
+        Rejection::CouponRetired(_) => unprocessable("coupon_retired"),
+        Rejection::CouponExpired(_) => conflict("coupon_expired"),
+        Rejection::CouponExhausted(_) => conflict("coupon_exhausted"),
+        Rejection::CouponNotForPlan { .. } => conflict("coupon_not_for_plan"),
+        Rejection::CouponCurrency { .. } => conflict("currency_mismatch"),
+        Rejection::DiscountExists(_) => conflict("discount_exists"),
+        Rejection::NoDiscount => conflict("no_discount"),
         Rejection::CurrencyChange => unprocessable("currency_change"),
         Rejection::TooManyAddons => unprocessable("too_many_addons"),
         Rejection::TooManyReplacedAddons => unprocessable("too_many_replaced_addons"),
@@ -217,6 +225,9 @@ fn store(error: &StoreError) -> Problem {
             "version_conflict",
             "Another request changed the catalog at the same time. Nothing was changed; read it and decide again.",
         ),
+        StoreError::CouponExhausted => {
+            Problem::new(StatusCode::CONFLICT, "coupon_exhausted", "The coupon has been granted as often as it can be.")
+        }
         StoreError::TenantConflict => Problem::new(
             StatusCode::CONFLICT,
             "version_conflict",

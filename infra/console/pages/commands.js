@@ -326,6 +326,42 @@ export function withdrawChange(deployment) {
   };
 }
 
+/** @param {Deployment} deployment @returns {Action} */
+export function grantDiscount(deployment) {
+  return {
+    title: `Grant ${deployment.slug} a discount`,
+    verb: 'Grant',
+    what: 'The terms of the coupon are copied. The discount counts from the next period that begins.',
+    fields: [
+      { name: 'coupon', label: 'Coupon', required: true, maxlength: 63, hint: 'Its code in the catalog.' },
+      ...REMARKS,
+    ],
+    command: (values) => ({
+      method: 'POST',
+      path: `/deployments/${deployment.id}/subscription/discount`,
+      body: filled(values),
+    }),
+    done: 'The discount is granted.',
+  };
+}
+
+/** @param {Deployment} deployment @param {Subscription} subscription @returns {Action} */
+export function removeDiscount(deployment, subscription) {
+  return {
+    title: `Remove the discount of ${deployment.slug}`,
+    verb: 'Remove',
+    danger: true,
+    what: subscription.discount?.running ? 'It still counts for this period, and ends with it.' : 'It ends at once.',
+    fields: REMARKS,
+    command: (values) => ({
+      method: 'DELETE',
+      path: `/deployments/${deployment.id}/subscription/discount`,
+      body: filled(values),
+    }),
+    done: 'The discount is removed.',
+  };
+}
+
 /** @param {Deployment} deployment @param {Subscription} subscription @returns {Action} */
 export function cancelSubscription(deployment, subscription) {
   const end =

@@ -2,7 +2,7 @@
 
 import { useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
-import { money, moment, moneys, period, sums, words } from '../format.js';
+import { discount, money, moment, moneys, period, sums, words } from '../format.js';
 import { Chip, html, Trouble } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Event} Event_ */
@@ -66,6 +66,9 @@ function Entry({ event }) {
 export function entry(each) {
   switch (each.entry) {
     case 'charged':
+      if (each.line.kind === 'discount') {
+        return `${money(-each.line.amount_cents, each.line.currency)} off by ${each.line.code}`;
+      }
       return `${money(each.line.amount_cents, each.line.currency)} charged for ${each.line.code}, ${period(each.line.from, each.line.to)}`;
     case 'credited': {
       const {
@@ -160,6 +163,12 @@ export function describe({ type, data }) {
       return 'Scheduled cancellation taken back';
     case 'subscription_cancelled':
       return 'Subscription ended';
+    case 'discount_granted':
+      return data.subscription.discount ? `Granted: ${discount(data.subscription.discount)}` : 'Discount granted';
+    case 'discount_removed':
+      return `Discount ${data.coupon} removed${data.subscription.discount ? ' from the next period on' : ''}`;
+    case 'discount_ended':
+      return `Discount ${data.coupon} ended${data.cause === 'plan_not_covered' ? ': it is not for this plan' : ''}`;
     case 'trial_extended':
       return `End of the trial moved from ${moment(data.ends_at.from)} to ${moment(data.ends_at.to)}`;
   }

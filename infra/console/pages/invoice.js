@@ -158,6 +158,7 @@ function kind(name) {
       plan_charge: 'plan',
       addon_charge: 'add-on',
       one_off_charge: 'once',
+      discount: 'discount',
       plan_credit: 'plan, credit',
       addon_credit: 'add-on, credit',
       one_off_credit: 'once, credit',

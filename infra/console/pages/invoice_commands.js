@@ -70,10 +70,11 @@ export function voiding(id, invoice) {
 /** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */
 export function creditNote(id, invoice) {
   const { number, currency, lines, credits } = invoice;
-  const rest = (/** @type {Invoice['lines'][number]} */ line) =>
-    line.amount_cents -
-    credits.filter((each) => each.charge === line.charge).reduce((sum, each) => sum + each.amount_cents, 0);
-  const open = lines.filter((line) => rest(line) > 0);
+  const total = (/** @type {Array<{ charge: string, amount_cents: number }>} */ of, /** @type {string} */ charge) =>
+    of.filter((each) => each.charge === charge).reduce((sum, each) => sum + each.amount_cents, 0);
+  // A charge and its discount are credited together.
+  const rest = (/** @type {Invoice['lines'][number]} */ { charge }) => total(lines, charge) - total(credits, charge);
+  const open = lines.filter((line) => line.kind !== 'discount' && rest(line) > 0);
   return {
     title: 'Credit the invoice',
     verb: 'Credit',

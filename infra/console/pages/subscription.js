@@ -2,7 +2,7 @@
 
 import { useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
-import { money, moment, per, period, words } from '../format.js';
+import { discount, money, moment, per, period, words } from '../format.js';
 import { href } from '../router.js';
 import { Chip, Empty, Facts, html, Money, Trouble, When } from '../ui.js';
 import * as commands from './commands.js';
@@ -41,6 +41,13 @@ export function Subscription({ data, admin, act }) {
             html`
             ${runs && html`<button type="button" onClick=${() => withCatalog((catalog) => commands.changePlan(data, catalog, admin))}>Change the plan</button>`}
             ${
+              admin &&
+              // A discount in its last period can be replaced.
+              (subscription.discount && subscription.discount.periods_left !== 0
+                ? html`<button type="button" onClick=${() => act(commands.removeDiscount(deployment, subscription))}>Remove the discount</button>`
+                : html`<button type="button" onClick=${() => act(commands.grantDiscount(deployment))}>Grant a discount</button>`)
+            }
+            ${
               subscription.cancel_at
                 ? (admin || subscription.cancel_scheduled_by !== 'platform_admin') &&
                   html`<button type="button" onClick=${() => act(commands.withdrawCancellation(deployment))}>Take the cancellation back</button>`
@@ -62,6 +69,7 @@ export function Subscription({ data, admin, act }) {
               ? null
               : `${money(subscription.recurring_cents, subscription.currency)} ${per(subscription.interval)}`,
           ],
+          live && subscription.discount ? ['Discount', discount(subscription.discount)] : null,
           ['Period', period(subscription.current_period_start, subscription.current_period_end)],
           subscription.trial_ends_at ? ['Trial until', html`<${When} at=${subscription.trial_ends_at} />`] : null,
           live && subscription.cancel_at

@@ -16,6 +16,8 @@ mod catalog;
 #[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod corrections;
 #[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
+mod coupons;
+#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod deployments;
 #[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod many;
@@ -134,6 +136,7 @@ fn operations() -> BTreeMap<&'static str, Operation> {
         tenants::operations(),
         corrections::operations(),
         catalog::operations(),
+        coupons::operations(),
         many::operations(),
     ];
     all.into_iter().flatten().map(|operation| (operation.handler, operation)).collect()
@@ -169,6 +172,7 @@ fn tags() -> Value {
         {"name": "Tenants", "description": "Customers: their fields, accounts and dunning policies, and the schedule and figures across them."},
         {"name": "Plans", "description": "The catalog: plans and their published versions."},
         {"name": "Add-ons", "description": "The catalog: extras of a subscription beside its plan."},
+        {"name": "Coupons", "description": "The catalog: the terms of discounts, which `platform_admin` grants."},
         {"name": "Lifecycle", "description": "The states of a deployment, and who may move it between them."},
     ])
 }

@@ -88,7 +88,11 @@ pub const PROBLEMS: &[Problem] = &[
     ),
     ("not_found", 404, "The record does not exist, or is not visible to the caller."),
     ("already_subscribed", 409, "The deployment has a live subscription."),
-    ("currency_mismatch", 409, "The add-on's currency differs from the plan's."),
+    ("coupon_exhausted", 409, "The coupon was granted as often as it can be."),
+    ("coupon_expired", 409, "The last moment at which the coupon could be granted is over."),
+    ("coupon_not_for_plan", 409, "The coupon is not for the plan of the subscription."),
+    ("currency_mismatch", 409, "The currency of the add-on or of the coupon's amount differs from the plan's."),
+    ("discount_exists", 409, "The subscription has a discount. Remove it first."),
     ("insufficient_balance", 409, "The balance is smaller than the refund."),
     ("invoice_has_payments", 409, "The invoice has payments, so it cannot be voided."),
     ("invoice_not_open", 409, "The invoice's status does not allow a payment, a write-off or a later due date."),
@@ -97,6 +101,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("nothing_to_credit", 409, "Every charge of the invoice is credited in full."),
     ("payment_reversed", 409, "The payment with this reference was reversed."),
     ("refund_exceeds_paid", 409, "The invoice has not been settled by that much."),
+    ("no_discount", 409, "The subscription has no discount."),
     ("no_pending_cancellation", 409, "No cancellation is scheduled."),
     ("no_pending_change", 409, "No plan change is scheduled."),
     ("no_trial", 409, "No trial is running."),
@@ -124,6 +129,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("payload_too_large", 413, "The body is longer than 64 KiB."),
     ("unsupported_media_type", 415, "The content type of the body is not application/json."),
     ("addon_retired", 422, "The add-on is retired."),
+    ("coupon_retired", 422, "The coupon is retired."),
     (
         "currency_change",
         422,
@@ -159,6 +165,7 @@ pub const PROBLEMS: &[Problem] = &[
     ),
     ("too_many_resources", 422, "A deployment can have at most 500 live resources."),
     ("unknown_addon", 422, "The catalog does not contain the add-on."),
+    ("unknown_coupon", 422, "The catalog does not contain the coupon."),
     ("unknown_plan", 422, "The catalog does not contain the plan."),
     ("unknown_plan_version", 422, "The plan does not have this published version, or has no published version."),
     ("validation_failed", 422, "Fields of the body are missing, invalid or inconsistent. `errors` lists them."),
@@ -200,7 +207,9 @@ pub fn schema(problem: &Problem) -> Value {
     if let (Value::Object(properties), Value::Object(members)) = (&mut properties, members(code)) {
         properties.extend(members);
     }
-    let required: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
+    // Only the currency of an add-on is told with its code.
+    let names = properties.as_object().into_iter().flat_map(Map::keys);
+    let required: Vec<&String> = names.filter(|name| *name != "addon_code").collect();
     json!({"description": description, "type": "object", "required": required, "properties": properties})
 }
 
@@ -252,7 +261,7 @@ fn members(code: &str) -> Value {
             json!({"live_resources": {"description": "Number of live resources.", "type": "integer", "minimum": 1}})
         }
         "currency_mismatch" => {
-            json!({"addon_code": {"description": "Code of the add-on.", "$ref": "#/components/schemas/ShortCode"}})
+            json!({"addon_code": {"description": "Code of the add-on, unless it is about a coupon.", "$ref": "#/components/schemas/ShortCode"}})
         }
         "invoice_not_open" => json!({"invoice_status": {
             "description": "The invoice's status.",

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use arcadia_domain::{
     Action, Aggregate, Amount, AnchorMode, Authority, Charge, Currency, Deployment, DeploymentId, DeploymentRow,
-    DisplayName, Interval, IntervalPrices, Invoice, InvoiceRow, Line, NextAction, OpenInvoice, PausedBy, PendingChange,
-    PlanTerms, ShortCode, Slug, State, Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId,
-    SubscriptionStatus, SubscriptionSummary, Template, TemplateVersion, TenantId, Timestamp,
+    Discount, DisplayName, Interval, IntervalPrices, Invoice, InvoiceRow, Line, NextAction, OpenInvoice, PausedBy,
+    PendingChange, PlanTerms, ShortCode, Slug, State, Subscription, SubscriptionAddon, SubscriptionAddonId,
+    SubscriptionId, SubscriptionStatus, SubscriptionSummary, Template, TemplateVersion, TenantId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ pub struct RowAmounts {
 pub struct RecurringPrice {
     /// The currency.
     pub currency: Currency,
-    /// Price of the plan and all add-ons for one interval, in minor units.
+    /// Price of the plan and all add-ons for one interval, before a discount, in minor units.
     pub amount_cents: i64,
     /// The billing interval.
     pub interval: Interval,
@@ -149,7 +149,7 @@ pub struct SubscriptionView<'a> {
     pub currency: Currency,
     /// The billing interval.
     pub interval: Interval,
-    /// Recurring price: the plan and all add-ons for one interval, in minor units.
+    /// Recurring price: the plan and all add-ons for one interval, before a discount, in minor units.
     pub recurring_cents: Option<i64>,
     /// Its status.
     pub status: SubscriptionStatus,
@@ -179,7 +179,9 @@ pub struct SubscriptionView<'a> {
     pub ended_at: Option<Timestamp>,
     /// The plan change scheduled for the end of the period.
     pub pending_change: Option<PendingChangeView<'a>>,
-    /// Charges that wait for the next invoice.
+    /// Its discount; null without one.
+    pub discount: Option<Cow<'a, Discount>>,
+    /// Charges that wait for the next invoice, with their discounts.
     pub unbilled_lines: Vec<Line>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -418,6 +420,7 @@ impl<'a> SubscriptionView<'a> {
             cancelled_at,
             ended_at,
             pending_change,
+            discount,
             created_at,
         } = subscription;
         let PlanTerms { plan_code, plan_version, price_cents, currency, interval } = terms;
@@ -445,7 +448,8 @@ impl<'a> SubscriptionView<'a> {
             pending_change: pending_change
                 .as_ref()
                 .map(|pending| PendingChangeView::new(pending, *current_period_end, addons)),
-            unbilled_lines: charges.iter().filter(|charge| charge.waits()).map(Charge::line).collect(),
+            discount: discount.as_ref().map(Cow::Borrowed),
+            unbilled_lines: charges.iter().filter(|charge| charge.waits()).flat_map(Charge::lines).collect(),
             created_at: *created_at,
             addons: addons.iter().map(|addon| SubscriptionAddonView::new(addon, *interval)).collect(),
         }

@@ -4,6 +4,7 @@
 //! A decision and a replay of the whole history use the same [`Aggregate::apply`], so the two cannot disagree.
 
 use super::balance::BalanceMovement;
+use super::coupon::Redemption;
 use super::deployment::{Deployment, Template};
 use super::event::{Changed, Event, EventKind, Updated};
 use super::invoice::{Invoice, Payment};
@@ -51,6 +52,8 @@ pub struct Change {
     pub invoice_read: Option<u64>,
     /// The movement of balance that no invoice has.
     pub movement: Option<BalanceMovement>,
+    /// The grant of a coupon, to be counted.
+    pub redeems: Option<Redemption>,
 }
 
 impl Change {
@@ -110,13 +113,14 @@ pub fn replay(id: DeploymentId, events: &[Event]) -> Result<Aggregate, ReplayErr
 const MONTHS: i64 = 12;
 
 impl Aggregate {
-    /// Its recurring revenue, in minor units per year: the prices of plan and add-ons for one interval, times the
-    /// intervals of a year. `None` unless it is active or past due with a live subscription outside its trial.
+    /// Its recurring revenue, in minor units per year: the prices of plan and add-ons for one interval after the discount
+    /// that runs, times the intervals of a year. `None` unless it is active or past due with a live subscription outside
+    /// its trial.
     #[must_use]
     pub fn recurring(&self) -> Option<(Currency, i64)> {
         let pays = matches!(self.deployment.state, State::Active | State::PastDue);
         let live = self.live_subscription().filter(|live| pays && !live.in_trial())?;
-        let cents = live.terms.recurring_cents(&self.addons)?;
+        let cents = live.recurring_cents(&self.addons)?;
         let times = MONTHS / i64::from(live.terms.interval.months());
         Some((live.terms.currency, cents.checked_mul(times)?))
     }
@@ -230,7 +234,10 @@ impl Aggregate {
                 open.find(|open| open.number == *number)?.due_at = due_at.to;
             }
             EventKind::CreditNoteIssued { number: _, subscription } => self.keep(subscription),
-            EventKind::CreditGranted { .. } | EventKind::Refunded { .. } | EventKind::BalanceApplied { .. } => {}
+            EventKind::CreditGranted { .. }
+            | EventKind::Refunded { .. }
+            | EventKind::BalanceApplied { .. }
+            | EventKind::DiscountEnded { .. } => {}
             EventKind::InvoicesUncollectible { numbers } => {
                 for number in numbers {
                     let index = deployment.open_invoices.iter().position(|open| open.number == *number)?;
@@ -245,6 +252,8 @@ impl Aggregate {
             | EventKind::PlanChangeWithdrawn { subscription }
             | EventKind::CancellationScheduled { subscription }
             | EventKind::CancellationWithdrawn { subscription }
+            | EventKind::DiscountGranted { subscription }
+            | EventKind::DiscountRemoved { coupon: _, subscription }
             | EventKind::SubscriptionCancelled { subscription } => self.subscription = Some(subscription.clone()),
         }
         Some(())

@@ -4,7 +4,7 @@
 //! The rule, for each currency: charged - credited = received - paid back + granted + open + given up + forgiven +
 //! waiting - balance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::TimeDelta;
@@ -92,6 +92,14 @@ pub enum Violation {
         /// The charge.
         charge: ChargeId,
     },
+    /// A discount has no charge beside it, or exceeds that.
+    #[error("event {sequence} discounts charge {charge} by more than its amount")]
+    Discount {
+        /// The event.
+        sequence: u64,
+        /// The charge.
+        charge: ChargeId,
+    },
     /// A charge for the plan covers time that an earlier charge covers and no credit returned.
     #[error("event {sequence} charges for the plan again: charge {charge} already covers that time")]
     ChargedTwice {
@@ -159,8 +167,13 @@ impl Audit {
         follow_invoices(&mut self.invoices, event)
             .map_err(|number| Violation::Differs { sequence, what: format!("invoice {number}") })?;
         if let EventKind::InvoiceOpened { invoice, dunning_policy: _ } = &event.kind {
+            let waited: BTreeSet<ChargeId> =
+                invoice.charges().map(|line| line.charge).filter(|id| self.waiting.remove(id).is_some()).collect();
             for line in &invoice.lines {
-                if self.waiting.remove(&line.charge).is_none() {
+                if line.kind == LineKind::Discount && (line.amount_cents >= 0 || stands(invoice, line) < 0) {
+                    return Err(Violation::Discount { sequence, charge: line.charge });
+                }
+                if !waited.contains(&line.charge) {
                     self.cover(sequence, line)?;
                 }
             }
@@ -173,7 +186,11 @@ impl Audit {
             match entry {
                 Entry::Charged { line } => {
                     self.cover(sequence, line)?;
-                    self.waiting.insert(line.charge, line.clone());
+                    let waiting = self.waiting.entry(line.charge);
+                    let waiting = waiting.and_modify(|charge| charge.amount_cents += line.amount_cents);
+                    if waiting.or_insert_with(|| line.clone()).amount_cents < 0 {
+                        return Err(Violation::Discount { sequence, charge: line.charge });
+                    }
                 }
                 Entry::Credited { line, invoice: None, .. } => {
                     self.uncover(line);
@@ -212,12 +229,18 @@ impl Audit {
 
     /// The kind of a charge on an invoice.
     fn kind_of(&self, charge: ChargeId, number: &InvoiceNumber) -> LineKind {
-        let lines = self.invoices.get(number).map_or(&[][..], |invoice| &invoice.lines);
-        lines.iter().find(|line| line.charge == charge).map_or(LineKind::PlanCharge, |line| line.kind)
+        let mut lines = self.invoices.get(number).into_iter().flat_map(Invoice::charges);
+        lines.find(|line| line.charge == charge).map_or(LineKind::PlanCharge, |line| line.kind)
     }
 
-    /// Records the time that a charge for the plan covers.
+    /// Records the time that a charge for the plan covers. A discount lowers what that time is worth.
     fn cover(&mut self, sequence: u64, line: &Line) -> Result<(), Violation> {
+        if line.kind == LineKind::Discount {
+            if let Some(covered) = self.covered.get_mut(&line.charge) {
+                covered.line.amount_cents += line.amount_cents;
+            }
+            return Ok(());
+        }
         if line.kind != LineKind::PlanCharge || line.amount_cents == 0 {
             return Ok(());
         }
@@ -315,6 +338,12 @@ impl Audit {
         }
         Ok(())
     }
+}
+
+/// What stands of the charge of a line, in minor units; negative if the charge is not beside it.
+fn stands(invoice: &Invoice, line: &Line) -> i64 {
+    let is_there = invoice.charges().any(|charged| charged.charge == line.charge);
+    invoice.standing_cents(line.charge).filter(|_| is_there).unwrap_or(-1)
 }
 
 impl fmt::Display for Totals {

@@ -25,7 +25,10 @@ pub struct Charge {
     pub description: Option<DisplayName>,
     /// The price of a whole period, in minor units; the amount is a part of it.
     pub price_cents: i64,
-    /// The amount, in minor units. A credit lowers it while the charge waits for an invoice.
+    /// The discount of that price; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount: Option<ChargeDiscount>,
+    /// The amount after the discount, in minor units. A credit lowers it while the charge waits for an invoice.
     pub amount_cents: i64,
     /// The credits since it was invoiced, in minor units.
     #[serde(default)]
@@ -41,6 +44,18 @@ pub struct Charge {
     pub to: Timestamp,
     /// The number of its invoice; null while it waits for one.
     pub invoice: Option<InvoiceNumber>,
+}
+
+/// The discount of a charge. Every credit of the charge is of the discounted price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct ChargeDiscount {
+    /// The code of the coupon.
+    pub coupon: ShortCode,
+    /// What it takes off the price of a whole period, in minor units.
+    pub price_cents: i64,
+    /// What it takes off the charge, in minor units.
+    pub amount_cents: i64,
 }
 
 /// When a charge made once is invoiced.
@@ -88,10 +103,22 @@ impl Charge {
         self.invoice.is_none()
     }
 
-    /// Its line on an invoice.
+    /// The price of a whole period after the discount, in minor units.
     #[must_use]
-    pub fn line(&self) -> Line {
-        self.entry(self.kind(), self.amount_cents, self.from)
+    pub fn net_price_cents(&self) -> i64 {
+        self.price_cents - self.discount.as_ref().map_or(0, |discount| discount.price_cents)
+    }
+
+    /// Its lines on an invoice: the charge, and its discount if it has one.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Line> {
+        let discount = self.discount.as_ref().filter(|discount| discount.amount_cents > 0);
+        let gross_cents = self.amount_cents + discount.map_or(0, |discount| discount.amount_cents);
+        let discount = discount.map(|discount| Line {
+            code: discount.coupon.clone(),
+            ..self.entry(LineKind::Discount, -discount.amount_cents, self.from)
+        });
+        std::iter::once(self.entry(self.kind(), gross_cents, self.from)).chain(discount).collect()
     }
 
     /// The line of a credit of `amount_cents`, in minor units, for the time from `from` on.

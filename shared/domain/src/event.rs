@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::balance::Refund;
+use super::coupon::DiscountEnd;
 use super::deployment::PausedBy;
 use super::entry::{Amount, Entry};
 use super::invoice::{Invoice, InvoiceStatus, OpenInvoice, Payment, ReversalKind};
@@ -264,6 +265,25 @@ pub enum EventKind {
         /// The subscription after the event.
         subscription: Subscription,
     },
+    /// A discount was granted. It discounts the periods that open from now on.
+    DiscountGranted {
+        /// The subscription after the event.
+        subscription: Subscription,
+    },
+    /// The discount was removed: a running one at the end of the period, another one at once.
+    DiscountRemoved {
+        /// The code of the coupon.
+        coupon: ShortCode,
+        /// The subscription after the event.
+        subscription: Subscription,
+    },
+    /// The discount ended, by the event before this one in the same commit.
+    DiscountEnded {
+        /// The code of the coupon.
+        coupon: ShortCode,
+        /// Why it ended.
+        cause: DiscountEnd,
+    },
     /// The end of the trial was moved, later or earlier.
     TrialExtended {
         /// The old and the new end.
@@ -307,6 +327,9 @@ impl EventKind {
             Self::CancellationScheduled { .. } => "cancellation_scheduled",
             Self::CancellationWithdrawn { .. } => "cancellation_withdrawn",
             Self::SubscriptionCancelled { .. } => "subscription_cancelled",
+            Self::DiscountGranted { .. } => "discount_granted",
+            Self::DiscountRemoved { .. } => "discount_removed",
+            Self::DiscountEnded { .. } => "discount_ended",
             Self::TrialExtended { .. } => "trial_extended",
         }
     }

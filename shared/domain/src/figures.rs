@@ -2,7 +2,7 @@
 //! differences of all changes up to a moment is the figures of that moment; `arcadia_store` keeps those sums.
 //!
 //! Recurring revenue counts the live subscriptions of active and past due deployments outside their trial: plan and
-//! add-ons, in minor units per year. It is divided by twelve only when it is shown. The rule of its movements, at any
+//! add-ons less the discount that runs, in minor units per year. It is divided by twelve only when it is shown. The rule of its movements, at any
 //! time: recurring revenue = new + expansion + reactivated - contraction - churned.
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
 use super::invalid::InvalidValue;
-use super::line::{ChargeId, Line};
+use super::line::{ChargeId, Line, LineKind};
 use super::money::{Currency, is_zero};
 use super::values::{DeploymentId, InvoiceNumber, PaymentReference, SubscriptionId, Timestamp};
 
@@ -270,12 +270,19 @@ impl Invoice {
         written_off - self.credits.iter().map(|credit| credit.forgiven_cents).sum::<i64>()
     }
 
-    /// What remains of one of its charges after its credits, in minor units; `None` if the charge is not on it.
+    /// What remains of one of its charges after its discount and credits, in minor units; `None` if the charge is not on it.
     #[must_use]
     pub fn standing_cents(&self, charge: ChargeId) -> Option<i64> {
-        let line = self.lines.iter().find(|line| line.charge == charge)?;
+        let lines = || self.lines.iter().filter(|line| line.charge == charge);
+        lines().next()?;
         let credits = self.credits.iter().filter(|credit| credit.charge == charge);
-        Some(line.amount_cents - credits.map(|credit| credit.amount_cents).sum::<i64>())
+        let charged_cents: i64 = lines().map(|line| line.amount_cents).sum();
+        Some(charged_cents - credits.map(|credit| credit.amount_cents).sum::<i64>())
+    }
+
+    /// The lines of its charges, without those of their discounts.
+    pub fn charges(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| line.kind != LineKind::Discount)
     }
 
     /// Its payments that are not reversed.

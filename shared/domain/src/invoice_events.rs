@@ -59,6 +59,9 @@ fn named_by(kind: &EventKind) -> &[InvoiceNumber] {
         | EventKind::CancellationScheduled { .. }
         | EventKind::CancellationWithdrawn { .. }
         | EventKind::SubscriptionCancelled { .. }
+        | EventKind::DiscountGranted { .. }
+        | EventKind::DiscountRemoved { .. }
+        | EventKind::DiscountEnded { .. }
         | EventKind::TrialExtended { .. } => &[],
     }
 }
@@ -122,6 +125,9 @@ impl Invoice {
             | EventKind::CancellationScheduled { .. }
             | EventKind::CancellationWithdrawn { .. }
             | EventKind::SubscriptionCancelled { .. }
+            | EventKind::DiscountGranted { .. }
+            | EventKind::DiscountRemoved { .. }
+            | EventKind::DiscountEnded { .. }
             | EventKind::TrialExtended { .. } => {}
         }
     }

@@ -11,6 +11,7 @@ mod balance;
 mod catalog;
 mod charge;
 mod clock;
+mod coupon;
 mod decide;
 mod deployment;
 mod entry;
@@ -42,13 +43,18 @@ pub use attention::Attention;
 pub use audit::{Audit, Totals, Violation, audit};
 pub use balance::{BalanceMovement, BalanceMovementKind, Refund};
 pub use catalog::{Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
-pub use charge::{Charge, Invoiced};
+pub use charge::{Charge, ChargeDiscount, Invoiced};
 pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
+pub use coupon::{
+    Coupon, CouponDuration, Discount, DiscountEnd, MAX_COUPON_PERIODS, MAX_COUPON_PLANS, MAX_REDEMPTIONS, Redemption,
+    WHOLE_BASIS_POINTS,
+};
 pub use decide::{
-    ChangePlan, Command, Correct, Correction, CreateDeployment, CreditNote, Effective, Extent, MAX_BALANCE_CENTS,
-    MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_OPEN_INVOICES_BY_CLOCK, MAX_REPLACED_ADDONS,
-    MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES, OneOff, Overpayment, Pay, PayBack, Proration, Rejection,
-    Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, next_invoices, step,
+    ChangePlan, Command, Correct, Correction, CreateDeployment, CreditNote, Effective, Extent, GrantDiscount,
+    MAX_BALANCE_CENTS, MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_OPEN_INVOICES_BY_CLOCK,
+    MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES, OneOff, Overpayment, Pay, PayBack,
+    Proration, Rejection, RemoveDiscount, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide,
+    next_invoices, step,
 };
 pub use deployment::{Deployment, PausedBy, Template};
 pub use entry::{Amount, Entry};

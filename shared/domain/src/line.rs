@@ -86,16 +86,20 @@ pub enum LineKind {
     OneOffCharge,
     /// A credit of a charge made once.
     OneOffCredit,
+    /// A discount of a charge for the plan or for an add-on. It follows the line of that charge, and credits of the charge
+    /// are of what the discount leaves.
+    Discount,
 }
 
 impl LineKind {
-    /// The kind of a credit of a charge of this kind.
+    /// The kind of a credit of a charge of this kind. A discount is never credited by itself.
     #[must_use]
     pub const fn credit(self) -> Self {
         match self {
             Self::PlanCharge | Self::PlanCredit => Self::PlanCredit,
             Self::AddonCharge | Self::AddonCredit => Self::AddonCredit,
             Self::OneOffCharge | Self::OneOffCredit => Self::OneOffCredit,
+            Self::Discount => Self::Discount,
         }
     }
 }
@@ -104,16 +108,16 @@ impl LineKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Line {
-    /// The id of the charge that it makes or credits.
+    /// The id of the charge that it makes, credits or discounts.
     pub charge: ChargeId,
     /// The kind of the line.
     pub kind: LineKind,
-    /// The code of the plan or add-on; `one_off` for a charge made once.
+    /// The code of the plan, add-on or coupon; `one_off` for a charge made once.
     pub code: ShortCode,
     /// The description of a charge made once; absent on other lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<DisplayName>,
-    /// The amount, in minor units; negative for a credit.
+    /// The amount, in minor units; negative for a credit or a discount.
     pub amount_cents: i64,
     /// The currency of the amount.
     pub currency: Currency,

@@ -43,6 +43,8 @@ pub enum Power {
     HoldTenant,
     /// Charge once, credit, refund, write off and move due dates.
     Correct,
+    /// Grant and remove the discount of a subscription.
+    Discount,
 }
 
 /// One row of the table.
@@ -151,6 +153,7 @@ pub const POWERS: &[PowerRow] = &[
         description: "charge once, grant and issue credits, refund, write off, move due dates",
         holders: PLATFORM_ALONE,
     },
+    PowerRow { power: Power::Discount, description: "grant and remove discounts", holders: PLATFORM_ALONE },
 ];
 
 /// Ends the build if a row is not in its place.
@@ -160,7 +163,7 @@ const _: () = {
         assert!(POWERS[n].power as usize == n, "the table is not in the order of the powers");
         n += 1;
     }
-    assert!(POWERS.len() == Power::Correct as usize + 1, "a power has no row");
+    assert!(POWERS.len() == Power::Discount as usize + 1, "a power has no row");
 };
 
 impl Power {
@@ -222,6 +225,7 @@ mod tests {
         (Power::SetTenant, &[], &[TENANT]),
         (Power::HoldTenant, &[], &[]),
         (Power::Correct, &[], &[]),
+        (Power::Discount, &[], &[]),
     ];
 
     #[test]

@@ -8,7 +8,7 @@ use super::deployment::Deployment;
 use super::entry::Amount;
 use super::figures::Figures;
 use super::invoice::Invoice;
-use super::money::Currency;
+use super::money::{Currency, is_zero};
 use super::period::Interval;
 use super::subscription::{PendingChange, Subscription, SubscriptionAddon, SubscriptionStatus};
 use super::values::{ShortCode, Slug, TenantId, Timestamp};
@@ -36,7 +36,8 @@ pub struct SubscriptionSummary {
     pub status: SubscriptionStatus,
     /// The interval at which it is charged.
     pub interval: Interval,
-    /// The price of the plan and all add-ons for one interval, in minor units; null if the sum is too large.
+    /// The price of the plan and all add-ons for one interval, before a discount, in minor units; null if the sum is too
+    /// large.
     pub recurring_cents: Option<i64>,
     /// The currency of that price.
     pub currency: Currency,
@@ -46,6 +47,9 @@ pub struct SubscriptionSummary {
     pub cancel_at: Option<Timestamp>,
     /// The price of one interval after the scheduled change of plan; null if none is scheduled.
     pub pending: Option<Amount>,
+    /// What its discount takes off the next period, in minor units; absent if nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub next_discount_cents: i64,
 }
 
 impl SubscriptionSummary {
@@ -57,6 +61,9 @@ impl SubscriptionSummary {
             let amount_cents = pending.terms.recurring_cents(addons)?;
             Some(Amount { currency: pending.terms.currency, amount_cents })
         };
+        let next = subscription.pending_change.as_ref().map_or(terms, |pending| &pending.terms);
+        let discount = subscription.discount.as_ref().filter(|discount| discount.goes_on(next));
+        let next_discount_cents = discount.map_or(0, |discount| discount.off_period_cents(next, addons));
         Self {
             plan_code: terms.plan_code.clone(),
             plan_version: terms.plan_version,
@@ -67,6 +74,7 @@ impl SubscriptionSummary {
             current_period_end: subscription.current_period_end,
             cancel_at: subscription.cancel_at,
             pending: subscription.pending_change.as_ref().and_then(amount),
+            next_discount_cents,
         }
     }
 
@@ -78,7 +86,8 @@ impl SubscriptionSummary {
         let goes_on = self.status == SubscriptionStatus::Active && self.cancel_at.is_none_or(|end| end > at);
         let (currency, recurring_cents) = (self.currency, self.recurring_cents);
         let present = || Some(Amount { currency, amount_cents: recurring_cents? });
-        self.pending.clone().or_else(present).filter(|_| goes_on).map(|amount| (at, amount))
+        let amount = self.pending.clone().or_else(present).filter(|_| goes_on)?;
+        Some((at, Amount { amount_cents: amount.amount_cents - self.next_discount_cents, ..amount }))
     }
 }
 

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Authority;
 use super::catalog::{Addon, IntervalPrices, PlanVersion};
-use super::charge::Charge;
+use super::charge::{Charge, ChargeDiscount};
+use super::coupon::Discount;
 use super::lifecycle::State;
 use super::line::ChargeId;
 use super::money::{Currency, prorate, sum};
@@ -99,6 +100,9 @@ pub struct Subscription {
     pub cancelled_with_deployment: bool,
     /// The change of plan scheduled for the end of the period; null if none is scheduled.
     pub pending_change: Option<PendingChange>,
+    /// Its discount; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Discount>,
     /// When it was created.
     pub created_at: Timestamp,
 }
@@ -175,8 +179,14 @@ impl PlanTerms {
     /// counted, because they are dropped. `None` if the sum does not fit `i64`.
     #[must_use]
     pub fn recurring_cents(&self, addons: &[SubscriptionAddon]) -> Option<i64> {
+        sum(self.prices(addons))
+    }
+
+    /// The prices of the plan and its add-ons for one interval, in minor units. Add-ons of another currency are left
+    /// out, because they are dropped.
+    pub fn prices(&self, addons: &[SubscriptionAddon]) -> impl Iterator<Item = i64> {
         let addons = addons.iter().filter(|addon| addon.currency == self.currency);
-        sum(std::iter::once(self.price_cents).chain(addons.map(|addon| addon.price_of(self.interval))))
+        std::iter::once(self.price_cents).chain(addons.map(|addon| addon.price_of(self.interval)))
     }
 }
 
@@ -239,6 +249,7 @@ impl Subscription {
             ended_at: None,
             cancelled_with_deployment: false,
             pending_change: None,
+            discount: None,
             created_at: now,
         };
         if trial_ends_at.is_none() {
@@ -388,20 +399,52 @@ impl Subscription {
         prorate(price_cents, seconds(at.max(start), end), seconds(start, end))
     }
 
-    /// A charge for the plan, or for an add-on, from the second of `at` to the end of the period. `None` during a
-    /// trial, or if no time is left.
+    /// The recurring price of the plan and its add-ons for one interval after the discount that runs, in minor units.
+    /// `None` if the sum does not fit `i64`.
     #[must_use]
-    pub fn charge(&self, id: ChargeId, addon: Option<&SubscriptionAddon>, at: Timestamp) -> Option<Charge> {
+    pub fn recurring_cents(&self, addons: &[SubscriptionAddon]) -> Option<i64> {
+        let running = self.discount.as_ref().filter(|discount| discount.running);
+        let off_cents = running.map_or(0, |discount| discount.off_period_cents(&self.terms, addons));
+        Some(self.terms.recurring_cents(addons)? - off_cents)
+    }
+
+    /// What the charges that run to the end of the current period have of a discount by an amount, in minor units.
+    #[must_use]
+    pub fn taken_cents(&self) -> i64 {
+        let running = self.charges.iter().filter(|charge| charge.to == self.current_period_end);
+        running.filter_map(|charge| charge.discount.as_ref()).map(|discount| discount.price_cents).sum()
+    }
+
+    /// A charge for the plan, or for an add-on, from the second of `at` to the end of the period. `None` during a
+    /// trial, or if no time is left. `taken_cents` is what other charges of the period have of a discount by an amount.
+    #[must_use]
+    pub fn charge(
+        &self,
+        id: ChargeId,
+        addon: Option<&SubscriptionAddon>,
+        at: Timestamp,
+        taken_cents: i64,
+    ) -> Option<Charge> {
         self.billed_from?;
         let (from, to) = (at.trunc_subsecs(0).max(self.current_period_start), self.current_period_end);
         let price_cents = addon.map_or(self.terms.price_cents, |addon| addon.price_of(self.terms.interval));
+        let running = self.discount.as_ref().filter(|discount| discount.running);
+        let discount = running.map(|discount| (discount, discount.off_cents(price_cents, taken_cents)));
+        let discount = discount.filter(|(_, off_cents)| *off_cents > 0);
+        let amount_cents = self.part_of_period(price_cents - discount.map_or(0, |(_, off_cents)| off_cents), from);
+        let discount = discount.map(|(discount, off_cents)| ChargeDiscount {
+            coupon: discount.coupon.clone(),
+            price_cents: off_cents,
+            amount_cents: self.part_of_period(price_cents, from) - amount_cents,
+        });
         (from < to).then(|| Charge {
             id,
             addon_id: addon.map(|addon| addon.id),
             code: addon.map_or(&self.terms.plan_code, |addon| &addon.code).clone(),
             description: None,
             price_cents,
-            amount_cents: self.part_of_period(price_cents, from),
+            discount,
+            amount_cents,
             credited_cents: 0,
             forgiven_cents: 0,
             currency: self.terms.currency,
@@ -416,7 +459,14 @@ impl Subscription {
     #[must_use]
     pub fn unused_cents(&self, charge: &Charge, from: Timestamp) -> i64 {
         let stands_cents = charge.amount_cents - charge.credited_cents;
-        if from < charge.to { self.part_of_period(charge.price_cents, from).min(stands_cents).max(0) } else { 0 }
+        if from < charge.to { self.part_of_period(charge.net_price_cents(), from).min(stands_cents).max(0) } else { 0 }
+    }
+
+    /// The discount of the unused part of a charge from `from` on, in minor units.
+    #[must_use]
+    pub fn unused_discount_cents(&self, charge: &Charge, from: Timestamp) -> i64 {
+        let gross_cents = self.part_of_period(charge.price_cents, from);
+        if from < charge.to { gross_cents - self.part_of_period(charge.net_price_cents(), from) } else { 0 }
     }
 
     /// The charges that wait for an invoice.

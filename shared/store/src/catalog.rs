@@ -1,8 +1,12 @@
-//! Reads and writes of the catalog: plans, plan versions and add-ons.
+//! Reads and writes of the catalog: plans, plan versions, add-ons and coupons.
 
-use arcadia_domain::{Addon, DeploymentId, DunningPolicy, Plan, PlanVersion, Scope, ShortCode, TenantId};
+use arcadia_domain::{
+    Addon, Coupon, DeploymentId, DunningPolicy, Plan, PlanVersion, Redemption, Scope, ShortCode, TenantId,
+};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 
 use super::item::{Item, number, string};
 use super::items::{self, ADDON_TYPE, DUNNING_POLICY_TYPE, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE};
@@ -106,7 +110,7 @@ impl Store {
     /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
     /// answer.
     pub async fn put_plan(&self, plan: &Plan) -> Result<(), StoreError> {
-        self.put_revision(items::from_plan(plan)?, plan.revision).await
+        self.put_revision(items::from_plan(plan)?, plan.revision, None).await
     }
 
     /// Writes the next revision of an add-on, or its first: one PutItem.
@@ -115,7 +119,47 @@ impl Store {
     /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
     /// answer.
     pub async fn put_addon(&self, addon: &Addon) -> Result<(), StoreError> {
-        self.put_revision(items::from_addon(addon)?, addon.revision).await
+        self.put_revision(items::from_addon(addon)?, addon.revision, None).await
+    }
+
+    /// Reads a coupon: one consistent GetItem.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn load_coupon(&self, code: &ShortCode) -> Result<Option<Coupon>, StoreError> {
+        self.get(keys::coupon(code)).await?.map(items::to_coupon).transpose()
+    }
+
+    /// Writes the next revision of a coupon, or its first: one PutItem. It is refused if the coupon was granted since it
+    /// was read, because it also writes how often that was.
+    ///
+    /// # Errors
+    /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
+    /// answer.
+    pub async fn put_coupon(&self, coupon: &Coupon) -> Result<(), StoreError> {
+        self.put_revision(items::from_coupon(coupon)?, coupon.revision, Some(coupon.redemptions)).await
+    }
+
+    /// The write that counts a grant of a coupon, if the coupon is as it was read and can still be granted.
+    pub(super) fn redeem(&self, redemption: &Redemption) -> Result<TransactWriteItem, StoreError> {
+        let Redemption { coupon, revision, max_redemptions } = redemption;
+        let key = keys::coupon(coupon);
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("PK", string(key.pk))
+            .key("SK", string(key.sk))
+            .update_expression("SET #record.redemptions = #record.redemptions + :one")
+            .expression_attribute_names("#record", "record")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":revision", number(revision))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let update = match max_redemptions {
+            None => update.condition_expression("#record.revision = :revision"),
+            Some(max) => update
+                .condition_expression("#record.revision = :revision AND #record.redemptions < :max")
+                .expression_attribute_values(":max", number(max)),
+        };
+        Ok(TransactWriteItem::builder().update(update.build()?).build())
     }
 
     /// Writes a plan with its new version, and the idempotency record of the request if it has one: one
@@ -192,6 +236,20 @@ impl Store {
         Ok(Page::cut(addons, limit, more, |addon: &Addon| addon.code.clone()))
     }
 
+    /// A page of all coupons, by code: one Query.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_coupons(
+        &self,
+        limit: usize,
+        after: Option<&ShortCode>,
+    ) -> Result<Page<Coupon, ShortCode>, StoreError> {
+        let (items, more) = self.catalog_page(keys::COUPONS, limit, after).await?;
+        let coupons = items.into_iter().map(items::to_coupon).collect::<Result<_, _>>()?;
+        Ok(Page::cut(coupons, limit, more, |coupon: &Coupon| coupon.code.clone()))
+    }
+
     /// A page of a plan's versions, newest first, up to the newest version of `plan`: one Query. It is repeated if that
     /// version, which was published together with `plan`, is missing.
     ///
@@ -240,7 +298,7 @@ impl Store {
         Ok((items, more))
     }
 
-    async fn put_revision(&self, item: Item, revision: u64) -> Result<(), StoreError> {
+    async fn put_revision(&self, item: Item, revision: u64, redemptions: Option<u64>) -> Result<(), StoreError> {
         let put = self
             .client
             .put_item()
@@ -250,8 +308,13 @@ impl Store {
         let put = if revision == 1 {
             put.condition_expression("attribute_not_exists(PK)")
         } else {
-            put.condition_expression("#record.revision = :revision")
-                .expression_attribute_names("#record", "record")
+            let put = match redemptions {
+                None => put.condition_expression("#record.revision = :revision"),
+                Some(redemptions) => put
+                    .condition_expression("#record.revision = :revision AND #record.redemptions = :redemptions")
+                    .expression_attribute_values(":redemptions", number(redemptions)),
+            };
+            put.expression_attribute_names("#record", "record")
                 .expression_attribute_values(":revision", number(revision - 1))
         };
         let Err(error) = put.send().await else { return Ok(()) };

@@ -3,7 +3,7 @@
 
 use arcadia_domain::{
     Aggregate, Change, Deployment, EventKind, Figures, Invoice, InvoiceNumber, InvoiceRow, OperationId,
-    OperationResult, Payment, Versions,
+    OperationResult, Payment, Redemption, Versions,
 };
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{
@@ -25,7 +25,7 @@ use crate::metrics;
 const DEPLOYMENT_INDEX: usize = 0;
 
 /// The index of a change's claim in the transaction: on the slug of a new deployment, on the tenant's trial of a plan,
-/// or on the reference of a payment or a refund.
+/// or on the reference of a payment or a refund; or its grant of a coupon.
 const CLAIM_INDEX: usize = 1;
 
 /// A record that is written in the transaction of a change, behind the change's own records, once and never again.
@@ -41,10 +41,12 @@ impl Store {
     /// Commits a change, with its companion if it has one, in one transaction.
     ///
     /// # Errors
-    /// [`StoreError::VersionConflict`], [`StoreError::SlugTaken`], [`StoreError::TrialTaken`] or
-    /// [`StoreError::ReferenceTaken`] if another writer was first, [`StoreError::QuotaExceeded`] if the tenant has no
-    /// place for a new deployment, [`StoreError::TenantHeld`] or [`StoreError::TenantConflict`] if the tenant was held or
-    /// its rules were changed since they were read, [`StoreError::Answered`] or [`StoreError::ResultTaken`] if the companion exists:
+    /// [`StoreError::VersionConflict`], [`StoreError::CatalogConflict`], [`StoreError::SlugTaken`],
+    /// [`StoreError::TrialTaken`] or [`StoreError::ReferenceTaken`] if another writer was first,
+    /// [`StoreError::CouponExhausted`] if the coupon was granted as often as it can be, [`StoreError::QuotaExceeded`] if
+    /// the tenant has no place for a new deployment, [`StoreError::TenantHeld`] or [`StoreError::TenantConflict`] if the
+    /// tenant was held or its rules were changed since they were read, [`StoreError::Answered`] or
+    /// [`StoreError::ResultTaken`] if the companion exists:
     /// nothing was written. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
     pub async fn commit(
         &self,
@@ -80,6 +82,7 @@ impl Store {
             invoice,
             invoice_read,
             movement,
+            redeems,
         } = change;
         let Aggregate { deployment, subscription, addons, versions } = after;
         let id = deployment.id;
@@ -143,6 +146,9 @@ impl Store {
         for put in puts {
             let put = put.build()?;
             writes.push(TransactWriteItem::builder().put(put).build());
+        }
+        if let Some(redemption) = redeems {
+            writes.insert(CLAIM_INDEX, self.redeem(redemption)?);
         }
         writes.extend(self.invoice_updates(change, given_up)?);
         for addon_id in old.addons.keys().filter(|id| !versions.addons.contains_key(id)) {
@@ -257,6 +263,10 @@ pub fn judge(
         if change.trial_of.is_some() {
             return Verdict::Refused(StoreError::TrialTaken);
         }
+        if let Some(redemption) = &change.redeems {
+            let coupon = reasons.get(CLAIM_INDEX).and_then(CancellationReason::item);
+            return Verdict::Refused(not_redeemed(redemption, coupon.cloned().unwrap_or_default()));
+        }
         if payment_of(change).is_some() || change.movement.is_some() {
             return Verdict::Refused(StoreError::ReferenceTaken);
         }
@@ -278,6 +288,15 @@ pub fn judge(
         codes.sort_unstable();
         codes.dedup();
         Verdict::Refused(StoreError::Refused(format!("the transaction was cancelled with {codes:?}").into()))
+    }
+}
+
+/// The error of a grant whose coupon does not allow it any more: it was granted as often as it can be, or was changed.
+fn not_redeemed(redemption: &Redemption, coupon: Item) -> StoreError {
+    match items::to_coupon(coupon) {
+        Ok(coupon) if coupon.revision == redemption.revision => StoreError::CouponExhausted,
+        Ok(_) => StoreError::CatalogConflict,
+        Err(error) => error,
     }
 }
 

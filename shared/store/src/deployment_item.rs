@@ -9,6 +9,7 @@ use arcadia_domain::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::invoice_item::is_zero;
 use super::item::{Item, from_item};
 use super::keys::{self, Key};
 use super::manifest::manifest;
@@ -150,6 +151,8 @@ struct StoredSummary {
     cancel_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pending: Option<Amount>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    next_discount_cents: i64,
 }
 
 /// Converts a summary to its stored form, or back.
@@ -167,6 +170,7 @@ macro_rules! summary {
                     current_period_end,
                     cancel_at,
                     pending,
+                    next_discount_cents,
                 } = summary;
                 Self {
                     plan_code,
@@ -178,6 +182,7 @@ macro_rules! summary {
                     current_period_end,
                     cancel_at,
                     pending,
+                    next_discount_cents,
                 }
             }
         }

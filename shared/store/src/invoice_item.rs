@@ -90,7 +90,7 @@ struct StoredLine {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-const fn is_zero(cents: &i64) -> bool {
+pub(super) const fn is_zero(cents: &i64) -> bool {
     *cents == 0
 }
 

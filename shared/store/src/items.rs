@@ -2,7 +2,7 @@
 //! field breaks the build until it is stored. Keys are in [`super::keys`].
 
 use arcadia_domain::{
-    Addon, BalanceMovement, BalanceMovementKind, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber,
+    Addon, BalanceMovement, BalanceMovementKind, Coupon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber,
     Operation, OperationId, OperationResult, Payment, Plan, PlanVersion, Resource, ShortCode, Subscription,
     SubscriptionAddon, SubscriptionStatus, Tenant, TenantEvent, TenantId,
 };
@@ -76,6 +76,7 @@ enum Record {
     Plan(Plan),
     PlanVersion(PlanVersion),
     Addon(Addon),
+    Coupon(Coupon),
     Payment { number: InvoiceNumber, payment: Payment },
     DunningPolicy(DunningPolicy),
     Account(Tenant),
@@ -271,6 +272,14 @@ pub fn from_addon(addon: &Addon) -> Result<Item, StoreError> {
     record(keys::addon(&addon.code), Some(keys::addon_index(&addon.code)), Record::Addon(addon.clone()))
 }
 
+/// Converts a coupon to an item.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the record cannot be expressed.
+pub fn from_coupon(coupon: &Coupon) -> Result<Item, StoreError> {
+    record(keys::coupon(&coupon.code), Some(keys::coupon_index(&coupon.code)), Record::Coupon(coupon.clone()))
+}
+
 /// Converts a recorded payment of an invoice to an item, which claims the payment's reference.
 ///
 /// # Errors
@@ -361,6 +370,7 @@ reader!(to_trial_claim, Record::TrialClaim { deployment_id } => deployment_id, D
 reader!(to_plan, Record::Plan(plan) => plan, Plan, "a plan");
 reader!(to_plan_version, Record::PlanVersion(version) => version, PlanVersion, "a plan version");
 reader!(to_addon, Record::Addon(addon) => addon, Addon, "an add-on of the catalog");
+reader!(to_coupon, Record::Coupon(coupon) => coupon, Coupon, "a coupon");
 reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
 reader!(to_tenant_event, Record::TenantEvent { event } => event, TenantEvent, "an event of a tenant");
 reader!(to_operation, Record::Operation(operation) => operation, Operation, "an operation");

@@ -506,6 +506,12 @@ pub fn addon(code: &ShortCode) -> Key {
     Key { pk: format!("ADDON#{code}"), sk: "#ADDON".to_owned() }
 }
 
+/// The key of a coupon.
+#[must_use]
+pub fn coupon(code: &ShortCode) -> Key {
+    Key { pk: format!("COUPON#{code}"), sk: "#COUPON".to_owned() }
+}
+
 /// A plan's entry in the tenant index: the list of all plans.
 #[must_use]
 pub fn plan_index(code: &ShortCode) -> Key {
@@ -518,10 +524,18 @@ pub fn addon_index(code: &ShortCode) -> Key {
     Key { pk: ADDONS.to_owned(), sk: code.to_string() }
 }
 
+/// A coupon's entry in the tenant index: the list of all coupons.
+#[must_use]
+pub fn coupon_index(code: &ShortCode) -> Key {
+    Key { pk: COUPONS.to_owned(), sk: code.to_string() }
+}
+
 /// The partition of the tenant index with all plans.
 pub const PLANS: &str = "PLANS";
 /// The partition of the tenant index with all add-ons.
 pub const ADDONS: &str = "ADDONS";
+/// The partition of the tenant index with all coupons.
+pub const COUPONS: &str = "COUPONS";
 
 /// The key of an idempotency record. `id` is a digest of the caller and the idempotency key, because both can be any
 /// text.
@@ -785,6 +799,7 @@ mod tests {
             (plan(&code), "PLAN#studio".to_owned(), "#PLAN".to_owned()),
             (plan_version(&code, 12), "PLAN#studio".to_owned(), "VERSION#0000000012".to_owned()),
             (addon(&code), "ADDON#studio".to_owned(), "#ADDON".to_owned()),
+            (coupon(&code), "COUPON#studio".to_owned(), "#COUPON".to_owned()),
             (trial_claim(&tenant, &code), "TENANT#acme".to_owned(), "TRIAL#studio".to_owned()),
             (account(&tenant), "TENANT#acme".to_owned(), "#ACCOUNT".to_owned()),
             (tenant_limits(&tenant), "TENANT#acme".to_owned(), "#LIMITS".to_owned()),

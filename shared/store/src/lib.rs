@@ -89,6 +89,9 @@ pub enum StoreError {
     /// Another writer changed the tenant first. Nothing was written.
     #[error("another writer changed the tenant at the same moment")]
     TenantConflict,
+    /// The coupon was granted as often as it can be. Nothing was written.
+    #[error("the coupon has been granted as often as it can be")]
+    CouponExhausted,
     /// The tenant has as many live deployments as its quota allows. Nothing was written.
     #[error("the tenant has as many live deployments as its quota allows")]
     QuotaExceeded,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::thread;
 
 use arcadia_domain::{
-    DunningPolicy, Entry, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, State, Subscription,
-    SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, Timestamp, follow_invoices,
+    Discount, DunningPolicy, Entry, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, State,
+    Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, Timestamp, follow_invoices,
 };
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
@@ -17,7 +17,10 @@ const TOLD: usize = 8;
 struct Span {
     is_once: bool,
     addon: Option<SubscriptionAddonId>,
+    /// Less what is off.
     price: i64,
+    /// What the discount takes off the price.
+    off: i64,
     period: (Timestamp, Timestamp),
     from: Timestamp,
     to: Timestamp,
@@ -26,11 +29,19 @@ struct Span {
     is_void: bool,
 }
 
+/// A discount, by its terms when it was granted.
+struct Rebate {
+    terms: Discount,
+    left: Option<u32>,
+    runs: bool,
+}
+
 /// The account; everything in it is in one currency.
 #[derive(Default)]
 pub struct Account {
     subscription: Option<Subscription>,
     addons: Vec<SubscriptionAddon>,
+    rebate: Option<Rebate>,
     spans: Vec<Span>,
     invoices: BTreeMap<InvoiceNumber, Invoice>,
     policy: DunningPolicy,
@@ -90,6 +101,7 @@ impl Account {
             EventKind::Subscribed { subscription, addons, dunning_policy } => {
                 self.policy = *dunning_policy;
                 self.addons.clone_from(addons);
+                self.rebate = None;
                 self.follow(subscription, false);
             }
             EventKind::Renewed { subscription } => {
@@ -104,7 +116,7 @@ impl Account {
                 self.addons.push(addon.clone());
                 self.follow(subscription, false);
                 if subscription.billed_from.is_some() {
-                    self.open(subscription, Some(addon), now);
+                    self.open(subscription, Some(addon), now, None);
                 }
             }
             EventKind::AddonDetached { addon, subscription } => {
@@ -114,6 +126,7 @@ impl Account {
             }
             EventKind::PlanChanged { from, to, dropped_addons, subscription } => {
                 assert!(dropped_addons.is_empty(), "there is one currency");
+                self.rebate = self.rebate.take().filter(|rebate| rebate.is_for(subscription));
                 let was_billed = self.subscription.as_ref().is_some_and(|old| old.billed_from.is_some());
                 if is_clock || is_unprorated || !was_billed {
                     self.follow(
@@ -124,7 +137,7 @@ impl Account {
                     // The period goes on, also if it has only just begun and nothing of the old plan remains.
                     self.close(now, |span| span.addon.is_none());
                     self.subscription = Some(subscription.clone());
-                    self.open(subscription, None, now);
+                    self.open(subscription, None, now, None);
                 } else {
                     self.close(now, |_| true);
                     self.follow(subscription, false);
@@ -158,6 +171,15 @@ impl Account {
                 }
             }
             EventKind::CreditNoteIssued { number, .. } => self.note(event, number),
+            EventKind::DiscountGranted { subscription } => {
+                let terms = subscription.discount.clone().expect("a discount");
+                self.rebate = Some(Rebate { left: terms.periods_left, terms, runs: false });
+            }
+            EventKind::DiscountRemoved { .. } => {
+                let rebate = self.rebate.take().filter(|rebate| rebate.runs);
+                self.rebate = rebate.map(|rebate| Rebate { left: Some(0), ..rebate });
+            }
+            EventKind::DiscountEnded { .. } => assert!(self.rebate.is_none(), "a discount ended too early: {event:?}"),
             EventKind::PaymentReceived { .. }
             | EventKind::CreditGranted { .. }
             | EventKind::Refunded { .. }
@@ -192,21 +214,54 @@ impl Account {
             assert!(!goes_on || paid_to == Some(billed_from), "a gap after {paid_to:?}: {new:?}");
             assert_eq!(boundary(new, new.cycle_index), new.current_period_start, "a boundary that drifted");
             assert_eq!(boundary(new, new.cycle_index + 1), new.current_period_end, "a boundary that drifted");
-            self.open(new, None, billed_from);
+            self.rebate = self.rebate.take().filter(|rebate| rebate.left != Some(0) && rebate.is_for(new));
+            if let Some(rebate) = &mut self.rebate {
+                (rebate.runs, rebate.left) = (true, rebate.left.map(|left| left - 1));
+            }
+            let mut taken = self.open(new, None, billed_from, Some(0));
             for addon in self.addons.clone() {
-                self.open(new, Some(&addon), billed_from);
+                taken += self.open(new, Some(&addon), billed_from, Some(taken));
             }
         }
         self.subscription = Some(new.clone());
     }
 
-    fn open(&mut self, subscription: &Subscription, addon: Option<&SubscriptionAddon>, from: Timestamp) {
+    /// Something is bought: at the opening of a period of which so much of an amount off is taken already, or within it. What
+    /// is taken off its price.
+    fn open(
+        &mut self,
+        subscription: &Subscription,
+        addon: Option<&SubscriptionAddon>,
+        from: Timestamp,
+        taken: Option<i64>,
+    ) -> i64 {
         let period = (subscription.current_period_start, subscription.current_period_end);
         let price = addon.map_or(subscription.terms.price_cents, |addon| addon.price_cents);
+        let of_addons = || {
+            let live = self.spans.iter().filter(|span| span.addon.is_some() && span.to == period.1 && !span.is_void);
+            live.map(|span| span.off).sum::<i64>()
+        };
+        let off = match self.rebate.as_ref().filter(|rebate| rebate.runs).map(|rebate| &rebate.terms) {
+            None => 0,
+            Some(Discount { percent_basis_points: Some(points), .. }) => {
+                let (whole, rest) = (price * i64::from(*points) / 10_000, price * i64::from(*points) % 10_000);
+                whole + i64::from(rest >= 5_000)
+            }
+            Some(terms) => {
+                let amount = terms.amount_cents.expect("a percentage or an amount");
+                match (taken, addon) {
+                    (Some(taken), _) => (amount - taken).clamp(0, price),
+                    (None, None) => (amount - of_addons()).clamp(0, price),
+                    (None, Some(_)) => 0,
+                }
+            }
+        };
+        let price = price - off;
         let cents = share(price, from, period.1, period);
         let addon = addon.map(|addon| addon.id);
         let (is_once, to, invoice, is_void) = (false, period.1, None, false);
-        self.spans.push(Span { is_once, addon, price, period, from, to, cents, invoice, is_void });
+        self.spans.push(Span { is_once, addon, price, off, period, from, to, cents, invoice, is_void });
+        off
     }
 
     /// Something to be paid once.
@@ -217,6 +272,7 @@ impl Account {
             is_once,
             addon,
             price,
+            off: 0,
             period: (from, from),
             from,
             to: from,
@@ -231,10 +287,10 @@ impl Account {
         for entry in &event.entries {
             let Entry::Credited { line: credit, .. } = entry else { continue };
             let invoice = &self.invoices[number];
-            let line = invoice.lines.iter().find(|line| line.charge == credit.charge).expect("it names a charge");
+            let line = invoice.charges().find(|line| line.charge == credit.charge).expect("it names a charge");
             // Spans of one invoice that begin together are told apart by what they are for.
-            let before = |other: &&Line| is_alike(other, line) && other.amount_cents > 0 && other.charge < line.charge;
-            let nth = invoice.lines.iter().filter(before).count();
+            let before = |other: &&Line| is_alike(other, line) && net(invoice, other) > 0 && other.charge < line.charge;
+            let nth = invoice.charges().filter(before).count();
             let spans = self.spans.iter_mut().filter(|span| span.invoice.as_ref() == Some(number));
             let mut alike = spans.filter(|span| span.kind() == line.kind && span.from == line.from);
             alike.nth(nth).unwrap_or_else(|| panic!("nobody bought {line:?} of {invoice:?}")).cents +=
@@ -256,8 +312,9 @@ impl Account {
             invoice.issued_at + TimeDelta::days(i64::from(self.policy.payment_terms_days)),
             "{invoice:?}"
         );
-        for line in invoice.lines.iter().filter(|line| line.amount_cents > 0) {
-            let is_it = |span: &Span| span.invoice.is_none() && span.kind() == line.kind && is_of(span, line);
+        for line in invoice.charges().filter(|line| net(invoice, line) > 0) {
+            let is_its = |span: &Span| (span.from, span.cents) == (line.from, net(invoice, line));
+            let is_it = |span: &Span| span.invoice.is_none() && span.kind() == line.kind && is_its(span);
             if line.kind == LineKind::OneOffCharge && !self.spans.iter().any(is_it) {
                 self.once(line);
             }
@@ -326,12 +383,18 @@ impl Span {
     }
 }
 
+impl Rebate {
+    fn is_for(&self, subscription: &Subscription) -> bool {
+        self.terms.plans.is_empty() || self.terms.plans.contains(&subscription.terms.plan_code)
+    }
+}
+
+/// What is to be paid for a charge of an invoice: its line and that of its discount.
+fn net(invoice: &Invoice, charge: &Line) -> i64 {
+    invoice.lines.iter().filter(|line| line.charge == charge.charge).map(|line| line.amount_cents).sum()
+}
+
 /// Whether two lines are of the same kind and begin together.
 fn is_alike(one: &Line, other: &Line) -> bool {
     (one.kind, one.from) == (other.kind, other.from)
-}
-
-/// Whether a line is for the time of a span, and for what is left of it.
-fn is_of(span: &Span, line: &Line) -> bool {
-    (span.from, span.cents) == (line.from, line.amount_cents)
 }

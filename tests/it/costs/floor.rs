@@ -87,6 +87,9 @@ const INVOICE_OWED_AGAIN: Write = ("invoice", &[(TENANT_INDEX, Rewritten), (DUE_
 const MOVEMENT: Write = ("balance_movement", &[(TENANT_INDEX, Appears)]);
 const RESOURCE: Write = ("resource", &[]);
 
+/// A coupon, which the list of coupons shows.
+const COUPON: Write = ("coupon", &[(TENANT_INDEX, Rewritten)]);
+
 /// The fields of a tenant, which the list of tenants shows.
 const ACCOUNT: Write = ("account", &[(TENANT_INDEX, Rewritten)]);
 const TENANT_EVENT: Write = ("tenant_event", &[]);
@@ -367,6 +370,11 @@ fn subscriptions(name: &str, target: &Target) -> Option<Floor> {
         "withdraw_plan_change" | "cancel_subscription" | "withdraw_cancellation" => {
             reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT])
         }
+        "grant_discount" => {
+            let coupon = Read("the coupon", record("COUPON#partner", "#COUPON"));
+            reading([present(id), coupon]).writing(&[DEPLOYMENT, SUBSCRIPTION, COUPON, EVENT])
+        }
+        "remove_discount" => reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT]),
         "extend_trial" => reading([present(id)]).writing(&[DUE_ELSEWHERE, SUBSCRIPTION, EVENT]),
         _ => return None,
     })
@@ -430,6 +438,7 @@ fn invoices(name: &str, target: &Target) -> Option<Floor> {
 fn catalog(name: &str, _: &Target) -> Option<Floor> {
     let plan = || Read("the plan", record("PLAN#studio", "#PLAN"));
     let addon = || Read("the add-on", record("ADDON#storage_50gb", "#ADDON"));
+    let coupon = || Read("the coupon", record("COUPON#partner", "#COUPON"));
     let versions = Of::Range { pk: "PLAN#studio".to_owned(), prefix: "VERSION#" };
     Some(match name {
         "list_plans" => reading([Read("a page of all plans", tenants("PLANS"))]),
@@ -440,6 +449,9 @@ fn catalog(name: &str, _: &Target) -> Option<Floor> {
         "publish_plan_version" => {
             reading([plan()]).writing(&[("plan", &[(TENANT_INDEX, Rewritten)]), ("plan_version", &[])])
         }
+        "list_coupons" => reading([Read("a page of all coupons", tenants("COUPONS"))]),
+        "show_coupon" => reading([coupon()]),
+        "put_coupon" => reading([coupon()]).writing(&[COUPON]),
         "put_addon" => reading([addon()]).writing(&[("addon", &[(TENANT_INDEX, Rewritten)])]),
         _ => return None,
     })

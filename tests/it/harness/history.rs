@@ -42,13 +42,14 @@ pub async fn everything(billing: &Billing) -> Vec<String> {
     let unpaid = billing.create_subscribed(FORGED, json!({"plan_code": "studio"})).await;
     let body = json!({"slug": "foreign", "tenant_id": "other"});
     let foreign = id_of(&billing.post("/deployments", &billing.admin, body).await.expect(201)["deployment"]);
+    let discounted = discounted(billing).await;
     grant(billing, &unpaid).await;
     for _ in 0..60 {
         billing.clock.shift(TimeDelta::days(1));
         billing.sweep().await;
     }
     let corrected = corrected(billing).await;
-    vec![busy, voided, tried, unpaid, foreign, corrected]
+    vec![busy, voided, tried, unpaid, foreign, discounted, corrected]
 }
 
 /// Writes a cent of balance past the product, as if a commit had not got to all open invoices: the clock goes on with it.
@@ -66,6 +67,18 @@ async fn grant(billing: &Billing, id: &str) {
         .send()
         .await
         .expect("an update by the test");
+}
+
+/// A deployment whose discount is removed, and that has another one for its second period, which then costs nothing.
+async fn discounted(billing: &Billing) -> String {
+    let id = billing.create_subscribed("discounted", json!({"plan_code": "studio"})).await;
+    billing.settle_open_invoices(&id).await;
+    billing.sell_coupon("partner", json!({})).await;
+    billing.sell_coupon("free", json!({"percent_basis_points": 10_000, "duration": "once"})).await;
+    billing.grant_discount(&id, "partner").await.expect(200);
+    billing.delete(&format!("/deployments/{id}/subscription/discount"), &billing.admin).await.expect(200);
+    billing.grant_discount(&id, "free").await.expect(200);
+    id
 }
 
 /// A deployment of which everything is put right that can go wrong.

@@ -92,6 +92,8 @@ pub static ROWS: &[Row] = &[
     row("withdraw_plan_change", Everyone, Deployment),
     row("cancel_subscription", Everyone, Deployment).body("{}"),
     row("withdraw_cancellation", Everyone, Deployment),
+    row("grant_discount", Admins, Deployment).body(r#"{"coupon": "partner"}"#),
+    row("remove_discount", Admins, Deployment),
     row("add_charge", Admins, Deployment)
         .body(r#"{"description": "Migration", "amount_cents": 1, "currency": "USD", "when": "now"}"#),
     row("grant_credit", Admins, Deployment).body(r#"{"amount_cents": 1, "currency": "USD", "reason": "outage"}"#),
@@ -130,6 +132,10 @@ pub static ROWS: &[Row] = &[
     row("show_addon", Everyone, Nothing),
     row("put_addon", Admins, Nothing)
         .body(r#"{"name": "A", "price_cents": 1, "currency": "USD", "quantity": 1, "unit": "GB"}"#),
+    row("list_coupons", Admins, Nothing).list(Position::Code),
+    row("show_coupon", Admins, Nothing),
+    row("put_coupon", Admins, Nothing)
+        .body(r#"{"name": "Partners", "percent_basis_points": 2000, "duration": "forever"}"#),
     row("list_operations", Admins, Nothing).list(Position::Id),
     row("start_operation", Admins, Nothing).body(OPERATION),
     row("show_operation", Admins, Nothing),
@@ -189,7 +195,12 @@ impl Row {
     /// The path of a call, with its query.
     pub fn path_for(&self, target: &Target) -> String {
         let path = self.route().path.replace("{id}", &target.id).replace("{tenant_id}", &target.tenant);
-        let path = path.replace("{code}", if self.handler.contains("addon") { "storage_50gb" } else { "studio" });
+        let code = match self.handler {
+            handler if handler.contains("addon") => "storage_50gb",
+            handler if handler.contains("coupon") => "partner",
+            _ => "studio",
+        };
+        let path = path.replace("{code}", code);
         let path = path.replace("{reference}", REFERENCE);
         let path = ["{resource_id}", "{addon_id}", "{number}", "{operation_id}"]
             .iter()
@@ -242,6 +253,11 @@ impl Row {
             let body: Value = serde_json::from_str(&OPERATION.replace("{tenant_id}", tenant)).expect("JSON");
             target.part = id_of(&world.post("/operations", &world.admin, body).await.expect(202)["operation"]);
         }
+        if self.handler.contains("coupon") || self.handler.contains("discount") {
+            for code in ["partner", "student"] {
+                world.sell_coupon(code, json!({})).await;
+            }
+        }
         if !matches!(self.names, Deployment | Part) {
             return target;
         }
@@ -288,6 +304,9 @@ impl Row {
         if !of_invoice && !["refund_balance", "update_invoice"].contains(&self.handler) {
             let later = json!({"plan_code": "team", "effective": "period_end"});
             world.post(&at("/subscription/change"), &owner, later).await.expect(200);
+        }
+        if self.handler == "remove_discount" {
+            world.grant_discount(&target.id, "partner").await.expect(200);
         }
         if self.handler == "withdraw_cancellation" {
             world.post(&at("/subscription/cancellation"), &owner, json!({})).await.expect(200);

@@ -44,6 +44,20 @@ impl World {
         reply.body["addon"].clone()
     }
 
+    /// Puts a coupon into the catalog or over what is there: 20 % off without an end, unless `coupon` says otherwise. A
+    /// null takes a field away.
+    pub async fn sell_coupon(&self, code: &str, coupon: Value) -> Value {
+        let body = json!({"name": code, "percent_basis_points": 2_000, "duration": "forever"});
+        let reply = self.put(&format!("/coupons/{code}"), &self.admin, merged(body, coupon)).await;
+        assert!([200, 201].contains(&reply.status), "{}", reply.text);
+        reply.body["coupon"].clone()
+    }
+
+    /// Has `platform_admin` grant the discount of a coupon.
+    pub async fn grant_discount(&self, id: &str, coupon: &str) -> Reply {
+        self.post(&format!("/deployments/{id}/subscription/discount"), &self.admin, json!({"coupon": coupon})).await
+    }
+
     /// Sells `studio` at 29.00 and `team` at 99.00 USD a month, `euro` at 27.00 EUR a month, `yearly` at 290.00 USD a
     /// year, and the add-ons `storage_50gb` at 7.50 USD and `euro_seats` at 3.33 EUR.
     pub async fn open_shop(&self) {

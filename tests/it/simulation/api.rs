@@ -65,6 +65,7 @@ enum Read {
     Refund(keys::Key, PaymentReference),
     Resource(keys::Key),
     Offer(Option<ShortCode>),
+    Coupon(keys::Key),
 }
 
 impl Execution {
@@ -86,6 +87,7 @@ impl Execution {
                         reads.insert(0, Read::Offer(Some(plan.clone())));
                     }
                     Act::Attach => reads.insert(0, Read::Offer(None)),
+                    Act::GrantDiscount(code) => reads.insert(0, Read::Coupon(keys::coupon(code))),
                     Act::Transition { .. }
                     | Act::Update { .. }
                     | Act::AddResource
@@ -104,7 +106,8 @@ impl Execution {
                     | Act::WriteOff(_)
                     | Act::WithdrawWriteOff(_)
                     | Act::MoveDueDate { .. }
-                    | Act::FollowTenant { .. } => {}
+                    | Act::FollowTenant { .. }
+                    | Act::RemoveDiscount => {}
                 }
                 reads
             }
@@ -327,6 +330,9 @@ impl Read {
             }
             Self::Resource(key) => {
                 found.resource = world.read(&key).map(|item| items::to_resource(item).expect("a resource"));
+            }
+            Self::Coupon(key) => {
+                found.coupon = world.read(&key).map(|item| items::to_coupon(item).expect("a coupon"));
             }
             Self::Offer(plan) => {
                 let table = &world.table;

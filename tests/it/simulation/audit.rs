@@ -48,6 +48,8 @@ pub struct Audit {
     histories: BTreeMap<DeploymentId, History>,
     addons: HashMap<SubscriptionAddonId, SubscriptionAddon>,
     trials: HashMap<(TenantId, ShortCode), DeploymentId>,
+    /// How often each coupon was granted.
+    discounts: HashMap<ShortCode, u64>,
     /// What each commit led to that took effect.
     effects: HashMap<Uuid, Effect>,
     /// When what took effect for a request was decided on.
@@ -107,6 +109,16 @@ impl Audit {
                 assert_eq!(before, None, "a commit took effect twice");
             }
         }
+        for (pk, _) in keys_of(&message.writes).filter(|(_, sk)| *sk == "#COUPON") {
+            let code: ShortCode = pk.trim_start_matches("COUPON#").parse().expect("a code");
+            let coupon = table.get(&keys::coupon(&code)).expect("a coupon");
+            let coupon = items::to_coupon(coupon.clone()).expect("a coupon");
+            assert_eq!(self.discounts.get(&code), Some(&coupon.redemptions), "a grant of {code} was not counted once");
+            assert!(
+                coupon.max_redemptions.is_none_or(|most| coupon.redemptions <= most),
+                "{code} was granted too often"
+            );
+        }
         if let Some(commit) = message.commit
             && let Some(request) = commit.request
         {
@@ -165,6 +177,12 @@ impl Audit {
         let before = std::mem::replace(&mut history.aggregate, aggregate);
         if known == 0 {
             self.check_creation(table, id, &history.aggregate);
+        }
+        for event in &history.events[known..] {
+            if let EventKind::DiscountGranted { subscription } = &event.kind {
+                let discount = subscription.discount.as_ref().expect("a discount");
+                *self.discounts.entry(discount.coupon.clone()).or_default() += 1;
+            }
         }
         history.check_due(&entry, message);
         history.check_clock(&before, known, message);

@@ -96,10 +96,12 @@ impl<'a> Terms<'a> {
         self.value(value).clone()
     }
 
-    /// What is at a path, or a value if nothing is.
+    /// What is at a path, which may name a value if nothing is there.
     fn present(&self, text: &str, item: &Item) -> AttributeValue {
-        let inner = text.strip_prefix("if_not_exists(").and_then(|text| text.strip_suffix(')'));
-        let (path, otherwise) = inner.and_then(|inner| inner.split_once(", ")).expect("if_not_exists");
+        let Some(inner) = text.strip_prefix("if_not_exists(").and_then(|text| text.strip_suffix(')')) else {
+            return self.read(item, text).unwrap_or_else(|| panic!("nothing is at {text}")).clone();
+        };
+        let (path, otherwise) = inner.split_once(", ").expect("a path and a value");
         self.read(item, path).unwrap_or_else(|| self.value(otherwise)).clone()
     }
 

@@ -3,18 +3,20 @@
 
 use std::collections::HashMap;
 
-use arcadia_domain::{Addon, CatalogStatus, DunningPolicy, Interval, IntervalPrices, Plan, TenantId, Timestamp};
+use arcadia_domain::{
+    Addon, CatalogStatus, Coupon, CouponDuration, DunningPolicy, Interval, IntervalPrices, Plan, TenantId, Timestamp,
+};
 use arcadia_functions::Error;
 use arcadia_functions::auth::Principal;
 use arcadia_functions::http::{Answer, IdempotencyKey};
-use arcadia_store::{Store, StoreError, error_chain, items};
+use arcadia_store::{Store, StoreError, error_chain, items, keys};
 use chrono::TimeDelta;
 use lambda_http::http::Method;
 
 use super::api::{Execution, Request};
 use super::audit::certain;
 use super::sweep::Sweep;
-use super::wishes::{ADDON, PLANS, Wish};
+use super::wishes::{ADDON, COUPONS, PLANS, Wish};
 use super::world::{Counts, Defect, MACHINES, World};
 
 /// The most handlings of requests at a time.
@@ -295,7 +297,14 @@ impl Run {
     fn reprice(&mut self) {
         let price_cents = i64::try_from(500 + self.world.random.below(1_000)).expect("a price");
         let now = self.world.now;
-        if self.world.chance(2) {
+        if self.world.chance(3) {
+            // A revision keeps how often the coupon was granted.
+            let index = self.world.random.below(COUPONS.len());
+            let old = self.world.table.get(&keys::coupon(&coupon(index, now).code)).expect("a coupon");
+            let Coupon { revision, redemptions, .. } = items::to_coupon(old.clone()).expect("a coupon");
+            let revised = Coupon { revision: revision + 1, redemptions, ..coupon(index, now) };
+            self.world.table.put(items::from_coupon(&revised).expect("a coupon"));
+        } else if self.world.chance(2) {
             self.world.table.put(items::from_addon(&addon(price_cents, now)).expect("an add-on"));
         } else {
             let index = self.world.random.below(PLANS.len());
@@ -311,6 +320,9 @@ fn stock(world: &mut World) {
         world.table.put(items::from_plan(&plan(index, 2_900, now)).expect("a plan"));
     }
     world.table.put(items::from_addon(&addon(750, now)).expect("an add-on"));
+    for index in 0..COUPONS.len() {
+        world.table.put(items::from_coupon(&coupon(index, now)).expect("a coupon"));
+    }
     if world.chance(2) {
         let tenant_id: TenantId = "acme".parse().expect("a tenant");
         let policy = DunningPolicy { payment_terms_days: 3, suspended_after_days: 5, ..DunningPolicy::default() };
@@ -342,6 +354,28 @@ fn addon(price_cents: i64, now: Timestamp) -> Addon {
         quantity: 50,
         unit: "GB".parse().expect("a unit"),
         status: CatalogStatus::Active,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A third off for good, or an amount off twice for as many as can have it.
+fn coupon(index: usize, now: Timestamp) -> Coupon {
+    let is_amount = index == 1;
+    Coupon {
+        code: COUPONS[index].parse().expect("a code"),
+        name: COUPONS[index].parse().expect("a name"),
+        percent_basis_points: (!is_amount).then_some(3_333),
+        amount_cents: is_amount.then_some(1_000),
+        currency: is_amount.then(|| "USD".parse().expect("a currency")),
+        duration: if is_amount { CouponDuration::Periods } else { CouponDuration::Forever },
+        periods: is_amount.then_some(2),
+        plans: if is_amount { vec![PLANS[0].parse().expect("a code")] } else { Vec::new() },
+        max_redemptions: is_amount.then_some(2),
+        redeem_by: None,
+        status: CatalogStatus::Active,
+        redemptions: 0,
         revision: 1,
         created_at: now,
         updated_at: now,

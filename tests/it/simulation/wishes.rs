@@ -1,11 +1,11 @@
 //! What clients want, chosen at random from what the world has, and how a server makes a command of it.
 
 use arcadia_domain::{
-    Actor, Addon, Aggregate, Amount, AnchorMode, Authority, ChangePlan, Command, Correct, Correction, CreateDeployment,
-    CreditNote, Currency, DeploymentId, Effective, Extent, Invoice, InvoiceNumber, InvoiceStatus, Invoiced, OneOff,
-    Pay, PayBack, Payment, PaymentReference, Proration, Refund, Rejection, Resource, ResourceId, ReversalKind, Scope,
-    ShortCode, Slug, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, TenantRules, Timestamp,
-    Transition, UnsubscribedRule, UpdateDeployment,
+    Actor, Addon, Aggregate, Amount, AnchorMode, Authority, ChangePlan, Command, Correct, Correction, Coupon,
+    CreateDeployment, CreditNote, Currency, DeploymentId, Effective, Extent, GrantDiscount, Invoice, InvoiceNumber,
+    InvoiceStatus, Invoiced, OneOff, Pay, PayBack, Payment, PaymentReference, Proration, Refund, Rejection,
+    RemoveDiscount, Resource, ResourceId, ReversalKind, Scope, ShortCode, Slug, State, Subscribe, SubscriptionAddonId,
+    SubscriptionId, TenantId, TenantRules, Timestamp, Transition, UnsubscribedRule, UpdateDeployment,
 };
 use arcadia_functions::Error;
 use arcadia_functions::auth::Principal;
@@ -20,6 +20,8 @@ const PLACES: [(&str, &str); 3] = [("acme", "shop"), ("acme", "blog"), ("umbra",
 pub const PLANS: [&str; 3] = ["studio", "team", "yearly"];
 /// The add-on on offer.
 pub const ADDON: &str = "storage_50gb";
+/// The coupons on offer.
+pub const COUPONS: [&str; 2] = ["partner", "start"];
 
 /// What a client wants.
 #[derive(Debug, Clone)]
@@ -56,6 +58,8 @@ pub enum Act {
     WithdrawWriteOff(InvoiceNumber),
     MoveDueDate { number: InvoiceNumber, to: Timestamp },
     FollowTenant { held: bool, days: Option<u32> },
+    GrantDiscount(ShortCode),
+    RemoveDiscount,
 }
 
 /// What a server has read.
@@ -66,6 +70,7 @@ pub struct Found {
     pub refund: Option<Refund>,
     pub resource: Option<Resource>,
     pub offer: Offer,
+    pub coupon: Option<Coupon>,
 }
 
 impl Wish {
@@ -83,6 +88,7 @@ impl Wish {
                     | Act::WithdrawWriteOff(_)
                     | Act::MoveDueDate { .. }
                     | Act::FollowTenant { .. }
+                    | Act::RemoveDiscount
             ),
         }
     }
@@ -134,8 +140,10 @@ impl Act {
         {
             return Self::DeleteResource(resource);
         }
-        match world.random.below(49) {
-            48 => Self::FollowTenant { held: world.chance(2), days: world.chance(2).then_some(9) },
+        match world.random.below(53) {
+            52 => Self::FollowTenant { held: world.chance(2), days: world.chance(2).then_some(9) },
+            48..=50 => Self::GrantDiscount(world.random.pick(&COUPONS).parse().expect("a code")),
+            51 => Self::RemoveDiscount,
             40..=47 => Self::correction(world, id).unwrap_or(Self::Attach),
             0..=5 => {
                 let targets = aggregate.deployment.state.targets();
@@ -187,7 +195,9 @@ impl Act {
             | Self::WriteOff(_)
             | Self::WithdrawWriteOff(_)
             | Self::MoveDueDate { .. }
-            | Self::FollowTenant { .. } => true,
+            | Self::FollowTenant { .. }
+            | Self::GrantDiscount(_)
+            | Self::RemoveDiscount => true,
             Self::Transition { .. }
             | Self::Update { .. }
             | Self::AddResource
@@ -216,6 +226,8 @@ impl Act {
             | Self::Grant { .. }
             | Self::Refund { .. }
             | Self::FollowTenant { .. }
+            | Self::GrantDiscount(_)
+            | Self::RemoveDiscount
             | Self::ExtendTrial { .. }
             | Self::Transition { .. }
             | Self::Update { .. }
@@ -288,7 +300,7 @@ impl Act {
 
     /// The command that it comes to on what was read.
     pub fn command(&self, world: &mut World, found: Found, now: Timestamp) -> Result<Command, Error> {
-        let Found { aggregate, invoice, refund, resource, offer } = found;
+        let Found { aggregate, invoice, refund, resource, offer, coupon } = found;
         let correct = |correction| Command::Correct(Correct { correction, reason: None, notes: None });
         let usd: Currency = "USD".parse().expect("a currency");
         let deployment = aggregate.ok_or(Error::NotFound)?.deployment;
@@ -385,6 +397,12 @@ impl Act {
             Self::MoveDueDate { number: _, to } => {
                 correct(Correction::MoveDueDate(invoice.ok_or(Error::NotFound)?, to))
             }
+            Self::GrantDiscount(code) => Command::GrantDiscount(GrantDiscount {
+                coupon: coupon.ok_or(Rejection::UnknownCoupon(code))?,
+                reason: None,
+                notes: None,
+            }),
+            Self::RemoveDiscount => Command::RemoveDiscount(RemoveDiscount::default()),
         })
     }
 }

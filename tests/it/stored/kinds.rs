@@ -32,7 +32,7 @@ pub struct Kind {
 }
 
 /// Every kind whose items are written whole. The others are in [`super::sums`].
-pub const KINDS: [Kind; 20] = [
+pub const KINDS: [Kind; 21] = [
     Kind { name: "account", samples: accounts, again: account_again },
     Kind {
         name: "addon",
@@ -43,6 +43,11 @@ pub const KINDS: [Kind; 20] = [
         name: "balance_movement",
         samples: || written(|movement: &BalanceMovement| items::from_movement(&deployment(), 7, movement)),
         again: |item| items::from_movement(&deployment(), 7, &items::to_movement(item)?),
+    },
+    Kind {
+        name: "coupon",
+        samples: || written(items::from_coupon),
+        again: |item| items::from_coupon(&items::to_coupon(item)?),
     },
     Kind { name: "deployment", samples: deployments, again: deployment_again },
     Kind {

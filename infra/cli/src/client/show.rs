@@ -4,8 +4,8 @@ use arcadia_domain::{Action, State};
 use serde_json::Value;
 
 use super::picture::{self, Next};
-use super::text::{ALARM, BOLD, Cell, DIM, Text, WAITING, bare, cell, day, moment, money, plain, state};
-use super::views::{addon_row, each, event_row};
+use super::text::{ALARM, BOLD, Cell, DIM, GOOD, Text, WAITING, bare, cell, day, moment, money, plain, state};
+use super::views::{addon_row, discount, each, event_row};
 
 /// Number of events shown.
 const EVENTS: usize = 8;
@@ -89,6 +89,9 @@ fn subscription(text: &mut Text, subscription: &Value) {
     ]);
     let (start, end) = (day(&subscription["current_period_start"]), day(&subscription["current_period_end"]));
     text.line([named(""), plain(&format!("period {start} to {end}, anchor {}", bare(&subscription["anchor"])))]);
+    if subscription["discount"].is_object() {
+        text.line([named(""), cell(GOOD, &discount(&subscription["discount"]))]);
+    }
     if let Some(code) = subscription["pending_change"]["plan_code"].as_str() {
         let at = day(&subscription["pending_change"]["effective_at"]);
         text.line([named(""), cell(WAITING, &format!("changes to {code} on {at}"))]);

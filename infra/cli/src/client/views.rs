@@ -161,6 +161,9 @@ pub fn subscription(body: &Value) -> Text {
             plain(&format!(", period {} to {}", day(&one["current_period_start"]), day(&one["current_period_end"]))),
         ]);
         text.table(0, &each(&one["addons"]).iter().map(addon_row).collect::<Vec<_>>());
+        if one["discount"].is_object() {
+            text.line([cell(GOOD, &discount(&one["discount"]))]);
+        }
         if let Some(code) = one["pending_change"]["plan_code"].as_str() {
             text.line([cell(
                 WAITING,
@@ -178,6 +181,27 @@ pub fn subscription(body: &Value) -> Text {
         append_invoice(&mut text, &body["invoice"]);
     }
     text
+}
+
+/// The part of each price, or the amount of a period, that a coupon or a discount takes off.
+fn off(one: &Value) -> String {
+    match one["percent_basis_points"].as_u64() {
+        Some(points) if points % 100 == 0 => format!("{} % off", points / 100),
+        Some(points) => format!("{}.{:02} % off", points / 100, points % 100),
+        None => format!("{} off", money(&one["amount_cents"], &one["currency"])),
+    }
+}
+
+/// Describes a discount: how much, since when and for how long.
+pub fn discount(one: &Value) -> String {
+    let since = if one["running"] == true { "runs" } else { "from the next period" };
+    let left = match one["periods_left"].as_u64() {
+        None => "until it is removed".to_owned(),
+        Some(0) => "in its last period".to_owned(),
+        Some(1) => "1 period left".to_owned(),
+        Some(left) => format!("{left} periods left"),
+    };
+    format!("discount {}: {}, {since}, {left}", bare(&one["coupon"]), off(one))
 }
 
 fn line_row(line: &Value) -> Vec<Cell> {
@@ -631,6 +655,47 @@ pub fn addon(body: &Value) -> Text {
     let price = money(&one["price_cents"], &one["currency"]);
     let grants = format!(", {price} for {} {}, revision {}", one["quantity"], bare(&one["unit"]), one["revision"]);
     text.line([cell(BOLD, &bare(&one["code"])), plain(" is "), state(&one["status"]), plain(&grants)]);
+    text
+}
+
+/// How long a coupon discounts a subscription.
+fn duration(coupon: &Value) -> String {
+    match coupon["periods"].as_u64() {
+        Some(periods) => format!("for {periods} periods"),
+        None => bare(&coupon["duration"]),
+    }
+}
+
+/// How often a coupon was granted, and how often it can be.
+fn redemptions(coupon: &Value) -> String {
+    match coupon["max_redemptions"].as_u64() {
+        Some(most) => format!("{} of {most}", coupon["redemptions"]),
+        None => coupon["redemptions"].to_string(),
+    }
+}
+
+pub fn coupons(body: &Value) -> Text {
+    list(&["coupon", "name", "status", "takes", "duration", "granted"], &body["coupons"], |one| {
+        vec![
+            cell(BOLD, &bare(&one["code"])),
+            field(&one["name"]),
+            state(&one["status"]),
+            plain(&off(one)).right(),
+            plain(&duration(one)),
+            plain(&redemptions(one)).right(),
+        ]
+    })
+}
+
+pub fn coupon(body: &Value) -> Text {
+    let (one, mut text) = (&body["coupon"], Text::default());
+    let terms = format!(", {}, {}, revision {}", off(one), duration(one), one["revision"]);
+    text.line([cell(BOLD, &bare(&one["code"])), plain(" is "), state(&one["status"]), plain(&terms)]);
+    let plans: Vec<String> = each(&one["plans"]).iter().map(bare).collect();
+    let plans = if plans.is_empty() { "all plans".to_owned() } else { plans.join(", ") };
+    let until = one["redeem_by"].as_str().map(|_| format!(", until {} UTC", moment(&one["redeem_by"])));
+    let granted = format!("granted {}{}", redemptions(one), until.unwrap_or_default());
+    text.line([plain(&format!("for {plans}; {granted}"))]);
     text
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::connection::{Confirmed, Connection};
-use super::corrections::OfDeployment;
+use super::corrections::{OfDeployment, Remarks};
 use crate::client::{Client, Failure, Once, Options, Paging, Request, show_deployment, views};
 
 #[derive(Debug, Args)]
@@ -176,6 +176,26 @@ enum SubscriptionVerb {
     WithdrawPlanChange {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Grant the discount of a coupon, from the next period that opens (platform_admin)
+    GrantDiscount {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        fields: GrantDiscountFields,
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        once: Once,
+    },
+    /// Remove the discount: one that runs at the end of the period, another one at once (platform_admin)
+    RemoveDiscount {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        remarks: Remarks,
         #[command(flatten)]
         options: Options,
     },
@@ -360,6 +380,15 @@ struct ChangePlanFields {
 }
 
 #[derive(Debug, Args, Serialize)]
+struct GrantDiscountFields {
+    /// Code of the coupon
+    coupon: String,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
+}
+
+#[derive(Debug, Args, Serialize)]
 struct CancelSubscriptionFields {
     /// When the cancellation takes effect. Default: period_end
     #[arg(long, value_enum)]
@@ -497,6 +526,12 @@ impl SubscriptionVerb {
                 which.to(client, "change_plan", &[])?.body(fields)?.with(options).once(once)
             }
             Self::WithdrawPlanChange { which, options } => which.to(client, "withdraw_plan_change", &[])?.with(options),
+            Self::GrantDiscount { which, fields, options, once } => {
+                which.to(client, "grant_discount", &[])?.body(fields)?.with(options).once(once)
+            }
+            Self::RemoveDiscount { which, remarks, options } => {
+                which.to(client, "remove_discount", &[])?.body(remarks)?.with(options)
+            }
             Self::CancelSubscription { which, fields, options, once, confirmed } => {
                 if matches!(fields.effective, Some(Effective::Immediate)) {
                     confirmed.check(options, &format!("the subscription of {} will end immediately", which.id))?;

@@ -11,6 +11,7 @@ mod audit;
 mod completions;
 mod connection;
 mod corrections;
+mod coupons;
 mod deployments;
 mod invoices;
 mod lifecycle;
@@ -73,6 +74,9 @@ enum Command {
     /// Manage the add-ons of the catalog
     #[command(after_help = EXIT_CODES)]
     Addons(addons::Addons),
+    /// Manage the coupons of the catalog (platform_admin)
+    #[command(after_help = EXIT_CODES)]
+    Coupons(coupons::Coupons),
     /// List the next scheduled step of each deployment, earliest first
     #[command(after_help = EXIT_CODES)]
     Schedule(schedule::Schedule),
@@ -114,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Invoices(options) => Failure::exit(options.run()),
         Command::Plans(options) => Failure::exit(options.run()),
         Command::Addons(options) => Failure::exit(options.run()),
+        Command::Coupons(options) => Failure::exit(options.run()),
         Command::Schedule(options) => Failure::exit(options.run()),
         Command::Attention(options) => Failure::exit(options.run()),
         Command::Summary(options) => Failure::exit(options.run()),

@@ -318,7 +318,10 @@ fn change_plan(context: &Context<'_>, old: Subscription) -> Vec<Event> {
             }
             books.bill_period(&mut new, &addons);
         }
-        SubscriptionStatus::Paused | SubscriptionStatus::Cancelled => new.change_terms_paused(pending.terms),
+        SubscriptionStatus::Paused | SubscriptionStatus::Cancelled => {
+            new.change_terms_paused(pending.terms);
+            books.fit_discount(&mut new);
+        }
     }
     let (from, to) = (old.terms, new.terms.clone());
     books.finish(context.event(EventKind::PlanChanged { from, to, dropped_addons, subscription: new }))

@@ -6,6 +6,7 @@ use chrono::SubsecRound;
 
 use super::{Context, Rejection};
 use crate::charge::{Charge, Invoiced};
+use crate::coupon::DiscountEnd;
 use crate::deployment::Deployment;
 use crate::entry::Entry;
 use crate::event::{Event, EventKind};
@@ -34,6 +35,8 @@ pub(super) struct Books<'a> {
     entries: Vec<Entry>,
     invoices: Vec<Invoice>,
     places: u32,
+    /// The discount that this decision ended: its coupon, and why.
+    ended: Option<(ShortCode, DiscountEnd)>,
 }
 
 /// The span of time that an invoice bills.
@@ -50,7 +53,8 @@ impl<'a> Books<'a> {
         // Running deadlines do not move: another policy is copied only while no invoice is open.
         let copied =
             Some(policy).filter(|new| deployment.open_invoices.is_empty() && *new != deployment.dunning_policy);
-        Self { context, policy, copied, deployment, entries: Vec::new(), invoices: Vec::new(), places: 0 }
+        let (entries, invoices) = (Vec::new(), Vec::new());
+        Self { context, policy, copied, deployment, entries, invoices, places: 0, ended: None }
     }
 
     /// The dunning policy of the deployment after this decision.
@@ -103,7 +107,7 @@ impl<'a> Books<'a> {
         let mut unrecorded_cents = invoice.forgiven_cents() - recorded;
         let mut balance_cents = 0;
         for (id, amount_cents) in credits {
-            let Some(charged) = invoice.lines.iter().find(|line| line.charge == *id) else { continue };
+            let Some(charged) = invoice.charges().find(|line| line.charge == *id) else { continue };
             let line = Line { kind: charged.kind.credit(), amount_cents: -amount_cents, ..charged.clone() };
             let Deployment { open_invoices, uncollectible_invoices, .. } = &self.deployment;
             let owed = open_invoices.iter().chain(uncollectible_invoices).find(|owed| owed.number == invoice.number);
@@ -141,6 +145,7 @@ impl<'a> Books<'a> {
             code: ShortCode::one_off(),
             description: Some(description),
             price_cents: amount_cents,
+            discount: None,
             amount_cents,
             credited_cents: 0,
             forgiven_cents: 0,
@@ -175,6 +180,7 @@ impl<'a> Books<'a> {
         for charge in charges.iter_mut().filter(|charge| is_meant(charge) && from < charge.to) {
             let from = from.max(charge.from);
             let amount_cents = subscription.unused_cents(charge, from);
+            let off_cents = subscription.unused_discount_cents(charge, from);
             let line = charge.credit_line(amount_cents, from);
             charge.to = from;
             if amount_cents == 0 {
@@ -182,6 +188,9 @@ impl<'a> Books<'a> {
             }
             let Some(number) = charge.invoice.clone() else {
                 charge.amount_cents -= amount_cents;
+                if let Some(discount) = &mut charge.discount {
+                    discount.amount_cents = (discount.amount_cents - off_cents).max(0);
+                }
                 self.enter(Entry::Credited { line, invoice: None, lowered_cents: 0, returned_cents: 0 });
                 continue;
             };
@@ -201,7 +210,9 @@ impl<'a> Books<'a> {
         self.settle();
     }
 
-    /// Charges for the plan, or for an add-on, from `at` to the end of the period. A charge of zero is not recorded.
+    /// Charges for the plan, or for an add-on, from `at` to the end of the period. A charge of zero is not recorded. An
+    /// amount was spread over the charges of the period when that opened: another plan takes the place of the present
+    /// one, and another add-on has no part of it.
     ///
     /// # Errors
     /// [`Rejection::TooManyChanges`] if commands have made the maximum of charges in this period.
@@ -211,10 +222,10 @@ impl<'a> Books<'a> {
         addon: Option<&SubscriptionAddon>,
         at: Timestamp,
     ) -> Result<(), Rejection> {
-        let Some(charge) = subscription.charge(self.next_id(), addon, at).filter(|charge| charge.amount_cents > 0)
-        else {
-            return Ok(());
-        };
+        let amount_cents = subscription.discount.as_ref().and_then(|discount| discount.amount_cents);
+        let taken_cents = addon.map_or_else(|| subscription.taken_cents(), |_| amount_cents.unwrap_or_default());
+        let charge = subscription.charge(self.next_id(), addon, at, taken_cents);
+        let Some(charge) = charge.filter(|charge| charge.amount_cents > 0) else { return Ok(()) };
         self.add(subscription, charge)
     }
 
@@ -236,7 +247,27 @@ impl<'a> Books<'a> {
             return;
         }
         for charge in subscription.waiting().filter(|charge| charge.id.sequence == sequence) {
-            self.entries.push(Entry::Charged { line: charge.line() });
+            self.entries.extend(charge.lines().into_iter().map(|line| Entry::Charged { line }));
+        }
+    }
+
+    /// Ends the discount of a subscription if it does not cover the terms that the subscription has now.
+    pub(super) fn fit_discount(&mut self, subscription: &mut Subscription) {
+        let terms = &subscription.terms;
+        if let Some(unfit) = subscription.discount.take_if(|discount| !discount.covers(terms)) {
+            self.ended = Some((unfit.coupon, DiscountEnd::PlanNotCovered));
+        }
+    }
+
+    /// Lets the discount of a subscription run in the period that has just opened, or ends it.
+    fn open_discount(&mut self, subscription: &mut Subscription) {
+        self.fit_discount(subscription);
+        if let Some(over) = subscription.discount.take_if(|discount| discount.periods_left == Some(0)) {
+            self.ended = Some((over.coupon, DiscountEnd::NoPeriodsLeft));
+        }
+        if let Some(discount) = &mut subscription.discount {
+            discount.running = true;
+            discount.periods_left = discount.periods_left.map(|left| left - 1);
         }
     }
 
@@ -244,8 +275,12 @@ impl<'a> Books<'a> {
     /// charges in another currency get an invoice of their own. Does nothing during a trial.
     pub(super) fn bill_period(&mut self, subscription: &mut Subscription, addons: &[SubscriptionAddon]) {
         let Some(from) = subscription.billed_from else { return };
+        self.open_discount(subscription);
+        let mut taken_cents = 0;
         for addon in std::iter::once(None).chain(addons.iter().map(Some)) {
-            let charge = subscription.charge(self.next_id(), addon, from);
+            let charge = subscription.charge(self.next_id(), addon, from, taken_cents);
+            let discount = charge.as_ref().and_then(|charge| charge.discount.as_ref());
+            taken_cents += discount.map_or(0, |discount| discount.price_cents);
             self.places += 1;
             subscription.charges.extend(charge);
         }
@@ -286,7 +321,7 @@ impl<'a> Books<'a> {
         let waiting = subscription.charges.iter_mut().filter(|charge| charge.waits() && charge.currency == currency);
         for charge in waiting.filter(|charge| is_meant(charge)) {
             charge.invoice = Some(number.clone());
-            lines.push(charge.line());
+            lines.extend(charge.lines());
         }
         subscription.forget_settled_charges();
         let from = lines.iter().map(|line| line.from).min().unwrap_or(at);
@@ -351,14 +386,15 @@ impl<'a> Books<'a> {
         self.entries.iter().filter_map(settled).collect()
     }
 
-    /// The events of the decision: `main` with the entries, then one for each issued invoice.
+    /// The events of the decision: `main` with the entries, then the end of a discount and one for each issued invoice.
     pub(super) fn finish(self, main: Event) -> Vec<Event> {
-        let Self { context, mut copied, entries, invoices, .. } = self;
+        let Self { context, mut copied, entries, invoices, ended, .. } = self;
+        let ended = ended.map(|(coupon, cause)| context.event(EventKind::DiscountEnded { coupon, cause }));
         let opened = invoices.into_iter().map(|invoice| {
             let dunning_policy = copied.take();
             context.event(EventKind::InvoiceOpened { invoice, dunning_policy })
         });
-        std::iter::once(Event { entries, ..main }).chain(opened).collect()
+        std::iter::once(Event { entries, ..main }).chain(ended).chain(opened).collect()
     }
 
     /// Makes an entry.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::fixtures::{actor, at, new_deployment, priced_addon, priced_plan};
+use super::fixtures::{actor, at, coupon, new_deployment, priced_addon, priced_plan};
 use super::*;
 use crate::{
     Action, AnchorMode, Interval, IntervalPrices, InvoiceNumber, InvoiceStatus, Plan, SubscriptionId,
@@ -146,7 +146,7 @@ impl Life {
         self.does(Command::DetachAddon(id), now);
     }
 
-    fn changes(&mut self, code: &str, effective: Effective, proration: Proration, now: &str) {
+    pub(super) fn changes(&mut self, code: &str, effective: Effective, proration: Proration, now: &str) {
         let plan = plan(code);
         let version = plan.newest_version.clone().unwrap();
         let (drop_incompatible, trial_claimed_by) = (false, None);
@@ -195,7 +195,7 @@ impl Life {
         self.aggregate.deployment.state
     }
 
-    fn subscription(&self) -> &crate::Subscription {
+    pub(super) fn subscription(&self) -> &crate::Subscription {
         self.aggregate.subscription.as_ref().unwrap()
     }
 
@@ -740,8 +740,20 @@ enum Wish {
     Cancel(Effective),
     WithdrawCancellation,
     Move(State),
+    /// The platform grants a discount, one of [`coupons`].
+    Discount(usize),
     Pay,
     Wait,
+}
+
+/// Coupons of every kind.
+fn coupons(index: usize) -> crate::Coupon {
+    match index {
+        0 => coupon(Ok(3_333), None, &[]),
+        1 => coupon(Ok(10_000), Some(1), &["studio", "solo", "yearly"]),
+        2 => coupon(Err((1_000, "USD")), Some(2), &[]),
+        _ => coupon(Err((30_000, "USD")), None, &["dear", "studio"]),
+    }
 }
 
 const PLANS: [&str; 5] = ["studio", "team", "solo", "yearly", "dear"];
@@ -755,6 +767,14 @@ impl Life {
         };
         let command = match wish {
             Wish::Wait => return,
+            Wish::Discount(index) => {
+                // Granted in the place of a running one, it would end that.
+                if self.aggregate.subscription.as_ref().is_none_or(|s| s.discount.is_none()) {
+                    let command = GrantDiscount { coupon: coupons(index), reason: None, notes: None };
+                    self.asks(Authority::PlatformAdmin, Command::GrantDiscount(command), now);
+                }
+                return;
+            }
             Wish::Pay => {
                 for open in self.aggregate.deployment.open_invoices.clone() {
                     let invoice = self.invoices[&open.number].clone();
@@ -815,19 +835,30 @@ impl Life {
         }
     }
 
-    /// The value of the time used, in millionths of a minor unit: the subscription's prices at each time, by the
-    /// millisecond, while it was billed.
+    /// The value of the time used, in millionths of a minor unit: the subscription's prices at each time after the most
+    /// that its discount can take off, by the millisecond, while it was billed.
     fn used(&self) -> i128 {
         let mut aggregate = replay(self.aggregate.deployment.id, &self.events[..1]).unwrap();
         let mut used = 0;
+        // The discount of the period. Another plan can end it; then add-ons of the period keep it to the end.
+        let mut of_period: Option<(SubscriptionId, Option<Timestamp>, crate::Discount)> = None;
         for event in &self.events[1..] {
             let span = (event.occurred_at - aggregate.deployment.updated_at).num_milliseconds();
             let running = aggregate.live_subscription().filter(|s| s.status == SubscriptionStatus::Active);
             if let Some(subscription) = running {
                 let interval = subscription.terms.interval;
+                let mut terms = subscription.terms.clone();
+                let is_same = |id, from| id == subscription.id && from == subscription.billed_from;
+                of_period = of_period.filter(|(id, from, _)| is_same(*id, *from));
+                if let Some(running) = subscription.discount.clone().filter(|discount| discount.running) {
+                    of_period = Some((subscription.id, subscription.billed_from, running));
+                }
+                let is_over = subscription.discount.as_ref().is_none_or(|discount| !discount.running);
                 let addons: i64 = aggregate.addons.iter().map(|addon| addon.price_of(interval)).sum();
+                terms.price_cents = if is_over { 0 } else { terms.price_cents };
+                let off = of_period.as_ref().map_or(0, |(_, _, off)| off.off_period_cents(&terms, &aggregate.addons));
                 let period = (subscription.current_period_end - subscription.current_period_start).num_milliseconds();
-                let price = i128::from(subscription.terms.price_cents + addons);
+                let price = i128::from(subscription.terms.price_cents + addons - off);
                 used += price * i128::from(span) * 1_000_000 / i128::from(period);
             }
             aggregate.apply(event).unwrap();
@@ -856,6 +887,7 @@ fn wishes() -> impl proptest::strategy::Strategy<Value = Vec<(Wish, i64)>> {
         2 => effective().prop_map(Wish::Cancel),
         1 => Just(Wish::WithdrawCancellation),
         5 => prop::sample::select(states).prop_map(Wish::Move),
+        4 => (0..4_usize).prop_map(Wish::Discount),
         5 => Just(Wish::Pay),
         2 => Just(Wish::Wait),
     ];

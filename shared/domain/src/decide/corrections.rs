@@ -354,7 +354,7 @@ fn subscription_of(context: &Context<'_>, invoice: &Invoice) -> Option<Subscript
 /// an unused part gives back only what was paid.
 fn forgive(subscription: &mut Subscription, invoice: &Invoice, amount_cents: i64) {
     let mut left_cents = amount_cents;
-    for line in &invoice.lines {
+    for line in invoice.charges() {
         let part_cents = invoice.standing_cents(line.charge).unwrap_or_default().min(left_cents);
         left_cents -= part_cents;
         if let Some(charge) = subscription.charges.iter_mut().find(|charge| charge.id == line.charge) {
@@ -367,7 +367,7 @@ fn forgive(subscription: &mut Subscription, invoice: &Invoice, amount_cents: i64
 fn credits_of(invoice: &Invoice, extent: &Extent) -> Result<Vec<(ChargeId, i64)>, Rejection> {
     let standing = || {
         let of = |charge| invoice.standing_cents(charge).unwrap_or_default();
-        invoice.lines.iter().map(move |line| (line.charge, of(line.charge))).filter(|(_, cents)| *cents > 0)
+        invoice.charges().map(move |line| (line.charge, of(line.charge))).filter(|(_, cents)| *cents > 0)
     };
     let credits: Vec<(ChargeId, i64)> = match extent {
         Extent::Whole => standing().collect(),

@@ -1,11 +1,11 @@
-//! Fixtures for the tests of decisions: times, actors, plans, add-ons and new deployments.
+//! Fixtures for the tests of decisions: times, actors, plans, add-ons, coupons and new deployments.
 
 use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::{
-    Actor, Addon, Authority, CatalogStatus, CreateDeployment, DeploymentId, Interval, IntervalPrices, Plan, State,
-    TenantRules, Timestamp,
+    Actor, Addon, Authority, CatalogStatus, Coupon, CouponDuration, CreateDeployment, DeploymentId, Interval,
+    IntervalPrices, Plan, State, TenantRules, Timestamp,
 };
 
 /// Parses a time such as `2027-01-31`, `2027-01-31T10:00` or `2027-01-31T10:00:00Z`.
@@ -48,6 +48,29 @@ pub fn priced_addon(code: &str, price_cents: i64, currency: &str, interval_price
         quantity: 50,
         unit: "GB".parse().unwrap(),
         status: CatalogStatus::Active,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A coupon for a part of each price, in basis points, or else for an amount in a currency.
+pub fn coupon(off: Result<u32, (i64, &str)>, periods: Option<u32>, plans: &[&str]) -> Coupon {
+    let now = at("2026-01-01");
+    let (amount_cents, currency) = off.err().map(|(cents, currency)| (cents, currency.parse().unwrap())).unzip();
+    Coupon {
+        code: "partner".parse().unwrap(),
+        name: "Partners".parse().unwrap(),
+        percent_basis_points: off.ok(),
+        amount_cents,
+        currency,
+        duration: if periods.is_some() { CouponDuration::Periods } else { CouponDuration::Forever },
+        periods,
+        plans: plans.iter().map(|code| code.parse().unwrap()).collect(),
+        max_redemptions: None,
+        redeem_by: None,
+        status: CatalogStatus::Active,
+        redemptions: 0,
         revision: 1,
         created_at: now,
         updated_at: now,

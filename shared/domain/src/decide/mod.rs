@@ -1,8 +1,9 @@
 //! Decisions: `decide` applies every rule to a command and returns the events and the new state, for `arcadia_store`
 //! to commit in one transaction. It reads no clock and writes nothing.
 //!
-//! This module has the rules of deployments. Subscriptions are in [`subscriptions`], invoices and scheduled steps in
-//! [`billing`], charges and credits in [`books`], and the permission to give a command in [`powers`].
+//! This module has the rules of deployments. Subscriptions are in [`subscriptions`], their discounts in [`discounts`],
+//! invoices and scheduled steps in [`billing`], charges and credits in [`books`], and the permission to give a command in
+//! [`powers`].
 
 mod billing;
 mod books;
@@ -11,6 +12,9 @@ mod cases;
 #[cfg(test)]
 mod correction_cases;
 mod corrections;
+#[cfg(test)]
+mod discount_cases;
+mod discounts;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
@@ -40,6 +44,7 @@ use crate::values::{
 pub use billing::{MAX_GIVEN_UP_AT_ONCE, MAX_OPEN_INVOICES_BY_CLOCK, MAX_UNCOLLECTIBLE_INVOICES, next_invoices, step};
 pub use books::{MAX_BALANCE_CENTS, MAX_SETTLED_INVOICES};
 pub use corrections::{Correct, Correction, CreditNote, Extent, OneOff, PayBack};
+pub use discounts::{GrantDiscount, RemoveDiscount};
 pub use rejection::Rejection;
 pub use subscriptions::{ChangePlan, Effective, MAX_OPEN_INVOICES, MAX_REPLACED_ADDONS, Proration, Subscribe};
 
@@ -84,6 +89,10 @@ pub enum Command {
     Correct(Correct),
     /// Copy the rules of its tenant to it, as read.
     FollowTenant(TenantRules),
+    /// Grant the subscription a discount.
+    GrantDiscount(GrantDiscount),
+    /// Remove the discount of the subscription.
+    RemoveDiscount(RemoveDiscount),
 }
 
 /// A payment to record.
@@ -264,6 +273,7 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
             invoice: None,
             invoice_read: None,
             movement: None,
+            redeems: None,
         }),
         Err(error) => unreachable!("a creation is a history of one event: {error}"),
     }
@@ -318,6 +328,8 @@ fn dispatch(context: &Context<'_>, command: Command) -> Result<Option<Change>, R
         Command::Void(invoice) => billing::void(context, invoice),
         Command::Correct(command) => corrections::correct(context, command),
         Command::FollowTenant(rules) => Ok(follow_tenant(context, rules)),
+        Command::GrantDiscount(command) => discounts::grant(context, command).map(Some),
+        Command::RemoveDiscount(command) => discounts::remove(context, command),
     }
 }
 
@@ -341,7 +353,9 @@ const fn is_limited(command: &Command) -> bool {
         | Command::ChangePlan(_)
         | Command::WithdrawPlanChange
         | Command::WithdrawCancellation
-        | Command::ExtendTrial(_) => true,
+        | Command::ExtendTrial(_)
+        | Command::GrantDiscount(_)
+        | Command::RemoveDiscount(_) => true,
     }
 }
 
@@ -387,7 +401,7 @@ impl Context<'_> {
         }
         let before = Some(self.aggregate.clone());
         let (resource, resource_read, trial_of, invoice, invoice_read) = (None, None, None, None, None);
-        let (opens_account, movement) = (false, None);
+        let (opens_account, movement, redeems) = (false, None, None);
         Change {
             before,
             after,
@@ -399,6 +413,7 @@ impl Context<'_> {
             invoice,
             invoice_read,
             movement,
+            redeems,
         }
     }
 

@@ -42,6 +42,7 @@ pub(super) fn admit(context: &Context<'_>, command: &Command) -> Result<(), Reje
         }
         Command::Correct(_) => require_role(context.actor, Power::Correct),
         Command::FollowTenant(_) => require_role(context.actor, Power::HoldTenant),
+        Command::GrantDiscount(_) | Command::RemoveDiscount(_) => require_role(context.actor, Power::Discount),
     }
 }
 

@@ -127,6 +127,42 @@ pub enum Rejection {
         /// The plan's currency.
         expected: Currency,
     },
+    /// The catalog has no such coupon.
+    #[error("the catalog has no coupon {0}")]
+    UnknownCoupon(ShortCode),
+    /// The coupon can no longer be granted.
+    #[error("the coupon {0} is retired")]
+    CouponRetired(ShortCode),
+    /// The last moment at which the coupon could be granted is over.
+    #[error("the coupon {0} has expired")]
+    CouponExpired(ShortCode),
+    /// The coupon was granted as often as it can be.
+    #[error("the coupon {0} has been granted as often as it can be")]
+    CouponExhausted(ShortCode),
+    /// The coupon is not for the plan of the subscription.
+    #[error("the coupon {coupon} is not for the plan {plan_code}")]
+    CouponNotForPlan {
+        /// The coupon.
+        coupon: ShortCode,
+        /// The plan of the subscription.
+        plan_code: ShortCode,
+    },
+    /// The coupon takes off an amount in another currency than the plan's.
+    #[error("the coupon {coupon} takes off an amount in {currency}, the plan is priced in {expected}")]
+    CouponCurrency {
+        /// The coupon.
+        coupon: ShortCode,
+        /// The coupon's currency.
+        currency: Currency,
+        /// The plan's currency.
+        expected: Currency,
+    },
+    /// The subscription has a discount.
+    #[error("the subscription has the discount of the coupon {0}; remove it first")]
+    DiscountExists(ShortCode),
+    /// The subscription has no discount.
+    #[error("the subscription has no discount")]
+    NoDiscount,
     /// Proration cannot offset a charge in one currency against a credit in another.
     #[error("an immediate change to another currency requires proration none")]
     CurrencyChange,

@@ -266,6 +266,7 @@ fn change_in_trial(
     let mut new = Subscription { terms: terms.clone(), pending_change: None, ..old };
     let mut trial_of = None;
     let mut books = Books::new(context);
+    books.fit_discount(&mut new);
     if !keeps_end {
         let days = TimeDelta::days(i64::from(version.trial_days));
         let ends_at = new.created_at.checked_add_signed(days).filter(|end| *end > context.at);
@@ -307,6 +308,7 @@ fn change_now(
             books.credit(&mut new, at, Charge::is_of_plan);
         }
         new.terms = terms.clone();
+        books.fit_discount(&mut new);
         if proration == Proration::Prorate {
             books.charge(&mut new, None, at)?;
             books.bill_changes(&mut new);
@@ -379,7 +381,7 @@ pub(super) fn extend_trial(context: &Context<'_>, ends_at: Timestamp) -> Result<
     Ok(Some(context.change_by([kind])))
 }
 
-fn live_subscription(context: &Context<'_>) -> Result<Subscription, Rejection> {
+pub(super) fn live_subscription(context: &Context<'_>) -> Result<Subscription, Rejection> {
     context.aggregate.live_subscription().cloned().ok_or(Rejection::NotSubscribed)
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 pub(super) use super::fixtures::at;
-use super::fixtures::{actor, priced_addon, priced_plan};
+use super::fixtures::{actor, coupon, priced_addon, priced_plan};
 use super::*;
 use crate::line::LineKind;
 use crate::{Amount, Entry, Figure, Figures, Invoiced, OpenInvoice, ReversalKind, UnsubscribedRule};
@@ -77,6 +77,8 @@ enum Step {
     },
     /// Whether the tenant is held, and after how many days without a subscription a deployment is paused.
     Rules(bool, Option<u32>),
+    Discount(usize),
+    RemoveDiscount,
     Tick,
 }
 
@@ -135,6 +137,16 @@ pub(super) fn change_plan(plan: Plan, effective: Effective, proration: Proration
     let version = plan.newest_version.clone().unwrap();
     let trial_claimed_by = None;
     Command::ChangePlan(ChangePlan { plan, version, effective, proration, drop_incompatible, trial_claimed_by })
+}
+
+/// A coupon of each kind.
+fn discount(index: usize) -> crate::Coupon {
+    match index {
+        0 => coupon(Ok(3_333), None, &[]),
+        1 => coupon(Ok(10_000), Some(2), &["studio", "team"]),
+        2 => coupon(Err((1_000, "USD")), Some(3), &[]),
+        _ => coupon(Err((MAX_PRICE_CENTS, "EUR")), Some(1), &[]),
+    }
 }
 
 /// All invoices of a history, by number.
@@ -197,6 +209,10 @@ fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger:
         Step::Cancel(effective) => Command::CancelSubscription(*effective),
         Step::WithdrawCancellation => Command::WithdrawCancellation,
         Step::Extend(days) => Command::ExtendTrial(now + TimeDelta::days(*days)),
+        Step::Discount(index) => {
+            Command::GrantDiscount(GrantDiscount { coupon: discount(*index), reason: None, notes: None })
+        }
+        Step::RemoveDiscount => Command::RemoveDiscount(RemoveDiscount::default()),
         Step::Rename => Command::Update(UpdateDeployment {
             display_name: Some(format!("Shop {n}").parse().unwrap()),
             ..UpdateDeployment::default()
@@ -279,6 +295,8 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
         1 => (0..4_usize).prop_map(Step::WithdrawWriteOff),
         1 => (0..4_usize, 1..90_i64).prop_map(|(invoice, days)| Step::MoveDueDate { invoice, days }),
         3 => (0..3_u8, prop::option::of(1..40_u32)).prop_map(|(held, days)| Step::Rules(held == 0, days)),
+        4 => (0..4_usize).prop_map(Step::Discount),
+        1 => Just(Step::RemoveDiscount),
         6 => Just(Step::Tick),
     ];
     prop::collection::vec((step, 0..5_000_000_i64), 1..60)
@@ -317,6 +335,16 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
     let prices = aggregate.addons.iter().map(|addon| addon.price_cents);
     prop_assert!(sum(prices.chain([subscription.terms.price_cents])).is_some());
     prop_assert!(subscription.charges.iter().all(|charge| charge.from <= charge.to && charge.amount_cents >= 0));
+    let off =
+        |charge: &crate::Charge| charge.discount.clone().map_or((0, 0), |off| (off.price_cents, off.amount_cents));
+    let is_off_in_part = |charge: &crate::Charge| off(charge).0 <= charge.price_cents && off(charge).1 >= 0;
+    prop_assert!(subscription.charges.iter().all(is_off_in_part));
+    // The charges that run to the end of a period have together no more of an amount than there is.
+    let running = subscription.discount.as_ref().filter(|discount| discount.running);
+    if let Some(cents) = running.and_then(|discount| discount.amount_cents) {
+        let live = subscription.charges.iter().filter(|charge| charge.to == subscription.current_period_end);
+        prop_assert!(live.map(|charge| off(charge).0).sum::<i64>() <= cents);
+    }
     Ok(())
 }
 
