@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::catalog::CatalogStatus;
 use super::invalid::InvalidValue;
 use super::money::{Currency, prorate};
-use super::subscription::{PlanTerms, SubscriptionAddon};
 use super::values::{DisplayName, ShortCode, Timestamp};
 
 /// The most periods of a coupon that discounts a number of them.
@@ -161,16 +160,16 @@ impl Discount {
         self.plans.is_empty() || self.plans.contains(plan_code)
     }
 
-    /// Whether it can discount a subscription with these terms.
+    /// Whether it can discount a subscription to a plan in a currency.
     #[must_use]
-    pub fn covers(&self, terms: &PlanTerms) -> bool {
-        self.is_for(&terms.plan_code) && self.currency.is_none_or(|currency| currency == terms.currency)
+    pub fn covers(&self, plan_code: &ShortCode, currency: Currency) -> bool {
+        self.is_for(plan_code) && self.currency.is_none_or(|own| own == currency)
     }
 
-    /// Whether it discounts the next period that opens, if the terms are these.
+    /// Whether it discounts the next period that opens, if that is of this plan and currency.
     #[must_use]
-    pub fn goes_on(&self, terms: &PlanTerms) -> bool {
-        self.periods_left != Some(0) && self.covers(terms)
+    pub fn goes_on(&self, plan_code: &ShortCode, currency: Currency) -> bool {
+        self.periods_left != Some(0) && self.covers(plan_code, currency)
     }
 
     /// What it takes off the price of a whole period, in minor units: from 0 to the price. A percentage is rounded half
@@ -182,10 +181,10 @@ impl Discount {
         self.percent_basis_points.map_or_else(|| self.amount_cents.map_or(0, amount), percent)
     }
 
-    /// What it takes off a whole period of a plan with its add-ons, in minor units.
+    /// What it takes off a whole period, in minor units. `prices` are those of the plan and its add-ons.
     #[must_use]
-    pub fn off_period_cents(&self, terms: &PlanTerms, addons: &[SubscriptionAddon]) -> i64 {
-        terms.prices(addons).fold(0, |taken_cents, price_cents| taken_cents + self.off_cents(price_cents, taken_cents))
+    pub fn off_period_cents(&self, prices: impl Iterator<Item = i64>) -> i64 {
+        prices.fold(0, |taken_cents, price_cents| taken_cents + self.off_cents(price_cents, taken_cents))
     }
 }
 

@@ -62,8 +62,9 @@ impl SubscriptionSummary {
             Some(Amount { currency: pending.terms.currency, amount_cents })
         };
         let next = subscription.pending_change.as_ref().map_or(terms, |pending| &pending.terms);
-        let discount = subscription.discount.as_ref().filter(|discount| discount.goes_on(next));
-        let next_discount_cents = discount.map_or(0, |discount| discount.off_period_cents(next, addons));
+        let discount =
+            subscription.discount.as_ref().filter(|discount| discount.goes_on(&next.plan_code, next.currency));
+        let next_discount_cents = discount.map_or(0, |discount| discount.off_period_cents(next.prices(addons)));
         Self {
             plan_code: terms.plan_code.clone(),
             plan_version: terms.plan_version,

@@ -404,7 +404,7 @@ impl Subscription {
     #[must_use]
     pub fn recurring_cents(&self, addons: &[SubscriptionAddon]) -> Option<i64> {
         let running = self.discount.as_ref().filter(|discount| discount.running);
-        let off_cents = running.map_or(0, |discount| discount.off_period_cents(&self.terms, addons));
+        let off_cents = running.map_or(0, |discount| discount.off_period_cents(self.terms.prices(addons)));
         Some(self.terms.recurring_cents(addons)? - off_cents)
     }
 

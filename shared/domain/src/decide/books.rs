@@ -254,7 +254,9 @@ impl<'a> Books<'a> {
     /// Ends the discount of a subscription if it does not cover the terms that the subscription has now.
     pub(super) fn fit_discount(&mut self, subscription: &mut Subscription) {
         let terms = &subscription.terms;
-        if let Some(unfit) = subscription.discount.take_if(|discount| !discount.covers(terms)) {
+        if let Some(unfit) =
+            subscription.discount.take_if(|discount| !discount.covers(&terms.plan_code, terms.currency))
+        {
             self.ended = Some((unfit.coupon, DiscountEnd::PlanNotCovered));
         }
     }

@@ -856,7 +856,8 @@ impl Life {
                 let is_over = subscription.discount.as_ref().is_none_or(|discount| !discount.running);
                 let addons: i64 = aggregate.addons.iter().map(|addon| addon.price_of(interval)).sum();
                 terms.price_cents = if is_over { 0 } else { terms.price_cents };
-                let off = of_period.as_ref().map_or(0, |(_, _, off)| off.off_period_cents(&terms, &aggregate.addons));
+                let off =
+                    of_period.as_ref().map_or(0, |(_, _, off)| off.off_period_cents(terms.prices(&aggregate.addons)));
                 let period = (subscription.current_period_end - subscription.current_period_start).num_milliseconds();
                 let price = i128::from(subscription.terms.price_cents + addons - off);
                 used += price * i128::from(span) * 1_000_000 / i128::from(period);
