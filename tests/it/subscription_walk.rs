@@ -77,7 +77,7 @@ async fn a_subscription_copies_its_prices_and_runs_with_the_calendar_month() {
         "interval": "month", "recurring_cents": 3_650, "status": "active", "anchor": "calendar", "anchor_at": MONTH.0,
         "anchor_day": 1, "cycle_index": 0, "current_period_start": MONTH.0, "current_period_end": MONTH.1,
         "billed_from": START, "trial_ends_at": null, "cancel_at": null, "cancel_scheduled_by": null,
-        "cancelled_at": null, "ended_at": null, "pending_change": null,
+        "cancelled_at": null, "ended_at": null, "pending_change": null, "discount": null,
         "unbilled_lines": [], "created_at": START, "addons": [addon],
     });
     // From 15 January, 10:00, 398 of the month's 744 hours are billed: 1551.34 of 2900, 401.21 of 750.
