@@ -22,8 +22,8 @@ async fn creation_answers_with_the_deployment_and_writes_one_event() {
     let deployment = json!({
         "id": id, "tenant_id": ACME, "slug": "shop", "display_name": "shop", "region": DEFAULT_REGION,
         "state": "active", "state_since": NOW, "llm_mode": null, "billing_action_suspended": false,
-        "billing_action_suspended_since": null, "template_code": null, "template_version": null, "trial_ends_at": null, "resume_at": null,
-        "live_resources": 0, "open_invoices": [], "uncollectible_invoices": 0,
+        "billing_action_suspended_since": null, "template_code": null, "template_version": null, "trial_ends_at": null,
+        "tenant_held": false, "paused_by": null, "resume_at": null, "live_resources": 0, "open_invoices": [], "uncollectible_invoices": 0,
         "uncollectible_due": [], "balances": [], "next_action": null, "next_action_at": null, "upcoming": [],
         "version": 1,
         "created_at": NOW, "updated_at": NOW,
