@@ -61,7 +61,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::TenantConflict`] if another writer was first, also one that created or archived a deployment since
-    /// it was counted. [`StoreError::TooManyOperations`] if no other operation can start. [`StoreError::Unavailable`] if DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
+    /// it was counted. [`StoreError::TooManyOperations`] if no other operation can start. [`StoreError::Unavailable`] if
+    /// DynamoDB did not accept it within [`super::MAX_ATTEMPTS`].
     pub async fn commit_tenant(
         &self,
         tenant_id: &TenantId,
