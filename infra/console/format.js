@@ -45,6 +45,9 @@ export function moneys(amounts) {
   return amounts.map((each) => money(each.amount_cents, each.currency)).join(' and ') || 'nothing';
 }
 
+/** Basis points as percent. @param {number} rate */
+export const percent = (rate) => `${(rate / 100).toFixed(2)} %`;
+
 /** How much a discount takes off, since when and for how long. @param {import('./shapes.d.ts').Discount} of */
 export function discount({ coupon, percent_basis_points: points, amount_cents, currency, periods_left: left, running }) {
   const off = points === null ? money(amount_cents ?? 0, currency ?? '') : `${points / 100} %`;

@@ -46,7 +46,8 @@ async fn a_subscription_is_invoiced_for_the_rest_of_the_month_and_then_month_by_
     let number = format!("20271116000000-{tail}-USD");
     let expected = json!({
         "number": number, "deployment_id": id, "subscription_id": subscription_id, "status": "open", "currency": "USD",
-        "billed_from": MIDDLE, "billed_to": december, "total_cents": 1_825, "credited_cents": 0, "returned_cents": 0,
+        "billed_from": MIDDLE, "billed_to": december, "subtotal_cents": 1_825, "tax_cents": 0,
+        "tax_rate_basis_points": 0, "total_cents": 1_825, "credited_cents": 0, "returned_cents": 0,
         "balance_cents": 0, "paid_cents": 0, "due_cents": 1_825, "forgiven_cents": 0, "credits": [], "payments": [], "issued_at": MIDDLE,
         "due_at": "2027-11-23T00:00:00Z", "closed_at": null, "version": 2,
         "lines": [
@@ -70,7 +71,8 @@ async fn a_subscription_is_invoiced_for_the_rest_of_the_month_and_then_month_by_
     let january = "2028-01-01T00:00:00Z";
     let expected = json!({
         "number": format!("20271201000000-{tail}-USD"), "deployment_id": id, "subscription_id": subscription_id,
-        "status": "open", "currency": "USD", "billed_from": december, "billed_to": january, "total_cents": 3_650,
+        "status": "open", "currency": "USD", "billed_from": december, "billed_to": january, "subtotal_cents": 3_650,
+        "tax_cents": 0, "tax_rate_basis_points": 0, "total_cents": 3_650,
         "credited_cents": 0, "returned_cents": 0, "balance_cents": 0, "paid_cents": 0, "due_cents": 3_650, "forgiven_cents": 0,
         "credits": [], "payments": [], "issued_at": december, "due_at": "2027-12-08T00:00:00Z", "closed_at": null,
         "version": 5,

@@ -1,7 +1,7 @@
 //! The promise: two years of 1,000 deployments are billed exactly once and without gaps, by an account that is kept
 //! here a second time, from the events alone and with arithmetic of its own; and nothing acts before its time.
 
-mod account;
+pub mod account;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -23,6 +23,9 @@ const DEPLOYMENTS: u128 = 1_000;
 const DAYS: usize = 731;
 /// The steps that a sweep takes for one deployment: as the real one.
 const MAX_STEPS: usize = 3;
+
+/// The rates of tenants, in basis points; they change now and then.
+const TAX_RATES: [u32; 6] = [0, 0, 0, 700, 1_900, 825];
 
 /// One deployment's life, as the store would have it.
 struct Life {
@@ -125,7 +128,8 @@ impl Life {
             template_code: None,
             template_version: None,
             trial_ends_at: trial.then(|| now + TimeDelta::days(21)),
-            tenant_rules: TenantRules::default(),
+            // The tenants of half of them have a tax rate from the beginning.
+            tenant_rules: TenantRules { tax_rate_basis_points: *random.pick(&TAX_RATES), ..TenantRules::default() },
         };
         let change = create(command, &admin(), now).expect("a creation");
         let policy = DunningPolicy::default();
@@ -224,12 +228,17 @@ impl Life {
                 Command::Update(UpdateDeployment { billing_action_suspended: held, ..UpdateDeployment::default() })
             }
             80..=81 => {
-                let TenantRules { version, held, unsubscribed: _ } = self.aggregate.deployment.tenant_rules;
+                let rules = self.aggregate.deployment.tenant_rules;
                 // A hold is shorter than the time without one.
-                let held = !held && random.below(3) == 0;
+                let held = !rules.held && random.below(3) == 0;
                 let rule = UnsubscribedRule { after_days: 20, since: now };
                 let unsubscribed = (random.below(2) == 0).then_some(rule);
-                Command::FollowTenant(TenantRules { version: version + 1, held, unsubscribed })
+                Command::FollowTenant(TenantRules { version: rules.version + 1, held, unsubscribed, ..rules })
+            }
+            86 => {
+                let rules = self.aggregate.deployment.tenant_rules;
+                let (version, tax_rate_basis_points) = (rules.version + 1, *random.pick(&TAX_RATES));
+                Command::FollowTenant(TenantRules { version, tax_rate_basis_points, ..rules })
             }
             82..=84 => {
                 let coupon = random.pick(coupons).clone();
@@ -313,6 +322,7 @@ fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
     let (plans, coupons) = (plans(start), coupons(start));
     let mut discounts: HashMap<&str, usize> = HashMap::new();
     let (mut invoices, mut steps, mut billed_cents) = (0, 0, 0_i64);
+    let (mut taxed_at, mut untaxed_cents) = (HashMap::<u32, usize>::new(), 0);
     let mut reached: HashMap<State, usize> = HashMap::new();
     for n in 1..=DEPLOYMENTS {
         let mut life = Life::new(n, &mut random, start);
@@ -335,6 +345,14 @@ fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
         invoices += life.invoices.len();
         steps += life.events.iter().filter(|event| event.actor == "system:billing").count();
         billed_cents += issued;
+        for taxed in life.invoices.values().filter_map(Invoice::taxed) {
+            *taxed_at.entry(taxed.rate_basis_points).or_default() += 1;
+        }
+        let given_back = life
+            .invoices
+            .values()
+            .map(|invoice| invoice.tax_cents() - invoice.taxed().map_or(0, |taxed| taxed.tax_cents));
+        untaxed_cents += given_back.sum::<i64>();
         for event in &life.events {
             *reached.entry(event.to_state.unwrap_or(State::Active)).or_default() += 1;
             if event.kind.name().starts_with("discount_") {
@@ -344,7 +362,9 @@ fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
     }
     println!("{invoices} invoices over {billed_cents} cents, {steps} events of the clock, states entered: {reached:?}");
     assert!(State::ALL.iter().all(|state| reached.get(state).is_some_and(|count| *count > 0)), "{reached:?}");
-    println!("{discounts:?}");
+    println!("{discounts:?}, invoices by tax rate: {taxed_at:?}, {untaxed_cents} cents of tax given back");
+    assert!(taxed_at.len() == 3 && taxed_at.values().all(|count| *count > 500), "{taxed_at:?}");
+    assert!(untaxed_cents > 100_000, "{untaxed_cents} cents of tax given back are no test");
     assert!(invoices > 5_000, "{invoices} invoices are no test");
     assert!(discounts.len() == 3 && discounts.values().all(|count| *count > 100), "{discounts:?}");
 }

@@ -278,7 +278,7 @@ async fn tenant_examples() -> Value {
         "name": "Acme GmbH", "billing_address": "Hafenstrasse 1, 20457 Hamburg", "email": "billing@acme.example",
         "tax_id": "DE123456789", "tax_rate_basis_points": 1900, "deployment_quota": 50,
     });
-    billing.put("/tenants/acme", &billing.admin, known).await.expect(200);
+    billing.put("/tenants/acme", &billing.admin, known).await.expect(202);
     let abuse = json!({"reason": "abuse", "notes": "Sends spam; reported on 14 February."});
     billing.put("/tenants/acme/hold", &billing.admin, abuse).await.expect(202);
     billing.delete("/tenants/acme/hold", &billing.admin).await.expect(202);

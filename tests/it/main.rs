@@ -83,6 +83,7 @@ mod subscription_replay;
 mod subscription_requests;
 mod subscription_status;
 mod subscription_walk;
+mod tax;
 mod template;
 mod tenant_hold;
 mod tenants;

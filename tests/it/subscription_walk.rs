@@ -92,7 +92,7 @@ async fn a_subscription_copies_its_prices_and_runs_with_the_calendar_month() {
         "number": number, "deployment_id": id, "subscription_id": subscription_id, "status": "open", "currency": "USD",
         "billed_from": START, "billed_to": MONTH.1,
         "lines": [line("2-0", "plan_charge", "studio", 1_551), line("2-1", "addon_charge", "storage_50gb", 401)],
-        "total_cents": 1_952, "credited_cents": 0, "returned_cents": 0, "balance_cents": 0, "paid_cents": 0,
+        "subtotal_cents": 1_952, "tax_cents": 0, "tax_rate_basis_points": 0, "total_cents": 1_952, "credited_cents": 0, "returned_cents": 0, "balance_cents": 0, "paid_cents": 0,
         "due_cents": 1_952, "forgiven_cents": 0, "credits": [], "payments": [], "issued_at": START, "due_at": DUE, "closed_at": null,
         "version": 2,
     });

@@ -183,7 +183,7 @@ async fn a_copy_that_is_late_does_not_bring_a_hold_back() {
     assert!(billing.kinds(&id).await.iter().all(|kind| !kind.contains("tenant_held")));
 
     // A worker that read the hold and commits after its release was copied meets a newer version.
-    let stale = TenantRules { version: 1, held: true, unsubscribed: None };
+    let stale = TenantRules { version: 1, held: true, ..TenantRules::default() };
     let read = billing.books(&id).await.aggregate;
     let late = arcadia_domain::decide(
         &read,
@@ -211,7 +211,7 @@ async fn a_creation_that_read_other_rules_is_refused() {
     release(&billing).await;
     let refused = store.commit(&before, billing.app.new_commit_id(), None).await;
     assert!(matches!(refused, Err(StoreError::TenantConflict)), "{refused:?}");
-    let after = created(1, TenantRules { version: 2, held: false, unsubscribed: None });
+    let after = created(1, TenantRules { version: 2, ..TenantRules::default() });
     store.commit(&after, billing.app.new_commit_id(), None).await.expect("a creation by the rules as they are");
     billing.put("/tenants/acme", &billing.admin, json!({"deployment_quota": 1})).await.expect(200);
     billing.post("/deployments", &billing.user, json!({"slug": "more"})).await.expect_problem(409, "quota_exceeded");

@@ -187,6 +187,12 @@ impl Shop {
             // Grant the discount of coupon n for m periods, or without an end if m is 0; remove it.
             b'z' => Command::GrantDiscount(GrantDiscount { coupon: coupon(n, m), reason: None, notes: None }),
             b'Z' => Command::RemoveDiscount(RemoveDiscount::default()),
+            // Copy a tax rate of n basis points of the tenant.
+            b'T' => {
+                let rules = self.aggregate.deployment.tenant_rules;
+                let (version, tax_rate_basis_points) = (rules.version + 1, u32::try_from(n % 10_001).ok()?);
+                Command::FollowTenant(TenantRules { version, tax_rate_basis_points, ..rules })
+            }
             // Record a resource, delete the n-th.
             b'R' => Command::AddResource(self.resource()),
             b'D' => Command::DeleteResource(self.resources.get(n)?.clone()),

@@ -6,7 +6,7 @@ use csv::{Terminator, WriterBuilder};
 use super::{Call, Csv};
 use crate::Error;
 
-const INVOICE_COLUMNS: [&str; 18] = [
+const INVOICE_COLUMNS: [&str; 21] = [
     "number",
     "tenant_id",
     "slug",
@@ -14,6 +14,9 @@ const INVOICE_COLUMNS: [&str; 18] = [
     "subscription_id",
     "status",
     "currency",
+    "subtotal_cents",
+    "tax_cents",
+    "tax_rate_basis_points",
     "total_cents",
     "credited_cents",
     "returned_cents",
@@ -40,7 +43,7 @@ pub fn invoices_as_csv(call: &Call, rows: &[InvoiceRow], next_cursor: Option<&st
     Ok(Some(Csv { text, next: next_cursor.map(|cursor| call.next_address(cursor)) }))
 }
 
-fn invoice_record(row: &InvoiceRow) -> [String; 18] {
+fn invoice_record(row: &InvoiceRow) -> [String; 21] {
     let InvoiceRow { tenant_id, slug, invoice } = row;
     let Invoice {
         number,
@@ -73,6 +76,9 @@ fn invoice_record(row: &InvoiceRow) -> [String; 18] {
         subscription_id.to_string(),
         status.as_str().to_owned(),
         currency.to_string(),
+        invoice.subtotal_cents().to_string(),
+        invoice.tax_cents().to_string(),
+        invoice.tax_rate_basis_points().to_string(),
         total_cents.to_string(),
         credited_cents.to_string(),
         returned_cents.to_string(),

@@ -3,7 +3,7 @@
 
 import { useAction } from '../act.js';
 import * as api from '../api.js';
-import { moment, words } from '../format.js';
+import { moment, percent, words } from '../format.js';
 import { href } from '../router.js';
 import { Empty, Facts, html, More, Show, useLoad, usePages } from '../ui.js';
 
@@ -13,9 +13,6 @@ import { Empty, Facts, html, More, Show, useLoad, usePages } from '../ui.js';
 
 const NONE = 'none';
 const PAGE = 20;
-
-/** Basis points as percent. @param {number} rate */
-const percent = (rate) => `${(rate / 100).toFixed(2)} %`;
 
 /** @param {Tenant} tenant @returns {Fields} */
 function tenantFields(tenant) {
@@ -59,7 +56,7 @@ function edit(tenant, admin) {
       type: /** @type {const} */ ('number'),
       required: true,
       value: String(tenant.tax_rate_basis_points),
-      hint: '1900 is 19 percent.',
+      hint: '1900 is 19 percent. Invoices that are issued from now on have tax at this rate.',
     },
     {
       name: 'deployment_quota',

@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import { useAction } from '../act.js';
 import { deploymentFields, invoiceFields } from '../fields.js';
-import { period } from '../format.js';
+import { percent, period } from '../format.js';
 import { href } from '../router.js';
 import { Empty, Facts, html, Money, Page, Show, useLoad, When } from '../ui.js';
 import * as commands from './invoice_commands.js';
@@ -85,12 +85,13 @@ function Body({ invoice, deployment, admin }) {
         <tbody>
           ${invoice.lines.map(
             (line) => html`<tr>
-              <th scope="row">${line.description ?? line.code} <span class="muted">${kind(line.kind)}</span><span class="sub n">${period(line.from, line.to)}</span></th>
+              <th scope="row">${line.description ?? line.code} <span class="muted">${typeof line.tax_rate_basis_points === 'number' ? percent(line.tax_rate_basis_points) : kind(line.kind)}</span><span class="sub n">${period(line.from, line.to)}</span></th>
               <td class="w">${period(line.from, line.to)}</td>
               <td class="num"><${Money} cents=${line.amount_cents} currency=${currency} /></td></tr>`,
           )}
         </tbody>
         <tfoot>
+          ${invoice.tax_rate_basis_points > 0 && html`<${Sum} name="Subtotal" cents=${invoice.subtotal_cents} currency=${currency} /><${Sum} name="Tax" cents=${invoice.tax_cents} currency=${currency} />`}
           <${Sum} name="Total" cents=${invoice.total_cents} currency=${currency} />
           ${credited > 0 && html`<${Sum} name="Credited" cents=${-credited} currency=${currency} />`}
           ${invoice.balance_cents > 0 && html`<${Sum} name="Settled by balance" cents=${-invoice.balance_cents} currency=${currency} />`}
@@ -162,6 +163,7 @@ function kind(name) {
       plan_credit: 'plan, credit',
       addon_credit: 'add-on, credit',
       one_off_credit: 'once, credit',
+      tax_credit: 'tax, credit',
     }[name] ?? name
   );
 }

@@ -74,11 +74,11 @@ export function creditNote(id, invoice) {
     of.filter((each) => each.charge === charge).reduce((sum, each) => sum + each.amount_cents, 0);
   // A charge and its discount are credited together.
   const rest = (/** @type {Invoice['lines'][number]} */ { charge }) => total(lines, charge) - total(credits, charge);
-  const open = lines.filter((line) => line.kind !== 'discount' && rest(line) > 0);
+  const open = lines.filter((line) => line.kind !== 'discount' && line.kind !== 'tax' && rest(line) > 0);
   return {
     title: 'Credit the invoice',
     verb: 'Credit',
-    what: 'The credit first lowers what is due. What had been settled becomes balance, or is paid back.',
+    what: 'The tax on it is credited with it. The credit first lowers what is due. What had been settled becomes balance, or is paid back.',
     fields: [
       {
         name: 'charge',
@@ -89,7 +89,7 @@ export function creditNote(id, invoice) {
           ...open.map((line) => /** @type {[string, string]} */ ([line.charge, `${line.description ?? line.code}, ${money(rest(line), currency)}`])),
         ],
       },
-      { name: 'amount', label: `Amount in ${currency}`, required: true, when: ({ charge }) => Boolean(charge) },
+      { name: 'amount', label: `Amount before tax in ${currency}`, required: true, when: ({ charge }) => Boolean(charge) },
       { name: 'reference', label: 'Pay back under this reference', maxlength: 255, hint: 'Left empty, it becomes balance.' },
       ...REMARKS,
     ],

@@ -65,7 +65,7 @@ export function Lines({ lines }) {
       <thead><tr><th scope="col">Line</th><th scope="col">For</th><th scope="col" class="num">Amount</th></tr></thead>
       <tbody>${lines.map(
         (line) => html`<tr>
-          <th scope="row">${line.description ?? line.code} <span class="muted">${line.kind.endsWith('credit') ? 'credit' : line.kind === 'discount' ? 'discount' : 'charge'}</span></th>
+          <th scope="row">${line.description ?? line.code} <span class="muted">${line.kind.endsWith('credit') ? 'credit' : ['discount', 'tax'].includes(line.kind) ? line.kind : 'charge'}</span></th>
           <td>${period(line.from, line.to)}</td>
           <td class="num"><${Money} cents=${line.amount_cents} currency=${line.currency} /></td></tr>`,
       )}</tbody>

@@ -98,10 +98,11 @@ function Owed({ amounts }) {
     </table>`;
 }
 
-/** @type {Array<['opening_cents' | 'invoiced_cents' | 'credited_cents' | 'voided_cents' | 'written_off_cents' | 'paid_cents' | 'granted_cents' | 'paid_back_cents' | 'closing_cents', string, number]>} */
+/** @type {Array<['opening_cents' | 'invoiced_cents' | 'tax_cents' | 'credited_cents' | 'voided_cents' | 'written_off_cents' | 'paid_cents' | 'granted_cents' | 'paid_back_cents' | 'closing_cents', string, number]>} */
 const FLOWS = [
   ['opening_cents', 'Owed when it began', 1],
   ['invoiced_cents', 'Invoiced', 1],
+  ['tax_cents', 'Tax in it, less credits and voids', 1],
   ['credited_cents', 'Credited', -1],
   ['voided_cents', 'Void', -1],
   ['written_off_cents', 'Written off', -1],
@@ -137,7 +138,7 @@ function Upcoming({ invoices }) {
           <td class="num"><${Money} cents=${each.amount_cents} currency=${each.currency} /></td></tr>`,
       )}</tbody>
     </table>
-    <p class="muted small">Estimates: the recurring price, without what waits and without credits.</p>`;
+    <p class="muted small">Estimates: the recurring price with tax, without what waits and without credits.</p>`;
 }
 
 /** @param {{ policy: Policy }} props */

@@ -17,7 +17,7 @@ use crate::schema::Moment;
 struct AddChargeRequest {
     /// The description on the invoice.
     description: DisplayName,
-    /// Amount, in minor units.
+    /// Amount before tax, in minor units.
     #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
     amount_cents: i64,
     currency: Currency,
@@ -49,7 +49,8 @@ struct RefundBalanceRequest {
     #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
     amount_cents: i64,
     currency: Currency,
-    /// Number of a settled invoice: a credit note of the amount is issued first, for its charges in their order.
+    /// Number of a settled invoice: a credit note of the amount is issued first, for its charges in their order and their
+    /// tax.
     invoice: Option<arcadia_domain::InvoiceNumber>,
     reason: Option<Reason>,
     notes: Option<Notes>,
@@ -71,9 +72,9 @@ struct IssueCreditNoteRequest {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct CreditNoteLine {
-    /// Id of a charge of the invoice.
+    /// Id of a charge of the invoice, other than its tax.
     charge: ChargeId,
-    /// Amount, in minor units; at most what remains of the charge.
+    /// Amount before tax, in minor units; at most what remains of the charge. The credit note gives back the tax on it.
     #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
     amount_cents: i64,
 }
@@ -236,7 +237,8 @@ pub fn operations() -> Vec<Operation> {
             "issue_credit_note",
             "Credit charges of an invoice",
             "In full or in part. The credit first lowers the amount due, then what was written off; what had been settled \
-             becomes balance, or is paid back with `refund`.",
+             becomes balance, or is paid back with `refund`. The tax on what is credited is credited with it, at the rate \
+             of the invoice.",
         )
         .optional_body::<IssueCreditNoteRequest>(
             true,

@@ -95,8 +95,8 @@ enum CommandRequest {
         /// When it is invoiced. Default: `next_invoice`.
         when: Option<Invoiced>,
     },
-    /// Copy the rules of its tenant (the hold, `unsubscribed_after_days`) to each deployment, as they are when its turn
-    /// comes.
+    /// Copy the rules of its tenant (the hold, `unsubscribed_after_days`, the tax rate) to each deployment, as they are when
+    /// its turn comes.
     CopyTenantRules {},
 }
 

@@ -24,7 +24,8 @@ struct PutTenantRequest {
     email: Option<EmailAddress>,
     /// Its tax id, such as a VAT number. For platform_admin.
     tax_id: Option<TaxId>,
-    /// Its tax rate in basis points; 1900 is 19 percent. For platform_admin.
+    /// Its tax rate in basis points; 1900 is 19 percent. Invoices that are issued from now on have tax at this rate. For
+    /// platform_admin.
     #[schemars(default, with = "u32", skip_serializing_if = "Option::is_none", range(max = MAX_TAX_RATE_BASIS_POINTS))]
     tax_rate_basis_points: Option<u32>,
     /// The most live deployments that it can have; null for no limit. For platform_admin.
@@ -78,8 +79,8 @@ pub fn operations() -> Vec<Operation> {
             "Set fields of a tenant",
             "Fields that are left out stay as they are; null clears a field. A tenant's users may set the billing \
              address and the e-mail address. Setting a quota counts the tenant's live deployments, up to 10,000 \
-             deployments that it ever had. A new `unsubscribed_after_days` is copied to each deployment by the operation \
-             `operation_id`, which starts in the same transaction. If nothing differs, nothing is written.",
+             deployments that it ever had. A new tax rate or `unsubscribed_after_days` is copied to each deployment by the \
+             operation `operation_id`, which starts in the same transaction. If nothing differs, nothing is written.",
         )
         .body::<PutTenantRequest>([
             ("address", json!({"billing_address": "Hafenstrasse 1, 20457 Hamburg", "email": "billing@acme.example"})),
@@ -90,7 +91,7 @@ pub fn operations() -> Vec<Operation> {
             ("pause without a subscription", json!({"unsubscribed_after_days": 30})),
         ])
         .versioned::<One>("The current tenant.")
-        .accepted::<One>("The tenant. The operation copies `unsubscribed_after_days` to its deployments.")
+        .accepted::<One>("The tenant. The operation copies its tax rate and `unsubscribed_after_days` to its deployments.")
         .with_etag()
         .link("show_operation", [("operation_id", "$response.body#/tenant/operation_id")])
         .if_match()

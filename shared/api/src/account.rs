@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_domain::{
-    Action, Amount, Attention, BalanceMovement, ClockHealth, Currency, DeploymentId, DeploymentRow, DisplayName,
-    Figure, Figures, Invoice, Month, Movement, OpenInvoice, ShortCode, Slug, State, Statement, Summary, Tenant,
-    TenantId, Timestamp, statements,
+    Action, Amount, Attention, BalanceMovement, ClockHealth, Currency, Deployment, DeploymentId, DeploymentRow,
+    DisplayName, Figure, Figures, Invoice, Month, Movement, OpenInvoice, ShortCode, Slug, State, Statement, Summary,
+    Tenant, TenantId, Timestamp, statements,
 };
 use serde::Serialize;
 
@@ -40,7 +40,7 @@ pub struct StatementView {
     amounts: Vec<StatementAmounts>,
 }
 
-/// Amounts of a month in one currency, in minor units. A balance counts as a negative amount owed.
+/// Amounts of a month in one currency, in minor units, with tax. A balance counts as a negative amount owed.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 struct StatementAmounts {
@@ -50,6 +50,8 @@ struct StatementAmounts {
     opening_cents: i64,
     /// Amount invoiced.
     invoiced_cents: i64,
+    /// Tax invoiced, less the tax in credits and voids; part of those amounts.
+    tax_cents: i64,
     /// Amount credited on invoices.
     credited_cents: i64,
     /// Remaining amount of invoices that were voided.
@@ -77,6 +79,7 @@ impl StatementView {
             let Statement {
                 opening_cents,
                 invoiced_cents,
+                tax_cents,
                 credited_cents,
                 voided_cents,
                 written_off_cents,
@@ -89,6 +92,7 @@ impl StatementView {
                 currency,
                 opening_cents,
                 invoiced_cents,
+                tax_cents,
                 credited_cents,
                 voided_cents,
                 written_off_cents,
@@ -112,7 +116,7 @@ pub struct SummaryView {
     deployments_by_state: BTreeMap<State, i64>,
     /// Number of live subscriptions by plan version.
     subscriptions_by_plan: Vec<PlanCount>,
-    /// Recurring revenue by currency: from `active` and `past_due` deployments, without trials.
+    /// Recurring revenue by currency: from `active` and `past_due` deployments, without trials and without tax.
     recurring: Vec<Recurring>,
     /// Overdue amounts of open invoices, by currency and by days since the due date.
     overdue: Vec<OverdueAmounts>,
@@ -315,8 +319,10 @@ struct UpcomingInvoice<'a> {
     slug: &'a Slug,
     /// When it will be issued.
     at: Timestamp,
-    /// The recurring price, in minor units.
+    /// The recurring price with tax, in minor units.
     amount_cents: i64,
+    /// The tax in it, in minor units.
+    tax_cents: i64,
     /// Currency of the amounts.
     currency: Currency,
     /// Always true: the amount does not include waiting charges, credits or changes until then.
@@ -399,11 +405,11 @@ pub struct ScheduleEntryView<'a> {
     action: Action,
     /// When it is due.
     at: Timestamp,
-    /// Expected invoice amount of the new period, in minor units; null if the step does not open a period.
+    /// Expected invoice amount of the new period with tax, in minor units; null if the step does not open a period.
     amount_cents: Option<i64>,
     /// Currency of the amount; null without an amount.
     currency: Option<Currency>,
-    /// True if there is an amount. It is the recurring price, without waiting charges and credits.
+    /// True if there is an amount. It is the recurring price with tax, without waiting charges and credits.
     estimate: bool,
 }
 
@@ -456,8 +462,8 @@ impl<'a> ScheduleEntryView<'a> {
     pub fn new(row: &'a DeploymentRow) -> Option<Self> {
         let next = row.next_action?;
         let bills = matches!(next.action, Action::Renew | Action::ChangePlan | Action::EndTrial);
-        let amount = row.subscription.as_ref().filter(|_| bills).and_then(|plan| plan.next_invoice());
-        let (amount_cents, currency) = amount.map(|(_, amount)| (amount.amount_cents, amount.currency)).unzip();
+        let amount = Some(row).filter(|_| bills).and_then(DeploymentRow::next_invoice);
+        let (amount_cents, currency) = amount.map(|(_, amount, _)| (amount.amount_cents, amount.currency)).unzip();
         let deployment = &row.deployment;
         Some(Self {
             deployment_id: deployment.id,
@@ -542,9 +548,9 @@ impl OverdueByAge {
 
 impl<'a> UpcomingInvoice<'a> {
     fn new(row: &'a DeploymentRow) -> Option<Self> {
-        let (at, Amount { currency, amount_cents }) = row.subscription.as_ref()?.next_invoice()?;
-        let deployment = &row.deployment;
-        Some(Self { deployment_id: deployment.id, slug: &deployment.slug, at, amount_cents, currency, estimate: true })
+        let (at, Amount { currency, amount_cents }, tax_cents) = row.next_invoice()?;
+        let Deployment { id, slug, .. } = &row.deployment;
+        Some(Self { deployment_id: *id, slug, at, amount_cents, tax_cents, currency, estimate: true })
     }
 }
 

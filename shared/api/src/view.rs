@@ -181,7 +181,7 @@ pub struct SubscriptionView<'a> {
     pub pending_change: Option<PendingChangeView<'a>>,
     /// Its discount; null without one.
     pub discount: Option<Cow<'a, Discount>>,
-    /// Charges that wait for the next invoice, with their discounts.
+    /// Charges that wait for the next invoice, with their discounts; their tax comes with the invoice.
     pub unbilled_lines: Vec<Line>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -246,6 +246,12 @@ pub struct PendingChangeView<'a> {
 pub struct InvoiceView<'a> {
     #[serde(flatten)]
     pub(super) invoice: &'a Invoice,
+    /// Sum of its lines before tax, in minor units.
+    pub(super) subtotal_cents: i64,
+    /// Its tax, in minor units: on the subtotal, rounded half up.
+    pub(super) tax_cents: i64,
+    /// Its tax rate, in basis points; 1900 is 19 percent, 0 is none.
+    pub(super) tax_rate_basis_points: u32,
     /// Amount still to be paid, in minor units.
     pub(super) due_cents: i64,
     /// Amount that is forgiven by write-offs, in minor units.
@@ -254,7 +260,14 @@ pub struct InvoiceView<'a> {
 
 impl<'a> From<&'a Invoice> for InvoiceView<'a> {
     fn from(invoice: &'a Invoice) -> Self {
-        Self { invoice, due_cents: invoice.due_cents(), forgiven_cents: invoice.forgiven_cents() }
+        Self {
+            invoice,
+            subtotal_cents: invoice.subtotal_cents(),
+            tax_cents: invoice.tax_cents(),
+            tax_rate_basis_points: invoice.tax_rate_basis_points(),
+            due_cents: invoice.due_cents(),
+            forgiven_cents: invoice.forgiven_cents(),
+        }
     }
 }
 
@@ -278,8 +291,14 @@ pub struct NextInvoiceView {
     at: Timestamp,
     /// Currency of all amounts.
     currency: Currency,
-    /// Its charges and credits. The ids of charges that are not made yet can change.
+    /// Its charges and the tax on them. The ids of charges that are not made yet can change.
     lines: Vec<Line>,
+    /// Sum of its lines before tax, in minor units.
+    subtotal_cents: i64,
+    /// Its tax, in minor units.
+    tax_cents: i64,
+    /// Its tax rate, in basis points; 0 for none.
+    tax_rate_basis_points: u32,
     /// Sum of its lines, in minor units.
     total_cents: i64,
     /// Amount due after the balance is applied, in minor units.
@@ -290,9 +309,15 @@ impl NextInvoiceView {
     /// The views of the invoices that are issued at a moment.
     #[must_use]
     pub fn all((at, invoices): (Timestamp, Vec<Invoice>)) -> Vec<Self> {
-        let view = |invoice: Invoice| {
-            let (currency, total_cents, due_cents) = (invoice.currency, invoice.total_cents, invoice.due_cents());
-            Self { at, currency, lines: invoice.lines, total_cents, due_cents }
+        let view = |invoice: Invoice| Self {
+            at,
+            currency: invoice.currency,
+            subtotal_cents: invoice.subtotal_cents(),
+            tax_cents: invoice.tax_cents(),
+            tax_rate_basis_points: invoice.tax_rate_basis_points(),
+            total_cents: invoice.total_cents,
+            due_cents: invoice.due_cents(),
+            lines: invoice.lines,
         };
         invoices.into_iter().map(view).collect()
     }

@@ -2,7 +2,8 @@
 //! from the events and compares it with the deployment's records. It repairs nothing.
 //!
 //! The rule, for each currency: charged - credited = received - paid back + granted + open + given up + forgiven +
-//! waiting - balance.
+//! waiting - balance. Tax is a charge, so both sides include it. An invoice has the tax rate of its deployment, and
+//! its tax is that of what stands of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,6 +19,7 @@ use super::invoice::{Invoice, InvoiceStatus, OpenInvoice};
 use super::invoice_events::follow_invoices;
 use super::line::{ChargeId, Line, LineKind};
 use super::money::Currency;
+use super::tax::{Taxed, tax_cents};
 use super::values::{DeploymentId, InvoiceNumber, Timestamp};
 
 /// The books of a deployment in one currency, in minor units.
@@ -100,6 +102,14 @@ pub enum Violation {
         /// The charge.
         charge: ChargeId,
     },
+    /// The tax of an invoice is not that of its lines at the rate of its deployment, or a credit did not give its tax back.
+    #[error("after event {sequence} the tax of invoice {number} is wrong")]
+    Tax {
+        /// The event.
+        sequence: u64,
+        /// The invoice.
+        number: InvoiceNumber,
+    },
     /// A charge for the plan covers time that an earlier charge covers and no credit returned.
     #[error("event {sequence} charges for the plan again: charge {charge} already covers that time")]
     ChargedTwice {
@@ -136,7 +146,7 @@ pub fn audit(id: DeploymentId, events: &[Event]) -> Result<Audit, Violation> {
     let mut aggregate = replay(id, std::slice::from_ref(first))?;
     for event in rest {
         aggregate.apply(event)?;
-        audit.enter(event)?;
+        audit.enter(event, aggregate.deployment.tenant_rules.tax_rate_basis_points)?;
         audit.check_balance(&aggregate)?;
         if event.sequence == event.commit_last {
             audit.check_records(&aggregate)?;
@@ -162,11 +172,15 @@ impl Audit {
         missing.map_or(Ok(()), |number| Err(differs(format!("invoice {number} (missing)"))))
     }
 
-    fn enter(&mut self, event: &Event) -> Result<(), Violation> {
+    /// Enters an event of a deployment with a tax rate, in basis points.
+    fn enter(&mut self, event: &Event, tax_rate: u32) -> Result<(), Violation> {
         let sequence = event.sequence;
         follow_invoices(&mut self.invoices, event)
             .map_err(|number| Violation::Differs { sequence, what: format!("invoice {number}") })?;
         if let EventKind::InvoiceOpened { invoice, dunning_policy: _ } = &event.kind {
+            if !is_taxed_at(invoice, tax_rate) {
+                return Err(Violation::Tax { sequence, number: invoice.number.clone() });
+            }
             let waited: BTreeSet<ChargeId> =
                 invoice.charges().map(|line| line.charge).filter(|id| self.waiting.remove(id).is_some()).collect();
             for line in &invoice.lines {
@@ -182,6 +196,7 @@ impl Audit {
                 self.covered.remove(&line.charge);
             }
         }
+        self.check_credited_tax(event)?;
         for entry in &event.entries {
             match entry {
                 Entry::Charged { line } => {
@@ -222,6 +237,26 @@ impl Audit {
                 Entry::BalancePaidBack { amount_cents, currency } => {
                     self.moved.entry(*currency).or_default().1 += amount_cents;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the tax of the invoices that an event credits: it is that of what stands, or a minor unit less after a credit
+    /// of an amount that no credit at the rate makes up.
+    fn check_credited_tax(&self, event: &Event) -> Result<(), Violation> {
+        let credited = |entry: &Entry| match entry {
+            Entry::Credited { invoice, .. } => invoice.clone(),
+            _ => None,
+        };
+        for number in event.entries.iter().filter_map(credited) {
+            let taxed = self.invoices.get(&number).and_then(Invoice::taxed);
+            let is_right = |taxed: Taxed| {
+                let asked_cents = tax_cents(taxed.net_cents, taxed.rate_basis_points);
+                (asked_cents - 1..=asked_cents).contains(&taxed.tax_cents)
+            };
+            if !taxed.is_none_or(is_right) {
+                return Err(Violation::Tax { sequence: event.sequence, number });
             }
         }
         Ok(())
@@ -338,6 +373,17 @@ impl Audit {
         }
         Ok(())
     }
+}
+
+/// Whether an invoice as issued has one tax line with the tax of its other lines, or none if the rate is 0.
+fn is_taxed_at(invoice: &Invoice, rate_basis_points: u32) -> bool {
+    let mut lines = invoice.lines.iter().filter(|line| line.kind == LineKind::Tax);
+    let Some(tax) = lines.next() else { return rate_basis_points == 0 };
+    let expected_cents = tax_cents(invoice.total_cents - tax.amount_cents, rate_basis_points);
+    lines.next().is_none()
+        && tax.tax_rate_basis_points == Some(rate_basis_points)
+        && rate_basis_points > 0
+        && tax.amount_cents == expected_cents
 }
 
 /// What stands of the charge of a line, in minor units; negative if the charge is not beside it.

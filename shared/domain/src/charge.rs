@@ -8,19 +8,21 @@ use serde::{Deserialize, Serialize};
 use super::invalid::InvalidValue;
 use super::line::{ChargeId, Line, LineKind};
 use super::money::{Currency, is_zero};
+use super::tax::Taxed;
 use super::values::{DisplayName, InvoiceNumber, ShortCode, SubscriptionAddonId, Timestamp};
 
-/// A charge of a subscription: an amount for its plan or for one add-on for a span of time, or one made once.
+/// A charge of a subscription: an amount for its plan or for one add-on for a span of time, one made once, or the tax of
+/// an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Charge {
     /// Its unique id.
     pub id: ChargeId,
-    /// The add-on that it charges for; null for the plan, and for a charge made once.
+    /// The add-on that it charges for; null for the plan, for a charge made once and for tax.
     pub addon_id: Option<SubscriptionAddonId>,
-    /// The code of the plan or add-on; `one_off` for a charge made once.
+    /// The code of the plan or add-on; `one_off` for a charge made once, `tax` for tax.
     pub code: ShortCode,
-    /// The description of a charge made once; absent for the plan and for add-ons.
+    /// The description of a charge made once; absent for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<DisplayName>,
     /// The price of a whole period, in minor units; the amount is a part of it.
@@ -28,6 +30,9 @@ pub struct Charge {
     /// The discount of that price; absent if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<ChargeDiscount>,
+    /// What it is the tax of; absent unless it is tax.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<ChargeTax>,
     /// The amount after the discount, in minor units. A credit lowers it while the charge waits for an invoice.
     pub amount_cents: i64,
     /// The credits since it was invoiced, in minor units.
@@ -58,6 +63,16 @@ pub struct ChargeDiscount {
     pub amount_cents: i64,
 }
 
+/// What a charge for tax is the tax of: the other charges of its invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct ChargeTax {
+    /// The tax rate, in basis points.
+    pub rate_basis_points: u32,
+    /// The sum of those charges less their credits, in minor units.
+    pub net_cents: i64,
+}
+
 /// When a charge made once is invoiced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,15 +100,16 @@ impl Charge {
     /// Whether it charges for the plan.
     #[must_use]
     pub const fn is_of_plan(&self) -> bool {
-        self.addon_id.is_none() && self.description.is_none()
+        self.addon_id.is_none() && self.description.is_none() && self.tax.is_none()
     }
 
     /// The kind of its line.
     const fn kind(&self) -> LineKind {
-        match (&self.description, self.addon_id) {
-            (Some(_), _) => LineKind::OneOffCharge,
-            (None, Some(_)) => LineKind::AddonCharge,
-            (None, None) => LineKind::PlanCharge,
+        match (&self.tax, &self.description, self.addon_id) {
+            (Some(_), _, _) => LineKind::Tax,
+            (None, Some(_), _) => LineKind::OneOffCharge,
+            (None, None, Some(_)) => LineKind::AddonCharge,
+            (None, None, None) => LineKind::PlanCharge,
         }
     }
 
@@ -101,6 +117,13 @@ impl Charge {
     #[must_use]
     pub const fn waits(&self) -> bool {
         self.invoice.is_none()
+    }
+
+    /// What stands of its invoice, if it is tax.
+    #[must_use]
+    pub fn taxed(&self) -> Option<Taxed> {
+        let ChargeTax { rate_basis_points, net_cents } = self.tax.clone()?;
+        Some(Taxed { rate_basis_points, net_cents, tax_cents: self.amount_cents - self.credited_cents })
     }
 
     /// The price of a whole period after the discount, in minor units.
@@ -129,6 +152,7 @@ impl Charge {
 
     fn entry(&self, kind: LineKind, amount_cents: i64, from: Timestamp) -> Line {
         let Self { id, code, description, currency, to, .. } = self.clone();
-        Line { charge: id, kind, code, description, amount_cents, currency, from, to }
+        let tax_rate_basis_points = self.tax.as_ref().map(|tax| tax.rate_basis_points);
+        Line { charge: id, kind, code, description, tax_rate_basis_points, amount_cents, currency, from, to }
     }
 }

@@ -8,6 +8,7 @@ use super::entry::Entry;
 use super::invalid::InvalidValue;
 use super::line::{ChargeId, Line, LineKind};
 use super::money::{Currency, is_zero};
+use super::tax::Taxed;
 use super::values::{DeploymentId, InvoiceNumber, PaymentReference, SubscriptionId, Timestamp};
 
 /// The most payments of one invoice.
@@ -67,7 +68,7 @@ pub struct Invoice {
     pub billed_from: Timestamp,
     /// The end of that span, exclusive.
     pub billed_to: Timestamp,
-    /// Its charges.
+    /// Its charges, and the tax on them.
     pub lines: Vec<Line>,
     /// The sum of its lines, in minor units; never negative.
     pub total_cents: i64,
@@ -280,9 +281,42 @@ impl Invoice {
         Some(charged_cents - credits.map(|credit| credit.amount_cents).sum::<i64>())
     }
 
-    /// The lines of its charges, without those of their discounts.
+    /// The lines of its charges, tax included, without those of their discounts.
     pub fn charges(&self) -> impl Iterator<Item = &Line> {
         self.lines.iter().filter(|line| line.kind != LineKind::Discount)
+    }
+
+    /// Its tax line.
+    #[must_use]
+    pub fn tax_line(&self) -> Option<&Line> {
+        self.lines.iter().find(|line| line.kind == LineKind::Tax)
+    }
+
+    /// Its tax, in minor units.
+    #[must_use]
+    pub fn tax_cents(&self) -> i64 {
+        self.tax_line().map_or(0, |line| line.amount_cents)
+    }
+
+    /// Its tax rate, in basis points; 0 for none.
+    #[must_use]
+    pub fn tax_rate_basis_points(&self) -> u32 {
+        self.tax_line().and_then(|line| line.tax_rate_basis_points).unwrap_or_default()
+    }
+
+    /// The sum of its lines before tax, in minor units.
+    #[must_use]
+    pub fn subtotal_cents(&self) -> i64 {
+        self.total_cents - self.tax_cents()
+    }
+
+    /// What stands of it; `None` if it has no tax line.
+    #[must_use]
+    pub fn taxed(&self) -> Option<Taxed> {
+        let line = self.tax_line()?;
+        let tax_cents = self.standing_cents(line.charge)?;
+        let net_cents = self.total_cents - self.credited_cents - tax_cents;
+        Some(Taxed { rate_basis_points: line.tax_rate_basis_points?, net_cents, tax_cents })
     }
 
     /// Its payments that are not reversed.

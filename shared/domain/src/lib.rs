@@ -32,6 +32,7 @@ mod row;
 mod scope;
 mod statement;
 mod subscription;
+mod tax;
 mod tenant;
 mod tenant_rules;
 mod values;
@@ -43,7 +44,7 @@ pub use attention::Attention;
 pub use audit::{Audit, Totals, Violation, audit};
 pub use balance::{BalanceMovement, BalanceMovementKind, Refund};
 pub use catalog::{Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
-pub use charge::{Charge, ChargeDiscount, Invoiced};
+pub use charge::{Charge, ChargeDiscount, ChargeTax, Invoiced};
 pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
 pub use coupon::{
     Coupon, CouponDuration, Discount, DiscountEnd, MAX_COUPON_PERIODS, MAX_COUPON_PLANS, MAX_REDEMPTIONS, Redemption,
@@ -85,6 +86,7 @@ pub use subscription::{
     LastNumber, MAX_ADDONS, MAX_CHARGES_IN_PERIOD, PendingChange, PlanTerms, Subscription, SubscriptionAddon,
     SubscriptionStatus, end_of_second,
 };
+pub use tax::{Taxed, tax_cents};
 pub use tenant::{
     HoldTenant, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, MAX_UNSUBSCRIBED_DAYS, Tenant, TenantChange,
     TenantEvent, TenantEventKind, TenantHold, TenantUpdated, UpdateTenant, hold_tenant, release_tenant,

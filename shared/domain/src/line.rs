@@ -89,6 +89,10 @@ pub enum LineKind {
     /// A discount of a charge for the plan or for an add-on. It follows the line of that charge, and credits of the charge
     /// are of what the discount leaves.
     Discount,
+    /// The tax of an invoice, on the sum of its other lines.
+    Tax,
+    /// A credit of tax. It comes with credits of the charges that were taxed.
+    TaxCredit,
 }
 
 impl LineKind {
@@ -100,6 +104,7 @@ impl LineKind {
             Self::AddonCharge | Self::AddonCredit => Self::AddonCredit,
             Self::OneOffCharge | Self::OneOffCredit => Self::OneOffCredit,
             Self::Discount => Self::Discount,
+            Self::Tax | Self::TaxCredit => Self::TaxCredit,
         }
     }
 }
@@ -112,11 +117,14 @@ pub struct Line {
     pub charge: ChargeId,
     /// The kind of the line.
     pub kind: LineKind,
-    /// The code of the plan, add-on or coupon; `one_off` for a charge made once.
+    /// The code of the plan, add-on or coupon; `one_off` for a charge made once, `tax` for tax.
     pub code: ShortCode,
     /// The description of a charge made once; absent on other lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<DisplayName>,
+    /// The tax rate, in basis points: 1900 is 19 percent. Absent on lines that are not tax.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_rate_basis_points: Option<u32>,
     /// The amount, in minor units; negative for a credit or a discount.
     pub amount_cents: i64,
     /// The currency of the amount.

@@ -11,6 +11,7 @@ use super::invoice::Invoice;
 use super::money::{Currency, is_zero};
 use super::period::Interval;
 use super::subscription::{PendingChange, Subscription, SubscriptionAddon, SubscriptionStatus};
+use super::tax::tax_cents;
 use super::values::{ShortCode, Slug, TenantId, Timestamp};
 
 /// A deployment as lists return it, from its own item alone.
@@ -22,6 +23,17 @@ pub struct DeploymentRow {
     pub subscription: Option<SubscriptionSummary>,
     /// Its next scheduled step.
     pub next_action: Option<NextAction>,
+}
+
+impl DeploymentRow {
+    /// When the next period will be invoiced, for how much with tax, and the tax in it, in minor units, if nothing changes
+    /// until then. `None` if no period follows.
+    #[must_use]
+    pub fn next_invoice(&self) -> Option<(Timestamp, Amount, i64)> {
+        let (at, Amount { currency, amount_cents }) = self.subscription.as_ref()?.next_period()?;
+        let tax_cents = tax_cents(amount_cents, self.deployment.tenant_rules.tax_rate_basis_points);
+        Some((at, Amount { currency, amount_cents: amount_cents.checked_add(tax_cents)? }, tax_cents))
+    }
 }
 
 /// A summary of a subscription, as lists return it.
@@ -79,10 +91,9 @@ impl SubscriptionSummary {
         }
     }
 
-    /// When the next period will be invoiced and for how much, if nothing changes until then. `None` if no period
-    /// follows.
-    #[must_use]
-    pub fn next_invoice(&self) -> Option<(Timestamp, Amount)> {
+    /// When the next period will be invoiced and for how much before tax, if nothing changes until then. `None` if no
+    /// period follows.
+    fn next_period(&self) -> Option<(Timestamp, Amount)> {
         let at = self.current_period_end;
         let goes_on = self.status == SubscriptionStatus::Active && self.cancel_at.is_none_or(|end| end > at);
         let (currency, recurring_cents) = (self.currency, self.recurring_cents);

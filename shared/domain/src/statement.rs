@@ -20,6 +20,8 @@ pub struct Statement {
     pub opening_cents: i64,
     /// The total of the invoices issued in the span.
     pub invoiced_cents: i64,
+    /// The tax of those, less the tax in the credits and voids of the span. It is a part of those amounts.
+    pub tax_cents: i64,
     /// The credits of invoices in the span.
     pub credited_cents: i64,
     /// The total of the invoices voided in the span, less their credits.
@@ -68,8 +70,12 @@ pub fn statements<'a>(
         };
         let total_cents = invoice.total_cents;
         add(invoice.issued_at, total_cents, total_cents, |statement| &mut statement.invoiced_cents);
+        add(invoice.issued_at, invoice.tax_cents(), 0, |statement| &mut statement.tax_cents);
+        let tax = invoice.tax_line().map(|line| line.charge);
         for credit in &invoice.credits {
             let cents = credit.amount_cents;
+            let of_tax_cents = if Some(credit.charge) == tax { cents } else { 0 };
+            add(credit.credited_at, -of_tax_cents, 0, |statement| &mut statement.tax_cents);
             add(credit.credited_at, cents, -cents, |statement| &mut statement.credited_cents);
             let cents = credit.forgiven_cents;
             add(credit.credited_at, -cents, cents, |statement| &mut statement.written_off_cents);
@@ -91,6 +97,8 @@ pub fn statements<'a>(
         if let (InvoiceStatus::Void, Some(at)) = (invoice.status, invoice.closed_at) {
             let cents = total_cents - invoice.credited_cents;
             add(at, cents, -cents, |statement| &mut statement.voided_cents);
+            let cents = invoice.taxed().map_or(0, |taxed| taxed.tax_cents);
+            add(at, -cents, 0, |statement| &mut statement.tax_cents);
             // A void invoice has nothing to forgive.
             let cents = invoice.forgiven_cents();
             add(at, -cents, cents, |statement| &mut statement.written_off_cents);

@@ -444,6 +444,7 @@ impl Subscription {
             description: None,
             price_cents,
             discount,
+            tax: None,
             amount_cents,
             credited_cents: 0,
             forgiven_cents: 0,
@@ -474,11 +475,15 @@ impl Subscription {
         self.charges.iter().filter(|charge| charge.waits())
     }
 
-    /// Removes the charges that cannot change any more: invoiced ones that have ended, and waiting ones credited in
-    /// full.
+    /// Removes the charges that cannot change any more: invoiced ones that have ended, waiting ones credited in full, and
+    /// the tax of invoices that have no other charge left here.
     pub fn forget_settled_charges(&mut self) {
         let end = self.current_period_end;
-        self.charges.retain(|charge| if charge.waits() { charge.amount_cents > 0 } else { charge.to >= end });
+        let stays = |charge: &Charge| if charge.waits() { charge.amount_cents > 0 } else { charge.to >= end };
+        self.charges.retain(|charge| charge.tax.is_some() || stays(charge));
+        let taxed = self.charges.iter().filter(|charge| charge.tax.is_none());
+        let taxed: Vec<InvoiceNumber> = taxed.filter_map(|charge| charge.invoice.clone()).collect();
+        self.charges.retain(|charge| charge.tax.is_none() || charge.invoice.iter().all(|one| taxed.contains(one)));
     }
 
     /// The number of the next invoice, which bills from `at` on. The first number of a second follows from that second,

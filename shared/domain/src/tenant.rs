@@ -32,7 +32,7 @@ pub struct Tenant {
     pub email: Option<EmailAddress>,
     /// Its tax id, such as a VAT number.
     pub tax_id: Option<TaxId>,
-    /// Its tax rate, in basis points: 1900 is 19 percent.
+    /// Its tax rate, in basis points: 1900 is 19 percent. Invoices that are issued from now on have tax at this rate.
     pub tax_rate_basis_points: u32,
     /// The most live deployments that it can have; null for no limit.
     pub deployment_quota: Option<u32>,
@@ -45,8 +45,8 @@ pub struct Tenant {
     /// When `unsubscribed_after_days` was set.
     #[serde(default)]
     pub unsubscribed_since: Option<Timestamp>,
-    /// The sequence of the event that last changed a rule that its deployments follow: the hold or
-    /// `unsubscribed_after_days`; 0 if none did.
+    /// The sequence of the event that last changed a rule that its deployments follow: the hold,
+    /// `unsubscribed_after_days` or the tax rate; 0 if none did.
     #[serde(default)]
     pub rules_version: u64,
     /// The operation that copies the last change of such a rule to its deployments.
@@ -221,15 +221,17 @@ pub fn update_tenant(
     } = command;
     let unsubscribed_after_days =
         unsubscribed_after_days.and_then(|new| Changed::between(&tenant.unsubscribed_after_days, &new));
+    let tax_rate_basis_points =
+        tax_rate_basis_points.and_then(|new| Changed::between(&tenant.tax_rate_basis_points, &new));
+    let changes_rules = unsubscribed_after_days.is_some() || tax_rate_basis_points.is_some();
     let updated = TenantUpdated {
         name: name.and_then(|new| Changed::between(&tenant.name, &new)),
         billing_address: billing_address.and_then(|new| Changed::between(&tenant.billing_address, &new)),
         email: email.and_then(|new| Changed::between(&tenant.email, &new)),
         tax_id: tax_id.and_then(|new| Changed::between(&tenant.tax_id, &new)),
-        tax_rate_basis_points: tax_rate_basis_points
-            .and_then(|new| Changed::between(&tenant.tax_rate_basis_points, &new)),
+        tax_rate_basis_points,
         deployment_quota: deployment_quota.and_then(|new| Changed::between(&tenant.deployment_quota, &new)),
-        operation_id: unsubscribed_after_days.as_ref().map(|_| operation_id),
+        operation_id: changes_rules.then_some(operation_id),
         unsubscribed_after_days,
     };
     let is_changed = updated != TenantUpdated::default();
@@ -336,7 +338,12 @@ impl Tenant {
     pub fn rules(&self) -> TenantRules {
         let unsubscribed = self.unsubscribed_after_days.zip(self.unsubscribed_since);
         let unsubscribed = unsubscribed.map(|(after_days, since)| UnsubscribedRule { after_days, since });
-        TenantRules { version: self.rules_version, held: self.hold.is_some(), unsubscribed }
+        TenantRules {
+            version: self.rules_version,
+            held: self.hold.is_some(),
+            unsubscribed,
+            tax_rate_basis_points: self.tax_rate_basis_points,
+        }
     }
 
     /// `now`, or the time of its last event if that is later: times in a history never go back, even if the clock of
@@ -378,6 +385,8 @@ impl Tenant {
         } = updated;
         if let Some(changed) = &unsubscribed_after_days {
             self.unsubscribed_since = changed.to.map(|_| event.occurred_at);
+        }
+        if operation_id.is_some() {
             (self.rules_version, self.operation_id) = (event.sequence, operation_id);
         }
         set(&mut self.unsubscribed_after_days, unsubscribed_after_days);
@@ -477,7 +486,7 @@ mod tests {
         let held = hold_tenant(&before, command("abuse"), id(1), &admin, at(5)).unwrap().unwrap().after;
         assert_eq!(
             (held.rules(), held.operation_id),
-            (TenantRules { version: 5, held: true, unsubscribed: None }, Some(id(1)))
+            (TenantRules { version: 5, held: true, unsubscribed: None, ..TenantRules::default() }, Some(id(1)))
         );
         assert_eq!(held.hold.as_ref().unwrap().since, at(10), "time does not go back");
         assert_eq!(hold_tenant(&held, command("abuse"), id(2), &admin, at(20)), Ok(None));
@@ -485,7 +494,10 @@ mod tests {
         let hold = other.after.hold.clone().unwrap();
         assert_eq!((hold.since, hold.reason.as_str(), other.event.kind.name()), (at(10), "fraud", "held"));
         let released = release_tenant(&other.after, id(3), &admin, at(30)).unwrap().unwrap();
-        assert_eq!(released.after.rules(), TenantRules { version: 7, held: false, unsubscribed: None });
+        assert_eq!(
+            released.after.rules(),
+            TenantRules { version: 7, held: false, unsubscribed: None, ..TenantRules::default() }
+        );
         assert_eq!((released.after.operation_id, released.event.kind.name()), (Some(id(3)), "released"));
         assert_eq!(release_tenant(&released.after, id(4), &admin, at(40)), Ok(None));
         for authority in [Authority::TenantUser, Authority::PaymentProvider, Authority::DataPlane] {
@@ -496,22 +508,41 @@ mod tests {
     }
 
     #[test]
+    fn a_tax_rate_is_a_rule_that_an_operation_copies() {
+        let admin = actor(Authority::PlatformAdmin);
+        let rate = |rate| UpdateTenant { tax_rate_basis_points: Some(rate), ..UpdateTenant::default() };
+        let before = Tenant { version: 4, ..Tenant::default() };
+        let set = update_tenant(&before, rate(1_900), id(1), &admin, at(0)).unwrap().unwrap().after;
+        let rules = TenantRules { version: 5, tax_rate_basis_points: 1_900, ..TenantRules::default() };
+        assert_eq!((set.rules(), set.operation_id), (rules, Some(id(1))));
+        assert_eq!(update_tenant(&set, rate(1_900), id(2), &admin, at(0)), Ok(None));
+        let none = update_tenant(&set, rate(0), id(2), &admin, at(0)).unwrap().unwrap().after;
+        assert_eq!(none.rules(), TenantRules { version: 6, ..TenantRules::default() });
+    }
+
+    #[test]
     fn days_without_a_subscription_count_from_when_they_were_set() {
         let admin = actor(Authority::PlatformAdmin);
         let days = |days| UpdateTenant { unsubscribed_after_days: Some(days), ..UpdateTenant::default() };
         let set = update_tenant(&Tenant::default(), days(Some(30)), id(1), &admin, at(10)).unwrap().unwrap().after;
         let rule = UnsubscribedRule { after_days: 30, since: at(10) };
-        assert_eq!(set.rules(), TenantRules { version: 1, held: false, unsubscribed: Some(rule) });
+        assert_eq!(
+            set.rules(),
+            TenantRules { version: 1, held: false, unsubscribed: Some(rule), ..TenantRules::default() }
+        );
         assert_eq!(set.operation_id, Some(id(1)));
         assert_eq!(
             update_tenant(&set, days(Some(30)), id(2), &admin, at(20)),
             Ok(None),
             "setting it again changes nothing"
         );
-        let other = UpdateTenant { tax_rate_basis_points: Some(1), ..UpdateTenant::default() };
+        let other = UpdateTenant { deployment_quota: Some(Some(1)), ..UpdateTenant::default() };
         let other = update_tenant(&set, other, id(2), &admin, at(20)).unwrap().unwrap().after;
         assert_eq!((other.rules(), other.operation_id, other.version), (set.rules(), Some(id(1)), 2));
         let never = update_tenant(&other, days(None), id(3), &admin, at(30)).unwrap().unwrap().after;
-        assert_eq!(never.rules(), TenantRules { version: 3, held: false, unsubscribed: None });
+        assert_eq!(
+            never.rules(),
+            TenantRules { version: 3, held: false, unsubscribed: None, ..TenantRules::default() }
+        );
     }
 }

@@ -16,6 +16,14 @@ pub struct TenantRules {
     /// When deployments without a subscription are paused; left out for never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unsubscribed: Option<UnsubscribedRule>,
+    /// The tax rate of invoices, in basis points: 1900 is 19 percent; left out for none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub tax_rate_basis_points: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_none(rate_basis_points: &u32) -> bool {
+    *rate_basis_points == 0
 }
 
 /// The rule that pauses active deployments without a live subscription.

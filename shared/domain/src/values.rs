@@ -398,6 +398,12 @@ impl ShortCode {
     pub fn one_off() -> Self {
         Self("one_off".to_owned())
     }
+
+    /// The code of tax lines.
+    #[must_use]
+    pub fn tax() -> Self {
+        Self("tax".to_owned())
+    }
 }
 
 impl Slug {

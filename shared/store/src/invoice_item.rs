@@ -82,6 +82,8 @@ struct StoredLine {
     code: ShortCode,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     description: Option<DisplayName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tax_rate_basis_points: Option<u32>,
     amount_cents: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     from: Option<Timestamp>,
@@ -131,9 +133,9 @@ pub fn from_invoice(row: &InvoiceRow, due_shards: u8) -> Result<Item, StoreError
     let by_status = keys::invoice_by_status(status, deployment_id, &due, due_shards);
     let (gsi3_pk, gsi3_sk) = by_status.map(|key| (key.pk, key.sk)).unzip();
     let stored_line = |line: Line| {
-        let Line { charge, kind, code, description, amount_cents, currency: _, from, to } = line;
+        let Line { charge, kind, code, description, tax_rate_basis_points, amount_cents, currency: _, from, to } = line;
         let (from, to) = (Some(from).filter(|at| *at != billed_from), Some(to).filter(|at| *at != billed_to));
-        StoredLine { charge, kind, code, description, amount_cents, from, to }
+        StoredLine { charge, kind, code, description, tax_rate_basis_points, amount_cents, from, to }
     };
     let record = StoredInvoice {
         slug,
@@ -194,9 +196,9 @@ pub fn to_invoice(item: Item) -> Result<InvoiceRow, StoreError> {
         version,
     } = record;
     let line = |line: StoredLine| {
-        let StoredLine { charge, kind, code, description, amount_cents, from, to } = line;
+        let StoredLine { charge, kind, code, description, tax_rate_basis_points, amount_cents, from, to } = line;
         let (from, to) = (from.unwrap_or(billed_from), to.unwrap_or(billed_to));
-        Line { charge, kind, code, description, amount_cents, currency, from, to }
+        Line { charge, kind, code, description, tax_rate_basis_points, amount_cents, currency, from, to }
     };
     let invoice = Invoice {
         number: number.ok_or_else(damaged)?,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::thread;
 
 use arcadia_domain::{
-    Discount, DunningPolicy, Entry, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind, State,
-    Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, Timestamp, follow_invoices,
+    Changed, Discount, DunningPolicy, Entry, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind,
+    State, Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, Timestamp, follow_invoices,
 };
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
@@ -44,6 +44,10 @@ pub struct Account {
     rebate: Option<Rebate>,
     spans: Vec<Span>,
     invoices: BTreeMap<InvoiceNumber, Invoice>,
+    /// The tax rate that the tenant has, in basis points.
+    tax_rate: u32,
+    /// The tax rate of each invoice, and whether an amount was paid back of it: that can cost the tax a cent more.
+    taxes: BTreeMap<InvoiceNumber, (u32, bool)>,
     policy: DunningPolicy,
     state_since: Option<Timestamp>,
     /// The last events that were entered, told if one does not fit.
@@ -56,6 +60,12 @@ fn share(price: i64, from: Timestamp, to: Timestamp, (start, end): (Timestamp, T
     let (numerator, whole) = (i128::from(price) * seconds(from, to).max(0), seconds(start, end));
     let (cents, rest) = (numerator / whole, numerator % whole);
     i64::try_from(if rest * 2 >= whole { cents + 1 } else { cents }).expect("a share of a price")
+}
+
+/// The tax on an amount, rounded half up, the schoolbook way.
+fn tax(cents: i64, rate: u32) -> i64 {
+    let parts = cents * i64::from(rate);
+    parts / 10_000 + i64::from(parts % 10_000 >= 5_000)
 }
 
 /// Boundary `index` of a subscription, from the calendar alone.
@@ -155,6 +165,7 @@ impl Account {
             EventKind::InvoiceOpened { invoice, dunning_policy } => {
                 self.policy = dunning_policy.unwrap_or(self.policy);
                 self.invoice(invoice);
+                self.taxes.insert(invoice.number.clone(), (self.tax_rate, false));
             }
             EventKind::InvoiceVoided { number, .. } => {
                 for span in self.spans.iter_mut().filter(|span| span.invoice.as_ref() == Some(number)) {
@@ -170,7 +181,17 @@ impl Account {
                     }
                 }
             }
-            EventKind::CreditNoteIssued { number, .. } => self.note(event, number),
+            EventKind::CreditNoteIssued { number, .. } => {
+                self.note(event, number);
+                let (_, is_paid_back) = self.taxes.get_mut(number).expect("it was issued");
+                *is_paid_back |= event.sequence < event.commit_last;
+            }
+            EventKind::Created { tenant_rules, .. } => self.tax_rate = tenant_rules.tax_rate_basis_points,
+            EventKind::Updated(updated) => {
+                if let Some(Changed { to, .. }) = updated.tenant_rules {
+                    self.tax_rate = to.tax_rate_basis_points;
+                }
+            }
             EventKind::DiscountGranted { subscription } => {
                 let terms = subscription.discount.clone().expect("a discount");
                 self.rebate = Some(Rebate { left: terms.periods_left, terms, runs: false });
@@ -189,8 +210,6 @@ impl Account {
             | EventKind::InvoiceDueDateChanged { .. }
             | EventKind::BalanceApplied { .. }
             | EventKind::InvoicesUncollectible { .. }
-            | EventKind::Created { .. }
-            | EventKind::Updated(_)
             | EventKind::ResourceAdded { .. }
             | EventKind::ResourceDeleted { .. } => {}
         }
@@ -286,6 +305,9 @@ impl Account {
     fn note(&mut self, event: &Event, number: &InvoiceNumber) {
         for entry in &event.entries {
             let Entry::Credited { line: credit, .. } = entry else { continue };
+            if credit.kind == LineKind::TaxCredit {
+                continue;
+            }
             let invoice = &self.invoices[number];
             let line = invoice.charges().find(|line| line.charge == credit.charge).expect("it names a charge");
             // Spans of one invoice that begin together are told apart by what they are for.
@@ -312,7 +334,7 @@ impl Account {
             invoice.issued_at + TimeDelta::days(i64::from(self.policy.payment_terms_days)),
             "{invoice:?}"
         );
-        for line in invoice.charges().filter(|line| net(invoice, line) > 0) {
+        for line in invoice.charges().filter(|line| line.kind != LineKind::Tax && net(invoice, line) > 0) {
             let is_its = |span: &Span| (span.from, span.cents) == (line.from, net(invoice, line));
             let is_it = |span: &Span| span.invoice.is_none() && span.kind() == line.kind && is_its(span);
             if line.kind == LineKind::OneOffCharge && !self.spans.iter().any(is_it) {
@@ -354,10 +376,35 @@ impl Account {
         assert!(due.all(is_settled), "it bills the time for which it waited: {event:?}");
     }
 
+    /// The tax of each invoice is that of what is to be paid for it. All tax together.
+    fn check_taxes(&self, event: &Event) -> i64 {
+        let mut nets: BTreeMap<&InvoiceNumber, i64> = BTreeMap::new();
+        for span in &self.spans {
+            if let Some(number) = &span.invoice {
+                *nets.entry(number).or_default() += span.cents;
+            }
+        }
+        let mut sum = 0;
+        for (number, invoice) in self.invoices.iter().filter(|(_, invoice)| invoice.status != InvoiceStatus::Void) {
+            let lines = invoice.lines.iter().filter(|line| line.kind == LineKind::Tax);
+            let charged: i64 = lines.clone().map(|line| line.amount_cents).sum();
+            let is_of_tax = |charge| lines.clone().any(|line| line.charge == charge);
+            let credits = invoice.credits.iter().filter(|credit| is_of_tax(credit.charge));
+            let stands = charged - credits.map(|credit| credit.amount_cents).sum::<i64>();
+            let (rate, is_paid_back) = self.taxes[number];
+            let asked = tax(nets.get(number).copied().unwrap_or_default(), rate);
+            let least = if is_paid_back { (asked - 1).max(0) } else { asked };
+            assert!((least..=asked).contains(&stands), "tax of {stands} and not {asked} after {event:?}: {invoice:?}");
+            sum += stands;
+        }
+        sum
+    }
+
     fn compare(&self, event: &Event) {
         let to_pay: i64 = self.spans.iter().filter(|span| !span.is_void).map(|span| span.cents).sum();
         let standing = self.invoices.values().filter(|invoice| invoice.status != InvoiceStatus::Void);
-        let invoiced: i64 = standing.map(|invoice| invoice.total_cents - invoice.credited_cents).sum();
+        let taxes = self.check_taxes(event);
+        let invoiced: i64 = standing.map(|invoice| invoice.total_cents - invoice.credited_cents).sum::<i64>() - taxes;
         let waiting = self.subscription.iter().flat_map(Subscription::waiting);
         let waiting: i64 = waiting.map(|charge| charge.amount_cents).sum();
         assert_eq!(invoiced + waiting, to_pay, "after event {}: {event:?}", event.sequence);

@@ -57,7 +57,7 @@ pub enum Act {
     WriteOff(InvoiceNumber),
     WithdrawWriteOff(InvoiceNumber),
     MoveDueDate { number: InvoiceNumber, to: Timestamp },
-    FollowTenant { held: bool, days: Option<u32> },
+    FollowTenant { held: bool, days: Option<u32>, tax_rate: u32 },
     GrantDiscount(ShortCode),
     RemoveDiscount,
 }
@@ -141,7 +141,10 @@ impl Act {
             return Self::DeleteResource(resource);
         }
         match world.random.below(53) {
-            52 => Self::FollowTenant { held: world.chance(2), days: world.chance(2).then_some(9) },
+            52 => {
+                let tax_rate = *world.random.pick(&[0, 700, 1_900]);
+                Self::FollowTenant { held: world.chance(2), days: world.chance(2).then_some(9), tax_rate }
+            }
             48..=50 => Self::GrantDiscount(world.random.pick(&COUPONS).parse().expect("a code")),
             51 => Self::RemoveDiscount,
             40..=47 => Self::correction(world, id).unwrap_or(Self::Attach),
@@ -365,10 +368,10 @@ impl Act {
                 let payment = Payment::new(reference, amount_cents, now);
                 Command::Pay(Pay::new(invoice.ok_or(Error::NotFound)?, payment, currency))
             }
-            Self::FollowTenant { held, days } => {
+            Self::FollowTenant { held, days, tax_rate } => {
                 let version = deployment.tenant_rules.version + 1;
                 let unsubscribed = days.map(|after_days| UnsubscribedRule { after_days, since: now });
-                Command::FollowTenant(TenantRules { version, held, unsubscribed })
+                Command::FollowTenant(TenantRules { version, held, unsubscribed, tax_rate_basis_points: tax_rate })
             }
             Self::Void(_) => Command::Void(invoice.ok_or(Error::NotFound)?),
             Self::Charge { when } => correct(Correction::Charge(OneOff {

@@ -204,11 +204,20 @@ pub fn discount(one: &Value) -> String {
     format!("discount {}: {}, {since}, {left}", bare(&one["coupon"]), off(one))
 }
 
+/// A rate in basis points, in percent.
+fn percent(basis_points: u64) -> String {
+    format!("{}.{:02} %", basis_points / 100, basis_points % 100)
+}
+
 fn line_row(line: &Value) -> Vec<Cell> {
     vec![
         plain(&money(&line["amount_cents"], &line["currency"])).right(),
         plain(&bare(&line["kind"]).replace('_', " ")),
-        field(if line["description"].is_string() { &line["description"] } else { &line["code"] }),
+        match (&line["tax_rate_basis_points"], &line["description"]) {
+            (Value::Number(rate), _) => plain(&percent(rate.as_u64().unwrap_or_default())),
+            (_, description @ Value::String(_)) => field(description),
+            _ => field(&line["code"]),
+        },
         cell(DIM, &format!("{} to {}", day(&line["from"]), day(&line["to"]))),
     ]
 }
@@ -541,8 +550,7 @@ pub fn tenant(body: &Value) -> Text {
     text.line([cell(BOLD, &bare(&one["tenant_id"])), cell(DIM, &format!("  version {}", one["version"]))]);
     let set = TENANT_FIELDS.iter().filter(|(name, _)| !one[*name].is_null());
     let mut rows: Vec<Vec<Cell>> = set.map(|(name, words)| vec![plain(words), field(&one[*name])]).collect();
-    let rate = one["tax_rate_basis_points"].as_u64().unwrap_or_default();
-    rows.push(vec![plain("tax rate"), plain(&format!("{}.{:02} %", rate / 100, rate % 100))]);
+    rows.push(vec![plain("tax rate"), plain(&percent(one["tax_rate_basis_points"].as_u64().unwrap_or_default()))]);
     let quota = match (&one["deployment_quota"], &one["live_deployments"]) {
         (Value::Null, _) => "no limit".to_owned(),
         (quota, live) => format!("{live} of {quota}"),
@@ -598,12 +606,28 @@ pub fn account(body: &Value) -> Text {
     if let Some(month) = one["statement"]["month"].as_str() {
         let amounts = each(&one["statement"]["amounts"]).iter().map(|amount| {
             let of = |name: &str| plain(&money(&amount[name], &amount["currency"])).right();
-            ["opening_cents", "invoiced_cents", "credited_cents", "voided_cents", "paid_cents", "closing_cents"]
-                .map(of)
-                .to_vec()
+            [
+                "opening_cents",
+                "invoiced_cents",
+                "tax_cents",
+                "credited_cents",
+                "voided_cents",
+                "paid_cents",
+                "closing_cents",
+            ]
+            .map(of)
+            .to_vec()
         });
         text.list(
-            &[&format!("owed when {month} began"), "invoiced", "credited", "void", "paid", "owed at its end"],
+            &[
+                &format!("owed when {month} began"),
+                "invoiced",
+                "tax in it",
+                "credited",
+                "void",
+                "paid",
+                "owed at its end",
+            ],
             amounts.collect(),
         );
     }

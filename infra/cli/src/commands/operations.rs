@@ -120,7 +120,7 @@ enum Command {
         #[command(flatten)]
         how: How,
     },
-    /// Copy the rules of its tenant, such as a hold, to each deployment again
+    /// Copy the rules of its tenant, such as a hold or a tax rate, to each deployment again
     CopyTenantRules {
         #[command(flatten)]
         how: How,

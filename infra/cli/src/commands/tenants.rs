@@ -124,7 +124,7 @@ struct Fields {
     /// Its tax id, such as a VAT number
     #[arg(long, value_name = "ID")]
     tax_id: Option<String>,
-    /// Its tax rate in basis points; 1900 is 19 percent
+    /// The tax rate of its invoices from now on, in basis points; 1900 is 19 percent
     #[arg(long, value_name = "N")]
     tax_rate_basis_points: Option<u32>,
     /// The most live deployments that it can have

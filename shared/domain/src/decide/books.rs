@@ -5,16 +5,17 @@
 use chrono::SubsecRound;
 
 use super::{Context, Rejection};
-use crate::charge::{Charge, Invoiced};
+use crate::charge::{Charge, ChargeTax, Invoiced};
 use crate::coupon::DiscountEnd;
 use crate::deployment::Deployment;
 use crate::entry::Entry;
 use crate::event::{Event, EventKind};
 use crate::invoice::{Invoice, InvoiceStatus, OpenInvoice};
-use crate::line::{ChargeId, Line};
+use crate::line::{ChargeId, Line, LineKind};
 use crate::money::{Currency, MAX_PRICE_CENTS, sum};
 use crate::policy::DunningPolicy;
 use crate::subscription::{MAX_CHARGES_IN_PERIOD, Subscription, SubscriptionAddon, end_of_second};
+use crate::tax::tax_cents;
 use crate::values::{DisplayName, InvoiceNumber, ShortCode, Timestamp};
 
 /// The most open invoices that balance settles in one commit. A scheduled step settles the rest.
@@ -105,10 +106,13 @@ impl<'a> Books<'a> {
         let recorded: i64 = charges.iter_mut().filter(is_on_it).map(|charge| charge.forgiven_cents).sum();
         // What is forgiven of charges that the subscription does not hold any more.
         let mut unrecorded_cents = invoice.forgiven_cents() - recorded;
-        let mut balance_cents = 0;
+        let (mut balance_cents, mut net_cents) = (0, 0);
         for (id, amount_cents) in credits {
             let Some(charged) = invoice.charges().find(|line| line.charge == *id) else { continue };
             let line = Line { kind: charged.kind.credit(), amount_cents: -amount_cents, ..charged.clone() };
+            if charged.kind != LineKind::Tax {
+                net_cents += amount_cents;
+            }
             let Deployment { open_invoices, uncollectible_invoices, .. } = &self.deployment;
             let owed = open_invoices.iter().chain(uncollectible_invoices).find(|owed| owed.number == invoice.number);
             let lowered_cents = owed.map_or(0, |owed| owed.due_cents.min(*amount_cents));
@@ -123,6 +127,11 @@ impl<'a> Books<'a> {
             balance_cents += returned_cents;
             let number = Some(invoice.number.clone());
             self.enter(Entry::Credited { line, invoice: number, lowered_cents, returned_cents });
+        }
+        for charge in charges.iter_mut().filter(is_on_it) {
+            if let Some(tax) = &mut charge.tax {
+                tax.net_cents -= net_cents;
+            }
         }
         balance_cents
     }
@@ -146,6 +155,7 @@ impl<'a> Books<'a> {
             description: Some(description),
             price_cents: amount_cents,
             discount: None,
+            tax: None,
             amount_cents,
             credited_cents: 0,
             forgiven_cents: 0,
@@ -177,7 +187,9 @@ impl<'a> Books<'a> {
     ) {
         let from = end_of_second(at);
         let mut charges = std::mem::take(&mut subscription.charges);
-        for charge in charges.iter_mut().filter(|charge| is_meant(charge) && from < charge.to) {
+        let mut credited: Vec<(InvoiceNumber, i64)> = Vec::new();
+        let is_meant = |charge: &Charge| charge.tax.is_none() && is_meant(charge) && from < charge.to;
+        for charge in charges.iter_mut().filter(|charge| is_meant(charge)) {
             let from = from.max(charge.from);
             let amount_cents = subscription.unused_cents(charge, from);
             let off_cents = subscription.unused_discount_cents(charge, from);
@@ -194,20 +206,47 @@ impl<'a> Books<'a> {
                 self.enter(Entry::Credited { line, invoice: None, lowered_cents: 0, returned_cents: 0 });
                 continue;
             };
-            charge.credited_cents += amount_cents;
-            let Deployment { open_invoices, uncollectible_invoices, .. } = &self.deployment;
-            let owed = open_invoices.iter().chain(uncollectible_invoices).find(|owed| owed.number == number);
-            let lowered_cents = owed.map_or(0, |owed| owed.due_cents.min(amount_cents));
             // The credited charge was not paid, so the charges that replace it must not wait for the next invoice.
-            subscription.bills_at_once |= lowered_cents > 0;
-            let forgiven_cents = charge.forgiven_cents.min(amount_cents - lowered_cents);
-            charge.forgiven_cents -= forgiven_cents;
-            let returned_cents = amount_cents - lowered_cents - forgiven_cents;
-            self.enter(Entry::Credited { line, invoice: Some(number), lowered_cents, returned_cents });
+            subscription.bills_at_once |= self.credit_invoiced(charge, &number, line) > 0;
+            credited.push((number, amount_cents));
+        }
+        for charge in &mut charges {
+            subscription.bills_at_once |= self.credit_tax(charge, &credited) > 0;
         }
         subscription.charges = charges;
         subscription.forget_settled_charges();
         self.settle();
+    }
+
+    /// Credits a charge of an invoice by a line, and returns the part that lowered the amount due, in minor units. First
+    /// the amount due falls, then what is forgiven; the rest had been settled.
+    fn credit_invoiced(&mut self, charge: &mut Charge, number: &InvoiceNumber, line: Line) -> i64 {
+        let amount_cents = -line.amount_cents;
+        charge.credited_cents += amount_cents;
+        let Deployment { open_invoices, uncollectible_invoices, .. } = &self.deployment;
+        let owed = open_invoices.iter().chain(uncollectible_invoices).find(|owed| owed.number == *number);
+        let lowered_cents = owed.map_or(0, |owed| owed.due_cents.min(amount_cents));
+        let forgiven_cents = charge.forgiven_cents.min(amount_cents - lowered_cents);
+        charge.forgiven_cents -= forgiven_cents;
+        let returned_cents = amount_cents - lowered_cents - forgiven_cents;
+        self.enter(Entry::Credited { line, invoice: Some(number.clone()), lowered_cents, returned_cents });
+        lowered_cents
+    }
+
+    /// Credits a charge for tax after credits of other charges of its invoice, in minor units, and returns the part that
+    /// lowered the amount due. It leaves other charges alone.
+    fn credit_tax(&mut self, charge: &mut Charge, credited: &[(InvoiceNumber, i64)]) -> i64 {
+        let (Some(taxed), Some(number)) = (charge.taxed(), charge.invoice.clone()) else { return 0 };
+        let net_cents = credited.iter().filter(|(of, _)| *of == number).map(|(_, cents)| cents).sum();
+        let amount_cents = taxed.credit_cents(net_cents);
+        if let Some(tax) = &mut charge.tax {
+            tax.net_cents -= net_cents;
+        }
+        if amount_cents == 0 {
+            return 0;
+        }
+        let line = charge.credit_line(amount_cents, charge.from);
+        self.credit_invoiced(charge, &number, line)
     }
 
     /// Charges for the plan, or for an add-on, from `at` to the end of the period. A charge of zero is not recorded. An
@@ -325,12 +364,16 @@ impl<'a> Books<'a> {
             charge.invoice = Some(number.clone());
             lines.extend(charge.lines());
         }
-        subscription.forget_settled_charges();
         let from = lines.iter().map(|line| line.from).min().unwrap_or(at);
         let to = lines.iter().map(|line| line.to).max().unwrap_or(at);
-        let Span { from, to } = span.unwrap_or(Span { from, to });
-        // MAX_PRICE_CENTS bounds prices so that the sum of all lines fits.
-        let total_cents = sum(lines.iter().map(|line| line.amount_cents)).unwrap_or(i64::MAX);
+        let span = span.unwrap_or(Span { from, to });
+        if let Some(tax) = self.tax(&number, currency, span, &lines) {
+            lines.extend(tax.lines());
+            subscription.charges.extend(Some(tax).filter(|tax| tax.amount_cents > 0));
+        }
+        subscription.forget_settled_charges();
+        let Span { from, to } = span;
+        let total_cents = total_cents(&lines);
         let older = self.deployment.open_invoices.iter().any(|open| open.currency == currency);
         let balance_cents = if older { 0 } else { self.deployment.balance_cents(currency).min(total_cents) };
         let (at, is_settled) = (self.context.at, balance_cents == total_cents);
@@ -361,6 +404,34 @@ impl<'a> Books<'a> {
         debug_assert!(used.is_some(), "what is used of a balance is at most that balance");
         self.deployment.open_invoices.extend(invoice.as_open());
         self.invoices.push(invoice);
+    }
+
+    /// The tax of an invoice with these lines: none without a rate.
+    fn tax(&mut self, number: &InvoiceNumber, currency: Currency, span: Span, lines: &[Line]) -> Option<Charge> {
+        let rate_basis_points = self.deployment.tenant_rules.tax_rate_basis_points;
+        if rate_basis_points == 0 {
+            return None;
+        }
+        let net_cents = total_cents(lines);
+        let amount_cents = tax_cents(net_cents, rate_basis_points);
+        let id = self.next_id();
+        self.places += 1;
+        Some(Charge {
+            id,
+            addon_id: None,
+            code: ShortCode::tax(),
+            description: None,
+            price_cents: amount_cents,
+            discount: None,
+            tax: Some(ChargeTax { rate_basis_points, net_cents }),
+            amount_cents,
+            credited_cents: 0,
+            forgiven_cents: 0,
+            currency,
+            from: span.from,
+            to: span.to,
+            invoice: Some(number.clone()),
+        })
     }
 
     /// Settles open invoices by balance, the oldest of each currency first.
@@ -414,6 +485,11 @@ impl<'a> Books<'a> {
     const fn next_id(&self) -> ChargeId {
         ChargeId { sequence: self.sequence(), place: self.places }
     }
+}
+
+/// The sum of lines, in minor units. [`MAX_PRICE_CENTS`] bounds prices so that it fits, with tax.
+fn total_cents(lines: &[Line]) -> i64 {
+    sum(lines.iter().map(|line| line.amount_cents)).unwrap_or(i64::MAX)
 }
 
 /// Refuses an amount that the balance has no room for.

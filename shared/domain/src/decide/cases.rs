@@ -62,6 +62,13 @@ impl Life {
         self.invoices = audit(self.aggregate.deployment.id, &self.events).unwrap_or_else(|e| panic!("{e}")).invoices;
     }
 
+    /// What the audit finds in the history after an edit of its events.
+    pub(super) fn violation(&self, edit: &dyn Fn(&mut Event)) -> Option<String> {
+        let mut events = self.events.clone();
+        events.iter_mut().for_each(edit);
+        audit(self.aggregate.deployment.id, &events).err().map(|violation| violation.to_string())
+    }
+
     /// One sweep: at most three steps, as for one deployment.
     pub(super) fn sweep(&mut self, now: Timestamp) {
         for _ in 0..3 {

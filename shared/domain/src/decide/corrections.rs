@@ -363,31 +363,36 @@ fn forgive(subscription: &mut Subscription, invoice: &Invoice, amount_cents: i64
     }
 }
 
-/// The credits of a credit note: charges with amounts in minor units.
+/// The credits of a credit note: charges with amounts in minor units, and the tax that they give back.
 fn credits_of(invoice: &Invoice, extent: &Extent) -> Result<Vec<(ChargeId, i64)>, Rejection> {
+    let (tax, taxed) = (invoice.tax_line().map(|line| line.charge), invoice.taxed());
     let standing = || {
         let of = |charge| invoice.standing_cents(charge).unwrap_or_default();
-        invoice.charges().map(move |line| (line.charge, of(line.charge))).filter(|(_, cents)| *cents > 0)
+        let net = invoice.charges().filter(move |line| Some(line.charge) != tax);
+        net.map(move |line| (line.charge, of(line.charge))).filter(|(_, cents)| *cents > 0)
     };
-    let credits: Vec<(ChargeId, i64)> = match extent {
+    let mut credits: Vec<(ChargeId, i64)> = match extent {
         Extent::Whole => standing().collect(),
         Extent::Lines(lines) => lines.clone(),
         Extent::Amount(amount_cents) => {
             require_amount(*amount_cents)?;
-            let mut left_cents = *amount_cents;
+            let stands_cents = invoice.total_cents - invoice.credited_cents;
+            if *amount_cents > stands_cents {
+                return Err(Rejection::RefundExceedsPaid { paid_cents: stands_cents });
+            }
+            let mut left_cents = taxed.map_or(*amount_cents, |taxed| taxed.net_part_cents(*amount_cents));
             let mut take = |(charge, cents): (ChargeId, i64)| {
                 let cents = cents.min(left_cents);
                 left_cents -= cents;
                 (charge, cents)
             };
-            let credits: Vec<_> = standing().map(&mut take).filter(|(_, cents)| *cents > 0).collect();
-            if left_cents > 0 {
-                return Err(Rejection::RefundExceedsPaid { paid_cents: amount_cents - left_cents });
-            }
-            credits
+            standing().map(&mut take).filter(|(_, cents)| *cents > 0).collect()
         }
     };
     for (place, (charge, cents)) in credits.iter().enumerate() {
+        if Some(*charge) == tax {
+            return Err(invalid("lines", "tax_line", "must not name the tax: it is credited with what was taxed"));
+        }
         let remaining_cents = invoice.standing_cents(*charge).ok_or(Rejection::UnknownCharge(*charge))?;
         if *cents < 1 || *cents > remaining_cents {
             return Err(Rejection::CreditExceedsCharge { charge: *charge, remaining_cents });
@@ -396,6 +401,12 @@ fn credits_of(invoice: &Invoice, extent: &Extent) -> Result<Vec<(ChargeId, i64)>
             return Err(invalid("lines", "repeated_charge", "must not name a charge twice"));
         }
     }
+    let net_cents: i64 = credits.iter().map(|(_, cents)| cents).sum();
+    let tax_cents = match extent {
+        Extent::Whole | Extent::Lines(_) => taxed.map_or(0, |taxed| taxed.credit_cents(net_cents)),
+        Extent::Amount(amount_cents) => amount_cents - net_cents,
+    };
+    credits.extend(tax.map(|tax| (tax, tax_cents)).filter(|(_, cents)| *cents > 0));
     if invoice.credits.len() + credits.len() > MAX_CREDITS {
         return Err(Rejection::TooManyCredits);
     }

@@ -9,7 +9,7 @@ use crate::{Action, PausedBy, UnsubscribedRule, upcoming};
 const EVERYONE: [Authority; 2] = [Authority::TenantUser, Authority::PlatformAdmin];
 
 fn rules(version: u64, held: bool) -> Command {
-    Command::FollowTenant(TenantRules { version, held, unsubscribed: None })
+    Command::FollowTenant(TenantRules { version, held, unsubscribed: None, ..TenantRules::default() })
 }
 
 fn to(to_state: State) -> Command {
@@ -168,11 +168,11 @@ fn rules_are_followed_once_in_order_and_by_the_platform_alone() {
 #[test]
 fn nothing_is_created_for_a_held_tenant() {
     for by in EVERYONE {
-        let held = TenantRules { version: 2, held: true, unsubscribed: None };
+        let held = TenantRules { version: 2, held: true, unsubscribed: None, ..TenantRules::default() };
         let command = CreateDeployment { tenant_rules: held, ..new_deployment(State::Active, None) };
         assert_eq!(create(command, &actor(by), at("2027-01-01")).unwrap_err(), Rejection::TenantHeld);
         let command = CreateDeployment {
-            tenant_rules: TenantRules { version: 3, held: false, unsubscribed: None },
+            tenant_rules: TenantRules { version: 3, held: false, unsubscribed: None, ..TenantRules::default() },
             ..new_deployment(State::Active, None)
         };
         let created = create(command, &actor(by), at("2027-01-01")).unwrap().after;
@@ -183,7 +183,7 @@ fn nothing_is_created_for_a_held_tenant() {
 /// The rule that pauses after 30 days without a subscription, as set at a time.
 fn after_30_days(version: u64, since: &str) -> TenantRules {
     let unsubscribed = Some(UnsubscribedRule { after_days: 30, since: at(since) });
-    TenantRules { version, held: false, unsubscribed }
+    TenantRules { version, unsubscribed, ..TenantRules::default() }
 }
 
 fn unsubscribed(since: &str) -> Life {

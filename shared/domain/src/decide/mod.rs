@@ -23,6 +23,8 @@ mod powers;
 mod rejection;
 mod subscriptions;
 #[cfg(test)]
+mod tax_cases;
+#[cfg(test)]
 mod tests;
 
 use crate::actor::{Actor, Authority};

@@ -77,6 +77,8 @@ enum Step {
     },
     /// Whether the tenant is held, and after how many days without a subscription a deployment is paused.
     Rules(bool, Option<u32>),
+    /// The tax rate of the tenant.
+    TaxRate(u32),
     Discount(usize),
     RemoveDiscount,
     Tick,
@@ -170,9 +172,14 @@ fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger:
             Command::Pay(Pay { overpayment: Overpayment::Balance, ..Pay::new(invoice, payment, currency) })
         }
         Step::Rules(held, days) => {
-            let version = aggregate.deployment.tenant_rules.version + 1;
+            let rules = aggregate.deployment.tenant_rules;
             let unsubscribed = days.map(|after_days| UnsubscribedRule { after_days, since: now });
-            Command::FollowTenant(TenantRules { version, held: *held, unsubscribed })
+            Command::FollowTenant(TenantRules { version: rules.version + 1, held: *held, unsubscribed, ..rules })
+        }
+        Step::TaxRate(tax_rate_basis_points) => {
+            let rules = aggregate.deployment.tenant_rules;
+            let (version, tax_rate_basis_points) = (rules.version + 1, *tax_rate_basis_points);
+            Command::FollowTenant(TenantRules { version, tax_rate_basis_points, ..rules })
         }
         Step::Void(invoice) => Command::Void(ledger.values().rev().nth(*invoice)?.clone()),
         Step::Charge { .. }
@@ -236,7 +243,7 @@ fn correction(step: &Step, n: usize, now: Timestamp, ledger: &Ledger) -> Option<
         }
         Step::CreditNote { invoice: index, part, pays_back } => {
             let invoice = invoice(index)?;
-            let line = invoice.lines.last()?.charge;
+            let line = invoice.lines.iter().rfind(|line| line.kind != LineKind::Tax)?.charge;
             let half = (invoice.standing_cents(line)? / 2).max(1);
             let extent = if *part { Extent::Lines(vec![(line, half)]) } else { Extent::Whole };
             Correction::CreditNote(CreditNote { invoice, extent, pay_back: pays_back.then(pay_back) })
@@ -295,6 +302,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
         1 => (0..4_usize).prop_map(Step::WithdrawWriteOff),
         1 => (0..4_usize, 1..90_i64).prop_map(|(invoice, days)| Step::MoveDueDate { invoice, days }),
         3 => (0..3_u8, prop::option::of(1..40_u32)).prop_map(|(held, days)| Step::Rules(held == 0, days)),
+        4 => prop::sample::select(vec![0, 1, 700, 1_900, 3_333, 10_000]).prop_map(Step::TaxRate),
         4 => (0..4_usize).prop_map(Step::Discount),
         1 => Just(Step::RemoveDiscount),
         6 => Just(Step::Tick),
@@ -308,7 +316,9 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
         prop_assert_eq!(sum(invoice.lines.iter().map(|line| line.amount_cents)), Some(invoice.total_cents));
         prop_assert!(invoice.total_cents >= 0 && invoice.due_cents() >= 0);
         prop_assert!(invoice.lines.iter().all(|line| line.currency == invoice.currency));
+        prop_assert!(invoice.returned_cents <= invoice.paid_cents + invoice.balance_cents + reversed_cents(invoice));
     }
+    check_taxes(aggregate, ledger)?;
     prop_assert_eq!(&replay(deployment.id, events), &Ok(aggregate.clone()));
     prop_assert_eq!(deployment.version, events.len() as u64);
     prop_assert!(events.windows(2).all(|pair| pair[0].occurred_at <= pair[1].occurred_at));
@@ -344,6 +354,29 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
     if let Some(cents) = running.and_then(|discount| discount.amount_cents) {
         let live = subscription.charges.iter().filter(|charge| charge.to == subscription.current_period_end);
         prop_assert!(live.map(|charge| off(charge).0).sum::<i64>() <= cents);
+    }
+    Ok(())
+}
+
+/// The sum of the payments of an invoice that were reversed. What they left in the balance is owed again.
+fn reversed_cents(invoice: &Invoice) -> i64 {
+    let reversed = invoice.payments.iter().filter(|payment| payment.reversal.is_some());
+    reversed.map(|payment| payment.amount_cents).sum()
+}
+
+/// The subscription records what stands of each invoice that it holds charges of.
+fn check_taxes(aggregate: &Aggregate, ledger: &Ledger) -> Result<(), TestCaseError> {
+    let Some(subscription) = &aggregate.subscription else { return Ok(()) };
+    for tax in subscription.charges.iter().filter(|charge| charge.tax.is_some()) {
+        let number = tax.invoice.as_ref().unwrap();
+        prop_assert_eq!(tax.taxed(), ledger[number].taxed());
+        let holds = |charge: &crate::Charge| charge.invoice.as_ref() == Some(number) && charge.tax.is_none();
+        prop_assert!(subscription.charges.iter().any(holds), "the tax of nothing is left: {:?}", tax);
+    }
+    let of_taxed = subscription.charges.iter().filter_map(|charge| charge.invoice.as_ref());
+    for number in of_taxed.filter(|number| ledger[*number].tax_cents() > 0) {
+        let holds = |charge: &crate::Charge| charge.invoice.as_ref() == Some(number) && charge.tax.is_some();
+        prop_assert!(subscription.charges.iter().any(holds), "the tax of {} is forgotten", number);
     }
     Ok(())
 }
