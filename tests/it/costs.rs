@@ -6,6 +6,7 @@
 
 mod document;
 mod floor;
+mod on_many;
 
 use std::time::Duration;
 
@@ -547,5 +548,6 @@ async fn what_the_docs_say_of_costs_is_seen_and_the_least_possible() {
     let complaint = |row: &Row| row.complaints.iter().map(|text| format!("{}: {text}", row.name)).collect::<Vec<_>>();
     let complaints: Vec<String> = rows.iter().chain(&steps).flat_map(complaint).collect();
     assert!(complaints.is_empty(), "more than must be: {complaints:#?}");
-    document::check(&rows, &steps, &sizes);
+    let on_many = on_many::measure().await;
+    document::check(&rows, &steps, &on_many, &sizes);
 }

@@ -1,18 +1,24 @@
 //! The promise: an operation whose worker is killed at any of its requests is finished by the next one, with nothing left
 //! out and nothing done twice.
+//!
+//! `DEPLOYMENTS=10000 cargo test -p arcadia-tests --test it many_crash` kills the process of an operation on so many.
 
 use std::sync::Arc;
 
 use arcadia_functions::operations::run::{Turned, Worker};
-use arcadia_functions::runtime::{App, Clock as _};
-use arcadia_store::Store;
+use arcadia_functions::runtime::{App, Clock as _, RealClock};
+use arcadia_store::item::string;
+use arcadia_store::{Store, keys};
+use aws_sdk_dynamodb::types::Select;
 use chrono::TimeDelta;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
 use crate::harness::billing::Billing;
+use crate::harness::lambda::Function;
 use crate::harness::trap::{Stop, Trap};
 use crate::harness::world::{ACME, START};
-use crate::harness::{Random, dynamodb, table};
+use crate::harness::{Random, dynamodb, environment, table};
 use crate::many::{finish, results, show, start};
 
 /// How many deployments there are.
@@ -22,6 +28,12 @@ const UNCHANGED: usize = 7;
 const REFUSED: usize = 5;
 /// How often a worker is killed.
 const KILLS: usize = 40;
+/// How many deployments the operation has whose process is killed, unless `DEPLOYMENTS` says otherwise.
+const DEPLOYMENTS_OF_PROCESS: usize = 400;
+/// How many requests a worker makes for each deployment, at least.
+const REQUESTS_OF_ONE: usize = 2;
+/// How many deployments are read at a time.
+const CONCURRENCY: usize = 16;
 
 /// Works on until it has ended.
 async fn work(billing: &Billing, app: &App, id: &str) {
@@ -82,4 +94,73 @@ async fn what_a_killed_worker_has_left_the_next_one_does_and_nothing_twice() {
         let moves = if expected == "refused" { 2 } else { 1 };
         assert_eq!(books.count("state_changed"), moves, "{n}");
     }
+}
+
+/// How many results an operation has.
+async fn count_results(billing: &Billing, id: &str) -> usize {
+    let query =
+        billing.direct.query().table_name(billing.app.store.table()).select(Select::Count).consistent_read(true);
+    let (first, last) = keys::operation_results_after(None).into_inner();
+    let query = query.key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last");
+    let partition = keys::operation_partition(id.parse().expect("an id"));
+    let query = query.expression_attribute_values(":pk", string(partition));
+    let query = query.expression_attribute_values(":first", string(first));
+    let pages = query.expression_attribute_values(":last", string(last)).into_paginator().send();
+    let pages: Vec<_> = pages.collect::<Result<_, _>>().await.expect("a Query by the test");
+    pages.iter().map(|page| usize::try_from(page.count).expect("a count")).sum()
+}
+
+/// The worker is the function that is deployed, in a process of its own. Its clock is the machine's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_process_has_left_the_next_one_does_and_charges_nothing_twice() {
+    let mut random = Random::from_seed();
+    let deployments = environment("DEPLOYMENTS").map(|text| text.parse().expect("DEPLOYMENTS is a whole number"));
+    let deployments: usize = deployments.unwrap_or(DEPLOYMENTS_OF_PROCESS);
+    let billing = Billing::at(&RealClock.now().to_rfc3339()).await;
+    let ids = billing.fill(deployments, "free").await;
+    for id in &ids[..REFUSED] {
+        for to_state in ["cancelled", "archived"] {
+            billing.transition(id, &billing.admin, json!({"to_state": to_state})).await.expect(200);
+        }
+    }
+    let command = json!({"type": "charge", "description": "Migration", "amount_cents": 900, "currency": "USD"});
+    let body = json!({"filter": {"tenant_id": ACME}, "command": command, "rate_per_second": 400});
+    let id = start(&billing, body).await;
+    let trap = Trap::start(dynamodb::endpoint()).await;
+    let mut points = Vec::new();
+    while points.len() < KILLS {
+        // The requests that pass before each kill; those under way beside the one that is stopped come on top.
+        let left = deployments - count_results(&billing, &id).await;
+        let passing = random.below(2 * REQUESTS_OF_ONE * left / (KILLS - points.len() + 1) + 1);
+        let stop = *random.pick(&[Stop::Before, Stop::After]);
+        let reached = trap.arm_any(passing, stop);
+        let mut function = Function::on_table("operations_run", (&trap.endpoint, billing.app.store.table())).await;
+        function.send(json!({}));
+        tokio::select! {
+            // On a slow machine the worker can give up the request that is stopped while DynamoDB works on it.
+            reached = reached => points.extend(reached.ok().map(|()| (left, passing))),
+            // What was under way at the kill before has been done meanwhile.
+            answer = function.answer() => assert!(answer["errorMessage"].is_null(), "{answer}"),
+        }
+        function.kill().await;
+    }
+    billing.clock.shift(RealClock.now() - billing.clock.now());
+    let by_killed = count_results(&billing, &id).await;
+    println!("{by_killed} of {deployments} by workers that were killed, at (left, requests) {points:?}");
+    assert!(by_killed > deployments / 2, "they had little to do: {by_killed}");
+    finish(&billing, &billing.app, &id).await;
+    let operation = show(&billing, &id).await;
+    assert_eq!(operation["status"], "completed");
+    assert_eq!(operation["counts"], json!({"done": deployments - REFUSED, "unchanged": 0, "refused": REFUSED}));
+    let results = results(&billing, &id).await;
+    assert_eq!(results.len(), deployments);
+    // Each history is audited.
+    let numbered = stream::iter(ids.iter().enumerate());
+    let billing = &billing;
+    let books = numbered.map(|(n, id)| async move { (n, id, billing.books(id).await) }).buffer_unordered(CONCURRENCY);
+    let checked = books.map(|(n, id, books)| {
+        let (outcome, charges) = if n < REFUSED { ("refused", 0) } else { ("done", 1) };
+        assert_eq!((results[id].0.as_str(), books.count("charge_added")), (outcome, charges), "{n}");
+    });
+    assert_eq!(checked.count().await, deployments);
 }

@@ -14,17 +14,20 @@ use crate::harness::project::ROOT;
 use crate::harness::yaml;
 
 use super::Row;
+use super::on_many::{DEPLOYMENTS, ManyRow};
 
 /// What a million units cost on demand in us-east-1, in 1/10,000 dollars, as of 2026.
 const WRITE_UNITS_PRICE: usize = 6_250;
 const HALF_READ_UNITS_PRICE: usize = 625;
+const MILLION: usize = 1_000_000;
 /// How often the clock ticks in 30 days as the template has it.
 const SCHEDULE: &str = "rate(5 minutes)";
 const TICKS_A_MONTH: usize = 30 * 24 * 12;
 
 /// Holds what was measured against what is published, or publishes it.
-pub fn check(rows: &[Row], steps: &[Row], sizes: &str) {
+pub fn check(rows: &[Row], steps: &[Row], on_many: &[ManyRow], sizes: &str) {
     docs::check("costs.md", "operations", &table(rows));
+    docs::check("costs.md", "many", &many(on_many, rows));
     docs::check("costs.md", "clock", &(table(steps) + &months(steps)));
     docs::check("costs.md", "least", &least(rows.iter().chain(steps)));
     docs::check("costs.md", "sizes", sizes);
@@ -81,6 +84,22 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
+/// What operations on many deployments cost, beside as many calls of the single command.
+fn many(on_many: &[ManyRow], rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| Command | Requests | Read units | Write units | $ | $ of single calls |\n|---|---:|---:|---:|---:|---:|\n",
+    );
+    for ManyRow { command, single, cost } in on_many {
+        let alone = &rows.iter().find(|row| row.name == *single).expect("every route has a row").cost;
+        let (requests, reads, writes) = (cost.requests, units(cost.half_read_units), cost.all_write_units());
+        let (of_all, alone) = (price(cost), price(alone) * DEPLOYMENTS);
+        let of_all = dollars(of_all.div_ceil(MILLION));
+        let of_calls = dollars(alone.div_ceil(MILLION));
+        writeln!(text, "| {command} | {requests} | {reads} | {writes} | {of_all} | {of_calls} |").expect("a text");
+    }
+    text
+}
+
 /// What the ticks of a month cost in which nothing is due.
 fn months(steps: &[Row]) -> String {
     assert_eq!(yaml::template()["Parameters"]["BillingSchedule"]["Default"], SCHEDULE);
@@ -88,7 +107,7 @@ fn months(steps: &[Row]) -> String {
     for row in steps.iter().filter(|row| row.name.starts_with("tick")) {
         let a_month = price(&row.cost) * TICKS_A_MONTH;
         let shards = row.name.rsplit(", ").next().expect("a name");
-        writeln!(text, "- {shards}: {TICKS_A_MONTH} ticks, ${}", dollars(a_month.div_ceil(1_000_000))).expect("a text");
+        writeln!(text, "- {shards}: {TICKS_A_MONTH} ticks, ${}", dollars(a_month.div_ceil(MILLION))).expect("a text");
     }
     text
 }

@@ -12,7 +12,7 @@ use axum::http::{Method, Response, Uri};
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::program;
@@ -36,6 +36,14 @@ pub struct Ran {
     pub logs: Vec<Value>,
 }
 
+/// A function that runs as a process.
+#[derive(Debug)]
+pub struct Function {
+    child: Child,
+    events: mpsc::UnboundedSender<Value>,
+    answers: mpsc::UnboundedReceiver<Value>,
+}
+
 #[derive(Debug)]
 struct Runtime {
     events: Mutex<mpsc::UnboundedReceiver<Value>>,
@@ -56,20 +64,10 @@ pub async fn run_within(
     table: Option<(&str, &str)>,
     events: &[Value],
 ) -> Ran {
-    let mut environment = Vec::new();
     // A function without a table gets nothing of what belongs to one.
-    if let Some((endpoint, table)) = table {
-        environment.extend([
-            ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
-            ("TABLE_NAME", table),
-            ("DEFAULT_REGION", "eu-central-1"),
-            ("DUE_SHARDS", "16"),
-            ("METRICS_NAMESPACE", NAMESPACE),
-            ("TENANT_CLAIM", "tenant_id"),
-            ("ROLE_CLAIM", "role"),
-        ]);
-    }
-    run_binary(program::bootstrap(), trace, handler, &environment, events).await
+    let environment = table.map(|(endpoint, table)| of_table(endpoint, table));
+    let environment = environment.as_ref().map_or(&[][..], |environment| environment);
+    run_binary(program::bootstrap(), trace, handler, environment, events).await
 }
 
 /// The same for any binary: it gets what Lambda sets, and `environment`.
@@ -80,35 +78,15 @@ pub async fn run_binary(
     environment: &[(&str, &str)],
     events: &[Value],
 ) -> Ran {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let (answered, mut answers) = mpsc::unbounded_channel();
-    let runtime = Arc::new(Runtime { events: Mutex::new(receiver), answers: answered, trace });
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-    let address = listener.local_addr().expect("the address of a bound listener").to_string();
-    let router = Router::new().fallback(handle).with_state(runtime);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let mut command = Command::new(binary);
-    command.env_clear().env("_HANDLER", handler).env("AWS_LAMBDA_RUNTIME_API", &address);
-    for (name, value) in [
-        ("AWS_LAMBDA_FUNCTION_NAME", handler),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-        ("AWS_REGION", "eu-central-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-    ] {
-        command.env(name, value);
-    }
-    command.envs(environment.iter().copied());
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("the binary");
-    let mut stdout = child.stdout.take().expect("its output");
+    let mut function = Function::start(binary, trace, handler, environment, Stdio::piped()).await;
+    let mut stdout = function.child.stdout.take().expect("its output");
     let invoking = async {
         let mut ran = Vec::new();
         for event in events {
-            sender.send(event.clone()).expect("the runtime API listens");
-            ran.push(answers.recv().await.expect("an answer"));
+            function.send(event.clone());
+            ran.push(function.answer().await);
         }
-        child.kill().await.expect("it runs until it is ended");
+        function.kill().await;
         ran
     };
     let mut printed = String::new();
@@ -118,6 +96,72 @@ pub async fn run_binary(
     let (metrics, others): (_, Vec<Value>) = lines.partition(|line| line.get("_aws").is_some());
     let (traces, logs) = others.into_iter().partition(|line| line.get("resourceSpans").is_some());
     Ran { answers, metrics, traces, logs }
+}
+
+impl Function {
+    /// Starts a function on a table, by its endpoint and name. What it prints is not kept.
+    pub async fn on_table(handler: &str, (endpoint, table): (&str, &str)) -> Self {
+        Self::start(program::bootstrap(), None, handler, &of_table(endpoint, table), Stdio::null()).await
+    }
+
+    async fn start(
+        binary: &Path,
+        trace: Option<&'static str>,
+        handler: &str,
+        environment: &[(&str, &str)],
+        stdout: Stdio,
+    ) -> Self {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let (answered, answers) = mpsc::unbounded_channel();
+        let runtime = Arc::new(Runtime { events: Mutex::new(receiver), answers: answered, trace });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("the address of a bound listener").to_string();
+        let router = Router::new().fallback(handle).with_state(runtime);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let mut command = Command::new(binary);
+        command.env_clear().env("_HANDLER", handler).env("AWS_LAMBDA_RUNTIME_API", &address);
+        for (name, value) in [
+            ("AWS_LAMBDA_FUNCTION_NAME", handler),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+        ] {
+            command.env(name, value);
+        }
+        command.envs(environment.iter().copied());
+        let child = command.stdin(Stdio::null()).stdout(stdout).kill_on_drop(true).spawn().expect("the binary");
+        Self { child, events, answers }
+    }
+
+    /// Has an event wait until the function asks for it.
+    pub fn send(&self, event: Value) {
+        self.events.send(event).expect("the runtime API listens");
+    }
+
+    /// The answer to the next event.
+    pub async fn answer(&mut self) -> Value {
+        self.answers.recv().await.expect("an answer")
+    }
+
+    /// Ends it as `kill -9` does.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("it runs until it is ended");
+    }
+}
+
+/// What the template gives a function that works on a table.
+fn of_table<'a>(endpoint: &'a str, table: &'a str) -> [(&'static str, &'a str); 7] {
+    [
+        ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
+        ("TABLE_NAME", table),
+        ("DEFAULT_REGION", "eu-central-1"),
+        ("DUE_SHARDS", "16"),
+        ("METRICS_NAMESPACE", NAMESPACE),
+        ("TENANT_CLAIM", "tenant_id"),
+        ("ROLE_CLAIM", "role"),
+    ]
 }
 
 async fn handle(State(runtime): State<Arc<Runtime>>, method: Method, uri: Uri, body: Bytes) -> Response<Body> {

@@ -58,21 +58,29 @@ pub async fn contents(client: &Client, table: &str) -> Contents {
 
 /// Hashes the whole table as DynamoDB Local writes it down, without making sense of it.
 pub async fn fingerprint(table: &str) -> u64 {
-    let page = raw_scan(table).await;
+    let page = raw_scan(table, &Value::Null).await;
     assert!(page.starts_with('{') && page.contains("\"Items\":[{"), "{page}");
+    assert!(!page.contains("\"LastEvaluatedKey\""), "only tables of one page are hashed");
     BuildHasherDefault::<DefaultHasher>::default().hash_one(page)
 }
 
 /// Reads the whole table with every value as DynamoDB has it, such as `{"S": "text"}`.
 pub async fn typed_items(table: &str) -> BTreeMap<(String, String), Value> {
-    let mut page: Value = serde_json::from_str(&raw_scan(table).await).expect("JSON");
-    let Value::Array(items) = page["Items"].take() else { panic!("a list of items: {page}") };
     let key = |item: &Value, name: &str| item[name]["S"].as_str().expect("keys are strings").to_owned();
-    items.into_iter().map(|item| ((key(&item, "PK"), key(&item, "SK")), item)).collect()
+    let (mut found, mut start) = (BTreeMap::new(), Value::Null);
+    loop {
+        let mut page: Value = serde_json::from_str(&raw_scan(table, &start).await).expect("JSON");
+        let Value::Array(items) = page["Items"].take() else { panic!("a list of items: {page}") };
+        found.extend(items.into_iter().map(|item| ((key(&item, "PK"), key(&item, "SK")), item)));
+        start = page["LastEvaluatedKey"].take();
+        if start.is_null() {
+            return found;
+        }
+    }
 }
 
-/// What DynamoDB Local answers to a Scan, which must be in one page.
-async fn raw_scan(table: &str) -> String {
+/// What DynamoDB Local answers to a Scan that begins after a key, or at the beginning.
+async fn raw_scan(table: &str, start: &Value) -> String {
     let request =
         reqwest::Client::builder().no_proxy().build().expect("an HTTP client").post(super::dynamodb::endpoint());
     let request = request.header("x-amz-target", "DynamoDB_20120810.Scan");
@@ -80,10 +88,12 @@ async fn raw_scan(table: &str) -> String {
     // It checks the form of this and nothing else.
     let signed = "AWS4-HMAC-SHA256 Credential=local/20270115/eu-central-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
     let request = request.header("authorization", signed);
-    let request = request.body(json!({"TableName": table, "ConsistentRead": true}).to_string());
-    let page = request.send().await.expect("a Scan by the test").text().await.expect("its answer in full");
-    assert!(!page.contains("\"LastEvaluatedKey\""), "only tables of one page are read so");
-    page
+    let mut body = json!({"TableName": table, "ConsistentRead": true});
+    if !start.is_null() {
+        body["ExclusiveStartKey"] = start.clone();
+    }
+    let request = request.body(body.to_string());
+    request.send().await.expect("a Scan by the test").text().await.expect("its answer in full")
 }
 
 /// Reads every deployment of the table.
