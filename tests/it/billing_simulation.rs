@@ -9,9 +9,9 @@ use arcadia_domain::{
     Actor, Addon, Aggregate, Amount, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command, Correct,
     Correction, Coupon, CouponDuration, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy, Effective,
     Event, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff, Pay, PayBack,
-    Payment, Plan, Proration, RemoveDiscount, ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId,
-    TenantRules, Timestamp, Transition, UnsubscribedRule, UpdateDeployment, audit, create, decide, follow_invoices,
-    replay, step,
+    Payment, Plan, Postponement, Proration, RemoveDiscount, ReversalKind, State, Subscribe, SubscriptionAddonId,
+    SubscriptionId, TenantRules, Timestamp, Transition, UnsubscribedRule, UpdateDeployment, audit, create, decide,
+    follow_invoices, replay, step,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -275,7 +275,7 @@ impl Life {
         let nth = random.below(self.invoices.len().max(1));
         let invoice = self.invoices.values().nth(nth).cloned();
         let pay_back = PayBack { reference: format!("refund-{}", self.new_id()).parse().ok()?, known: None };
-        Some(match random.below(9) {
+        Some(match random.below(10) {
             0 => Correction::Charge(OneOff {
                 description: "Migration".parse().ok()?,
                 amount_cents: cents,
@@ -303,6 +303,10 @@ impl Life {
                 Correction::WriteOff(self.invoices[number].clone())
             }
             7 => Correction::WithdrawWriteOff(invoice?),
+            8 => Correction::Postpone(match random.below(2) {
+                0 => Postponement::ByDays(10),
+                _ => Postponement::Until(now + TimeDelta::days(12)),
+            }),
             _ => {
                 let number = &self.aggregate.deployment.open_invoices.first()?.number;
                 Correction::MoveDueDate(self.invoices[number].clone(), now + TimeDelta::days(20))

@@ -53,6 +53,7 @@ mod lifecycle;
 mod local;
 mod many;
 mod many_crash;
+mod many_money;
 mod metrics;
 mod model;
 mod openapi;

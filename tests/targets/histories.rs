@@ -9,10 +9,10 @@ use arcadia_domain::{
     Action, Actor, Addon, Aggregate, Amount, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command,
     Correct, Correction, Coupon, CouponDuration, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy,
     Effective, Event, EventKind, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, InvoiceRow,
-    Invoiced, MAX_PRICE_CENTS, OneOff, Overpayment, Pay, PayBack, Payment, Plan, Proration, Rejection, RemoveDiscount,
-    Resource, ResourceId, ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId, SubscriptionStatus,
-    TenantRules, Timestamp, Transition, UpdateDeployment, allowed_transitions, audit, create, decide, follow_invoices,
-    replay, step, sum,
+    Invoiced, MAX_PRICE_CENTS, OneOff, Overpayment, Pay, PayBack, Payment, Plan, Postponement, Proration, Rejection,
+    RemoveDiscount, Resource, ResourceId, ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId,
+    SubscriptionStatus, TenantRules, Timestamp, Transition, UpdateDeployment, allowed_transitions, audit, create,
+    decide, follow_invoices, replay, step, sum,
 };
 use arcadia_store::keys::DEFAULT_DUE_SHARDS;
 use arcadia_store::{CommitId, item, items};
@@ -182,7 +182,7 @@ impl Shop {
             b'i' => self.pay(n, m)?,
             b'v' => Command::Void(self.invoices.values().nth_back(n)?.clone()),
             // Correct what was charged or paid: see `Shop::correct`. Pay m cents too much of the n-th newest invoice.
-            b'c' | b'g' | b'f' | b'C' | b'B' | b'W' | b'V' | b'M' => self.correct(step)?,
+            b'c' | b'g' | b'f' | b'C' | b'B' | b'W' | b'V' | b'M' | b'N' => self.correct(step)?,
             b'o' => self.overpay(n, m)?,
             // Grant the discount of coupon n for m periods, or without an end if m is 0; remove it.
             b'z' => Command::GrantDiscount(GrantDiscount { coupon: coupon(n, m), reason: None, notes: None }),
@@ -393,6 +393,13 @@ impl Shop {
             b'M' => {
                 let days = i64::try_from(m.min(MAX_DAYS)).ok()?;
                 Correction::MoveDueDate(invoice?, self.now + TimeDelta::days(days))
+            }
+            // Let all be due m days later, or m days from now if n is odd.
+            b'N' => {
+                let days = u32::try_from(m.min(MAX_DAYS)).ok()?;
+                let until = self.now + TimeDelta::days(i64::from(days));
+                let postponement = if n % 2 == 1 { Postponement::Until(until) } else { Postponement::ByDays(days) };
+                Correction::Postpone(postponement)
             }
             _ => return None,
         };

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use arcadia_domain::{
     DEFAULT_OPERATION_RATE, DeploymentId, Effective, InvalidValue, Invoiced, MAX_OPERATION_IDS, MAX_OPERATION_RATE,
-    OperationCommand, OperationFilter, Proration, StartOperation,
+    MAX_POSTPONEMENT_DAYS, OperationCommand, OperationFilter, Postponement, Proration, StartOperation,
 };
 
 use crate::Error;
-use crate::http::fields::{Unread, amount, boolean, integer, list, text};
+use crate::http::fields::{Unread, amount, boolean, integer, list, text, timestamp};
 use crate::http::{Call, Fields};
 
 /// A request to start an operation.
@@ -29,6 +29,8 @@ enum Kind {
     Update,
     Credit,
     Charge,
+    DueDate,
+    Discount,
     CopyTenantRules,
 }
 
@@ -42,10 +44,12 @@ impl std::str::FromStr for Kind {
             "update" => Ok(Self::Update),
             "credit" => Ok(Self::Credit),
             "charge" => Ok(Self::Charge),
+            "due_date" => Ok(Self::DueDate),
+            "discount" => Ok(Self::Discount),
             "copy_tenant_rules" => Ok(Self::CopyTenantRules),
             _ => Err(InvalidValue {
                 code: "invalid_command",
-                detail: "must be one of transition, change_plan, update, credit, charge, copy_tenant_rules",
+                detail: "must be one of transition, change_plan, update, credit, charge, due_date, discount, copy_tenant_rules",
             }),
         }
     }
@@ -138,6 +142,19 @@ fn read_command(fields: &mut Fields) -> Result<OperationCommand, Unread> {
                 when,
             }
         }
+        Kind::DueDate => OperationCommand::DueDate(read_postponement(fields)?),
+        Kind::Discount => OperationCommand::Discount { coupon: fields.required("coupon", text)? },
         Kind::CopyTenantRules => OperationCommand::CopyTenantRules,
     })
+}
+
+/// Exactly one of `due_at` and `days`.
+fn read_postponement(fields: &mut Fields) -> Result<Postponement, Unread> {
+    if !fields.has("days") {
+        return Ok(Postponement::Until(fields.required("due_at", timestamp)?));
+    }
+    if fields.optional("due_at", timestamp).is_some() {
+        fields.fail("due_at", InvalidValue { code: "not_allowed", detail: "is not allowed with days" });
+    }
+    Ok(Postponement::ByDays(fields.required("days", integer(1, i64::from(MAX_POSTPONEMENT_DAYS)))?))
 }

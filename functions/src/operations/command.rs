@@ -1,13 +1,17 @@
 //! The command that an operation gives to one deployment, with the records that it needs.
 
 use arcadia_domain::{
-    Amount, Command, Correct, Correction, OneOff, Operation, OperationCommand, Transition, UpdateDeployment,
+    Amount, Command, Correct, Correction, GrantDiscount, OneOff, Operation, OperationCommand, Rejection, Transition,
+    UpdateDeployment,
 };
 
 use crate::Error;
 use crate::execute::Current;
 use crate::runtime::App;
 use crate::subscriptions::change_plan::NewTerms;
+
+/// The most deployments of a page that are taken concurrently.
+pub const CONCURRENCY: usize = 32;
 
 /// Makes the command of an operation for a deployment.
 ///
@@ -45,11 +49,35 @@ pub async fn order(app: &App, operation: &Operation, current: Current) -> Result
             let one_off = OneOff { description, amount_cents, currency: *currency, when: *when };
             Ok((current, correct(operation, Correction::Charge(one_off))))
         }
+        OperationCommand::DueDate(postponement) => {
+            Ok((current, correct(operation, Correction::Postpone(*postponement))))
+        }
+        OperationCommand::Discount { coupon: code } => {
+            let coupon = app.store.load_coupon(code).await?.ok_or_else(|| Rejection::UnknownCoupon(code.clone()))?;
+            let Operation { reason, notes, .. } = operation;
+            let (reason, notes) = (reason.clone(), notes.clone());
+            Ok((current, Command::GrantDiscount(GrantDiscount { coupon, reason, notes })))
+        }
         OperationCommand::CopyTenantRules => {
             // Read after the deployment, whose commit fails if newer rules reach it meanwhile.
             let limits = app.store.load_limits(&current.aggregate.deployment.tenant_id).await?;
             Ok((current, Command::FollowTenant(limits.unwrap_or_default().rules())))
         }
+    }
+}
+
+/// Number of deployments of a page that are taken concurrently. Grants of one coupon are counted at the coupon, so they
+/// would only make each other fail.
+pub const fn concurrency(command: &OperationCommand) -> usize {
+    match command {
+        OperationCommand::Discount { .. } => 1,
+        OperationCommand::Transition { .. }
+        | OperationCommand::ChangePlan { .. }
+        | OperationCommand::Update { .. }
+        | OperationCommand::Credit { .. }
+        | OperationCommand::Charge { .. }
+        | OperationCommand::DueDate(_)
+        | OperationCommand::CopyTenantRules => CONCURRENCY,
     }
 }
 

@@ -12,14 +12,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+pub use super::command::CONCURRENCY;
+use super::command::concurrency;
 use super::dispatch::operation_of;
 use super::take::{Taken, Taker};
 use crate::billing::sweep::MARGIN;
 use crate::metric_lines::measured;
 use crate::runtime::App;
 
-/// Number of deployments of a page that are taken concurrently.
-pub const CONCURRENCY: usize = 32;
 /// The longest wait of a worker for the next page. For a longer one the next tick starts another worker.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
@@ -192,7 +192,8 @@ impl<'a> Worker<'a> {
         }
         let taker = &Taker::new(self.app, &self.operation);
         work.taken = page.len() as u64;
-        let mut outcomes = pin!(stream::iter(page).map(|id| taker.take(id)).buffer_unordered(CONCURRENCY));
+        let at_a_time = concurrency(&self.operation.command);
+        let mut outcomes = pin!(stream::iter(page).map(|id| taker.take(id)).buffer_unordered(at_a_time));
         while let Some(taken) = outcomes.next().await {
             match taken? {
                 Taken::Result(result) if result.pass == self.operation.progress.pass => {

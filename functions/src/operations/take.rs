@@ -210,6 +210,8 @@ impl<'a> Taker<'a> {
 fn refusal(error: Error) -> Result<Option<OperationProblem>, StoreError> {
     match error {
         Error::Store(error @ (StoreError::VersionConflict | StoreError::Denied(_))) => Err(error),
+        // A coupon was changed since it was read. It is read again with the deployment.
+        Error::Store(StoreError::CatalogConflict) => Err(StoreError::VersionConflict),
         Error::CatchingUp | Error::Store(StoreError::Unavailable(_) | StoreError::KeyInUse) => Ok(None),
         error => {
             let problem = Problem::from(&error);

@@ -3,13 +3,14 @@
 use arcadia_api::{OperationPreviewView, OperationResultView, OperationView};
 use arcadia_domain::{
     Currency, DEFAULT_OPERATION_RATE, DeploymentId, DisplayName, Effective, Invoiced, MAX_OPERATION_IDS,
-    MAX_OPERATION_RATE, MAX_PRICE_CENTS, Matching, Notes, Proration, Reason, ShortCode, State, TenantId,
+    MAX_OPERATION_RATE, MAX_POSTPONEMENT_DAYS, MAX_PRICE_CENTS, Matching, Notes, Proration, Reason, ShortCode, State,
+    TenantId,
 };
 use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::NextCursor;
+use crate::schema::{Moment, NextCursor};
 
 const OPERATIONS: &str = "Operations";
 
@@ -95,6 +96,22 @@ enum CommandRequest {
         /// When it is invoiced. Default: `next_invoice`.
         when: Option<Invoiced>,
     },
+    /// Give every open invoice of each deployment a later due date. Exactly one of `due_at` and `days` is required.
+    /// Invoices in any other status keep theirs, and a deployment without an open invoice that this postpones is
+    /// unchanged.
+    DueDate {
+        /// The new due date, in the future. An invoice that is due then or later keeps its due date.
+        due_at: Option<Moment>,
+        /// Days that each invoice is postponed by, counted from its due date, or from now on if it is overdue.
+        #[schemars(range(min = 1, max = MAX_POSTPONEMENT_DAYS))]
+        days: Option<u32>,
+    },
+    /// Grant the subscription of each deployment the discount of a coupon, within the coupon's limits: each grant counts
+    /// as a redemption. Deployments are taken one after another.
+    Discount {
+        /// Code of the coupon.
+        coupon: ShortCode,
+    },
     /// Copy the rules of its tenant (the hold, `unsubscribed_after_days`, the tax rate) to each deployment, as they are when
     /// its turn comes.
     CopyTenantRules {},
@@ -161,6 +178,14 @@ pub fn operations() -> Vec<Operation> {
                     "filter": {"tenant_id": "acme"},
                     "command": {"type": "update", "billing_action_suspended": true},
                     "reason": "outage of 14 February",
+                }),
+            ),
+            (
+                "a week more to pay",
+                json!({
+                    "filter": {"state": "past_due"},
+                    "command": {"type": "due_date", "days": 7},
+                    "reason": "payment provider was down",
                 }),
             ),
             (

@@ -53,9 +53,9 @@ pub use coupon::{
 pub use decide::{
     ChangePlan, Command, Correct, Correction, CreateDeployment, CreditNote, Effective, Extent, GrantDiscount,
     MAX_BALANCE_CENTS, MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_OPEN_INVOICES_BY_CLOCK,
-    MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES, OneOff, Overpayment, Pay, PayBack,
-    Proration, Rejection, RemoveDiscount, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide,
-    next_invoices, step,
+    MAX_POSTPONED, MAX_POSTPONEMENT_DAYS, MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES,
+    OneOff, Overpayment, Pay, PayBack, Postponement, Proration, Rejection, RemoveDiscount, Subscribe, Transition,
+    UpdateDeployment, allowed_transitions, create, decide, next_invoices, step,
 };
 pub use deployment::{Deployment, PausedBy, Template};
 pub use entry::{Amount, Entry};

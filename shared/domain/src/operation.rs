@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
 use super::charge::Invoiced;
-use super::decide::{Effective, Proration};
+use super::decide::{Effective, Postponement, Proration};
 use super::invalid::InvalidValue;
 use super::lifecycle::State;
 use super::money::Currency;
@@ -149,6 +149,13 @@ pub enum OperationCommand {
         currency: Currency,
         /// When it is invoiced.
         when: Invoiced,
+    },
+    /// Give every open invoice of each deployment a later due date.
+    DueDate(Postponement),
+    /// Grant the subscription of each deployment the discount of a coupon.
+    Discount {
+        /// Code of the coupon.
+        coupon: ShortCode,
     },
     /// Copy the rules of its tenant to each deployment, as they are when its turn comes.
     CopyTenantRules,
@@ -490,6 +497,8 @@ impl OperationCommand {
             Self::Update { .. } => "update",
             Self::Credit { .. } => "credit",
             Self::Charge { .. } => "charge",
+            Self::DueDate(_) => "due_date",
+            Self::Discount { .. } => "discount",
             Self::CopyTenantRules => "copy_tenant_rules",
         }
     }

@@ -1,13 +1,16 @@
-//! Updates of invoices that a commit has not read: credits, balance and giving up. The commit is conditional on the
+//! Updates of invoices that a commit has not read: credits, balance, later due dates and giving up. The commit is conditional on the
 //! deployment's version, and the deployment lists the status and the amount due of its invoices. Lists of invoices are
 //! in [`super::invoice_list`].
 
-use arcadia_domain::{Change, Credit, Deployment, Entry, InvoiceNumber, InvoiceStatus, OpenInvoice, Timestamp};
+use arcadia_domain::{
+    Aggregate, Change, Credit, Deployment, Entry, Event, EventKind, InvoiceNumber, InvoiceStatus, OpenInvoice,
+    Timestamp,
+};
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 
 use super::item::{number, string, to_item};
-use super::keys::{self, Key};
+use super::keys::{self, InvoiceEntry, Key};
 use super::{Store, StoreError};
 
 impl Store {
@@ -50,7 +53,15 @@ impl Store {
     /// The update that adds credits and balance to an invoice, and makes it paid if nothing is due any more.
     fn update_invoice(&self, key: Key, update: &InvoiceUpdate<'_>) -> Result<TransactWriteItem, StoreError> {
         let InvoiceUpdate {
-            number: _, was, is_settled, credited_cents, returned_cents, balance_cents, credits, ..
+            number: number_of_it,
+            was,
+            is_settled,
+            credited_cents,
+            returned_cents,
+            balance_cents,
+            credits,
+            due_at,
+            ..
         } = update;
         let mut expression = "SET #record.version = :version".to_owned();
         let mut builder = self.update(key).expression_attribute_values(":version", number(update.version));
@@ -82,6 +93,15 @@ impl Store {
             builder = builder
                 .expression_attribute_values(":credits", credits)
                 .expression_attribute_values(":none", AttributeValue::L(Vec::new()));
+        }
+        if let Some(due_at) = *due_at {
+            expression.push_str(", #record.due_at = :due_at");
+            builder = builder.expression_attribute_values(":due_at", timestamp(due_at)?);
+            if !is_settled {
+                let entry = InvoiceEntry::new(due_at, number_of_it);
+                expression.push_str(", GSI3SK = :entry");
+                builder = builder.expression_attribute_values(":entry", string(entry.to_string()));
+            }
         }
         if *is_settled {
             expression.push_str(", #record.#status = :paid, #record.closed_at = :at REMOVE GSI3PK, GSI3SK");
@@ -115,18 +135,24 @@ struct InvoiceUpdate<'a> {
     returned_cents: i64,
     balance_cents: i64,
     credits: Vec<Credit>,
-    /// The sequence of the first event that has an entry of the invoice.
+    /// The due date, if it has another one.
+    due_at: Option<Timestamp>,
+    /// The sequence of the first event that changes the invoice.
     version: u64,
     at: Timestamp,
 }
 
-/// The entries of a change by invoice: one update for each, however many entries name it.
+/// The entries and later due dates of a change by invoice: one update for each, however many name it.
 fn invoice_updates(change: &Change) -> Vec<InvoiceUpdate<'_>> {
     let Some(before) = &change.before else { return Vec::new() };
-    let lists = |number: &InvoiceNumber, owed: &[OpenInvoice]| owed.iter().any(|owed| owed.number == *number);
     let mut updates: Vec<InvoiceUpdate<'_>> = Vec::new();
     for event in &change.events {
         let at = event.occurred_at;
+        if let EventKind::InvoiceDueDateChanged { number, due_at } = &event.kind
+            && let Some(update) = update_of(&mut updates, change, before, event, number)
+        {
+            update.due_at = Some(due_at.to);
+        }
         for entry in &event.entries {
             let (number, credit, returned, balance) = match entry {
                 Entry::Credited { line, invoice: Some(number), lowered_cents, returned_cents } => {
@@ -140,34 +166,7 @@ fn invoice_updates(change: &Change) -> Vec<InvoiceUpdate<'_>> {
                 | Entry::BalanceGranted { .. }
                 | Entry::BalancePaidBack { .. } => continue,
             };
-            // The invoice that was read is written whole.
-            if change.invoice.as_ref().is_some_and(|read| read.number == *number) {
-                continue;
-            }
-            let index = updates.iter().position(|update| update.number == number).unwrap_or_else(|| {
-                let was = if lists(number, &before.deployment.open_invoices) {
-                    Some(InvoiceStatus::Open)
-                } else if lists(number, &before.deployment.uncollectible_invoices) {
-                    Some(InvoiceStatus::Uncollectible)
-                } else {
-                    None
-                };
-                let after = &change.after.deployment;
-                let is_owed = lists(number, &after.open_invoices) || lists(number, &after.uncollectible_invoices);
-                updates.push(InvoiceUpdate {
-                    number,
-                    was,
-                    is_settled: was.is_some() && !is_owed,
-                    credited_cents: 0,
-                    returned_cents: 0,
-                    balance_cents: 0,
-                    credits: Vec::new(),
-                    version: event.sequence,
-                    at,
-                });
-                updates.len() - 1
-            });
-            if let Some(update) = updates.get_mut(index) {
+            if let Some(update) = update_of(&mut updates, change, before, event, number) {
                 update.credited_cents += credit.as_ref().map_or(0, |credit| credit.amount_cents);
                 update.returned_cents += returned;
                 update.balance_cents += balance;
@@ -176,6 +175,46 @@ fn invoice_updates(change: &Change) -> Vec<InvoiceUpdate<'_>> {
         }
     }
     updates
+}
+
+/// The update of an invoice that an event of a change names, as far as it is made; `None` for the invoice that was read,
+/// which is written whole.
+fn update_of<'u, 'c>(
+    updates: &'u mut Vec<InvoiceUpdate<'c>>,
+    change: &'c Change,
+    before: &Aggregate,
+    event: &Event,
+    number: &'c InvoiceNumber,
+) -> Option<&'u mut InvoiceUpdate<'c>> {
+    if change.invoice.as_ref().is_some_and(|read| read.number == *number) {
+        return None;
+    }
+    let lists = |owed: &[OpenInvoice]| owed.iter().any(|owed| owed.number == *number);
+    let index = updates.iter().position(|update| update.number == number).unwrap_or_else(|| {
+        let was = if lists(&before.deployment.open_invoices) {
+            Some(InvoiceStatus::Open)
+        } else if lists(&before.deployment.uncollectible_invoices) {
+            Some(InvoiceStatus::Uncollectible)
+        } else {
+            None
+        };
+        let after = &change.after.deployment;
+        let is_owed = lists(&after.open_invoices) || lists(&after.uncollectible_invoices);
+        updates.push(InvoiceUpdate {
+            number,
+            was,
+            is_settled: was.is_some() && !is_owed,
+            credited_cents: 0,
+            returned_cents: 0,
+            balance_cents: 0,
+            credits: Vec::new(),
+            due_at: None,
+            version: event.sequence,
+            at: event.occurred_at,
+        });
+        updates.len() - 1
+    });
+    updates.get_mut(index)
 }
 
 /// The stored form of a time.

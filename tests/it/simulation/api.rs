@@ -106,6 +106,7 @@ impl Execution {
                     | Act::WriteOff(_)
                     | Act::WithdrawWriteOff(_)
                     | Act::MoveDueDate { .. }
+                    | Act::Postpone(_)
                     | Act::FollowTenant { .. }
                     | Act::RemoveDiscount => {}
                 }

@@ -3,9 +3,10 @@
 use arcadia_domain::{
     Actor, Addon, Aggregate, Amount, AnchorMode, Authority, ChangePlan, Command, Correct, Correction, Coupon,
     CreateDeployment, CreditNote, Currency, DeploymentId, Effective, Extent, GrantDiscount, Invoice, InvoiceNumber,
-    InvoiceStatus, Invoiced, OneOff, Pay, PayBack, Payment, PaymentReference, Proration, Refund, Rejection,
-    RemoveDiscount, Resource, ResourceId, ReversalKind, Scope, ShortCode, Slug, State, Subscribe, SubscriptionAddonId,
-    SubscriptionId, TenantId, TenantRules, Timestamp, Transition, UnsubscribedRule, UpdateDeployment,
+    InvoiceStatus, Invoiced, OneOff, Pay, PayBack, Payment, PaymentReference, Postponement, Proration, Refund,
+    Rejection, RemoveDiscount, Resource, ResourceId, ReversalKind, Scope, ShortCode, Slug, State, Subscribe,
+    SubscriptionAddonId, SubscriptionId, TenantId, TenantRules, Timestamp, Transition, UnsubscribedRule,
+    UpdateDeployment,
 };
 use arcadia_functions::Error;
 use arcadia_functions::auth::Principal;
@@ -57,6 +58,7 @@ pub enum Act {
     WriteOff(InvoiceNumber),
     WithdrawWriteOff(InvoiceNumber),
     MoveDueDate { number: InvoiceNumber, to: Timestamp },
+    Postpone(Postponement),
     FollowTenant { held: bool, days: Option<u32>, tax_rate: u32 },
     GrantDiscount(ShortCode),
     RemoveDiscount,
@@ -87,6 +89,7 @@ impl Wish {
                     | Act::WithdrawCancellation
                     | Act::WithdrawWriteOff(_)
                     | Act::MoveDueDate { .. }
+                    | Act::Postpone(_)
                     | Act::FollowTenant { .. }
                     | Act::RemoveDiscount
             ),
@@ -198,6 +201,7 @@ impl Act {
             | Self::WriteOff(_)
             | Self::WithdrawWriteOff(_)
             | Self::MoveDueDate { .. }
+            | Self::Postpone(_)
             | Self::FollowTenant { .. }
             | Self::GrantDiscount(_)
             | Self::RemoveDiscount => true,
@@ -228,6 +232,7 @@ impl Act {
             Self::Charge { .. }
             | Self::Grant { .. }
             | Self::Refund { .. }
+            | Self::Postpone(_)
             | Self::FollowTenant { .. }
             | Self::GrantDiscount(_)
             | Self::RemoveDiscount
@@ -259,22 +264,26 @@ impl Act {
         let invoices: Vec<Invoice> = world.audit.invoices(id).cloned().collect();
         let cents = i64::try_from(world.random.below(4_000)).ok()? + 1;
         let reference = format!("refund-{}", world.random.below(6)).parse().ok()?;
-        let wish = world.random.below(8);
-        if invoices.is_empty() && wish > 2 {
+        let wish = world.random.below(9);
+        if invoices.is_empty() && wish > 3 {
             return None;
         }
         Some(match wish {
             0 => Self::Charge { when: *world.random.pick(&[Invoiced::Now, Invoiced::NextInvoice]) },
             1 => Self::Grant { cents },
             2 => Self::Refund { reference, cents },
+            3 => Self::Postpone(match world.chance(2) {
+                true => Postponement::ByDays(10),
+                false => Postponement::Until(world.now + TimeDelta::days(12)),
+            }),
             wish => {
                 let invoice = world.random.pick(&invoices).clone();
                 let number = invoice.number;
                 match wish {
-                    3 => Self::CreditNote { number, reference: world.chance(2).then_some(reference) },
-                    4 => Self::Reverse { number, reference: invoice.payments.last()?.reference.clone() },
-                    5 => Self::WriteOff(number),
-                    6 => Self::WithdrawWriteOff(number),
+                    4 => Self::CreditNote { number, reference: world.chance(2).then_some(reference) },
+                    5 => Self::Reverse { number, reference: invoice.payments.last()?.reference.clone() },
+                    6 => Self::WriteOff(number),
+                    7 => Self::WithdrawWriteOff(number),
                     _ => Self::MoveDueDate { number, to: world.now + TimeDelta::days(15) },
                 }
             }
@@ -400,6 +409,7 @@ impl Act {
             Self::MoveDueDate { number: _, to } => {
                 correct(Correction::MoveDueDate(invoice.ok_or(Error::NotFound)?, to))
             }
+            Self::Postpone(postponement) => correct(Correction::Postpone(postponement)),
             Self::GrantDiscount(code) => Command::GrantDiscount(GrantDiscount {
                 coupon: coupon.ok_or(Rejection::UnknownCoupon(code))?,
                 reason: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arcadia_domain::{OperationOutcome, State};
 use clap::builder::PossibleValuesParser;
-use clap::{ArgAction, Args, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -120,6 +120,26 @@ enum Command {
         #[command(flatten)]
         how: How,
     },
+    /// Give every open invoice of each deployment a later due date: --due-at or --days
+    #[command(group(ArgGroup::new("later").required(true)))]
+    DueDate {
+        /// The new due date; an invoice that is due then or later keeps its own
+        #[arg(long, value_name = "TIME", group = "later")]
+        due_at: Option<String>,
+        /// Days that each invoice is postponed by, from its due date, or from now on if it is overdue
+        #[arg(long, value_name = "N", group = "later")]
+        days: Option<u32>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Grant the subscription of each deployment the discount of a coupon
+    Discount {
+        /// Code of the coupon
+        #[arg(value_name = "COUPON")]
+        coupon: String,
+        #[command(flatten)]
+        how: How,
+    },
     /// Copy the rules of its tenant, such as a hold or a tax rate, to each deployment again
     CopyTenantRules {
         #[command(flatten)]
@@ -230,6 +250,11 @@ impl Command {
                 charge["when"] = json!(when);
                 ("charge", charge, how)
             }
+            Self::DueDate { due_at, days, how } => {
+                let later = days.map_or_else(|| json!({"due_at": due_at}), |days| json!({"days": days}));
+                ("due_date", later, how)
+            }
+            Self::Discount { coupon, how } => ("discount", json!({"coupon": coupon}), how),
             Self::CopyTenantRules { how } => ("copy_tenant_rules", json!({}), how),
         };
         command["type"] = json!(name);

@@ -254,6 +254,65 @@ fn a_later_due_date_ends_dunning_and_an_earlier_one_is_refused() {
 }
 
 #[test]
+fn all_open_invoices_are_postponed_together_and_none_is_moved_forward() {
+    let mut life = subscribed(false);
+    let charge = |when| {
+        let (description, currency) = ("Migration".parse().unwrap(), "USD".parse().unwrap());
+        Correction::Charge(OneOff { description, amount_cents: 5_000, currency, when })
+    };
+    life.live_until("2027-01-16T00:00:00Z");
+    life.corrects(charge(Invoiced::Now), "2027-01-16T00:00:00Z");
+    let due = |life: &Life| life.aggregate.deployment.open_invoices.iter().map(|open| open.due_at).collect::<Vec<_>>();
+    assert_eq!(
+        (life.state(), due(&life)),
+        (State::PastDue, vec![at("2027-01-08T00:00:00Z"), at("2027-01-23T00:00:00Z")])
+    );
+    // One that is due later stays, and the other ends dunning.
+    life.corrects(Correction::Postpone(Postponement::Until(at("2027-01-20T00:00:00Z"))), "2027-01-16T00:00:00Z");
+    assert_eq!(
+        (life.state(), due(&life)),
+        (State::Active, vec![at("2027-01-20T00:00:00Z"), at("2027-01-23T00:00:00Z")])
+    );
+    let events = life.events.len();
+    life.corrects(Correction::Postpone(Postponement::Until(at("2027-01-19T00:00:00Z"))), "2027-01-16T00:00:00Z");
+    assert_eq!(life.events.len(), events, "nothing is due earlier");
+    let past = Correction::Postpone(Postponement::Until(at("2027-01-16T00:00:00Z")));
+    assert!(matches!(life.refuses(past, "2027-01-16T00:00:00Z"), Rejection::InvalidField { field: "due_at", .. }));
+    // A week more: from the due date, or from now if that has passed.
+    life.corrects(Correction::Postpone(Postponement::ByDays(7)), "2027-01-22T00:00:00Z");
+    assert_eq!(due(&life), [at("2027-01-29T00:00:00Z"), at("2027-01-30T00:00:00Z")]);
+    let kinds: Vec<_> = life.events.iter().rev().take(3).map(|event| event.kind.name()).collect();
+    assert_eq!(kinds, ["state_changed", "invoice_due_date_changed", "invoice_due_date_changed"]);
+    let invoices: Vec<_> = life.invoices.values().map(|invoice| invoice.due_at).collect();
+    assert_eq!(invoices, due(&life));
+    life.pays("2027-01-22T00:00:00Z");
+    let events = life.events.len();
+    life.corrects(Correction::Postpone(Postponement::ByDays(7)), "2027-01-22T00:00:00Z");
+    assert_eq!(life.events.len(), events, "nothing is open");
+}
+
+#[test]
+fn more_invoices_than_a_transaction_holds_are_not_postponed() {
+    let mut life = subscribed(true);
+    let charge = |n: usize| {
+        let (description, currency) = (format!("Part {n}").parse().unwrap(), "USD".parse().unwrap());
+        Correction::Charge(OneOff { description, amount_cents: 100, currency, when: Invoiced::Now })
+    };
+    for n in 0..MAX_OPEN_INVOICES {
+        life.corrects(charge(n), "2027-01-02T00:00:00Z");
+    }
+    life.corrects(Correction::Postpone(Postponement::ByDays(7)), "2027-01-02T00:00:00Z");
+    let moved = life.events.iter().filter(|event| event.kind.name() == "invoice_due_date_changed").count();
+    assert_eq!(moved, MAX_OPEN_INVOICES);
+    // The clock can go beyond what commands can.
+    let open = &mut life.aggregate.deployment.open_invoices;
+    let last = open.last().unwrap().clone();
+    open.resize(MAX_POSTPONED + 1, last);
+    let refused = life.refuses(Correction::Postpone(Postponement::ByDays(7)), "2027-01-02T00:00:00Z");
+    assert_eq!(refused, Rejection::TooManyOpenInvoices);
+}
+
+#[test]
 fn only_the_platform_corrects_and_the_provider_reverses() {
     let mut life = subscribed(true);
     let command = |correction| Command::Correct(Correct { correction, reason: None, notes: None });

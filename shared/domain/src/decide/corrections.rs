@@ -2,6 +2,9 @@
 //! and later due dates. Each states a fact, or changes an invoice as read. How they enter the books is in
 //! [`super::books`].
 
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
 use super::billing::expect_listed;
 use super::books::{Books, require_room};
 use super::{Context, Rejection, invalid, require_ahead};
@@ -16,6 +19,11 @@ use crate::line::ChargeId;
 use crate::money::{Currency, MAX_PRICE_CENTS};
 use crate::subscription::Subscription;
 use crate::values::{DisplayName, Notes, PaymentReference, Reason, Timestamp};
+
+/// The most days that one command postpones invoices by.
+pub const MAX_POSTPONEMENT_DAYS: u32 = 365;
+/// The most invoices that one command postpones: each is two writes of its transaction.
+pub const MAX_POSTPONED: usize = 25;
 
 /// The command that corrects what a customer was charged or paid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +55,20 @@ pub enum Correction {
     WithdrawWriteOff(Invoice),
     /// Move the due date of an open invoice to a later time.
     MoveDueDate(Invoice, Timestamp),
+    /// Give every open invoice a later due date, at most [`MAX_POSTPONED`].
+    Postpone(Postponement),
+}
+
+/// The later due date of each open invoice of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub enum Postponement {
+    /// This time. An invoice that is due then or later keeps its due date.
+    #[serde(rename = "due_at")]
+    Until(Timestamp),
+    /// So many days after its due date, or from now on if it is overdue.
+    #[serde(rename = "days")]
+    ByDays(u32),
 }
 
 /// A charge made once.
@@ -105,6 +127,7 @@ pub(super) fn correct(context: &Context<'_>, command: Correct) -> Result<Option<
         Correction::WriteOff(invoice) => given.write_off(invoice),
         Correction::WithdrawWriteOff(invoice) => given.withdraw_write_off(invoice),
         Correction::MoveDueDate(invoice, due_at) => given.move_due_date(invoice, due_at),
+        Correction::Postpone(postponement) => given.postpone(postponement),
     }
 }
 
@@ -328,6 +351,27 @@ impl Given<'_> {
         let number = invoice.number.clone();
         let changed = self.event(EventKind::InvoiceDueDateChanged { number, due_at });
         Ok(Some(self.change_of(vec![changed], invoice)))
+    }
+
+    /// The deployment lists what is needed of its open invoices, so none is read.
+    fn postpone(&self, postponement: Postponement) -> Result<Option<Change>, Rejection> {
+        let at = self.context.at;
+        if let Postponement::Until(due_at) = postponement {
+            require_ahead("due_at", due_at, at)?;
+        }
+        let later = |open: &OpenInvoice| {
+            let to = match postponement {
+                Postponement::Until(due_at) => due_at.max(open.due_at),
+                Postponement::ByDays(days) => open.due_at.max(at) + TimeDelta::days(i64::from(days)),
+            };
+            let due_at = Changed::between(&open.due_at, &to)?;
+            Some(self.event(EventKind::InvoiceDueDateChanged { number: open.number.clone(), due_at }))
+        };
+        let events: Vec<Event> = self.context.deployment().open_invoices.iter().filter_map(later).collect();
+        if events.len() > MAX_POSTPONED {
+            return Err(Rejection::TooManyOpenInvoices);
+        }
+        Ok((!events.is_empty()).then(|| self.context.change(events)))
     }
 }
 

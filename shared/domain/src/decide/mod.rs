@@ -45,7 +45,9 @@ use crate::values::{
 
 pub use billing::{MAX_GIVEN_UP_AT_ONCE, MAX_OPEN_INVOICES_BY_CLOCK, MAX_UNCOLLECTIBLE_INVOICES, next_invoices, step};
 pub use books::{MAX_BALANCE_CENTS, MAX_SETTLED_INVOICES};
-pub use corrections::{Correct, Correction, CreditNote, Extent, OneOff, PayBack};
+pub use corrections::{
+    Correct, Correction, CreditNote, Extent, MAX_POSTPONED, MAX_POSTPONEMENT_DAYS, OneOff, PayBack, Postponement,
+};
 pub use discounts::{GrantDiscount, RemoveDiscount};
 pub use rejection::Rejection;
 pub use subscriptions::{ChangePlan, Effective, MAX_OPEN_INVOICES, MAX_REPLACED_ADDONS, Proration, Subscribe};

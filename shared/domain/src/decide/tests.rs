@@ -71,6 +71,10 @@ enum Step {
     },
     WriteOff(usize),
     WithdrawWriteOff(usize),
+    Postpone {
+        days: u32,
+        until: bool,
+    },
     MoveDueDate {
         invoice: usize,
         days: i64,
@@ -189,6 +193,7 @@ fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger:
         | Step::Reverse { .. }
         | Step::WriteOff(_)
         | Step::WithdrawWriteOff(_)
+        | Step::Postpone { .. }
         | Step::MoveDueDate { .. } => {
             let correction = correction(step, n, now, ledger)?;
             Command::Correct(Correct { correction, reason: None, notes: None })
@@ -265,6 +270,10 @@ fn correction(step: &Step, n: usize, now: Timestamp, ledger: &Ledger) -> Option<
         Step::MoveDueDate { invoice: index, days } => {
             Correction::MoveDueDate(invoice(index)?, now + TimeDelta::days(*days))
         }
+        Step::Postpone { days, until: true } => {
+            Correction::Postpone(Postponement::Until(now + TimeDelta::days(i64::from(*days))))
+        }
+        Step::Postpone { days, until: false } => Correction::Postpone(Postponement::ByDays(*days)),
         _ => return None,
     })
 }
@@ -301,6 +310,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
         2 => (0..4_usize).prop_map(Step::WriteOff),
         1 => (0..4_usize).prop_map(Step::WithdrawWriteOff),
         1 => (0..4_usize, 1..90_i64).prop_map(|(invoice, days)| Step::MoveDueDate { invoice, days }),
+        1 => (1..60_u32, any::<bool>()).prop_map(|(days, until)| Step::Postpone { days, until }),
         3 => (0..3_u8, prop::option::of(1..40_u32)).prop_map(|(held, days)| Step::Rules(held == 0, days)),
         4 => prop::sample::select(vec![0, 1, 700, 1_900, 3_333, 10_000]).prop_map(Step::TaxRate),
         4 => (0..4_usize).prop_map(Step::Discount),
