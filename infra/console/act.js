@@ -33,7 +33,8 @@ import { html, useSay } from './ui.js';
  * @property {boolean} [danger]
  * @property {Field[]} [fields]
  * @property {(values: Values) => Command} command throws an Error with a sentence if the values make none
- * @property {(answer: any, before: Fields) => Child} [outcome] shows the answer to the dry run; only commands on a deployment have one
+ * @property {(answer: any, before: Fields) => Child} [outcome] shows the answer to the dry run; only commands on deployments have one
+ * @property {boolean} [dryRunInBody] its body asks for the dry run, not its query
  * @property {(values: Values) => Child} [preview] what can be said without asking
  * @property {Snapshot} [seen] the record that the page shows
  * @property {() => Promise<Snapshot>} [read] the record as it is now
@@ -118,7 +119,8 @@ function Dialog({ action, after, close }) {
       if (!form.current?.checkValidity()) return setRun({ answer: null, running: false, incomplete: true });
       try {
         const { method, path, body } = action.command(values);
-        const answer = await send(method, path, { query: { dry_run: 'true' }, body, version: seen?.version });
+        const asked = action.dryRunInBody ? { body: { ...body, dry_run: true } } : { query: { dry_run: 'true' }, body };
+        const answer = await send(method, path, { ...asked, version: seen?.version });
         if (stale) return;
         setRun({ answer, running: false, incomplete: false });
         // A conflict stays on the screen until the command is sent.

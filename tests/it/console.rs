@@ -16,16 +16,16 @@ use crate::harness::world::id_of;
 use crate::program::{Directory, Running, token};
 
 /// Waits for an element with this text, and returns it.
-async fn find(browser: &Browser, element: &str, text: &str) -> fantoccini::elements::Element {
+pub async fn find(browser: &Browser, element: &str, text: &str) -> fantoccini::elements::Element {
     let path = format!("//{element}[contains(normalize-space(.), \"{text}\")]");
     browser.client.wait().for_element(Locator::XPath(&path)).await.unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-async fn press(browser: &Browser, text: &str) {
+pub async fn press(browser: &Browser, text: &str) {
     find(browser, "button", text).await.click().await.unwrap_or_else(|error| panic!("{text}: {error}"));
 }
 
-async fn open(browser: &Browser, world: &World, token: &str) {
+pub async fn open(browser: &Browser, world: &World, token: &str) {
     browser.client.goto("about:blank").await.unwrap();
     browser.client.goto(&format!("{}/console/#token={token}", world.base)).await.unwrap();
     find(browser, "h1", "Today").await;
@@ -33,7 +33,7 @@ async fn open(browser: &Browser, world: &World, token: &str) {
     assert!(!address.as_str().contains("token"), "the token is gone from the address: {address}");
 }
 
-async fn go(browser: &Browser, place: &str) {
+pub async fn go(browser: &Browser, place: &str) {
     browser.client.execute("location.hash = arguments[0]", vec![json!(place)]).await.unwrap();
 }
 
@@ -109,7 +109,7 @@ async fn walk(world: &World, browser: &Browser, id: &str, foreign: &str) {
 }
 
 /// Puts a text into a field by what stands beside it.
-async fn fill(browser: &Browser, label: &str, text: &str) {
+pub async fn fill(browser: &Browser, label: &str, text: &str) {
     let path = format!("//dialog//label[contains(., \"{label}\")]/following::input[1]");
     let field =
         browser.client.wait().for_element(Locator::XPath(&path)).await.unwrap_or_else(|e| panic!("{label}: {e}"));
@@ -118,7 +118,7 @@ async fn fill(browser: &Browser, label: &str, text: &str) {
 }
 
 /// Chooses an option of a field in the dialog by its beginning.
-async fn choose(browser: &Browser, label: &str, option: &str) {
+pub async fn choose(browser: &Browser, label: &str, option: &str) {
     let path =
         format!("//dialog//label[contains(., \"{label}\")]/following::select[1]/option[starts-with(., \"{option}\")]");
     let found =
@@ -127,7 +127,7 @@ async fn choose(browser: &Browser, label: &str, option: &str) {
 }
 
 /// Carries out what the dialog is about, once its dry run is there, and waits until it is gone.
-async fn confirm(browser: &Browser) {
+pub async fn confirm(browser: &Browser) {
     browser.click("dialog[open] button[type=submit]:enabled").await;
     let mut tries = 0;
     while browser.count("dialog[open]").await > 0 {

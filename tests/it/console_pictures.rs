@@ -19,6 +19,7 @@ use crate::harness::browser::{Browser, browse};
 use crate::harness::environment;
 use crate::harness::project::ROOT;
 use crate::harness::setup;
+use crate::harness::world::id_of;
 use crate::program::{Directory, Running, run};
 
 const UNTIL: &str = "2027-03-15T10:00:00Z";
@@ -30,7 +31,7 @@ const FORMS: [(&str, u32, u32); 2] = [("desk", 1280, 760), ("phone", 390, 844)];
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
 /// The pages by their name, each with the place where it is, the tags around what shows that it is there, and that.
-fn pages(id: &str, number: &str, tenant: &str) -> Vec<(&'static str, String, &'static str, String)> {
+fn pages(id: &str, number: &str, tenant: &str, operation: &str) -> Vec<(&'static str, String, &'static str, String)> {
     let page = |name, place: &str, tag, text: &str| (name, place.to_owned(), tag, text.to_owned());
     vec![
         page("today", "#/", "span", "a month"),
@@ -42,7 +43,8 @@ fn pages(id: &str, number: &str, tenant: &str) -> Vec<(&'static str, String, &'s
         page("tenants", "#/tenants", "p", "tenants"),
         page("tenant", &format!("#/tenants/{tenant}"), "h2", "Next invoices"),
         page("catalog", "#/catalog", "th", "Studio"),
-        page("operations", "#/operations", "p", "No operation was started yet"),
+        page("operations", "#/operations", "a", "Credit 5.00 USD"),
+        page("operation", &format!("#/operations/{operation}"), "h2", "Results"),
         page("schedule", "#/schedule", "p", "steps"),
         page("clock", "#/clock", "button", "Advance a day"),
     ]
@@ -84,7 +86,10 @@ async fn every_page_fits_on_a_desk_and_on_a_phone_and_can_be_read_by_everybody()
     let deployment = format!("#/deployments/{}", text("deployment_id"));
     let hold = json!({"billing_action_suspended": true});
     program.http.patch(&format!("/deployments/{}", text("deployment_id")), token, hold).await.expect(200);
-    let pages = pages(&text("deployment_id"), &text("number"), &text("tenant_id"));
+    let command = json!({"type": "credit", "amount_cents": 500, "currency": "USD"});
+    let body = json!({"filter": {"state": "active"}, "command": command, "reason": "outage", "rate_per_second": 10});
+    let operation = id_of(&program.http.post("/operations", token, body).await.expect(202)["operation"]);
+    let pages = pages(&text("deployment_id"), &text("number"), &text("tenant_id"), &operation);
     browse(async |browser| {
         for scheme in SCHEMES {
             browser.prefer(scheme).await;
@@ -105,6 +110,14 @@ async fn every_page_fits_on_a_desk_and_on_a_phone_and_can_be_read_by_everybody()
                 browser.click("header.page .actions button").await;
                 look(browser, &deployment, "dialog", "Hold").await;
                 browser.check(&format!("a dialog, {form}, {scheme}")).await;
+                look(browser, "#/deployments?state=active", "button", "Command for all").await;
+                browser.click("header.page .actions button").await;
+                look(browser, "#/deployments?state=active", "dialog", "Dry run").await;
+                browser.check(&format!("a command for many, {form}, {scheme}")).await;
+                look(browser, "#/catalog", "button", "New coupon").await;
+                browser.click("#coupons + button").await;
+                look(browser, "#/catalog", "dialog", "Its terms are copied").await;
+                browser.check(&format!("a coupon, {form}, {scheme}")).await;
             }
         }
         let complaints: Vec<Value> = browser.log("browser").await;

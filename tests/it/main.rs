@@ -26,6 +26,7 @@ mod cli;
 mod cognito;
 mod console;
 mod console_function;
+mod console_many;
 mod console_pictures;
 mod console_sign_in;
 mod costs;

@@ -3,13 +3,14 @@
 //!
 //! `DEPLOYMENTS=10000 cargo test -p arcadia-tests --test it many_crash` kills the process of an operation on so many.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arcadia_domain::OperationOutcome;
 use arcadia_functions::operations::run::{Turned, Worker};
 use arcadia_functions::runtime::{App, Clock as _, RealClock};
-use arcadia_store::item::string;
-use arcadia_store::{Store, keys};
-use aws_sdk_dynamodb::types::Select;
+use arcadia_store::item::{Item, string};
+use arcadia_store::{Store, items, keys};
 use chrono::TimeDelta;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
@@ -96,18 +97,18 @@ async fn what_a_killed_worker_has_left_the_next_one_does_and_nothing_twice() {
     }
 }
 
-/// How many results an operation has.
-async fn count_results(billing: &Billing, id: &str) -> usize {
-    let query =
-        billing.direct.query().table_name(billing.app.store.table()).select(Select::Count).consistent_read(true);
+/// The outcome of every deployment that has a result, past the product.
+async fn outcomes(billing: &Billing, id: &str) -> BTreeMap<String, OperationOutcome> {
+    let query = billing.direct.query().table_name(billing.app.store.table()).consistent_read(true);
     let (first, last) = keys::operation_results_after(None).into_inner();
     let query = query.key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last");
     let partition = keys::operation_partition(id.parse().expect("an id"));
     let query = query.expression_attribute_values(":pk", string(partition));
     let query = query.expression_attribute_values(":first", string(first));
-    let pages = query.expression_attribute_values(":last", string(last)).into_paginator().send();
-    let pages: Vec<_> = pages.collect::<Result<_, _>>().await.expect("a Query by the test");
-    pages.iter().map(|page| usize::try_from(page.count).expect("a count")).sum()
+    let found = query.expression_attribute_values(":last", string(last)).into_paginator().items().send();
+    let found: Vec<Item> = found.collect::<Result<_, _>>().await.expect("a Query by the test");
+    let results = found.into_iter().map(|item| items::to_operation_result(item).expect("a result"));
+    results.map(|result| (result.deployment_id.to_string(), result.outcome)).collect()
 }
 
 /// The worker is the function that is deployed, in a process of its own. Its clock is the machine's.
@@ -130,7 +131,7 @@ async fn what_a_killed_process_has_left_the_next_one_does_and_charges_nothing_tw
     let mut points = Vec::new();
     while points.len() < KILLS {
         // The requests that pass before each kill; those under way beside the one that is stopped come on top.
-        let left = deployments - count_results(&billing, &id).await;
+        let left = deployments - outcomes(&billing, &id).await.len();
         let passing = random.below(2 * REQUESTS_OF_ONE * left / (KILLS - points.len() + 1) + 1);
         let stop = *random.pick(&[Stop::Before, Stop::After]);
         let reached = trap.arm_any(passing, stop);
@@ -145,22 +146,22 @@ async fn what_a_killed_process_has_left_the_next_one_does_and_charges_nothing_tw
         function.kill().await;
     }
     billing.clock.shift(RealClock.now() - billing.clock.now());
-    let by_killed = count_results(&billing, &id).await;
+    let by_killed = outcomes(&billing, &id).await.len();
     println!("{by_killed} of {deployments} by workers that were killed, at (left, requests) {points:?}");
     assert!(by_killed > deployments / 2, "they had little to do: {by_killed}");
     finish(&billing, &billing.app, &id).await;
     let operation = show(&billing, &id).await;
     assert_eq!(operation["status"], "completed");
     assert_eq!(operation["counts"], json!({"done": deployments - REFUSED, "unchanged": 0, "refused": REFUSED}));
-    let results = results(&billing, &id).await;
+    let results = outcomes(&billing, &id).await;
     assert_eq!(results.len(), deployments);
     // Each history is audited.
     let numbered = stream::iter(ids.iter().enumerate());
     let billing = &billing;
     let books = numbered.map(|(n, id)| async move { (n, id, billing.books(id).await) }).buffer_unordered(CONCURRENCY);
     let checked = books.map(|(n, id, books)| {
-        let (outcome, charges) = if n < REFUSED { ("refused", 0) } else { ("done", 1) };
-        assert_eq!((results[id].0.as_str(), books.count("charge_added")), (outcome, charges), "{n}");
+        let expected = if n < REFUSED { (OperationOutcome::Refused, 0) } else { (OperationOutcome::Done, 1) };
+        assert_eq!((results[id], books.count("charge_added")), expected, "{n}");
     });
     assert_eq!(checked.count().await, deployments);
 }

@@ -75,8 +75,8 @@ async fn every_open_invoice_of_many_is_due_later_and_no_other() {
     assert_eq!(results(&billing, &id).await[&late], outcome("refused", "validation_failed"));
 
     // Dunning goes by the new dates.
-    assert_eq!(billing.sweep_at("2027-01-20T23:00:00Z").await, 0);
-    billing.step_at("2027-01-21T00:00:00Z").await;
+    assert_eq!(billing.next(&late).await, ("mark_past_due".to_owned(), "2027-01-20T00:00:00Z".to_owned()));
+    billing.step_at("2027-01-20T00:00:00Z").await;
     assert_eq!(billing.state(&late).await, "past_due");
     let overdue = billing.get("/invoices?status=overdue", &billing.admin).await.expect(200);
     assert_eq!(overdue["invoices"].as_array().expect("a list").len(), 1, "{overdue}");

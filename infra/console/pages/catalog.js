@@ -1,4 +1,4 @@
-//! The catalog: plans with their versions, and add-ons.
+//! The catalog: plans with their versions, add-ons, and for the platform coupons.
 
 import { useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
@@ -7,6 +7,7 @@ import { differences } from '../fields.js';
 import { amount, counted, money, parseMoney, per, words } from '../format.js';
 import { href } from '../router.js';
 import { Chip, html, Money, More, Page, useLoad, usePages, When } from '../ui.js';
+import { Coupons } from './coupons.js';
 
 /** @typedef {import('../shapes.d.ts').Plan} Plan */
 /** @typedef {import('../shapes.d.ts').Addon} Addon */
@@ -78,6 +79,7 @@ export function Catalog({ session }) {
         }
         <${More} list=${addons} one="add-on" empty="There are no add-ons yet." />
       </section>
+      ${session.admin && html`<${Coupons} />`}
     <//>
     ${dialog(() => {
       plans.reload();
@@ -114,9 +116,14 @@ function PlanRows({ plan, admin, act, counts }) {
 /** Who is on a plan, or on one of its versions. @param {{ plan: Plan, counts: Counts, version?: number }} props */
 function Subscriptions({ plan, counts, version }) {
   if (!counts) return null;
-  const of = counts.filter((each) => each.plan_code === plan.code && (version === undefined || each.plan_version === version));
+  const of = counts.filter(
+    (each) => each.plan_code === plan.code && (version === undefined || each.plan_version === version),
+  );
   const count = of.reduce((sum, each) => sum + each.count, 0);
-  const to = href('deployments', { plan_code: plan.code, plan_version: version === undefined ? null : String(version) });
+  const to = href('deployments', {
+    plan_code: plan.code,
+    plan_version: version === undefined ? null : String(version),
+  });
   return html`, ${count ? html`<a href=${to}>${counted(count, 'subscription')}</a>` : 'nobody subscribed'}`;
 }
 

@@ -5,6 +5,7 @@ import { owed } from '../fields.js';
 import { useAction } from '../act.js';
 import { go, href } from '../router.js';
 import { Chip, Filter, Filters, html, Moneys, More, opens, Page, usePages, When } from '../ui.js';
+import { operate, selection } from './operate.js';
 
 /** @typedef {import('../shapes.d.ts').DeploymentRow} DeploymentRow */
 
@@ -30,8 +31,11 @@ export function Deployments({ session, query }) {
   );
   const any = Boolean(state || slug || tenant_id || subscribed || billing_action_suspended || region || plan_code);
   const [act, dialog] = useAction();
+  const selected = session.admin
+    ? selection({ state, slug, tenant_id, subscribed, billing_action_suspended, region, plan_code, plan_version })
+    : null;
   return html`
-    <${Page} title="Deployments" actions=${html`<button type="button" class="primary" onClick=${() => act(creation(session.admin, tenant_id))}>New deployment</button>`}>
+    <${Page} title="Deployments" actions=${html`${selected && html`<button type="button" onClick=${() => act(operate(selected))}>Command for all</button>`}<button type="button" class="primary" onClick=${() => act(creation(session.admin, tenant_id))}>New deployment</button>`}>
       <${Filters} any=${any} names=${['state', 'slug', 'tenant_id', 'subscribed', 'billing_action_suspended', 'region', 'plan_code', 'plan_version']}>
         <${Filter} label="State" name="state" value=${state} options=${[['', 'Any'], ...STATES.map((each) => [each, words(each)])]} />
         ${session.admin && html`<${Filter} label="Tenant" name="tenant_id" value=${tenant_id} placeholder="acme" />`}
@@ -65,7 +69,7 @@ export function Deployments({ session, query }) {
       }
       <${More} list=${list} one="deployment" empty=${any ? 'No deployment matches these filters.' : 'There are no deployments yet.'} />
     <//>
-    ${dialog(({ deployment }) => go(`deployments/${deployment.id}`))}`;
+    ${dialog(({ deployment, operation }) => go(deployment ? `deployments/${deployment.id}` : `operations/${operation.id}`))}`;
 }
 
 /** @param {{ row: DeploymentRow, admin: boolean }} props */

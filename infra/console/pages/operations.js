@@ -1,6 +1,6 @@
 //! Operations on many deployments, newest first.
 
-import { money, words } from '../format.js';
+import { counted, day, money, words } from '../format.js';
 import { href } from '../router.js';
 import { html, More, opens, Page, usePages, When } from '../ui.js';
 
@@ -14,7 +14,7 @@ export function Operations() {
   );
   return html`
     <${Page} title="Operations">
-      <p class="lead">Commands on many deployments at once. <code>arcadia operations start</code> starts one.</p>
+      <p class="lead">Commands on many deployments at once. To start one, filter <a href=${href('deployments')}>the deployments</a> by tenant, state or plan, and press <b>Command for all</b>.</p>
       ${
         list.items.length > 0 &&
         html`
@@ -55,11 +55,14 @@ export function command({ command: of }) {
     return `Change to ${of.plan_code} version ${of.plan_version}, ${of.effective === 'immediate' ? 'immediately' : 'at the end of the period'}`;
   if (of.type === 'credit') return `Credit ${money(of.amount_cents, of.currency)}`;
   if (of.type === 'charge') return `Charge ${money(of.amount_cents, of.currency)} for ${of.description}`;
+  if (of.type === 'due_date')
+    return of.due_at ? `Due ${day(of.due_at)} or later` : `Due ${counted(of.days ?? 0, 'day')} later`;
+  if (of.type === 'discount') return `Discount of coupon ${of.coupon}`;
   if (of.type === 'copy_tenant_rules') return 'Copy the rules of its tenant';
   return of.billing_action_suspended ? 'Put on hold' : 'Take off hold';
 }
 
-/** Which deployments it is for. @param {Operation} operation */
+/** Which deployments it is for. @param {Pick<Operation, 'filter'>} operation */
 export function target({ filter: { tenant_id, state, plan_code, plan_version, ids } }) {
   const conditions = [
     ids !== null && `${ids} named`,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
 use super::charge::Invoiced;
-use super::decide::{Effective, Postponement, Proration};
+use super::decide::{Effective, Proration};
 use super::invalid::InvalidValue;
 use super::lifecycle::State;
 use super::money::Currency;
@@ -151,7 +151,14 @@ pub enum OperationCommand {
         when: Invoiced,
     },
     /// Give every open invoice of each deployment a later due date.
-    DueDate(Postponement),
+    DueDate {
+        /// The new due date, if it is a time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at: Option<Timestamp>,
+        /// Days that each invoice is postponed by, if it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        days: Option<u32>,
+    },
     /// Grant the subscription of each deployment the discount of a coupon.
     Discount {
         /// Code of the coupon.
@@ -497,7 +504,7 @@ impl OperationCommand {
             Self::Update { .. } => "update",
             Self::Credit { .. } => "credit",
             Self::Charge { .. } => "charge",
-            Self::DueDate(_) => "due_date",
+            Self::DueDate { .. } => "due_date",
             Self::Discount { .. } => "discount",
             Self::CopyTenantRules => "copy_tenant_rules",
         }

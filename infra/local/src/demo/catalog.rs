@@ -1,7 +1,8 @@
-//! The demo catalog: a plan and an add-on at the first start, and more of both for a history.
+//! The demo catalog: a plan and an add-on at the first start, and more of both with coupons for a history.
 
 use arcadia_domain::{
-    Addon, CatalogStatus, Currency, Interval, IntervalPrices, InvalidValue, Plan, Rejection, ShortCode, Timestamp,
+    Addon, CatalogStatus, Coupon, CouponDuration, Currency, Interval, IntervalPrices, InvalidValue, Plan, Rejection,
+    ShortCode, Timestamp,
 };
 use arcadia_functions::runtime::App;
 use arcadia_store::StoreError;
@@ -33,6 +34,7 @@ pub struct Shop {
     /// Each plan after each of its publications, oldest first.
     plans: Vec<Vec<Plan>>,
     addons: Vec<Addon>,
+    coupons: Vec<Coupon>,
 }
 
 /// A plan version to publish.
@@ -79,7 +81,12 @@ pub async fn open_shop(app: &App, start: Timestamp) -> Result<Shop, DemoError> {
         sell_addon(app, ("backup_daily", "Daily backups"), (400, "USD"), (30, "days"), start).await?,
         sell_addon(app, ("storage_50gb_eur", "50 GB of storage (EUR)"), (700, "EUR"), (50, "GB"), start).await?,
     ];
-    Ok(Shop { plans, addons })
+    let coupons = vec![
+        sell_coupon(app, ("partners", "Partners"), Off::Percent(20), None, start).await?,
+        sell_coupon(app, ("education", "Schools"), Off::Percent(30), Some(12), start).await?,
+        sell_coupon(app, ("welcome", "Welcome"), Off::Amount(500, usd), Some(3), start).await?,
+    ];
+    Ok(Shop { plans, addons, coupons })
 }
 
 impl Shop {
@@ -87,6 +94,11 @@ impl Shop {
     pub fn plan(&self, code: &str, at: Timestamp) -> Option<&Plan> {
         let plans = self.plans.iter().find(|plans| plans.iter().any(|plan| plan.code.as_str() == code))?;
         plans.iter().rev().find(|plan| plan.updated_at <= at).or_else(|| plans.first())
+    }
+
+    /// The coupon of a code.
+    pub fn coupon(&self, code: &str) -> Option<&Coupon> {
+        self.coupons.iter().find(|coupon| coupon.code.as_str() == code)
     }
 
     /// The add-ons of a currency.
@@ -118,6 +130,50 @@ async fn sell_plan(app: &App, code: &str, name: &str, editions: &[Edition]) -> R
         plan = published;
     }
     Ok(plans)
+}
+
+/// What a coupon takes off each period.
+enum Off {
+    Percent(u32),
+    /// Minor units of a currency.
+    Amount(i64, Currency),
+}
+
+/// Adds a coupon to the catalog unless it exists. It discounts so many periods, or all.
+async fn sell_coupon(
+    app: &App,
+    (code, name): (&str, &str),
+    off: Off,
+    periods: Option<u32>,
+    at: Timestamp,
+) -> Result<Coupon, DemoError> {
+    let code: ShortCode = code.parse()?;
+    if let Some(found) = app.store.load_coupon(&code).await? {
+        return Ok(found);
+    }
+    let (percent_basis_points, amount_cents, currency) = match off {
+        Off::Percent(percent) => (Some(percent * 100), None, None),
+        Off::Amount(amount_cents, currency) => (None, Some(amount_cents), Some(currency)),
+    };
+    let coupon = Coupon {
+        code,
+        name: name.parse()?,
+        percent_basis_points,
+        amount_cents,
+        currency,
+        duration: if periods.is_some() { CouponDuration::Periods } else { CouponDuration::Forever },
+        periods,
+        plans: Vec::new(),
+        max_redemptions: None,
+        redeem_by: None,
+        status: CatalogStatus::Active,
+        redemptions: 0,
+        revision: 1,
+        created_at: at,
+        updated_at: at,
+    };
+    app.store.put_coupon(&coupon).await?;
+    Ok(coupon)
 }
 
 /// Adds an add-on to the catalog unless it exists.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use arcadia_domain::{
     Actor, Aggregate, AnchorMode, Authority, Change, ChangePlan, Command, CreateDeployment, DeploymentId, Effective,
-    Event, EventKind, Figures, Invoice, InvoiceNumber, InvoiceStatus, Pay, Payment, Proration, Resource, ResourceId,
-    State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition, UpdateDeployment,
-    create, decide, follow_invoices, step,
+    Event, EventKind, Figures, GrantDiscount, Invoice, InvoiceNumber, InvoiceStatus, Pay, Payment, Proration, Resource,
+    ResourceId, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition,
+    UpdateDeployment, create, decide, follow_invoices, step,
 };
 use arcadia_functions::runtime::App;
 use arcadia_store::StoreError;
@@ -77,6 +77,8 @@ enum Deed {
     /// Pays the amount due divided by this number.
     Pay(InvoiceNumber, i64),
     Void(InvoiceNumber),
+    /// An operator grants the discount of a coupon.
+    Discount(&'static str),
     /// A month has passed; perhaps the user does something.
     Whim,
     Resume,
@@ -187,8 +189,11 @@ impl Life {
         let policy = self.part.tenant.policy.unwrap_or_default();
         match decide(&self.aggregate, command, &actor, Some(policy), now) {
             Ok(Some(change)) => match self.commit(change, now).await {
-                // Existing plans in the catalog can have trials that a tenant's deployments compete for.
-                Err(DemoError::Store(StoreError::TrialTaken)) => self.tally.refused += 1,
+                // Existing plans in the catalog can have trials that a tenant's deployments compete for, and existing
+                // coupons a limit.
+                Err(DemoError::Store(
+                    StoreError::TrialTaken | StoreError::CouponExhausted | StoreError::CatalogConflict,
+                )) => self.tally.refused += 1,
                 committed => return committed,
             },
             Ok(None) => {}
@@ -234,6 +239,7 @@ impl Life {
                 }
             }
             EventKind::PaymentReceived { .. } => self.tally.payments += 1,
+            EventKind::Subscribed { .. } => self.plan_discount(now),
             EventKind::SubscriptionCancelled { .. } => {
                 let deed = if self.part.rng.u8(0..10) < 3 { Deed::Subscribe } else { Deed::Leave };
                 self.plan(now, 2 * DAY_S..20 * DAY_S, deed);
@@ -273,6 +279,18 @@ impl Life {
         }
     }
 
+    /// Plans a discount for some. Who gets one follows from the id, so that all else stays as it is without.
+    fn plan_discount(&mut self, now: Timestamp) {
+        let code = match self.aggregate.deployment.id.as_uuid().as_u128() % 24 {
+            0 | 1 => "partners",
+            2 => "education",
+            3 | 4 => "welcome",
+            _ => return,
+        };
+        self.planned += 1;
+        self.agenda.insert((now + TimeDelta::hours(1), self.planned), Deed::Discount(code));
+    }
+
     /// Plans an action after a random number of seconds in the range.
     fn plan(&mut self, now: Timestamp, seconds: Range<i64>, deed: Deed) {
         let later = TimeDelta::milliseconds(self.part.rng.i64(seconds.start * 1_000..seconds.end * 1_000));
@@ -290,6 +308,10 @@ impl Life {
                 (actor("card-payments", Authority::PaymentProvider), self.pay(&number, part, now)?)
             }
             Deed::Void(number) => (operator(), Command::Void(self.invoices.get(&number)?.clone())),
+            Deed::Discount(code) => {
+                let (coupon, reason) = (self.stage.shop.coupon(code)?.clone(), "negotiated".parse().ok());
+                (operator(), Command::GrantDiscount(GrantDiscount { coupon, reason, notes: None }))
+            }
             Deed::Whim => return self.whim(user, now),
             Deed::Resume => (user, transition(State::Active, "back_again")),
             Deed::Leave => (user, transition(State::Cancelled, "no_longer_needed")),

@@ -1,0 +1,120 @@
+//! The promise: the console gives one command to all deployments of a list after showing what it would do, follows and stops
+//! it, and keeps the coupons of the catalog.
+
+use fantoccini::Locator;
+use serde_json::json;
+
+use crate::console::{choose, confirm, fill, find, go, open, press};
+use crate::harness::billing::Billing;
+use crate::harness::browser::browse;
+use crate::harness::world::{ACME, START};
+use crate::many::{finish, show};
+
+#[tokio::test]
+async fn a_command_for_all_of_a_list_is_shown_started_followed_and_stopped() {
+    let billing = Billing::at(START).await;
+    for n in 0..3 {
+        billing.create_subscribed(&format!("shop-{n}"), json!({"plan_code": "studio"})).await;
+    }
+    let other = json!({"tenant_id": "globex", "slug": "foreign"});
+    billing.post("/deployments", &billing.admin, other).await.expect(201);
+    browse(async |browser| {
+        open(browser, &billing, &billing.admin).await;
+        // All deployments, or those of a filter that operations do not have, get no command.
+        for place in ["#/deployments", "#/deployments?tenant_id=acme&slug=shop-1"] {
+            go(browser, place).await;
+            find(browser, "a", "shop-1").await;
+            assert_eq!(
+                browser.client.find_all(Locator::XPath("//button[. = 'Command for all']")).await.unwrap().len(),
+                0
+            );
+        }
+        go(browser, &format!("#/deployments?tenant_id={ACME}")).await;
+        press(browser, "Command for all").await;
+        find(browser, "dialog//*", "deployments of acme").await;
+        fill(browser, "Reason", "provider was down").await;
+        find(browser, "dialog//*", "3 deployments").await;
+        find(browser, "dialog//td", "Due date of").await;
+        browser.screenshot("console-operate.png").await;
+        let none = billing.get("/operations", &billing.admin).await.expect(200);
+        assert_eq!(none["operations"], json!([]), "a dry run starts nothing");
+        confirm(browser).await;
+        find(browser, "h1", "Due 7 days later").await;
+        let listed = billing.get("/operations", &billing.admin).await.expect(200);
+        let started = &listed["operations"][0];
+        let id = started["id"].as_str().expect("an id").to_owned();
+        assert_eq!(
+            (&started["command"], &started["reason"]),
+            (&json!({"type": "due_date", "days": 7}), &json!("provider was down"))
+        );
+        find(browser, "p", "about 3 left").await;
+        browser.screenshot("console-operation-running.png").await;
+        finish(&billing, &billing.app, &id).await;
+        // The page looks again by itself.
+        find(browser, "p", "Completed").await;
+        find(browser, "p", "3 results").await;
+        assert_eq!(show(&billing, &id).await["counts"]["done"], 3);
+        browser.screenshot("console-operation-ended.png").await;
+
+        // Another one, with a refusal in its dry run, is stopped.
+        go(browser, "#/deployments?state=active").await;
+        press(browser, "Command for all").await;
+        choose(browser, "Command", "Charge once").await;
+        fill(browser, "Description", "Migration").await;
+        fill(browser, "Amount", "9.00").await;
+        fill(browser, "Reason", "moved").await;
+        find(browser, "dialog//td", "not_subscribed").await;
+        browser.screenshot("console-operate-refused.png").await;
+        confirm(browser).await;
+        find(browser, "h1", "Charge 9.00 USD for Migration").await;
+        press(browser, "Stop").await;
+        confirm(browser).await;
+        find(browser, "p", "Stopping").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn coupons_are_made_and_changed_in_the_catalog() {
+    let billing = Billing::at(START).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    browse(async |browser| {
+        open(browser, &billing, &billing.admin).await;
+        go(browser, "#/catalog").await;
+        find(browser, "p", "There are no coupons yet").await;
+        press(browser, "New coupon").await;
+        fill(browser, "Code", "partners").await;
+        fill(browser, "Name", "Partners").await;
+        fill(browser, "Percent", "12.5").await;
+        choose(browser, "For", "some periods").await;
+        fill(browser, "Granted at most", "5").await;
+        fill(browser, "Plans", "studio, team").await;
+        browser.screenshot("console-coupon.png").await;
+        confirm(browser).await;
+        find(browser, "td", "12.5%").await;
+        let coupon = billing.get("/coupons/partners", &billing.admin).await.expect(200)["coupon"].take();
+        assert_eq!((&coupon["percent_basis_points"], &coupon["periods"]), (&json!(1_250), &json!(3)));
+        assert_eq!((&coupon["plans"], &coupon["max_redemptions"]), (&json!(["studio", "team"]), &json!(5)));
+        // A grant is not another version of it, and is counted.
+        billing.grant_discount(&id, "partners").await.expect(200);
+        browser.click("button[aria-label='Edit Partners']").await;
+        choose(browser, "Takes off", "an amount").await;
+        fill(browser, "Amount", "5").await;
+        choose(browser, "Status", "retired").await;
+        confirm(browser).await;
+        find(browser, "td", "5.00 USD").await;
+        let coupon = billing.get("/coupons/partners", &billing.admin).await.expect(200)["coupon"].take();
+        assert_eq!((&coupon["amount_cents"], &coupon["percent_basis_points"]), (&json!(500), &json!(null)));
+        assert_eq!(
+            (&coupon["status"], &coupon["redemptions"], &coupon["revision"]),
+            (&json!("retired"), &json!(1), &json!(2))
+        );
+        browser.screenshot("console-coupons.png").await;
+        // A tenant's user sees none.
+        open(browser, &billing, &billing.user).await;
+        go(browser, "#/catalog").await;
+        find(browser, "h2", "Add-ons").await;
+        assert_eq!(browser.client.find_all(Locator::Css("#coupons")).await.unwrap().len(), 0);
+    })
+    .await;
+}
