@@ -14,7 +14,7 @@ use arcadia_functions::auth::ClaimNames;
 use arcadia_functions::billing::sweep::{self, Report};
 use arcadia_functions::runtime::{App, Clock as _, Settings};
 use arcadia_store::item::{Item, string};
-use arcadia_store::{Store, items, keys};
+use arcadia_store::{Store, StoreError, items, keys};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
@@ -30,6 +30,8 @@ use super::{Reply, World, dynamodb, table};
 const SWEEP_LIMIT: Duration = Duration::from_secs(300);
 /// More than are ever due in a shard.
 const MAX_DUE: usize = 2_000;
+/// How often one of many deployments is sent.
+const FILL_ATTEMPTS: usize = 10;
 /// How many deployments are made at a time.
 const FILL_CONCURRENCY: usize = 16;
 
@@ -149,7 +151,13 @@ impl Billing {
     }
 
     async fn commit(&self, change: &Change) {
-        self.app.store.commit(change, self.app.new_commit_id(), None).await.expect("a commit");
+        let id = self.app.new_commit_id();
+        let mut attempt = 1;
+        // On a busy machine DynamoDB Local can wait too long for its lock. The same commit can be sent again.
+        while let Err(error) = self.app.store.commit(change, id, None).await {
+            assert!(attempt < FILL_ATTEMPTS && matches!(error, StoreError::Unavailable(_)), "{error:?}");
+            attempt += 1;
+        }
     }
 
     /// A deployment's invoices as callers see them, oldest first.
