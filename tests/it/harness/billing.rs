@@ -140,6 +140,17 @@ impl Billing {
         filled.buffer_unordered(FILL_CONCURRENCY).collect().await
     }
 
+    /// Creates deployments without a subscription; nothing is due for them.
+    pub async fn fill_unsubscribed(&self, count: usize) -> Vec<String> {
+        let now = self.clock.now();
+        let filled = stream::iter(0..count).map(|n| async move {
+            let created = create(new_deployment(self.app.new_id(now), n), &admin(), now).expect("a creation");
+            self.commit(&created).await;
+            created.after.deployment.id.to_string()
+        });
+        filled.buffer_unordered(FILL_CONCURRENCY).collect().await
+    }
+
     /// How many deployments are due.
     pub async fn due(&self) -> usize {
         let store =
