@@ -6,12 +6,12 @@ pub mod account;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arcadia_domain::{
-    Actor, Addon, Aggregate, Amount, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command, Correct,
-    Correction, Coupon, CouponDuration, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy, Effective,
-    Event, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff, Pay, PayBack,
-    Payment, Plan, Postponement, Proration, RemoveDiscount, ReversalKind, State, Subscribe, SubscriptionAddonId,
-    SubscriptionId, TenantRules, Timestamp, Transition, UnsubscribedRule, UpdateDeployment, audit, create, decide,
-    follow_invoices, replay, step,
+    Actor, Addon, Aggregate, Amount, AnchorMode, AnnouncePrice, Authority, CatalogStatus, Change, ChangePlan, Command,
+    Correct, Correction, Coupon, CouponDuration, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy,
+    Effective, Event, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff, Pay,
+    PayBack, Payment, Plan, PlanTerms, Postponement, Proration, RemoveDiscount, ReversalKind, State, Subscribe,
+    SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition, UnsubscribedRule, UpdateDeployment, audit,
+    create, decide, follow_invoices, replay, step,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -249,6 +249,18 @@ impl Life {
                 Some(correction) => Command::Correct(Correct { correction, reason: None, notes: None }),
                 None => return,
             },
+            87..=88 => {
+                let Some(live) = self.aggregate.live_subscription() else { return };
+                // Sometimes it is the version that it is to change to that is replaced.
+                let pending = live.pending_change.as_ref().filter(|_| random.below(2) == 0);
+                let replaced = pending.map_or(&live.terms, |pending| &pending.terms);
+                let (plan_version, price_cents) = (replaced.plan_version + 1, *random.pick(&[1_900, 3_900, 0]));
+                Command::AnnouncePrice(AnnouncePrice {
+                    terms: PlanTerms { plan_version, price_cents, ..replaced.clone() },
+                    replaces: replaced.plan_version,
+                    effective_from: now + TimeDelta::days(i64::try_from(random.below(150)).expect("days")),
+                })
+            }
             36..=70 if self.pays || random.below(20) == 0 => {
                 let Some(open) = self.aggregate.deployment.open_invoices.first() else { return };
                 let invoice = self.invoices[&open.number].clone();

@@ -68,6 +68,7 @@ mod permissions;
 mod plan_changes;
 mod powers;
 mod preconditions;
+mod price_changes;
 mod problem_codes;
 mod program;
 mod races;

@@ -34,6 +34,7 @@ const ACME: &[(&str, &str)] = &[("tenant_id", "acme")];
 const STEPS: &[Step] = &[
     ("put_plan", "studio", STUDIO),
     ("publish_plan_version", "monthly", STUDIO),
+    ("publish_plan_version", "price_change", STUDIO),
     ("put_plan", "studio", STUDIO),
     ("put_addon", "storage", STORAGE),
     ("put_addon", "storage", STORAGE),

@@ -156,6 +156,15 @@ async fn an_operations_worker_may_do_what_its_commands_need_and_no_more() {
         needed.extend(self::needed(&billing));
     }
     assert_eq!(billing.books(&id).await.count("plan_changed"), 1);
+    // A price change has a list of its own.
+    let change = json!({
+        "price_cents": 3_000, "currency": "EUR", "replaces": 1, "effective_from": "2027-04-01T00:00:00Z",
+    });
+    let published = billing.publish("euro", change).await.expect(201);
+    billing.dynamodb.clear();
+    many::finish(&billing, &billing.app, published["operation_id"].as_str().expect("an id")).await;
+    needed.extend(self::needed(&billing));
+    assert_eq!(billing.books(&id).await.count("price_change_announced"), 1);
     needed.extend(POLLING.map(|action| need(action, "OperationsQueue")));
     assert_eq!(template::scheduled_permissions()["operations_run"], needed);
 }

@@ -233,7 +233,7 @@ async fn a_change_at_the_periods_end_waits_in_sight_and_can_be_taken_back() {
     let pending = json!({
         "plan_code": "team", "plan_version": 1, "price_cents": 9_900, "currency": "USD", "interval": "month",
         "drop_incompatible": false, "drops": [], "requested_at": HALF, "scheduled_by": "tenant_user",
-        "effective_at": DECEMBER,
+        "effective_at": DECEMBER, "effective_from": null,
     });
     assert_eq!(scheduled["subscription"], merged(before.clone(), json!({"pending_change": pending})));
     let shown = world.show(&id).await;

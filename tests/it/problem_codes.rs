@@ -220,6 +220,13 @@ async fn subscriptions(case: &mut Refusals) {
     let agreed = case.subscribed("agreed", "studio").await;
     let period_end = json!({"effective": "period_end"});
     send(case.admin(Method::POST, &format!("{agreed}/subscription/cancellation"), period_end)).await.expect(200);
+    let raise = |replaces: u32| {
+        json!({
+            "price_cents": 3_900, "currency": "USD", "interval": "month", "replaces": replaces,
+            "effective_from": "2031-01-01T00:00:00Z",
+        })
+    };
+    case.billing.sell_plan("dearer", &[json!({"price_cents": 2_900}), raise(1)]).await;
     let subscribe = |path: &str, body: Value| case.post(&format!("{path}/subscribe"), body);
     let plan = |code: &str| json!({"plan_code": code});
     let attach =
@@ -234,6 +241,8 @@ async fn subscriptions(case: &mut Refusals) {
         ("unknown_plan", subscribe(&bare, plan("nothing"))),
         ("unknown_plan_version", subscribe(&bare, json!({"plan_code": "studio", "plan_version": 9}))),
         ("plan_retired", subscribe(&bare, plan("gone"))),
+        ("plan_version_closed", subscribe(&bare, json!({"plan_code": "dearer", "plan_version": 1}))),
+        ("price_change_running", case.admin(Method::POST, "/plans/dearer/versions", raise(2))),
         ("plan_version_not_permitted", subscribe(&bare, json!({"plan_code": "risen", "plan_version": 1}))),
         ("scheduled_by_platform", case.call(Method::DELETE, &format!("{agreed}/subscription/cancellation"))),
         ("deployment_held", case.post(&format!("{held}/transition"), json!({"to_state": "active"}))),
@@ -399,8 +408,8 @@ async fn operations(case: &mut Refusals) {
     let command = json!({"type": "update", "billing_action_suspended": true});
     let ids = |count| (0..count).map(|n| format!("00000000-0000-7000-8000-{n:012}")).collect::<Vec<_>>();
     let start = |count: usize| json!({"filter": {"ids": ids(count)}, "command": command});
-    // Two have been running since the rules of tenants were set.
-    for _ in 2..MAX_RUNNING_OPERATIONS {
+    // Two have been running since the rules of tenants were set, and a price change runs too.
+    for _ in 3..MAX_RUNNING_OPERATIONS {
         case.billing.post("/operations", &case.billing.admin, start(1)).await.expect(202);
     }
     case.all_refused([

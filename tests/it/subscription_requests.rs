@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::World;
 use crate::harness::client::send;
+use crate::harness::shop::merged as with;
 use crate::harness::world::id_of;
 use crate::requests::{CHANGE, Line, Parts, READ, READ_PAGE, READ_TWO, call, check_request, get, merged};
 
@@ -49,6 +50,26 @@ fn catalog_lines() -> Vec<Line> {
         call("put_coupon", Method::PUT, "/coupons/partner", body, outcome)
     };
     let publication: &[&str] = &["GetItem", "TransactWriteItems"];
+    // The currency of version 1 is another one.
+    let replacing = |replaces: u32, dry_run: bool| {
+        let currency = if replaces == 1 { "EUR" } else { "USD" };
+        let change = json!({"replaces": replaces, "effective_from": "2030-01-01T00:00:00Z", "dry_run": dry_run});
+        with(version(4_900, currency, 0), change)
+    };
+    // Plan, version and the operations that run; then the number of subscriptions in each shard of two lists.
+    const SUBSCRIBERS: usize = 2 * STATE_SHARDS as usize;
+    const FORESEEN: [&str; 3 + SUBSCRIBERS + STATE_SHARDS as usize] = {
+        let mut costs = ["Query"; 3 + SUBSCRIBERS + STATE_SHARDS as usize];
+        (costs[0], costs[1], costs[2]) = ("GetItem", "GetItem", "GetItem");
+        costs
+    };
+    const REPLACEMENT: [&str; 4 + SUBSCRIBERS] = {
+        let mut costs = ["Query"; 4 + SUBSCRIBERS];
+        (costs[0], costs[1], costs[2]) = ("GetItem", "GetItem", "GetItem");
+        costs[3 + SUBSCRIBERS] = "TransactWriteItems";
+        costs
+    };
+    let (foreseen, replacement): (&[&str], &[&str]) = (&FORESEEN, &REPLACEMENT);
     let not_found = |line: Line| Line { status: 404, ..line };
     vec![
         put("plans", "studio", json!({"name": "Studio"}), (201, PUT, 0)),
@@ -60,6 +81,12 @@ fn catalog_lines() -> Vec<Line> {
         publish("studio", version(3_900, "USD", 0), (201, publication, 2)),
         publish("euro", version(2_700, "EUR", 0), (201, publication, 2)),
         publish("tryout", version(2_900, "USD", 14), (201, publication, 2)),
+        publish("studio", replacing(1, false), (422, &["GetItem", "GetItem"], 0)),
+        publish("studio", replacing(2, true), (200, foreseen, 0)),
+        publish("studio", replacing(2, false), (201, replacement, 5)),
+        publish("studio", replacing(9, false), (422, &["GetItem", "GetItem"], 0)),
+        // The price of version 3 is still being announced: the operation is read too.
+        publish("studio", replacing(3, false), (409, &["GetItem"; 4], 0)),
         publish("nothing", version(1, "USD", 0), (404, LOOK_UP, 0)),
         publish("studio", version(-1, "USD", 0), (422, &[], 0)),
         put("addons", "storage_50gb", addon(750), (201, PUT, 0)),

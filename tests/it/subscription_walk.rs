@@ -26,9 +26,9 @@ async fn catalog() -> World {
     let version = world.post("/plans/studio/versions", &world.admin, version).await.expect(201);
     let expected = json!({
         "plan_code": "studio", "version": 1, "price_cents": 2_900, "currency": "USD", "interval": "month",
-        "trial_days": 0, "published_at": START,
+        "trial_days": 0, "published_at": START, "status": "offered",
     });
-    assert_eq!(version, json!({"plan_version": expected}));
+    assert_eq!(version, json!({"plan_version": expected, "replaced": null, "operation_id": null}));
     let addon = json!({"name": "Storage", "price_cents": 750, "currency": "USD", "quantity": 50, "unit": "GB"});
     let reply = world.put("/addons/storage_50gb", &world.admin, addon).await;
     assert_eq!((reply.header("etag"), reply.header("location")), ("\"1\"", "/api/v1/addons/storage_50gb"));

@@ -1,8 +1,8 @@
 //! The command that an operation gives to one deployment, with the records that it needs.
 
 use arcadia_domain::{
-    Amount, Command, Correct, Correction, GrantDiscount, OneOff, Operation, OperationCommand, Postponement, Rejection,
-    Transition, UpdateDeployment,
+    Amount, AnnouncePrice, Command, Correct, Correction, GrantDiscount, OneOff, Operation, OperationCommand,
+    Postponement, Rejection, Transition, UpdateDeployment,
 };
 
 use crate::Error;
@@ -34,6 +34,10 @@ pub async fn order(app: &App, operation: &Operation, current: Current) -> Result
                 drop_incompatible: *drop_incompatible,
             };
             terms.order(app, current).await
+        }
+        OperationCommand::AnnouncePrice { terms, replaces, effective_from } => {
+            let (terms, replaces, effective_from) = (terms.clone(), *replaces, *effective_from);
+            Ok((current, Command::AnnouncePrice(AnnouncePrice { terms, replaces, effective_from })))
         }
         OperationCommand::Update { billing_action_suspended } => {
             let billing_action_suspended = Some(*billing_action_suspended);
@@ -80,6 +84,7 @@ pub const fn concurrency(command: &OperationCommand) -> usize {
         OperationCommand::Discount { .. } => 1,
         OperationCommand::Transition { .. }
         | OperationCommand::ChangePlan { .. }
+        | OperationCommand::AnnouncePrice { .. }
         | OperationCommand::Update { .. }
         | OperationCommand::Credit { .. }
         | OperationCommand::Charge { .. }

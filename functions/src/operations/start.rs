@@ -44,7 +44,10 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
 }
 
 /// The results that the first deployments of the list would get.
-async fn preview(app: &App, operation: &Operation, ids: &[DeploymentId]) -> Result<Vec<Value>, StoreError> {
+///
+/// # Errors
+/// [`StoreError`] if DynamoDB does not answer.
+pub async fn preview(app: &App, operation: &Operation, ids: &[DeploymentId]) -> Result<Vec<Value>, StoreError> {
     let page = app.store.operation_page(operation, ids).await?;
     let taker = &Taker::new(app, operation);
     let first = stream::iter(page.ids.into_iter().take(PREVIEWED)).map(|id| taker.preview(id));

@@ -138,7 +138,7 @@ impl<'a> Taker<'a> {
         let accept = |aggregate: &Aggregate, _| {
             let deployment = &aggregate.deployment;
             name.get_or_init(|| (deployment.tenant_id.clone(), deployment.slug.clone()));
-            if operation.filter.selects(aggregate) { Ok(()) } else { Err(Error::NotFound) }
+            if operation.selects(aggregate) { Ok(()) } else { Err(Error::NotFound) }
         };
         let work = async {
             let order_of = Order { actor, scope: &Scope::All, mode };

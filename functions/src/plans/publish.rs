@@ -1,30 +1,161 @@
-//! `POST /plans/{code}/versions`: publishes a plan version, which never changes afterwards. For `platform_admin`.
+//! `POST /plans/{code}/versions`: publishes a plan version, whose price and terms never change afterwards. With
+//! `replaces` it closes an offered version, and starts the operation that announces the new price to its subscriptions,
+//! all in one transaction. For `platform_admin`.
 
-use arcadia_domain::{CatalogStatus, MAX_PRICE_CENTS, MAX_TRIAL_DAYS, Rejection, ShortCode};
+use arcadia_domain::{
+    CatalogStatus, Currency, DEFAULT_OPERATION_RATE, Interval, InvalidValue, MAX_PRICE_CENTS, MAX_TRIAL_DAYS,
+    Operation, OperationCommand, OperationFilter, OperationId, PlanTerms, PlanVersion, Reason, Rejection, ShortCode,
+    StartOperation, Timestamp, replace_version,
+};
+use arcadia_store::Replacement;
 use serde_json::json;
 
 use crate::Error;
-use crate::http::fields::{integer, text};
+use crate::http::fields::{boolean, integer, text, timestamp};
 use crate::http::{Answer, Call};
+use crate::operations::start::preview;
 use crate::runtime::App;
+
+struct Body {
+    price_cents: i64,
+    currency: Currency,
+    interval: Interval,
+    trial_days: u32,
+    replaces: Option<Replaces>,
+    dry_run: bool,
+}
+
+/// The version that the new one replaces.
+struct Replaces {
+    version: u32,
+    effective_from: Timestamp,
+    reason: Option<Reason>,
+}
+
+/// A replaced version, closed, with the operation that announces the new price.
+struct Replaced {
+    closed: PlanVersion,
+    operation: Operation,
+}
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;
-    let mut fields = call.fields()?;
-    let price_cents = fields.required("price_cents", integer(0, MAX_PRICE_CENTS));
-    let currency = fields.required("currency", text);
-    let interval = fields.required("interval", text);
-    let trial_days = fields.optional("trial_days", integer(0, MAX_TRIAL_DAYS)).unwrap_or_default();
-    fields.finish()?;
+    let Body { price_cents, currency, interval, trial_days, replaces, dry_run } = read(call)?;
     let old = app.store.load_plan(&code).await?.ok_or(Error::NotFound)?;
     call.check_if_match(Some(old.revision))?;
     match old.status {
         CatalogStatus::Active => {}
         CatalogStatus::Retired => return Err(Rejection::PlanRetired(code).into()),
     }
-    let (plan, version) = old.publish(price_cents?, currency?, interval?, trial_days, app.clock.now());
-    let answer = Answer::created(json!({"plan_version": version}), plan.revision, format!("/api/v1/plans/{code}"));
-    let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, app.clock.now()));
-    app.store.publish(&plan, &version, app.new_commit_id(), record.as_ref()).await?;
+    let now = app.clock.now();
+    let (plan, version) = old.publish(price_cents, currency, interval, trial_days, now);
+    let replaced = match replaces {
+        Some(replaces) => Some(replace(app, call, &version, replaces, now).await?),
+        None => None,
+    };
+    if dry_run {
+        return foresee(app, &version, replaced.as_ref(), old.revision).await;
+    }
+    let body = json!({
+        "plan_version": version,
+        "replaced": replaced.as_ref().map(|replaced| &replaced.closed),
+        "operation_id": replaced.as_ref().map(|replaced| replaced.operation.id),
+    });
+    let answer = Answer::created(body, plan.revision, format!("/api/v1/plans/{code}"));
+    let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, now));
+    let replacement = replaced.as_ref().map(|Replaced { closed, operation }| Replacement { closed, operation });
+    app.store.publish(&plan, &version, replacement, app.new_commit_id(), record.as_ref()).await?;
     Ok(answer)
+}
+
+fn read(call: &Call) -> Result<Body, Error> {
+    let mut fields = call.fields()?;
+    let price_cents = fields.required("price_cents", integer(0, MAX_PRICE_CENTS));
+    let currency = fields.required("currency", text);
+    let interval = fields.required("interval", text);
+    let trial_days = fields.optional("trial_days", integer(0, MAX_TRIAL_DAYS)).unwrap_or_default();
+    let (has_version, has_moment) = (fields.has("replaces"), fields.has("effective_from"));
+    let version = fields.optional("replaces", integer(1, i64::from(u32::MAX)));
+    let effective_from = fields.optional("effective_from", timestamp);
+    let reason = fields.optional("reason", text);
+    let dry_run = fields.optional("dry_run", boolean).unwrap_or_default();
+    match (has_version, has_moment) {
+        (true, false) => fields.miss("effective_from"),
+        (false, true) => fields.miss("replaces"),
+        (false, false) if reason.is_some() => {
+            fields
+                .fail("reason", InvalidValue { code: "not_allowed", detail: "is only for a version with `replaces`" });
+        }
+        (true, true) | (false, false) => {}
+    }
+    fields.finish()?;
+    let replaces = version.zip(effective_from);
+    let replaces = replaces.map(|(version, effective_from)| Replaces { version, effective_from, reason });
+    Ok(Body { price_cents: price_cents?, currency: currency?, interval: interval?, trial_days, replaces, dry_run })
+}
+
+/// Closes the version that `new` replaces, and makes the operation. The plan is read before, and written on condition of
+/// its revision, so no other publication comes between.
+async fn replace(
+    app: &App,
+    call: &Call,
+    new: &PlanVersion,
+    replaces: Replaces,
+    now: Timestamp,
+) -> Result<Replaced, Error> {
+    let Replaces { version: replaced, effective_from, reason } = replaces;
+    let plan_code = &new.plan_code;
+    let found = app.store.load_plan_version(plan_code, replaced).await?;
+    let unknown =
+        Rejection::InvalidField { field: "replaces", code: "unknown", detail: "must be a version of the plan" };
+    let closed = replace_version(&found.ok_or(unknown)?, new, effective_from, now)?;
+    refuse_if_running(app, plan_code, replaced).await?;
+    let command = OperationCommand::AnnouncePrice { terms: PlanTerms::from(new), replaces: replaced, effective_from };
+    let filter = OperationFilter {
+        plan_code: Some(plan_code.clone()),
+        plan_version: Some(replaced),
+        ..OperationFilter::default()
+    };
+    let reason = reason.or_else(|| "price_change".parse().ok());
+    let rate_per_second = DEFAULT_OPERATION_RATE;
+    let request = StartOperation { filter, command, reason, notes: None, rate_per_second };
+    let matching = app.store.count_price_change(plan_code, replaced).await?;
+    let id = OperationId::new(app.new_id(now));
+    let operation = Operation::start(id, request, matching, call.principal.actor.id.clone(), now);
+    Ok(Replaced { closed, operation })
+}
+
+/// Refuses to replace a version whose own price is still being announced: that operation would go on to schedule changes
+/// to it.
+async fn refuse_if_running(app: &App, plan_code: &ShortCode, version: u32) -> Result<(), Error> {
+    for id in app.store.running_operations().await? {
+        let Some(Operation { command, .. }) = app.store.load_operation(id).await? else { continue };
+        if let OperationCommand::AnnouncePrice { terms, .. } = command
+            && terms.is_version(plan_code, version)
+        {
+            return Err(Rejection::PriceChangeRunning { plan_code: plan_code.clone(), version }.into());
+        }
+    }
+    Ok(())
+}
+
+/// The answer to a dry run: the version, and what its publication would do.
+async fn foresee(
+    app: &App,
+    version: &PlanVersion,
+    replaced: Option<&Replaced>,
+    revision: u64,
+) -> Result<Answer, Error> {
+    let (matching, preview) = match replaced {
+        Some(Replaced { operation, .. }) => (Some(operation.matching), preview(app, operation, &[]).await?),
+        None => (None, Vec::new()),
+    };
+    let body = json!({
+        "dry_run": true,
+        "plan_version": version,
+        "replaced": replaced.map(|replaced| &replaced.closed),
+        "matching": matching,
+        "preview": preview,
+    });
+    Ok(Answer::versioned(body, revision))
 }

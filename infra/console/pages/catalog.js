@@ -4,7 +4,7 @@ import { useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
 import { Changes, useAction } from '../act.js';
 import { differences } from '../fields.js';
-import { amount, counted, money, parseMoney, per, words } from '../format.js';
+import { amount, counted, money, parseMoney, per, rfc3339, words } from '../format.js';
 import { href } from '../router.js';
 import { Chip, html, Money, More, Page, useLoad, usePages, When } from '../ui.js';
 import { Coupons } from './coupons.js';
@@ -136,7 +136,8 @@ function Versions({ plan, admin, counts }) {
     ${list.items.map(
       (each) => html`
       <tr class="version">
-        <th scope="row">version ${each.version}<${Subscriptions} plan=${plan} counts=${counts} version=${each.version} /></th><td></td>
+        <th scope="row">version ${each.version}<${Subscriptions} plan=${plan} counts=${counts} version=${each.version} />${each.replaced_by && html`<span class="sub">version ${each.replaced_by} from <${When} at=${each.effective_from} bare=${true} /></span>`}</th>
+        <td><${Chip} state=${each.status ?? 'offered'} /></td>
         <td class="num"><${Money} cents=${each.price_cents} currency=${each.currency} /><span class="sub">${per(each.interval)}</span></td>
         <td class="w">${each.trial_days ? counted(each.trial_days, 'day') : html`<span class="muted">\u2013</span>`}</td>
         <td class="w"><${When} at=${each.published_at} bare=${true} /></td>${admin && html`<td class="w"></td>`}
@@ -173,10 +174,14 @@ function publish(plan) {
     interval: values['interval'] ?? 'month',
     trial_days: Number(values['trial_days'] || 0),
   });
+  const replacement = (/** @type {import('../act.js').Values} */ values) =>
+    values['replaces']
+      ? { replaces: Number(values['replaces']), effective_from: rfc3339(new Date(`${values['effective_from']}Z`)) }
+      : {};
   return {
     title: `Publish version ${version} of ${plan.name}`,
     verb: `Publish version ${version}`,
-    what: 'A version is for good: it can be followed by another, never changed. It moves nobody: who has an earlier one keeps it, new subscriptions get this one.',
+    what: 'A version is for good: it can be followed by another, never changed. New subscriptions get this one. It moves nobody, unless it replaces an earlier version: that is then closed, and each of its subscriptions is told the new price and changes at its first period from the day on.',
     fields: [
       {
         name: 'price',
@@ -200,6 +205,24 @@ function publish(plan) {
         required: true,
         value: String(newest?.trial_days ?? 0),
       },
+      {
+        name: 'replaces',
+        label: 'Replaces version',
+        type: 'select',
+        options: [
+          ['', 'none: earlier subscriptions keep their price'],
+          ...Array.from({ length: newest?.version ?? 0 }, (_, n) => /** @type {[string, string]} */ ([String(n + 1), `version ${n + 1}`])).reverse(),
+        ],
+        value: '',
+      },
+      {
+        name: 'effective_from',
+        label: 'The new price holds from (UTC)',
+        type: 'datetime-local',
+        required: true,
+        when: (values) => Boolean(values['replaces']),
+        value: '',
+      },
     ],
     preview: (values) => {
       try {
@@ -208,7 +231,7 @@ function publish(plan) {
         return null;
       }
     },
-    command: (values) => ({ method: 'POST', path: `/plans/${plan.code}/versions`, body: terms(values) }),
+    command: (values) => ({ method: 'POST', path: `/plans/${plan.code}/versions`, body: { ...terms(values), ...replacement(values) } }),
     ...current(`/plans/${plan.code}`, 'plan', plan, planFields),
     done: `Version ${version} is published.`,
   };

@@ -2,7 +2,7 @@
 
 import { useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
-import { discount, money, moment, moneys, period, sums, words } from '../format.js';
+import { discount, money, moment, moneys, per, period, sums, words } from '../format.js';
 import { Chip, html, Trouble } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Event} Event_ */
@@ -152,7 +152,9 @@ export function describe({ type, data }) {
     case 'addon_detached':
       return `${data.addon.name} detached`;
     case 'plan_changed':
-      return `Plan changed from ${data.from.plan_code} v${data.from.plan_version} to ${data.to.plan_code} v${data.to.plan_version}`;
+      return `Plan changed from ${data.from.plan_code} v${data.from.plan_version} to ${data.to.plan_code} v${data.to.plan_version}${data.ended_announcement ? '; this ends the announced price change' : ''}`;
+    case 'price_change_announced':
+      return `Price change announced: from ${money(data.from.price_cents, data.from.currency)} to ${money(data.to.price_cents, data.to.currency)} ${per(data.to.interval)}, on ${moment(data.effective_at)}`;
     case 'plan_change_scheduled':
       return `Change of plan scheduled${data.subscription.pending_change ? `: ${data.subscription.pending_change.terms.plan_code} v${data.subscription.pending_change.terms.plan_version} on ${moment(data.subscription.current_period_end)}` : ''}`;
     case 'plan_change_withdrawn':

@@ -53,6 +53,8 @@ export function command({ command: of }) {
   if (of.type === 'transition') return `Move to ${words(of.to_state)}`;
   if (of.type === 'change_plan')
     return `Change to ${of.plan_code} version ${of.plan_version}, ${of.effective === 'immediate' ? 'immediately' : 'at the end of the period'}`;
+  if (of.type === 'announce_price')
+    return `Change the price of ${of.terms.plan_code} version ${of.replaces} to ${money(of.terms.price_cents, of.terms.currency)}, from ${day(of.effective_from)} on`;
   if (of.type === 'credit') return `Credit ${money(of.amount_cents, of.currency)}`;
   if (of.type === 'charge') return `Charge ${money(of.amount_cents, of.currency)} for ${of.description}`;
   if (of.type === 'due_date')

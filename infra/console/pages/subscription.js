@@ -85,7 +85,7 @@ export function Subscription({ data, admin, act }) {
           subscription.pending_change &&
           html`
           <div class="box">
-            <p>Changes to <b>${subscription.pending_change.plan_code} v${subscription.pending_change.plan_version}</b>, ${money(subscription.pending_change.price_cents, subscription.pending_change.currency)} ${per(subscription.pending_change.interval)}, on ${moment(subscription.pending_change.effective_at)}; scheduled by ${words(subscription.pending_change.scheduled_by)}.</p>
+            <p>Changes to <b>${subscription.pending_change.plan_code} v${subscription.pending_change.plan_version}</b>, ${money(subscription.pending_change.price_cents, subscription.pending_change.currency)} ${per(subscription.pending_change.interval)}, on ${moment(subscription.pending_change.effective_at)}; ${subscription.pending_change.effective_from ? 'a price change that the platform announced' : `scheduled by ${words(subscription.pending_change.scheduled_by)}`}.</p>
             ${(admin || subscription.pending_change.scheduled_by !== 'platform_admin') && html`<button type="button" class="small" onClick=${() => act(commands.withdrawChange(deployment))}>Take it back</button>`}
           </div>`
         }

@@ -1,8 +1,9 @@
 //! The catalog's plans and add-ons, and the lifecycle map, which every caller may read too.
 
+use arcadia_api::OperationPreviewView;
 use arcadia_domain::{
     Addon, Authority, CatalogStatus, Currency, DisplayName, Interval, IntervalPrices, MAX_PRICE_CENTS, MAX_QUANTITY,
-    MAX_TRIAL_DAYS, Plan, PlanVersion, State,
+    MAX_TRIAL_DAYS, Matching, OperationId, Plan, PlanVersion, Reason, State, Timestamp,
 };
 use schemars::JsonSchema;
 use serde_json::json;
@@ -36,6 +37,16 @@ struct PublishPlanVersionRequest {
     /// Trial of a tenant's first subscription to the plan, in days. Default: 0.
     #[schemars(range(max = MAX_TRIAL_DAYS))]
     trial_days: Option<u32>,
+    /// The offered version that the new one replaces. It has the same currency and interval. Requires `effective_from`.
+    #[schemars(range(min = 1))]
+    replaces: Option<u32>,
+    /// Moment, not in the past, from which the subscriptions of the replaced version change to the new one, each at its
+    /// first period boundary. Requires `replaces`.
+    effective_from: Option<Timestamp>,
+    /// Reason of the price change, stored in the events. Only with `replaces`. Default: `price_change`.
+    reason: Option<Reason>,
+    /// Return what would be published, and what the first subscriptions would get, without storing anything.
+    dry_run: Option<bool>,
 }
 
 #[derive(JsonSchema)]
@@ -86,6 +97,25 @@ struct PlanDetails {
 #[schemars(rename = "PlanVersionAnswer")]
 struct OneVersion {
     plan_version: PlanVersion,
+    /// The replaced version, which is closed; null if none was replaced.
+    replaced: Option<PlanVersion>,
+    /// Id of the operation that announces the new price to the subscriptions of the replaced version; null
+    /// if none was replaced.
+    operation_id: Option<OperationId>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "PlanVersionDryRun")]
+struct VersionDryRun {
+    /// Always true.
+    dry_run: bool,
+    plan_version: PlanVersion,
+    /// The version that would be replaced; null if none.
+    replaced: Option<PlanVersion>,
+    /// Number of subscriptions of the replaced version, and of those that will change to it; null if none is replaced.
+    matching: Option<Matching>,
+    /// The results that the first subscriptions would get, at most 10.
+    preview: Vec<OperationPreviewView>,
 }
 
 #[derive(JsonSchema)]
@@ -198,15 +228,25 @@ fn plans() -> Vec<Operation> {
             PLANS,
             "publish_plan_version",
             "Publish a version of a plan",
-            "A published version never changes, and existing subscriptions keep it. New subscriptions get the newest \
-             version.",
+            "A published version never changes its price, and existing subscriptions keep it. New subscriptions get the \
+             newest version. With `replaces`, the old version is closed in the same transaction: nobody can newly buy \
+             it. An operation then announces the new price to each of its subscriptions, which changes at its first \
+             period boundary from `effective_from` on. Tenants cannot take that back, but can cancel or change to \
+             another plan. A dry run stores nothing.",
         )
-        .body::<PublishPlanVersionRequest>([(
-            "monthly",
-            json!({"price_cents": 2900, "currency": "USD", "interval": "month"}),
-        )])
+        .body::<PublishPlanVersionRequest>([
+            ("monthly", json!({"price_cents": 2900, "currency": "USD", "interval": "month"})),
+            (
+                "price change",
+                json!({
+                    "price_cents": 3900, "currency": "USD", "interval": "month", "replaces": 1,
+                    "effective_from": "2031-03-01T00:00:00Z", "reason": "new prices", "dry_run": true,
+                }),
+            ),
+        ])
+        .ok::<VersionDryRun>("A dry run: the version, and what its publication would do.")
         .created::<OneVersion>("The published version.")
         .if_match()
-        .problems(&["plan_retired", "version_conflict"]),
+        .problems(&["plan_retired", "price_change_running", "too_many_operations", "version_conflict"]),
     ]
 }

@@ -107,6 +107,12 @@ pub const PROBLEMS: &[Problem] = &[
     ("no_trial", 409, "No trial is running."),
     ("not_subscribed", 409, "The deployment has no live subscription."),
     ("open_invoices", 409, "The deployment has open invoices. It can be archived once they are paid or uncollectible."),
+    ("plan_version_closed", 409, "Another version has replaced the plan version: nobody can newly buy it."),
+    (
+        "price_change_running",
+        409,
+        "An operation still announces the price of the version. Replace it when that has ended.",
+    ),
     ("payment_reference_reused", 409, "The reference is already used for another payment."),
     ("quota_exceeded", 409, "The tenant has as many live deployments as its quota allows."),
     ("slug_taken", 409, "The tenant already has a deployment with this slug."),

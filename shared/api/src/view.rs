@@ -213,7 +213,7 @@ pub struct SubscriptionAddonView<'a> {
     pub attached_at: Timestamp,
 }
 
-/// A plan change scheduled for the end of the period.
+/// A plan change scheduled for the end of the period, or an announced price change.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "PendingChange"))]
 pub struct PendingChangeView<'a> {
@@ -236,8 +236,12 @@ pub struct PendingChangeView<'a> {
     pub requested_at: Timestamp,
     /// Role that scheduled the change. A tenant can neither withdraw nor replace a change that the platform scheduled.
     pub scheduled_by: Authority,
-    /// When it takes effect.
+    /// When it takes effect if nothing else happens.
     pub effective_at: Timestamp,
+    /// Earliest moment of a price change that the platform announced; it takes effect at the first period boundary from
+    /// then on. Null for other changes.
+    #[serde(default)]
+    pub effective_from: Option<Timestamp>,
 }
 
 /// An invoice: charges and credits of a deployment, with a due date.
@@ -470,9 +474,10 @@ impl<'a> SubscriptionView<'a> {
             cancel_scheduled_by: *cancel_scheduled_by,
             cancelled_at: *cancelled_at,
             ended_at: *ended_at,
-            pending_change: pending_change
-                .as_ref()
-                .map(|pending| PendingChangeView::new(pending, *current_period_end, addons)),
+            pending_change: pending_change.as_ref().map(|pending| {
+                let effective_at = subscription.change_at().unwrap_or(*current_period_end);
+                PendingChangeView::new(pending, effective_at, addons)
+            }),
             discount: discount.as_ref().map(Cow::Borrowed),
             unbilled_lines: charges.iter().filter(|charge| charge.waits()).flat_map(Charge::lines).collect(),
             created_at: *created_at,
@@ -512,7 +517,7 @@ impl<'a> SubscriptionAddonView<'a> {
 
 impl<'a> PendingChangeView<'a> {
     fn new(pending: &'a PendingChange, effective_at: Timestamp, addons: &[SubscriptionAddon]) -> Self {
-        let PendingChange { terms, drop_incompatible, requested_at, scheduled_by } = pending;
+        let PendingChange { terms, drop_incompatible, requested_at, scheduled_by, effective_from } = pending;
         let PlanTerms { plan_code, plan_version, price_cents, currency, interval } = terms;
         Self {
             plan_code: Cow::Borrowed(plan_code),
@@ -525,6 +530,7 @@ impl<'a> PendingChangeView<'a> {
             requested_at: *requested_at,
             scheduled_by: *scheduled_by,
             effective_at,
+            effective_from: *effective_from,
         }
     }
 }

@@ -248,6 +248,7 @@ impl Aggregate {
             EventKind::Renewed { subscription }
             | EventKind::ChargeAdded { subscription }
             | EventKind::TrialEnded { subscription }
+            | EventKind::PriceChangeAnnounced { subscription, .. }
             | EventKind::PlanChangeScheduled { subscription }
             | EventKind::PlanChangeWithdrawn { subscription }
             | EventKind::CancellationScheduled { subscription }

@@ -27,6 +27,19 @@ pub enum CatalogStatus {
     Retired,
 }
 
+/// Whether a plan version can be bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub enum VersionStatus {
+    /// It can be bought.
+    #[default]
+    Offered,
+    /// Another version has replaced it: nobody can newly buy it. Existing subscriptions keep it until their price
+    /// changes.
+    Closed,
+}
+
 /// A plan of the catalog. Its prices are in its published versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
@@ -47,7 +60,7 @@ pub struct Plan {
     pub updated_at: Timestamp,
 }
 
-/// A published price of a plan. It never changes.
+/// A published price of a plan. Its price and its terms never change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct PlanVersion {
@@ -66,6 +79,16 @@ pub struct PlanVersion {
     pub trial_days: u32,
     /// When it was published.
     pub published_at: Timestamp,
+    /// Whether it can be newly bought.
+    #[serde(default)]
+    pub status: VersionStatus,
+    /// The version that replaces it, if it is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<u32>,
+    /// The moment from which its subscriptions change to that version, each at its first period boundary at or after
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_from: Option<Timestamp>,
 }
 
 /// Prices in minor units, by the interval of the plan.
@@ -125,7 +148,18 @@ impl Plan {
     ) -> (Self, PlanVersion) {
         let version = self.newest_version.as_ref().map_or(0, |newest| newest.version) + 1;
         let plan_code = self.code.clone();
-        let newest = PlanVersion { plan_code, version, price_cents, currency, interval, trial_days, published_at: at };
+        let newest = PlanVersion {
+            plan_code,
+            version,
+            price_cents,
+            currency,
+            interval,
+            trial_days,
+            published_at: at,
+            status: VersionStatus::Offered,
+            replaced_by: None,
+            effective_from: None,
+        };
         let revision = self.revision + 1;
         (Self { newest_version: Some(newest.clone()), revision, updated_at: at, ..self.clone() }, newest)
     }

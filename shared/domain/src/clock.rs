@@ -213,12 +213,10 @@ pub fn upcoming(aggregate: &Aggregate) -> Vec<NextAction> {
         steps.push(NextAction { action: rung.action, at: since });
     }
     if let Some(subscription) = aggregate.subscription.as_ref().filter(|s| s.is_live()) {
-        if subscription.in_trial() && subscription.pending_change.is_some() {
-            // The change takes effect at the end of the trial.
-            steps.extend(
-                trial_end(&aggregate.deployment, Some(subscription))
-                    .map(|at| NextAction { action: Action::ChangePlan, at }),
-            );
+        if let Some(change_at) = subscription.change_at().filter(|_| subscription.in_trial()) {
+            // The change takes effect at the end of the trial, or later if it was announced for a later day.
+            let trial_end = trial_end(&aggregate.deployment, Some(subscription));
+            steps.extend(trial_end.map(|end| NextAction { action: Action::ChangePlan, at: end.max(change_at) }));
         }
         // A subscription takes no step after its end.
         let of_subscription = |action| match action {
@@ -249,10 +247,12 @@ fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
     let give_up_at = dunned_from.filter(|_| is(State::Cancelled)).map(|at| days_after(at, policy.cancelled_after_days));
     let archives = is(State::Cancelled) && deployment.live_resources == 0 && deployment.open_invoices.is_empty();
     let archived_at = archives.then(|| days_after(deployment.state_since, policy.archived_after_days));
-    // A scheduled change of plan takes effect on its day also while paused, but then opens no period.
+    // A scheduled change of plan takes effect on its day also while paused, but then opens no period. The periods before
+    // the day of an announced price change are renewed as usual.
     let period_end = |s: &Subscription| s.current_period_end;
-    let change_at = begun.filter(|s| s.pending_change.is_some()).map(period_end);
-    let renews = |s: &&Subscription| s.status == SubscriptionStatus::Active && s.pending_change.is_none();
+    let change_at = begun.and_then(Subscription::change_at);
+    let renews =
+        |s: &&Subscription| s.status == SubscriptionStatus::Active && s.change_at() != Some(s.current_period_end);
     [
         (Action::CancelSubscription, subscription.and_then(|s| s.cancel_at)),
         (Action::EndTrial, trial_end(deployment, goes_on)),

@@ -237,6 +237,21 @@ pub enum EventKind {
         /// The ids of the add-ons that were dropped because they have another currency.
         #[serde(default)]
         dropped_addons: Vec<SubscriptionAddonId>,
+        /// The terms of an announced price change that this change ended; null if none was announced.
+        #[serde(default)]
+        ended_announcement: Option<PlanTerms>,
+        /// The subscription after the event.
+        subscription: Subscription,
+    },
+    /// A change of price was announced: the subscription will change to the version that replaces its plan version. The
+    /// event's `reason` is that of the price change.
+    PriceChangeAnnounced {
+        /// The terms before: those of the subscription, or of its scheduled change.
+        from: PlanTerms,
+        /// The terms after.
+        to: PlanTerms,
+        /// When the change takes effect, as far as is known now. A pause, a trial or a change of plan can move it.
+        effective_at: Timestamp,
         /// The subscription after the event.
         subscription: Subscription,
     },
@@ -322,6 +337,7 @@ impl EventKind {
             Self::AddonAttached { .. } => "addon_attached",
             Self::AddonDetached { .. } => "addon_detached",
             Self::PlanChanged { .. } => "plan_changed",
+            Self::PriceChangeAnnounced { .. } => "price_change_announced",
             Self::PlanChangeScheduled { .. } => "plan_change_scheduled",
             Self::PlanChangeWithdrawn { .. } => "plan_change_withdrawn",
             Self::CancellationScheduled { .. } => "cancellation_scheduled",

@@ -54,6 +54,7 @@ fn named_by(kind: &EventKind) -> &[InvoiceNumber] {
         | EventKind::AddonAttached { .. }
         | EventKind::AddonDetached { .. }
         | EventKind::PlanChanged { .. }
+        | EventKind::PriceChangeAnnounced { .. }
         | EventKind::PlanChangeScheduled { .. }
         | EventKind::PlanChangeWithdrawn { .. }
         | EventKind::CancellationScheduled { .. }
@@ -120,6 +121,7 @@ impl Invoice {
             | EventKind::AddonAttached { .. }
             | EventKind::AddonDetached { .. }
             | EventKind::PlanChanged { .. }
+            | EventKind::PriceChangeAnnounced { .. }
             | EventKind::PlanChangeScheduled { .. }
             | EventKind::PlanChangeWithdrawn { .. }
             | EventKind::CancellationScheduled { .. }

@@ -43,7 +43,9 @@ pub use aggregate::{Aggregate, Change, ReplayError, replay};
 pub use attention::Attention;
 pub use audit::{Audit, Totals, Violation, audit};
 pub use balance::{BalanceMovement, BalanceMovementKind, Refund};
-pub use catalog::{Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion};
+pub use catalog::{
+    Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion, VersionStatus,
+};
 pub use charge::{Charge, ChargeDiscount, ChargeTax, Invoiced};
 pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
 pub use coupon::{
@@ -51,11 +53,11 @@ pub use coupon::{
     WHOLE_BASIS_POINTS,
 };
 pub use decide::{
-    ChangePlan, Command, Correct, Correction, CreateDeployment, CreditNote, Effective, Extent, GrantDiscount,
-    MAX_BALANCE_CENTS, MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_OPEN_INVOICES_BY_CLOCK,
-    MAX_POSTPONED, MAX_POSTPONEMENT_DAYS, MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES, MAX_UNCOLLECTIBLE_INVOICES,
-    OneOff, Overpayment, Pay, PayBack, Postponement, Proration, Rejection, RemoveDiscount, Subscribe, Transition,
-    UpdateDeployment, allowed_transitions, create, decide, next_invoices, step,
+    AnnouncePrice, ChangePlan, Command, Correct, Correction, CreateDeployment, CreditNote, Effective, Extent,
+    GrantDiscount, MAX_BALANCE_CENTS, MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES,
+    MAX_OPEN_INVOICES_BY_CLOCK, MAX_POSTPONED, MAX_POSTPONEMENT_DAYS, MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES,
+    MAX_UNCOLLECTIBLE_INVOICES, OneOff, Overpayment, Pay, PayBack, Postponement, Proration, Rejection, RemoveDiscount,
+    Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, next_invoices, replace_version, step,
 };
 pub use deployment::{Deployment, PausedBy, Template};
 pub use entry::{Amount, Entry};

@@ -17,6 +17,7 @@ use super::decide::{Effective, Proration};
 use super::invalid::InvalidValue;
 use super::lifecycle::State;
 use super::money::Currency;
+use super::subscription::PlanTerms;
 use super::values::{DeploymentId, DisplayName, Notes, OperationId, Reason, ShortCode, Slug, TenantId, Timestamp};
 
 /// The most deployments that an operation can name by id.
@@ -126,6 +127,15 @@ pub enum OperationCommand {
         proration: Proration,
         /// Whether to drop add-ons of another currency instead of refusing the change.
         drop_incompatible: bool,
+    },
+    /// Announce the price of the version that replaces a closed one. Publishing that version starts it.
+    AnnouncePrice {
+        /// The terms of the new version.
+        terms: PlanTerms,
+        /// The closed version.
+        replaces: u32,
+        /// The moment from which each subscription changes at its first period boundary.
+        effective_from: Timestamp,
     },
     /// Change each deployment's own fields.
     Update {
@@ -388,6 +398,16 @@ impl Operation {
         }
     }
 
+    /// Whether it is for a deployment, apart from the ids that its filter names. A price is also announced to those whose
+    /// scheduled change is to the replaced version.
+    #[must_use]
+    pub fn selects(&self, aggregate: &Aggregate) -> bool {
+        let is_selected = self.filter.selects(aggregate);
+        let OperationCommand::AnnouncePrice { terms, replaces, .. } = &self.command else { return is_selected };
+        let pending = aggregate.live_subscription().and_then(|live| live.pending_change.as_ref());
+        is_selected || pending.is_some_and(|pending| pending.terms.is_version(&terms.plan_code, *replaces))
+    }
+
     /// Estimate of the deployments that have no result yet; 0 once it has ended.
     #[must_use]
     pub const fn remaining(&self) -> u64 {
@@ -501,6 +521,7 @@ impl OperationCommand {
         match self {
             Self::Transition { .. } => "transition",
             Self::ChangePlan { .. } => "change_plan",
+            Self::AnnouncePrice { .. } => "announce_price",
             Self::Update { .. } => "update",
             Self::Credit { .. } => "credit",
             Self::Charge { .. } => "charge",

@@ -57,7 +57,8 @@ pub struct SubscriptionSummary {
     pub current_period_end: Timestamp,
     /// The time of its scheduled cancellation; null if none is scheduled.
     pub cancel_at: Option<Timestamp>,
-    /// The price of one interval after the scheduled change of plan; null if none is scheduled.
+    /// The price of one interval after the change of plan that is scheduled for the end of the current period; null if
+    /// none is.
     pub pending: Option<Amount>,
     /// What its discount takes off the next period, in minor units; absent if nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -68,7 +69,7 @@ impl SubscriptionSummary {
     /// The summary of a subscription and its add-ons.
     #[must_use]
     pub fn new(subscription: &Subscription, addons: &[SubscriptionAddon]) -> Self {
-        let terms = &subscription.terms;
+        let (terms, period_end) = (&subscription.terms, subscription.current_period_end);
         let amount = |pending: &PendingChange| {
             let amount_cents = pending.terms.recurring_cents(addons)?;
             Some(Amount { currency: pending.terms.currency, amount_cents })
@@ -84,9 +85,9 @@ impl SubscriptionSummary {
             interval: terms.interval,
             recurring_cents: terms.recurring_cents(addons),
             currency: terms.currency,
-            current_period_end: subscription.current_period_end,
+            current_period_end: period_end,
             cancel_at: subscription.cancel_at,
-            pending: subscription.pending_change.as_ref().and_then(amount),
+            pending: subscription.pending_change.as_ref().filter(|p| p.is_due_at(period_end)).and_then(amount),
             next_discount_cents,
         }
     }

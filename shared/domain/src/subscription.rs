@@ -160,6 +160,24 @@ pub struct PendingChange {
     /// The role that scheduled it. A tenant's users can only withdraw or replace a change that a tenant's user
     /// scheduled.
     pub scheduled_by: Authority,
+    /// The earliest moment of an announced price change: it takes effect at the first period boundary at or after it.
+    /// Null for every other change, which takes effect at the end of the period.
+    #[serde(default)]
+    pub effective_from: Option<Timestamp>,
+}
+
+impl PendingChange {
+    /// Whether it is a price change that the platform announced.
+    #[must_use]
+    pub const fn is_announced(&self) -> bool {
+        self.effective_from.is_some()
+    }
+
+    /// Whether it takes effect at this period boundary.
+    #[must_use]
+    pub fn is_due_at(&self, boundary: Timestamp) -> bool {
+        self.effective_from.is_none_or(|from| from <= boundary)
+    }
 }
 
 impl From<&PlanVersion> for PlanTerms {
@@ -175,6 +193,12 @@ impl From<&PlanVersion> for PlanTerms {
 }
 
 impl PlanTerms {
+    /// Whether they are those of a version of a plan.
+    #[must_use]
+    pub fn is_version(&self, plan_code: &ShortCode, version: u32) -> bool {
+        self.plan_code == *plan_code && self.plan_version == version
+    }
+
     /// The price of the plan and its add-ons for one interval, in minor units. Add-ons of another currency are not
     /// counted, because they are dropped. `None` if the sum does not fit `i64`.
     #[must_use]
@@ -382,6 +406,17 @@ impl Subscription {
         if at >= self.current_period_end && !self.is_to_end_by(at) {
             self.begin_billing(at);
         }
+    }
+
+    /// When the scheduled change of plan takes effect if nothing else happens: at the end of the period or of the trial,
+    /// or for an announced price change at the first period boundary from its moment on. `None` if none is scheduled.
+    #[must_use]
+    pub fn change_at(&self) -> Option<Timestamp> {
+        let pending = self.pending_change.as_ref()?;
+        let end = self.current_period_end;
+        let Some(from) = pending.effective_from.filter(|from| *from > end) else { return Some(end) };
+        let period = self.anchor.period_at(self.terms.interval, from)?;
+        Some(if period.start == from { from } else { period.end })
     }
 
     /// Whether its agreed end has come by a moment.

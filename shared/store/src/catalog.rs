@@ -1,7 +1,7 @@
 //! Reads and writes of the catalog: plans, plan versions, add-ons and coupons.
 
 use arcadia_domain::{
-    Addon, Coupon, DeploymentId, DunningPolicy, Plan, PlanVersion, Redemption, Scope, ShortCode, TenantId,
+    Addon, Coupon, DeploymentId, DunningPolicy, Operation, Plan, PlanVersion, Redemption, Scope, ShortCode, TenantId,
 };
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
@@ -14,7 +14,7 @@ use super::keys::{self, Key};
 use super::pages::Page;
 use super::reread::{Reading, until_whole};
 use super::schema::TENANT_INDEX;
-use super::transact::{Verdict, is_transient, kept_being_cancelled};
+use super::transact::{CONDITION, Verdict, is_transient, kept_being_cancelled};
 use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};
 
 /// The plan and add-ons that a tenant wants to buy.
@@ -46,6 +46,22 @@ pub struct Offer {
     /// The tenant's dunning policy, if it has one of its own.
     pub dunning_policy: Option<DunningPolicy>,
 }
+
+/// The replacement of a plan version by a new one.
+#[derive(Debug, Clone, Copy)]
+pub struct Replacement<'a> {
+    /// The replaced version, closed.
+    pub closed: &'a PlanVersion,
+    /// The operation that announces the new price.
+    pub operation: &'a Operation,
+}
+
+/// The index of the new version in the transaction of a publication.
+const VERSION_INDEX: usize = 1;
+/// The index of the operation in that of a replacement.
+const OPERATION_INDEX: usize = 3;
+/// The index of the record of running operations in that of a replacement.
+const RUNNING_INDEX: usize = 4;
 
 impl Store {
     /// Reads the records that a purchase needs: one consistent BatchGetItem. It is repeated if the plan and its version
@@ -94,6 +110,14 @@ impl Store {
     /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
     pub async fn load_plan(&self, code: &ShortCode) -> Result<Option<Plan>, StoreError> {
         self.get(keys::plan(code)).await?.map(items::to_plan).transpose()
+    }
+
+    /// Reads a plan version: one consistent GetItem.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn load_plan_version(&self, code: &ShortCode, version: u32) -> Result<Option<PlanVersion>, StoreError> {
+        self.get(keys::plan_version(code, version)).await?.map(items::to_plan_version).transpose()
     }
 
     /// Reads an add-on of the catalog: one consistent GetItem.
@@ -162,16 +186,18 @@ impl Store {
         Ok(TransactWriteItem::builder().update(update.build()?).build())
     }
 
-    /// Writes a plan with its new version, and the idempotency record of the request if it has one: one
-    /// TransactWriteItems. Of two publications at the same moment, only one succeeds.
+    /// Writes a plan with its new version, the version that it replaces with the operation that announces this, and the
+    /// idempotency record of the request if it has one: one TransactWriteItems. Of two publications at the same moment,
+    /// only one succeeds.
     ///
     /// # Errors
-    /// [`StoreError::CatalogConflict`] if another writer was first, [`StoreError::Answered`] if the key has been used,
-    /// or another [`StoreError`] if DynamoDB does not answer.
+    /// [`StoreError::CatalogConflict`] if another writer was first, [`StoreError::TooManyOperations`],
+    /// [`StoreError::Answered`] if the key has been used, or another [`StoreError`] if DynamoDB does not answer.
     pub async fn publish(
         &self,
         plan: &Plan,
         version: &PlanVersion,
+        replacement: Option<Replacement<'_>>,
         commit_id: CommitId,
         record: Option<&IdempotencyRecord>,
     ) -> Result<(), StoreError> {
@@ -192,15 +218,34 @@ impl Store {
             let put = put.build()?;
             writes.push(TransactWriteItem::builder().put(put).build());
         }
+        if let Some(Replacement { closed, operation }) = replacement {
+            let put_closed = Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(items::from_plan_version(closed)?))
+                .condition_expression("attribute_exists(PK) AND attribute_not_exists(#record.replaced_by)")
+                .expression_attribute_names("#record", "record")
+                .build()?;
+            writes.push(TransactWriteItem::builder().put(put_closed).build());
+            writes.extend(self.start_writes(operation)?);
+        }
+        // Two publications of the same price at the same moment have the same version; their operations differ.
+        let (own_index, own_item) = match replacement {
+            Some(Replacement { operation, .. }) => (OPERATION_INDEX, items::from_operation(operation)?),
+            None => (VERSION_INDEX, version_item),
+        };
+        let own = writes.len();
         writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
         let judge = |reasons: &[CancellationReason]| {
             let found = |index: usize| reasons.get(index).and_then(CancellationReason::item);
+            let failed = reasons.iter().take(own).position(|reason| reason.code() == Some(CONDITION));
             if is_transient(reasons) {
                 Verdict::Retry(kept_being_cancelled())
-            } else if found(1) == Some(&version_item) {
+            } else if found(own_index) == Some(&own_item) {
                 Verdict::CommittedBefore
-            } else if let Some(used) = found(2) {
+            } else if let Some(used) = found(own) {
                 Verdict::Refused(idempotency::answered(used.clone()))
+            } else if failed == Some(RUNNING_INDEX) {
+                Verdict::Refused(StoreError::TooManyOperations)
             } else {
                 Verdict::Refused(StoreError::CatalogConflict)
             }

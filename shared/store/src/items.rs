@@ -3,8 +3,8 @@
 
 use arcadia_domain::{
     Addon, BalanceMovement, BalanceMovementKind, Coupon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber,
-    Operation, OperationId, OperationResult, Payment, Plan, PlanVersion, Resource, ShortCode, Subscription,
-    SubscriptionAddon, SubscriptionStatus, Tenant, TenantEvent, TenantId,
+    Operation, OperationId, OperationResult, Payment, Plan, PlanTerms, PlanVersion, Resource, ShortCode, Subscription,
+    SubscriptionAddon, Tenant, TenantEvent, TenantId,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct SlugClaimItem {
     pub deployment_id: DeploymentId,
 }
 
-/// A record with its key and its entries, if any, in the tenant index and the state index.
+/// A record with its key and its entries, if any, in the indexes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct RecordItem<T> {
     #[serde(rename = "PK")]
@@ -48,6 +48,10 @@ struct RecordItem<T> {
     gsi2_pk: Option<String>,
     #[serde(rename = "GSI2SK", default, skip_serializing_if = "Option::is_none")]
     gsi2_sk: Option<String>,
+    #[serde(rename = "GSI3PK", default, skip_serializing_if = "Option::is_none")]
+    gsi3_pk: Option<String>,
+    #[serde(rename = "GSI3SK", default, skip_serializing_if = "Option::is_none")]
+    gsi3_sk: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
     #[serde(flatten)]
@@ -162,14 +166,17 @@ pub fn slug_claim(deployment: &Deployment) -> SlugClaimItem {
 fn record(key: Key, index: Option<Key>, record: Record) -> Result<Item, StoreError> {
     let Key { pk, sk } = key;
     let (gsi1_pk, gsi1_sk) = index.map(|key| (key.pk, key.sk)).unzip();
-    to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, gsi2_pk: None, gsi2_sk: None, version: None, record })
+    let (gsi2_pk, gsi2_sk, gsi3_pk, gsi3_sk) = (None, None, None, None);
+    to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, gsi2_pk, gsi2_sk, gsi3_pk, gsi3_sk, version: None, record })
 }
 
-/// Converts a part of a deployment's present state to an item, with an entry in the state index if `entry` is given.
-fn part(key: Key, version: u64, entry: Option<Key>, record: Record) -> Result<Item, StoreError> {
+/// Converts a part of a deployment's present state to an item, with its entries, if any, in the state index and in the due
+/// index.
+fn part(key: Key, version: u64, entries: [Option<Key>; 2], record: Record) -> Result<Item, StoreError> {
     let Key { pk, sk } = key;
-    let (gsi2_pk, gsi2_sk) = entry.map(|key| (key.pk, key.sk)).unzip();
-    to_item(&RecordItem { pk, sk, gsi1_pk: None, gsi1_sk: None, gsi2_pk, gsi2_sk, version: Some(version), record })
+    let [(gsi2_pk, gsi2_sk), (gsi3_pk, gsi3_sk)] = entries.map(|entry| entry.map(|key| (key.pk, key.sk)).unzip());
+    let (gsi1_pk, gsi1_sk, version) = (None, None, Some(version));
+    to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, gsi2_pk, gsi2_sk, gsi3_pk, gsi3_sk, version, record })
 }
 
 /// Converts an event of `deployment` to an item.
@@ -224,11 +231,12 @@ pub fn from_resource(resource: &Resource) -> Result<Item, StoreError> {
 /// # Errors
 /// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_subscription(id: DeploymentId, subscription: &Subscription, version: u64) -> Result<Item, StoreError> {
-    let terms = &subscription.terms;
-    let entry = PlanEntry { version: terms.plan_version, id };
-    let entry = (subscription.status != SubscriptionStatus::Cancelled)
-        .then(|| keys::subscription_of_plan(&terms.plan_code, entry));
-    part(keys::subscription(id), version, entry, Record::Subscription(subscription.clone()))
+    let entry_of = |terms: &PlanTerms| PlanEntry { version: terms.plan_version, id };
+    let live = Some(subscription).filter(|subscription| subscription.is_live());
+    let present = live.map(|live| keys::subscription_of_plan(&live.terms.plan_code, entry_of(&live.terms)));
+    let pending = live.and_then(|live| live.pending_change.as_ref());
+    let next = pending.map(|next| keys::change_to_plan(&next.terms.plan_code, entry_of(&next.terms)));
+    part(keys::subscription(id), version, [present, next], Record::Subscription(subscription.clone()))
 }
 
 /// Converts an add-on of a subscription, last changed by the event `version`, to an item.
@@ -236,7 +244,7 @@ pub fn from_subscription(id: DeploymentId, subscription: &Subscription, version:
 /// # Errors
 /// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_subscription_addon(id: DeploymentId, addon: &SubscriptionAddon, version: u64) -> Result<Item, StoreError> {
-    part(keys::subscription_addon(id, addon.id), version, None, Record::SubscriptionAddon(addon.clone()))
+    part(keys::subscription_addon(id, addon.id), version, [None, None], Record::SubscriptionAddon(addon.clone()))
 }
 
 /// The claim of a deployment on its tenant's one trial of a plan, as an item.

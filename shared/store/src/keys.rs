@@ -214,6 +214,19 @@ pub fn plan_subscriptions_partition(code: &ShortCode, shard: u8) -> String {
     format!("PLAN#{code}#{shard:03}")
 }
 
+/// A live subscription's entry in the due index (`GSI3`) while a change of plan is scheduled: the list of those that will
+/// change to a plan, by version.
+#[must_use]
+pub fn change_to_plan(code: &ShortCode, entry: PlanEntry) -> Key {
+    Key { pk: plan_changes_partition(code, shard(entry.id, STATE_SHARDS)), sk: entry.to_string() }
+}
+
+/// One partition of the live subscriptions that will change to a plan in the due index.
+#[must_use]
+pub fn plan_changes_partition(code: &ShortCode, shard: u8) -> String {
+    format!("PLAN#{code}#CHANGES#{shard:03}")
+}
+
 /// A position in the list of a plan's deployments: the plan version and the deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlanEntry {
@@ -798,6 +811,11 @@ mod tests {
             (subscription(id), format!("DEPLOYMENT#{id_text}"), "#SUBSCRIPTION".to_owned()),
             (plan(&code), "PLAN#studio".to_owned(), "#PLAN".to_owned()),
             (plan_version(&code, 12), "PLAN#studio".to_owned(), "VERSION#0000000012".to_owned()),
+            (
+                change_to_plan(&code, PlanEntry { version: 12, id }),
+                "PLAN#studio#CHANGES#003".to_owned(),
+                format!("0000000012#{id_text}"),
+            ),
             (addon(&code), "ADDON#studio".to_owned(), "#ADDON".to_owned()),
             (coupon(&code), "COUPON#studio".to_owned(), "#COUPON".to_owned()),
             (trial_claim(&tenant, &code), "TENANT#acme".to_owned(), "TRIAL#studio".to_owned()),

@@ -40,7 +40,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
 
 pub use attention::NeedsAttention;
-pub use catalog::{Offer, Wanted};
+pub use catalog::{Offer, Replacement, Wanted};
 pub use commit::{Companion, judge};
 pub use failure::{MAX_ERROR_CHARS, error_chain};
 pub use figures::{Difference, figures_of};

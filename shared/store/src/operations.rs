@@ -2,21 +2,21 @@
 //! decided by [`arcadia_domain::Operation`]; the work on a page is in `arcadia_functions`.
 
 use arcadia_domain::{
-    DeploymentId, MAX_RUNNING_OPERATIONS, Matching, Operation, OperationFilter, OperationId, OperationOutcome,
-    OperationPage, OperationResult, Precision, ShortCode, TenantId,
+    DeploymentId, MAX_RUNNING_OPERATIONS, Matching, Operation, OperationCommand, OperationFilter, OperationId,
+    OperationOutcome, OperationPage, OperationResult, Precision, ShortCode, TenantId,
 };
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem, Update,
 };
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use serde::Deserialize;
 
 use super::item::{Item, number, string};
 use super::keys::{self, Key, PlanEntry, STATE_SHARDS};
 use super::pages::{Page, Part, key_of, sifted};
 use super::queries::{newest_before, state_partitions};
-use super::schema::{STATE_INDEX, TABLE, TENANT_INDEX};
+use super::schema::{DUE_INDEX, STATE_INDEX, TABLE, TENANT_INDEX};
 use super::transact::{CONDITION, Verdict, is_transient, kept_being_cancelled};
 use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency, items};
 
@@ -32,6 +32,9 @@ const RUNNING_INDEX: usize = 1;
 const MAX_COUNTING: usize = 10;
 /// The number of rows that a Query of a tenant's deployments asks for while they are counted.
 const COUNTED_ROWS: usize = 1_000;
+
+/// The beginning of a position in the second list of a price change.
+const CHANGES: &str = "changes";
 
 /// The stored form of the record of running operations. DynamoDB has no empty set, so it can lack the ids.
 #[derive(Debug, Deserialize)]
@@ -203,7 +206,8 @@ impl Store {
     }
 
     /// The next page of the deployments of an operation. It costs one Query for a tenant, one for each partition of a
-    /// plan or a state, and none for `ids`, the deployments that it names.
+    /// plan or a state, and none for `ids`, the deployments that it names. A price change has two lists, one after the
+    /// other: the subscriptions of the replaced version, and those that will change to it.
     ///
     /// An index can be a moment behind, so the page can lack a deployment, or have one that does not match any more.
     ///
@@ -215,6 +219,9 @@ impl Store {
         ids: &[DeploymentId],
     ) -> Result<OperationPage, StoreError> {
         let (size, after) = (operation.page_size(), operation.progress.position.as_deref());
+        if let OperationCommand::AnnouncePrice { terms, replaces, .. } = &operation.command {
+            return self.operation_page_of_price(&terms.plan_code, *replaces, size, after).await;
+        }
         let OperationFilter { tenant_id, state, plan_code, plan_version, ids: named } = &operation.filter;
         if named.is_some() {
             let begin = position::<usize>(after)?.unwrap_or_default().min(ids.len());
@@ -237,6 +244,32 @@ impl Store {
             }
             (None, None, None) => Ok(OperationPage::default()),
         }
+    }
+
+    async fn operation_page_of_price(
+        &self,
+        code: &ShortCode,
+        version: u32,
+        size: usize,
+        after: Option<&str>,
+    ) -> Result<OperationPage, StoreError> {
+        let (in_changes, entry) = match after.map(|after| after.strip_prefix(CHANGES).ok_or(after)) {
+            None => (false, None),
+            Some(Err(entry)) => (false, Some(entry)),
+            Some(Ok("")) => (true, None),
+            Some(Ok(entry)) => (true, Some(entry)),
+        };
+        let keys = keys::plan_entries(Some(version), position(entry)?);
+        let index = if in_changes { DUE_INDEX } else { STATE_INDEX };
+        let partitions = if in_changes { changes_partitions(code) } else { plan_partitions(code) };
+        let page = self.merged::<PlanEntry>(&Part { index, keys, oldest_first: false }, &partitions, size).await?;
+        let OperationPage { ids, position } = page_of(page, |entry| entry.id);
+        let position = if in_changes {
+            position.map(|position| format!("{CHANGES}{position}"))
+        } else {
+            Some(position.unwrap_or_else(|| CHANGES.to_owned()))
+        };
+        Ok(OperationPage { ids, position })
     }
 
     async fn operation_page_of_tenant(
@@ -268,17 +301,34 @@ impl Store {
             (Some(tenant_id), ..) => self.count_of_tenant(tenant_id, filter).await,
             (None, Some(code), state) => {
                 let (first, last) = keys::plan_entries(*plan_version, None).into_inner();
-                let (count, more) = self.count_entries(&plan_partitions(code), (&first, &last)).await?;
+                let (count, more) = self.count_entries(STATE_INDEX, &plan_partitions(code), (&first, &last)).await?;
                 let sifted = if state.is_some() { Precision::AtMost } else { Precision::Exact };
                 Ok(Matching { count, is: if more { Precision::AtLeast } else { sifted } })
             }
             (None, None, Some(state)) => {
                 let (first, last) = keys::deployments_before(None).into_inner();
-                let (count, more) = self.count_entries(&state_partitions(Some(*state)), (&first, &last)).await?;
+                let partitions = state_partitions(Some(*state));
+                let (count, more) = self.count_entries(STATE_INDEX, &partitions, (&first, &last)).await?;
                 Ok(Matching { count, is: if more { Precision::AtLeast } else { Precision::Exact } })
             }
             (None, None, None) => Ok(Matching::default()),
         }
+    }
+
+    /// Counts the subscriptions of a plan version and those that will change to it, as the indexes have them: at most ten
+    /// Query of 1 MB for each partition.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn count_price_change(&self, code: &ShortCode, version: u32) -> Result<Matching, StoreError> {
+        let (first, last) = keys::plan_entries(Some(version), None).into_inner();
+        let range = (first.as_str(), last.as_str());
+        let (present, next) = (plan_partitions(code), changes_partitions(code));
+        let counts =
+            try_join(self.count_entries(STATE_INDEX, &present, range), self.count_entries(DUE_INDEX, &next, range));
+        let ((present, more), (next, more_next)) = counts.await?;
+        let is = if more || more_next { Precision::AtLeast } else { Precision::Exact };
+        Ok(Matching { count: present + next, is })
     }
 
     async fn count_of_tenant(&self, tenant_id: &TenantId, filter: &OperationFilter) -> Result<Matching, StoreError> {
@@ -296,23 +346,33 @@ impl Store {
         Ok(Matching { count, is: Precision::AtLeast })
     }
 
-    /// The number of entries of partitions of the state index, and whether there are more.
-    async fn count_entries(&self, partitions: &[String], range: (&str, &str)) -> Result<(u64, bool), StoreError> {
-        let counts = partitions.iter().map(|partition| self.count_partition(partition, range));
+    /// The number of entries of partitions of an index, and whether there are more.
+    async fn count_entries(
+        &self,
+        index: &str,
+        partitions: &[String],
+        range: (&str, &str),
+    ) -> Result<(u64, bool), StoreError> {
+        let counts = partitions.iter().map(|partition| self.count_partition(index, partition, range));
         let counts = try_join_all(counts).await?;
         Ok((counts.iter().map(|(count, _)| count).sum(), counts.iter().any(|(_, more)| *more)))
     }
 
-    async fn count_partition(&self, partition: &str, (first, last): (&str, &str)) -> Result<(u64, bool), StoreError> {
+    async fn count_partition(
+        &self,
+        index: &str,
+        partition: &str,
+        (first, last): (&str, &str),
+    ) -> Result<(u64, bool), StoreError> {
         let (mut count, mut start) = (0, None);
         for _ in 0..MAX_COUNTING {
             let output = self
                 .client
                 .query()
                 .table_name(&self.table)
-                .index_name(STATE_INDEX)
+                .index_name(index)
                 .select(Select::Count)
-                .key_condition_expression("GSI2PK = :pk AND GSI2SK BETWEEN :first AND :last")
+                .key_condition_expression(format!("{index}PK = :pk AND {index}SK BETWEEN :first AND :last"))
                 .expression_attribute_values(":pk", string(partition))
                 .expression_attribute_values(":first", string(first))
                 .expression_attribute_values(":last", string(last))
@@ -430,6 +490,10 @@ fn id_of(item: &Item) -> Result<DeploymentId, StoreError> {
 
 fn plan_partitions(code: &ShortCode) -> Vec<String> {
     (0..STATE_SHARDS).map(|shard| keys::plan_subscriptions_partition(code, shard)).collect()
+}
+
+fn changes_partitions(code: &ShortCode) -> Vec<String> {
+    (0..STATE_SHARDS).map(|shard| keys::plan_changes_partition(code, shard)).collect()
 }
 
 /// Reads a stored position.

@@ -18,7 +18,8 @@ pub const TABLE: &str = "";
 pub const TENANT_INDEX: &str = "GSI1";
 /// The state index: deployments by state, live subscriptions by plan, and all tenants' invoices. It has keys only.
 pub const STATE_INDEX: &str = "GSI2";
-/// The due index: deployments by the time of their next step, and invoices by status and due date. It has keys only.
+/// The due index: deployments by the time of their next step, invoices by status and due date, and live subscriptions by
+/// the plan that they will change to. It has keys only.
 pub const DUE_INDEX: &str = "GSI3";
 
 /// The attribute with an item's expiry for DynamoDB's time to live, in seconds since 1970.

@@ -134,7 +134,7 @@ impl Account {
                 self.close(now, |span| span.addon == Some(addon.id));
                 self.follow(subscription, false);
             }
-            EventKind::PlanChanged { from, to, dropped_addons, subscription } => {
+            EventKind::PlanChanged { from, to, dropped_addons, ended_announcement: _, subscription } => {
                 assert!(dropped_addons.is_empty(), "there is one currency");
                 self.rebate = self.rebate.take().filter(|rebate| rebate.is_for(subscription));
                 let was_billed = self.subscription.as_ref().is_some_and(|old| old.billed_from.is_some());
@@ -157,7 +157,8 @@ impl Account {
                 self.close(subscription.ended_at.expect("an end"), |_| true);
                 self.follow(subscription, false);
             }
-            EventKind::PlanChangeScheduled { subscription }
+            EventKind::PriceChangeAnnounced { subscription, .. }
+            | EventKind::PlanChangeScheduled { subscription }
             | EventKind::PlanChangeWithdrawn { subscription }
             | EventKind::CancellationScheduled { subscription }
             | EventKind::CancellationWithdrawn { subscription } => self.follow(subscription, false),
@@ -255,6 +256,10 @@ impl Account {
         taken: Option<i64>,
     ) -> i64 {
         let period = (subscription.current_period_start, subscription.current_period_end);
+        if period.0 == period.1 {
+            // Another interval began while it was paused, and a price changes before a period opens.
+            return 0;
+        }
         let price = addon.map_or(subscription.terms.price_cents, |addon| addon.price_cents);
         let of_addons = || {
             let live = self.spans.iter().filter(|span| span.addon.is_some() && span.to == period.1 && !span.is_void);
@@ -311,7 +316,7 @@ impl Account {
             let invoice = &self.invoices[number];
             let line = invoice.charges().find(|line| line.charge == credit.charge).expect("it names a charge");
             // Spans of one invoice that begin together are told apart by what they are for.
-            let before = |other: &&Line| is_alike(other, line) && net(invoice, other) > 0 && other.charge < line.charge;
+            let before = |other: &&Line| is_alike(other, line) && other.charge < line.charge;
             let nth = invoice.charges().filter(before).count();
             let spans = self.spans.iter_mut().filter(|span| span.invoice.as_ref() == Some(number));
             let mut alike = spans.filter(|span| span.kind() == line.kind && span.from == line.from);
@@ -334,7 +339,7 @@ impl Account {
             invoice.issued_at + TimeDelta::days(i64::from(self.policy.payment_terms_days)),
             "{invoice:?}"
         );
-        for line in invoice.charges().filter(|line| line.kind != LineKind::Tax && net(invoice, line) > 0) {
+        for line in invoice.charges().filter(|line| line.kind != LineKind::Tax) {
             let is_its = |span: &Span| (span.from, span.cents) == (line.from, net(invoice, line));
             let is_it = |span: &Span| span.invoice.is_none() && span.kind() == line.kind && is_its(span);
             if line.kind == LineKind::OneOffCharge && !self.spans.iter().any(is_it) {

@@ -367,7 +367,11 @@ fn subscriptions(name: &str, target: &Target) -> Option<Floor> {
             // The invoice tells what was credited of it.
             reading([present(id), plan]).writing(&[DEPLOYMENT, OF_ANOTHER_PLAN, INVOICE_STAYS, EVENT])
         }
-        "withdraw_plan_change" | "cancel_subscription" | "withdraw_cancellation" => {
+        // It is listed no longer as one that will change to the plan.
+        "withdraw_plan_change" => {
+            reading([present(id)]).writing(&[DEPLOYMENT, ("subscription", &[(DUE_INDEX, Goes)]), EVENT])
+        }
+        "cancel_subscription" | "withdraw_cancellation" => {
             reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT])
         }
         "grant_discount" => {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use arcadia_functions::operations::run::Worker;
 use arcadia_store::item::{number, string};
 use arcadia_store::keys;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -49,7 +50,8 @@ pub async fn everything(billing: &Billing) -> Vec<String> {
         billing.sweep().await;
     }
     let corrected = corrected(billing).await;
-    vec![busy, voided, tried, unpaid, foreign, discounted, corrected]
+    let announced = announced(billing).await;
+    vec![busy, voided, tried, unpaid, foreign, discounted, corrected, announced]
 }
 
 /// Writes a cent of balance past the product, as if a commit had not got to all open invoices: the clock goes on with it.
@@ -78,6 +80,22 @@ async fn discounted(billing: &Billing) -> String {
     billing.grant_discount(&id, "partner").await.expect(200);
     billing.delete(&format!("/deployments/{id}/subscription/discount"), &billing.admin).await.expect(200);
     billing.grant_discount(&id, "free").await.expect(200);
+    id
+}
+
+/// A deployment whose price changes.
+async fn announced(billing: &Billing) -> String {
+    billing.sell_plan("club", &[json!({"price_cents": 2_900})]).await;
+    let id = billing.create_subscribed("announced", json!({"plan_code": "club"})).await;
+    let effective_from = billing.clock.ahead(TimeDelta::days(60));
+    let body = json!({"price_cents": 3_900, "replaces": 1, "effective_from": effective_from, "reason": "new prices"});
+    let published = billing.publish("club", body).await.expect(201);
+    let operation = published["operation_id"].as_str().expect("an operation").parse().expect("an id");
+    // The first page is read, then worked on.
+    for _ in 0..3 {
+        let worker = Worker::start(&billing.app, operation).await.expect("an operation");
+        worker.expect("an operation that runs").turn().await.expect("a page");
+    }
     id
 }
 

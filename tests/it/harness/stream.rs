@@ -106,6 +106,7 @@ fn typed(value: &AttributeValue) -> Value {
         AttributeValue::N(number) => json!({"N": number}),
         AttributeValue::Bool(flag) => json!({"BOOL": flag}),
         AttributeValue::Null(is_null) => json!({"NULL": is_null}),
+        AttributeValue::Ss(texts) => json!({"SS": texts}),
         AttributeValue::L(list) => json!({"L": list.iter().map(typed).collect::<Vec<_>>()}),
         AttributeValue::M(map) => {
             json!({"M": map.iter().map(|(name, value)| (name.clone(), typed(value))).collect::<Map<_, _>>()})

@@ -94,7 +94,11 @@ fn subscription(text: &mut Text, subscription: &Value) {
     }
     if let Some(code) = subscription["pending_change"]["plan_code"].as_str() {
         let at = day(&subscription["pending_change"]["effective_at"]);
-        text.line([named(""), cell(WAITING, &format!("changes to {code} on {at}"))]);
+        let next = &subscription["pending_change"];
+        let announced = if next["effective_from"].is_string() { ", announced price" } else { "" };
+        let price = money(&next["price_cents"], &next["currency"]);
+        let what = format!("changes to {code} v{} on {at}: {price}{announced}", next["plan_version"]);
+        text.line([named(""), cell(WAITING, &what)]);
     }
     if subscription["cancel_at"].is_string() && subscription["status"] != "cancelled" {
         text.line([named(""), cell(WAITING, &format!("will be cancelled on {}", day(&subscription["cancel_at"])))]);

@@ -649,7 +649,16 @@ pub fn plan(body: &Value) -> Text {
     let revision = format!("  {}, revision {}", bare(&one["name"]), one["revision"]);
     text.line([cell(BOLD, &bare(&one["code"])), plain(" is "), state(&one["status"]), cell(DIM, &revision)]);
     if let Some(versions) = body["versions"].as_array() {
-        text.list(&["version", "price", "interval", "trial", "published"], versions.iter().map(version_row).collect());
+        let rows = versions.iter().map(|one| {
+            let mut row = version_row(one);
+            row.push(state(&one["status"]));
+            if one["replaced_by"].is_u64() {
+                row.push(plain(&format!("v{} from {}", one["replaced_by"], day(&one["effective_from"]))));
+            }
+            row
+        });
+        let heads = ["version", "price", "interval", "trial", "published", "status", "replaced by"];
+        text.list(&heads, rows.collect());
     }
     text
 }
@@ -658,7 +667,21 @@ pub fn plan_version(body: &Value) -> Text {
     let (one, mut text) = (&body["plan_version"], Text::default());
     let price =
         format!("{} a {}", money(&one["price_cents"], &one["currency"]), bare(&one["interval"]).replace('_', " "));
-    text.line([cell(BOLD, &bare(&one["plan_code"])), plain(&format!(" v{} is published: {price}", one["version"]))]);
+    let is = if body["dry_run"] == true { "would be" } else { "is" };
+    text.line([cell(BOLD, &bare(&one["plan_code"])), plain(&format!(" v{} {is} published: {price}", one["version"]))]);
+    let replaced = &body["replaced"];
+    if replaced.is_object() {
+        let from = day(&replaced["effective_from"]);
+        text.line([plain(&format!("v{} {is} closed; its subscriptions change from {from} on", replaced["version"]))]);
+    }
+    if let Some(id) = body["operation_id"].as_str() {
+        text.line([plain(&format!("operation {id} tells them (arcadia operations watch {id})"))]);
+    }
+    if body["preview"].is_array() && replaced.is_object() {
+        text.append(&operation_preview(body));
+    } else if body["dry_run"] == true {
+        text.line([cell(WAITING, "Dry run: nothing was stored.")]);
+    }
     text
 }
 

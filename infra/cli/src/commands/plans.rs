@@ -4,10 +4,11 @@ use arcadia_domain::Interval;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
+use serde_json::json;
 
-use super::connection::Connection;
+use super::connection::{Confirmed, Connection};
 use super::money::Price;
-use crate::client::{Failure, Once, Paging, Precondition, Request, views};
+use crate::client::{Failure, Once, Options, Paging, Precondition, Request, body, views};
 
 #[derive(Debug, Args)]
 pub struct Plans {
@@ -40,12 +41,17 @@ enum Verb {
         #[command(flatten)]
         condition: Precondition,
     },
-    /// Publish a plan version, which never changes afterwards (platform_admin)
+    /// Publish a plan version, and change the price of an older one with notice (platform_admin)
     Publish {
         /// Code of the plan
         code: String,
         #[command(flatten)]
         fields: PublishFields,
+        /// Show what would be published, and what the first subscriptions would get, without storing anything
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        confirmed: Confirmed,
         #[command(flatten)]
         condition: Precondition,
         #[command(flatten)]
@@ -74,6 +80,15 @@ struct PublishFields {
     /// Trial of a tenant's first subscription, in days
     #[arg(long, value_name = "N")]
     trial_days: Option<u32>,
+    /// The version to close: its subscriptions are told the new price and change to the new version
+    #[arg(long, value_name = "VERSION", requires = "effective_from")]
+    replaces: Option<u32>,
+    /// When the subscriptions change, such as 2027-06-01 or 60d: each at its first period boundary from this time on
+    #[arg(long, value_name = "TIME", requires = "replaces", allow_hyphen_values = true)]
+    effective_from: Option<String>,
+    /// One-line reason of the price change, stored in the events
+    #[arg(long, requires = "replaces")]
+    reason: Option<String>,
 }
 
 /// Whether a plan or add-on can be newly bought.
@@ -102,9 +117,23 @@ impl Plans {
                 let request = Request::to("put_plan", &[("code", code)])?.body(fields)?.on(condition);
                 client.tell(&request, views::plan)
             }
-            Verb::Publish { code, fields, condition, once } => {
-                let request = Request::to("publish_plan_version", &[("code", code)])?.body(fields)?;
-                client.tell(&request.on(condition).once(once), views::plan_version)
+            Verb::Publish { code, fields, dry_run, confirmed, condition, once } => {
+                if let Some(version) = fields.replaces {
+                    let options = Options { dry_run: *dry_run, ..Options::default() };
+                    confirmed.check(
+                        &options,
+                        &format!("version {version} of {code} will be closed and its price changed"),
+                    )?;
+                }
+                let mut whole = body(fields)?;
+                if let Some(from) = client.moment(fields.effective_from.as_deref())? {
+                    whole["effective_from"] = json!(from);
+                }
+                if *dry_run {
+                    whole["dry_run"] = json!(true);
+                }
+                let request = Request::to("publish_plan_version", &[("code", code)])?.whole_body(whole);
+                client.tell_as_is(&request.on(condition).once(once), views::plan_version)
             }
         }
     }

@@ -125,7 +125,7 @@ async fn sell_plan(app: &App, code: &str, name: &str, editions: &[Edition]) -> R
     let mut plans = Vec::new();
     for Edition { at, price_cents, currency, interval } in editions {
         let (published, version) = plan.publish(*price_cents, *currency, *interval, 0, *at);
-        app.store.publish(&published, &version, app.new_commit_id(), None).await?;
+        app.store.publish(&published, &version, None, app.new_commit_id(), None).await?;
         plans.push(published.clone());
         plan = published;
     }

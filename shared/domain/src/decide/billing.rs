@@ -54,9 +54,11 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
         new.follow(deployment.state, to, effective_at, context.at);
         if old.billed_from != new.billed_from {
             // A change of plan scheduled for the end of the period or trial comes first: the period that begins has
-            // the new terms.
+            // the new terms. If a pause ends within a period, the boundary that counts is where that period began.
+            let ends_pause = old.status == SubscriptionStatus::Paused && !old.in_trial();
+            let boundary = if ends_pause { new.current_period_start } else { effective_at };
             let mut tried = old.clone();
-            if let Some(changed) = take_pending(&mut tried, &mut kept) {
+            if let Some(changed) = take_pending(&mut tried, &mut kept, boundary) {
                 events.push(context.event(changed));
                 *new = tried;
                 new.follow(deployment.state, to, effective_at, context.at);
@@ -285,7 +287,7 @@ fn give_up(context: &Context<'_>) -> Result<Vec<Event>, Rejection> {
 
 fn end_trial(context: &Context<'_>, mut subscription: Subscription, at: Timestamp) -> Vec<Event> {
     let mut addons = context.aggregate.addons.clone();
-    let changed = take_pending(&mut subscription, &mut addons);
+    let changed = take_pending(&mut subscription, &mut addons, at);
     subscription.begin_billing(at);
     let mut books = Books::new(context);
     books.bill_period(&mut subscription, &addons);
@@ -324,16 +326,27 @@ fn change_plan(context: &Context<'_>, old: Subscription) -> Vec<Event> {
         }
     }
     let (from, to) = (old.terms, new.terms.clone());
-    books.finish(context.event(EventKind::PlanChanged { from, to, dropped_addons, subscription: new }))
+    let ended_announcement = None;
+    books.finish(context.event(EventKind::PlanChanged {
+        from,
+        to,
+        dropped_addons,
+        ended_announcement,
+        subscription: new,
+    }))
 }
 
-/// Applies the scheduled change of plan, if there is one, and drops the add-ons of another currency.
-fn take_pending(subscription: &mut Subscription, addons: &mut Vec<SubscriptionAddon>) -> Option<EventKind> {
-    let pending = subscription.pending_change.take()?;
+/// Applies the scheduled change of plan, if there is one for this boundary, and drops the add-ons of another currency.
+fn take_pending(
+    subscription: &mut Subscription,
+    addons: &mut Vec<SubscriptionAddon>,
+    boundary: Timestamp,
+) -> Option<EventKind> {
+    let pending = subscription.pending_change.take_if(|pending| pending.is_due_at(boundary))?;
     let from = std::mem::replace(&mut subscription.terms, pending.terms);
     let dropped_addons = drop_unfit(addons, subscription.terms.currency);
     let (to, subscription) = (subscription.terms.clone(), subscription.clone());
-    Some(EventKind::PlanChanged { from, to, dropped_addons, subscription })
+    Some(EventKind::PlanChanged { from, to, dropped_addons, ended_announcement: None, subscription })
 }
 
 /// Drops the add-ons of another currency, and returns their ids.

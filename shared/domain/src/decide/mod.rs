@@ -2,8 +2,8 @@
 //! to commit in one transaction. It reads no clock and writes nothing.
 //!
 //! This module has the rules of deployments. Subscriptions are in [`subscriptions`], their discounts in [`discounts`],
-//! invoices and scheduled steps in [`billing`], charges and credits in [`books`], and the permission to give a command in
-//! [`powers`].
+//! price changes with notice in [`prices`], invoices and scheduled steps in [`billing`], charges and credits in
+//! [`books`], and the permission to give a command in [`powers`].
 
 mod billing;
 mod books;
@@ -20,6 +20,9 @@ mod fixtures;
 #[cfg(test)]
 mod hold_cases;
 mod powers;
+#[cfg(test)]
+mod price_cases;
+mod prices;
 mod rejection;
 mod subscriptions;
 #[cfg(test)]
@@ -49,6 +52,7 @@ pub use corrections::{
     Correct, Correction, CreditNote, Extent, MAX_POSTPONED, MAX_POSTPONEMENT_DAYS, OneOff, PayBack, Postponement,
 };
 pub use discounts::{GrantDiscount, RemoveDiscount};
+pub use prices::{AnnouncePrice, replace_version};
 pub use rejection::Rejection;
 pub use subscriptions::{ChangePlan, Effective, MAX_OPEN_INVOICES, MAX_REPLACED_ADDONS, Proration, Subscribe};
 
@@ -77,6 +81,8 @@ pub enum Command {
     DetachAddon(SubscriptionAddonId),
     /// Change the plan or its version.
     ChangePlan(ChangePlan),
+    /// Announce that the price changes.
+    AnnouncePrice(AnnouncePrice),
     /// Withdraw the scheduled change of plan.
     WithdrawPlanChange,
     /// Cancel the subscription.
@@ -324,6 +330,7 @@ fn dispatch(context: &Context<'_>, command: Command) -> Result<Option<Change>, R
         Command::AttachAddon(id, addon) => subscriptions::attach_addon(context, id, &addon).map(Some),
         Command::DetachAddon(id) => subscriptions::detach_addon(context, id).map(Some),
         Command::ChangePlan(command) => subscriptions::change_plan(context, command),
+        Command::AnnouncePrice(command) => prices::announce(context, command),
         Command::WithdrawPlanChange => subscriptions::withdraw_plan_change(context).map(Some),
         Command::CancelSubscription(effective) => subscriptions::cancel(context, effective),
         Command::WithdrawCancellation => subscriptions::withdraw_cancellation(context).map(Some),
@@ -343,6 +350,7 @@ const fn is_limited(command: &Command) -> bool {
     match command {
         Command::Transition(Transition { to_state: State::Cancelled, .. })
         | Command::CancelSubscription(_)
+        | Command::AnnouncePrice(_)
         | Command::Pay(_)
         | Command::Void(_)
         | Command::FollowTenant(_) => false,
@@ -574,6 +582,10 @@ fn require_ahead(field: &'static str, at: Timestamp, now: Timestamp) -> Result<(
     if at <= now {
         return Err(invalid(field, "not_in_future", "must be in the future"));
     }
+    require_within_reach(field, at, now)
+}
+
+fn require_within_reach(field: &'static str, at: Timestamp, now: Timestamp) -> Result<(), Rejection> {
     if at.signed_duration_since(now).num_days() > MAX_DAYS_AHEAD {
         return Err(invalid(field, "too_far_ahead", "must be within the next 100 years"));
     }

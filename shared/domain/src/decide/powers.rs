@@ -5,7 +5,7 @@ use super::{
     ChangePlan, Command, Context, Correct, Correction, Effective, Proration, Rejection, Subscribe, UpdateDeployment,
 };
 use crate::actor::{Actor, Authority, Grant};
-use crate::catalog::{CatalogStatus, Plan, PlanVersion};
+use crate::catalog::{CatalogStatus, Plan, PlanVersion, VersionStatus};
 use crate::lifecycle::State;
 use crate::powers::Power;
 use crate::subscription::{PlanTerms, Subscription};
@@ -23,6 +23,8 @@ pub(super) fn admit(context: &Context<'_>, command: &Command) -> Result<(), Reje
         Command::AddResource(_) | Command::DeleteResource(_) => require_role(context.actor, Power::RecordResources),
         Command::Subscribe(subscribe) => admit_subscribe(context, subscribe),
         Command::ChangePlan(change) => admit_change(context, change),
+        // It chooses the version for everyone.
+        Command::AnnouncePrice(_) => require_role(context.actor, Power::ChooseVersion),
         Command::AttachAddon(..) | Command::DetachAddon(_) | Command::CancelSubscription(_) => {
             require_role(context.actor, Power::Buy)
         }
@@ -96,15 +98,32 @@ fn admit_change(context: &Context<'_>, command: &ChangePlan) -> Result<(), Rejec
         if is_same {
             return Ok(());
         }
-        require_own_schedule(context.actor, Some(pending.scheduled_by))?;
+        // Leaving an announced price for another plan is always possible. Changing to the present terms would take the
+        // announcement back.
+        let leaves = command.effective == Effective::Immediate
+            && pending.is_announced()
+            && context
+                .aggregate
+                .live_subscription()
+                .is_some_and(|live| live.terms != PlanTerms::from(&command.version));
+        if !leaves {
+            require_own_schedule(context.actor, Some(pending.scheduled_by))?;
+        }
     }
     require_version(context, &command.plan, &command.version)
 }
 
 /// Refuses a version that is neither the newest of a plan on sale nor that of the live subscription, unless the caller
-/// may choose any version.
+/// may choose any version. A closed version is refused to everyone who does not have it.
 fn require_version(context: &Context<'_>, plan: &Plan, version: &PlanVersion) -> Result<(), Rejection> {
     let has = |live: &Subscription| live.terms == PlanTerms::from(version);
+    match version.status {
+        VersionStatus::Closed if !context.aggregate.live_subscription().is_some_and(has) => {
+            let PlanVersion { plan_code, version, .. } = version.clone();
+            return Err(Rejection::PlanVersionClosed { plan_code, version });
+        }
+        VersionStatus::Offered | VersionStatus::Closed => {}
+    }
     let is_newest = plan.newest_version.as_ref().is_some_and(|newest| newest.version == version.version);
     match Power::ChooseVersion.grant(context.actor.authority) {
         Grant::Always => Ok(()),

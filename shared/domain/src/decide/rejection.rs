@@ -108,6 +108,33 @@ pub enum Rejection {
         /// The plan.
         plan_code: ShortCode,
     },
+    /// Another version replaced the plan version: nobody can newly buy it.
+    #[error("version {version} of the plan {plan_code} is closed and cannot be bought any more")]
+    PlanVersionClosed {
+        /// The plan.
+        plan_code: ShortCode,
+        /// The closed version.
+        version: u32,
+    },
+    /// The price of the version is still being announced.
+    #[error("an operation still announces version {version} of the plan {plan_code}; replace it when that has ended")]
+    PriceChangeRunning {
+        /// The plan.
+        plan_code: ShortCode,
+        /// The version to be replaced.
+        version: u32,
+    },
+    /// A change to another plan is scheduled, and a price change leaves it as it is.
+    #[error("a change to {plan_code} version {version} is scheduled; it stays, and the price is not changed")]
+    OwnChangeScheduled {
+        /// The plan of the scheduled change.
+        plan_code: ShortCode,
+        /// Its version.
+        version: u32,
+    },
+    /// The cancellation of the subscription is scheduled, and a price change leaves it as it is.
+    #[error("the subscription is to be cancelled; that stays, and the price is not changed")]
+    CancellationScheduled,
     /// The plan is no longer on sale.
     #[error("the plan {0} is retired")]
     PlanRetired(ShortCode),

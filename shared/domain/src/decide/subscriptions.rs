@@ -239,7 +239,7 @@ pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<
         }
         Effective::PeriodEnd => {
             let (requested_at, scheduled_by) = (context.at, context.actor.authority);
-            let pending = PendingChange { terms, drop_incompatible, requested_at, scheduled_by };
+            let pending = PendingChange { terms, drop_incompatible, requested_at, scheduled_by, effective_from: None };
             let subscription = Subscription { pending_change: Some(pending), ..subscription };
             Ok(Some(context.change_by([EventKind::PlanChangeScheduled { subscription }])))
         }
@@ -262,7 +262,7 @@ fn change_in_trial(
     let terms = PlanTerms::from(version);
     let keeps_end = context.deployment().state == State::Trial || terms.plan_code == old.terms.plan_code;
     let (kept, dropped_addons) = divide(context, terms.currency);
-    let from = old.terms.clone();
+    let (from, ended_announcement) = (old.terms.clone(), announced(&old));
     let mut new = Subscription { terms: terms.clone(), pending_change: None, ..old };
     let mut trial_of = None;
     let mut books = Books::new(context);
@@ -281,7 +281,7 @@ fn change_in_trial(
             books.bill_period(&mut new, &kept);
         }
     }
-    let changed = EventKind::PlanChanged { from, to: terms, dropped_addons, subscription: new };
+    let changed = EventKind::PlanChanged { from, to: terms, dropped_addons, ended_announcement, subscription: new };
     Ok(Change { trial_of, ..context.change(books.finish(context.event(changed))) })
 }
 
@@ -298,7 +298,7 @@ fn change_now(
         return Err(Rejection::CurrencyChange);
     }
     let (kept, dropped_addons) = divide(context, terms.currency);
-    let from = old.terms.clone();
+    let (from, ended_announcement) = (old.terms.clone(), announced(&old));
     let mut new = Subscription { pending_change: None, ..old };
     let mut books = Books::new(context);
     // A dropped add-on is credited like a detached one.
@@ -320,8 +320,13 @@ fn change_now(
         new.begin_billing(at);
         books.bill_period(&mut new, &kept);
     }
-    let changed = EventKind::PlanChanged { from, to: terms, dropped_addons, subscription: new };
+    let changed = EventKind::PlanChanged { from, to: terms, dropped_addons, ended_announcement, subscription: new };
     Ok(context.change(books.finish(context.event(changed))))
+}
+
+/// The terms of the price change that was announced for a subscription.
+fn announced(subscription: &Subscription) -> Option<PlanTerms> {
+    subscription.pending_change.as_ref().filter(|pending| pending.is_announced()).map(|pending| pending.terms.clone())
 }
 
 /// The add-ons of a currency, and the ids of the others.

@@ -12,7 +12,7 @@ use super::*;
 use crate::line::LineKind;
 use crate::{Amount, Entry, Figure, Figures, Invoiced, OpenInvoice, ReversalKind, UnsubscribedRule};
 use crate::{
-    AnchorMode, Currency, DunningPolicy, Interval, IntervalPrices, InvoiceNumber, MAX_PRICE_CENTS, Plan,
+    AnchorMode, Currency, DunningPolicy, Interval, IntervalPrices, InvoiceNumber, MAX_PRICE_CENTS, Plan, PlanTerms,
     SubscriptionId, SubscriptionStatus, allowed_transitions, audit, sum,
 };
 
@@ -85,6 +85,9 @@ enum Step {
     TaxRate(u32),
     Discount(usize),
     RemoveDiscount,
+    Announce {
+        days: i64,
+    },
     Tick,
 }
 
@@ -225,6 +228,18 @@ fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger:
             Command::GrantDiscount(GrantDiscount { coupon: discount(*index), reason: None, notes: None })
         }
         Step::RemoveDiscount => Command::RemoveDiscount(RemoveDiscount::default()),
+        Step::Announce { days } => {
+            let live = aggregate.live_subscription()?;
+            // Sometimes that of the version that it is to change to.
+            let pending = live.pending_change.as_ref().filter(|_| days % 2 == 0);
+            let replaced = pending.map_or(&live.terms, |pending| &pending.terms);
+            let (plan_version, price_cents) = (replaced.plan_version + 1, replaced.price_cents / 2 + 500);
+            Command::AnnouncePrice(AnnouncePrice {
+                terms: PlanTerms { plan_version, price_cents, ..replaced.clone() },
+                replaces: replaced.plan_version,
+                effective_from: now + TimeDelta::days(*days),
+            })
+        }
         Step::Rename => Command::Update(UpdateDeployment {
             display_name: Some(format!("Shop {n}").parse().unwrap()),
             ..UpdateDeployment::default()
@@ -315,6 +330,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
         4 => prop::sample::select(vec![0, 1, 700, 1_900, 3_333, 10_000]).prop_map(Step::TaxRate),
         4 => (0..4_usize).prop_map(Step::Discount),
         1 => Just(Step::RemoveDiscount),
+        2 => (0..120_i64).prop_map(|days| Step::Announce { days }),
         6 => Just(Step::Tick),
     ];
     prop::collection::vec((step, 0..5_000_000_i64), 1..60)
@@ -364,6 +380,23 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
     if let Some(cents) = running.and_then(|discount| discount.amount_cents) {
         let live = subscription.charges.iter().filter(|charge| charge.to == subscription.current_period_end);
         prop_assert!(live.map(|charge| off(charge).0).sum::<i64>() <= cents);
+    }
+    Ok(())
+}
+
+/// An announced price does not begin before its moment, and no period that began earlier is billed at it.
+fn check_notice(before: &Aggregate, change: &Change) -> Result<(), TestCaseError> {
+    let Some(pending) = before.live_subscription().and_then(|live| live.pending_change.as_ref()) else { return Ok(()) };
+    let Some(from) = pending.effective_from else { return Ok(()) };
+    for event in &change.events {
+        if let EventKind::PlanChanged { to, ended_announcement: None, subscription, .. } = &event.kind
+            && *to == pending.terms
+        {
+            prop_assert!(event.occurred_at >= from, "{} before {from}", event.occurred_at);
+            let billed = subscription.billed_from.filter(|_| subscription.status == SubscriptionStatus::Active);
+            let was = before.subscription.as_ref().and_then(|was| was.billed_from);
+            prop_assert!(billed.is_none_or(|billed| billed >= from || Some(billed) == was), "{billed:?} before {from}");
+        }
     }
     Ok(())
 }
@@ -435,6 +468,7 @@ proptest! {
             if let Some(change) = change {
                 prop_assert_eq!(change.before.as_ref(), Some(&aggregate));
                 prop_assert!(!change.events.is_empty());
+                check_notice(&aggregate, &change)?;
                 figures.add_all(&Figures::of_change(change.before.as_ref(), &change.after), 1);
                 events.extend(change.events);
                 aggregate = change.after;

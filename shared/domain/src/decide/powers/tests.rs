@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::super::tests::{addon, admin, at, change_plan, new_deployment, plan, subscribe, tenant_user};
-use super::super::{Transition, decide};
+use super::super::{AnnouncePrice, Transition, decide};
 use super::*;
 use crate::aggregate::{Aggregate, Change};
 use crate::event::EventKind;
@@ -28,6 +28,7 @@ enum Ask {
     Subscribe { plan: usize, older: bool },
     Change { plan: usize, older: bool, effective: Effective, proration: Proration },
     WithdrawChange,
+    Announce(i64),
     Cancel(Effective),
     WithdrawCancellation,
     MoveTrialEnd(i64),
@@ -45,6 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (0..3_usize, any::<bool>(), effective(), proration)
             .prop_map(|(plan, older, effective, proration)| Ask::Change { plan, older, effective, proration }),
         2 => Just(Ask::WithdrawChange),
+        3 => (0..40_i64).prop_map(Ask::Announce),
         2 => effective().prop_map(Ask::Cancel),
         2 => Just(Ask::WithdrawCancellation),
         1 => (-10..40_i64).prop_map(Ask::MoveTrialEnd),
@@ -82,6 +84,11 @@ fn command(ask: &Ask, n: usize, now: Timestamp) -> Option<Command> {
             Command::ChangePlan(ChangePlan { version, ..change })
         }
         Ask::WithdrawChange => Command::WithdrawPlanChange,
+        Ask::Announce(days) => {
+            let (_, version) = offer(0, false);
+            let (terms, effective_from) = (PlanTerms::from(&version), now + TimeDelta::days(*days));
+            Command::AnnouncePrice(AnnouncePrice { terms, replaces: 1, effective_from })
+        }
         Ask::Cancel(effective) => Command::CancelSubscription(*effective),
         Ask::WithdrawCancellation => Command::WithdrawCancellation,
         Ask::MoveTrialEnd(days) => Command::ExtendTrial(now + TimeDelta::days(*days)),
@@ -122,7 +129,10 @@ fn check(before: &Aggregate, change: &Change, now: Timestamp) -> Result<(), Test
     {
         let by_platform = |by: Authority| by == Authority::PlatformAdmin;
         if let Some(pending) = was.pending_change.as_ref().filter(|pending| by_platform(pending.scheduled_by)) {
-            prop_assert!(is.pending_change.as_ref() == Some(pending) || is.terms == pending.terms, "{:?}", is);
+            // An immediate change to another plan ends an announced price.
+            let has_left = pending.is_announced() && is.terms != was.terms;
+            let stands = is.pending_change.as_ref() == Some(pending);
+            prop_assert!(stands || has_left || is.terms == pending.terms, "{:?}", is);
         }
         if was.cancel_scheduled_by.is_some_and(by_platform) {
             prop_assert!(is.cancel_at.is_some() && is.cancel_scheduled_by.is_some_and(by_platform));
@@ -166,6 +176,7 @@ fn machines_give_no_command_but_their_own() {
         Ask::Subscribe { plan: 1, older: false },
         Ask::Change { plan: 1, older: false, effective: Effective::PeriodEnd, proration: Proration::Prorate },
         Ask::WithdrawChange,
+        Ask::Announce(9),
         Ask::Cancel(Effective::Immediate),
         Ask::WithdrawCancellation,
         Ask::MoveTrialEnd(9),

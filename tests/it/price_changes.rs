@@ -1,0 +1,275 @@
+//! The promise: a price changes with notice. Publishing a version in place of another closes that one, tells each of its
+//! subscriptions the new price and the day, and charges it from that day on; nobody is missed, and nobody can buy the old
+//! one any more.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use futures_util::future::join;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::Fault;
+use crate::harness::billing::Billing;
+use crate::harness::client::send;
+use crate::harness::shop::merged;
+use crate::harness::world::{id_of, user};
+use crate::many::{finish, results, show, turn};
+
+const START: &str = "2027-01-10T00:00:00Z";
+
+/// From 29 to 39 dollars a month, in March.
+fn raise(replaces: u32) -> Value {
+    json!({
+        "price_cents": 3_900, "replaces": replaces, "effective_from": "2027-02-15T00:00:00Z", "reason": "new prices",
+    })
+}
+
+async fn club() -> Billing {
+    let billing = Billing::at(START).await;
+    billing.sell_plan("club", &[json!({"price_cents": 2_900})]).await;
+    billing
+}
+
+async fn paid(billing: &Billing, slug: &str, plan: &str) -> String {
+    let id = billing.create_subscribed(slug, json!({"plan_code": plan})).await;
+    billing.settle(&id).await;
+    id
+}
+
+fn operation_of(published: &Value) -> String {
+    published["operation_id"].as_str().expect("an operation").to_owned()
+}
+
+fn later(plan: &str) -> Value {
+    json!({"plan_code": plan, "effective": "period_end"})
+}
+
+#[tokio::test]
+async fn every_subscription_is_told_the_new_price_and_charged_it_from_its_day_on() {
+    let billing = club().await;
+    billing.dynamodb.remember();
+    let plain = paid(&billing, "plain", "club").await;
+    let paused = paid(&billing, "paused", "club").await;
+    billing.transition(&paused, &billing.user, json!({"to_state": "paused"})).await.expect(200);
+    let moving = paid(&billing, "moving", "club").await;
+    billing.change(&moving, later("team")).await.expect(200);
+    let leaving = paid(&billing, "leaving", "club").await;
+    billing.cancel(&leaving, "period_end").await.expect(200);
+    let coming = paid(&billing, "coming", "studio").await;
+    billing.change(&coming, later("club")).await.expect(200);
+    let other = paid(&billing, "other", "studio").await;
+    let published = billing.publish("club", raise(1)).await.expect(201);
+    assert_eq!(published["plan_version"]["status"], "offered");
+    let replaced = &published["replaced"];
+    assert_eq!((&replaced["status"], &replaced["replaced_by"]), (&json!("closed"), &json!(2)));
+    let listed = billing.get("/plans/club", &billing.user).await.expect(200);
+    assert_eq!(listed["versions"], json!([published["plan_version"], replaced]));
+    let operation = operation_of(&published);
+    let started = show(&billing, &operation).await;
+    assert_eq!(started["matching"], json!({"count": 5, "is": "exact"}), "four on it, and one that will be");
+    assert_eq!((&started["status"], &started["command"]["type"]), (&json!("running"), &json!("announce_price")));
+
+    // A request that had read the catalog before is carried out after the first pass has begun.
+    turn(&billing, &operation).await;
+    let late = id_of(&billing.create("late").await);
+    let before = billing.dynamodb.stale("PLAN#club", &["#PLAN", "VERSION#"]);
+    billing.dynamodb.plan("BatchGetItem", 1, Fault::Torn(before));
+    let body = billing.subscribe(&late, json!({"plan_code": "club"})).await.expect(201);
+    assert_eq!(body["subscription"]["plan_version"], 1);
+    billing.settle(&late).await;
+    finish(&billing, &billing.app, &operation).await;
+    let text = |outcome: &str, code: &str| (outcome.to_owned(), code.to_owned());
+    let expected = BTreeMap::from([
+        (plain.clone(), text("done", "")),
+        (paused.clone(), text("done", "")),
+        (coming.clone(), text("done", "")),
+        (late.clone(), text("done", "")),
+        (moving.clone(), text("refused", "own_change_scheduled")),
+        (leaving.clone(), text("refused", "cancellation_scheduled")),
+    ]);
+    assert_eq!(results(&billing, &operation).await, expected);
+    for id in [&plain, &paused, &coming, &late] {
+        let books = billing.books(id).await;
+        assert_eq!(books.count("price_change_announced"), 1);
+        let event = json!(books.events.last().expect("an event"));
+        assert_eq!((&event["reason"], &event["actor"]), (&json!("new prices"), &json!("ada")));
+        let day = if *id == coming { "2027-02-01T00:00:00Z" } else { "2027-03-01T00:00:00Z" };
+        let data = &event["data"];
+        let told = (&data["from"]["price_cents"], &data["to"]["price_cents"], &data["effective_at"]);
+        assert_eq!(told, (&json!(2_900), &json!(3_900), &json!(day)));
+        let pending = &billing.subscription(id).await["pending_change"];
+        assert_eq!((&pending["effective_at"], &pending["plan_version"]), (&json!(day), &json!(2)));
+    }
+    // Its user sees the old price on the next invoice and the new one after that.
+    let next = async |id: &str| {
+        let shown = billing.show(id).await;
+        (shown["next_invoices"][0]["total_cents"].clone(), shown["subscription"]["current_period_end"].clone())
+    };
+    assert_eq!(next(&plain).await, (json!(2_900), json!("2027-02-01T00:00:00Z")));
+    billing.set_time("2027-02-01T00:00:00Z");
+    billing.sweep().await;
+    assert_eq!(next(&plain).await, (json!(3_900), json!("2027-03-01T00:00:00Z")));
+    for id in [&plain, &coming, &late] {
+        let newest = billing.invoices(id).await.pop().expect("an invoice");
+        assert_eq!(newest["total_cents"], if *id == coming { 3_900 } else { 2_900 });
+        billing.settle_open_invoices(id).await;
+    }
+    billing.set_time("2027-03-01T00:00:00Z");
+    billing.sweep().await;
+    for id in [&plain, &late] {
+        let newest = billing.invoices(id).await.pop().expect("an invoice");
+        assert_eq!(newest["total_cents"], 3_900);
+        billing.check(id).await;
+    }
+    // Paused, the terms have changed too, and nothing was billed.
+    assert_eq!(billing.subscription(&paused).await["plan_version"], 2);
+    assert_eq!((billing.invoices(&paused).await.len(), billing.books(&other).await.count("plan_changed")), (1, 0));
+    assert_eq!(billing.subscription(&moving).await["plan_code"], "team");
+}
+
+#[tokio::test]
+async fn nobody_can_buy_a_closed_version() {
+    let billing = club().await;
+    let holder = paid(&billing, "holder", "club").await;
+    let buyer = paid(&billing, "buyer", "studio").await;
+    let bare = id_of(&billing.create("bare").await);
+    let operation = operation_of(&billing.publish("club", raise(1)).await.expect(201));
+    let closed = |effective: &str| json!({"plan_code": "club", "plan_version": 1, "effective": effective});
+    for token in [&billing.admin, &billing.user] {
+        for effective in ["immediate", "period_end"] {
+            let refused = billing.change_as(token, &buyer, closed(effective)).await;
+            refused.expect_problem(409, "plan_version_closed");
+        }
+        let body = json!({"plan_code": "club", "plan_version": 1});
+        let refused = billing.post(&format!("/deployments/{bare}/subscribe"), token, body).await;
+        refused.expect_problem(409, "plan_version_closed");
+    }
+    // Who has it can withdraw a change of its own by naming it.
+    billing.change(&holder, later("team")).await.expect(200);
+    billing.change(&holder, closed("period_end")).await.expect(200);
+    assert_eq!(billing.subscription(&holder).await["pending_change"], Value::Null);
+    finish(&billing, &billing.app, &operation).await;
+    // Now a price is announced: that stays, and the way out is another plan.
+    for body in [closed("period_end"), closed("immediate"), later("team")] {
+        billing.change(&holder, body).await.expect_problem(403, "scheduled_by_platform");
+    }
+    let path = format!("/deployments/{holder}/subscription/change");
+    billing.delete(&path, &billing.user).await.expect_problem(403, "scheduled_by_platform");
+    let left = billing.change(&holder, json!({"plan_code": "team"})).await.expect(200);
+    assert_eq!(left["event"]["data"]["ended_announcement"]["plan_version"], 2);
+    assert_eq!(left["subscription"]["pending_change"], Value::Null);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_replacement_is_said_field_by_field() {
+    let billing = club().await;
+    let publish = async |body: Value| billing.publish("club", body).await;
+    let without = |name: &str| {
+        let mut body = raise(1);
+        body.as_object_mut().expect("an object").remove(name);
+        body
+    };
+    let before = billing.fingerprint().await;
+    publish(without("effective_from")).await.expect_fields(&[("/effective_from", "required")]);
+    publish(without("replaces")).await.expect_fields(&[("/replaces", "required")]);
+    publish(json!({"price_cents": 1, "reason": "r"})).await.expect_fields(&[("/reason", "not_allowed")]);
+    publish(raise(7)).await.expect_fields(&[("/replaces", "unknown")]);
+    publish(merged(raise(1), json!({"currency": "EUR"}))).await.expect_fields(&[("/replaces", "other_currency")]);
+    publish(merged(raise(1), json!({"interval": "year"}))).await.expect_fields(&[("/replaces", "other_interval")]);
+    let past = json!({"effective_from": "2027-01-09T23:59:59Z"});
+    publish(merged(raise(1), past)).await.expect_fields(&[("/effective_from", "in_past")]);
+    let far = json!({"effective_from": "2200-01-01T00:00:00Z"});
+    publish(merged(raise(1), far)).await.expect_fields(&[("/effective_from", "too_far_ahead")]);
+    assert_eq!(billing.fingerprint().await, before);
+    let refused = billing.post("/plans/club/versions", &user("acme"), raise(1)).await;
+    refused.expect_problem(403, "admin_required");
+    publish(merged(raise(1), json!({"effective_from": START}))).await.expect(201);
+    publish(raise(1)).await.expect_fields(&[("/replaces", "closed")]);
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_would_be_published_and_who_would_be_told() {
+    let billing = club().await;
+    let id = paid(&billing, "shop", "club").await;
+    let before = billing.fingerprint().await;
+    let dry = merged(raise(1), json!({"dry_run": true}));
+    let foreseen = billing.publish("club", dry).await.expect(200);
+    assert_eq!(billing.fingerprint().await, before, "nothing is stored");
+    assert_eq!((&foreseen["dry_run"], &foreseen["matching"]["count"]), (&json!(true), &json!(1)));
+    let preview = &foreseen["preview"][0];
+    assert_eq!((&preview["deployment_id"], &preview["outcome"]), (&json!(id), &json!("done")));
+    assert_eq!(preview["events"][0]["type"], "price_change_announced");
+    let published = billing.publish("club", raise(1)).await.expect(201);
+    for part in ["plan_version", "replaced"] {
+        assert_eq!(foreseen[part], published[part]);
+    }
+    finish(&billing, &billing.app, &operation_of(&published)).await;
+    let books = billing.books(&id).await;
+    let data = |event: &Value| event["data"]["to"].clone();
+    assert_eq!(data(&preview["events"][0]), data(&json!(books.events.last().expect("an event"))));
+}
+
+#[tokio::test]
+async fn a_publication_is_whole_or_not_at_all() {
+    let billing = club().await;
+    let keyed = |body: Value| {
+        let body = merged(json!({"currency": "USD", "interval": "month"}), body);
+        let request = billing.request(Method::POST, "/plans/club/versions", &billing.admin);
+        request.header("idempotency-key", "k").json(&body)
+    };
+    // DynamoDB's answer is lost, and it has forgotten the token when the write is sent again.
+    billing.dynamodb.plan("TransactWriteItems", 1, Fault::ServerError);
+    billing.dynamodb.plan("TransactWriteItems", 1, Fault::ForgetToken);
+    let first = send(keyed(raise(1))).await.expect(201);
+    let again = send(keyed(raise(1))).await;
+    assert_eq!((again.header("idempotent-replayed"), &again.body), ("true", &first));
+    let listed = billing.get("/operations", &billing.admin).await.expect(200);
+    assert_eq!(listed["operations"].as_array().map(Vec::len), Some(1));
+    assert_eq!(id_of(&listed["operations"][0]), operation_of(&first));
+    // Two at the same moment: one replaces, the other is refused.
+    finish(&billing, &billing.app, &operation_of(&first)).await;
+    let (one, two) = join(billing.publish("club", raise(2)), billing.publish("club", raise(2))).await;
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert!(statuses == [201, 409] || statuses == [201, 422], "{statuses:?}");
+    let shown = billing.get("/plans/club", &billing.admin).await.expect(200);
+    assert_eq!(shown["plan"]["newest_version"]["version"], 3);
+    assert_eq!(billing.app.store.running_operations().await.expect("a list").len(), 1);
+}
+
+#[tokio::test]
+async fn an_announced_version_that_is_replaced_takes_its_subscriptions_with_it() {
+    let billing = club().await;
+    let id = paid(&billing, "shop", "club").await;
+    let first = operation_of(&billing.publish("club", raise(1)).await.expect(201));
+    let third = json!({"price_cents": 3_500, "replaces": 2, "effective_from": "2027-03-15T00:00:00Z"});
+    billing.publish("club", third.clone()).await.expect_problem(409, "price_change_running");
+    finish(&billing, &billing.app, &first).await;
+    let second = operation_of(&billing.publish("club", third).await.expect(201));
+    assert_eq!(show(&billing, &second).await["matching"]["count"], 1);
+    finish(&billing, &billing.app, &second).await;
+    let pending = billing.subscription(&id).await["pending_change"].clone();
+    assert_eq!((&pending["plan_version"], &pending["price_cents"]), (&json!(3), &json!(3_500)));
+    assert_eq!(pending["effective_at"], "2027-04-01T00:00:00Z");
+    assert_eq!(billing.books(&id).await.count("price_change_announced"), 2);
+}
+
+#[tokio::test]
+async fn a_price_change_of_many_pages_does_nothing_twice() {
+    let billing = club().await;
+    let ids = billing.fill(230, "club").await;
+    let operation = operation_of(&billing.publish("club", raise(1)).await.expect(201));
+    // Two workers, each of them replaced after every page.
+    for _ in 0..4 {
+        let (_, _) = join(turn(&billing, &operation), turn(&billing, &operation)).await;
+        billing.clock.shift(TimeDelta::seconds(1));
+    }
+    finish(&billing, &billing.app, &operation).await;
+    let results = results(&billing, &operation).await;
+    assert_eq!(results.len(), ids.len());
+    assert!(results.values().all(|(outcome, _)| outcome == "done"));
+    for id in ids.iter().step_by(23) {
+        assert_eq!(billing.books(id).await.count("price_change_announced"), 1);
+    }
+}
