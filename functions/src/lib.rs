@@ -16,6 +16,7 @@ mod addons;
 mod attention;
 pub mod auth;
 pub mod billing;
+mod catalog_events;
 mod catch_up;
 mod corrections;
 mod coupons;

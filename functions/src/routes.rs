@@ -8,8 +8,8 @@ use lambda_http::http::Method;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 use crate::{
-    Error, addons, attention, corrections, coupons, deployments, events, invoices, lifecycle, operations, plans,
-    resources, schedule, subscriptions, summary, tenants,
+    Error, addons, attention, catalog_events, corrections, coupons, deployments, events, invoices, lifecycle,
+    operations, plans, resources, schedule, subscriptions, summary, tenants,
 };
 
 /// The future of a handler's result.
@@ -178,6 +178,8 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/coupons" coupons::list => "list_coupons" for Admins ?"limit" ?"cursor"),
     route!(GET "/coupons/{code}" coupons::show => "show_coupon" for Admins),
     route!(PUT "/coupons/{code}" coupons::put => "put_coupon" for Admins),
+    route!(GET "/catalog/events" catalog_events => "list_catalog_events" for Admins
+        ?"plan" ?"addon" ?"coupon" ?"limit" ?"cursor"),
     route!(GET "/operations" operations::list => "list_operations" for Admins ?"limit" ?"cursor"),
     route!(POST "/operations" operations::start => "start_operation" for Admins),
     route!(GET "/operations/{operation_id}" operations::show => "show_operation" for Admins),

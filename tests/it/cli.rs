@@ -136,6 +136,8 @@ async fn ask_for_everything(start: &str) {
          --max-redemptions 9 --redeem-by 2100-01-01T00:00:00Z",
         "coupons list",
         "coupons show start",
+        "catalog events",
+        "catalog events --coupon start --limit 1",
         "deployments grant-discount shop partner --reason partners --dry-run",
         "deployments grant-discount shop partner",
         "deployments show shop",

@@ -212,6 +212,7 @@ fn operations() -> Vec<Operation> {
             "",
             json!({"name": "All partners", "percent_basis_points": 2_000, "duration": "forever"}),
         ),
+        op("list_catalog_events", Nothing, "", none()),
         op("list_operations", Operated, "", none()),
         op("start_operation", Nothing, "", json!({"filter": {"tenant_id": "lister"}, "command": held(true)})),
         op("start_operation, of a state", Nothing, "", json!({"filter": {"state": "active"}, "command": held(true)})),

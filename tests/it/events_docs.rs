@@ -9,7 +9,10 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use arcadia_domain::lifecycle::INITIAL_STATES;
-use arcadia_functions::events::publish::{CloudEvent, SCHEMA, SOURCE, TENANT_SCHEMA, TENANT_TYPE_PREFIX, TYPE_PREFIX};
+use arcadia_functions::events::publish::{
+    CATALOG_SCHEMA, CATALOG_TYPE_PREFIX, CloudEvent, NO_TENANT, SCHEMA, SOURCE, TENANT_SCHEMA, TENANT_TYPE_PREFIX,
+    TYPE_PREFIX,
+};
 use arcadia_store::item::Item;
 use arcadia_store::items::{to_any_event_record, to_event_record};
 use jsonschema::{Draft, Validator};
@@ -18,6 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::harness::billing::Billing;
 use crate::harness::history::{BEGINNING, event_types, everything};
 use crate::harness::project::ROOT;
+use crate::harness::shop::merged;
 use crate::harness::{Random, contract, environment};
 
 /// Where the OpenAPI document has its schemas.
@@ -283,10 +287,87 @@ async fn tenant_examples() -> Value {
     billing.put("/tenants/acme/hold", &billing.admin, abuse).await.expect(202);
     billing.delete("/tenants/acme/hold", &billing.admin).await.expect(202);
     let items = crate::harness::table::items(&billing.direct, billing.app.store.table()).await.into_iter();
-    let is_event = |item: &Item| item["SK"].as_s().is_ok_and(|key| key.starts_with("EVENT#"));
+    let is_event = |item: &Item| {
+        item["SK"].as_s().is_ok_and(|key| key.starts_with("EVENT#"))
+            && item["PK"].as_s().is_ok_and(|pk| pk == "TENANT#acme")
+    };
     let events =
         items.filter(is_event).map(|item| json!(CloudEvent::from(to_any_event_record(item).expect("an event"))));
     let by_type = events.map(|event| (event["data"]["type"].as_str().expect("a type").to_owned(), event));
+    let by_type: Value = by_type.collect::<BTreeMap<_, _>>().into_iter().collect::<Map<_, _>>().into();
+    serde_json::from_str(&with_known_ids(by_type.to_string())).expect("JSON")
+}
+
+/// The JSON schema of an event of the catalog as it is published.
+fn catalog_schema() -> Value {
+    let mut details = details("CatalogEvent");
+    let types: Vec<String> = details.keys().cloned().collect();
+    let component = |name: &str| json!({"$ref": format!("{COMPONENTS}{name}")});
+    let time = json!({"type": "string", "format": "date-time"});
+    let data = json!({
+        "revision": {"description": "The record's revision that the change made, without gaps.", "type": "integer", "minimum": 1},
+        "type": {"enum": types},
+        "data": {"type": "object"},
+        "actor": {"description": "The token's subject.", "type": "string", "minLength": 1},
+        "occurred_at": time,
+    });
+    let envelope = json!({
+        "specversion": {"const": "1.0"},
+        "id": {
+            "description": "What changed, its code and the revision: the same however often it is delivered.",
+            "type": "string",
+            "pattern": "^(plan|addon|coupon)/[a-z0-9_]{1,63}/[1-9][0-9]*$",
+        },
+        "source": {"const": SOURCE},
+        "type": {"enum": types.iter().map(|kind| format!("{CATALOG_TYPE_PREFIX}{kind}")).collect::<Vec<_>>()},
+        "subject": component("ShortCode"),
+        "time": time,
+        "dataschema": {"const": CATALOG_SCHEMA},
+        "datacontenttype": {"const": "application/json"},
+        "sequence": {"description": "The revision in ten digits.", "type": "string", "pattern": "^[0-9]{10}$"},
+        "tenantid": {"description": "The catalog is every tenant's.", "const": NO_TENANT},
+        "data": {"type": "object", "required": names(&data), "properties": data},
+    });
+    let of_type = |kind: &String| {
+        let data = json!({"type": {"const": kind}, "data": details.remove(kind).expect("a schema of its details")});
+        json!({
+            "if": {"properties": {"type": {"const": format!("{CATALOG_TYPE_PREFIX}{kind}")}}},
+            "then": {"properties": {"data": {"properties": data}}},
+        })
+    };
+    let of_types: Vec<Value> = types.iter().map(of_type).collect();
+    whole(CATALOG_SCHEMA, "An event of the catalog of Arcadia Cloud, as a CloudEvent", &envelope, of_types)
+}
+
+/// One event of the catalog of each type, by type.
+async fn catalog_examples() -> Value {
+    let billing = Billing::at(BEGINNING).await;
+    let put = async |path: &str, body: Value| billing.put(path, &billing.admin, body).await;
+    put("/plans/club", json!({"name": "Club"})).await.expect(201);
+    put("/plans/club", json!({"name": "The club"})).await.expect(200);
+    let price = |cents: i64| json!({"price_cents": cents, "currency": "USD", "interval": "month"});
+    billing.publish("club", price(2_900)).await.expect(201);
+    let replaces = json!({"replaces": 1, "effective_from": "2027-04-01T00:00:00Z"});
+    billing.publish("club", merged(replaces, price(3_400))).await.expect(201);
+    let addon = |cents: i64| json!({"name": "Backups", "price_cents": cents, "currency": "USD", "quantity": 1, "unit": "daily"});
+    put("/addons/backups", addon(400)).await.expect(201);
+    put("/addons/backups", addon(500)).await.expect(200);
+    let coupon = |points: i64| json!({"name": "Partners", "percent_basis_points": points, "duration": "forever"});
+    put("/coupons/partner", coupon(2_000)).await.expect(201);
+    put("/coupons/partner", coupon(2_500)).await.expect(200);
+    let items = crate::harness::table::items(&billing.direct, billing.app.store.table()).await.into_iter();
+    let of_these = ["PLAN#club", "ADDON#backups", "COUPON#partner"];
+    let is_event = |item: &Item| {
+        item["SK"].as_s().is_ok_and(|key| key.starts_with("EVENT#"))
+            && item["PK"].as_s().is_ok_and(|key| of_these.contains(&key.as_str()))
+    };
+    let mut events: Vec<Value> = items
+        .filter(is_event)
+        .map(|item| json!(CloudEvent::from(to_any_event_record(item).expect("an event"))))
+        .collect();
+    // Of several events of a type, the last is the example.
+    events.sort_by_key(|event| event["sequence"].as_str().map(str::to_owned));
+    let by_type = events.into_iter().map(|event| (event["data"]["type"].as_str().expect("a type").to_owned(), event));
     let by_type: Value = by_type.collect::<BTreeMap<_, _>>().into_iter().collect::<Map<_, _>>().into();
     serde_json::from_str(&with_known_ids(by_type.to_string())).expect("JSON")
 }
@@ -306,6 +387,11 @@ pub fn validator() -> Validator {
 /// The same for events of tenants.
 pub fn tenant_validator() -> Validator {
     validator_of(&tenant_schema())
+}
+
+/// The same for events of the catalog.
+pub fn catalog_validator() -> Validator {
+    validator_of(&catalog_schema())
 }
 
 fn validator_of(schema: &Value) -> Validator {
@@ -352,9 +438,9 @@ async fn the_examples_are_real_and_of_the_form_of_the_schema() {
     check("event-schema.json", &schema);
 }
 
-#[tokio::test]
-async fn the_examples_of_tenants_events_are_real_and_of_the_form_of_their_schema() {
-    let (examples, schema, validator) = (tenant_examples().await, tenant_schema(), tenant_validator());
+/// Holds one example of every type against its schema, and both against the files of `what`.
+fn check_examples(what: &str, event: &str, examples: &Value, schema: &Value) {
+    let validator = validator_of(schema);
     for (kind, event) in examples.as_object().unwrap() {
         let errors: Vec<String> =
             validator.iter_errors(event).map(|error| format!("{} {error}", error.instance_path())).collect();
@@ -364,9 +450,19 @@ async fn the_examples_of_tenants_events_are_real_and_of_the_form_of_their_schema
         assert!(!validator.is_valid(&more), "{kind} takes another member");
     }
     let types: BTreeSet<&String> = examples.as_object().unwrap().keys().collect();
-    assert_eq!(types, details("TenantEvent").keys().collect(), "everything happened");
-    check("tenant-event-examples.json", &examples);
-    check("tenant-event-schema.json", &schema);
+    assert_eq!(types, details(event).keys().collect(), "everything happened");
+    check(&format!("{what}-event-examples.json"), examples);
+    check(&format!("{what}-event-schema.json"), schema);
+}
+
+#[tokio::test]
+async fn the_examples_of_tenants_events_are_real_and_of_the_form_of_their_schema() {
+    check_examples("tenant", "TenantEvent", &tenant_examples().await, &tenant_schema());
+}
+
+#[tokio::test]
+async fn the_examples_of_the_catalogs_events_are_real_and_of_the_form_of_their_schema() {
+    check_examples("catalog", "CatalogEvent", &catalog_examples().await, &catalog_schema());
 }
 
 #[tokio::test]
@@ -404,7 +500,8 @@ fn the_guide_names_every_type_and_no_other() {
     let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
     let listed: BTreeSet<String> = rows.map(|(kind, _)| kind.to_owned()).collect();
     let of_tenants = details("TenantEvent").into_iter().map(|(kind, _)| format!("{TENANT_TYPE_PREFIX}{kind}"));
-    assert_eq!(listed, event_types().into_iter().chain(of_tenants).collect());
+    let of_catalog = details("CatalogEvent").into_iter().map(|(kind, _)| format!("{CATALOG_TYPE_PREFIX}{kind}"));
+    assert_eq!(listed, event_types().into_iter().chain(of_tenants).chain(of_catalog).collect());
 }
 
 /// What calls the consumer of the documentation: it is given events line by line, then reads what is missing.

@@ -15,6 +15,9 @@ use crate::program::{Directory, Running, program, run, token};
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// The ids of the events that the first start makes.
+const CATALOG: [&str; 3] = ["plan/studio/1", "plan/studio/2", "addon/storage_50gb/1"];
+
 /// Reads server-sent events as they come.
 struct Reader {
     response: Response,
@@ -73,7 +76,10 @@ async fn what_happens_is_told_live_to_those_who_may_see_it() {
     let acme = token(&data, &["--role", "tenant_user", "--tenant", "acme"]);
     let other = token(&data, &["--role", "tenant_user", "--tenant", "other"]);
     let program = Running::start(&data, &["--in-memory", "--tick-seconds", "0"]).await;
-    let mut all = Reader::connect(&program, &admin, None).await;
+    // Who sees every tenant sees the catalog too, which the first start fills.
+    let mut all = Reader::connect(&program, &admin, Some("0")).await;
+    let of_catalog = all.take(CATALOG.len()).await;
+    assert_eq!(of_catalog.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), CATALOG);
     let mut own = Reader::connect(&program, &acme, None).await;
     let first = create(&program, &acme, "first").await;
     let second = create(&program, &other, "second").await;
@@ -86,7 +92,8 @@ async fn what_happens_is_told_live_to_those_who_may_see_it() {
     assert_eq!(own.take(3).await, of_acme);
     // Whoever comes back goes on where they were; 0 is the beginning.
     assert_eq!(Reader::connect(&program, &admin, Some(&seen[1].1)).await.take(2).await, seen[2..]);
-    assert_eq!(Reader::connect(&program, &admin, Some("0")).await.take(4).await, seen);
+    let from_the_beginning = Reader::connect(&program, &admin, Some("0")).await.take(CATALOG.len() + 4).await;
+    assert_eq!(from_the_beginning, [of_catalog, seen.clone()].concat());
     let (notice, told) = Reader::connect(&program, &admin, Some("1")).await.next().await.unwrap();
     assert_eq!((notice.as_str(), told), ("", json!({})), "what an earlier run told is gone, and that is said");
     // What is told is what the history has.
@@ -144,13 +151,17 @@ async fn the_command_prints_a_line_for_each_event() {
     let data = Directory::new();
     let acme = token(&data, &["--role", "tenant_user", "--tenant", "acme"]);
     let running = Running::start(&data, &["--tick-seconds", "0"]).await;
+    let admin = token(&data, &["--role", "platform_admin"]);
+    Reader::connect(&running, &admin, Some("0")).await.take(CATALOG.len()).await;
     let id = create(&running, &acme, "shop").await;
     let port = running.http.base.rsplit(':').next().unwrap().to_owned();
     let arguments = ["events", "--port", &port, "--data", data.0.to_str().unwrap()];
     let output = run(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let line: Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
-    assert_eq!(line["id"], format!("{id}/1"));
+    let id_of = |line: &str| serde_json::from_str::<Value>(line).expect("a line of JSON")["id"].clone();
+    let first = || CATALOG.iter().map(|id| json!(id)).chain([json!(format!("{id}/1"))]);
+    let told: Vec<Value> = String::from_utf8_lossy(&output.stdout).lines().map(id_of).collect();
+    assert_eq!(told, first().collect::<Vec<_>>());
     let mut child = Command::new(program())
         .args(arguments)
         .arg("--follow")
@@ -162,9 +173,11 @@ async fn the_command_prints_a_line_for_each_event() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut next = async || {
         let line = tokio::time::timeout(LIMIT, lines.next_line()).await.expect("in time").unwrap();
-        line.map(|line| serde_json::from_str::<Value>(&line).unwrap()["id"].clone())
+        line.map(|line| id_of(&line))
     };
-    assert_eq!(next().await, Some(json!(format!("{id}/1"))));
+    for id in first() {
+        assert_eq!(next().await, Some(id));
+    }
     running.http.post(&format!("/deployments/{id}/transition"), &acme, json!({"to_state": "paused"})).await.expect(200);
     assert_eq!(next().await, Some(json!(format!("{id}/2"))));
     assert_eq!(running.stop("-TERM").await.0, Some(0));

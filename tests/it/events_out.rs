@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use arcadia_functions::events::count::count;
-use arcadia_functions::events::publish::{SOURCE, publish};
+use arcadia_functions::events::publish::{CATALOG_SCHEMA, SOURCE, publish};
 use arcadia_local::engine::{Engine, Purpose, Storage};
 use arcadia_store::stream::{is_event, to_difference};
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::events_docs::{tenant_validator, validator};
+use crate::events_docs::{catalog_validator, tenant_validator, validator};
 use crate::harness::billing::Billing;
 use crate::harness::history::{BEGINNING, event_types, everything};
 use crate::harness::stream::{Stream, matches};
@@ -70,13 +70,17 @@ async fn told(billing: &Billing, id: &str) -> Vec<Value> {
 /// Lets everything happen and publishes what the stream has, as the pipe would.
 async fn check(endpoint: &'static str) {
     let billing = Billing::on(endpoint, BEGINNING).await;
+    let changes = async || billing.collect("/catalog/events?limit=100", &billing.admin, "events").await;
+    let unseen = changes().await;
     let stream = Stream::open(endpoint, &billing.app.store).await.unwrap();
     let ids = everything(&billing).await;
     let mut expected = Vec::new();
     for id in &ids {
         expected.push(told(&billing, id).await);
     }
-    let count = expected.iter().map(Vec::len).sum();
+    let mut changes = changes().await;
+    changes.retain(|event| !unseen.contains(event));
+    let count = expected.iter().map(Vec::len).sum::<usize>() + changes.len();
     let filter = filter();
     let records = stream.records(count, |record| matches(&filter, record)).await;
     let (passing, other): (Vec<Value>, Vec<Value>) = records.into_iter().partition(|record| matches(&filter, record));
@@ -91,13 +95,16 @@ async fn check(endpoint: &'static str) {
         assert!(record["eventID"].is_string() && record["eventID"] == event["eventID"], "{record}");
     }
     let published: Vec<Value> = returned.iter().map(on_the_bus).collect();
+    let unique: BTreeSet<String> = published.iter().map(|event| event["id"].to_string()).collect();
+    assert_eq!(unique.len(), count);
+    let is_of_catalog = |event: &Value| event["dataschema"] == CATALOG_SCHEMA;
+    let (of_catalog, published): (Vec<Value>, Vec<Value>) = published.into_iter().partition(is_of_catalog);
+    check_of_catalog(&of_catalog, &changes);
     let validator = validator();
     for event in &published {
         let errors: Vec<String> = validator.iter_errors(event).map(|error| error.to_string()).collect();
         assert_eq!(errors, Vec::<String>::new(), "{event} is not of the schema");
     }
-    let unique: BTreeSet<String> = published.iter().map(|event| event["id"].to_string()).collect();
-    assert_eq!(unique.len(), count);
     for (id, expected) in ids.iter().zip(&expected) {
         // The stream keeps order for one item only.
         let mut of_one: Vec<&Value> = published.iter().filter(|event| event["subject"] == **id).collect();
@@ -114,17 +121,37 @@ async fn check(endpoint: &'static str) {
     assert_eq!(types, event_types().iter().map(String::as_str).collect::<BTreeSet<_>>(), "everything happened");
 }
 
-/// Insists on what CloudEvents 1.0 and the pipe's target want of an event.
+/// Insists that the catalog's events are published as the API lists them.
+fn check_of_catalog(published: &[Value], listed: &[Value]) {
+    let validator = catalog_validator();
+    for event in published {
+        let (data, kind) = (&event["data"], event["id"].as_str().and_then(|id| id.split('/').next()).expect("a kind"));
+        assert!(validator.is_valid(event), "{event} is not of the schema");
+        assert_eq!(event["id"], format!("{kind}/{}/{}", event["subject"].as_str().expect("a code"), data["revision"]));
+        assert_eq!(event["sequence"], format!("{:010}", data["revision"].as_u64().expect("a revision")));
+        assert!(data["type"].as_str().is_some_and(|name| name.starts_with(kind)), "{event}");
+        check_form(event);
+    }
+    let set = |events: Vec<&Value>| events.into_iter().map(Value::to_string).collect::<BTreeSet<_>>();
+    assert_eq!(set(published.iter().map(|event| &event["data"]).collect()), set(listed.iter().collect()));
+}
+
+/// Insists on the envelope of a deployment's event.
 fn check_envelope(event: &Value) {
+    let data = &event["data"];
+    assert_eq!(event["type"], format!("cloud.arcadia.deployment.{}", data["type"].as_str().unwrap()));
+    assert_eq!((&event["time"], &event["tenantid"]), (&data["occurred_at"], &data["tenant_id"]));
+    check_form(event);
+}
+
+/// Insists on what CloudEvents 1.0 and the pipe's target want of an event.
+fn check_form(event: &Value) {
     let target = &pipe()["TargetParameters"]["EventBridgeEventBusParameters"];
     for (name, value) in event.as_object().unwrap() {
         assert!(name.len() <= 20 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{name}");
         assert!(name == "data" || value.as_str().is_some_and(|text| !text.is_empty()), "{name}: {value}");
     }
     assert_eq!((&event["specversion"], &event["datacontenttype"]), (&json!("1.0"), &json!("application/json")));
-    let data = &event["data"];
-    assert_eq!(event["type"], format!("cloud.arcadia.deployment.{}", data["type"].as_str().unwrap()));
-    assert_eq!((&event["time"], &event["tenantid"]), (&data["occurred_at"], &data["tenant_id"]));
     assert_eq!(at_path(event, &target["DetailType"]), &event["type"]);
     assert_eq!(at_path(event, &target["Source"]), SOURCE);
     assert_eq!(at_path(event, &target["Time"]), &event["time"]);

@@ -297,6 +297,7 @@ fn positions(theirs: &Target) -> Vec<(String, &'static [Position])> {
         (id.clone(), &[Position::Id, Position::Code]),
         (format!("2027-01-15T10:00:00.000Z#{id}"), &[Position::Due]),
         (format!("2027-01-15T10:00:00.000Z#{id}#held"), &[Position::Attention]),
+        ("2027-01-15T10:00:00.000Z#PLAN#studio#0000000002".to_owned(), &[Position::Catalog]),
         (MISSING.to_owned(), &[Position::Id, Position::Code]),
         (number.clone(), &[Position::InvoiceNumber]),
         (format!("20270115100000#{number}"), &[Position::Issued]),

@@ -22,6 +22,7 @@ mod billing_simulation;
 mod billing_sweep;
 mod cancellations;
 mod catalog;
+mod catalog_events;
 mod cli;
 mod cognito;
 mod console;

@@ -47,6 +47,7 @@ const STEPS: &[Step] = &[
     ("put_coupon", "amount", START),
     ("list_coupons", "example", &[]),
     ("show_coupon", "example", PARTNER),
+    ("list_catalog_events", "example", &[]),
     ("show_lifecycle", "example", &[]),
     ("put_dunning_policy", "patient", ACME),
     ("show_dunning_policy", "example", ACME),

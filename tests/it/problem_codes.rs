@@ -101,6 +101,7 @@ async fn requests(case: &mut Refusals) {
         ("invalid_invoice_number", case.get(&format!("{shop}/invoices/1"))),
         ("invalid_limit", case.get("/plans?limit=0")),
         ("invalid_cursor", case.get("/plans?cursor=!")),
+        ("conflicting_parameters", case.admin(Method::GET, "/catalog/events?plan=studio&addon=seats", json!({}))),
         ("invalid_action", case.get("/schedule?action=sleep")),
         ("invalid_include", case.get("/deployments?include=everything")),
         ("invalid_kind", case.admin(Method::GET, "/attention?kind=sad", json!({}))),

@@ -122,8 +122,9 @@ impl<'a> Sample<'a> {
     /// Whether it has no value of a name, though it is of the same type as another and has the object around it.
     fn is_without(&self, name: &str, other: &Self) -> bool {
         let of_type = |sample: &Self| {
-            let record = &sample.item["record"];
-            [&record["event"], &record["command"]].map(|part| part["type"].clone())
+            let (event, command) = (&sample.item["record"]["event"], &sample.item["record"]["command"]);
+            // A later due date is a time or a number of days.
+            (event["type"].clone(), command["type"].clone(), command.get("days").is_some())
         };
         let parent = name.rsplit_once('.').map_or("", |(parent, _)| parent);
         !self.present.contains(name) && self.objects.contains(parent) && of_type(self) == of_type(other)

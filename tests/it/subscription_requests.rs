@@ -16,7 +16,7 @@ use crate::requests::{CHANGE, Line, Parts, READ, READ_PAGE, READ_TWO, call, chec
 const OFFER: &[&str] = &["BatchGetItem", "Query"];
 const BUY: &[&str] = &["BatchGetItem", "Query", "TransactWriteItems"];
 const LOOK_UP: &[&str] = &["GetItem"];
-const PUT: &[&str] = &["GetItem", "PutItem"];
+const PUT: &[&str] = &["GetItem", "TransactWriteItems"];
 const SHOW_INVOICE: &[&str] = &["BatchGetItem"];
 /// A tenant's fields, with its policy or the limits of its deployments.
 const READ_TENANT: &[&str] = &["BatchGetItem"];
@@ -72,39 +72,41 @@ fn catalog_lines() -> Vec<Line> {
     let (foreseen, replacement): (&[&str], &[&str]) = (&FORESEEN, &REPLACEMENT);
     let not_found = |line: Line| Line { status: 404, ..line };
     vec![
-        put("plans", "studio", json!({"name": "Studio"}), (201, PUT, 0)),
+        put("plans", "studio", json!({"name": "Studio"}), (201, PUT, 2)),
         put("plans", "studio", json!({"name": "Studio"}), (200, LOOK_UP, 0)),
         put("plans", "studio", json!({"name": ""}), (422, &[], 0)),
-        put("plans", "euro", json!({"name": "Euro"}), (201, PUT, 0)),
-        put("plans", "tryout", json!({"name": "Tryout"}), (201, PUT, 0)),
-        publish("studio", version(2_900, "USD", 0), (201, publication, 2)),
-        publish("studio", version(3_900, "USD", 0), (201, publication, 2)),
-        publish("euro", version(2_700, "EUR", 0), (201, publication, 2)),
-        publish("tryout", version(2_900, "USD", 14), (201, publication, 2)),
+        put("plans", "euro", json!({"name": "Euro"}), (201, PUT, 2)),
+        put("plans", "tryout", json!({"name": "Tryout"}), (201, PUT, 2)),
+        publish("studio", version(2_900, "USD", 0), (201, publication, 3)),
+        publish("studio", version(3_900, "USD", 0), (201, publication, 3)),
+        publish("euro", version(2_700, "EUR", 0), (201, publication, 3)),
+        publish("tryout", version(2_900, "USD", 14), (201, publication, 3)),
         publish("studio", replacing(1, false), (422, &["GetItem", "GetItem"], 0)),
         publish("studio", replacing(2, true), (200, foreseen, 0)),
-        publish("studio", replacing(2, false), (201, replacement, 5)),
+        publish("studio", replacing(2, false), (201, replacement, 6)),
         publish("studio", replacing(9, false), (422, &["GetItem", "GetItem"], 0)),
-        // The price of version 3 is still being announced: the operation is read too.
-        publish("studio", replacing(3, false), (409, &["GetItem"; 4], 0)),
+        // The price of version 3 is still being announced: the operations that run are read too.
+        publish("studio", replacing(3, false), (409, &["BatchGetItem", "GetItem", "GetItem", "GetItem"], 0)),
         publish("nothing", version(1, "USD", 0), (404, LOOK_UP, 0)),
         publish("studio", version(-1, "USD", 0), (422, &[], 0)),
-        put("addons", "storage_50gb", addon(750), (201, PUT, 0)),
+        put("addons", "storage_50gb", addon(750), (201, PUT, 2)),
         put("addons", "storage_50gb", addon(750), (200, LOOK_UP, 0)),
-        put("addons", "storage_50gb", addon(990), (200, PUT, 0)),
+        put("addons", "storage_50gb", addon(990), (200, PUT, 2)),
         put("addons", "storage_50gb", addon(-1), (422, &[], 0)),
         get("list_plans", "/plans", READ),
         get("list_plans", "/plans?limit=1", READ),
         get("list_addons", "/addons", READ),
         get("show_addon", "/addons/storage_50gb", LOOK_UP),
         not_found(get("show_addon", "/addons/nothing", LOOK_UP)),
-        coupon(2_000, (201, PUT, 0)),
+        coupon(2_000, (201, PUT, 2)),
         coupon(2_000, (200, LOOK_UP, 0)),
-        coupon(2_500, (200, PUT, 0)),
+        coupon(2_500, (200, PUT, 2)),
         coupon(0, (422, &[], 0)),
         get("list_coupons", "/coupons", READ),
         get("show_coupon", "/coupons/partner", LOOK_UP),
         not_found(get("show_coupon", "/coupons/nothing", LOOK_UP)),
+        get("list_catalog_events", "/catalog/events", READ),
+        get("list_catalog_events", "/catalog/events?plan=studio&limit=1", READ),
         get("show_plan", "/plans/studio", &["GetItem", "Query"]),
         not_found(get("show_plan", "/plans/nothing", LOOK_UP)),
     ]

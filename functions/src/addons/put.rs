@@ -1,7 +1,7 @@
 //! `PUT /addons/{code}`: creates, reprices, retires or reactivates an add-on. For `platform_admin`. Attached add-ons
 //! keep their prices and quantity.
 
-use arcadia_domain::{Addon, MAX_PRICE_CENTS, MAX_QUANTITY, ShortCode};
+use arcadia_domain::{Addon, CatalogEvent, MAX_PRICE_CENTS, MAX_QUANTITY, ShortCode};
 use serde_json::json;
 
 use crate::Error;
@@ -37,12 +37,14 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         updated_at: old.as_ref().map_or(now, |old| old.updated_at),
     };
     let Some(old) = old else {
-        app.store.put_addon(&addon).await?;
+        let event = CatalogEvent::of_addon(None, addon.clone(), &call.principal.actor);
+        app.store.put_addon(&addon, &event, app.new_commit_id()).await?;
         return Ok(Answer::created(json!({"addon": addon}), addon.revision, format!("/api/v1/addons/{}", addon.code)));
     };
     if addon != old {
-        addon = Addon { revision: old.revision + 1, updated_at: now, ..addon };
-        app.store.put_addon(&addon).await?;
+        addon = Addon { revision: old.revision + 1, updated_at: now.max(old.updated_at), ..addon };
+        let event = CatalogEvent::of_addon(Some(old), addon.clone(), &call.principal.actor);
+        app.store.put_addon(&addon, &event, app.new_commit_id()).await?;
     }
     Ok(Answer::versioned(json!({"addon": addon}), addon.revision))
 }

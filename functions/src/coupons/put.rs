@@ -2,8 +2,8 @@
 //! granted keep their terms.
 
 use arcadia_domain::{
-    Coupon, CouponDuration, InvalidValue, MAX_COUPON_PERIODS, MAX_COUPON_PLANS, MAX_REDEMPTIONS, ShortCode,
-    WHOLE_BASIS_POINTS,
+    CatalogEvent, Coupon, CouponDuration, InvalidValue, MAX_COUPON_PERIODS, MAX_COUPON_PLANS, MAX_REDEMPTIONS,
+    ShortCode, WHOLE_BASIS_POINTS,
 };
 use serde_json::json;
 
@@ -65,13 +65,15 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         updated_at: old.as_ref().map_or(now, |old| old.updated_at),
     };
     let Some(old) = old else {
-        app.store.put_coupon(&coupon).await?;
+        let event = CatalogEvent::of_coupon(None, coupon.clone(), &call.principal.actor);
+        app.store.put_coupon(&coupon, &event, app.new_commit_id()).await?;
         let location = format!("/api/v1/coupons/{}", coupon.code);
         return Ok(Answer::created(json!({"coupon": coupon}), coupon.revision, location));
     };
     if coupon != old {
-        coupon = Coupon { revision: old.revision + 1, updated_at: now, ..coupon };
-        app.store.put_coupon(&coupon).await?;
+        coupon = Coupon { revision: old.revision + 1, updated_at: now.max(old.updated_at), ..coupon };
+        let event = CatalogEvent::of_coupon(Some(old), coupon.clone(), &call.principal.actor);
+        app.store.put_coupon(&coupon, &event, app.new_commit_id()).await?;
     }
     Ok(Answer::versioned(json!({"coupon": coupon}), coupon.revision))
 }

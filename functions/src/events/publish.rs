@@ -1,7 +1,7 @@
 //! `publish_events`: turns records of the table's stream into CloudEvents, for the pipe that puts them on the event
 //! bus. `template.yaml` defines the pipe's filter.
 
-use arcadia_domain::{DeploymentId, Event, TenantEvent, TenantId, Timestamp};
+use arcadia_domain::{CatalogEvent, DeploymentId, Event, TenantEvent, TenantId, Timestamp};
 use arcadia_store::items::{AnyEventRecord, EventRecord, TenantEventRecord};
 use arcadia_store::{StoreError, error_chain, keys, metrics, stream};
 use serde::Serialize;
@@ -19,6 +19,13 @@ pub const SCHEMA: &str = "urn:arcadia:event:1";
 pub const TENANT_TYPE_PREFIX: &str = "cloud.arcadia.tenant.";
 /// As [`SCHEMA`], for an event of a tenant: docs/tenant-event-schema.json.
 pub const TENANT_SCHEMA: &str = "urn:arcadia:tenant-event:1";
+/// As [`TYPE_PREFIX`], for an event of the catalog.
+pub const CATALOG_TYPE_PREFIX: &str = "cloud.arcadia.catalog.";
+/// As [`SCHEMA`], for an event of the catalog: docs/catalog-event-schema.json.
+pub const CATALOG_SCHEMA: &str = "urn:arcadia:catalog-event:1";
+
+/// The `tenantid` of an event of the catalog, which is every tenant's. The pipe's `InputTemplate` needs a value.
+pub const NO_TENANT: &str = "*";
 
 /// A record's event as the pipe receives it: the CloudEvent, and the id by which the pipe knows the record. If the bus
 /// accepts a part of a batch only, the pipe repeats the other records, which it finds by this id. The pipe's
@@ -36,20 +43,21 @@ pub struct Published {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CloudEvent {
     specversion: &'static str,
-    /// The deployment's id and the event's sequence, or `tenant`, the tenant's id and the event's sequence. It is the same for every delivery of an event.
+    /// The deployment's id and the event's sequence; or `tenant`, the tenant's id and the event's sequence; or `plan`,
+    /// `addon` or `coupon`, the record's code and the event's revision. It is the same for every delivery of an event.
     id: String,
     source: &'static str,
     #[serde(rename = "type")]
     kind: String,
-    /// The deployment's or tenant's id.
+    /// The deployment's or tenant's id, or the code of the catalog's record.
     subject: String,
     time: Timestamp,
     dataschema: &'static str,
     datacontenttype: &'static str,
-    /// The event's sequence, padded to ten digits so that it sorts as text.
+    /// The event's sequence or revision, padded to ten digits so that it sorts as text.
     sequence: String,
-    /// The tenant, or the deployment's tenant.
-    tenantid: TenantId,
+    /// The tenant, or the deployment's tenant, or [`NO_TENANT`].
+    tenantid: String,
     data: Data,
 }
 
@@ -69,6 +77,7 @@ enum Data {
         #[serde(flatten)]
         event: TenantEvent,
     },
+    OfCatalog(CatalogEvent),
 }
 
 /// Error of publishing. It fails the whole batch, so that the pipe splits the batch and retries.
@@ -150,7 +159,7 @@ impl From<EventRecord> for CloudEvent {
             dataschema: SCHEMA,
             datacontenttype: "application/json",
             sequence: format!("{:010}", event.sequence),
-            tenantid: tenant_id.clone(),
+            tenantid: tenant_id.to_string(),
             data: Data::OfDeployment { deployment_id, tenant_id, event },
         }
     }
@@ -168,8 +177,27 @@ impl From<TenantEventRecord> for CloudEvent {
             dataschema: TENANT_SCHEMA,
             datacontenttype: "application/json",
             sequence: format!("{:010}", event.sequence),
-            tenantid: tenant_id.clone(),
+            tenantid: tenant_id.to_string(),
             data: Data::OfTenant { tenant_id, event },
+        }
+    }
+}
+
+impl From<CatalogEvent> for CloudEvent {
+    fn from(event: CatalogEvent) -> Self {
+        let record = event.record();
+        Self {
+            specversion: "1.0",
+            id: format!("{}/{}/{}", record.kind(), record.code(), event.revision),
+            source: SOURCE,
+            kind: format!("{CATALOG_TYPE_PREFIX}{}", event.kind.name()),
+            subject: record.code().to_string(),
+            time: event.occurred_at,
+            dataschema: CATALOG_SCHEMA,
+            datacontenttype: "application/json",
+            sequence: format!("{:010}", event.revision),
+            tenantid: NO_TENANT.to_owned(),
+            data: Data::OfCatalog(event),
         }
     }
 }
@@ -179,6 +207,7 @@ impl From<AnyEventRecord> for CloudEvent {
         match record {
             AnyEventRecord::OfDeployment(record) => record.into(),
             AnyEventRecord::OfTenant(record) => record.into(),
+            AnyEventRecord::OfCatalog(event) => event.into(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use arcadia_domain::{
     DEFAULT_OPERATION_RATE, DeploymentId, Effective, InvalidValue, Invoiced, MAX_OPERATION_IDS, MAX_OPERATION_RATE,
-    MAX_POSTPONEMENT_DAYS, OperationCommand, OperationFilter, Proration, StartOperation,
+    MAX_POSTPONEMENT_DAYS, OperationCommand, OperationFilter, Postponement, Proration, StartOperation,
 };
 
 use crate::Error;
@@ -142,22 +142,20 @@ fn read_command(fields: &mut Fields) -> Result<OperationCommand, Unread> {
                 when,
             }
         }
-        Kind::DueDate => read_due_date(fields)?,
+        Kind::DueDate => OperationCommand::DueDate { postponement: read_postponement(fields)? },
         Kind::Discount => OperationCommand::Discount { coupon: fields.required("coupon", text)? },
         Kind::CopyTenantRules => OperationCommand::CopyTenantRules,
     })
 }
 
 /// Exactly one of `due_at` and `days`.
-fn read_due_date(fields: &mut Fields) -> Result<OperationCommand, Unread> {
-    let has_days = fields.has("days");
-    let days = fields.optional("days", integer(1, i64::from(MAX_POSTPONEMENT_DAYS)));
-    if !has_days {
-        return Ok(OperationCommand::DueDate { due_at: Some(fields.required("due_at", timestamp)?), days });
+fn read_postponement(fields: &mut Fields) -> Result<Postponement, Unread> {
+    if !fields.has("days") {
+        return Ok(Postponement::Until(fields.required("due_at", timestamp)?));
     }
-    let due_at = fields.optional("due_at", timestamp);
-    if due_at.is_some() {
+    let days = fields.required("days", integer(1, i64::from(MAX_POSTPONEMENT_DAYS)));
+    if fields.optional("due_at", timestamp).is_some() {
         fields.fail("due_at", InvalidValue { code: "not_allowed", detail: "is not allowed with days" });
     }
-    Ok(OperationCommand::DueDate { due_at, days })
+    Ok(Postponement::ByDays(days?))
 }

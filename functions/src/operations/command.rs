@@ -1,8 +1,8 @@
 //! The command that an operation gives to one deployment, with the records that it needs.
 
 use arcadia_domain::{
-    Amount, AnnouncePrice, Command, Correct, Correction, GrantDiscount, OneOff, Operation, OperationCommand,
-    Postponement, Rejection, Transition, UpdateDeployment,
+    Amount, AnnouncePrice, Command, Correct, Correction, GrantDiscount, OneOff, Operation, OperationCommand, Rejection,
+    Transition, UpdateDeployment,
 };
 
 use crate::Error;
@@ -53,15 +53,8 @@ pub async fn order(app: &App, operation: &Operation, current: Current) -> Result
             let one_off = OneOff { description, amount_cents, currency: *currency, when: *when };
             Ok((current, correct(operation, Correction::Charge(one_off))))
         }
-        OperationCommand::DueDate { due_at, days } => {
-            let postponement = match (due_at, days) {
-                (Some(due_at), None) => Postponement::Until(*due_at),
-                (None, Some(days)) => Postponement::ByDays(*days),
-                (Some(_), Some(_)) | (None, None) => {
-                    return Err(Error::Internal("an operation has either a due date or days".to_owned()));
-                }
-            };
-            Ok((current, correct(operation, Correction::Postpone(postponement))))
+        OperationCommand::DueDate { postponement } => {
+            Ok((current, correct(operation, Correction::Postpone(*postponement))))
         }
         OperationCommand::Discount { coupon: code } => {
             let coupon = app.store.load_coupon(code).await?.ok_or_else(|| Rejection::UnknownCoupon(code.clone()))?;

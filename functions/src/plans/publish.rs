@@ -3,9 +3,9 @@
 //! all in one transaction. For `platform_admin`.
 
 use arcadia_domain::{
-    CatalogStatus, Currency, DEFAULT_OPERATION_RATE, Interval, InvalidValue, MAX_PRICE_CENTS, MAX_TRIAL_DAYS,
-    Operation, OperationCommand, OperationFilter, OperationId, PlanTerms, PlanVersion, Reason, Rejection, ShortCode,
-    StartOperation, Timestamp, replace_version,
+    CatalogEvent, CatalogStatus, Currency, DEFAULT_OPERATION_RATE, Interval, InvalidValue, MAX_PRICE_CENTS,
+    MAX_TRIAL_DAYS, Operation, OperationCommand, OperationFilter, OperationId, PlanTerms, PlanVersion, Reason,
+    Rejection, ShortCode, StartOperation, Timestamp, replace_version,
 };
 use arcadia_store::Replacement;
 use serde_json::json;
@@ -48,7 +48,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         CatalogStatus::Retired => return Err(Rejection::PlanRetired(code).into()),
     }
     let now = app.clock.now();
-    let (plan, version) = old.publish(price_cents, currency, interval, trial_days, now);
+    let at = now.max(old.updated_at);
+    let (plan, version) = old.publish(price_cents, currency, interval, trial_days, at);
     let replaced = match replaces {
         Some(replaces) => Some(replace(app, call, &version, replaces, now).await?),
         None => None,
@@ -64,7 +65,9 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let answer = Answer::created(body, plan.revision, format!("/api/v1/plans/{code}"));
     let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, now));
     let replacement = replaced.as_ref().map(|Replaced { closed, operation }| Replacement { closed, operation });
-    app.store.publish(&plan, &version, replacement, app.new_commit_id(), record.as_ref()).await?;
+    let closed = replacement.map(|Replacement { closed, operation }| (closed.clone(), operation.id));
+    let event = CatalogEvent::of_publication(&plan, version.clone(), closed, &call.principal.actor);
+    app.store.publish(&plan, &version, &event, replacement, app.new_commit_id(), record.as_ref()).await?;
     Ok(answer)
 }
 
@@ -128,8 +131,7 @@ async fn replace(
 /// Refuses to replace a version whose own price is still being announced: that operation would go on to schedule changes
 /// to it.
 async fn refuse_if_running(app: &App, plan_code: &ShortCode, version: u32) -> Result<(), Error> {
-    for id in app.store.running_operations().await? {
-        let Some(Operation { command, .. }) = app.store.load_operation(id).await? else { continue };
+    for Operation { command, .. } in app.store.load_running_operations().await? {
         if let OperationCommand::AnnouncePrice { terms, .. } = command
             && terms.is_version(plan_code, version)
         {

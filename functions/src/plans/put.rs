@@ -1,6 +1,6 @@
 //! `PUT /plans/{code}`: creates, renames, retires or reactivates a plan. For `platform_admin`.
 
-use arcadia_domain::{Plan, ShortCode};
+use arcadia_domain::{CatalogEvent, Plan, ShortCode};
 use serde_json::json;
 
 use crate::Error;
@@ -21,13 +21,15 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let Some(old) = old else {
         let status = status.unwrap_or_default();
         let plan = Plan { code, name, status, newest_version: None, revision: 1, created_at: now, updated_at: now };
-        app.store.put_plan(&plan).await?;
+        let event = CatalogEvent::of_plan(None, plan.clone(), &call.principal.actor);
+        app.store.put_plan(&plan, &event, app.new_commit_id()).await?;
         return Ok(Answer::created(json!({"plan": plan}), plan.revision, format!("/api/v1/plans/{}", plan.code)));
     };
     let mut plan = Plan { name, status: status.unwrap_or(old.status), ..old.clone() };
     if plan != old {
-        plan = Plan { revision: old.revision + 1, updated_at: now, ..plan };
-        app.store.put_plan(&plan).await?;
+        plan = Plan { revision: old.revision + 1, updated_at: now.max(old.updated_at), ..plan };
+        let event = CatalogEvent::of_plan(Some(old), plan.clone(), &call.principal.actor);
+        app.store.put_plan(&plan, &event, app.new_commit_id()).await?;
     }
     Ok(Answer::versioned(json!({"plan": plan}), plan.revision))
 }

@@ -7,6 +7,7 @@ import { differences } from '../fields.js';
 import { amount, counted, money, parseMoney, per, rfc3339, words } from '../format.js';
 import { href } from '../router.js';
 import { Chip, html, Money, More, Page, useLoad, usePages, When } from '../ui.js';
+import { CatalogHistory } from './catalog_history.js';
 import { Coupons } from './coupons.js';
 
 /** @typedef {import('../shapes.d.ts').Plan} Plan */
@@ -27,6 +28,9 @@ const CODE = '[a-z0-9_]+';
 export function Catalog({ session }) {
   const plans = /** @type {import('../ui.js').Paged<Plan>} */ (usePages('/plans', 'plans', { limit: 100 }));
   const addons = /** @type {import('../ui.js').Paged<Addon>} */ (usePages('/addons', 'addons', { limit: 100 }));
+  const changes = /** @type {import('../ui.js').Paged<import('../shapes.d.ts').CatalogEvent>} */ (
+    usePages('/catalog/events', 'events', { limit: 20 }, !session.admin)
+  );
   // How many subscriptions each version has is for the platform to know.
   const figures = useLoad('figures', () =>
     session.admin
@@ -79,11 +83,12 @@ export function Catalog({ session }) {
         }
         <${More} list=${addons} one="add-on" empty="There are no add-ons yet." />
       </section>
-      ${session.admin && html`<${Coupons} />`}
+      ${session.admin && html`<${Coupons} changed=${changes.reload} /><${CatalogHistory} list=${changes} />`}
     <//>
     ${dialog(() => {
       plans.reload();
       addons.reload();
+      changes.reload();
     })}`;
 }
 

@@ -14,7 +14,8 @@ const DURATIONS = [
   ['forever', 'as long as the subscription lives'],
 ];
 
-export function Coupons() {
+/** @param {{ changed: () => void }} props */
+export function Coupons({ changed }) {
   const coupons = /** @type {import('../ui.js').Paged<Coupon>} */ (usePages('/coupons', 'coupons', { limit: 100 }));
   const [act, dialog] = useAction();
   return html`
@@ -44,7 +45,10 @@ export function Coupons() {
         </table>`
       }
       <${More} list=${coupons} one="coupon" empty="There are no coupons yet." />
-      ${dialog(() => coupons.reload())}
+      ${dialog(() => {
+        coupons.reload();
+        changed();
+      })}
     </section>`;
 }
 

@@ -14,7 +14,7 @@ use arcadia_functions::events::publish::CloudEvent;
 use arcadia_functions::runtime::{Clock as _, RealClock};
 use arcadia_store::item::Item;
 use arcadia_store::items::{AnyEventRecord, to_any_event_record};
-use arcadia_store::keys::EVENT_PREFIX;
+use arcadia_store::keys::{EVENT_PREFIX, catalog_partition};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
@@ -54,7 +54,8 @@ pub struct Entry {
     pub position: u64,
     /// The CloudEvent.
     pub json: Arc<str>,
-    tenant_id: TenantId,
+    /// Its tenant; `None` for an event of the catalog.
+    tenant_id: Option<TenantId>,
 }
 
 /// A page of events after a position.
@@ -90,7 +91,7 @@ struct Order {
 #[derive(Debug)]
 struct Begun {
     number: u64,
-    /// The deployment or tenant whose events it writes.
+    /// The deployment, tenant or record of the catalog whose events it writes.
     subject: String,
     /// Sequence of its first event.
     first: u64,
@@ -178,7 +179,9 @@ impl Feed {
         let skipped = usize::try_from((position + 1).saturating_sub(first)).unwrap_or(usize::MAX);
         let looked_at: Vec<&Entry> = kept.entries.iter().skip(skipped).take(PAGE).collect();
         let position = looked_at.last().map_or(kept.last, |entry| entry.position);
-        let entries = looked_at.into_iter().filter(|entry| scope.contains(&entry.tenant_id)).cloned().collect();
+        let is_visible =
+            |entry: &&Entry| entry.tenant_id.as_ref().map_or(*scope == Scope::All, |id| scope.contains(id));
+        let entries = looked_at.into_iter().filter(is_visible).cloned().collect();
         Page { entries, position, gap }
     }
 
@@ -195,8 +198,9 @@ impl Feed {
 
     fn push(&self, record: AnyEventRecord) {
         let tenant_id = match &record {
-            AnyEventRecord::OfDeployment(record) => record.tenant_id.clone(),
-            AnyEventRecord::OfTenant(record) => record.tenant_id.clone(),
+            AnyEventRecord::OfDeployment(record) => Some(record.tenant_id.clone()),
+            AnyEventRecord::OfTenant(record) => Some(record.tenant_id.clone()),
+            AnyEventRecord::OfCatalog(_) => None,
         };
         let json = match serde_json::to_string(&CloudEvent::from(record)) {
             Ok(json) => json.into(),
@@ -210,7 +214,7 @@ impl Feed {
 }
 
 impl Kept {
-    fn push(&mut self, tenant_id: TenantId, json: Arc<str>) -> u64 {
+    fn push(&mut self, tenant_id: Option<TenantId>, json: Arc<str>) -> u64 {
         self.last += 1;
         self.len += json.len();
         self.entries.push_back(Entry { position: self.last, json, tenant_id });
@@ -254,11 +258,12 @@ impl Intercept for Tap {
     }
 }
 
-/// The deployment or tenant of an event, and the event's sequence.
+/// The deployment, tenant or record of an event, and the event's sequence.
 fn place(record: &AnyEventRecord) -> (String, u64) {
     match record {
         AnyEventRecord::OfDeployment(record) => (record.deployment_id.to_string(), record.event.sequence),
         AnyEventRecord::OfTenant(record) => (record.tenant_id.to_string(), record.event.sequence),
+        AnyEventRecord::OfCatalog(event) => (catalog_partition(&event.record()), event.revision),
     }
 }
 
@@ -286,7 +291,7 @@ mod tests {
 
     fn fill(feed: &Feed, tenants: &[&str]) {
         for (n, tenant) in tenants.iter().enumerate() {
-            feed.kept.lock().unwrap().push(tenant.parse().unwrap(), format!("{n:010}").into());
+            feed.kept.lock().unwrap().push(tenant.parse().ok(), format!("{n:010}").into());
         }
     }
 

@@ -2,8 +2,8 @@
 
 use arcadia_api::OperationPreviewView;
 use arcadia_domain::{
-    Addon, Authority, CatalogStatus, Currency, DisplayName, Interval, IntervalPrices, MAX_PRICE_CENTS, MAX_QUANTITY,
-    MAX_TRIAL_DAYS, Matching, OperationId, Plan, PlanVersion, Reason, State, Timestamp,
+    Addon, Authority, CatalogEvent, CatalogStatus, Currency, DisplayName, Interval, IntervalPrices, MAX_PRICE_CENTS,
+    MAX_QUANTITY, MAX_TRIAL_DAYS, Matching, OperationId, Plan, PlanVersion, Reason, State, Timestamp,
 };
 use schemars::JsonSchema;
 use serde_json::json;
@@ -13,6 +13,7 @@ use crate::schema::NextCursor;
 
 const PLANS: &str = "Plans";
 const ADDONS: &str = "Add-ons";
+const CATALOG: &str = "Catalog";
 const LIFECYCLE: &str = "Lifecycle";
 
 #[derive(JsonSchema)]
@@ -69,6 +70,13 @@ struct PutAddonRequest {
     unit: DisplayName,
     /// Whether it can be newly bought. Default: unchanged; `active` for a new record.
     status: Option<CatalogStatus>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "CatalogEventList")]
+struct CatalogEvents {
+    events: Vec<CatalogEvent>,
+    next_cursor: NextCursor,
 }
 
 #[derive(JsonSchema)]
@@ -189,6 +197,15 @@ pub fn operations() -> Vec<Operation> {
         .created::<OneAddon>("The created add-on.")
         .if_match()
         .problems(&["version_conflict"]),
+        Operation::new(
+            CATALOG,
+            "list_catalog_events",
+            "List the catalog's history",
+            "All changes of plans, add-ons and coupons, newest first, or with one of `plan`, `addon` and `coupon` those of \
+             one record. The events of a record are numbered by its revisions, without gaps.",
+        )
+        .ok::<CatalogEvents>("A page of events.")
+        .problems(&["conflicting_parameters"]),
         Operation::new(
             LIFECYCLE,
             "show_lifecycle",

@@ -173,6 +173,7 @@ fn tags() -> Value {
         {"name": "Plans", "description": "The catalog: plans and their published versions."},
         {"name": "Add-ons", "description": "The catalog: extras of a subscription beside its plan."},
         {"name": "Coupons", "description": "The catalog: the terms of discounts, which `platform_admin` grants."},
+        {"name": "Catalog", "description": "The history of plans, add-ons and coupons."},
         {"name": "Lifecycle", "description": "The states of a deployment, and who may move it between them."},
     ])
 }
@@ -464,6 +465,7 @@ fn schemas(generators: Generators) -> BTreeMap<String, Value> {
     name_variants(&mut all, "Event", "type");
     name_variants(&mut all, "Entry", "entry");
     name_variants(&mut all, "TenantEvent", "type");
+    name_variants(&mut all, "CatalogEvent", "type");
     all.insert("FieldError".to_owned(), problems::field_error_schema());
     all.insert(
         "GatewayAnswer".to_owned(),

@@ -128,6 +128,9 @@ pub fn query_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Pa
         "outcome" => {
             ("Only results with this outcome.", json!(generator.subschema_for::<OperationOutcome>()), "invalid_outcome")
         }
+        "plan" => ("Only events of this plan.", json!(generator.subschema_for::<ShortCode>()), "invalid_code"),
+        "addon" => ("Only events of this add-on.", json!(generator.subschema_for::<ShortCode>()), "invalid_code"),
+        "coupon" => ("Only events of this coupon.", json!(generator.subschema_for::<ShortCode>()), "invalid_code"),
         "include" => (
             "`amounts`: include each deployment's recurring price, amounts due and next scheduled step.",
             json!({"type": "string", "enum": ["amounts"]}),

@@ -13,6 +13,7 @@ pub const PROBLEMS: &[Problem] = &[
         "A request with this Idempotency-Key is in progress. Send the request again later.",
     ),
     ("idempotency_key_reused", 422, "The Idempotency-Key was used for another request."),
+    ("conflicting_parameters", 400, "Of the parameters plan, addon and coupon more than one is given."),
     ("invalid_action", 400, "The parameter action is not a scheduled step."),
     ("invalid_boolean", 400, "A parameter is not `true` or `false`."),
     ("invalid_code", 400, "A code in the path or query is malformed."),

@@ -9,6 +9,7 @@ mod attention;
 mod audit;
 mod balance;
 mod catalog;
+mod catalog_event;
 mod charge;
 mod clock;
 mod coupon;
@@ -46,6 +47,7 @@ pub use balance::{BalanceMovement, BalanceMovementKind, Refund};
 pub use catalog::{
     Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion, VersionStatus,
 };
+pub use catalog_event::{CatalogEvent, CatalogEventKind, CatalogRecord};
 pub use charge::{Charge, ChargeDiscount, ChargeTax, Invoiced};
 pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
 pub use coupon::{

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
 use super::charge::Invoiced;
-use super::decide::{Effective, Proration};
+use super::decide::{Effective, Postponement, Proration};
 use super::invalid::InvalidValue;
 use super::lifecycle::State;
 use super::money::Currency;
@@ -162,12 +162,9 @@ pub enum OperationCommand {
     },
     /// Give every open invoice of each deployment a later due date.
     DueDate {
-        /// The new due date, if it is a time.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        due_at: Option<Timestamp>,
-        /// Days that each invoice is postponed by, if it is not.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        days: Option<u32>,
+        /// How much later.
+        #[serde(flatten)]
+        postponement: Postponement,
     },
     /// Grant the subscription of each deployment the discount of a coupon.
     Discount {

@@ -1,20 +1,20 @@
-//! Reads and writes of the catalog: plans, plan versions, add-ons and coupons.
+//! Reads and writes of the catalog: plans, plan versions, add-ons, coupons and their events. A change is one
+//! TransactWriteItems with its event, on the condition that the record is still as it was read.
 
 use arcadia_domain::{
-    Addon, Coupon, DeploymentId, DunningPolicy, Operation, Plan, PlanVersion, Redemption, Scope, ShortCode, TenantId,
+    Addon, CatalogEvent, CatalogRecord, Coupon, DeploymentId, DunningPolicy, Operation, Plan, PlanVersion, Redemption,
+    Scope, ShortCode, TenantId,
 };
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{
-    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 
 use super::item::{Item, number, string};
 use super::items::{self, ADDON_TYPE, DUNNING_POLICY_TYPE, PLAN_TYPE, PLAN_VERSION_TYPE, TRIAL_CLAIM_TYPE};
-use super::keys::{self, Key};
-use super::pages::Page;
+use super::keys::{self, CatalogEntry, Key};
+use super::pages::{Page, Part};
 use super::reread::{Reading, until_whole};
-use super::schema::TENANT_INDEX;
-use super::transact::{CONDITION, Verdict, is_transient, kept_being_cancelled};
+use super::schema::{TABLE, TENANT_INDEX};
+use super::transact::{COMMIT_ID, CONDITION, Verdict, is_transient, kept_being_cancelled, written};
 use super::{CommitId, IdempotencyRecord, Store, StoreError, idempotency};
 
 /// The plan and add-ons that a tenant wants to buy.
@@ -56,12 +56,10 @@ pub struct Replacement<'a> {
     pub operation: &'a Operation,
 }
 
-/// The index of the new version in the transaction of a publication.
-const VERSION_INDEX: usize = 1;
-/// The index of the operation in that of a replacement.
-const OPERATION_INDEX: usize = 3;
-/// The index of the record of running operations in that of a replacement.
-const RUNNING_INDEX: usize = 4;
+/// The index of the event in the transaction of a change.
+const EVENT_INDEX: usize = 0;
+/// The index of the record of running operations in the transaction of a replacement.
+const RUNNING_INDEX: usize = 5;
 
 impl Store {
     /// Reads the records that a purchase needs: one consistent BatchGetItem. It is repeated if the plan and its version
@@ -128,22 +126,22 @@ impl Store {
         self.get(keys::addon(code)).await?.map(items::to_addon).transpose()
     }
 
-    /// Writes the next revision of a plan, or its first: one PutItem.
+    /// Writes the next revision of a plan, or its first, with the event of the change.
     ///
     /// # Errors
     /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
     /// answer.
-    pub async fn put_plan(&self, plan: &Plan) -> Result<(), StoreError> {
-        self.put_revision(items::from_plan(plan)?, plan.revision, None).await
+    pub async fn put_plan(&self, plan: &Plan, event: &CatalogEvent, commit_id: CommitId) -> Result<(), StoreError> {
+        self.put_revision(items::from_plan(plan)?, event, None, commit_id).await
     }
 
-    /// Writes the next revision of an add-on, or its first: one PutItem.
+    /// Writes the next revision of an add-on, or its first, with the event of the change.
     ///
     /// # Errors
     /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
     /// answer.
-    pub async fn put_addon(&self, addon: &Addon) -> Result<(), StoreError> {
-        self.put_revision(items::from_addon(addon)?, addon.revision, None).await
+    pub async fn put_addon(&self, addon: &Addon, event: &CatalogEvent, commit_id: CommitId) -> Result<(), StoreError> {
+        self.put_revision(items::from_addon(addon)?, event, None, commit_id).await
     }
 
     /// Reads a coupon: one consistent GetItem.
@@ -154,14 +152,19 @@ impl Store {
         self.get(keys::coupon(code)).await?.map(items::to_coupon).transpose()
     }
 
-    /// Writes the next revision of a coupon, or its first: one PutItem. It is refused if the coupon was granted since it
-    /// was read, because it also writes how often that was.
+    /// Writes the next revision of a coupon, or its first, with the event of the change. It is refused if the coupon was
+    /// granted since it was read, because it also writes how often that was.
     ///
     /// # Errors
     /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
     /// answer.
-    pub async fn put_coupon(&self, coupon: &Coupon) -> Result<(), StoreError> {
-        self.put_revision(items::from_coupon(coupon)?, coupon.revision, Some(coupon.redemptions)).await
+    pub async fn put_coupon(
+        &self,
+        coupon: &Coupon,
+        event: &CatalogEvent,
+        commit_id: CommitId,
+    ) -> Result<(), StoreError> {
+        self.put_revision(items::from_coupon(coupon)?, event, Some(coupon.redemptions), commit_id).await
     }
 
     /// The write that counts a grant of a coupon, if the coupon is as it was read and can still be granted.
@@ -186,9 +189,9 @@ impl Store {
         Ok(TransactWriteItem::builder().update(update.build()?).build())
     }
 
-    /// Writes a plan with its new version, the version that it replaces with the operation that announces this, and the
-    /// idempotency record of the request if it has one: one TransactWriteItems. Of two publications at the same moment,
-    /// only one succeeds.
+    /// Writes a plan with its new version and the event, the version that it replaces with the operation that announces
+    /// this, and the idempotency record of the request if it has one: one TransactWriteItems. Of two publications at the
+    /// same moment, only one succeeds.
     ///
     /// # Errors
     /// [`StoreError::CatalogConflict`] if another writer was first, [`StoreError::TooManyOperations`],
@@ -197,60 +200,63 @@ impl Store {
         &self,
         plan: &Plan,
         version: &PlanVersion,
+        event: &CatalogEvent,
         replacement: Option<Replacement<'_>>,
         commit_id: CommitId,
         record: Option<&IdempotencyRecord>,
     ) -> Result<(), StoreError> {
-        let version_item = items::from_plan_version(version)?;
-        let put_plan = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(items::from_plan(plan)?))
-            .condition_expression("#record.revision = :revision")
-            .expression_attribute_names("#record", "record")
-            .expression_attribute_values(":revision", number(plan.revision - 1));
-        let put_version = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(version_item.clone()))
-            .condition_expression("attribute_not_exists(PK)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut writes = Vec::new();
-        for put in [put_plan, put_version] {
-            let put = put.build()?;
-            writes.push(TransactWriteItem::builder().put(put).build());
-        }
+        let put_version = self.put(items::from_plan_version(version)?).condition_expression("attribute_not_exists(PK)");
+        let mut writes = vec![
+            self.catalog_event_write(event, commit_id)?,
+            written(self.put_next(items::from_plan(plan)?, plan.revision, None))?,
+            written(put_version)?,
+        ];
         if let Some(Replacement { closed, operation }) = replacement {
-            let put_closed = Put::builder()
-                .table_name(&self.table)
-                .set_item(Some(items::from_plan_version(closed)?))
+            let put_closed = self
+                .put(items::from_plan_version(closed)?)
                 .condition_expression("attribute_exists(PK) AND attribute_not_exists(#record.replaced_by)")
-                .expression_attribute_names("#record", "record")
-                .build()?;
-            writes.push(TransactWriteItem::builder().put(put_closed).build());
+                .expression_attribute_names("#record", "record");
+            writes.push(written(put_closed)?);
             writes.extend(self.start_writes(operation)?);
         }
-        // Two publications of the same price at the same moment have the same version; their operations differ.
-        let (own_index, own_item) = match replacement {
-            Some(Replacement { operation, .. }) => (OPERATION_INDEX, items::from_operation(operation)?),
-            None => (VERSION_INDEX, version_item),
-        };
         let own = writes.len();
         writes.extend(record.map(|record| self.idempotency_write(record)).transpose()?);
         let judge = |reasons: &[CancellationReason]| {
-            let found = |index: usize| reasons.get(index).and_then(CancellationReason::item);
             let failed = reasons.iter().take(own).position(|reason| reason.code() == Some(CONDITION));
-            if is_transient(reasons) {
-                Verdict::Retry(kept_being_cancelled())
-            } else if found(own_index) == Some(&own_item) {
-                Verdict::CommittedBefore
-            } else if let Some(used) = found(own) {
-                Verdict::Refused(idempotency::answered(used.clone()))
-            } else if failed == Some(RUNNING_INDEX) {
-                Verdict::Refused(StoreError::TooManyOperations)
-            } else {
-                Verdict::Refused(StoreError::CatalogConflict)
+            match (judge(reasons, commit_id), reasons.get(own).and_then(CancellationReason::item)) {
+                (Verdict::Refused(_), Some(used)) => Verdict::Refused(idempotency::answered(used.clone())),
+                (Verdict::Refused(_), None) if failed == Some(RUNNING_INDEX) => {
+                    Verdict::Refused(StoreError::TooManyOperations)
+                }
+                (verdict, _) => verdict,
             }
         };
         self.transact(|| Ok(writes.clone()), commit_id, judge).await
+    }
+
+    /// A page of the catalog's events, newest first, or of those of one record: one Query. Events of the same millisecond
+    /// are in no particular order; those of one record never are.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn list_catalog_events(
+        &self,
+        record: Option<&CatalogRecord>,
+        limit: usize,
+        before: Option<&CatalogEntry>,
+    ) -> Result<Page<CatalogEvent, CatalogEntry>, StoreError> {
+        let (index, partition, keys) = match record {
+            None => (TENANT_INDEX, keys::CATALOG_EVENTS.to_owned(), keys::catalog_events_before(before)),
+            Some(record) => {
+                let before = before.map(CatalogEntry::revision);
+                (TABLE, keys::catalog_partition(record), keys::events_between(0, before))
+            }
+        };
+        let part = Part { index, keys, oldest_first: false };
+        let (items, read_to) = self.index_page::<String>(&part, &partition, limit + 1).await?;
+        let events = items.into_iter().map(items::to_catalog_event).collect::<Result<Vec<_>, _>>()?;
+        let more = read_to.is_some() && events.len() <= limit;
+        Ok(Page::cut(events, limit, more, CatalogEntry::of))
     }
 
     /// A page of all plans, by code: one Query.
@@ -343,37 +349,61 @@ impl Store {
         Ok((items, more))
     }
 
-    async fn put_revision(&self, item: Item, revision: u64, redemptions: Option<u64>) -> Result<(), StoreError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = if revision == 1 {
-            put.condition_expression("attribute_not_exists(PK)")
-        } else {
-            let put = match redemptions {
-                None => put.condition_expression("#record.revision = :revision"),
-                Some(redemptions) => put
-                    .condition_expression("#record.revision = :revision AND #record.redemptions = :redemptions")
-                    .expression_attribute_values(":redemptions", number(redemptions)),
-            };
-            put.expression_attribute_names("#record", "record")
-                .expression_attribute_values(":revision", number(revision - 1))
-        };
-        let Err(error) = put.send().await else { return Ok(()) };
-        match error.as_service_error() {
-            // The stored item is the one to write: an earlier attempt succeeded, but its response was lost.
-            Some(PutItemError::ConditionalCheckFailedException(failed)) if failed.item() == Some(&item) => Ok(()),
-            Some(PutItemError::ConditionalCheckFailedException(_)) => Err(StoreError::CatalogConflict),
-            _ => Err(error.into()),
+    async fn put_revision(
+        &self,
+        item: Item,
+        event: &CatalogEvent,
+        redemptions: Option<u64>,
+        commit_id: CommitId,
+    ) -> Result<(), StoreError> {
+        let put = self.put_next(item, event.revision, redemptions);
+        let writes = vec![self.catalog_event_write(event, commit_id)?, written(put)?];
+        self.transact(|| Ok(writes.clone()), commit_id, |reasons| judge(reasons, commit_id)).await
+    }
+
+    /// The write of a record's next revision, or of its first.
+    fn put_next(&self, item: Item, revision: u64, redemptions: Option<u64>) -> PutBuilder {
+        let put = self.put(item);
+        if revision == 1 {
+            return put.condition_expression("attribute_not_exists(PK)");
         }
+        let put = match redemptions {
+            None => put.condition_expression("#record.revision = :revision"),
+            Some(redemptions) => put
+                .condition_expression("#record.revision = :revision AND #record.redemptions = :redemptions")
+                .expression_attribute_values(":redemptions", number(redemptions)),
+        };
+        put.expression_attribute_names("#record", "record")
+            .expression_attribute_values(":revision", number(revision - 1))
+    }
+
+    /// The write of an event, with the mark that lets its writer recognise it.
+    fn catalog_event_write(&self, event: &CatalogEvent, commit_id: CommitId) -> Result<TransactWriteItem, StoreError> {
+        let mut item = items::from_catalog_event(event)?;
+        item.insert(COMMIT_ID.to_owned(), string(commit_id.to_string()));
+        let put = self
+            .put(item)
+            .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        written(put)
     }
 
     pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         Ok(request.key("PK", string(key.pk)).key("SK", string(key.sk)).send().await?.item)
+    }
+}
+
+/// Decides the meaning of a cancelled change.
+fn judge(reasons: &[CancellationReason], commit_id: CommitId) -> Verdict {
+    let ours = string(commit_id.to_string());
+    let event = reasons.get(EVENT_INDEX).and_then(CancellationReason::item);
+    if event.is_some_and(|item| item.get(COMMIT_ID) == Some(&ours)) {
+        Verdict::CommittedBefore
+    } else if is_transient(reasons) {
+        Verdict::Retry(kept_being_cancelled())
+    } else {
+        Verdict::Refused(StoreError::CatalogConflict)
     }
 }
 

@@ -6,9 +6,7 @@ use arcadia_domain::{
     OperationResult, Payment, Redemption, Versions,
 };
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use aws_sdk_dynamodb::types::{
-    CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{CancellationReason, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
 use super::figures::FIGURES;
 use super::item::{self, Item, number, string, to_item};
@@ -194,10 +192,6 @@ impl Store {
             .condition_expression("attribute_exists(PK)")
             .build()?;
         Ok(TransactWriteItem::builder().delete(delete).build())
-    }
-
-    fn put(&self, item: Item) -> PutBuilder {
-        Put::builder().table_name(&self.table).set_item(Some(item))
     }
 
     /// Replaces a record of the deployment if it still has the version that was read, or creates it if none was read.

@@ -2,9 +2,9 @@
 //! field breaks the build until it is stored. Keys are in [`super::keys`].
 
 use arcadia_domain::{
-    Addon, BalanceMovement, BalanceMovementKind, Coupon, Deployment, DeploymentId, DunningPolicy, Event, InvoiceNumber,
-    Operation, OperationId, OperationResult, Payment, Plan, PlanTerms, PlanVersion, Resource, ShortCode, Subscription,
-    SubscriptionAddon, Tenant, TenantEvent, TenantId,
+    Addon, BalanceMovement, BalanceMovementKind, CatalogEvent, Coupon, Deployment, DeploymentId, DunningPolicy, Event,
+    InvoiceNumber, Operation, OperationId, OperationResult, Payment, Plan, PlanTerms, PlanVersion, Resource, ShortCode,
+    Subscription, SubscriptionAddon, Tenant, TenantEvent, TenantId,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,7 @@ enum Record {
     PlanVersion(PlanVersion),
     Addon(Addon),
     Coupon(Coupon),
+    CatalogEvent { event: CatalogEvent },
     Payment { number: InvoiceNumber, payment: Payment },
     DunningPolicy(DunningPolicy),
     Account(Tenant),
@@ -126,6 +127,8 @@ pub enum AnyEventRecord {
     OfDeployment(EventRecord),
     /// An event of a tenant.
     OfTenant(TenantEventRecord),
+    /// An event of the catalog.
+    OfCatalog(CatalogEvent),
 }
 
 /// The `type` of a slug claim.
@@ -147,6 +150,8 @@ pub const PLAN_TYPE: &str = "plan";
 pub const PLAN_VERSION_TYPE: &str = "plan_version";
 /// The `type` of a stored add-on of the catalog.
 pub const ADDON_TYPE: &str = "addon";
+/// The `type` of a stored event of the catalog.
+const CATALOG_EVENT_TYPE: &str = "catalog_event";
 /// The `type` of a stored account: the fields of a tenant, and its entry in the list of tenants.
 pub const ACCOUNT_TYPE: &str = "account";
 /// The `type` of a stored dunning policy.
@@ -288,6 +293,15 @@ pub fn from_coupon(coupon: &Coupon) -> Result<Item, StoreError> {
     record(keys::coupon(&coupon.code), Some(keys::coupon_index(&coupon.code)), Record::Coupon(coupon.clone()))
 }
 
+/// Converts an event of the catalog to an item, with its entry in the list of all of them.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the record cannot be expressed.
+pub fn from_catalog_event(event: &CatalogEvent) -> Result<Item, StoreError> {
+    let key = keys::catalog_event(&event.record(), event.revision);
+    record(key, Some(keys::catalog_event_index(event)), Record::CatalogEvent { event: event.clone() })
+}
+
 /// Converts a recorded payment of an invoice to an item, which claims the payment's reference.
 ///
 /// # Errors
@@ -381,6 +395,7 @@ reader!(to_addon, Record::Addon(addon) => addon, Addon, "an add-on of the catalo
 reader!(to_coupon, Record::Coupon(coupon) => coupon, Coupon, "a coupon");
 reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
 reader!(to_tenant_event, Record::TenantEvent { event } => event, TenantEvent, "an event of a tenant");
+reader!(to_catalog_event, Record::CatalogEvent { event } => event, CatalogEvent, "an event of the catalog");
 reader!(to_operation, Record::Operation(operation) => operation, Operation, "an operation");
 reader!(to_operation_ids, Record::OperationIds { ids } => ids, Vec<DeploymentId>, "the ids of an operation");
 reader!(to_operation_result, Record::OperationResult(result) => result, OperationResult, "a result of an operation");
@@ -412,6 +427,9 @@ pub fn to_tenant(item: Item) -> Result<Tenant, StoreError> {
 /// # Errors
 /// [`StoreError::Damaged`] if the item is not an event.
 pub fn to_any_event_record(item: Item) -> Result<AnyEventRecord, StoreError> {
+    if super::item::is(&item, CATALOG_EVENT_TYPE) {
+        return Ok(AnyEventRecord::OfCatalog(to_catalog_event(item)?));
+    }
     let tenant_id = item.get("PK").and_then(|pk| keys::tenant_of(pk.as_s().ok()?));
     Ok(match tenant_id {
         Some(tenant_id) => AnyEventRecord::OfTenant(TenantEventRecord { tenant_id, event: to_tenant_event(item)? }),

@@ -8,8 +8,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use arcadia_domain::{
-    Attention, DeploymentId, InvoiceNumber, InvoiceStatus, NextAction, OperationId, PaymentReference, ResourceId,
-    ShortCode, Slug, State, SubscriptionAddonId, TenantId, Timestamp,
+    Attention, CatalogEvent, CatalogRecord, DeploymentId, InvoiceNumber, InvoiceStatus, NextAction, OperationId,
+    PaymentReference, ResourceId, ShortCode, Slug, State, SubscriptionAddonId, TenantId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -525,6 +525,81 @@ pub fn coupon(code: &ShortCode) -> Key {
     Key { pk: format!("COUPON#{code}"), sk: "#COUPON".to_owned() }
 }
 
+/// The partition of a record of the catalog and its events.
+#[must_use]
+pub fn catalog_partition(record: &CatalogRecord) -> String {
+    let Key { pk, .. } = match record {
+        CatalogRecord::Plan(code) => plan(code),
+        CatalogRecord::Addon(code) => addon(code),
+        CatalogRecord::Coupon(code) => coupon(code),
+    };
+    pk
+}
+
+/// The key of an event of the catalog. The revision is padded, so that keys sort like numbers.
+#[must_use]
+pub fn catalog_event(record: &CatalogRecord, revision: u64) -> Key {
+    Key { pk: catalog_partition(record), sk: event_sort_key(revision) }
+}
+
+/// The entry of an event of the catalog in the tenant index: the list of all events of the catalog.
+#[must_use]
+pub fn catalog_event_index(event: &CatalogEvent) -> Key {
+    Key { pk: CATALOG_EVENTS.to_owned(), sk: CatalogEntry::of(event).to_string() }
+}
+
+/// The partition of the tenant index with all events of the catalog.
+pub const CATALOG_EVENTS: &str = "CATALOG_EVENTS";
+
+/// A position in the list of the catalog's events: the time, the record's partition, and the revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogEntry {
+    at: Timestamp,
+    partition: String,
+    revision: u64,
+}
+
+impl CatalogEntry {
+    /// The position of an event.
+    #[must_use]
+    pub fn of(event: &CatalogEvent) -> Self {
+        let partition = catalog_partition(&event.record());
+        Self { at: event.occurred_at, partition, revision: event.revision }
+    }
+
+    /// The revision that the event made.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+}
+
+impl fmt::Display for CatalogEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, partition, revision } = self;
+        write!(f, "{}#{partition}#{revision:010}", millisecond(*at))
+    }
+}
+
+impl FromStr for CatalogEntry {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at, rest) = text.split_once('#').ok_or(())?;
+        let (partition, revision) = rest.rsplit_once('#').ok_or(())?;
+        let at = at.parse().map_err(|_| ())?;
+        let entry = Self { at, partition: partition.to_owned(), revision: revision.parse().map_err(|_| ())? };
+        if entry.to_string() == text { Ok(entry) } else { Err(()) }
+    }
+}
+
+/// The index sort keys of the catalog's events before `before` in time, or of all of them.
+#[must_use]
+pub fn catalog_events_before(before: Option<&CatalogEntry>) -> RangeInclusive<String> {
+    let last = before.map_or_else(|| "~".to_owned(), |entry| just_before_text(&entry.to_string()));
+    "0".to_owned()..=last
+}
+
 /// A plan's entry in the tenant index: the list of all plans.
 #[must_use]
 pub fn plan_index(code: &ShortCode) -> Key {
@@ -693,7 +768,12 @@ pub fn due_between(after: Option<DueEntry>, before: Option<Timestamp>) -> RangeI
 /// The sort key of a deployment that is due at `at`. The time has a fixed width, so it sorts like the time.
 #[must_use]
 pub fn due_sort_key(at: Timestamp, id: DeploymentId) -> String {
-    format!("{}#{id}", at.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    format!("{}#{id}", millisecond(at))
+}
+
+/// A millisecond as a text of fixed width, which sorts like the time.
+fn millisecond(at: Timestamp) -> String {
+    at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// The due time in a sort key of the due index.
@@ -766,9 +846,9 @@ fn event_sort_key(sequence: u64) -> String {
     format!("{EVENT_PREFIX}{:010}", sequence.min(MAX))
 }
 
-/// A text that sorts directly before `text`, which ends with an invoice's number, and after every smaller text of that
-/// kind. Numbers have one length, or are longer by an ordinal, so lowering the last character and appending `~` is
-/// enough.
+/// A text that sorts directly before `text`, and after every smaller text of its kind. `text` ends with a number of fixed
+/// length, or with an invoice's number, which can be longer by an ordinal; so lowering the last character and appending
+/// `~` is enough.
 fn just_before_text(text: &str) -> String {
     let (head, tail) = text.split_at(text.len().saturating_sub(1));
     let smaller = tail.bytes().next().map_or(b' ', |last| last - 1);
@@ -818,6 +898,11 @@ mod tests {
             ),
             (addon(&code), "ADDON#studio".to_owned(), "#ADDON".to_owned()),
             (coupon(&code), "COUPON#studio".to_owned(), "#COUPON".to_owned()),
+            (
+                catalog_event(&CatalogRecord::Addon(code.clone()), 3),
+                "ADDON#studio".to_owned(),
+                "EVENT#0000000003".to_owned(),
+            ),
             (trial_claim(&tenant, &code), "TENANT#acme".to_owned(), "TRIAL#studio".to_owned()),
             (account(&tenant), "TENANT#acme".to_owned(), "#ACCOUNT".to_owned()),
             (tenant_limits(&tenant), "TENANT#acme".to_owned(), "#LIMITS".to_owned()),
@@ -894,6 +979,26 @@ mod tests {
         let tenant: TenantId = "acme".parse().unwrap();
         assert_eq!(tenant_of_invoices(&tenant_invoices_partition(&tenant)), Some(tenant));
         assert_eq!(tenant_of_invoices("TENANT#acme"), None);
+    }
+
+    #[test]
+    fn the_catalogs_events_stand_by_time_record_and_revision() {
+        let entries = [
+            "2027-01-31T00:00:00.000Z#ADDON#storage#0000000001",
+            "2027-01-31T00:00:00.000Z#PLAN#studio#0000000009",
+            "2027-01-31T00:00:00.000Z#PLAN#studio#0000000010",
+            "2027-01-31T00:00:00.001Z#ADDON#storage#0000000002",
+        ];
+        for (index, text) in entries.iter().enumerate() {
+            let entry: CatalogEntry = text.parse().unwrap();
+            assert_eq!(entry.to_string(), *text);
+            let range = catalog_events_before(Some(&entry));
+            let found = entries.iter().filter(|other| range.contains(&(**other).to_owned())).count();
+            assert_eq!(found, index, "{text}");
+        }
+        for bad in ["", "#", "2027-01-31#PLAN#studio#0000000001", "2027-01-31T00:00:00.000Z#PLAN#studio#1"] {
+            assert_eq!(bad.parse::<CatalogEntry>(), Err(()), "{bad}");
+        }
     }
 
     #[test]

@@ -130,6 +130,16 @@ impl Store {
         Ok(ids)
     }
 
+    /// Reads the operations that run: one consistent GetItem, and one BatchGetItem if there are any.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_running_operations(&self) -> Result<Vec<Operation>, StoreError> {
+        let running = self.running_operations().await?;
+        let items = self.get_items(running.into_iter().map(keys::operation), true).await?;
+        items.into_iter().map(items::to_operation).collect()
+    }
+
     /// A page of all operations, the newest first: one Query.
     ///
     /// # Errors

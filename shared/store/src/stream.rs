@@ -51,7 +51,7 @@ pub fn to_difference(record: &Value) -> Result<Option<Difference>, StoreError> {
         AnyEventRecord::OfDeployment(record) if !figures.is_empty() => {
             Some(Difference { sequence, at: record.event.occurred_at, figures })
         }
-        AnyEventRecord::OfDeployment(_) | AnyEventRecord::OfTenant(_) => None,
+        AnyEventRecord::OfDeployment(_) | AnyEventRecord::OfTenant(_) | AnyEventRecord::OfCatalog(_) => None,
     })
 }
 

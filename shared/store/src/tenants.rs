@@ -2,17 +2,16 @@
 //! TransactWriteItems on the condition that the tenant is still as it was read. Rules are in [`arcadia_domain`].
 
 use arcadia_domain::{DunningPolicy, Operation, Scope, Tenant, TenantChange, TenantEvent, TenantId};
-use aws_sdk_dynamodb::types::builders::PutBuilder;
-use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
-use super::item::{Item, from_item, is, number, string};
+use super::item::{from_item, is, number, string};
 use super::items::{self, ACCOUNT_TYPE};
 use super::keys;
 use super::limits::{LIMITS_TYPE, NewQuota, TenantLimits};
 use super::pages::Page;
 use super::queries::{EventRange, Part};
 use super::reread::{Reading, until_whole};
-use super::transact::{COMMIT_ID, CONDITION, CommitId, Verdict, is_transient, kept_being_cancelled};
+use super::transact::{COMMIT_ID, CONDITION, CommitId, Verdict, is_transient, kept_being_cancelled, written};
 use super::{Store, StoreError};
 
 /// The index of the event in the transaction.
@@ -84,8 +83,7 @@ impl Store {
         commit_id: CommitId,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let TenantChange { before, after, event, dunning_policy } = change;
-        let put = |item: Item| Put::builder().table_name(&self.table).set_item(Some(item));
-        let account = put(items::from_tenant(tenant_id, after)?);
+        let account = self.put(items::from_tenant(tenant_id, after)?);
         // A tenant's first deployment opens its account without fields.
         let account = if before.version == 0 {
             account.condition_expression("attribute_not_exists(#record)")
@@ -96,12 +94,13 @@ impl Store {
         let account = account.expression_attribute_names("#record", "record");
         let mut item = items::from_tenant_event(tenant_id, event)?;
         item.insert(COMMIT_ID.to_owned(), string(commit_id.to_string()));
-        let event = put(item)
+        let event = self
+            .put(item)
             .condition_expression("attribute_not_exists(PK)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut writes = vec![written(account)?, written(event)?];
         if let Some(policy) = dunning_policy {
-            writes.push(written(put(items::from_dunning_policy(tenant_id, policy)?))?);
+            writes.push(written(self.put(items::from_dunning_policy(tenant_id, policy)?))?);
         }
         let rules = Some(after.rules()).filter(|rules| *rules != before.rules());
         writes.extend(self.set_limits(tenant_id, quota, rules)?);
@@ -133,10 +132,6 @@ impl Store {
         };
         until_whole("a page of a tenant's events", read).await
     }
-}
-
-fn written(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
-    Ok(TransactWriteItem::builder().put(put.build()?).build())
 }
 
 /// Decides the meaning of a cancelled commit, whose last write starts an operation if `starts`.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{CancellationReason, Put, TransactWriteItem};
 use uuid::Uuid;
 
 use super::failure::SHORTAGE_CODES;
+use super::item::Item;
 use super::{Store, StoreError, metrics};
 
 /// The most attempts of a transaction before it fails as unavailable.
@@ -77,6 +79,11 @@ impl fmt::Display for CommitId {
 }
 
 impl Store {
+    /// A write of an item, to which the caller adds its condition.
+    pub(super) fn put(&self, item: Item) -> PutBuilder {
+        Put::builder().table_name(&self.table).set_item(Some(item))
+    }
+
     /// Sends a transaction until it is decided, with the same token for each attempt. `judge` decides the meaning of a
     /// cancellation. `writes` builds the transaction anew for each attempt, because few need a second one.
     pub(super) async fn transact(
@@ -107,6 +114,11 @@ impl Store {
             tokio::time::sleep(commit_id.backoff(attempt)).await;
         }
     }
+}
+
+/// A put as a write of a transaction.
+pub(super) fn written(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
+    Ok(TransactWriteItem::builder().put(put.build()?).build())
 }
 
 /// The cancellation reasons of a transaction; `None` if the request failed in another way.

@@ -93,6 +93,8 @@ const COUPON: Write = ("coupon", &[(TENANT_INDEX, Rewritten)]);
 /// The fields of a tenant, which the list of tenants shows.
 const ACCOUNT: Write = ("account", &[(TENANT_INDEX, Rewritten)]);
 const TENANT_EVENT: Write = ("tenant_event", &[]);
+/// An event of the catalog, which the list of all of them shows.
+const CATALOG_EVENT: Write = ("catalog_event", &[(TENANT_INDEX, Appears)]);
 
 /// What a new deployment consists of.
 const CREATION: &[Write] = &[
@@ -449,14 +451,15 @@ fn catalog(name: &str, _: &Target) -> Option<Floor> {
         "list_addons" => reading([Read("a page of all add-ons", tenants("ADDONS"))]),
         "show_plan" => reading([plan(), Read("a page of its versions", versions)]),
         "show_addon" => reading([addon()]),
-        "put_plan" => reading([plan()]).writing(&[("plan", &[(TENANT_INDEX, Rewritten)])]),
+        "put_plan" => reading([plan()]).writing(&[("plan", &[(TENANT_INDEX, Rewritten)]), CATALOG_EVENT]),
         "publish_plan_version" => {
-            reading([plan()]).writing(&[("plan", &[(TENANT_INDEX, Rewritten)]), ("plan_version", &[])])
+            reading([plan()]).writing(&[("plan", &[(TENANT_INDEX, Rewritten)]), ("plan_version", &[]), CATALOG_EVENT])
         }
         "list_coupons" => reading([Read("a page of all coupons", tenants("COUPONS"))]),
         "show_coupon" => reading([coupon()]),
-        "put_coupon" => reading([coupon()]).writing(&[COUPON]),
-        "put_addon" => reading([addon()]).writing(&[("addon", &[(TENANT_INDEX, Rewritten)])]),
+        "put_coupon" => reading([coupon()]).writing(&[COUPON, CATALOG_EVENT]),
+        "put_addon" => reading([addon()]).writing(&[("addon", &[(TENANT_INDEX, Rewritten)]), CATALOG_EVENT]),
+        "list_catalog_events" => reading([Read("a page of all events", tenants("CATALOG_EVENTS"))]),
         _ => return None,
     })
 }

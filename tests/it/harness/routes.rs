@@ -59,6 +59,8 @@ pub enum Position {
     Due,
     /// A moment, an id and a reason.
     Attention,
+    /// A moment, a record of the catalog and a revision.
+    Catalog,
     /// A moment and an invoice's number.
     Issued,
     Tenant,
@@ -136,6 +138,7 @@ pub static ROWS: &[Row] = &[
     row("show_coupon", Admins, Nothing),
     row("put_coupon", Admins, Nothing)
         .body(r#"{"name": "Partners", "percent_basis_points": 2000, "duration": "forever"}"#),
+    row("list_catalog_events", Admins, Nothing).list(Position::Catalog),
     row("list_operations", Admins, Nothing).list(Position::Id),
     row("start_operation", Admins, Nothing).body(OPERATION),
     row("show_operation", Admins, Nothing),

@@ -32,7 +32,7 @@ pub struct Kind {
 }
 
 /// Every kind whose items are written whole. The others are in [`super::sums`].
-pub const KINDS: [Kind; 21] = [
+pub const KINDS: [Kind; 22] = [
     Kind { name: "account", samples: accounts, again: account_again },
     Kind {
         name: "addon",
@@ -43,6 +43,11 @@ pub const KINDS: [Kind; 21] = [
         name: "balance_movement",
         samples: || written(|movement: &BalanceMovement| items::from_movement(&deployment(), 7, movement)),
         again: |item| items::from_movement(&deployment(), 7, &items::to_movement(item)?),
+    },
+    Kind {
+        name: "catalog_event",
+        samples: || written(items::from_catalog_event),
+        again: |item| items::from_catalog_event(&items::to_catalog_event(item)?),
     },
     Kind {
         name: "coupon",

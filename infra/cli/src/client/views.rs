@@ -746,6 +746,23 @@ pub fn coupon(body: &Value) -> Text {
     text
 }
 
+pub fn catalog_events(body: &Value) -> Text {
+    list(&["when", "what", "record", "revision", "who"], &body["events"], |event| {
+        let data = &event["data"];
+        let records = [&data["plan"], &data["addon"], &data["coupon"], &data["to"]];
+        let code = records.iter().map(|record| bare(&record["code"])).find(|code| !code.is_empty());
+        let version = &data["plan_version"];
+        let published = || format!("{} version {}", bare(&version["plan_code"]), version["version"]);
+        vec![
+            plain(&moment(&event["occurred_at"])),
+            field(&event["type"]),
+            cell(BOLD, &code.unwrap_or_else(published)),
+            plain(&event["revision"].to_string()).right(),
+            cell(DIM, &bare(&event["actor"])),
+        ]
+    })
+}
+
 pub fn dunning_policy(body: &Value) -> Text {
     let mut text = Text::default();
     let policy = body["dunning_policy"].as_object();

@@ -8,6 +8,7 @@
 mod addons;
 mod attention;
 mod audit;
+mod catalog;
 mod completions;
 mod connection;
 mod corrections;
@@ -77,6 +78,9 @@ enum Command {
     /// Manage the coupons of the catalog (platform_admin)
     #[command(after_help = EXIT_CODES)]
     Coupons(coupons::Coupons),
+    /// Show the history of the catalog: who changed which price when (platform_admin)
+    #[command(after_help = EXIT_CODES)]
+    Catalog(catalog::Catalog),
     /// List the next scheduled step of each deployment, earliest first
     #[command(after_help = EXIT_CODES)]
     Schedule(schedule::Schedule),
@@ -119,6 +123,7 @@ pub fn run() -> ExitCode {
         Command::Plans(options) => Failure::exit(options.run()),
         Command::Addons(options) => Failure::exit(options.run()),
         Command::Coupons(options) => Failure::exit(options.run()),
+        Command::Catalog(options) => Failure::exit(options.run()),
         Command::Schedule(options) => Failure::exit(options.run()),
         Command::Attention(options) => Failure::exit(options.run()),
         Command::Summary(options) => Failure::exit(options.run()),

@@ -1,8 +1,8 @@
 //! The demo catalog: a plan and an add-on at the first start, and more of both with coupons for a history.
 
 use arcadia_domain::{
-    Addon, CatalogStatus, Coupon, CouponDuration, Currency, Interval, IntervalPrices, InvalidValue, Plan, Rejection,
-    ShortCode, Timestamp,
+    Actor, Addon, Authority, CatalogEvent, CatalogStatus, Coupon, CouponDuration, Currency, Interval, IntervalPrices,
+    InvalidValue, Plan, Rejection, ShortCode, Timestamp,
 };
 use arcadia_functions::runtime::App;
 use arcadia_store::StoreError;
@@ -107,6 +107,11 @@ impl Shop {
     }
 }
 
+/// The person of the platform who does what the demo does.
+pub(super) fn operator() -> Actor {
+    Actor { id: "lena@support".to_owned(), authority: Authority::PlatformAdmin }
+}
+
 /// Adds a plan to the catalog and publishes its versions; returns the plan after each. A plan that exists and has a
 /// version stays unchanged.
 async fn sell_plan(app: &App, code: &str, name: &str, editions: &[Edition]) -> Result<Vec<Plan>, DemoError> {
@@ -118,14 +123,16 @@ async fn sell_plan(app: &App, code: &str, name: &str, editions: &[Edition]) -> R
         None => {
             let (name, status, revision) = (name.parse()?, CatalogStatus::Active, 1);
             let plan = Plan { code, name, status, newest_version: None, revision, created_at: at, updated_at: at };
-            app.store.put_plan(&plan).await?;
+            let event = CatalogEvent::of_plan(None, plan.clone(), &operator());
+            app.store.put_plan(&plan, &event, app.new_commit_id()).await?;
             plan
         }
     };
     let mut plans = Vec::new();
     for Edition { at, price_cents, currency, interval } in editions {
         let (published, version) = plan.publish(*price_cents, *currency, *interval, 0, *at);
-        app.store.publish(&published, &version, None, app.new_commit_id(), None).await?;
+        let event = CatalogEvent::of_publication(&published, version.clone(), None, &operator());
+        app.store.publish(&published, &version, &event, None, app.new_commit_id(), None).await?;
         plans.push(published.clone());
         plan = published;
     }
@@ -172,7 +179,8 @@ async fn sell_coupon(
         created_at: at,
         updated_at: at,
     };
-    app.store.put_coupon(&coupon).await?;
+    let event = CatalogEvent::of_coupon(None, coupon.clone(), &operator());
+    app.store.put_coupon(&coupon, &event, app.new_commit_id()).await?;
     Ok(coupon)
 }
 
@@ -201,6 +209,7 @@ async fn sell_addon(
         created_at: at,
         updated_at: at,
     };
-    app.store.put_addon(&addon).await?;
+    let event = CatalogEvent::of_addon(None, addon.clone(), &operator());
+    app.store.put_addon(&addon, &event, app.new_commit_id()).await?;
     Ok(addon)
 }

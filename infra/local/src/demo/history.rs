@@ -9,8 +9,8 @@ use chrono::TimeDelta;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::cast::{DAYS, cast};
-use super::catalog::{DemoError, open_shop};
-use super::life::{Life, Stage, Tally, operator};
+use super::catalog::{DemoError, open_shop, operator};
+use super::life::{Life, Stage, Tally};
 
 /// Number of deployments generated concurrently: enough to keep a sequential engine busy.
 const CONCURRENCY: usize = 8;

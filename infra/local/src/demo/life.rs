@@ -19,7 +19,7 @@ use uuid::{Builder, Uuid};
 
 use super::DemoError;
 use super::cast::{Part, pick};
-use super::catalog::Shop;
+use super::catalog::{Shop, operator};
 
 /// Maximum number of actions on one deployment.
 const MAX_DEEDS: usize = 10_000;
@@ -438,10 +438,6 @@ fn new_id(rng: &mut Rng, now: Timestamp) -> Uuid {
 
 fn actor(id: &str, authority: Authority) -> Actor {
     Actor { id: id.to_owned(), authority }
-}
-
-pub(super) fn operator() -> Actor {
-    actor("lena@support", Authority::PlatformAdmin)
 }
 
 fn data_plane() -> Actor {

@@ -3,6 +3,7 @@
 //! [`super::books`].
 
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 
 use super::billing::expect_listed;
 use super::books::{Books, require_room};
@@ -59,11 +60,14 @@ pub enum Correction {
 }
 
 /// The later due date of each open invoice of a deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Postponement {
     /// This time. An invoice that is due then or later keeps its due date.
+    #[serde(rename = "due_at")]
     Until(Timestamp),
     /// So many days after its due date, or from now on if it is overdue.
+    #[serde(rename = "days")]
     ByDays(u32),
 }
 
