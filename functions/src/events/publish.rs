@@ -66,18 +66,18 @@ pub struct CloudEvent {
 #[serde(untagged)]
 #[allow(clippy::large_enum_variant, reason = "one is made at a time, to be written at once")]
 enum Data {
-    OfDeployment {
+    Deployment {
         deployment_id: DeploymentId,
         tenant_id: TenantId,
         #[serde(flatten)]
         event: Event,
     },
-    OfTenant {
+    Tenant {
         tenant_id: TenantId,
         #[serde(flatten)]
         event: TenantEvent,
     },
-    OfCatalog(CatalogEvent),
+    Catalog(CatalogEvent),
 }
 
 /// Error of publishing. It fails the whole batch, so that the pipe splits the batch and retries.
@@ -160,7 +160,7 @@ impl From<EventRecord> for CloudEvent {
             datacontenttype: "application/json",
             sequence: format!("{:010}", event.sequence),
             tenantid: tenant_id.to_string(),
-            data: Data::OfDeployment { deployment_id, tenant_id, event },
+            data: Data::Deployment { deployment_id, tenant_id, event },
         }
     }
 }
@@ -178,7 +178,7 @@ impl From<TenantEventRecord> for CloudEvent {
             datacontenttype: "application/json",
             sequence: format!("{:010}", event.sequence),
             tenantid: tenant_id.to_string(),
-            data: Data::OfTenant { tenant_id, event },
+            data: Data::Tenant { tenant_id, event },
         }
     }
 }
@@ -197,7 +197,7 @@ impl From<CatalogEvent> for CloudEvent {
             datacontenttype: "application/json",
             sequence: format!("{:010}", event.revision),
             tenantid: NO_TENANT.to_owned(),
-            data: Data::OfCatalog(event),
+            data: Data::Catalog(event),
         }
     }
 }
