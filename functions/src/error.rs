@@ -1,6 +1,7 @@
 //! All errors of a call, independent of the transport. [`crate::http::problem`] is the only place that maps them to
 //! responses.
 
+use arcadia_api::{BodyError, FieldError};
 use arcadia_domain::Rejection;
 use arcadia_store::StoreError;
 
@@ -70,15 +71,16 @@ pub enum Error {
     Internal(String),
 }
 
-/// An error in one field of a body.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct FieldError {
-    /// The field, as an RFC 6901 JSON pointer.
-    pub pointer: String,
-    /// A stable code.
-    pub code: &'static str,
-    /// A sentence for the caller.
-    pub detail: String,
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Malformed(reason) => {
+                Self::malformed("malformed_json", format!("the body is not a JSON object: {reason}"))
+            }
+            BodyError::Unknown(fields) => Self::UnknownFields(fields),
+            BodyError::Invalid(fields) => Self::InvalidFields(fields),
+        }
+    }
 }
 
 impl Error {

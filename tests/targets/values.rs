@@ -7,12 +7,12 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use arcadia_api::body::fields;
 use arcadia_domain::{
     AnchorMode, CatalogStatus, Currency, DeploymentId, DisplayName, Effective, Interval, InvalidValue, InvoiceNumber,
     MAX_PRICE_CENTS, Notes, PaymentReference, Proration, ProviderReference, Reason, ResourceId, ShortCode, Slug, State,
     SubscriptionAddonId, SubscriptionId, TemplateVersion, TenantId,
 };
-use arcadia_functions::http::fields;
 use regex_lite::Regex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,37 +1,29 @@
 //! `PUT /addons/{code}`: creates, reprices, retires or reactivates an add-on. For `platform_admin`. Attached add-ons
 //! keep their prices and quantity.
 
-use arcadia_domain::{Addon, CatalogEvent, MAX_PRICE_CENTS, MAX_QUANTITY, ShortCode};
+use arcadia_api::body::PutAddonRequest;
+use arcadia_domain::{Addon, CatalogEvent, ShortCode};
 use serde_json::json;
 
 use crate::Error;
-use crate::http::fields::{integer, integers_by, text};
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;
-    let mut fields = call.fields()?;
-    let name = fields.required("name", text);
-    let price_cents = fields.required("price_cents", integer(0, MAX_PRICE_CENTS));
-    let interval_prices = fields.optional("interval_prices", integers_by(0, MAX_PRICE_CENTS)).unwrap_or_default();
-    let currency = fields.required("currency", text);
-    let quantity = fields.required("quantity", integer(1, MAX_QUANTITY));
-    let unit = fields.required("unit", text);
-    let status = fields.optional("status", text);
-    fields.finish()?;
+    let body: PutAddonRequest = call.json()?;
     let now = app.clock.now();
     let old = app.store.load_addon(&code).await?;
     call.check_if_match(old.as_ref().map(|addon| addon.revision))?;
     let mut addon = Addon {
         code,
-        name: name?,
-        price_cents: price_cents?,
-        interval_prices,
-        currency: currency?,
-        quantity: quantity?,
-        unit: unit?,
-        status: status.unwrap_or_else(|| old.as_ref().map_or_else(Default::default, |old| old.status)),
+        name: body.name,
+        price_cents: body.price_cents,
+        interval_prices: body.interval_prices.unwrap_or_default(),
+        currency: body.currency,
+        quantity: body.quantity,
+        unit: body.unit,
+        status: body.status.unwrap_or_else(|| old.as_ref().map_or_else(Default::default, |old| old.status)),
         revision: old.as_ref().map_or(1, |old| old.revision),
         created_at: old.as_ref().map_or(now, |old| old.created_at),
         updated_at: old.as_ref().map_or(now, |old| old.updated_at),

@@ -1,27 +1,21 @@
 //! `POST /deployments/{id}/refunds`: pays balance back, or credits an invoice and pays that back. Repeating it with the
 //! same reference has no further effect. For `platform_admin`.
 
+use arcadia_api::body::RefundBalanceRequest;
 use arcadia_api::deployment_view;
-use arcadia_domain::{Amount, Correction, CreditNote, Extent, InvoiceNumber, PayBack, PaymentReference};
+use arcadia_domain::{Amount, Correction, CreditNote, Extent, PayBack};
 use serde_json::json;
 
-use super::Remarks;
+use super::correct;
 use crate::Error;
 use crate::execute::{Current, Executed, execute};
-use crate::http::fields::{amount, text};
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
-    let mut fields = call.fields()?;
-    let reference = fields.required("reference", text::<PaymentReference>);
-    let amount_cents = fields.required("amount_cents", amount);
-    let currency = fields.required("currency", text);
-    let number: Option<InvoiceNumber> = fields.optional("invoice", text);
-    let remarks = Remarks::read(&mut fields);
-    fields.finish()?;
-    let (reference, amount) = (reference?, Amount { amount_cents: amount_cents?, currency: currency? });
+    let RefundBalanceRequest { reference, amount_cents, currency, invoice: number, reason, notes } = call.json()?;
+    let amount = Amount { amount_cents, currency };
     let current = Current::load(app, call, id).await?;
     let known = app.store.load_refund(id, &reference).await?;
     let pay_back = PayBack { reference, known };
@@ -42,5 +36,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let body = json!({"refund": refund, "deployment": deployment_view(done.after)});
         Answer::versioned(body, done.version)
     };
-    execute(app, call, current, remarks.of(correction), answer).await
+    execute(app, call, current, correct(correction, reason, notes), answer).await
 }

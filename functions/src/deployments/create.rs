@@ -1,12 +1,13 @@
 //! `POST /deployments`: creates a deployment.
 
-use arcadia_api::{DeploymentAnswer, DeploymentView};
-use arcadia_domain::{CreateDeployment, DeploymentId, TenantId, TenantRules, create};
+use arcadia_api::body::CreateDeploymentRequest;
+use arcadia_api::body::fields::text;
+use arcadia_api::{Body as _, DeploymentAnswer, DeploymentView, Fields};
+use arcadia_domain::{CreateDeployment, DeploymentId, TenantRules, create};
 use serde_json::json;
 
 use crate::Error;
 use crate::execute::commit;
-use crate::http::fields::{Unread, text, timestamp};
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
@@ -25,33 +26,25 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
 }
 
 fn read(app: &App, call: &Call, id: DeploymentId) -> Result<CreateDeployment, Error> {
-    let mut fields = call.fields()?;
-    let names_tenant = fields.has("tenant_id");
-    let tenant_id: Option<TenantId> = fields.optional("tenant_id", text);
-    let slug = fields.required("slug", text);
-    let display_name = fields.optional("display_name", text);
-    let region = fields.optional("region", text);
-    let state = fields.optional("state", text);
-    let llm_mode = fields.optional("llm_mode", text);
-    let template_code = fields.optional("template_code", text);
-    let template_version = fields.optional("template_version", text);
-    let trial_ends_at = fields.optional("trial_ends_at", timestamp);
-    let tenant_id = call.principal.tenant_or(tenant_id)?;
-    if tenant_id.is_none() && !names_tenant {
+    let mut fields = Fields::parse(call.json_text()?)?;
+    let body = CreateDeploymentRequest::read(&mut fields);
+    // A tenant's user need not name its own tenant.
+    let tenant_id = call.principal.tenant_or(fields.peek("tenant_id", text))?;
+    if tenant_id.is_none() && !fields.has("tenant_id") {
         fields.miss("tenant_id");
     }
-    fields.finish()?;
+    let body = fields.finish(body)?;
     Ok(CreateDeployment {
         id,
-        tenant_id: tenant_id.ok_or(Unread)?,
-        slug: slug?,
-        display_name,
-        region: region.unwrap_or_else(|| app.settings.default_region.clone()),
-        state,
-        llm_mode,
-        template_code,
-        template_version,
-        trial_ends_at,
+        tenant_id: tenant_id.ok_or_else(|| Error::Internal("a deployment without a tenant".to_owned()))?,
+        slug: body.slug,
+        display_name: body.display_name,
+        region: body.region.unwrap_or_else(|| app.settings.default_region.clone()),
+        state: body.state,
+        llm_mode: body.llm_mode,
+        template_code: body.template_code,
+        template_version: body.template_version,
+        trial_ends_at: body.trial_ends_at,
         tenant_rules: TenantRules::default(),
     })
 }

@@ -2,23 +2,21 @@
 
 use std::borrow::Cow;
 
+use arcadia_api::body::ExtendTrialRequest;
 use arcadia_api::{DeploymentView, ExtendTrialAnswer, SubscriptionView};
 use arcadia_domain::Command;
 use serde_json::json;
 
 use crate::Error;
 use crate::execute::{Current, execute};
-use crate::http::fields::timestamp;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
-    let mut fields = call.fields()?;
-    let trial_ends_at = fields.required("trial_ends_at", timestamp);
-    fields.finish()?;
+    let ExtendTrialRequest { trial_ends_at } = call.json()?;
     let current = Current::load(app, call, id).await?;
-    execute(app, call, current, Command::ExtendTrial(trial_ends_at?), |done| {
+    execute(app, call, current, Command::ExtendTrial(trial_ends_at), |done| {
         let body = ExtendTrialAnswer {
             deployment: DeploymentView::of(done.after),
             subscription: SubscriptionView::of(done.after),

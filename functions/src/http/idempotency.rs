@@ -11,9 +11,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Answer;
-use super::fields::MAX_BODY_LEN;
 use crate::Error;
 use crate::auth::Principal;
+use arcadia_api::MAX_BODY_LEN;
 
 const HEADER: &str = "idempotency-key";
 

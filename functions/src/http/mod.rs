@@ -1,7 +1,6 @@
 //! HTTP: reads requests, writes responses and problems. The bodies' types are in `arcadia-api`.
 
 mod csv;
-pub mod fields;
 mod idempotency;
 mod page;
 pub mod problem;
@@ -9,7 +8,6 @@ mod request;
 mod response;
 
 pub use csv::{invoices_as_csv, operation_results_as_csv};
-pub use fields::{Fields, MAX_BODY_LEN};
 pub use idempotency::{IdempotencyKey, MAX_KEY_LEN};
 pub use page::{Order, PageRequest};
 pub use request::Call;

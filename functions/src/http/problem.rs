@@ -1,14 +1,13 @@
 //! Problems: the only place that maps errors to responses (RFC 9457).
 
+use arcadia_api::{FieldError, MAX_BODY_LEN};
 use arcadia_domain::lifecycle::Barrier;
 use arcadia_domain::{MAX_RUNNING_OPERATIONS, Rejection, State};
 use arcadia_store::{MAX_SUMMED_DEPLOYMENTS, MAX_SUMMED_INVOICES, StoreError};
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::MAX_BODY_LEN;
 use crate::Error;
-use crate::error::FieldError;
 
 /// `Retry-After` when DynamoDB is short of capacity, in seconds.
 const RETRY_AFTER_S: u32 = 1;

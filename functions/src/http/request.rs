@@ -2,12 +2,13 @@
 
 use std::str::FromStr;
 
+use arcadia_api::body::fields::timestamp;
+use arcadia_api::{MAX_BODY_LEN, read_body};
 use arcadia_domain::{InvalidValue, Timestamp};
 use lambda_http::{Body, Request, RequestExt};
 use serde_json::Value;
 
-use super::fields::{MAX_BODY_LEN, timestamp};
-use super::{Fields, IdempotencyKey};
+use super::IdempotencyKey;
 use crate::Error;
 use crate::auth::Principal;
 
@@ -155,20 +156,28 @@ impl Call {
         text.parse().map_err(|e: InvalidValue| Error::malformed(e.code, format!("the path's {name} {}", e.detail)))
     }
 
-    /// The fields of the JSON body; empty without a body.
+    /// The JSON body.
     ///
     /// # Errors
-    /// As [`Call::fields`], if there is a body.
-    pub fn optional_fields(&self) -> Result<Fields, Error> {
-        if self.body().is_empty() { Fields::parse(b"{}") } else { self.fields() }
+    /// [`Error::UnsupportedMediaType`], [`Error::TooLarge`] or [`Error::Malformed`] if the body is missing or unreadable,
+    /// [`Error::UnknownFields`] or [`Error::InvalidFields`] with every mistake in it.
+    pub fn json<B: arcadia_api::Body>(&self) -> Result<B, Error> {
+        Ok(read_body(self.json_text()?)?)
     }
 
-    /// The fields of the JSON body.
+    /// The JSON body, of which every field is optional; one without fields if there is no body.
     ///
     /// # Errors
-    /// [`Error::UnsupportedMediaType`], [`Error::TooLarge`] or [`Error::Malformed`] if the body is missing or
-    /// unreadable.
-    pub fn fields(&self) -> Result<Fields, Error> {
+    /// As [`Call::json`], if there is a body.
+    pub fn optional_json<B: arcadia_api::Body>(&self) -> Result<B, Error> {
+        if self.body().is_empty() { Ok(read_body(b"{}")?) } else { self.json() }
+    }
+
+    /// The text of the JSON body.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedMediaType`] or [`Error::TooLarge`].
+    pub fn json_text(&self) -> Result<&[u8], Error> {
         if self.header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
             return Err(Error::UnsupportedMediaType);
         }
@@ -182,10 +191,7 @@ impl Call {
             return Err(Error::UnsupportedMediaType);
         }
         let body = self.body();
-        if body.len() > MAX_BODY_LEN {
-            return Err(Error::TooLarge);
-        }
-        Fields::parse(body)
+        if body.len() > MAX_BODY_LEN { Err(Error::TooLarge) } else { Ok(body) }
     }
 
     /// Rejects the call if it has an `If-Match` that does not name the record's version. A record that does not exist

@@ -1,10 +1,11 @@
 //! `DELETE /deployments/{id}/invoices/{number}/write-off`: withdraws the write-off of an invoice, which is owed again. Repeating
 //! it has no further effect. For `platform_admin`.
 
+use arcadia_api::body::RemarksRequest;
 use arcadia_domain::Correction;
 
 use crate::Error;
-use crate::corrections::Remarks;
+use crate::corrections::correct;
 use crate::execute::{Current, execute};
 use crate::http::{Answer, Call};
 use crate::runtime::App;
@@ -12,11 +13,9 @@ use crate::runtime::App;
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let number = call.path("number")?;
-    let mut fields = call.optional_fields()?;
-    let remarks = Remarks::read(&mut fields);
-    fields.finish()?;
+    let RemarksRequest { reason, notes } = call.optional_json()?;
     let current = Current::load(app, call, id).await?;
     let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
-    let command = remarks.of(Correction::WithdrawWriteOff(invoice.clone()));
+    let command = correct(Correction::WithdrawWriteOff(invoice.clone()), reason, notes);
     execute(app, call, current, command, |done| done.show_invoice(&invoice)).await
 }

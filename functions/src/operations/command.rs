@@ -1,7 +1,7 @@
 //! The command that an operation gives to one deployment, with the records that it needs.
 
 use arcadia_domain::{
-    Amount, AnnouncePrice, Command, Correct, Correction, GrantDiscount, OneOff, Operation, OperationCommand, Rejection,
+    Amount, AnnouncePrice, Command, Correction, GrantDiscount, OneOff, Operation, OperationCommand, Rejection,
     Transition, UpdateDeployment,
 };
 
@@ -88,5 +88,5 @@ pub const fn concurrency(command: &OperationCommand) -> usize {
 
 fn correct(operation: &Operation, correction: Correction) -> Command {
     let Operation { reason, notes, .. } = operation;
-    Command::Correct(Correct { correction, reason: reason.clone(), notes: notes.clone() })
+    crate::corrections::correct(correction, reason.clone(), notes.clone())
 }

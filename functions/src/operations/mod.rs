@@ -1,11 +1,10 @@
 //! Operations: one command on many deployments.
 //!
 //! # Layout
-//! `start`, `list`, `show`, `results` and `stop` are the routes; `body` reads what an operation is to do.
+//! `start`, `list`, `show`, `results` and `stop` are the routes.
 //! [`run`] works page by page, `take` on one deployment, `command` makes its command. [`dispatch`] sends each running
 //! operation to the queue of its workers.
 
-mod body;
 mod command;
 pub mod dispatch;
 pub(crate) mod list;

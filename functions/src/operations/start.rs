@@ -2,13 +2,16 @@
 //! ones would get. For `platform_admin`.
 
 use arcadia_api::OperationView;
-use arcadia_domain::{DeploymentId, Matching, Operation, OperationId, Precision};
+use arcadia_api::body::{OperationFilterRequest, StartOperationRequest};
+use arcadia_domain::{
+    DEFAULT_OPERATION_RATE, DeploymentId, MAX_OPERATION_IDS, Matching, Operation, OperationFilter, OperationId,
+    Precision, StartOperation,
+};
 use arcadia_store::StoreError;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::body::{Started, read};
 use super::take::Taker;
 use crate::Error;
 use crate::http::{Answer, Call};
@@ -18,7 +21,7 @@ use crate::runtime::App;
 const PREVIEWED: usize = 10;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
-    let Started { request, ids, dry_run } = read(call)?;
+    let (request, ids, dry_run) = read(call)?;
     let matching = match &ids {
         Some(ids) => {
             let is = if request.filter.is_only_ids() { Precision::Exact } else { Precision::AtMost };
@@ -41,6 +44,20 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, now));
     app.store.start_operation(&operation, ids.as_deref(), app.new_commit_id(), record.as_ref()).await?;
     Ok(answer)
+}
+
+/// Reads the request, the deployments that it names by id, and whether it is a dry run.
+fn read(call: &Call) -> Result<(StartOperation, Option<Vec<DeploymentId>>, bool), Error> {
+    let StartOperationRequest { filter, command, reason, notes, rate_per_second, dry_run } = call.json()?;
+    let OperationFilterRequest { tenant_id, state, plan_code, plan_version, ids } = filter;
+    if ids.as_ref().is_some_and(|ids| ids.len() > MAX_OPERATION_IDS) {
+        let detail = format!("the filter names more than {MAX_OPERATION_IDS} ids");
+        return Err(Error::malformed("too_many_ids", detail));
+    }
+    let filter = OperationFilter { tenant_id, state, plan_code, plan_version, ids: ids.as_ref().map(Vec::len) };
+    let rate_per_second = rate_per_second.unwrap_or(DEFAULT_OPERATION_RATE);
+    let request = StartOperation { filter, command, reason, notes, rate_per_second };
+    Ok((request, ids, dry_run.unwrap_or_default()))
 }
 
 /// The results that the first deployments of the list would get.

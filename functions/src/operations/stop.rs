@@ -2,6 +2,7 @@
 //! `platform_admin`.
 
 use arcadia_api::OperationView;
+use arcadia_api::body::StopOperationRequest;
 use arcadia_domain::OperationId;
 use arcadia_store::StoreError;
 use serde_json::json;
@@ -15,7 +16,7 @@ const MAX_ATTEMPTS: usize = 5;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id: OperationId = call.path("operation_id")?;
-    call.optional_fields()?.finish()?;
+    let StopOperationRequest {} = call.optional_json()?;
     for _ in 0..MAX_ATTEMPTS {
         let mut operation = app.store.load_operation(id).await?.ok_or(Error::NotFound)?;
         let changes = operation.stop(&call.principal.actor.id);

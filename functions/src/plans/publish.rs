@@ -2,28 +2,18 @@
 //! `replaces` it closes an offered version, and starts the operation that announces the new price to its subscriptions,
 //! all in one transaction. For `platform_admin`.
 
+use arcadia_api::body::PublishPlanVersionRequest;
 use arcadia_domain::{
-    CatalogEvent, CatalogStatus, Currency, DEFAULT_OPERATION_RATE, Interval, InvalidValue, MAX_PRICE_CENTS,
-    MAX_TRIAL_DAYS, Operation, OperationCommand, OperationFilter, OperationId, PlanTerms, PlanVersion, Reason,
-    Rejection, ShortCode, StartOperation, Timestamp, replace_version,
+    CatalogEvent, CatalogStatus, DEFAULT_OPERATION_RATE, Operation, OperationCommand, OperationFilter, OperationId,
+    PlanTerms, PlanVersion, Reason, Rejection, ShortCode, StartOperation, Timestamp, replace_version,
 };
 use arcadia_store::Replacement;
 use serde_json::json;
 
 use crate::Error;
-use crate::http::fields::{boolean, integer, text, timestamp};
 use crate::http::{Answer, Call};
 use crate::operations::start::preview;
 use crate::runtime::App;
-
-struct Body {
-    price_cents: i64,
-    currency: Currency,
-    interval: Interval,
-    trial_days: u32,
-    replaces: Option<Replaces>,
-    dry_run: bool,
-}
 
 /// The version that the new one replaces.
 struct Replaces {
@@ -40,7 +30,10 @@ struct Replaced {
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;
-    let Body { price_cents, currency, interval, trial_days, replaces, dry_run } = read(call)?;
+    let body: PublishPlanVersionRequest = call.json()?;
+    let PublishPlanVersionRequest { price_cents, currency, interval, trial_days, reason, .. } = body;
+    let replaces = body.replaces.zip(body.effective_from);
+    let replaces = replaces.map(|(version, effective_from)| Replaces { version, effective_from, reason });
     let old = app.store.load_plan(&code).await?.ok_or(Error::NotFound)?;
     call.check_if_match(Some(old.revision))?;
     match old.status {
@@ -49,12 +42,12 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     }
     let now = app.clock.now();
     let at = now.max(old.updated_at);
-    let (plan, version) = old.publish(price_cents, currency, interval, trial_days, at);
+    let (plan, version) = old.publish(price_cents, currency, interval, trial_days.unwrap_or_default(), at);
     let replaced = match replaces {
         Some(replaces) => Some(replace(app, call, &version, replaces, now).await?),
         None => None,
     };
-    if dry_run {
+    if body.dry_run.unwrap_or_default() {
         return foresee(app, &version, replaced.as_ref(), old.revision).await;
     }
     let body = json!({
@@ -69,32 +62,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let event = CatalogEvent::of_publication(&plan, version.clone(), closed, &call.principal.actor);
     app.store.publish(&plan, &version, &event, replacement, app.new_commit_id(), record.as_ref()).await?;
     Ok(answer)
-}
-
-fn read(call: &Call) -> Result<Body, Error> {
-    let mut fields = call.fields()?;
-    let price_cents = fields.required("price_cents", integer(0, MAX_PRICE_CENTS));
-    let currency = fields.required("currency", text);
-    let interval = fields.required("interval", text);
-    let trial_days = fields.optional("trial_days", integer(0, MAX_TRIAL_DAYS)).unwrap_or_default();
-    let (has_version, has_moment) = (fields.has("replaces"), fields.has("effective_from"));
-    let version = fields.optional("replaces", integer(1, i64::from(u32::MAX)));
-    let effective_from = fields.optional("effective_from", timestamp);
-    let reason = fields.optional("reason", text);
-    let dry_run = fields.optional("dry_run", boolean).unwrap_or_default();
-    match (has_version, has_moment) {
-        (true, false) => fields.miss("effective_from"),
-        (false, true) => fields.miss("replaces"),
-        (false, false) if reason.is_some() => {
-            fields
-                .fail("reason", InvalidValue { code: "not_allowed", detail: "is only for a version with `replaces`" });
-        }
-        (true, true) | (false, false) => {}
-    }
-    fields.finish()?;
-    let replaces = version.zip(effective_from);
-    let replaces = replaces.map(|(version, effective_from)| Replaces { version, effective_from, reason });
-    Ok(Body { price_cents: price_cents?, currency: currency?, interval: interval?, trial_days, replaces, dry_run })
 }
 
 /// Closes the version that `new` replaces, and makes the operation. The plan is read before, and written on condition of

@@ -1,20 +1,16 @@
 //! `PUT /plans/{code}`: creates, renames, retires or reactivates a plan. For `platform_admin`.
 
+use arcadia_api::body::PutPlanRequest;
 use arcadia_domain::{CatalogEvent, Plan, ShortCode};
 use serde_json::json;
 
 use crate::Error;
-use crate::http::fields::text;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;
-    let mut fields = call.fields()?;
-    let name = fields.required("name", text);
-    let status = fields.optional("status", text);
-    fields.finish()?;
-    let name = name?;
+    let PutPlanRequest { name, status } = call.json()?;
     let now = app.clock.now();
     let old = app.store.load_plan(&code).await?;
     call.check_if_match(old.as_ref().map(|plan| plan.revision))?;

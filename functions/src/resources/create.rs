@@ -1,28 +1,24 @@
 //! `POST /deployments/{id}/resources`: records a cloud resource of a deployment. For `platform_admin` and `data_plane`.
 
+use arcadia_api::body::CreateResourceRequest;
 use arcadia_domain::{Command, DeploymentId, Resource, ResourceId};
 use serde_json::json;
 
 use crate::Error;
 use crate::execute::{Current, execute};
-use crate::http::fields::text;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let deployment_id: DeploymentId = call.path("id")?;
-    let mut fields = call.fields()?;
-    let kind = fields.required("kind", text);
-    let provider_reference = fields.required("provider_reference", text);
-    let region = fields.optional("region", text);
-    fields.finish()?;
+    let CreateResourceRequest { kind, provider_reference, region } = call.json()?;
     let current = Current::load(app, call, deployment_id).await?;
     let now = app.clock.now();
     let resource = Resource {
         id: ResourceId::new(app.new_id(now)),
         deployment_id,
-        kind: kind?,
-        provider_reference: provider_reference?,
+        kind,
+        provider_reference,
         region: region.unwrap_or_else(|| current.aggregate.deployment.region.clone()),
         created_at: now,
         deleted_at: None,

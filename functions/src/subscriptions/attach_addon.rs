@@ -1,22 +1,19 @@
 //! `POST /deployments/{id}/subscription/addons`: attaches an add-on. Its current prices and quantity are copied and
 //! stay fixed.
 
+use arcadia_api::body::AttachAddonRequest;
 use arcadia_api::{SubscriptionAddonView, subscription_view};
-use arcadia_domain::{Command, Rejection, ShortCode, SubscriptionAddonId};
+use arcadia_domain::{Command, Rejection, SubscriptionAddonId};
 use serde_json::json;
 
 use crate::Error;
 use crate::execute::{Current, execute};
-use crate::http::fields::text;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
-    let mut fields = call.fields()?;
-    let code = fields.required("addon_code", text);
-    fields.finish()?;
-    let code: ShortCode = code?;
+    let AttachAddonRequest { addon_code: code } = call.json()?;
     let current = Current::load(app, call, id).await?;
     let addon = app.store.load_addon(&code).await?.ok_or(Rejection::UnknownAddon(code))?;
     let addon_id = SubscriptionAddonId::new(app.new_id(app.clock.now()));

@@ -1,5 +1,6 @@
 //! `POST /deployments/{id}/subscription/change`: changes the plan version, also as a dry run that shows the cost.
 
+use arcadia_api::body::ChangePlanRequest;
 use arcadia_api::subscription_view;
 use arcadia_domain::{ChangePlan, Command, Effective, Proration, Rejection, ShortCode, Subscription};
 use arcadia_store::Wanted;
@@ -7,18 +8,8 @@ use serde_json::json;
 
 use crate::Error;
 use crate::execute::{Current, Executed, Mode, execute};
-use crate::http::fields::{boolean, integer, text};
 use crate::http::{Answer, Call};
 use crate::runtime::App;
-
-struct Body {
-    plan_code: ShortCode,
-    plan_version: Option<u32>,
-    effective: Effective,
-    proration: Proration,
-    drop_incompatible: bool,
-    dry_run: bool,
-}
 
 /// The requested terms of a subscription.
 #[derive(Debug, Clone, Copy)]
@@ -62,10 +53,16 @@ impl NewTerms<'_> {
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
-    let Body { plan_code, plan_version, effective, proration, drop_incompatible, dry_run } = read(call)?;
-    let mode = Mode::asked(call, dry_run)?;
+    let body: ChangePlanRequest = call.json()?;
+    let mode = Mode::asked(call, body.dry_run.unwrap_or_default())?;
     let current = Current::load_for(app, call, id, mode).await?;
-    let terms = NewTerms { plan_code: &plan_code, plan_version, effective, proration, drop_incompatible };
+    let terms = NewTerms {
+        plan_code: &body.plan_code,
+        plan_version: body.plan_version,
+        effective: body.effective.unwrap_or(Effective::Immediate),
+        proration: body.proration.unwrap_or(Proration::Prorate),
+        drop_incompatible: body.drop_incompatible.unwrap_or_default(),
+    };
     let (current, command) = terms.order(app, current).await?;
     let answer = |done: &Executed<'_>| {
         let subscription = subscription_view(done.after);
@@ -77,16 +74,4 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         Answer::versioned(body, done.version)
     };
     execute(app, call, current, command, answer).await
-}
-
-fn read(call: &Call) -> Result<Body, Error> {
-    let mut fields = call.fields()?;
-    let plan_code = fields.required("plan_code", text);
-    let plan_version = fields.optional("plan_version", integer(1, i64::from(u32::MAX)));
-    let effective = fields.optional("effective", text).unwrap_or(Effective::Immediate);
-    let proration = fields.optional("proration", text).unwrap_or(Proration::Prorate);
-    let drop_incompatible = fields.optional("drop_incompatible", boolean).unwrap_or_default();
-    let dry_run = fields.optional("dry_run", boolean).unwrap_or_default();
-    fields.finish()?;
-    Ok(Body { plan_code: plan_code?, plan_version, effective, proration, drop_incompatible, dry_run })
 }

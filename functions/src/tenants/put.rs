@@ -1,16 +1,13 @@
 //! `PUT /tenants/{tenant_id}`: sets fields of a tenant. Its users may set where its invoices go.
 
 use arcadia_api::TenantRecordView;
-use arcadia_domain::{
-    MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, MAX_UNSUBSCRIBED_DAYS, TenantChange, TenantId, UpdateTenant,
-    update_tenant,
-};
+use arcadia_api::body::PutTenantRequest;
+use arcadia_domain::{TenantChange, TenantId, UpdateTenant, update_tenant};
 use arcadia_store::{NewQuota, StoreError};
 use serde_json::json;
 
 use super::rules::{Copying, new_operation_id};
 use crate::Error;
-use crate::http::fields::{integer, text};
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
@@ -19,7 +16,16 @@ const MAX_COUNTS: usize = 3;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let tenant_id: TenantId = call.path("tenant_id")?;
-    let command = read(call)?;
+    let body: PutTenantRequest = call.json()?;
+    let command = UpdateTenant {
+        name: body.name,
+        billing_address: body.billing_address,
+        email: body.email,
+        tax_id: body.tax_id,
+        tax_rate_basis_points: body.tax_rate_basis_points,
+        deployment_quota: body.deployment_quota,
+        unsubscribed_after_days: body.unsubscribed_after_days,
+    };
     if !call.principal.scope.contains(&tenant_id) {
         return Err(Error::NotFound);
     }
@@ -66,19 +72,4 @@ async fn new_quota(app: &App, tenant_id: &TenantId, change: &TenantChange) -> Re
     let Some(quota) = after.deployment_quota else { return Ok(Some(NewQuota::Unlimited)) };
     let count = app.store.count_live(tenant_id).await?.ok_or(Error::TooManyDeployments)?;
     Ok(Some(NewQuota::Of(quota, count)))
-}
-
-fn read(call: &Call) -> Result<UpdateTenant, Error> {
-    let mut fields = call.fields()?;
-    let command = UpdateTenant {
-        name: fields.nullable("name", text),
-        billing_address: fields.nullable("billing_address", text),
-        email: fields.nullable("email", text),
-        tax_id: fields.nullable("tax_id", text),
-        tax_rate_basis_points: fields.settable("tax_rate_basis_points", integer(0, MAX_TAX_RATE_BASIS_POINTS)),
-        deployment_quota: fields.nullable("deployment_quota", integer(0, MAX_DEPLOYMENT_QUOTA)),
-        unsubscribed_after_days: fields.nullable("unsubscribed_after_days", integer(1, MAX_UNSUBSCRIBED_DAYS)),
-    };
-    fields.finish()?;
-    Ok(command)
 }

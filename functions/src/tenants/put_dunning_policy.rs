@@ -1,30 +1,23 @@
 //! `PUT /tenants/{tenant_id}/dunning-policy`: sets a tenant's dunning policy. Deadlines that already run do not move.
 //! For `platform_admin`. Setting the present policy writes nothing.
 
-use arcadia_domain::{DunningPolicy, MAX_POLICY_DAYS, Rejection, TenantId, set_dunning_policy};
+use arcadia_api::body::PutDunningPolicyRequest;
+use arcadia_domain::{DunningPolicy, Rejection, TenantId, set_dunning_policy};
 use serde_json::json;
 
 use crate::Error;
-use crate::http::fields::integer;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let tenant_id: TenantId = call.path("tenant_id")?;
-    let mut fields = call.fields()?;
-    let mut days = |name| fields.required(name, integer(0, MAX_POLICY_DAYS));
-    let payment_terms_days = days("payment_terms_days");
-    let past_due_after_days = days("past_due_after_days");
-    let suspended_after_days = days("suspended_after_days");
-    let cancelled_after_days = days("cancelled_after_days");
-    let archived_after_days = fields.required("archived_after_days", integer(1, MAX_POLICY_DAYS));
-    fields.finish()?;
+    let body: PutDunningPolicyRequest = call.json()?;
     let policy = DunningPolicy {
-        payment_terms_days: payment_terms_days?,
-        past_due_after_days: past_due_after_days?,
-        suspended_after_days: suspended_after_days?,
-        cancelled_after_days: cancelled_after_days?,
-        archived_after_days: archived_after_days?,
+        payment_terms_days: body.payment_terms_days,
+        past_due_after_days: body.past_due_after_days,
+        suspended_after_days: body.suspended_after_days,
+        cancelled_after_days: body.cancelled_after_days,
+        archived_after_days: body.archived_after_days,
     };
     if !policy.is_ordered() {
         return Err(Rejection::InvalidField {

@@ -4,8 +4,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use arcadia_api::body::fields;
 use arcadia_domain::{InvalidValue, Timestamp};
-use arcadia_functions::http::fields;
 use arcadia_functions::runtime::Clock;
 use chrono::{Datelike, SubsecRound, TimeDelta};
 use serde_json::Value;

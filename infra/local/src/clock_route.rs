@@ -1,10 +1,10 @@
 //! `/local/clock`: shows and advances a test clock. The route is not part of the product: it has no function, and
 //! exists only with a test clock.
 
+use arcadia_api::body::fields::{integer, timestamp};
+use arcadia_api::{FieldError, Fields};
 use arcadia_functions::auth::Principal;
-use arcadia_functions::error::FieldError;
 use arcadia_functions::http::Call;
-use arcadia_functions::http::fields::{integer, timestamp};
 use arcadia_functions::http::problem::Problem;
 use arcadia_functions::{Audience, Error, problem_response};
 use arcadia_store::error_chain;
@@ -60,10 +60,10 @@ async fn answer(test_clock: &TestClock, request: Request) -> Result<Value, Error
 }
 
 fn read(call: &Call) -> Result<Leap, Error> {
-    let mut fields = call.fields()?;
+    let mut fields = Fields::parse(call.json_text()?)?;
     let seconds = fields.optional("advance_seconds", integer(1, MAX_LEAP_S));
     let now = fields.optional("now", timestamp);
-    fields.finish()?;
+    fields.finish(Ok(()))?;
     match (seconds, now) {
         (Some(seconds), None) => Ok(Leap::By(TimeDelta::seconds(seconds))),
         (None, Some(now)) => Ok(Leap::To(now)),

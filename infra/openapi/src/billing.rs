@@ -1,59 +1,18 @@
 //! Invoices, payments, dunning policies, accounts, the schedule and the figures of the business.
 
+use arcadia_api::body::{PutDunningPolicyRequest, RecordPaymentRequest, VoidInvoiceRequest};
 use arcadia_api::{
     AccountView, AttentionView, DeploymentView, InvoiceRowView, InvoiceView, ScheduleEntryView, SummaryView, TenantView,
 };
-use arcadia_domain::{Currency, DunningPolicy, MAX_POLICY_DAYS, Overpayment, PaymentReference, Power};
+use arcadia_domain::{DunningPolicy, Power};
 use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::{Day, NextCursor};
+use crate::schema::NextCursor;
 
 pub const INVOICES: &str = "Invoices";
 const TENANTS: &str = "Tenants";
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct RecordPaymentRequest {
-    /// The payer's or provider's reference. A repeated reference is the same payment.
-    reference: PaymentReference,
-    /// Amount of the payment, in minor units; at most the amount due, unless `overpayment` is `balance`.
-    #[schemars(range(min = 1))]
-    amount_cents: i64,
-    /// The invoice's currency.
-    currency: Currency,
-    /// The day on which the money arrived, such as 2027-01-31.
-    value_date: Option<Day>,
-    /// `refuse`: a payment beyond the amount due is rejected; `balance`: the excess becomes balance, also on a paid
-    /// invoice.
-    #[schemars(extend("default" = "refuse"))]
-    overpayment: Option<Overpayment>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct VoidInvoiceRequest {}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct PutDunningPolicyRequest {
-    /// Days from issue to the due date.
-    #[schemars(range(max = MAX_POLICY_DAYS))]
-    payment_terms_days: u32,
-    /// Days from the due date to `past_due`.
-    #[schemars(range(max = MAX_POLICY_DAYS))]
-    past_due_after_days: u32,
-    /// Days from the due date to `suspended`; more than `past_due_after_days`.
-    #[schemars(range(max = MAX_POLICY_DAYS))]
-    suspended_after_days: u32,
-    /// Days from the due date to `cancelled`; more than `suspended_after_days`.
-    #[schemars(range(max = MAX_POLICY_DAYS))]
-    cancelled_after_days: u32,
-    /// Days from `cancelled` to `archived`.
-    #[schemars(range(min = 1, max = MAX_POLICY_DAYS))]
-    archived_after_days: u32,
-}
 
 #[derive(JsonSchema)]
 #[schemars(rename = "InvoiceList")]

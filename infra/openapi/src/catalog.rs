@@ -1,10 +1,8 @@
 //! The catalog's plans and add-ons, and the lifecycle map, which every caller may read too.
 
 use arcadia_api::OperationPreviewView;
-use arcadia_domain::{
-    Addon, Authority, CatalogEvent, CatalogStatus, Currency, DisplayName, Interval, IntervalPrices, MAX_PRICE_CENTS,
-    MAX_QUANTITY, MAX_TRIAL_DAYS, Matching, OperationId, Plan, PlanVersion, Reason, State, Timestamp,
-};
+use arcadia_api::body::{PublishPlanVersionRequest, PutAddonRequest, PutPlanRequest};
+use arcadia_domain::{Addon, Authority, CatalogEvent, Matching, OperationId, Plan, PlanVersion, State};
 use schemars::JsonSchema;
 use serde_json::json;
 
@@ -15,62 +13,6 @@ const PLANS: &str = "Plans";
 const ADDONS: &str = "Add-ons";
 const CATALOG: &str = "Catalog";
 const LIFECYCLE: &str = "Lifecycle";
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct PutPlanRequest {
-    /// Name for display.
-    name: DisplayName,
-    /// Whether it can be newly bought. Default: unchanged; `active` for a new record.
-    status: Option<CatalogStatus>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct PublishPlanVersionRequest {
-    /// Price of one interval, in minor units.
-    #[schemars(range(min = 0, max = MAX_PRICE_CENTS))]
-    price_cents: i64,
-    /// Currency of the price.
-    currency: Currency,
-    /// The billing interval.
-    interval: Interval,
-    /// Trial of a tenant's first subscription to the plan, in days. Default: 0.
-    #[schemars(range(max = MAX_TRIAL_DAYS))]
-    trial_days: Option<u32>,
-    /// The offered version that the new one replaces. It has the same currency and interval. Requires `effective_from`.
-    #[schemars(range(min = 1))]
-    replaces: Option<u32>,
-    /// Moment, not in the past, from which the subscriptions of the replaced version change to the new one, each at its
-    /// first period boundary. Requires `replaces`.
-    effective_from: Option<Timestamp>,
-    /// Reason of the price change, stored in the events. Only with `replaces`. Default: `price_change`.
-    reason: Option<Reason>,
-    /// Return what would be published, and what the first subscriptions would get, without storing anything.
-    dry_run: Option<bool>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct PutAddonRequest {
-    /// Name for display.
-    name: DisplayName,
-    /// Price for one interval of a plan without an entry in `interval_prices`, in minor units.
-    #[schemars(range(min = 0, max = MAX_PRICE_CENTS))]
-    price_cents: i64,
-    /// Prices for one interval of a plan, by the plan's interval, in minor units.
-    #[schemars(extend("minProperties" = 1))]
-    interval_prices: Option<IntervalPrices>,
-    /// Currency of the price.
-    currency: Currency,
-    /// Number of units granted.
-    #[schemars(range(min = 1, max = MAX_QUANTITY))]
-    quantity: i64,
-    /// Name of the unit, such as `GB`.
-    unit: DisplayName,
-    /// Whether it can be newly bought. Default: unchanged; `active` for a new record.
-    status: Option<CatalogStatus>,
-}
 
 #[derive(JsonSchema)]
 #[schemars(rename = "CatalogEventList")]

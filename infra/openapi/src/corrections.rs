@@ -1,108 +1,16 @@
 //! Corrections: charges made once, credits, credit notes, refunds, reversals, write-offs and later due dates.
 
-use arcadia_api::{DeploymentView, InvoiceView};
-use arcadia_domain::{
-    ChargeId, Currency, DisplayName, Invoiced, Line, MAX_PRICE_CENTS, Notes, PaymentReference, Power, Reason, Refund,
-    ReversalKind,
+use arcadia_api::body::{
+    AddChargeRequest, GrantCreditRequest, IssueCreditNoteRequest, RefundBalanceRequest, RemarksRequest,
+    ReversePaymentRequest, UpdateInvoiceRequest,
 };
+use arcadia_api::{DeploymentView, InvoiceView};
+use arcadia_domain::{Line, Power, Refund};
 use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::billing::{INVOICES, Settled};
 use crate::operation::Operation;
-use crate::schema::Moment;
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct AddChargeRequest {
-    /// The description on the invoice.
-    description: DisplayName,
-    /// Amount before tax, in minor units.
-    #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
-    amount_cents: i64,
-    currency: Currency,
-    /// `next_invoice`: with the next invoice of the subscription; `now`: at once, on an invoice of its own.
-    #[schemars(extend("default" = "next_invoice"))]
-    when: Option<Invoiced>,
-    reason: Option<Reason>,
-    notes: Option<Notes>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct GrantCreditRequest {
-    /// Amount, in minor units.
-    #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
-    amount_cents: i64,
-    currency: Currency,
-    /// Why the balance is granted.
-    reason: Reason,
-    notes: Option<Notes>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct RefundBalanceRequest {
-    /// Reference of the outgoing payment. A repeated reference is the same refund.
-    reference: PaymentReference,
-    /// Amount, in minor units.
-    #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
-    amount_cents: i64,
-    currency: Currency,
-    /// Number of a settled invoice: a credit note of the amount is issued first, for its charges in their order and their
-    /// tax.
-    invoice: Option<arcadia_domain::InvoiceNumber>,
-    reason: Option<Reason>,
-    notes: Option<Notes>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct IssueCreditNoteRequest {
-    /// The credited charges. Default: all that remains of every charge.
-    lines: Option<Vec<CreditNoteLine>>,
-    /// Whether the part of the credit that had been settled is paid back instead of becoming balance. Default: false.
-    refund: Option<bool>,
-    /// Reference of the outgoing payment; required for a refund.
-    reference: Option<PaymentReference>,
-    reason: Option<Reason>,
-    notes: Option<Notes>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct CreditNoteLine {
-    /// Id of a charge of the invoice, other than its tax.
-    charge: ChargeId,
-    /// Amount before tax, in minor units; at most what remains of the charge. The credit note gives back the tax on it.
-    #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
-    amount_cents: i64,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct ReversePaymentRequest {
-    /// `mistake`: it was recorded by mistake; `chargeback`: the payer's bank took the money back.
-    kind: ReversalKind,
-    reason: Option<Reason>,
-    notes: Option<Notes>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct UpdateInvoiceRequest {
-    /// The new due date, later than the present one and in the future.
-    due_at: Moment,
-    reason: Option<Reason>,
-    notes: Option<Notes>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct RemarksRequest {
-    reason: Option<Reason>,
-    notes: Option<Notes>,
-}
 
 #[derive(JsonSchema)]
 #[schemars(rename = "ChargeAnswer")]

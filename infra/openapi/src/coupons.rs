@@ -1,64 +1,16 @@
 //! Coupons of the catalog, and the discounts of subscriptions that they make.
 
 use arcadia_api::SubscriptionView;
-use arcadia_domain::{
-    CatalogStatus, Coupon, CouponDuration, Currency, DisplayName, MAX_COUPON_PERIODS, MAX_COUPON_PLANS,
-    MAX_PRICE_CENTS, MAX_REDEMPTIONS, Notes, Power, Reason, ShortCode, WHOLE_BASIS_POINTS,
-};
+use arcadia_api::body::{GrantDiscountRequest, PutCouponRequest, RemoveDiscountRequest};
+use arcadia_domain::{Coupon, Power};
 use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::{Moment, NextCursor};
+use crate::schema::NextCursor;
 
 const COUPONS: &str = "Coupons";
 const SUBSCRIPTIONS: &str = "Subscriptions";
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct PutCouponRequest {
-    /// Name for display.
-    name: DisplayName,
-    /// The part of each price that it takes off, in basis points: 2000 is 20 %. Required without `amount_cents`.
-    #[schemars(range(min = 1, max = WHOLE_BASIS_POINTS))]
-    percent_basis_points: Option<u32>,
-    /// The amount that it takes off a period, in minor units. Requires `currency`; not together with a percentage.
-    #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
-    amount_cents: Option<i64>,
-    /// Currency of the amount.
-    currency: Option<Currency>,
-    /// How long it discounts a subscription.
-    duration: CouponDuration,
-    /// The number of periods that it discounts; required for the duration `periods` and not allowed for others.
-    #[schemars(range(min = 1, max = MAX_COUPON_PERIODS))]
-    periods: Option<u32>,
-    /// Codes of the plans that it is for. Default: all plans.
-    #[schemars(length(max = MAX_COUPON_PLANS))]
-    plans: Option<Vec<ShortCode>>,
-    /// How often it can be granted. Default: without a limit.
-    #[schemars(range(min = 1, max = MAX_REDEMPTIONS))]
-    max_redemptions: Option<u64>,
-    /// The last moment at which it can be granted. Default: without a limit.
-    redeem_by: Option<Moment>,
-    /// Whether it can be granted. Default: unchanged; `active` for a new record.
-    status: Option<CatalogStatus>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct GrantDiscountRequest {
-    /// Code of the coupon.
-    coupon: ShortCode,
-    reason: Option<Reason>,
-    notes: Option<Notes>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct RemoveDiscountRequest {
-    reason: Option<Reason>,
-    notes: Option<Notes>,
-}
 
 #[derive(JsonSchema)]
 #[schemars(rename = "CouponList")]

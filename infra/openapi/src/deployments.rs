@@ -1,99 +1,21 @@
 //! Deployments, their history and their cloud resources.
 
+use arcadia_api::body::{
+    CreateDeploymentRequest, CreateResourceRequest, ExtendTrialRequest, TransitionRequest, UpdateDeploymentRequest,
+};
 use arcadia_api::{
     DeploymentAnswer, DeploymentList, DeploymentView, ExtendTrialAnswer, NextInvoiceView, SubscriptionView,
     TransitionAnswer,
 };
-use arcadia_domain::{
-    DisplayName, Event, Notes, Power, ProviderReference, Reason, Resource, ShortCode, Slug, State, TemplateVersion,
-    TenantId,
-};
+use arcadia_domain::{Event, Power, Resource, State};
 use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::{Moment, NextCursor};
+use crate::schema::NextCursor;
 
 const TAG: &str = "Deployments";
 const RESOURCES: &str = "Resources";
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct CreateDeploymentRequest {
-    /// The owning tenant. Required for platform_admin; for other callers it must be their own tenant.
-    tenant_id: Option<TenantId>,
-    /// Name for URLs, unique within the tenant. Never changes.
-    slug: Slug,
-    /// Name for display. Default: the slug.
-    display_name: Option<DisplayName>,
-    /// The region that it runs in. Default: the platform's default region.
-    region: Option<ShortCode>,
-    /// `active` (the default), or `trial`, which is for platform_admin.
-    state: Option<State>,
-    /// When the trial ends: required with the state `trial`, not allowed otherwise. For platform_admin. At most 100
-    /// years ahead.
-    trial_ends_at: Option<Moment>,
-    /// How it gets access to a language model, such as `managed` or `byo_key`.
-    llm_mode: Option<ShortCode>,
-    /// Code of the template that it is built from. Requires `template_version`.
-    template_code: Option<ShortCode>,
-    /// Version of that template. Requires `template_code`.
-    template_version: Option<TemplateVersion>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct UpdateDeploymentRequest {
-    /// Name for display.
-    #[schemars(default, with = "DisplayName", skip_serializing_if = "Option::is_none")]
-    display_name: Option<DisplayName>,
-    /// The region that it runs in.
-    #[schemars(default, with = "ShortCode", skip_serializing_if = "Option::is_none")]
-    region: Option<ShortCode>,
-    /// How it gets access to a language model, such as `managed` or `byo_key`.
-    llm_mode: Option<ShortCode>,
-    /// Code of the template that it is built from. Clearing it clears the version too.
-    template_code: Option<ShortCode>,
-    /// Version of that template.
-    template_version: Option<TemplateVersion>,
-    /// The hold: whether scheduled steps leave its state unchanged. Only for platform_admin.
-    #[schemars(default, with = "bool", skip_serializing_if = "Option::is_none")]
-    billing_action_suspended: Option<bool>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct TransitionRequest {
-    /// The state to enter.
-    to_state: State,
-    /// A one-line reason, stored in the event.
-    reason: Option<Reason>,
-    /// Notes, stored in the event.
-    notes: Option<Notes>,
-    /// When the pause ends automatically; only for the state `paused`. At most 100 years ahead. For a deployment that
-    /// is already paused, omitting it keeps the current date and null clears it.
-    resume_at: Option<Moment>,
-    /// Return the result without storing anything.
-    dry_run: Option<bool>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct ExtendTrialRequest {
-    /// The new end, later or earlier than the current one. In the future, at most 100 years ahead.
-    trial_ends_at: Moment,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct CreateResourceRequest {
-    /// Kind of resource, such as `database`.
-    kind: ShortCode,
-    /// The provider's name for it, such as an ARN.
-    provider_reference: ProviderReference,
-    /// The region that it runs in. Default: the deployment's region.
-    region: Option<ShortCode>,
-}
 
 #[derive(JsonSchema)]
 #[schemars(rename = "DeploymentDetails")]

@@ -1,125 +1,15 @@
 //! Operations on many deployments.
 
+use arcadia_api::body::{StartOperationRequest, StopOperationRequest};
 use arcadia_api::{OperationPreviewView, OperationResultView, OperationView};
-use arcadia_domain::{
-    Currency, DEFAULT_OPERATION_RATE, DeploymentId, DisplayName, Effective, Invoiced, MAX_OPERATION_IDS,
-    MAX_OPERATION_RATE, MAX_POSTPONEMENT_DAYS, MAX_PRICE_CENTS, Matching, Notes, Proration, Reason, ShortCode, State,
-    TenantId,
-};
+use arcadia_domain::Matching;
 use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::{Moment, NextCursor};
+use crate::schema::NextCursor;
 
 const OPERATIONS: &str = "Operations";
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct StartOperationRequest {
-    /// The deployments: those that meet every condition. At least one condition is required.
-    filter: FilterRequest,
-    /// The command.
-    command: CommandRequest,
-    /// Reason, stored in the events.
-    reason: Option<Reason>,
-    /// Notes, stored in the events.
-    notes: Option<Notes>,
-    /// Deployments per second. Default: 100.
-    #[schemars(range(min = 1, max = MAX_OPERATION_RATE), extend("default" = DEFAULT_OPERATION_RATE))]
-    rate_per_second: Option<u32>,
-    /// Return how many deployments match and what the first ones would get, without storing anything.
-    dry_run: Option<bool>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields, rename = "OperationFilterRequest", extend("minProperties" = 1))]
-struct FilterRequest {
-    /// Only deployments of this tenant.
-    tenant_id: Option<TenantId>,
-    /// Only deployments in this state.
-    state: Option<State>,
-    /// Only deployments with a live subscription to this plan.
-    plan_code: Option<ShortCode>,
-    /// Only deployments subscribed to this version of the plan. Requires `plan_code`.
-    #[schemars(range(min = 1))]
-    plan_version: Option<u32>,
-    /// Only these deployments. One that is repeated counts once.
-    #[schemars(length(min = 1, max = MAX_OPERATION_IDS))]
-    ids: Option<Vec<DeploymentId>>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(tag = "type", rename_all = "snake_case", deny_unknown_fields, rename = "OperationCommandRequest")]
-enum CommandRequest {
-    /// Move each deployment to another state.
-    Transition {
-        /// The state to enter.
-        to_state: State,
-    },
-    /// Change the plan version of each live subscription.
-    ChangePlan {
-        /// Code of the new plan.
-        plan_code: ShortCode,
-        /// Version of the new plan.
-        #[schemars(range(min = 1))]
-        plan_version: u32,
-        /// When the change takes effect. Default: `immediate`.
-        effective: Option<Effective>,
-        /// How an immediate change bills the rest of the period. Default: `prorate`.
-        proration: Option<Proration>,
-        /// Drop add-ons of another currency instead of rejecting the change.
-        drop_incompatible: Option<bool>,
-    },
-    /// Change each deployment's own fields.
-    Update {
-        /// Hold: whether scheduled steps leave its state unchanged.
-        billing_action_suspended: bool,
-    },
-    /// Grant each deployment balance, such as for an outage. Requires `reason`.
-    Credit {
-        /// Amount, in minor units.
-        #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
-        amount_cents: i64,
-        /// Currency of the amount.
-        currency: Currency,
-    },
-    /// Charge each deployment once.
-    Charge {
-        /// Description on the invoice.
-        description: DisplayName,
-        /// Amount, in minor units.
-        #[schemars(range(min = 1, max = MAX_PRICE_CENTS))]
-        amount_cents: i64,
-        /// Currency of the amount.
-        currency: Currency,
-        /// When it is invoiced. Default: `next_invoice`.
-        when: Option<Invoiced>,
-    },
-    /// Give every open invoice of each deployment a later due date. Exactly one of `due_at` and `days` is required.
-    /// Invoices in any other status keep theirs, and a deployment without an open invoice that this postpones is
-    /// unchanged.
-    DueDate {
-        /// The new due date, in the future. An invoice that is due then or later keeps its due date.
-        due_at: Option<Moment>,
-        /// Days that each invoice is postponed by, counted from its due date, or from now on if it is overdue.
-        #[schemars(range(min = 1, max = MAX_POSTPONEMENT_DAYS))]
-        days: Option<u32>,
-    },
-    /// Grant the subscription of each deployment the discount of a coupon, within the coupon's limits: each grant counts
-    /// as a redemption. Deployments are taken one after another.
-    Discount {
-        /// Code of the coupon.
-        coupon: ShortCode,
-    },
-    /// Copy the rules of its tenant (the hold, `unsubscribed_after_days`, the tax rate) to each deployment, as they are when
-    /// its turn comes.
-    CopyTenantRules {},
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct StopOperationRequest {}
 
 #[derive(JsonSchema)]
 #[schemars(rename = "OperationAnswer")]

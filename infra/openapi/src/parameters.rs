@@ -1,5 +1,6 @@
 //! Parameters of paths and queries, and headers.
 
+use arcadia_api::body::Moment;
 use arcadia_api::{DEFAULT_LIMIT, MAX_LIMIT};
 use arcadia_domain::{
     Action, Attention, DeploymentId, InvoiceNumber, OperationId, OperationOutcome, PaymentReference, ResourceId,
@@ -8,8 +9,6 @@ use arcadia_domain::{
 use arcadia_store::ListedStatus;
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
-
-use crate::schema::Moment;
 
 /// A parameter, and the code of the problem for an invalid value.
 pub struct Parameter {

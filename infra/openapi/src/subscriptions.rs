@@ -1,66 +1,16 @@
 //! Subscriptions: plan, add-ons, plan changes and cancellation.
 
+use arcadia_api::body::{AttachAddonRequest, CancelSubscriptionRequest, ChangePlanRequest, SubscribeRequest};
 use arcadia_api::{InvoiceView, SubscriptionAddonView, SubscriptionView};
-use arcadia_domain::{AnchorMode, Effective, Event, Line, MAX_ADDONS, Power, Proration, ShortCode};
+use arcadia_domain::{Event, Line, Power};
 use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::Moment;
 
 const TAG: &str = "Subscriptions";
 /// Links from the response of `subscribe_deployment` to its invoice.
 const FIRST_INVOICE: [(&str, &str); 2] = [("id", "$request.path.id"), ("number", "$response.body#/invoice/number")];
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct SubscribeRequest {
-    /// Code of the plan.
-    plan_code: ShortCode,
-    /// Version of the plan. Default: the newest; any other is for platform_admin.
-    #[schemars(range(min = 1))]
-    plan_version: Option<u32>,
-    /// Add-ons by code, each with a price in the plan's currency. A code can occur several times.
-    #[schemars(length(max = MAX_ADDONS))]
-    addons: Option<Vec<ShortCode>>,
-    /// How the anchor of the periods is chosen. Default: `calendar`.
-    anchor: Option<AnchorMode>,
-    /// When the trial ends, instead of after the plan version's `trial_days`. Only for platform_admin. At most 100
-    /// years ahead.
-    trial_ends_at: Option<Moment>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct AttachAddonRequest {
-    /// Code of the add-on.
-    addon_code: ShortCode,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct ChangePlanRequest {
-    /// Code of the plan.
-    plan_code: ShortCode,
-    /// Version of the plan. Default: the newest. Any other than the newest and the current one is for platform_admin.
-    #[schemars(range(min = 1))]
-    plan_version: Option<u32>,
-    /// When the change takes effect. Default: `immediate`.
-    effective: Option<Effective>,
-    /// How an immediate change bills the rest of the period. Default: `prorate`; `none` is for platform_admin.
-    proration: Option<Proration>,
-    /// Drop add-ons of another currency instead of rejecting the change.
-    drop_incompatible: Option<bool>,
-    /// Return the result, with the exact charges and credits, without storing anything.
-    dry_run: Option<bool>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct CancelSubscriptionRequest {
-    /// When the cancellation takes effect. Default: `period_end`.
-    effective: Option<Effective>,
-}
 
 #[derive(JsonSchema)]
 #[schemars(rename = "SubscribeAnswer")]

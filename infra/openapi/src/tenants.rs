@@ -1,10 +1,8 @@
 //! Tenants: their fields, their holds and their histories. Accounts and dunning policies are in `billing`.
 
 use arcadia_api::TenantRecordView;
-use arcadia_domain::{
-    BillingAddress, DisplayName, EmailAddress, MAX_DEPLOYMENT_QUOTA, MAX_TAX_RATE_BASIS_POINTS, MAX_UNSUBSCRIBED_DAYS,
-    Notes, Power, Reason, TaxId, TenantEvent,
-};
+use arcadia_api::body::{HoldTenantRequest, PutTenantRequest, ReleaseTenantRequest};
+use arcadia_domain::{Power, TenantEvent};
 use schemars::JsonSchema;
 use serde_json::json;
 
@@ -12,43 +10,6 @@ use crate::operation::Operation;
 use crate::schema::NextCursor;
 
 const TENANTS: &str = "Tenants";
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct PutTenantRequest {
-    /// Name of the customer. For platform_admin.
-    name: Option<DisplayName>,
-    /// Where its invoices are addressed to.
-    billing_address: Option<BillingAddress>,
-    /// Where its invoices are sent.
-    email: Option<EmailAddress>,
-    /// Its tax id, such as a VAT number. For platform_admin.
-    tax_id: Option<TaxId>,
-    /// Its tax rate in basis points; 1900 is 19 percent. Invoices that are issued from now on have tax at this rate. For
-    /// platform_admin.
-    #[schemars(default, with = "u32", skip_serializing_if = "Option::is_none", range(max = MAX_TAX_RATE_BASIS_POINTS))]
-    tax_rate_basis_points: Option<u32>,
-    /// The most live deployments that it can have; null for no limit. For platform_admin.
-    #[schemars(range(max = MAX_DEPLOYMENT_QUOTA))]
-    deployment_quota: Option<u32>,
-    /// After how many days without a live subscription an active deployment is paused; null for never. For
-    /// platform_admin.
-    #[schemars(range(min = 1, max = MAX_UNSUBSCRIBED_DAYS))]
-    unsubscribed_after_days: Option<u32>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct HoldTenantRequest {
-    /// Why it is held; stored in the events.
-    reason: Reason,
-    /// Notes, stored in the events.
-    notes: Option<Notes>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct ReleaseTenantRequest {}
 
 #[derive(JsonSchema)]
 #[schemars(rename = "TenantAnswer")]

@@ -2,6 +2,7 @@
 //! and the tests.
 
 mod account;
+pub mod body;
 mod deployments;
 mod gateway;
 mod operation;
@@ -11,6 +12,7 @@ mod view;
 pub use account::{
     AccountView, AttentionView, ScheduleEntryView, StatementView, SummaryView, TenantRecordView, TenantView,
 };
+pub use body::{Body, BodyError, FieldError, Fields, MAX_BODY_LEN, Unread, read_body};
 pub use deployments::{DeploymentAnswer, DeploymentList, ExtendTrialAnswer, TransitionAnswer};
 pub use gateway::{GATEWAY_ANSWERS, GatewayAnswer, gateway_answer};
 pub use operation::{OperationPreviewView, OperationResultView, OperationView};

@@ -1,53 +1,67 @@
-//! Reads the fields of a JSON body. All errors are reported together, and unknown fields are rejected.
+//! The fields of a JSON body, and how the value of each is read. All errors are reported together, and unknown fields are
+//! rejected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-use arcadia_api::UniqueMap;
 use arcadia_domain::{Interval, InvalidValue, MAX_PRICE_CENTS, Timestamp};
 use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, Utc};
 use serde_json::{Map, Value};
 
-use crate::Error;
-use crate::error::FieldError;
+use crate::UniqueMap;
 
-/// Maximum length of a body, in bytes.
-pub const MAX_BODY_LEN: usize = 64 * 1024;
-
-/// The fields of a body that are not read yet, and the errors so far.
+/// The fields of a body, and the errors so far.
 #[derive(Debug)]
 pub struct Fields {
     /// Pointer of the object that they are fields of; empty for the body.
     object: String,
-    unread: Map<String, Value>,
+    members: Map<String, Value>,
+    /// The names that were asked for.
+    known: BTreeSet<&'static str>,
     /// Unknown fields of nested objects.
     unknown: Vec<FieldError>,
     errors: Vec<FieldError>,
 }
 
+/// An error in one field of a body.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FieldError {
+    /// The field, as an RFC 6901 JSON pointer.
+    pub pointer: String,
+    /// A stable code.
+    pub code: &'static str,
+    /// A sentence for the caller.
+    pub detail: String,
+}
+
+/// A body that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is not a JSON object, or repeats a field, for this reason.
+    Malformed(String),
+    /// It has these unknown fields.
+    Unknown(Vec<FieldError>),
+    /// These fields are missing or invalid.
+    Invalid(Vec<FieldError>),
+}
+
 /// A required field that could not be read. [`Fields::finish`] reports why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unread;
-
-impl From<Unread> for Error {
-    fn from(Unread: Unread) -> Self {
-        Self::Internal("a field was used before Fields::finish".to_owned())
-    }
-}
+pub struct Unread(());
 
 impl Fields {
     /// Parses a body.
     ///
     /// # Errors
-    /// [`Error::Malformed`] if the body is not a JSON object or repeats a field.
-    pub fn parse(text: &[u8]) -> Result<Self, Error> {
-        let UniqueMap(unread) = serde_json::from_slice(text)
-            .map_err(|error| Error::malformed("malformed_json", format!("the body is not a JSON object: {error}")))?;
-        Ok(Self::of(String::new(), unread))
+    /// [`BodyError::Malformed`] if the body is not a JSON object or repeats a field.
+    pub fn parse(text: &[u8]) -> Result<Self, BodyError> {
+        let UniqueMap(members) =
+            serde_json::from_slice(text).map_err(|error| BodyError::Malformed(error.to_string()))?;
+        Ok(Self::of(String::new(), members))
     }
 
-    fn of(object: String, unread: Map<String, Value>) -> Self {
-        Self { object, unread, unknown: Vec::new(), errors: Vec::new() }
+    fn of(object: String, members: Map<String, Value>) -> Self {
+        Self { object, members, known: BTreeSet::new(), unknown: Vec::new(), errors: Vec::new() }
     }
 
     /// Reads a required object, by its own fields. Their errors are reported with those of this object.
@@ -71,7 +85,12 @@ impl Fields {
     /// Whether a field is present and not null.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.unread.get(name).is_some_and(|value| !value.is_null())
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// The value of a field, if it is present and valid; without reporting why if it is not.
+    pub fn peek<T>(&self, name: &str, read: impl Fn(&Value) -> Result<T, InvalidValue>) -> Option<T> {
+        read(self.members.get(name)?).ok()
     }
 
     /// Reads a required field.
@@ -83,11 +102,11 @@ impl Fields {
         name: &'static str,
         read: impl Fn(&Value) -> Result<T, InvalidValue>,
     ) -> Result<T, Unread> {
-        if !self.unread.contains_key(name) {
+        if !self.members.contains_key(name) {
             self.miss(name);
-            return Err(Unread);
+            return Err(Unread(()));
         }
-        self.settable(name, read).ok_or(Unread)
+        self.settable(name, read).ok_or(Unread(()))
     }
 
     /// Reads a field that may be omitted or null.
@@ -101,9 +120,10 @@ impl Fields {
         name: &'static str,
         read: impl Fn(&Value) -> Result<T, InvalidValue>,
     ) -> Option<Option<T>> {
-        match self.unread.remove(name)? {
+        self.known.insert(name);
+        match self.members.get(name)? {
             Value::Null => Some(None),
-            value => match read(&value) {
+            value => match read(value) {
                 Ok(value) => Some(Some(value)),
                 Err(invalid) => {
                     self.fail(name, invalid);
@@ -122,22 +142,23 @@ impl Fields {
         field.flatten()
     }
 
-    /// Finishes reading.
+    /// Finishes reading, with what was read.
     ///
     /// # Errors
-    /// [`Error::UnknownFields`] if fields are left over; otherwise [`Error::InvalidFields`] if a field could not be
-    /// read.
-    pub fn finish(self) -> Result<(), Error> {
+    /// [`BodyError::Unknown`] if there are fields that were not asked for; otherwise [`BodyError::Invalid`] if a field
+    /// could not be read.
+    pub fn finish<T>(self, read: Result<T, Unread>) -> Result<T, BodyError> {
         let unknown = self.left_over();
-        if !unknown.is_empty() {
-            return Err(Error::UnknownFields(unknown));
+        match read {
+            _ if !unknown.is_empty() => Err(BodyError::Unknown(unknown)),
+            Ok(read) if self.errors.is_empty() => Ok(read),
+            Ok(_) | Err(Unread(())) => Err(BodyError::Invalid(self.errors)),
         }
-        if self.errors.is_empty() { Ok(()) } else { Err(Error::InvalidFields(self.errors)) }
     }
 
-    /// The fields that were not read, here and in nested objects.
+    /// The fields that were not asked for, here and in nested objects.
     fn left_over(&self) -> Vec<FieldError> {
-        let unknown = self.unread.keys().map(|name| FieldError {
+        let unknown = self.members.keys().filter(|name| !self.known.contains(name.as_str())).map(|name| FieldError {
             pointer: self.pointer(name),
             code: "unknown_field",
             detail: "is not a field of this request".to_owned(),
@@ -270,12 +291,12 @@ mod tests {
     use super::*;
     use arcadia_domain::{Slug, State};
 
-    fn errors(result: Result<(), Error>) -> Vec<(String, &'static str)> {
-        match result.unwrap_err() {
-            Error::UnknownFields(errors) | Error::InvalidFields(errors) => {
+    fn errors(fields: Fields) -> Vec<(String, &'static str)> {
+        match fields.finish(Ok(())).unwrap_err() {
+            BodyError::Unknown(errors) | BodyError::Invalid(errors) => {
                 errors.into_iter().map(|e| (e.pointer, e.code)).collect()
             }
-            other => panic!("{other:?}"),
+            BodyError::Malformed(reason) => panic!("{reason}"),
         }
     }
 
@@ -297,14 +318,14 @@ mod tests {
             ("/flag", "not_a_boolean"),
             ("/when", "invalid_timestamp"),
         ];
-        assert_eq!(errors(fields.finish()), expected.map(|(p, c)| (p.to_owned(), c)));
+        assert_eq!(errors(fields), expected.map(|(p, c)| (p.to_owned(), c)));
     }
 
     #[test]
     fn unknown_fields_are_refused_before_anything_else() {
         let mut fields = Fields::parse(br#"{"slug": "No", "a/b~": 1}"#).unwrap();
         assert!(fields.required("slug", text::<Slug>).is_err());
-        assert_eq!(errors(fields.finish()), [("/a~1b~0".to_owned(), "unknown_field")]);
+        assert_eq!(errors(fields), [("/a~1b~0".to_owned(), "unknown_field")]);
     }
 
     #[test]
@@ -312,10 +333,10 @@ mod tests {
         for bad in ["", "{", "[]", "null", "\"x\"", "1", "{} {}", r#"{"a":1,"a":2}"#, "{\"a\":\"\u{0}\"}", "\u{feff}{}"]
         {
             let error = Fields::parse(bad.as_bytes()).unwrap_err();
-            assert!(matches!(error, Error::Malformed { code: "malformed_json", .. }), "{bad:?}");
+            assert!(matches!(error, BodyError::Malformed(_)), "{bad:?}");
         }
         assert!(Fields::parse(b"{\"a\":\"\xff\"}").is_err());
-        assert!(Fields::parse(b" {} ").unwrap().finish().is_ok());
+        assert!(Fields::parse(b" {} ").unwrap().finish(Ok(())).is_ok());
     }
 
     #[test]
