@@ -1,6 +1,7 @@
 //! `GET /catalog/events`: the history of the catalog, or of one plan, add-on or coupon, newest first. For
 //! `platform_admin`.
 
+use arcadia_api::answer::CatalogEventList;
 use arcadia_domain::CatalogRecord;
 use arcadia_store::keys::CatalogEntry;
 use serde_json::json;
@@ -13,7 +14,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page = PageRequest::<CatalogEntry>::from_call(call)?;
     let record = record(call)?;
     let events = app.store.list_catalog_events(record.as_ref(), page.limit, page.position.as_ref()).await?;
-    Ok(Answer::ok(json!({"events": events.items, "next_cursor": page.cursor(events.next)})))
+    Ok(Answer::ok(json!(CatalogEventList { events: events.items, next_cursor: page.cursor(events.next) })))
 }
 
 /// The record whose events are asked for; `None` for all of the catalog.

@@ -2,14 +2,15 @@
 //! takes the due steps; [`execute`] decides the command and commits it together with the response. Between the two the
 //! handler reads other records that it needs.
 
-use arcadia_api::{DeploymentAnswer, DeploymentView, deployment_view, invoice_view, subscription_view};
+use arcadia_api::answer::{DeploymentAnswer, SettledInvoiceAnswer, SubscriptionAnswer};
+use arcadia_api::{DeploymentView, InvoiceView, SubscriptionView};
 use arcadia_domain::{
     Actor, Aggregate, Authority, Change, Command, DeploymentId, DunningPolicy, Entry, Event, EventKind, Invoice, Line,
     Refund, Resource, Scope, Timestamp, decide,
 };
 use arcadia_store::{Companion, StoreError, error_chain};
 use lambda_http::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Error;
 use crate::catch_up::{CaughtUp, Outcome, Policies, Steps, catch_up, due_action};
@@ -182,12 +183,12 @@ impl Current {
 
 impl Executed<'_> {
     /// JSON representation of the new invoice; null if none was issued.
-    pub fn opened_invoice(&self) -> Value {
+    pub fn opened_invoice(&self) -> Option<InvoiceView<'_>> {
         let opened = self.events.iter().find_map(|event| match &event.kind {
             EventKind::InvoiceOpened { invoice, .. } => Some(invoice),
             _ => None,
         });
-        opened.map_or(Value::Null, invoice_view)
+        opened.map(InvoiceView::from)
     }
 
     /// The charges and credits that the command made.
@@ -223,13 +224,14 @@ impl Executed<'_> {
 
     /// Response with the subscription.
     pub fn show_subscription(&self) -> Answer {
-        Answer::versioned(json!({"subscription": subscription_view(self.after)}), self.version)
+        Answer::versioned(json!(SubscriptionAnswer { subscription: SubscriptionView::of(self.after) }), self.version)
     }
 
     /// Response with the deployment and an invoice: the changed one, or `before` if it did not change.
     pub fn show_invoice(&self, before: &Invoice) -> Answer {
-        let invoice = invoice_view(self.invoice.unwrap_or(before));
-        Answer::versioned(json!({"invoice": invoice, "deployment": deployment_view(self.after)}), self.version)
+        let invoice = InvoiceView::from(self.invoice.unwrap_or(before));
+        let deployment = DeploymentView::of(self.after);
+        Answer::versioned(json!(SettledInvoiceAnswer { invoice, deployment }), self.version)
     }
 }
 

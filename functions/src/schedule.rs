@@ -1,6 +1,7 @@
 //! `GET /schedule`: lists the next scheduled step of each deployment, by time.
 
 use arcadia_api::ScheduleEntryView;
+use arcadia_api::answer::ScheduleList;
 use arcadia_store::{Page, ScheduleFilter};
 use serde_json::json;
 
@@ -19,6 +20,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         }
         None => app.store.schedule_of_everyone(filter, page.limit, page.position).await?,
     };
-    let entries: Vec<_> = items.iter().filter_map(ScheduleEntryView::new).collect();
-    Ok(Answer::ok(json!({"schedule": entries, "next_cursor": page.cursor(next)})))
+    let schedule = items.iter().filter_map(ScheduleEntryView::new).collect();
+    Ok(Answer::ok(json!(ScheduleList { schedule, next_cursor: page.cursor(next) })))
 }

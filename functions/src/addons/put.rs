@@ -1,6 +1,7 @@
 //! `PUT /addons/{code}`: creates, reprices, retires or reactivates an add-on. For `platform_admin`. Attached add-ons
 //! keep their prices and quantity.
 
+use arcadia_api::answer::AddonAnswer;
 use arcadia_api::body::PutAddonRequest;
 use arcadia_domain::{Addon, CatalogEvent, ShortCode};
 use serde_json::json;
@@ -31,12 +32,16 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let Some(old) = old else {
         let event = CatalogEvent::of_addon(None, addon.clone(), &call.principal.actor);
         app.store.put_addon(&addon, &event, app.new_commit_id()).await?;
-        return Ok(Answer::created(json!({"addon": addon}), addon.revision, format!("/api/v1/addons/{}", addon.code)));
+        return Ok(Answer::created(
+            json!(AddonAnswer { addon: &addon }),
+            addon.revision,
+            format!("/api/v1/addons/{}", addon.code),
+        ));
     };
     if addon != old {
         addon = Addon { revision: old.revision + 1, updated_at: now.max(old.updated_at), ..addon };
         let event = CatalogEvent::of_addon(Some(old), addon.clone(), &call.principal.actor);
         app.store.put_addon(&addon, &event, app.new_commit_id()).await?;
     }
-    Ok(Answer::versioned(json!({"addon": addon}), addon.revision))
+    Ok(Answer::versioned(json!(AddonAnswer { addon: &addon }), addon.revision))
 }

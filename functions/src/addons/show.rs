@@ -1,5 +1,6 @@
 //! `GET /addons/{code}`: shows an add-on of the catalog.
 
+use arcadia_api::answer::AddonAnswer;
 use serde_json::json;
 
 use crate::Error;
@@ -8,5 +9,5 @@ use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let addon = app.store.load_addon(&call.path("code")?).await?.ok_or(Error::NotFound)?;
-    Ok(Answer::versioned(json!({"addon": addon}), addon.revision))
+    Ok(Answer::versioned(json!(AddonAnswer { addon: &addon }), addon.revision))
 }

@@ -1,7 +1,8 @@
 //! `POST /deployments/{id}/charges`: charges an amount once. For `platform_admin`.
 
+use arcadia_api::DeploymentView;
+use arcadia_api::answer::ChargeAnswer;
 use arcadia_api::body::AddChargeRequest;
-use arcadia_api::deployment_view;
 use arcadia_domain::{Correction, Invoiced, OneOff};
 use serde_json::json;
 
@@ -18,9 +19,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let one_off = OneOff { description, amount_cents, currency, when };
     let current = Current::load(app, call, id).await?;
     let answer = |done: &Executed<'_>| {
-        let (deployment, invoice) = (deployment_view(done.after), done.opened_invoice());
-        let body = json!({"deployment": deployment, "lines": done.lines(), "invoice": invoice});
-        Answer::versioned(body, done.version)
+        let (deployment, invoice) = (DeploymentView::of(done.after), done.opened_invoice());
+        Answer::versioned(json!(ChargeAnswer { deployment, lines: done.lines(), invoice }), done.version)
     };
     execute(app, call, current, correct(Correction::Charge(one_off), reason, notes), answer).await
 }

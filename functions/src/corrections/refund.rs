@@ -1,8 +1,9 @@
 //! `POST /deployments/{id}/refunds`: pays balance back, or credits an invoice and pays that back. Repeating it with the
 //! same reference has no further effect. For `platform_admin`.
 
+use arcadia_api::DeploymentView;
+use arcadia_api::answer::RefundAnswer;
 use arcadia_api::body::RefundBalanceRequest;
-use arcadia_api::deployment_view;
 use arcadia_domain::{Amount, Correction, CreditNote, Extent, PayBack};
 use serde_json::json;
 
@@ -33,8 +34,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     };
     let answer = |done: &Executed<'_>| {
         let refund = done.refund().or(before.as_ref());
-        let body = json!({"refund": refund, "deployment": deployment_view(done.after)});
-        Answer::versioned(body, done.version)
+        let deployment = DeploymentView::of(done.after);
+        Answer::versioned(json!(RefundAnswer { refund, deployment }), done.version)
     };
     execute(app, call, current, correct(correction, reason, notes), answer).await
 }

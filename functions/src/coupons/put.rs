@@ -1,6 +1,7 @@
 //! `PUT /coupons/{code}`: creates, changes, retires or reactivates a coupon. For `platform_admin`. Discounts that were
 //! granted keep their terms.
 
+use arcadia_api::answer::CouponAnswer;
 use arcadia_api::body::PutCouponRequest;
 use arcadia_domain::{CatalogEvent, Coupon, ShortCode};
 use serde_json::json;
@@ -36,12 +37,12 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let event = CatalogEvent::of_coupon(None, coupon.clone(), &call.principal.actor);
         app.store.put_coupon(&coupon, &event, app.new_commit_id()).await?;
         let location = format!("/api/v1/coupons/{}", coupon.code);
-        return Ok(Answer::created(json!({"coupon": coupon}), coupon.revision, location));
+        return Ok(Answer::created(json!(CouponAnswer { coupon: &coupon }), coupon.revision, location));
     };
     if coupon != old {
         coupon = Coupon { revision: old.revision + 1, updated_at: now.max(old.updated_at), ..coupon };
         let event = CatalogEvent::of_coupon(Some(old), coupon.clone(), &call.principal.actor);
         app.store.put_coupon(&coupon, &event, app.new_commit_id()).await?;
     }
-    Ok(Answer::versioned(json!({"coupon": coupon}), coupon.revision))
+    Ok(Answer::versioned(json!(CouponAnswer { coupon: &coupon }), coupon.revision))
 }

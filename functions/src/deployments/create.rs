@@ -1,8 +1,9 @@
 //! `POST /deployments`: creates a deployment.
 
+use arcadia_api::answer::DeploymentAnswer;
 use arcadia_api::body::CreateDeploymentRequest;
 use arcadia_api::body::fields::text;
-use arcadia_api::{Body as _, DeploymentAnswer, DeploymentView, Fields};
+use arcadia_api::{Body as _, DeploymentView, Fields};
 use arcadia_domain::{CreateDeployment, DeploymentId, TenantRules, create};
 use serde_json::json;
 

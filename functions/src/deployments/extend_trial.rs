@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use arcadia_api::answer::ExtendTrialAnswer;
 use arcadia_api::body::ExtendTrialRequest;
-use arcadia_api::{DeploymentView, ExtendTrialAnswer, SubscriptionView};
+use arcadia_api::{DeploymentView, SubscriptionView};
 use arcadia_domain::Command;
 use serde_json::json;
 

@@ -1,6 +1,7 @@
 //! `GET /deployments`: lists deployments, newest first; with a plan code, by plan version and then newest first.
 
-use arcadia_api::{DeploymentList, DeploymentRowView};
+use arcadia_api::DeploymentRowView;
+use arcadia_api::answer::DeploymentList;
 use arcadia_domain::{DeploymentRow, ShortCode};
 use arcadia_store::DeploymentFilter;
 use serde_json::json;

@@ -1,8 +1,9 @@
 //! `GET /deployments/{id}`: shows a deployment with its latest events and the transitions that the caller can make.
 
+use arcadia_api::answer::DeploymentDetails;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arcadia_api::{DEFAULT_LIMIT, NextInvoiceView, deployment_view, subscription_view};
+use arcadia_api::{DEFAULT_LIMIT, DeploymentView, NextInvoiceView, SubscriptionView};
 use arcadia_domain::{allowed_transitions, next_invoices};
 use serde_json::json;
 
@@ -18,12 +19,12 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     // The domain panics on inconsistent records; such a deployment must still be shown.
     let ahead = catch_unwind(AssertUnwindSafe(|| next_invoices(&aggregate)));
     let next_invoices = ahead.ok().and_then(Result::ok).flatten().map(NextInvoiceView::all).unwrap_or_default();
-    let body = json!({
-        "deployment": deployment_view(&aggregate),
-        "subscription": subscription_view(&aggregate),
-        "next_invoices": next_invoices,
-        "events": events.items,
-        "allowed_transitions": allowed_transitions(deployment, call.principal.actor.authority, app.clock.now()),
-    });
-    Ok(Answer::versioned(body, deployment.version))
+    let body = DeploymentDetails {
+        deployment: DeploymentView::of(&aggregate),
+        subscription: SubscriptionView::of(&aggregate),
+        next_invoices,
+        events: events.items,
+        allowed_transitions: allowed_transitions(deployment, call.principal.actor.authority, app.clock.now()),
+    };
+    Ok(Answer::versioned(json!(body), deployment.version))
 }

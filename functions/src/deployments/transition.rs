@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use arcadia_api::DeploymentView;
+use arcadia_api::answer::TransitionAnswer;
 use arcadia_api::body::TransitionRequest;
-use arcadia_api::{DeploymentView, TransitionAnswer};
 use arcadia_domain::{Command, Transition};
 use serde_json::json;
 

@@ -1,5 +1,6 @@
 //! `GET /deployments/{id}/events`: a deployment's history, newest first or oldest first.
 
+use arcadia_api::answer::EventList;
 use serde_json::json;
 
 use super::range;
@@ -13,5 +14,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let range = range(call, page.position)?;
     let found = app.store.list_events(&call.principal.scope, id, page.limit, range).await?;
     let events = found.ok_or(Error::NotFound)?;
-    Ok(Answer::ok(json!({"events": events.items, "next_cursor": page.cursor(events.next)})))
+    Ok(Answer::ok(json!(EventList { events: events.items, next_cursor: page.cursor(events.next) })))
 }

@@ -1,9 +1,10 @@
 //! `GET /invoices`: lists invoices across deployments, as JSON or CSV.
 
-use arcadia_api::invoice_row_view;
+use arcadia_api::InvoiceRowView;
+use arcadia_api::answer::InvoiceRowList;
 use arcadia_domain::{DeploymentId, Scope};
 use arcadia_store::InvoiceFilter;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Error;
 use crate::http::{Answer, Call, PageRequest, invoices_as_csv};
@@ -40,6 +41,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     };
     let next_cursor = page.cursor(found.next);
     let csv = invoices_as_csv(call, &found.items, next_cursor.as_deref())?;
-    let invoices: Vec<Value> = found.items.iter().map(invoice_row_view).collect();
-    Ok(Answer::ok(json!({"invoices": invoices, "next_cursor": next_cursor})).with_csv(csv))
+    let invoices = found.items.iter().map(InvoiceRowView::from).collect();
+    Ok(Answer::ok(json!(InvoiceRowList { invoices, next_cursor })).with_csv(csv))
 }

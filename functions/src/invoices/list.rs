@@ -1,8 +1,9 @@
 //! `GET /deployments/{id}/invoices`: a deployment's invoices, newest first.
 
-use arcadia_api::invoice_view;
+use arcadia_api::InvoiceView;
+use arcadia_api::answer::InvoiceList;
 use arcadia_domain::InvoiceNumber;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Error;
 use crate::http::{Answer, Call, PageRequest};
@@ -14,6 +15,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let position = page.position.as_ref();
     let found = app.store.list_invoices(&call.principal.scope, id, page.limit, position).await?;
     let invoices = found.ok_or(Error::NotFound)?;
-    let views: Vec<Value> = invoices.items.iter().map(invoice_view).collect();
-    Ok(Answer::ok(json!({"invoices": views, "next_cursor": page.cursor(invoices.next)})))
+    let next_cursor = page.cursor(invoices.next);
+    let invoices = invoices.items.iter().map(InvoiceView::from).collect();
+    Ok(Answer::ok(json!(InvoiceList { invoices, next_cursor })))
 }

@@ -1,6 +1,7 @@
 //! `GET /deployments/{id}/invoices/{number}`: shows an invoice with its lines and payments.
 
-use arcadia_api::invoice_view;
+use arcadia_api::InvoiceView;
+use arcadia_api::answer::InvoiceAnswer;
 use serde_json::json;
 
 use crate::Error;
@@ -12,5 +13,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let number = call.path("number")?;
     let found = app.store.load_invoice(&call.principal.scope, id, &number).await?;
     let invoice = found.ok_or(Error::NotFound)?;
-    Ok(Answer::ok(json!({"invoice": invoice_view(&invoice)})))
+    Ok(Answer::ok(json!(InvoiceAnswer { invoice: InvoiceView::from(&invoice) })))
 }

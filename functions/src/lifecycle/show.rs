@@ -1,8 +1,9 @@
 //! `GET /lifecycle`: shows the lifecycle map and who may make each transition.
 
+use arcadia_api::answer::{Lifecycle, LifecycleState, LifecycleTransition};
 use arcadia_domain::lifecycle::{INITIAL_STATES, Move, Standing};
 use arcadia_domain::{Authority, State};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Error;
 use crate::http::{Answer, Call};
@@ -10,18 +11,16 @@ use crate::runtime::App;
 
 #[allow(clippy::unused_async, reason = "every handler has the same form")]
 pub async fn handle(_: &App, _: &Call) -> Result<Answer, Error> {
-    let states = State::ALL.map(|state| {
-        json!({
-            "state": state,
-            "description": state.description(),
-            "initial": INITIAL_STATES.contains(&state),
-            "transitions": state.moves().map(transition_view).collect::<Vec<_>>(),
-        })
+    let states = State::ALL.map(|state| LifecycleState {
+        state,
+        description: state.description(),
+        initial: INITIAL_STATES.contains(&state),
+        transitions: state.moves().map(transition_view).collect(),
     });
-    Ok(Answer::ok(json!({"states": states})))
+    Ok(Answer::ok(json!(Lifecycle { states: states.into() })))
 }
 
-fn transition_view(step: &Move) -> Value {
+fn transition_view(step: &Move) -> LifecycleTransition {
     let at_ease = Standing::default();
     let permitted: Vec<Authority> =
         Authority::ALL.into_iter().filter(|authority| step.permission.permits(*authority, at_ease)).collect();
@@ -29,11 +28,11 @@ fn transition_view(step: &Move) -> Value {
     let kept_by = |standing: Standing| -> Vec<Authority> {
         permitted.iter().copied().filter(|authority| !step.permission.permits(*authority, standing)).collect()
     };
-    json!({
-        "to_state": step.to,
-        "permitted": permitted,
-        "only_while_nothing_is_owed": kept_by(Standing { owes: true, ..at_ease }),
-        "only_while_nothing_is_overdue": kept_by(Standing { is_overdue: true, ..at_ease }),
-        "only_while_not_held": kept_by(Standing { is_held: true, ..at_ease }),
-    })
+    LifecycleTransition {
+        to_state: step.to,
+        only_while_nothing_is_owed: kept_by(Standing { owes: true, ..at_ease }),
+        only_while_nothing_is_overdue: kept_by(Standing { is_overdue: true, ..at_ease }),
+        only_while_not_held: kept_by(Standing { is_held: true, ..at_ease }),
+        permitted,
+    }
 }

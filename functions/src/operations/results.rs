@@ -2,8 +2,8 @@
 //! `platform_admin`.
 
 use arcadia_api::OperationResultView;
-use arcadia_domain::OperationResult;
-use serde_json::{Value, json};
+use arcadia_api::answer::OperationResultList;
+use serde_json::json;
 
 use crate::Error;
 use crate::http::{Answer, Call, PageRequest, operation_results_as_csv};
@@ -19,7 +19,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     }
     let next_cursor = page.cursor(found.next);
     let csv = operation_results_as_csv(call, &found.items, next_cursor.as_deref())?;
-    let view = |result: &OperationResult| json!(OperationResultView::new(result));
-    let results: Vec<Value> = found.items.iter().map(view).collect();
-    Ok(Answer::ok(json!({"results": results, "next_cursor": next_cursor})).with_csv(csv))
+    let results = found.items.iter().map(OperationResultView::new).collect();
+    Ok(Answer::ok(json!(OperationResultList { results, next_cursor })).with_csv(csv))
 }

@@ -1,8 +1,9 @@
 //! `POST /operations`: starts a command on many deployments, or shows as a dry run how many match and what the first
 //! ones would get. For `platform_admin`.
 
-use arcadia_api::OperationView;
+use arcadia_api::answer::{OperationAnswer, OperationDryRun};
 use arcadia_api::body::{OperationFilterRequest, StartOperationRequest};
+use arcadia_api::{OperationPreviewView, OperationView};
 use arcadia_domain::{
     DEFAULT_OPERATION_RATE, DeploymentId, MAX_OPERATION_IDS, Matching, Operation, OperationFilter, OperationId,
     Precision, StartOperation,
@@ -10,7 +11,7 @@ use arcadia_domain::{
 use arcadia_store::StoreError;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lambda_http::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::take::Taker;
 use crate::Error;
@@ -34,12 +35,12 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let operation = Operation::start(id, request, matching, call.principal.actor.id.clone(), now);
     if dry_run {
         let preview = preview(app, &operation, ids.as_deref().unwrap_or_default()).await?;
-        return Ok(Answer::ok(json!({"dry_run": true, "matching": matching, "preview": preview})));
+        return Ok(Answer::ok(json!(OperationDryRun { dry_run: true, matching, preview })));
     }
     let answer = Answer {
         status: StatusCode::ACCEPTED,
         location: Some(format!("/api/v1/operations/{id}")),
-        ..Answer::ok(json!({"operation": OperationView::new(&operation)}))
+        ..Answer::ok(json!(OperationAnswer { operation: OperationView::new(&operation) }))
     };
     let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, now));
     app.store.start_operation(&operation, ids.as_deref(), app.new_commit_id(), record.as_ref()).await?;
@@ -64,10 +65,14 @@ fn read(call: &Call) -> Result<(StartOperation, Option<Vec<DeploymentId>>, bool)
 ///
 /// # Errors
 /// [`StoreError`] if DynamoDB does not answer.
-pub async fn preview(app: &App, operation: &Operation, ids: &[DeploymentId]) -> Result<Vec<Value>, StoreError> {
+pub async fn preview(
+    app: &App,
+    operation: &Operation,
+    ids: &[DeploymentId],
+) -> Result<Vec<OperationPreviewView>, StoreError> {
     let page = app.store.operation_page(operation, ids).await?;
     let taker = &Taker::new(app, operation);
     let first = stream::iter(page.ids.into_iter().take(PREVIEWED)).map(|id| taker.preview(id));
     let found: Vec<_> = first.buffered(PREVIEWED).try_collect().await?;
-    Ok(found.into_iter().flatten().map(|preview| json!(preview)).collect())
+    Ok(found.into_iter().flatten().collect())
 }

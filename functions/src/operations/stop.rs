@@ -2,6 +2,7 @@
 //! `platform_admin`.
 
 use arcadia_api::OperationView;
+use arcadia_api::answer::OperationAnswer;
 use arcadia_api::body::StopOperationRequest;
 use arcadia_domain::OperationId;
 use arcadia_store::StoreError;
@@ -21,7 +22,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let mut operation = app.store.load_operation(id).await?.ok_or(Error::NotFound)?;
         let changes = operation.stop(&call.principal.actor.id);
         operation.revision += u64::from(changes);
-        let answer = Answer::ok(json!({"operation": OperationView::new(&operation)}));
+        let answer = Answer::ok(json!(OperationAnswer { operation: OperationView::new(&operation) }));
         let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, app.clock.now()));
         let stored = match (changes, &record) {
             (true, record) => app.store.save_operation(&operation, app.new_commit_id(), record.as_ref()).await,

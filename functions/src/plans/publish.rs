@@ -2,6 +2,7 @@
 //! `replaces` it closes an offered version, and starts the operation that announces the new price to its subscriptions,
 //! all in one transaction. For `platform_admin`.
 
+use arcadia_api::answer::{PlanVersionAnswer, PlanVersionDryRun};
 use arcadia_api::body::PublishPlanVersionRequest;
 use arcadia_domain::{
     CatalogEvent, CatalogStatus, DEFAULT_OPERATION_RATE, Operation, OperationCommand, OperationFilter, OperationId,
@@ -50,10 +51,10 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     if body.dry_run.unwrap_or_default() {
         return foresee(app, &version, replaced.as_ref(), old.revision).await;
     }
-    let body = json!({
-        "plan_version": version,
-        "replaced": replaced.as_ref().map(|replaced| &replaced.closed),
-        "operation_id": replaced.as_ref().map(|replaced| replaced.operation.id),
+    let body = json!(PlanVersionAnswer {
+        plan_version: &version,
+        replaced: replaced.as_ref().map(|replaced| &replaced.closed),
+        operation_id: replaced.as_ref().map(|replaced| replaced.operation.id),
     });
     let answer = Answer::created(body, plan.revision, format!("/api/v1/plans/{code}"));
     let record = call.idempotency_key.as_ref().map(|key| key.record(&answer, now));
@@ -119,12 +120,12 @@ async fn foresee(
         Some(Replaced { operation, .. }) => (Some(operation.matching), preview(app, operation, &[]).await?),
         None => (None, Vec::new()),
     };
-    let body = json!({
-        "dry_run": true,
-        "plan_version": version,
-        "replaced": replaced.map(|replaced| &replaced.closed),
-        "matching": matching,
-        "preview": preview,
+    let body = json!(PlanVersionDryRun {
+        dry_run: true,
+        plan_version: version,
+        replaced: replaced.map(|replaced| &replaced.closed),
+        matching,
+        preview,
     });
     Ok(Answer::versioned(body, revision))
 }

@@ -1,5 +1,6 @@
 //! `PUT /plans/{code}`: creates, renames, retires or reactivates a plan. For `platform_admin`.
 
+use arcadia_api::answer::PlanAnswer;
 use arcadia_api::body::PutPlanRequest;
 use arcadia_domain::{CatalogEvent, Plan, ShortCode};
 use serde_json::json;
@@ -19,7 +20,11 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let plan = Plan { code, name, status, newest_version: None, revision: 1, created_at: now, updated_at: now };
         let event = CatalogEvent::of_plan(None, plan.clone(), &call.principal.actor);
         app.store.put_plan(&plan, &event, app.new_commit_id()).await?;
-        return Ok(Answer::created(json!({"plan": plan}), plan.revision, format!("/api/v1/plans/{}", plan.code)));
+        return Ok(Answer::created(
+            json!(PlanAnswer { plan: &plan }),
+            plan.revision,
+            format!("/api/v1/plans/{}", plan.code),
+        ));
     };
     let mut plan = Plan { name, status: status.unwrap_or(old.status), ..old.clone() };
     if plan != old {
@@ -27,5 +32,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let event = CatalogEvent::of_plan(Some(old), plan.clone(), &call.principal.actor);
         app.store.put_plan(&plan, &event, app.new_commit_id()).await?;
     }
-    Ok(Answer::versioned(json!({"plan": plan}), plan.revision))
+    Ok(Answer::versioned(json!(PlanAnswer { plan: &plan }), plan.revision))
 }

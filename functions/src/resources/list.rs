@@ -1,5 +1,6 @@
 //! `GET /deployments/{id}/resources`: lists a deployment's cloud resources, including deleted ones, newest first.
 
+use arcadia_api::answer::ResourceList;
 use serde_json::json;
 
 use crate::Error;
@@ -11,5 +12,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page = PageRequest::from_call(call)?;
     let found = app.store.list_resources(&call.principal.scope, id, page.limit, page.position).await?;
     let resources = found.ok_or(Error::NotFound)?;
-    Ok(Answer::ok(json!({"resources": resources.items, "next_cursor": page.cursor(resources.next)})))
+    Ok(Answer::ok(json!(ResourceList { resources: resources.items, next_cursor: page.cursor(resources.next) })))
 }

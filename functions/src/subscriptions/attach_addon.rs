@@ -1,8 +1,9 @@
 //! `POST /deployments/{id}/subscription/addons`: attaches an add-on. Its current prices and quantity are copied and
 //! stay fixed.
 
+use arcadia_api::answer::AttachAddonAnswer;
 use arcadia_api::body::AttachAddonRequest;
-use arcadia_api::{SubscriptionAddonView, subscription_view};
+use arcadia_api::{SubscriptionAddonView, SubscriptionView};
 use arcadia_domain::{Command, Rejection, SubscriptionAddonId};
 use serde_json::json;
 
@@ -21,8 +22,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let attached =
             done.after.addons.iter().find(|addon| addon.id == addon_id).zip(done.after.subscription.as_ref());
         let attached = attached.map(|(addon, to)| SubscriptionAddonView::new(addon, to.terms.interval));
-        let body = json!({"addon": attached, "subscription": subscription_view(done.after)});
-        Answer::created(body, done.version, format!("/api/v1/deployments/{id}/subscription/addons/{addon_id}"))
+        let body = AttachAddonAnswer { addon: attached, subscription: SubscriptionView::of(done.after) };
+        Answer::created(json!(body), done.version, format!("/api/v1/deployments/{id}/subscription/addons/{addon_id}"))
     })
     .await
 }

@@ -1,7 +1,8 @@
 //! `POST /deployments/{id}/subscription/change`: changes the plan version, also as a dry run that shows the cost.
 
+use arcadia_api::SubscriptionView;
+use arcadia_api::answer::ChangePlanAnswer;
 use arcadia_api::body::ChangePlanRequest;
-use arcadia_api::subscription_view;
 use arcadia_domain::{ChangePlan, Command, Effective, Proration, Rejection, ShortCode, Subscription};
 use arcadia_store::Wanted;
 use serde_json::json;
@@ -65,13 +66,14 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     };
     let (current, command) = terms.order(app, current).await?;
     let answer = |done: &Executed<'_>| {
-        let subscription = subscription_view(done.after);
-        let (lines, event) = (done.lines(), done.events.first());
-        let invoice = done.opened_invoice();
-        let body = json!({
-            "subscription": subscription, "lines": lines, "invoice": invoice, "event": event, "dry_run": false
-        });
-        Answer::versioned(body, done.version)
+        let body = ChangePlanAnswer {
+            subscription: SubscriptionView::of(done.after),
+            lines: done.lines(),
+            invoice: done.opened_invoice(),
+            event: done.events.first(),
+            dry_run: false,
+        };
+        Answer::versioned(json!(body), done.version)
     };
     execute(app, call, current, command, answer).await
 }

@@ -1,7 +1,8 @@
 //! `POST /deployments/{id}/subscribe`: subscribes a deployment to a plan, with add-ons.
 
+use arcadia_api::SubscriptionView;
+use arcadia_api::answer::SubscribeAnswer;
 use arcadia_api::body::SubscribeRequest;
-use arcadia_api::subscription_view;
 use arcadia_domain::{Command, MAX_ADDONS, Rejection, ShortCode, Subscribe, SubscriptionAddonId, SubscriptionId};
 use arcadia_store::{Offer, Wanted};
 use serde_json::json;
@@ -26,7 +27,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let current = current.under(offer.dunning_policy.unwrap_or_default());
     let command = Command::Subscribe(command(app, body, addon_codes, offer)?);
     execute(app, call, current, command, |done| {
-        let body = json!({"subscription": subscription_view(done.after), "invoice": done.opened_invoice()});
+        let (subscription, invoice) = (SubscriptionView::of(done.after), done.opened_invoice());
+        let body = json!(SubscribeAnswer { subscription, invoice });
         Answer::created(body, done.version, format!("/api/v1/deployments/{id}"))
     })
     .await

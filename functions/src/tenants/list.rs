@@ -1,6 +1,7 @@
 //! `GET /tenants`: lists tenants by id, each with the number of its deployments and the amounts it owes.
 
 use arcadia_api::TenantView;
+use arcadia_api::answer::TenantList;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
@@ -19,6 +20,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let rows = app.store.rows_of_tenant(&tenant_id).await?;
         Ok(TenantView::new(tenant_id, name, rows.as_deref(), now))
     });
-    let tenants: Vec<_> = views.buffered(CONCURRENCY).try_collect().await?;
-    Ok(Answer::ok(json!({"tenants": tenants, "next_cursor": page.cursor(found.next)})))
+    let tenants = views.buffered(CONCURRENCY).try_collect().await?;
+    Ok(Answer::ok(json!(TenantList { tenants, next_cursor: page.cursor(found.next) })))
 }

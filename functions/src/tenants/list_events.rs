@@ -1,5 +1,6 @@
 //! `GET /tenants/{tenant_id}/events`: a tenant's history, newest first or oldest first.
 
+use arcadia_api::answer::TenantEventList;
 use arcadia_domain::TenantId;
 use serde_json::json;
 
@@ -16,5 +17,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         return Err(Error::NotFound);
     }
     let events = app.store.list_tenant_events(&tenant_id, page.limit, range).await?;
-    Ok(Answer::ok(json!({"events": events.items, "next_cursor": page.cursor(events.next)})))
+    Ok(Answer::ok(json!(TenantEventList { events: events.items, next_cursor: page.cursor(events.next) })))
 }

@@ -1,6 +1,7 @@
 //! `PUT /tenants/{tenant_id}`: sets fields of a tenant. Its users may set where its invoices go.
 
 use arcadia_api::TenantRecordView;
+use arcadia_api::answer::TenantAnswer;
 use arcadia_api::body::PutTenantRequest;
 use arcadia_domain::{TenantChange, TenantId, UpdateTenant, update_tenant};
 use arcadia_store::{NewQuota, StoreError};
@@ -36,7 +37,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let (id, now) = new_operation_id(app);
         let Some(change) = update_tenant(&tenant, command.clone(), id, &call.principal.actor, now)? else {
             let view = TenantRecordView { tenant_id: &tenant_id, tenant: &tenant, live_deployments: live };
-            return Ok(Answer::versioned(json!({"tenant": view}), tenant.version));
+            return Ok(Answer::versioned(json!(TenantAnswer { tenant: view }), tenant.version));
         };
         let quota = new_quota(app, &tenant_id, &change).await?;
         counts += 1;
@@ -53,7 +54,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
                     Some(NewQuota::Of(_, count)) => Some(count.live),
                 };
                 let view = TenantRecordView { tenant_id: &tenant_id, tenant: &change.after, live_deployments };
-                let answer = Answer::versioned(json!({"tenant": view}), change.after.version);
+                let answer = Answer::versioned(json!(TenantAnswer { tenant: view }), change.after.version);
                 return Ok(match copying {
                     Some(copying) => copying.accepted(answer),
                     None => answer,

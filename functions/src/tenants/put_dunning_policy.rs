@@ -1,6 +1,7 @@
 //! `PUT /tenants/{tenant_id}/dunning-policy`: sets a tenant's dunning policy. Deadlines that already run do not move.
 //! For `platform_admin`. Setting the present policy writes nothing.
 
+use arcadia_api::answer::DunningPolicyAnswer;
 use arcadia_api::body::PutDunningPolicyRequest;
 use arcadia_domain::{DunningPolicy, Rejection, TenantId, set_dunning_policy};
 use serde_json::json;
@@ -32,5 +33,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     if let Some(change) = set_dunning_policy(&tenant, (present, policy), &call.principal.actor, now) {
         app.store.commit_tenant(&tenant_id, &change, None, None, app.new_commit_id()).await?;
     }
-    Ok(Answer::ok(json!({"dunning_policy": policy})))
+    Ok(Answer::ok(json!(DunningPolicyAnswer { dunning_policy: policy })))
 }

@@ -2,6 +2,7 @@
 //! transaction, so no crash leaves the rules without the operation.
 
 use arcadia_api::TenantRecordView;
+use arcadia_api::answer::TenantAnswer;
 use arcadia_domain::{
     DEFAULT_OPERATION_RATE, Notes, Operation, OperationCommand, OperationFilter, OperationId, Reason, Rejection,
     StartOperation, Tenant, TenantChange, TenantEventKind, TenantId, Timestamp,
@@ -78,7 +79,7 @@ pub(super) async fn change_hold(
     call.check_if_match(Some(tenant.version))?;
     let answer = |tenant: &Tenant| {
         let view = TenantRecordView { tenant_id, tenant, live_deployments };
-        Answer::versioned(json!({"tenant": view}), tenant.version)
+        Answer::versioned(json!(TenantAnswer { tenant: view }), tenant.version)
     };
     let (id, now) = new_operation_id(app);
     let Some(change) = decide(&tenant, id, now)? else { return Ok(answer(&tenant)) };

@@ -1,6 +1,7 @@
 //! `GET /tenants/{tenant_id}`: shows what is known of a tenant. A tenant that nothing is known of has no fields.
 
 use arcadia_api::TenantRecordView;
+use arcadia_api::answer::TenantAnswer;
 use arcadia_domain::TenantId;
 use serde_json::json;
 
@@ -15,5 +16,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     }
     let (tenant, live_deployments) = app.store.load_tenant(&tenant_id).await?;
     let view = TenantRecordView { tenant_id: &tenant_id, tenant: &tenant, live_deployments };
-    Ok(Answer::versioned(json!({"tenant": view}), tenant.version))
+    Ok(Answer::versioned(json!(TenantAnswer { tenant: view }), tenant.version))
 }

@@ -1,6 +1,7 @@
 //! `GET /tenants/{tenant_id}/account`: shows a tenant's account, from its deployments as they are stored, and the
 //! statement of a month, from its invoices.
 
+use arcadia_api::answer::AccountAnswer;
 use arcadia_api::{AccountView, StatementView};
 use arcadia_domain::{Month, TenantId};
 use futures_util::future::try_join;
@@ -27,5 +28,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let rows = async { app.store.rows_of_tenant(&tenant_id).await?.ok_or(Error::TooManyDeployments) };
     let (rows, statement) = try_join(rows, statement).await?;
     let account = AccountView::new(&tenant_id, &rows, app.clock.now()).with_statement(statement);
-    Ok(Answer::ok(json!({"account": account})))
+    Ok(Answer::ok(json!(AccountAnswer { account })))
 }

@@ -1,5 +1,6 @@
 //! `GET /tenants/{tenant_id}/dunning-policy`: shows a tenant's dunning policy, or the default if none is set.
 
+use arcadia_api::answer::DunningPolicyAnswer;
 use arcadia_domain::TenantId;
 use serde_json::json;
 
@@ -12,6 +13,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     if !call.principal.scope.contains(&tenant_id) {
         return Err(Error::NotFound);
     }
-    let policy = app.store.load_dunning_policy(&tenant_id).await?;
-    Ok(Answer::ok(json!({"dunning_policy": policy})))
+    let dunning_policy = app.store.load_dunning_policy(&tenant_id).await?;
+    Ok(Answer::ok(json!(DunningPolicyAnswer { dunning_policy })))
 }

@@ -1,85 +1,17 @@
 //! Invoices, payments, dunning policies, accounts, the schedule and the figures of the business.
 
-use arcadia_api::body::{PutDunningPolicyRequest, RecordPaymentRequest, VoidInvoiceRequest};
-use arcadia_api::{
-    AccountView, AttentionView, DeploymentView, InvoiceRowView, InvoiceView, ScheduleEntryView, SummaryView, TenantView,
+use arcadia_api::answer::{
+    AccountAnswer, AttentionList, DunningPolicyAnswer, InvoiceAnswer, InvoiceList, InvoiceRowList, ScheduleList,
+    SettledInvoiceAnswer, SummaryAnswer, TenantList,
 };
-use arcadia_domain::{DunningPolicy, Power};
-use schemars::JsonSchema;
+use arcadia_api::body::{PutDunningPolicyRequest, RecordPaymentRequest, VoidInvoiceRequest};
+use arcadia_domain::Power;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::NextCursor;
 
 pub const INVOICES: &str = "Invoices";
 const TENANTS: &str = "Tenants";
-
-#[derive(JsonSchema)]
-#[schemars(rename = "InvoiceList")]
-struct List {
-    invoices: Vec<InvoiceView<'static>>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "InvoiceRowList")]
-struct Found {
-    invoices: Vec<InvoiceRowView<'static>>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "InvoiceAnswer")]
-struct One {
-    invoice: InvoiceView<'static>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "SettledInvoiceAnswer")]
-pub struct Settled {
-    invoice: InvoiceView<'static>,
-    /// Its deployment. It may have returned to `active`.
-    deployment: DeploymentView<'static>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "DunningPolicyAnswer")]
-struct Policy {
-    dunning_policy: DunningPolicy,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "ScheduleList")]
-struct Schedule {
-    schedule: Vec<ScheduleEntryView<'static>>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "AttentionList")]
-struct AttentionBody {
-    attention: Vec<AttentionView<'static>>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "SummaryAnswer")]
-struct SummaryBody {
-    summary: SummaryView,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "TenantList")]
-struct Tenants {
-    tenants: Vec<TenantView>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "AccountAnswer")]
-struct Account {
-    account: AccountView<'static>,
-}
 
 pub fn operations() -> Vec<Operation> {
     vec![
@@ -89,9 +21,9 @@ pub fn operations() -> Vec<Operation> {
             "List a deployment's invoices",
             "Newest first, including their lines and payments.",
         )
-        .ok::<List>("A page of invoices."),
+        .ok::<InvoiceList<'static>>("A page of invoices."),
         Operation::new(INVOICES, "show_invoice", "Show an invoice", "Includes its lines and payments.")
-            .ok::<One>("The invoice."),
+            .ok::<InvoiceAnswer<'static>>("The invoice."),
         Operation::new(
             INVOICES,
             "record_payment",
@@ -106,7 +38,7 @@ pub fn operations() -> Vec<Operation> {
                 "reference": "wire-2027-000017", "amount_cents": 1000, "currency": "USD", "value_date": "2027-01-14",
             }),
         )])
-        .versioned::<Settled>("The current invoice and its deployment.")
+        .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
         .if_match()
         .problems(&[
             "invoice_not_open",
@@ -127,7 +59,7 @@ pub fn operations() -> Vec<Operation> {
              nothing and is not an error.",
         )
         .optional_body::<VoidInvoiceRequest>(false, [("nothing to say", json!({}))])
-        .versioned::<Settled>("The current invoice and its deployment.")
+        .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
         .if_match()
         .problems(&["invoice_has_payments", "version_conflict"])
         .powers(&[Power::Void]),
@@ -142,7 +74,7 @@ pub fn operations() -> Vec<Operation> {
              uncollectible invoices can be listed only up to 10,000 deployments. With `Accept: text/csv` the page is \
              CSV (RFC 4180) with a header line, and `Link` with `rel=\"next\"` is the URL of the next page.",
         )
-        .ok::<Found>("A page of invoices.")
+        .ok::<InvoiceRowList<'static>>("A page of invoices.")
         .csv()
         .problems(&["not_found", "tenant_not_permitted", "too_many_deployments"]),
         Operation::new(
@@ -153,7 +85,7 @@ pub fn operations() -> Vec<Operation> {
              steps. A tenant's users see their own tenant's steps; platform_admin sees all, or those of `tenant_id`. \
              One tenant's steps can be listed only up to 10,000 deployments.",
         )
-        .ok::<Schedule>("A page of steps.")
+        .ok::<ScheduleList<'static>>("A page of steps.")
         .problems(&["tenant_not_permitted", "too_many_deployments"]),
         Operation::new(
             TENANTS,
@@ -163,7 +95,7 @@ pub fn operations() -> Vec<Operation> {
              postponed because a step failed, or with an event that could not be published in the last 14 days. \
              Longest waiting first. A page can contain fewer than `limit` deployments and still have a `next_cursor`.",
         )
-        .ok::<AttentionBody>("A page of deployments that need a person."),
+        .ok::<AttentionList<'static>>("A page of deployments that need a person."),
         Operation::new(
             TENANTS,
             "show_summary",
@@ -172,7 +104,7 @@ pub fn operations() -> Vec<Operation> {
              month, overdue amounts, and the progress of scheduled work. The progress is as of now. The other figures \
              are as of a full hour, at most two hours ago; in the local program they are as of now.",
         )
-        .ok::<SummaryBody>("The figures."),
+        .ok::<SummaryAnswer>("The figures."),
         Operation::new(
             TENANTS,
             "list_tenants",
@@ -180,7 +112,7 @@ pub fn operations() -> Vec<Operation> {
             "All tenants that ever had a deployment or that a field was set of, by id, with the number of deployments \
              that are not archived and the open and overdue amounts. Both are null for a tenant with more than 10,000 deployments.",
         )
-        .ok::<Tenants>("A page of tenants."),
+        .ok::<TenantList>("A page of tenants."),
         Operation::new(
             TENANTS,
             "show_account",
@@ -191,7 +123,7 @@ pub fn operations() -> Vec<Operation> {
              granted and paid back, \
              by the time of recording; and the amount owed at the end. The statement of a past month never changes.",
         )
-        .ok::<Account>("The account.")
+        .ok::<AccountAnswer<'static>>("The account.")
         .problems(&["too_many_deployments", "too_many_invoices"]),
         Operation::new(
             TENANTS,
@@ -199,7 +131,7 @@ pub fn operations() -> Vec<Operation> {
             "Show a tenant's dunning policy",
             "The default policy if none is set.",
         )
-        .ok::<Policy>("The policy."),
+        .ok::<DunningPolicyAnswer>("The policy."),
         Operation::new(
             TENANTS,
             "put_dunning_policy",
@@ -216,7 +148,7 @@ pub fn operations() -> Vec<Operation> {
                 "archived_after_days": 90,
             }),
         )])
-        .ok::<Policy>("The current policy.")
+        .ok::<DunningPolicyAnswer>("The current policy.")
         .problems(&["version_conflict"]),
     ]
 }

@@ -1,119 +1,18 @@
 //! The catalog's plans and add-ons, and the lifecycle map, which every caller may read too.
 
-use arcadia_api::OperationPreviewView;
+use arcadia_api::answer::{
+    AddonAnswer, AddonList, CatalogEventList, Lifecycle, PlanAnswer, PlanDetails, PlanList, PlanVersionAnswer,
+    PlanVersionDryRun,
+};
 use arcadia_api::body::{PublishPlanVersionRequest, PutAddonRequest, PutPlanRequest};
-use arcadia_domain::{Addon, Authority, CatalogEvent, Matching, OperationId, Plan, PlanVersion, State};
-use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::NextCursor;
 
 const PLANS: &str = "Plans";
 const ADDONS: &str = "Add-ons";
 const CATALOG: &str = "Catalog";
 const LIFECYCLE: &str = "Lifecycle";
-
-#[derive(JsonSchema)]
-#[schemars(rename = "CatalogEventList")]
-struct CatalogEvents {
-    events: Vec<CatalogEvent>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "PlanList")]
-struct PlanList {
-    plans: Vec<Plan>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "PlanAnswer")]
-struct OnePlan {
-    plan: Plan,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "PlanDetails")]
-struct PlanDetails {
-    plan: Plan,
-    /// A page of its published versions, newest first.
-    versions: Vec<PlanVersion>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "PlanVersionAnswer")]
-struct OneVersion {
-    plan_version: PlanVersion,
-    /// The replaced version, which is closed; null if none was replaced.
-    replaced: Option<PlanVersion>,
-    /// Id of the operation that announces the new price to the subscriptions of the replaced version; null
-    /// if none was replaced.
-    operation_id: Option<OperationId>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "PlanVersionDryRun")]
-struct VersionDryRun {
-    /// Always true.
-    dry_run: bool,
-    plan_version: PlanVersion,
-    /// The version that would be replaced; null if none.
-    replaced: Option<PlanVersion>,
-    /// Number of subscriptions of the replaced version, and of those that will change to it; null if none is replaced.
-    matching: Option<Matching>,
-    /// The results that the first subscriptions would get, at most 10.
-    preview: Vec<OperationPreviewView>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "AddonList")]
-struct AddonList {
-    addons: Vec<Addon>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "AddonAnswer")]
-struct OneAddon {
-    addon: Addon,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "Lifecycle")]
-struct Map {
-    /// All states, in the order of a deployment's life.
-    states: Vec<MapState>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "LifecycleState")]
-struct MapState {
-    state: State,
-    /// Meaning of the state.
-    description: String,
-    /// Whether a deployment can be created in it.
-    initial: bool,
-    /// The moves out of this state.
-    transitions: Vec<MapMove>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "LifecycleTransition")]
-struct MapMove {
-    /// The state that the move enters.
-    to_state: State,
-    /// The roles that may make the move.
-    permitted: Vec<Authority>,
-    /// The roles that may make it only while the deployment has no debt.
-    only_while_nothing_is_owed: Vec<Authority>,
-    /// The roles that may make it only while no invoice of the deployment is overdue.
-    only_while_nothing_is_overdue: Vec<Authority>,
-    /// The roles that may make it only while the deployment is not on hold (`billing_action_suspended`).
-    only_while_not_held: Vec<Authority>,
-}
 
 pub fn operations() -> Vec<Operation> {
     let mut operations = plans();
@@ -121,7 +20,7 @@ pub fn operations() -> Vec<Operation> {
         Operation::new(ADDONS, "list_addons", "List the catalog's add-ons", "By code, including retired ones.")
             .ok::<AddonList>("A page of add-ons."),
         Operation::new(ADDONS, "show_addon", "Show an add-on", "The catalog's current prices and quantity.")
-            .versioned::<OneAddon>("The add-on."),
+            .versioned::<AddonAnswer<'static>>("The add-on."),
         Operation::new(
             ADDONS,
             "put_addon",
@@ -135,8 +34,8 @@ pub fn operations() -> Vec<Operation> {
                 "quantity": 50, "unit": "GB",
             }),
         )])
-        .versioned::<OneAddon>("The current add-on.")
-        .created::<OneAddon>("The created add-on.")
+        .versioned::<AddonAnswer<'static>>("The current add-on.")
+        .created::<AddonAnswer<'static>>("The created add-on.")
         .if_match()
         .problems(&["version_conflict"]),
         Operation::new(
@@ -146,7 +45,7 @@ pub fn operations() -> Vec<Operation> {
             "All changes of plans, add-ons and coupons, newest first, or with one of `plan`, `addon` and `coupon` those of \
              one record. The events of a record are numbered by its revisions, without gaps.",
         )
-        .ok::<CatalogEvents>("A page of events.")
+        .ok::<CatalogEventList>("A page of events.")
         .problems(&["conflicting_parameters"]),
         Operation::new(
             LIFECYCLE,
@@ -154,7 +53,7 @@ pub fn operations() -> Vec<Operation> {
             "Show the lifecycle",
             "All states of a deployment, all moves between them, and the roles that may make each move.",
         )
-        .ok::<Map>("The lifecycle map.")
+        .ok::<Lifecycle>("The lifecycle map.")
         .without_store(),
     ]);
     operations
@@ -170,7 +69,7 @@ fn plans() -> Vec<Operation> {
         )
         .ok::<PlanList>("A page of plans."),
         Operation::new(PLANS, "show_plan", "Show a plan", "Includes a page of its published versions, newest first.")
-            .versioned::<PlanDetails>("The plan."),
+            .versioned::<PlanDetails<'static>>("The plan."),
         Operation::new(
             PLANS,
             "put_plan",
@@ -179,8 +78,8 @@ fn plans() -> Vec<Operation> {
              differs, nothing is written.",
         )
         .body::<PutPlanRequest>([("studio", json!({"name": "Studio"}))])
-        .versioned::<OnePlan>("The current plan.")
-        .created::<OnePlan>("The created plan.")
+        .versioned::<PlanAnswer<'static>>("The current plan.")
+        .created::<PlanAnswer<'static>>("The created plan.")
         .if_match()
         .problems(&["version_conflict"]),
         Operation::new(
@@ -203,8 +102,8 @@ fn plans() -> Vec<Operation> {
                 }),
             ),
         ])
-        .ok::<VersionDryRun>("A dry run: the version, and what its publication would do.")
-        .created::<OneVersion>("The published version.")
+        .ok::<PlanVersionDryRun<'static>>("A dry run: the version, and what its publication would do.")
+        .created::<PlanVersionAnswer<'static>>("The published version.")
         .if_match()
         .problems(&["plan_retired", "price_change_running", "too_many_operations", "version_conflict"]),
     ]

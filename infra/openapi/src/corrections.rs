@@ -1,41 +1,15 @@
 //! Corrections: charges made once, credits, credit notes, refunds, reversals, write-offs and later due dates.
 
+use arcadia_api::answer::{ChargeAnswer, DeploymentAnswer, RefundAnswer, SettledInvoiceAnswer};
 use arcadia_api::body::{
     AddChargeRequest, GrantCreditRequest, IssueCreditNoteRequest, RefundBalanceRequest, RemarksRequest,
     ReversePaymentRequest, UpdateInvoiceRequest,
 };
-use arcadia_api::{DeploymentView, InvoiceView};
-use arcadia_domain::{Line, Power, Refund};
-use schemars::JsonSchema;
+use arcadia_domain::Power;
 use serde_json::json;
 
-use crate::billing::{INVOICES, Settled};
+use crate::billing::INVOICES;
 use crate::operation::Operation;
-
-#[derive(JsonSchema)]
-#[schemars(rename = "ChargeAnswer")]
-struct Charged {
-    deployment: DeploymentView<'static>,
-    /// The charge.
-    lines: Vec<Line>,
-    /// The invoice that was issued; null if the charge waits for the next one.
-    invoice: Option<InvoiceView<'static>>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "BalanceAnswer")]
-struct Granted {
-    /// The deployment with its balances and open invoices.
-    deployment: DeploymentView<'static>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "RefundAnswer")]
-struct Refunded {
-    refund: Refund,
-    /// The deployment with its balances and open invoices.
-    deployment: DeploymentView<'static>,
-}
 
 /// The operations on a deployment's balance.
 fn of_balance() -> Vec<Operation> {
@@ -51,7 +25,7 @@ fn of_balance() -> Vec<Operation> {
             "now",
             json!({"description": "Migration", "amount_cents": 5000, "currency": "USD", "when": "now"}),
         )])
-        .versioned::<Charged>("The charge and the current deployment.")
+        .versioned::<ChargeAnswer<'static>>("The charge and the current deployment.")
         .if_match()
         .problems(&[
             "deployment_archived",
@@ -72,7 +46,7 @@ fn of_balance() -> Vec<Operation> {
             "for an outage",
             json!({"amount_cents": 500, "currency": "USD", "reason": "outage on 2 January"}),
         )])
-        .versioned::<Granted>("The current deployment.")
+        .versioned::<DeploymentAnswer<'static>>("The current deployment.")
         .if_match()
         .problems(&["too_much_balance", "version_conflict"])
         .powers(&[Power::Correct]),
@@ -94,7 +68,7 @@ fn of_balance() -> Vec<Operation> {
                 }),
             ),
         ])
-        .versioned::<Refunded>("The refund and the current deployment.")
+        .versioned::<RefundAnswer<'static>>("The refund and the current deployment.")
         .if_match()
         .problems(&[
             "insufficient_balance",
@@ -123,7 +97,7 @@ pub fn operations() -> Vec<Operation> {
             "a month more",
             json!({"due_at": "2099-12-31T00:00:00Z", "reason": "asked for"}),
         )])
-        .versioned::<Settled>("The current invoice and its deployment.")
+        .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
         .if_match()
         .problems(&["invoice_not_open", "version_conflict"])
         .powers(&[Power::Correct]),
@@ -136,7 +110,7 @@ pub fn operations() -> Vec<Operation> {
              balance is owed as well. Repeating the request writes nothing and is not an error.",
         )
         .body::<ReversePaymentRequest>([("a chargeback", json!({"kind": "chargeback"}))])
-        .versioned::<Settled>("The current invoice and its deployment.")
+        .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
         .if_match()
         .problems(&["version_conflict"])
         .powers(&[Power::RecordPayments]),
@@ -155,7 +129,7 @@ pub fn operations() -> Vec<Operation> {
                 ("one charge in part", json!({"lines": [{"charge": "2-0", "amount_cents": 100}]})),
             ],
         )
-        .versioned::<Settled>("The current invoice and its deployment.")
+        .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
         .if_match()
         .problems(&[
             "credit_exceeds_charge",
@@ -177,7 +151,7 @@ pub fn operations() -> Vec<Operation> {
              and is not an error.",
         )
         .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "goodwill"}))])
-        .versioned::<Settled>("The current invoice and its deployment.")
+        .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
         .if_match()
         .problems(&["invoice_not_open", "too_many_write_offs", "version_conflict"])
         .powers(&[Power::Correct]),
@@ -189,7 +163,7 @@ pub fn operations() -> Vec<Operation> {
              nothing and is not an error.",
         )
         .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "wrong invoice"}))])
-        .versioned::<Settled>("The current invoice and its deployment.")
+        .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
         .if_match()
         .problems(&["invoice_void", "nothing_forgiven", "version_conflict"])
         .powers(&[Power::Correct]),

@@ -1,42 +1,21 @@
 //! Coupons of the catalog, and the discounts of subscriptions that they make.
 
-use arcadia_api::SubscriptionView;
+use arcadia_api::answer::{CouponAnswer, CouponList, SubscriptionAnswer};
 use arcadia_api::body::{GrantDiscountRequest, PutCouponRequest, RemoveDiscountRequest};
-use arcadia_domain::{Coupon, Power};
-use schemars::JsonSchema;
+use arcadia_domain::Power;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::NextCursor;
 
 const COUPONS: &str = "Coupons";
 const SUBSCRIPTIONS: &str = "Subscriptions";
-
-#[derive(JsonSchema)]
-#[schemars(rename = "CouponList")]
-struct CouponList {
-    coupons: Vec<Coupon>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "CouponAnswer")]
-struct OneCoupon {
-    coupon: Coupon,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "DiscountAnswer")]
-struct Discounted {
-    subscription: SubscriptionView<'static>,
-}
 
 pub fn operations() -> Vec<Operation> {
     vec![
         Operation::new(COUPONS, "list_coupons", "List the catalog's coupons", "By code, including retired ones.")
             .ok::<CouponList>("A page of coupons."),
         Operation::new(COUPONS, "show_coupon", "Show a coupon", "Its terms, and how often it was granted.")
-            .versioned::<OneCoupon>("The coupon."),
+            .versioned::<CouponAnswer<'static>>("The coupon."),
         Operation::new(
             COUPONS,
             "put_coupon",
@@ -54,8 +33,8 @@ pub fn operations() -> Vec<Operation> {
                 }),
             ),
         ])
-        .versioned::<OneCoupon>("The current coupon.")
-        .created::<OneCoupon>("The created coupon.")
+        .versioned::<CouponAnswer<'static>>("The current coupon.")
+        .created::<CouponAnswer<'static>>("The created coupon.")
         .if_match()
         .problems(&["version_conflict"]),
         Operation::new(
@@ -67,7 +46,7 @@ pub fn operations() -> Vec<Operation> {
              replace a discount that has no period left.",
         )
         .body::<GrantDiscountRequest>([("partner", json!({"coupon": "partner", "reason": "a partner since 2027"}))])
-        .versioned::<Discounted>("The subscription with its discount.")
+        .versioned::<SubscriptionAnswer<'static>>("The subscription with its discount.")
         .if_match()
         .problems(&[
             "coupon_exhausted",
@@ -88,7 +67,7 @@ pub fn operations() -> Vec<Operation> {
             "A discount that runs ends with the current period; another one ends at once. The grant stays counted.",
         )
         .optional_body::<RemoveDiscountRequest>(true, [("reason", json!({"reason": "not a partner any more"}))])
-        .versioned::<Discounted>("The subscription.")
+        .versioned::<SubscriptionAnswer<'static>>("The subscription.")
         .if_match()
         .problems(&["no_discount", "not_subscribed", "version_conflict"])
         .powers(&[Power::Discount]),

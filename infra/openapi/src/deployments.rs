@@ -1,56 +1,19 @@
 //! Deployments, their history and their cloud resources.
 
+use arcadia_api::answer::{
+    DeploymentAnswer, DeploymentDetails, DeploymentList, EventList, ExtendTrialAnswer, ResourceAnswer, ResourceList,
+    TransitionAnswer,
+};
 use arcadia_api::body::{
     CreateDeploymentRequest, CreateResourceRequest, ExtendTrialRequest, TransitionRequest, UpdateDeploymentRequest,
 };
-use arcadia_api::{
-    DeploymentAnswer, DeploymentList, DeploymentView, ExtendTrialAnswer, NextInvoiceView, SubscriptionView,
-    TransitionAnswer,
-};
-use arcadia_domain::{Event, Power, Resource, State};
-use schemars::JsonSchema;
+use arcadia_domain::Power;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::NextCursor;
 
 const TAG: &str = "Deployments";
 const RESOURCES: &str = "Resources";
-
-#[derive(JsonSchema)]
-#[schemars(rename = "DeploymentDetails")]
-struct Details {
-    deployment: DeploymentView<'static>,
-    /// Its live or last subscription; null if it never had one.
-    subscription: Option<SubscriptionView<'static>>,
-    /// The invoices that the clock issues next if the open ones are paid in time and nothing else happens: usually one,
-    /// and one for each currency that falls due at that moment.
-    next_invoices: Vec<NextInvoiceView>,
-    /// Its latest events, newest first, at most 50.
-    events: Vec<Event>,
-    /// The states that the caller can move it to.
-    allowed_transitions: Vec<State>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "EventList")]
-struct Events {
-    events: Vec<Event>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "ResourceAnswer")]
-struct OneResource {
-    resource: Resource,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "ResourceList")]
-struct Resources {
-    resources: Vec<Resource>,
-    next_cursor: NextCursor,
-}
 
 pub fn operations() -> Vec<Operation> {
     let mut operations = deployments();
@@ -78,7 +41,7 @@ fn deployments() -> Vec<Operation> {
             "Includes its subscription, add-ons, latest events, the moves that the caller can make, and the next \
              scheduled invoice and steps.",
         )
-        .versioned::<Details>("The deployment."),
+        .versioned::<DeploymentDetails<'static>>("The deployment."),
         Operation::new(
             TAG,
             "update_deployment",
@@ -99,7 +62,7 @@ fn deployments() -> Vec<Operation> {
             "All events of the deployment, newest first, or with `order=asc` oldest first. Events are numbered \
              without gaps; the deployment's current state follows from them.",
         )
-        .ok::<Events>("A page of events."),
+        .ok::<EventList>("A page of events."),
         Operation::new(
             TAG,
             "extend_trial",
@@ -122,7 +85,7 @@ fn resources() -> Vec<Operation> {
             "List a deployment's cloud resources",
             "Newest first, including deleted ones.",
         )
-        .ok::<Resources>("A page of resources."),
+        .ok::<ResourceList>("A page of resources."),
         Operation::new(
             RESOURCES,
             "create_resource",
@@ -133,7 +96,7 @@ fn resources() -> Vec<Operation> {
             "database",
             json!({"kind": "database", "provider_reference": "arn:aws:rds:eu-central-1:123456789012:db:shop"}),
         )])
-        .created::<OneResource>("The recorded resource.")
+        .created::<ResourceAnswer<'static>>("The recorded resource.")
         .link("delete_resource", [("id", "$request.path.id"), ("resource_id", "$response.body#/resource/id")])
         .if_match()
         .problems(&["deployment_archived", "too_many_resources", "version_conflict"])
@@ -144,7 +107,7 @@ fn resources() -> Vec<Operation> {
             "Mark a cloud resource as deleted",
             "The record stays. Repeating the request writes nothing and is not an error.",
         )
-        .versioned::<OneResource>("The current resource.")
+        .versioned::<ResourceAnswer<'static>>("The current resource.")
         .if_match()
         .problems(&["version_conflict"])
         .powers(&[Power::RecordResources]),

@@ -9,25 +9,17 @@
 //!
 //! This package is not deployed, and no deployed code depends on it.
 
-#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod billing;
-#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod catalog;
-#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod corrections;
-#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod coupons;
-#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod deployments;
-#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod many;
 mod operation;
 mod parameters;
 mod problems;
 mod schema;
-#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod subscriptions;
-#[expect(dead_code, reason = "of types that only describe a body, only the schemas are used")]
 mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,46 +1,12 @@
 //! Operations on many deployments.
 
+use arcadia_api::answer::{OperationAnswer, OperationDryRun, OperationList, OperationResultList};
 use arcadia_api::body::{StartOperationRequest, StopOperationRequest};
-use arcadia_api::{OperationPreviewView, OperationResultView, OperationView};
-use arcadia_domain::Matching;
-use schemars::JsonSchema;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::NextCursor;
 
 const OPERATIONS: &str = "Operations";
-
-#[derive(JsonSchema)]
-#[schemars(rename = "OperationAnswer")]
-struct One {
-    operation: OperationView<'static>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "OperationDryRun")]
-struct DryRun {
-    /// Always true.
-    dry_run: bool,
-    /// Number of deployments that match.
-    matching: Matching,
-    /// The results that the first deployments would get, at most 10.
-    preview: Vec<OperationPreviewView>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "OperationList")]
-struct List {
-    operations: Vec<OperationView<'static>>,
-    next_cursor: NextCursor,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "OperationResultList")]
-struct Results {
-    results: Vec<OperationResultView<'static>>,
-    next_cursor: NextCursor,
-}
 
 pub fn operations() -> Vec<Operation> {
     vec![
@@ -50,7 +16,7 @@ pub fn operations() -> Vec<Operation> {
             "List operations",
             "Operations on many deployments, newest first, each with its progress.",
         )
-        .ok::<List>("A page of operations."),
+        .ok::<OperationList<'static>>("A page of operations."),
         Operation::new(
             OPERATIONS,
             "start_operation",
@@ -90,8 +56,8 @@ pub fn operations() -> Vec<Operation> {
                 }),
             ),
         ])
-        .ok::<DryRun>("A dry run: how many deployments match, and what the first ones would get.")
-        .accepted::<One>("The operation, which runs.")
+        .ok::<OperationDryRun>("A dry run: how many deployments match, and what the first ones would get.")
+        .accepted::<OperationAnswer<'static>>("The operation, which runs.")
         .link("show_operation", [("operation_id", "$response.body#/operation/id")])
         .link("list_operation_results", [("operation_id", "$response.body#/operation/id")])
         .link("stop_operation", [("operation_id", "$response.body#/operation/id")])
@@ -102,7 +68,7 @@ pub fn operations() -> Vec<Operation> {
             "Show an operation",
             "With the number of results by outcome, and an estimate of the deployments that have none yet.",
         )
-        .ok::<One>("The operation."),
+        .ok::<OperationAnswer<'static>>("The operation."),
         Operation::new(
             OPERATIONS,
             "list_operation_results",
@@ -111,7 +77,7 @@ pub fn operations() -> Vec<Operation> {
              have a `next_cursor`. With `Accept: text/csv` the page is CSV (RFC 4180) with a header line, and `Link` \
              with `rel=\"next\"` is the URL of the next page.",
         )
-        .ok::<Results>("A page of results.")
+        .ok::<OperationResultList<'static>>("A page of results.")
         .csv(),
         Operation::new(
             OPERATIONS,
@@ -121,7 +87,7 @@ pub fn operations() -> Vec<Operation> {
              Stopping an operation that has ended changes nothing and is not an error.",
         )
         .optional_body::<StopOperationRequest>(false, [("nothing to say", json!({}))])
-        .ok::<One>("The operation: it stops, or had ended before.")
+        .ok::<OperationAnswer<'static>>("The operation: it stops, or had ended before.")
         .problems(&["version_conflict"]),
     ]
 }

@@ -4,28 +4,8 @@ use std::borrow::Cow;
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
-
-/// The cursor of the next page.
-pub struct NextCursor;
-
-impl JsonSchema for NextCursor {
-    fn schema_name() -> Cow<'static, str> {
-        "NextCursor".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "The `cursor` of the next page; null on the last page. It is opaque: do not parse it.",
-            "type": ["string", "null"],
-        })
-    }
-}
 
 /// Builds a generator whose schemas refer to each other within an OpenAPI document.
 pub fn generator(contract: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenerator {

@@ -1,9 +1,8 @@
 //! Subscriptions: plan, add-ons, plan changes and cancellation.
 
+use arcadia_api::answer::{AttachAddonAnswer, ChangePlanAnswer, SubscribeAnswer, SubscriptionAnswer};
 use arcadia_api::body::{AttachAddonRequest, CancelSubscriptionRequest, ChangePlanRequest, SubscribeRequest};
-use arcadia_api::{InvoiceView, SubscriptionAddonView, SubscriptionView};
-use arcadia_domain::{Event, Line, Power};
-use schemars::JsonSchema;
+use arcadia_domain::Power;
 use serde_json::json;
 
 use crate::operation::Operation;
@@ -11,42 +10,6 @@ use crate::operation::Operation;
 const TAG: &str = "Subscriptions";
 /// Links from the response of `subscribe_deployment` to its invoice.
 const FIRST_INVOICE: [(&str, &str); 2] = [("id", "$request.path.id"), ("number", "$response.body#/invoice/number")];
-
-#[derive(JsonSchema)]
-#[schemars(rename = "SubscribeAnswer")]
-struct Subscribed {
-    subscription: SubscriptionView<'static>,
-    /// The invoice of the first period; null during a trial.
-    invoice: Option<InvoiceView<'static>>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "AttachAddonAnswer")]
-struct Attached {
-    /// The attached add-on, with its fixed prices and quantity.
-    addon: SubscriptionAddonView<'static>,
-    subscription: SubscriptionView<'static>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "SubscriptionAnswer")]
-struct One {
-    subscription: SubscriptionView<'static>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "ChangePlanAnswer")]
-struct Changed {
-    subscription: SubscriptionView<'static>,
-    /// The charges and credits of the change.
-    lines: Vec<Line>,
-    /// The invoice issued with the change; null if none is, and the charges wait for the next invoice.
-    invoice: Option<InvoiceView<'static>>,
-    /// The event; null if nothing needed to change.
-    event: Option<Event>,
-    /// Whether this is a dry run: nothing was stored.
-    dry_run: bool,
-}
 
 pub fn operations() -> Vec<Operation> {
     vec![
@@ -59,7 +22,7 @@ pub fn operations() -> Vec<Operation> {
              the next invoice, or immediately if a credit reduced an unpaid invoice in this period.",
         )
         .body::<AttachAddonRequest>([("storage", json!({"addon_code": "storage_50gb"}))])
-        .created::<Attached>("The attached add-on.")
+        .created::<AttachAddonAnswer<'static>>("The attached add-on.")
         .link("detach_addon", [("id", "$request.path.id"), ("addon_id", "$response.body#/addon/id")])
         .if_match()
         .problems(&[
@@ -81,7 +44,7 @@ pub fn operations() -> Vec<Operation> {
             "Credits the unused part of its charges: the credit reduces the amount due, and a part already paid \
              becomes balance.",
         )
-        .versioned::<One>("The subscription without it.")
+        .versioned::<SubscriptionAnswer<'static>>("The subscription without it.")
         .if_match()
         .problems(&["not_subscribed", "subscription_paused", "version_conflict"])
         .powers(&[Power::Buy]),
@@ -92,7 +55,7 @@ pub fn operations() -> Vec<Operation> {
             "Withdraw a scheduled plan change",
             "The subscription keeps its current plan.",
         )
-        .versioned::<One>("The subscription without the change.")
+        .versioned::<SubscriptionAnswer<'static>>("The subscription without the change.")
         .if_match()
         .problems(&["no_pending_change", "not_subscribed", "scheduled_by_platform", "version_conflict"])
         .powers(&[Power::TakeBack]),
@@ -104,7 +67,7 @@ pub fn operations() -> Vec<Operation> {
              end of the period writes nothing.",
         )
         .optional_body::<CancelSubscriptionRequest>(true, [("at the end", json!({"effective": "period_end"}))])
-        .versioned::<One>("The current subscription.")
+        .versioned::<SubscriptionAnswer<'static>>("The current subscription.")
         .link("withdraw_cancellation", [("id", "$request.path.id")])
         .if_match()
         .problems(&["not_subscribed", "version_conflict"])
@@ -115,7 +78,7 @@ pub fn operations() -> Vec<Operation> {
             "Withdraw a scheduled cancellation",
             "The subscription renews at the end of its period.",
         )
-        .versioned::<One>("The subscription without the cancellation.")
+        .versioned::<SubscriptionAnswer<'static>>("The subscription without the cancellation.")
         .if_match()
         .problems(&["no_pending_cancellation", "not_subscribed", "scheduled_by_platform", "version_conflict"])
         .powers(&[Power::TakeBack]),
@@ -134,7 +97,7 @@ fn subscribe() -> Operation {
         ("studio", json!({"plan_code": "studio", "addons": ["storage_50gb"]})),
         ("anchored", json!({"plan_code": "studio", "plan_version": 1, "anchor": "now"})),
     ])
-    .created::<Subscribed>("The subscription and its first invoice.")
+    .created::<SubscribeAnswer<'static>>("The subscription and its first invoice.")
     .link("list_invoices", [("id", "$request.path.id")])
     .link("show_invoice", FIRST_INVOICE)
     .link("record_payment", FIRST_INVOICE)
@@ -179,7 +142,7 @@ fn change_plan() -> Operation {
         ("upgrade", json!({"plan_code": "team", "dry_run": true})),
         ("later", json!({"plan_code": "team", "effective": "period_end"})),
     ])
-    .versioned::<Changed>(
+    .versioned::<ChangePlanAnswer<'static>>(
         "The subscription after the change. In a dry run, the state it would have, with the stored version as `ETag`.",
     )
     .link("withdraw_plan_change", [("id", "$request.path.id")])

@@ -1,28 +1,13 @@
 //! Tenants: their fields, their holds and their histories. Accounts and dunning policies are in `billing`.
 
-use arcadia_api::TenantRecordView;
+use arcadia_api::answer::{TenantAnswer, TenantEventList};
 use arcadia_api::body::{HoldTenantRequest, PutTenantRequest, ReleaseTenantRequest};
-use arcadia_domain::{Power, TenantEvent};
-use schemars::JsonSchema;
+use arcadia_domain::Power;
 use serde_json::json;
 
 use crate::operation::Operation;
-use crate::schema::NextCursor;
 
 const TENANTS: &str = "Tenants";
-
-#[derive(JsonSchema)]
-#[schemars(rename = "TenantAnswer")]
-struct One {
-    tenant: TenantRecordView<'static>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "TenantEventList")]
-struct Events {
-    events: Vec<TenantEvent>,
-    next_cursor: NextCursor,
-}
 
 pub fn operations() -> Vec<Operation> {
     vec![
@@ -33,7 +18,7 @@ pub fn operations() -> Vec<Operation> {
             "Name, billing address, e-mail address, tax id and rate, the quota of live deployments, and the hold. A tenant of \
              which nothing is set has version 0 and null fields.",
         )
-        .versioned::<One>("The tenant."),
+        .versioned::<TenantAnswer<'static>>("The tenant."),
         Operation::new(
             TENANTS,
             "put_tenant",
@@ -51,8 +36,8 @@ pub fn operations() -> Vec<Operation> {
             ),
             ("pause without a subscription", json!({"unsubscribed_after_days": 30})),
         ])
-        .versioned::<One>("The current tenant.")
-        .accepted::<One>("The tenant. The operation copies its tax rate and `unsubscribed_after_days` to its deployments.")
+        .versioned::<TenantAnswer<'static>>("The current tenant.")
+        .accepted::<TenantAnswer<'static>>("The tenant. The operation copies its tax rate and `unsubscribed_after_days` to its deployments.")
         .with_etag()
         .link("show_operation", [("operation_id", "$response.body#/tenant/operation_id")])
         .if_match()
@@ -77,8 +62,8 @@ pub fn operations() -> Vec<Operation> {
             "abuse",
             json!({"reason": "abuse", "notes": "Sends spam; reported on 14 February."}),
         )])
-        .versioned::<One>("The tenant, which was held for this reason before.")
-        .accepted::<One>("The tenant. The operation pauses its deployments.")
+        .versioned::<TenantAnswer<'static>>("The tenant, which was held for this reason before.")
+        .accepted::<TenantAnswer<'static>>("The tenant. The operation pauses its deployments.")
         .with_etag()
         .link("show_operation", [("operation_id", "$response.body#/tenant/operation_id")])
         .if_match()
@@ -94,8 +79,8 @@ pub fn operations() -> Vec<Operation> {
              nothing is written.",
         )
         .optional_body::<ReleaseTenantRequest>(false, [("nothing to say", json!({}))])
-        .versioned::<One>("The tenant, which was not held.")
-        .accepted::<One>("The tenant. The operation resumes its deployments.")
+        .versioned::<TenantAnswer<'static>>("The tenant, which was not held.")
+        .accepted::<TenantAnswer<'static>>("The tenant. The operation resumes its deployments.")
         .with_etag()
         .link("show_operation", [("operation_id", "$response.body#/tenant/operation_id")])
         .if_match()
@@ -108,6 +93,6 @@ pub fn operations() -> Vec<Operation> {
             "All events of the tenant itself, newest first, or with `order=asc` oldest first: changes of its fields, its \
              hold and its dunning policy. Its deployments have histories of their own. Events are numbered without gaps.",
         )
-        .ok::<Events>("A page of events."),
+        .ok::<TenantEventList>("A page of events."),
     ]
 }

@@ -2,8 +2,8 @@
 //! and the tests.
 
 mod account;
+pub mod answer;
 pub mod body;
-mod deployments;
 mod gateway;
 mod operation;
 mod unique_map;
@@ -13,7 +13,6 @@ pub use account::{
     AccountView, AttentionView, ScheduleEntryView, StatementView, SummaryView, TenantRecordView, TenantView,
 };
 pub use body::{Body, BodyError, FieldError, Fields, MAX_BODY_LEN, Unread, read_body};
-pub use deployments::{DeploymentAnswer, DeploymentList, ExtendTrialAnswer, TransitionAnswer};
 pub use gateway::{GATEWAY_ANSWERS, GatewayAnswer, gateway_answer};
 pub use operation::{OperationPreviewView, OperationResultView, OperationView};
 pub use unique_map::UniqueMap;

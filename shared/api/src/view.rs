@@ -287,6 +287,13 @@ pub struct InvoiceRowView<'a> {
     pub(super) invoice: InvoiceView<'a>,
 }
 
+impl<'a> From<&'a InvoiceRow> for InvoiceRowView<'a> {
+    fn from(row: &'a InvoiceRow) -> Self {
+        let InvoiceRow { tenant_id, slug, invoice } = row;
+        Self { tenant_id, slug, invoice: InvoiceView::from(invoice) }
+    }
+}
+
 /// An invoice that the clock issues next.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "NextInvoice"))]
@@ -557,8 +564,7 @@ pub fn subscription_view(aggregate: &Aggregate) -> Value {
 /// JSON representation of an invoice in a list across deployments.
 #[must_use]
 pub fn invoice_row_view(row: &InvoiceRow) -> Value {
-    let InvoiceRow { tenant_id, slug, invoice } = row;
-    json!(InvoiceRowView { tenant_id, slug, invoice: InvoiceView::from(invoice) })
+    json!(InvoiceRowView::from(row))
 }
 
 /// JSON representation of an invoice.

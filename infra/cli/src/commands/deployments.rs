@@ -1,6 +1,6 @@
 //! `arcadia deployments`: manages deployments, their subscriptions, resources and history through the API.
 
-use arcadia_api::{DeploymentAnswer, ExtendTrialAnswer, TransitionAnswer};
+use arcadia_api::answer::{DeploymentAnswer, ExtendTrialAnswer, TransitionAnswer};
 use arcadia_domain::State;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};

@@ -1,12 +1,12 @@
-//! The answers of the routes of deployments: what handlers send, the OpenAPI document describes and the command line
-//! reads. A dry run's answer is the command's own, with its charges, credits and events beside it.
+//! Answers about deployments, their history and their resources.
 
 use std::borrow::Cow;
 
-use arcadia_domain::Event;
+use arcadia_domain::{Event, Resource, State};
 use serde::{Deserialize, Serialize};
 
-use crate::view::{DeploymentRowView, DeploymentView, SubscriptionView};
+use super::{answer, page};
+use crate::view::{DeploymentRowView, DeploymentView, NextInvoiceView, SubscriptionView};
 
 /// The answer to creating or updating a deployment.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,4 +48,45 @@ pub struct ExtendTrialAnswer<'a> {
     pub subscription: Option<SubscriptionView<'a>>,
     /// The event; null if the trial already ended then.
     pub event: Option<Cow<'a, Event>>,
+}
+
+answer! {
+    /// A deployment with all that a page about it shows.
+    DeploymentDetails<'a> {
+        /// The deployment.
+        deployment: DeploymentView<'a>,
+        /// Its live or last subscription; null if it never had one.
+        subscription: Option<SubscriptionView<'a>>,
+        /// The invoices that the clock issues next if the open ones are paid in time and nothing else happens: usually one,
+        /// and one for each currency that falls due at that moment.
+        next_invoices: Vec<NextInvoiceView>,
+        /// Its latest events, newest first, at most 50.
+        events: Vec<Event>,
+        /// The states that the caller can move it to.
+        allowed_transitions: Vec<State>,
+    }
+}
+
+page! {
+    /// A page of a deployment's history.
+    EventList {
+        /// The events.
+        events: Vec<Event>,
+    }
+}
+
+answer! {
+    /// A cloud resource.
+    ResourceAnswer<'a> {
+        /// The resource.
+        resource: Option<&'a Resource> [with = "Resource"],
+    }
+}
+
+page! {
+    /// A page of a deployment's cloud resources.
+    ResourceList {
+        /// The resources, newest first.
+        resources: Vec<Resource>,
+    }
 }
