@@ -15,6 +15,10 @@ use crate::process::{Process, Program};
 
 /// A deployment that nobody has.
 const NOBODY: &str = "01941f29-7c00-7000-8000-000000000000";
+/// The digits of a shard in a key.
+const SHARD_DIGITS: usize = 3;
+/// The digits of a second in a key, from the year's on.
+const SECOND_DIGITS: usize = 14;
 
 /// Fails with what differs if a contestant does anything else than the product.
 pub async fn check(contestants: &Contestants) -> Result<(), Failure> {
@@ -125,8 +129,8 @@ async fn read_by_the_product(place: &Place, id: &str, last: &Value) -> Result<()
     Ok(())
 }
 
-/// All that is stored in a deployment's partition.
-async fn stored(place: &Place, id: &str) -> Result<Vec<Value>, Failure> {
+/// All that is stored in a deployment's partition, without what can be no two times the same.
+pub async fn stored(place: &Place, id: &str) -> Result<Vec<Value>, Failure> {
     let store = &place.app.store;
     let query = store.client().query().table_name(store.table()).consistent_read(true);
     let query = query.key_condition_expression("PK = :pk");
@@ -139,6 +143,7 @@ async fn stored(place: &Place, id: &str) -> Result<Vec<Value>, Failure> {
 fn plain(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => text.as_str().into(),
+        AttributeValue::L(elements) => elements.iter().map(plain).collect(),
         AttributeValue::M(members) => {
             // Sorted, since a stored map has no order.
             let members: std::collections::BTreeMap<_, _> = members.iter().collect();
@@ -154,9 +159,9 @@ fn alike(value: &Value) -> Value {
         let parts = text.split('#').map(|part| {
             if Uuid::try_parse(part).is_ok() {
                 "<id>"
-            } else if DateTime::parse_from_rfc3339(part).is_ok() {
+            } else if DateTime::parse_from_rfc3339(part).is_ok() || is_number(part, SECOND_DIGITS) {
                 "<time>"
-            } else if part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_digit()) {
+            } else if is_number(part, SHARD_DIGITS) {
                 "<shard>"
             } else {
                 part
@@ -164,6 +169,11 @@ fn alike(value: &Value) -> Value {
         });
         parts.collect::<Vec<_>>().join("#")
     })
+}
+
+/// Whether a part of a key is a number of so many digits.
+fn is_number(part: &str, digits: usize) -> bool {
+    part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A value in which times that are the same are also written the same.

@@ -4,10 +4,10 @@
 //!
 //! # Layout
 //! One module for each section of that document: [`calls`] one handler against the bare SDK; [`functions`] whole function
-//! processes against the same in other languages; [`sweeps`], [`growth`] and [`plan`] the scheduled work. [`contestants`]
-//! builds those functions, [`process`] starts them at a [`runtime_api`] and watches them, and [`agreement`] makes sure that
-//! they all do the same. Measurements take place at a [`place`], or before a [`stub`] where DynamoDB Local is itself the
-//! limit. [`stats`], [`report`] and [`machine`] say what came of it.
+//! processes against the same in other languages; [`operations`] a command on many deployments; [`sweeps`], [`growth`] and
+//! [`plan`] the scheduled work. [`contestants`] builds those functions, [`process`] starts them at a [`runtime_api`] and
+//! watches them, and [`agreement`] makes sure that they all do the same. Measurements take place at a [`place`], or before
+//! a [`stub`] where DynamoDB Local is itself the limit. [`stats`], [`report`] and [`machine`] say what came of it.
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "ratios, and nothing of money")]
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on has nothing to tell")]
 
@@ -19,6 +19,7 @@ mod dynamodb;
 mod functions;
 mod growth;
 mod machine;
+mod operations;
 mod place;
 mod plan;
 mod process;
@@ -64,6 +65,8 @@ enum Part {
     Calls,
     /// A function process against the same in other languages.
     Functions,
+    /// A command on many deployments against a bare loop.
+    Operations,
     /// The sweep against a bare loop, and against what latency leaves possible.
     Sweeps,
     /// What more deployments cost.
@@ -74,6 +77,8 @@ enum Part {
 
 fn main() -> Result<(), Failure> {
     let Arguments { sections, print, rounds } = Arguments::parse();
+    // Cargo makes it only with an integration test.
+    fs::create_dir_all(project::TEMPORARY)?;
     let parts = if sections.is_empty() { Part::value_variants() } else { &sections };
     for part in parts {
         let section = measure(*part, rounds)?;
@@ -94,6 +99,7 @@ fn measure(part: Part, rounds: usize) -> Result<Section, Failure> {
         Part::Machine => machine::describe(),
         Part::Functions => runtime.block_on(functions::measure(rounds)),
         Part::Calls => runtime.block_on(calls::measure(rounds)),
+        Part::Operations => runtime.block_on(operations::measure(rounds)),
         Part::Growth => runtime.block_on(growth::measure(rounds)),
         Part::Plan => plan::measure(),
         Part::Sweeps => sweeps::measure(rounds),

@@ -35,9 +35,12 @@ const BATCH: usize = 25;
 
 /// Deployments that are due each month, and what is stored of one of them.
 pub struct Tenancy {
-    place: Place,
-    clock: Arc<SetClock>,
-    ids: Vec<String>,
+    /// Where they are.
+    pub place: Place,
+    /// The clock of that place.
+    pub clock: Arc<SetClock>,
+    /// Their ids.
+    pub ids: Vec<String>,
 }
 
 /// What a step writes, taken from one that the product took.
@@ -238,7 +241,7 @@ async fn bare_step(place: &Place, id: &str, written: &Written, round: usize) -> 
 }
 
 /// Copies all of a table. Only a benchmark may Scan.
-async fn copy_table(from: &Place, to: &Place) -> Result<(), Failure> {
+pub async fn copy_table(from: &Place, to: &Place) -> Result<(), Failure> {
     let pages = from.app.store.client().scan().table_name(from.app.store.table()).into_paginator().items().send();
     let items: Vec<Item> = pages.collect::<Result<_, _>>().await?;
     for batch in items.chunks(BATCH) {
