@@ -1,8 +1,8 @@
 //! Bodies of corrections: charges made once, credits, credit notes, refunds, reversals, write-offs and later due dates.
 
 use arcadia_domain::{
-    ChargeId, Currency, DisplayName, InvalidValue, InvoiceNumber, Invoiced, MAX_PRICE_CENTS, Notes, PaymentReference,
-    Reason, ReversalKind, Timestamp,
+    ChargeId, Currency, DisplayName, InvalidValue, InvoiceNumber, Invoiced, Notes, PaymentReference, Reason,
+    ReversalKind, Timestamp,
 };
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ body! {
         /// The description on the invoice.
         description: DisplayName = required(text),
         /// Amount before tax, in minor units.
-        amount_cents: i64 = required(amount) [range(min = 1, max = MAX_PRICE_CENTS)],
+        amount_cents: i64 = required(amount) [range(min = 1, max = arcadia_domain::MAX_PRICE_CENTS)],
         /// Currency of the amount.
         currency: Currency = required(text),
         /// `next_invoice`: with the next invoice of the subscription; `now`: at once, on an invoice of its own.
@@ -33,7 +33,7 @@ body! {
     /// The body of `POST /deployments/{id}/credits`.
     GrantCreditRequest {
         /// Amount, in minor units.
-        amount_cents: i64 = required(amount) [range(min = 1, max = MAX_PRICE_CENTS)],
+        amount_cents: i64 = required(amount) [range(min = 1, max = arcadia_domain::MAX_PRICE_CENTS)],
         /// Currency of the amount.
         currency: Currency = required(text),
         /// Why the balance is granted.
@@ -49,7 +49,7 @@ body! {
         /// Reference of the outgoing payment. A repeated reference is the same refund.
         reference: PaymentReference = required(text),
         /// Amount, in minor units.
-        amount_cents: i64 = required(amount) [range(min = 1, max = MAX_PRICE_CENTS)],
+        amount_cents: i64 = required(amount) [range(min = 1, max = arcadia_domain::MAX_PRICE_CENTS)],
         /// Currency of the amount.
         currency: Currency = required(text),
         /// Number of a settled invoice: a credit note of the amount is issued first, for its charges in their order and their
@@ -86,7 +86,7 @@ pub struct CreditNoteLine {
     /// Id of a charge of the invoice, other than its tax.
     pub charge: ChargeId,
     /// Amount before tax, in minor units; at most what remains of the charge. The credit note gives back the tax on it.
-    #[cfg_attr(feature = "json-schema", schemars(range(min = 1, max = MAX_PRICE_CENTS)))]
+    #[cfg_attr(feature = "json-schema", schemars(range(min = 1, max = arcadia_domain::MAX_PRICE_CENTS)))]
     pub amount_cents: i64,
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 #[cfg(feature = "json-schema")]
 use arcadia_domain::{Currency, DisplayName, MAX_PRICE_CENTS};
 use arcadia_domain::{
-    DEFAULT_OPERATION_RATE, DeploymentId, Effective, InvalidValue, Invoiced, MAX_OPERATION_IDS, MAX_OPERATION_RATE,
-    MAX_POSTPONEMENT_DAYS, Notes, OperationCommand, Postponement, Proration, Reason, ShortCode, State, TenantId,
+    DeploymentId, Effective, InvalidValue, Invoiced, MAX_OPERATION_RATE, MAX_POSTPONEMENT_DAYS, Notes,
+    OperationCommand, Postponement, Proration, Reason, ShortCode, State, TenantId,
 };
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ body! {
         notes: Option<Notes> = optional(text),
         /// Deployments per second. Default: 100.
         rate_per_second: Option<u32> = optional(integer(1, i64::from(MAX_OPERATION_RATE)))
-            [range(min = 1, max = MAX_OPERATION_RATE), extend("default" = DEFAULT_OPERATION_RATE)],
+            [range(min = 1, max = MAX_OPERATION_RATE), extend("default" = arcadia_domain::DEFAULT_OPERATION_RATE)],
         /// Return how many deployments match and what the first ones would get, without storing anything.
         dry_run: Option<bool> = optional(boolean),
     }
@@ -48,7 +48,7 @@ body! {
         /// Only deployments subscribed to this version of the plan. Requires `plan_code`.
         plan_version: Option<u32> = optional(integer(1, i64::from(u32::MAX))) [range(min = 1)],
         /// Only these deployments. One that is repeated counts once.
-        ids: Option<Vec<DeploymentId>> = optional(unique_ids) [length(min = 1, max = MAX_OPERATION_IDS)],
+        ids: Option<Vec<DeploymentId>> = optional(unique_ids) [length(min = 1, max = arcadia_domain::MAX_OPERATION_IDS)],
     }
     checked a_filter_has_a_condition
 }

@@ -1,6 +1,6 @@
 //! Bodies of requests about subscriptions.
 
-use arcadia_domain::{AnchorMode, Effective, MAX_ADDONS, Notes, Proration, Reason, ShortCode, Timestamp};
+use arcadia_domain::{AnchorMode, Effective, Notes, Proration, Reason, ShortCode, Timestamp};
 
 use super::body;
 use super::fields::{boolean, integer, list, text, timestamp};
@@ -15,7 +15,7 @@ body! {
         /// Version of the plan. Default: the newest; any other is for platform_admin.
         plan_version: Option<u32> = optional(integer(1, i64::from(u32::MAX))) [range(min = 1)],
         /// Add-ons by code, each with a price in the plan's currency. A code can occur several times.
-        addons: Option<Vec<ShortCode>> = optional(list(text)) [length(max = MAX_ADDONS)],
+        addons: Option<Vec<ShortCode>> = optional(list(text)) [length(max = arcadia_domain::MAX_ADDONS)],
         /// How the anchor of the periods is chosen. Default: `calendar`.
         anchor: Option<AnchorMode> = optional(text),
         /// When the trial ends, instead of after the plan version's `trial_days`. Only for platform_admin. At most 100
