@@ -26,7 +26,8 @@ pub struct Current {
     now: Timestamp,
     /// The stored version.
     version: u64,
-    mode: Mode,
+    /// Whether it is carried out.
+    pub mode: Mode,
     /// The tenant's policy, if it was read.
     policy: Option<DunningPolicy>,
 }

@@ -94,6 +94,9 @@ async fn the_same_reference_is_the_same_payment() {
     let next = billing.newest(&id).await;
     for amount_cents in [1_000, 2_900] {
         billing.pay(&id, &next, "p-1", amount_cents).await.expect_problem(409, "payment_reference_reused");
+        let dry = json!({"reference": "p-1", "amount_cents": amount_cents, "currency": "USD"});
+        let dry = billing.post(&format!("{}?dry_run=true", path(&id, &next)), &billing.admin, dry).await;
+        dry.expect_problem(409, "payment_reference_reused");
     }
     assert_eq!(billing.contents().await, contents);
     billing.books(&id).await;

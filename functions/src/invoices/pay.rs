@@ -3,9 +3,10 @@
 
 use arcadia_api::body::RecordPaymentRequest;
 use arcadia_domain::{Command, Overpayment, Pay, Payment};
+use arcadia_store::StoreError;
 
 use crate::Error;
-use crate::execute::{Current, execute};
+use crate::execute::{Current, Mode, execute};
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
@@ -16,6 +17,9 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let overpayment = overpayment.unwrap_or(Overpayment::Refuse);
     let current = Current::load(app, call, id).await?;
     let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
+    if current.mode == Mode::DryRun && app.store.is_reference_taken(id, &reference, &number).await? {
+        return Err(StoreError::ReferenceTaken.into());
+    }
     let payment = Payment { value_date, ..Payment::new(reference, amount_cents, app.clock.now()) };
     let command = Command::Pay(Pay { invoice: invoice.clone(), payment, currency, overpayment });
     execute(app, call, current, command, |done| done.show_invoice(&invoice)).await

@@ -8,8 +8,8 @@ use std::future::ready;
 use std::str::FromStr;
 
 use arcadia_domain::{
-    BalanceMovement, DeploymentId, DeploymentRow, InvalidValue, Invoice, InvoiceRow, InvoiceStatus, OpenInvoice,
-    PaymentReference, Refund, Scope, TenantId, Timestamp,
+    BalanceMovement, DeploymentId, DeploymentRow, InvalidValue, Invoice, InvoiceNumber, InvoiceRow, InvoiceStatus,
+    OpenInvoice, PaymentReference, Refund, Scope, TenantId, Timestamp,
 };
 
 use super::item::Item;
@@ -164,6 +164,21 @@ impl Store {
             oldest_first: true,
         };
         self.whole(&partition, MAX_SUMMED_INVOICES, part, items::to_movement).await
+    }
+
+    /// Whether a payment on another invoice of the deployment has this reference: one consistent GetItem. A commit finds
+    /// that out by its condition; a dry run needs to look.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
+    pub async fn is_reference_taken(
+        &self,
+        id: DeploymentId,
+        reference: &PaymentReference,
+        number: &InvoiceNumber,
+    ) -> Result<bool, StoreError> {
+        let paid = self.get(keys::payment(id, reference)).await?.map(items::to_paid_invoice).transpose()?;
+        Ok(paid.is_some_and(|paid| paid != *number))
     }
 
     /// The refund of a deployment with this reference: one consistent GetItem.

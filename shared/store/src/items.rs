@@ -395,6 +395,7 @@ reader!(to_addon, Record::Addon(addon) => addon, Addon, "an add-on of the catalo
 reader!(to_coupon, Record::Coupon(coupon) => coupon, Coupon, "a coupon");
 reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
 reader!(to_tenant_event, Record::TenantEvent { event } => event, TenantEvent, "an event of a tenant");
+reader!(to_paid_invoice, Record::Payment { number, .. } => number, InvoiceNumber, "a recorded payment");
 reader!(to_catalog_event, Record::CatalogEvent { event } => event, CatalogEvent, "an event of the catalog");
 reader!(to_operation, Record::Operation(operation) => operation, Operation, "an operation");
 reader!(to_operation_ids, Record::OperationIds { ids } => ids, Vec<DeploymentId>, "the ids of an operation");

@@ -87,7 +87,8 @@ pub fn event_row(event: &Value) -> Vec<Cell> {
         (_, _) => cell(BOLD, &format!("{from} \u{2192} {to}")),
     };
     let why: Vec<String> =
-        [&event["reason"], &event["notes"]].into_iter().map(bare).filter(|t| !t.is_empty()).collect();
+        // A tenant's events have them in their data.
+        [&event["reason"], &event["notes"], &event["data"]["hold"]["reason"], &event["data"]["notes"]].into_iter().map(bare).filter(|t| !t.is_empty()).collect();
     vec![
         cell(DIM, &event["sequence"].to_string()).right(),
         plain(&moment(&event["occurred_at"])),

@@ -21,7 +21,7 @@ body! {
         /// Currency of the amount.
         currency: Currency = required(text),
         /// `next_invoice`: with the next invoice of the subscription; `now`: at once, on an invoice of its own.
-        when: Option<Invoiced> = settable(text) [extend("default" = "next_invoice")],
+        when: Option<Invoiced> = optional(text) [extend("default" = "next_invoice")],
         /// One-line reason, stored in the events.
         reason: Option<Reason> = optional(text),
         /// Notes, stored in the events.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use arcadia_domain::{Interval, InvalidValue, MAX_PRICE_CENTS, Timestamp};
-use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, Timelike, Utc};
 use serde_json::{Map, Value};
 
 use crate::UniqueMap;
@@ -270,7 +270,13 @@ pub fn timestamp(value: &Value) -> Result<Timestamp, InvalidValue> {
     };
     let text = value.as_str().ok_or_else(|| invalid.clone())?;
     let at = DateTime::parse_from_rfc3339(text).map_err(|_| invalid.clone())?.with_timezone(&Utc);
-    if (1970..=9999).contains(&at.year()) { Ok(at.trunc_subsecs(MILLISECONDS)) } else { Err(invalid) }
+    // A leap second is printed as :60, which many clients cannot read.
+    let is_leap_second = at.nanosecond() >= 1_000_000_000;
+    if (1970..=9999).contains(&at.year()) && !is_leap_second {
+        Ok(at.trunc_subsecs(MILLISECONDS))
+    } else {
+        Err(invalid)
+    }
 }
 
 /// Reads a day of the calendar.
@@ -343,7 +349,14 @@ mod tests {
     fn times_are_utc_to_the_millisecond() {
         let read = |text: &str| timestamp(&Value::from(text)).map(|at| at.to_rfc3339());
         assert_eq!(read("2027-01-31T01:00:00.123456+01:00").unwrap(), "2027-01-31T00:00:00.123+00:00");
-        for bad in ["2027-01-31", "2027-02-30T00:00:00Z", "+12027-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "soon"] {
+        for bad in [
+            "2027-01-31",
+            "2027-02-30T00:00:00Z",
+            "+12027-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "2027-06-30T23:59:60Z",
+            "soon",
+        ] {
             assert_eq!(read(bad).unwrap_err().code, "invalid_timestamp", "{bad}");
         }
     }

@@ -21,7 +21,7 @@ body! {
         value_date: Option<NaiveDate> = optional(date) [with = "Option<Day>"],
         /// `refuse`: a payment beyond the amount due is rejected; `balance`: the excess becomes balance, also on a paid
         /// invoice.
-        overpayment: Option<Overpayment> = settable(text) [extend("default" = "refuse")],
+        overpayment: Option<Overpayment> = optional(text) [extend("default" = "refuse")],
     }
 }
 
