@@ -1,6 +1,6 @@
 //! The history of the catalog: who changed which plan, add-on or coupon when. For `platform_admin`.
 
-import { day, money, moment, per, words } from '../format.js';
+import { day, money, moment, per, percent, words } from '../format.js';
 import { html, More } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').CatalogEvent} Event_ */
@@ -58,14 +58,21 @@ function changed({ from, to }) {
   return names
     .map((name) => ({ name, was: value(before, name), is: value(after, name) }))
     .filter(({ was, is }) => was !== is)
-    .map(({ name, was, is }) => `${words(name.replace(/_cents$/, ''))} ${was} \u2192 ${is}`)
+    .map(({ name, was, is }) => `${words(name.replace(/_(cents|basis_points)$/, ''))} ${was} \u2192 ${is}`)
     .join('; ');
 }
 
 /** A field of a record, as text. @param {Record<string, unknown> | undefined} record @param {string} name */
 function value(record, name) {
   const is = record?.[name];
+  const currency = String(record?.['currency'] ?? 'USD');
   if (is === null || is === undefined || (Array.isArray(is) && is.length === 0)) return 'none';
-  if (typeof is === 'number' && name.endsWith('_cents')) return money(is, String(record?.['currency'] ?? 'USD'));
-  return typeof is === 'object' ? Object.entries(is).flat().join(' ') : String(is);
+  if (Array.isArray(is)) return is.join(', ');
+  if (typeof is === 'number' && name.endsWith('_cents')) return money(is, currency);
+  if (typeof is === 'number' && name.endsWith('_basis_points')) return percent(is);
+  if (typeof is !== 'object') return String(is);
+  // Prices by interval.
+  return Object.entries(is)
+    .map(([interval, cents]) => `${money(Number(cents), currency)} ${per(interval)}`)
+    .join(', ');
 }

@@ -58,7 +58,7 @@ export function command({ command: of }) {
   if (of.type === 'credit') return `Credit ${money(of.amount_cents, of.currency)}`;
   if (of.type === 'charge') return `Charge ${money(of.amount_cents, of.currency)} for ${of.description}`;
   if (of.type === 'due_date')
-    return of.due_at ? `Due ${day(of.due_at)} or later` : `Due ${counted(of.days ?? 0, 'day')} later`;
+    return 'due_at' in of ? `Due ${day(of.due_at)} or later` : `Due ${counted(of.days, 'day')} later`;
   if (of.type === 'discount') return `Discount of coupon ${of.coupon}`;
   if (of.type === 'copy_tenant_rules') return 'Copy the rules of its tenant';
   return of.billing_action_suspended ? 'Put on hold' : 'Take off hold';
