@@ -51,7 +51,7 @@ async fn what_a_killed_sweep_has_left_the_next_one_does_and_nothing_twice() {
             let reached = trap.arm(passing, stop);
             let mut sweep = start_sweep(now, &trap.endpoint, billing.app.store.table());
             tokio::select! {
-                reached = reached => reached.expect("the trap"),
+                _ = reached => {}
                 // Nothing was left by the kill before, or less than was to pass.
                 ended = sweep.wait() => assert!(ended.expect("an end").success() && billing.due().await == 0),
             }

