@@ -1,6 +1,6 @@
 //! The answers of routes: what handlers send, the OpenAPI document describes and the command line reads. Each is declared
-//! once, by [`answer!`] or [`page!`]. A dry run's answer is the command's own, with its charges, credits and events beside
-//! it. What is in an answer is a record of the domain, or a view of it from the modules beside this one.
+//! once, by the macro `answer!` or `page!`. A dry run's answer is the command's own, with its charges, credits and events
+//! beside it. What is in an answer is a record of the domain, or a view of it from the modules beside this one.
 
 mod catalog;
 mod corrections;

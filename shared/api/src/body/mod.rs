@@ -1,5 +1,5 @@
-//! The bodies of requests. Each is declared once, by [`body!`]: its fields with their types, how each is read, and what the
-//! OpenAPI document says about it.
+//! The bodies of requests. Each is declared once, by the macro `body!`: its fields with their types, how each is read, and
+//! what the OpenAPI document says about it.
 //!
 //! # Layout
 //! [`fields`]: how bodies and values are read. One file for each group of routes.
