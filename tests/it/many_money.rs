@@ -146,6 +146,7 @@ async fn what_is_wrong_with_these_commands_is_said() {
     let day = "2027-02-01T00:00:00Z";
     post(due_date(json!({}))).await.expect_fields(&[("/command/due_at", "required")]);
     post(due_date(json!({"due_at": day, "days": 7}))).await.expect_fields(&[("/command/due_at", "not_allowed")]);
+    post(due_date(json!({"due_at": null, "days": null}))).await.expect_fields(&[("/command/due_at", "not_null")]);
     post(due_date(json!({"due_at": "soon"}))).await.expect_fields(&[("/command/due_at", "invalid_timestamp")]);
     for days in [0, 366] {
         post(due_date(json!({"days": days}))).await.expect_fields(&[("/command/days", "out_of_range")]);

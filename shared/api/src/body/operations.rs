@@ -234,10 +234,13 @@ fn read_command(fields: &mut Fields) -> Result<OperationCommand, Unread> {
 
 /// Exactly one of `due_at` and `days`.
 fn read_postponement(fields: &mut Fields) -> Result<Postponement, Unread> {
+    let read_days = integer(1, i64::from(MAX_POSTPONEMENT_DAYS));
     if !fields.has("days") {
+        // It can be null.
+        let _: Option<u32> = fields.optional("days", read_days);
         return Ok(Postponement::Until(fields.required("due_at", timestamp)?));
     }
-    let days = fields.required("days", integer(1, i64::from(MAX_POSTPONEMENT_DAYS)));
+    let days = fields.required("days", read_days);
     if fields.optional("due_at", timestamp).is_some() {
         fields.fail("due_at", InvalidValue { code: "not_allowed", detail: "is not allowed with days" });
     }
