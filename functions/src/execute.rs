@@ -6,10 +6,9 @@ use arcadia_api::answer::{DeploymentAnswer, SettledInvoiceAnswer, SubscriptionAn
 use arcadia_api::{DeploymentView, InvoiceView, SubscriptionView};
 use arcadia_domain::{
     Actor, Aggregate, Authority, Change, Command, DeploymentId, DunningPolicy, Entry, Event, EventKind, Invoice, Line,
-    Refund, Resource, Scope, Timestamp, decide,
+    Notes, Read, Reason, Refund, Resource, Scope, Timestamp, decide_with,
 };
 use arcadia_store::{Companion, StoreError, error_chain};
-use lambda_http::http::StatusCode;
 use serde_json::json;
 
 use crate::Error;
@@ -30,6 +29,8 @@ pub struct Current {
     pub mode: Mode,
     /// The tenant's policy, if it was read.
     policy: Option<DunningPolicy>,
+    /// The reason and the notes of the first event, unless the command has its own.
+    remarks: (Option<Reason>, Option<Notes>),
 }
 
 /// Who gives a command, and how. It comes with a request, or with an operation on many deployments.
@@ -119,7 +120,7 @@ impl Current {
         let (version, now) = (stored.deployment.version, app.clock.now());
         accept(&stored, version)?;
         if due_action(&stored, now).is_none() {
-            return Ok(Self { aggregate: stored, now, version, mode, policy: None });
+            return Ok(Self { aggregate: stored, now, version, mode, policy: None, remarks: (None, None) });
         }
         let steps = match mode {
             Mode::CarryOut => Steps::Committed,
@@ -146,13 +147,19 @@ impl Current {
             Mode::DryRun => version,
         };
         accept(&aggregate, version)?;
-        Ok(Self { aggregate, now, version, mode, policy: None })
+        Ok(Self { aggregate, now, version, mode, policy: None, remarks: (None, None) })
     }
 
     /// Sets the tenant's policy that was read together with other records.
     #[must_use]
     pub fn under(self, policy: DunningPolicy) -> Self {
         Self { policy: Some(policy), ..self }
+    }
+
+    /// Sets the reason and the notes of the first event, unless the command has its own.
+    #[must_use]
+    pub fn because(self, reason: Option<Reason>, notes: Option<Notes>) -> Self {
+        Self { remarks: (reason, notes), ..self }
     }
 
     /// Decides a command at the time that the due steps were taken at. An invoice is issued under the tenant's current
@@ -167,13 +174,19 @@ impl Current {
         policies: &Policies,
         command: Command,
     ) -> Result<Option<Change>, Error> {
-        let decide = |command, policy| decide(&self.aggregate, command, actor, policy, self.now);
-        let change = decide(command.clone(), self.policy)?;
-        if self.policy.is_some() || !change.as_ref().is_some_and(Change::issues_invoice) {
+        let decide = |command, read| decide_with(&self.aggregate, command, actor, read, self.now);
+        let mut read = Read { policy: self.policy, successor: None };
+        let change = decide(command.clone(), read.clone())?;
+        if let Some(terms) = change.as_ref().and_then(Change::returns_to) {
+            read.successor = app.store.load_successor(terms).await?;
+        }
+        if read.policy.is_none() && change.as_ref().is_some_and(Change::issues_invoice) {
+            read.policy = Some(policies.of(&app.store, &self.aggregate.deployment.tenant_id).await?);
+        }
+        if read.successor.is_none() && read.policy == self.policy {
             return Ok(change);
         }
-        let policy = policies.of(&app.store, &self.aggregate.deployment.tenant_id).await?;
-        Ok(decide(command, Some(policy))?)
+        Ok(decide(command, read)?)
     }
 
     /// The result of a command that changes nothing.
@@ -244,7 +257,9 @@ pub async fn execute(
     command: Command,
     answer: impl FnOnce(&Executed<'_>) -> Answer,
 ) -> Result<Answer, Error> {
+    let (reason, notes) = &current.remarks;
     let change = current.decide(app, &call.principal.actor, &Policies::default(), command).await?;
+    let change = change.map(|change| change.because(reason.as_ref(), notes.as_ref()));
     match (change, current.mode) {
         (None, Mode::CarryOut) => unchanged(app, call, answer(&current.unchanged())).await,
         (None, Mode::DryRun) => Ok(dry_run(&current.unchanged(), answer)),
@@ -259,10 +274,8 @@ pub async fn execute(
 /// Response of a dry run: the command's own response, with the charges, credits and all events that it would make. Its
 /// status is never 201.
 fn dry_run(done: &Executed<'_>, answer: impl FnOnce(&Executed<'_>) -> Answer) -> Answer {
-    let mut answer = Answer { status: StatusCode::OK, location: None, ..answer(done) };
-    answer.body["dry_run"] = json!(true);
+    let mut answer = answer(done).dry_run(Some(done.version), &done.events);
     answer.body["lines"] = json!(done.lines());
-    answer.body["events"] = json!(done.events);
     answer
 }
 

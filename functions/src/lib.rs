@@ -30,6 +30,7 @@ mod lifecycle;
 pub mod metric_lines;
 pub mod operations;
 mod plans;
+mod put_record;
 mod queue;
 mod resources;
 mod respond;

@@ -37,6 +37,42 @@ fn path(id: &str, number: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_refund_of_an_invoice_and_a_reversal_are_the_same_when_repeated_and_nothing_else_is() {
+    let (billing, id, number) = owing().await;
+    let tomorrow = json!({
+        "reference": "p-1", "amount_cents": 1_450, "currency": "USD", "value_date": "2027-11-18",
+    });
+    let refused = billing.post(&path(&id, &number), &billing.provider, tomorrow).await;
+    refused.expect_fields(&[("/value_date", "in_future")]);
+    billing.pay(&id, &number, "p-1", 1_450).await.expect(200);
+    let charge = billing.invoices(&id).await[0]["lines"][0]["charge"].take();
+    let notes = format!("/deployments/{id}/invoices/{number}/credit-notes");
+    let note = |cents: i64, reference: &str| json!({"lines": [{"charge": charge, "amount_cents": cents}], "refund": true, "reference": reference});
+    let post = async |path: &str, body: Value| billing.post(path, &billing.admin, body).await;
+    post(&notes, note(450, "out-1")).await.expect(200);
+    let contents = billing.contents().await;
+    post(&notes, note(450, "out-1")).await.expect(200);
+    for (path, body) in [
+        (notes.clone(), note(451, "out-1")),
+        (notes.clone(), json!({"refund": true, "reference": "out-1"})),
+        (format!("/deployments/{id}/refunds"), json!({"reference": "out-1", "amount_cents": 450, "currency": "USD"})),
+    ] {
+        post(&path, body).await.expect_problem(409, "payment_reference_reused");
+    }
+    let wrong = json!({"lines": [{"charge": 7, "amount_cents": 0}, 1, {"charge": charge, "colour": 1}]});
+    let refused = post(&notes, wrong).await.expect_problem(400, "unknown_field");
+    let named: Vec<&Value> = refused["errors"].as_array().expect("errors").iter().map(|e| &e["pointer"]).collect();
+    let expected = ["/lines/2/colour", "/lines/0/charge", "/lines/0/amount_cents", "/lines/1", "/lines/2/amount_cents"];
+    assert_eq!(named, expected);
+    assert_eq!(billing.contents().await, contents);
+    let reversal = format!("{}/p-1/reversal", path(&id, &number));
+    let reversed = post(&reversal, json!({"kind": "mistake"})).await.expect(200);
+    assert_eq!(post(&reversal, json!({"kind": "mistake"})).await.expect(200), reversed);
+    post(&reversal, json!({"kind": "chargeback"})).await.expect_problem(409, "payment_reversed");
+    billing.books(&id).await;
+}
+
+#[tokio::test]
 async fn an_invoice_is_paid_in_full_or_in_parts() {
     let (billing, id, number) = owing().await;
     billing.clock.shift(TimeDelta::hours(1));

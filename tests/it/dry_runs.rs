@@ -1,4 +1,4 @@
-//! The promise: a dry run of any command on a deployment answers what the command then answers and does, and stores
+//! The promise: a dry run of any command on a deployment, a tenant or the catalog answers what the command then answers and does, and stores
 //! nothing; no idempotency key gets in its way.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,15 +69,88 @@ async fn twice(billing: &Billing, met: &mut BTreeSet<&'static str>, call: (Metho
     fields.remove("dry_run");
     fields.remove("lines");
     assert_eq!(without_ids(&dry), without_ids(&real), "{what}");
-    let route = ROUTES.iter().find(|route| {
-        let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
-        let (wanted, given) = (parts(route.path), parts(&format!("/api/v1{path}")));
-        route.method == method
-            && wanted.len() == given.len()
-            && wanted.iter().zip(&given).all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
-    });
-    met.insert(route.expect("a route").handler);
+    met.insert(handler(&method, &path));
     real
+}
+
+/// The handler of a request.
+fn handler(method: &Method, path: &str) -> &'static str {
+    let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+    let given = parts(&format!("/api/v1{path}"));
+    let is_meant = |wanted: Vec<String>| {
+        wanted.len() == given.len()
+            && wanted.iter().zip(&given).all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
+    };
+    let route = ROUTES.iter().find(|route| route.method == *method && is_meant(parts(route.path)));
+    route.expect("a route").handler
+}
+
+/// Runs a command on a tenant or on a record of the catalog dry, then carries it out, and holds the two together.
+/// `history` lists the events of what it changes, the newest first.
+async fn twice_on_record(
+    billing: &Billing,
+    met: &mut BTreeSet<&'static str>,
+    (method, path, body): (Method, &str, Value),
+    (history, matching): (&str, Value),
+) {
+    let what = format!("{method} {path} {body}");
+    let request = |query: &str| {
+        let request = billing.request(method.clone(), &format!("{path}{query}"), &billing.admin);
+        send(if body.is_null() { request } else { request.json(&body) })
+    };
+    let before = billing.fingerprint().await;
+    let mut dry = request("?dry_run=true").await.expect(200);
+    assert_eq!(billing.fingerprint().await, before, "{what} stored something");
+    let real = request("?dry_run=false").await;
+    assert!((200..300).contains(&real.status), "{what}: {}", real.text);
+    let fields = dry.as_object_mut().expect("an object");
+    assert_eq!(fields.remove("dry_run"), Some(json!(true)), "{what}");
+    assert_eq!(fields.remove("matching").unwrap_or_default(), matching, "{what}");
+    let foreseen = fields.remove("events").expect("events");
+    let newest = billing.get(history, &billing.admin).await.expect(200)["events"][0].take();
+    assert_eq!(without_ids(&foreseen), without_ids(&json!([newest])), "{what}");
+    for name in ["reason", "notes"] {
+        assert_eq!(newest[name], body[name], "{what}");
+    }
+    assert_eq!(without_ids(&dry), without_ids(&real.body), "{what}");
+    let again = request("?dry_run=true").await.expect(200);
+    assert_eq!((&again["events"], again.get("matching").unwrap_or(&Value::Null)), (&json!([]), &Value::Null), "{what}");
+    met.insert(handler(&method, path));
+}
+
+/// Every command on tenants and on the catalog, dry and then carried out.
+async fn on_records(billing: &Billing, met: &mut BTreeSet<&'static str>) {
+    let said = |body: Value| merged(json!({"reason": "asked for", "notes": "by telephone"}), body);
+    let copied = json!({"count": 3, "is": "exact"});
+    let (tenant, hold) = ("/tenants/acme", "/tenants/acme/hold");
+    let policy = json!({
+        "payment_terms_days": 14, "past_due_after_days": 1, "suspended_after_days": 14, "cancelled_after_days": 30,
+        "archived_after_days": 90,
+    });
+    for (method, path, body, matching) in [
+        (Method::PUT, tenant, said(json!({"name": "Acme"})), Value::Null),
+        (Method::PUT, tenant, said(json!({"deployment_quota": 9})), Value::Null),
+        (Method::PUT, tenant, said(json!({"tax_rate_basis_points": 700})), copied.clone()),
+        (Method::PUT, hold, said(json!({})), copied.clone()),
+        (Method::PUT, hold, said(json!({"notes": "by letter too"})), copied.clone()),
+        (Method::DELETE, hold, said(json!({"reason": "settled"})), copied),
+        (Method::PUT, "/tenants/acme/dunning-policy", said(policy), Value::Null),
+    ] {
+        twice_on_record(billing, met, (method, path, body), ("/tenants/acme/events?limit=1", matching)).await;
+    }
+    let addon = json!({"name": "Seats", "price_cents": 500, "currency": "USD", "quantity": 1, "unit": "seats"});
+    let coupon = json!({"name": "Start", "percent_basis_points": 1_000, "duration": "once"});
+    for (kind, path, new) in [
+        ("plan", "/plans/dry", json!({"name": "Dry"})),
+        ("addon", "/addons/dry", addon),
+        ("coupon", "/coupons/dry", coupon),
+    ] {
+        let history = format!("/catalog/events?{kind}=dry&limit=1");
+        let changed = said(merged(new.clone(), json!({"status": "retired"})));
+        for body in [said(new), changed] {
+            twice_on_record(billing, met, (Method::PUT, path, body), (&history, Value::Null)).await;
+        }
+    }
 }
 
 #[tokio::test]
@@ -125,6 +198,7 @@ async fn a_dry_run_tells_what_the_command_then_does_and_stores_nothing() {
     let ends = json!({"trial_ends_at": billing.clock.ahead(TimeDelta::days(20))});
     twice(&billing, met, (post.clone(), tried, "/trial", ends)).await;
     corrections(&billing, met).await;
+    on_records(&billing, met).await;
     let with_dry_run = ROUTES.iter().filter(|route| route.parameters.contains(&"dry_run")).map(|route| route.handler);
     assert_eq!(*met, with_dry_run.collect(), "every command has a dry run, and each was tried");
     billing.get("/plans?dry_run=true", &billing.admin).await.expect_problem(400, "unknown_parameter");

@@ -149,64 +149,115 @@ fn states(kind: &str) -> [Value; 2] {
     }
 }
 
-/// The JSON schema of an event as it is published.
+fn component(name: &str) -> Value {
+    json!({"$ref": format!("{COMPONENTS}{name}")})
+}
+
+fn or_null(name: &str) -> Value {
+    json!({"anyOf": [component(name), {"type": "null"}]})
+}
+
+/// What the published events of one history have of their own.
+struct Published {
+    schema: &'static str,
+    title: &'static str,
+    prefix: &'static str,
+    /// The types of the events.
+    types: Vec<String>,
+    /// The name of the event in the OpenAPI document.
+    event: &'static str,
+    /// What its envelope has in `id`, `subject`, `sequence` and `tenantid`.
+    envelope: Value,
+    /// The members of its `data` that other events do not have.
+    data: Value,
+    /// What `data` says besides its details, by its type.
+    of_type: fn(&str) -> Value,
+}
+
+impl Published {
+    /// The JSON schema of an event as it is published.
+    fn schema(self) -> Value {
+        let Self { schema, title, prefix, types, event, envelope, data, of_type } = self;
+        let time = json!({"type": "string", "format": "date-time"});
+        let data = merged(
+            json!({
+                "type": {"enum": types},
+                "data": {"type": "object"},
+                "reason": or_null("Reason"),
+                "actor": {"description": "The token's subject.", "type": "string", "minLength": 1},
+                "notes": or_null("Notes"),
+                "occurred_at": time,
+            }),
+            data,
+        );
+        let envelope = merged(
+            json!({
+                "specversion": {"const": "1.0"},
+                "source": {"const": SOURCE},
+                "type": {"enum": types.iter().map(|kind| format!("{prefix}{kind}")).collect::<Vec<_>>()},
+                "time": time,
+                "dataschema": {"const": schema},
+                "datacontenttype": {"const": "application/json"},
+                "data": {"type": "object", "required": names(&data), "properties": data},
+            }),
+            envelope,
+        );
+        let mut details = details(event);
+        let of_type = |kind: &String| {
+            let details = details.remove(kind).unwrap_or_else(|| panic!("no schema describes {kind}"));
+            let data = merged(json!({"type": {"const": kind}, "data": details}), of_type(kind));
+            json!({
+                "if": {"properties": {"type": {"const": format!("{prefix}{kind}")}}},
+                "then": {"properties": {"data": {"properties": data}}},
+            })
+        };
+        let of_types: Vec<Value> = types.iter().map(of_type).collect();
+        whole(schema, title, &envelope, of_types)
+    }
+}
+
 fn schema() -> Value {
-    let types = event_types();
-    let component = |name: &str| json!({"$ref": format!("{COMPONENTS}{name}")});
-    let or_null = |name: &str| json!({"anyOf": [component(name), {"type": "null"}]});
-    let time = json!({"type": "string", "format": "date-time"});
-    let data = json!({
-        "deployment_id": component("DeploymentId"),
-        "tenant_id": component("TenantId"),
-        "sequence": {"description": "The event's place in the deployment's history, without gaps.", "type": "integer", "minimum": 1},
-        "commit_last": {
-            "description": "The sequence of the last event of the same commit: those up to it were committed together.",
-            "type": "integer",
-            "minimum": 1,
+    let of_deployment = Published {
+        schema: SCHEMA,
+        title: "An event of Arcadia Cloud, as a CloudEvent",
+        prefix: TYPE_PREFIX,
+        types: event_types(),
+        event: "Event",
+        envelope: json!({
+            "id": {
+                "description": "The deployment's id and the event's sequence: the same however often it is delivered.",
+                "type": "string",
+                "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[1-9][0-9]*$",
+            },
+            "subject": component("DeploymentId"),
+            "sequence": {"description": "The sequence in ten digits.", "type": "string", "pattern": "^[0-9]{10}$"},
+            "tenantid": component("TenantId"),
+        }),
+        data: json!({
+            "deployment_id": component("DeploymentId"),
+            "tenant_id": component("TenantId"),
+            "sequence": {"description": "The event's place in the deployment's history, without gaps.", "type": "integer", "minimum": 1},
+            "commit_last": {
+                "description": "The sequence of the last event of the same commit: those up to it were committed together.",
+                "type": "integer",
+                "minimum": 1,
+            },
+            "entries": {
+                "description": "What it did to the books besides issuing an invoice.",
+                "type": "array",
+                "items": component("Entry"),
+            },
+            "charges": or_null("ChargeChanges"),
+            "from_state": or_null("State"),
+            "to_state": or_null("State"),
+            "actor": {"description": "The token's subject, or `system:billing`.", "type": "string", "minLength": 1},
+        }),
+        of_type: |kind| {
+            let [from_state, to_state] = states(kind);
+            json!({"from_state": from_state, "to_state": to_state})
         },
-        "type": {"enum": types},
-        "entries": {
-            "description": "What it did to the books besides issuing an invoice.",
-            "type": "array",
-            "items": component("Entry"),
-        },
-        "data": {"type": "object"},
-        "from_state": or_null("State"),
-        "to_state": or_null("State"),
-        "reason": or_null("Reason"),
-        "actor": {"description": "The token's subject, or `system:billing`.", "type": "string", "minLength": 1},
-        "notes": or_null("Notes"),
-        "occurred_at": time,
-    });
-    let envelope = json!({
-        "specversion": {"const": "1.0"},
-        "id": {
-            "description": "The deployment's id and the event's sequence: the same however often it is delivered.",
-            "type": "string",
-            "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[1-9][0-9]*$",
-        },
-        "source": {"const": SOURCE},
-        "type": {"enum": types.iter().map(|kind| format!("{TYPE_PREFIX}{kind}")).collect::<Vec<_>>()},
-        "subject": component("DeploymentId"),
-        "time": time,
-        "dataschema": {"const": SCHEMA},
-        "datacontenttype": {"const": "application/json"},
-        "sequence": {"description": "The sequence in ten digits.", "type": "string", "pattern": "^[0-9]{10}$"},
-        "tenantid": component("TenantId"),
-        "data": {"type": "object", "required": names(&data), "properties": data},
-    });
-    let mut details = details("Event");
-    let of_type = |kind: &String| {
-        let details = details.remove(kind).unwrap_or_else(|| panic!("no schema describes {kind}"));
-        let [from_state, to_state] = states(kind);
-        let data = json!({"type": {"const": kind}, "data": details, "from_state": from_state, "to_state": to_state});
-        json!({
-            "if": {"properties": {"type": {"const": format!("{TYPE_PREFIX}{kind}")}}},
-            "then": {"properties": {"data": {"properties": data}}},
-        })
     };
-    let of_types: Vec<Value> = types.iter().map(of_type).collect();
-    whole(SCHEMA, "An event of Arcadia Cloud, as a CloudEvent", &envelope, of_types)
+    of_deployment.schema()
 }
 
 /// The schema of an event, from those of its envelope and of each type.
@@ -228,46 +279,30 @@ fn whole(id: &str, title: &str, envelope: &Value, of_types: Vec<Value>) -> Value
     })
 }
 
-/// The JSON schema of an event of a tenant as it is published.
 fn tenant_schema() -> Value {
-    let mut details = details("TenantEvent");
-    let types: Vec<String> = details.keys().cloned().collect();
-    let component = |name: &str| json!({"$ref": format!("{COMPONENTS}{name}")});
-    let time = json!({"type": "string", "format": "date-time"});
-    let data = json!({
-        "tenant_id": component("TenantId"),
-        "sequence": {"description": "The event's place in the tenant's history, without gaps.", "type": "integer", "minimum": 1},
-        "type": {"enum": types},
-        "data": {"type": "object"},
-        "actor": {"description": "The token's subject.", "type": "string", "minLength": 1},
-        "occurred_at": time,
-    });
-    let envelope = json!({
-        "specversion": {"const": "1.0"},
-        "id": {
-            "description": "`tenant`, the tenant's id and the event's sequence: the same however often it is delivered.",
-            "type": "string",
-            "pattern": "^tenant/[A-Za-z0-9_-]{1,64}/[1-9][0-9]*$",
-        },
-        "source": {"const": SOURCE},
-        "type": {"enum": types.iter().map(|kind| format!("{TENANT_TYPE_PREFIX}{kind}")).collect::<Vec<_>>()},
-        "subject": component("TenantId"),
-        "time": time,
-        "dataschema": {"const": TENANT_SCHEMA},
-        "datacontenttype": {"const": "application/json"},
-        "sequence": {"description": "The sequence in ten digits.", "type": "string", "pattern": "^[0-9]{10}$"},
-        "tenantid": component("TenantId"),
-        "data": {"type": "object", "required": names(&data), "properties": data},
-    });
-    let of_type = |kind: &String| {
-        let data = json!({"type": {"const": kind}, "data": details.remove(kind).expect("a schema of its details")});
-        json!({
-            "if": {"properties": {"type": {"const": format!("{TENANT_TYPE_PREFIX}{kind}")}}},
-            "then": {"properties": {"data": {"properties": data}}},
-        })
+    let of_tenant = Published {
+        schema: TENANT_SCHEMA,
+        title: "An event of a tenant of Arcadia Cloud, as a CloudEvent",
+        prefix: TENANT_TYPE_PREFIX,
+        types: details("TenantEvent").keys().cloned().collect(),
+        event: "TenantEvent",
+        envelope: json!({
+            "id": {
+                "description": "`tenant`, the tenant's id and the event's sequence: the same however often it is delivered.",
+                "type": "string",
+                "pattern": "^tenant/[A-Za-z0-9_-]{1,64}/[1-9][0-9]*$",
+            },
+            "subject": component("TenantId"),
+            "sequence": {"description": "The sequence in ten digits.", "type": "string", "pattern": "^[0-9]{10}$"},
+            "tenantid": component("TenantId"),
+        }),
+        data: json!({
+            "tenant_id": component("TenantId"),
+            "sequence": {"description": "The event's place in the tenant's history, without gaps.", "type": "integer", "minimum": 1},
+        }),
+        of_type: |_| json!({}),
     };
-    let of_types: Vec<Value> = types.iter().map(of_type).collect();
-    whole(TENANT_SCHEMA, "An event of a tenant of Arcadia Cloud, as a CloudEvent", &envelope, of_types)
+    of_tenant.schema()
 }
 
 /// One event of a tenant of each type, by type.
@@ -298,45 +333,29 @@ async fn tenant_examples() -> Value {
     serde_json::from_str(&with_known_ids(by_type.to_string())).expect("JSON")
 }
 
-/// The JSON schema of an event of the catalog as it is published.
 fn catalog_schema() -> Value {
-    let mut details = details("CatalogEvent");
-    let types: Vec<String> = details.keys().cloned().collect();
-    let component = |name: &str| json!({"$ref": format!("{COMPONENTS}{name}")});
-    let time = json!({"type": "string", "format": "date-time"});
-    let data = json!({
-        "revision": {"description": "The record's revision that the change made, without gaps.", "type": "integer", "minimum": 1},
-        "type": {"enum": types},
-        "data": {"type": "object"},
-        "actor": {"description": "The token's subject.", "type": "string", "minLength": 1},
-        "occurred_at": time,
-    });
-    let envelope = json!({
-        "specversion": {"const": "1.0"},
-        "id": {
-            "description": "What changed, its code and the revision: the same however often it is delivered.",
-            "type": "string",
-            "pattern": "^(plan|addon|coupon)/[a-z0-9_]{1,63}/[1-9][0-9]*$",
-        },
-        "source": {"const": SOURCE},
-        "type": {"enum": types.iter().map(|kind| format!("{CATALOG_TYPE_PREFIX}{kind}")).collect::<Vec<_>>()},
-        "subject": component("ShortCode"),
-        "time": time,
-        "dataschema": {"const": CATALOG_SCHEMA},
-        "datacontenttype": {"const": "application/json"},
-        "sequence": {"description": "The revision in ten digits.", "type": "string", "pattern": "^[0-9]{10}$"},
-        "tenantid": {"description": "The catalog is every tenant's.", "const": NO_TENANT},
-        "data": {"type": "object", "required": names(&data), "properties": data},
-    });
-    let of_type = |kind: &String| {
-        let data = json!({"type": {"const": kind}, "data": details.remove(kind).expect("a schema of its details")});
-        json!({
-            "if": {"properties": {"type": {"const": format!("{CATALOG_TYPE_PREFIX}{kind}")}}},
-            "then": {"properties": {"data": {"properties": data}}},
-        })
+    let of_catalog = Published {
+        schema: CATALOG_SCHEMA,
+        title: "An event of the catalog of Arcadia Cloud, as a CloudEvent",
+        prefix: CATALOG_TYPE_PREFIX,
+        types: details("CatalogEvent").keys().cloned().collect(),
+        event: "CatalogEvent",
+        envelope: json!({
+            "id": {
+                "description": "What changed, its code and the revision: the same however often it is delivered.",
+                "type": "string",
+                "pattern": "^(plan|addon|coupon)/[a-z0-9_]{1,63}/[1-9][0-9]*$",
+            },
+            "subject": component("ShortCode"),
+            "sequence": {"description": "The revision in ten digits.", "type": "string", "pattern": "^[0-9]{10}$"},
+            "tenantid": {"description": "The catalog is every tenant's.", "const": NO_TENANT},
+        }),
+        data: json!({
+            "revision": {"description": "The record's revision that the change made, without gaps.", "type": "integer", "minimum": 1},
+        }),
+        of_type: |_| json!({}),
     };
-    let of_types: Vec<Value> = types.iter().map(of_type).collect();
-    whole(CATALOG_SCHEMA, "An event of the catalog of Arcadia Cloud, as a CloudEvent", &envelope, of_types)
+    of_catalog.schema()
 }
 
 /// One event of the catalog of each type, by type.

@@ -90,7 +90,7 @@ const STEPS: &[Step] = &[
     ("update_invoice", "a_month_more", &[("id", "mistake"), ("number", "mistaken_invoice")]),
     ("write_off_invoice", "with_a_reason", &[("id", "mistake"), ("number", "mistaken_invoice")]),
     ("withdraw_write_off", "with_a_reason", &[("id", "mistake"), ("number", "mistaken_invoice")]),
-    ("void_invoice", "nothing_to_say", &[("id", "mistake"), ("number", "mistaken_invoice")]),
+    ("void_invoice", "with_a_reason", &[("id", "mistake"), ("number", "mistaken_invoice")]),
     ("reverse_payment", "a_chargeback", &[("id", "shop"), ("number", "invoice"), ("reference", "wire-2027-000017")]),
     ("add_charge", "now", SHOP),
     ("transition_deployment", "dry_run", SHOP),
@@ -104,8 +104,8 @@ const STEPS: &[Step] = &[
     ("stop_operation", "nothing_to_say", OPERATION),
     ("hold_tenant", "abuse", ACME),
     ("hold_tenant", "abuse", ACME),
-    ("release_tenant", "nothing_to_say", ACME),
-    ("release_tenant", "nothing_to_say", ACME),
+    ("release_tenant", "with_a_reason", ACME),
+    ("release_tenant", "with_a_reason", ACME),
     ("put_tenant", "pause_without_a_subscription", ACME),
 ];
 

@@ -145,10 +145,10 @@ async fn nobody_can_buy_a_closed_version() {
         let refused = billing.post(&format!("/deployments/{bare}/subscribe"), token, body).await;
         refused.expect_problem(409, "plan_version_closed");
     }
-    // Who has it can withdraw a change of its own by naming it.
+    // Who has it can withdraw a change of its own by naming it, and is told the new price.
     billing.change(&holder, later("team")).await.expect(200);
     billing.change(&holder, closed("period_end")).await.expect(200);
-    assert_eq!(billing.subscription(&holder).await["pending_change"], Value::Null);
+    assert_eq!(billing.subscription(&holder).await["pending_change"]["plan_version"], 2);
     finish(&billing, &billing.app, &operation).await;
     // Now a price is announced: that stays, and the way out is another plan.
     for body in [closed("period_end"), closed("immediate"), later("team")] {
@@ -173,7 +173,6 @@ async fn what_is_wrong_with_a_replacement_is_said_field_by_field() {
     let before = billing.fingerprint().await;
     publish(without("effective_from")).await.expect_fields(&[("/effective_from", "required")]);
     publish(without("replaces")).await.expect_fields(&[("/replaces", "required")]);
-    publish(json!({"price_cents": 1, "reason": "r"})).await.expect_fields(&[("/reason", "not_allowed")]);
     publish(raise(7)).await.expect_fields(&[("/replaces", "unknown")]);
     publish(merged(raise(1), json!({"currency": "EUR"}))).await.expect_fields(&[("/replaces", "other_currency")]);
     publish(merged(raise(1), json!({"interval": "year"}))).await.expect_fields(&[("/replaces", "other_interval")]);
@@ -253,6 +252,40 @@ async fn an_announced_version_that_is_replaced_takes_its_subscriptions_with_it()
     assert_eq!((&pending["plan_version"], &pending["price_cents"]), (&json!(3), &json!(3_500)));
     assert_eq!(pending["effective_at"], "2027-04-01T00:00:00Z");
     assert_eq!(billing.books(&id).await.count("price_change_announced"), 2);
+}
+
+#[tokio::test]
+async fn who_was_away_is_told_the_newest_price_when_coming_back() {
+    let billing = club().await;
+    let leaving = paid(&billing, "leaving", "club").await;
+    billing.cancel(&leaving, "period_end").await.expect(200);
+    let moving = paid(&billing, "moving", "club").await;
+    billing.change(&moving, later("team")).await.expect(200);
+    let away = paid(&billing, "away", "club").await;
+    billing.transition(&away, &billing.user, json!({"to_state": "cancelled"})).await.expect(200);
+    finish(&billing, &billing.app, &operation_of(&billing.publish("club", raise(1)).await.expect(201))).await;
+    let dearer = merged(raise(2), json!({"price_cents": 4_900, "effective_from": "2027-03-20T00:00:00Z"}));
+    finish(&billing, &billing.app, &operation_of(&billing.publish("club", dearer).await.expect(201))).await;
+    for (id, end) in [(&leaving, "/subscription/cancellation"), (&moving, "/subscription/change")] {
+        let path = format!("/deployments/{id}{end}");
+        let dry = billing.delete(&format!("{path}?dry_run=true"), &billing.user).await.expect(200);
+        let told: Vec<&Value> = dry["events"].as_array().expect("events").iter().map(|event| &event["type"]).collect();
+        assert_eq!(told[1..], ["price_change_announced"]);
+        billing.delete(&path, &billing.user).await.expect(200);
+    }
+    billing.transition(&away, &billing.user, json!({"to_state": "active"})).await.expect(200);
+    for id in [&leaving, &moving, &away] {
+        let pending = billing.subscription(id).await["pending_change"].take();
+        assert_eq!((&pending["plan_version"], &pending["effective_at"]), (&json!(3), &json!("2027-04-01T00:00:00Z")));
+        let told =
+            billing.get(&format!("/deployments/{id}/events"), &billing.user).await.expect(200)["events"][0].take();
+        assert_eq!((&told["type"], &told["reason"]), (&json!("price_change_announced"), &json!("price_change")));
+        billing.check(id).await;
+    }
+    // A withdrawal by the platform is not undone.
+    let path = format!("/deployments/{leaving}/subscription/change");
+    billing.delete(&path, &billing.admin).await.expect(200);
+    assert_eq!(billing.subscription(&leaving).await["pending_change"], Value::Null);
 }
 
 #[tokio::test]

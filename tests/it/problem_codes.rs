@@ -357,7 +357,10 @@ async fn invoices(case: &mut Refusals) {
     let refund =
         |(id, _): &(String, String), body: Value| case.admin(Method::POST, &format!("/deployments/{id}/refunds"), body);
     case.all_refused([
-        ("too_many_credits", correct(&of_parted, "/credit-notes", json!({}))),
+        (
+            "too_many_credits",
+            correct(&of_parted, "/credit-notes", json!({"lines": [{"charge": "2-0", "amount_cents": 1}]})),
+        ),
         ("payment_reversed", pay(&parted, &parts, 1, "USD", "part-1")),
         ("too_many_write_offs", correct(&forgiven, "/write-off", json!({}))),
         ("too_much_balance", credit(json!({}), 1_000_000_000_000_000)),

@@ -1,7 +1,7 @@
 //! The promise: a deployment's events are numbered 1..n without gaps, and folding them gives what is stored, whatever
 //! was done to it.
 
-use arcadia_api::deployment_view;
+use arcadia_api::DeploymentView;
 use arcadia_domain::{DeploymentId, EventKind, State, replay};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ async fn check(world: &World, id: &str) {
     let stored = world.stored().await.into_iter().find(|deployment| deployment.id == deployment_id);
     assert_eq!(Some(&folded.deployment), stored.as_ref());
     let shown = world.get(&format!("/deployments/{id}"), &world.admin).await.expect(200);
-    assert_eq!(shown["deployment"], deployment_view(&folded));
+    assert_eq!(shown["deployment"], json!(DeploymentView::of(&folded)));
     let resources = world.collect(&format!("/deployments/{id}/resources?limit=100"), &world.admin, "resources").await;
     let live = resources.iter().filter(|resource| resource["deleted_at"].is_null()).count();
     assert_eq!(live as u64, u64::from(folded.deployment.live_resources));

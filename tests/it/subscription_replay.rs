@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use arcadia_api::deployment_view;
+use arcadia_api::DeploymentView;
 use arcadia_domain::{Aggregate, PlanTerms, State};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -138,7 +138,7 @@ fn check_row(stored: &Aggregate, row: &Value) {
             "pending": pending.map(|terms| json!({"currency": terms.currency, "amount_cents": cents(terms)})),
         })
     });
-    let mut expected = merged(deployment_view(stored), json!({"subscription": summary}));
+    let mut expected = merged(json!(DeploymentView::of(stored)), json!({"subscription": summary}));
     expected.as_object_mut().expect("a deployment").shift_remove("upcoming");
     assert_eq!(*row, expected);
 }

@@ -275,12 +275,13 @@ fn subscription_lines(id: &str, is_running: bool) -> Vec<Line> {
         change(old_version, (200, OFFER, 0)),
         change(at_period_end.clone(), (200, BUY, 3)),
         change(at_period_end, (200, OFFER, 0)),
-        withdraw_change((200, CHANGE, 3)),
+        // Whether its version was replaced is read.
+        withdraw_change((200, CHANGE_INVOICE, 3)),
         withdraw_change((409, READ, 0)),
         cancel("period_end", (200, CHANGE, 3)),
         cancel("period_end", (200, READ, 0)),
         cancel("never", (422, &[], 0)),
-        withdraw_cancellation((200, CHANGE, 3)),
+        withdraw_cancellation((200, CHANGE_INVOICE, 3)),
         withdraw_cancellation((409, READ, 0)),
         // The deployment, its subscription, the event, and the coupon, which counts it.
         discount("partner", (200, CHANGE_INVOICE, 4)),

@@ -3,14 +3,14 @@
 //!
 //! An input is an item as JSON. Objects of the one field `N`, `B`, `SS` or `NS` stand for DynamoDB's own types.
 
-use arcadia_api::{deployment_row_view, deployment_view, invoice_row_view, subscription_view};
+use arcadia_api::{DeploymentRowView, DeploymentView, InvoiceRowView, SubscriptionView};
 use arcadia_domain::{Aggregate, Authority, Versions, allowed_transitions};
 use arcadia_store::item::Item;
 use arcadia_store::keys::DEFAULT_DUE_SHARDS;
 use arcadia_store::{CommitId, StoreError, item, items};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Runs the target.
@@ -40,7 +40,7 @@ pub fn run(input: &[u8]) -> bool {
         item::from_item::<items::SlugClaimItem>(item.clone()).is_ok(),
     ];
     if let Ok(row) = items::to_invoice(item) {
-        drop(invoice_row_view(&row));
+        drop(json!(InvoiceRowView::from(&row)));
     }
     assert!(read.iter().filter(|read| **read).count() <= 1, "an item is of one kind");
     read.contains(&true)
@@ -60,12 +60,12 @@ fn same<T: PartialEq + std::fmt::Debug>(
 
 fn deployment(item: &Item) -> bool {
     let Ok(row) = items::to_deployment(item.clone()) else { return false };
-    drop(deployment_row_view(&row, Some(row.deployment.updated_at)));
+    drop(json!(DeploymentRowView::of(&row, Some(row.deployment.updated_at))));
     drop(allowed_transitions(&row.deployment, Authority::TenantUser, row.deployment.updated_at));
     let aggregate =
         Aggregate { deployment: row.deployment, subscription: None, addons: Vec::new(), versions: Versions::default() };
-    drop(deployment_view(&aggregate));
-    drop(subscription_view(&aggregate));
+    drop(json!(DeploymentView::of(&aggregate)));
+    drop(json!(SubscriptionView::of(&aggregate)));
     let written = items::DeploymentItem::new(&aggregate, 16, CommitId::new(Uuid::nil()));
     let again = item::to_item(&written).and_then(items::to_deployment).expect("what was read can be written");
     assert_eq!((again.deployment, again.next_action), (aggregate.deployment.clone(), aggregate.next_action()));

@@ -15,8 +15,8 @@ use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
-    let ExtendTrialRequest { trial_ends_at } = call.json()?;
-    let current = Current::load(app, call, id).await?;
+    let ExtendTrialRequest { trial_ends_at, reason, notes } = call.json()?;
+    let current = Current::load(app, call, id).await?.because(reason, notes);
     execute(app, call, current, Command::ExtendTrial(trial_ends_at), |done| {
         let body = ExtendTrialAnswer {
             deployment: DeploymentView::of(done.after),

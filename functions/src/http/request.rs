@@ -194,8 +194,8 @@ impl Call {
         if body.len() > MAX_BODY_LEN { Err(Error::TooLarge) } else { Ok(body) }
     }
 
-    /// Rejects the call if it has an `If-Match` that does not name the record's version. A record that does not exist
-    /// matches no version.
+    /// Rejects the call if it has an `If-Match` that does not name the record's version. That of a record that does not
+    /// exist is 0; it does not match `*`.
     ///
     /// # Errors
     /// [`Error::PreconditionFailed`], or [`Error::Malformed`] if the header cannot be read.
@@ -221,7 +221,7 @@ impl Call {
             let opaque = rest.strip_prefix("W/").unwrap_or(rest);
             let (value, after) = opaque.strip_prefix('"').and_then(|tag| tag.split_once('"')).ok_or_else(invalid)?;
             // A weak tag never matches (RFC 9110, section 13.1.1).
-            matches |= opaque.len() == rest.len() && current.is_some_and(|current| value == current.to_string());
+            matches |= opaque.len() == rest.len() && value == current.unwrap_or(0).to_string();
             rest = after.trim_start();
             if !rest.is_empty() && !rest.starts_with(',') {
                 return Err(invalid());

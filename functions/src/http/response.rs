@@ -1,7 +1,8 @@
 //! Successful responses.
 
 use lambda_http::http::StatusCode;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 /// A successful response of a handler.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +47,15 @@ impl Answer {
     #[must_use]
     pub const fn versioned(body: Value, version: u64) -> Self {
         Self { status: StatusCode::OK, body, version: Some(version), location: None, replayed: false, csv: None }
+    }
+
+    /// The response to a dry run of the same command: it also has the events that the command would make, and its status is
+    /// never 201 or 202. `version` is the stored version.
+    #[must_use]
+    pub fn dry_run(mut self, version: Option<u64>, events: &impl Serialize) -> Self {
+        self.body["dry_run"] = json!(true);
+        self.body["events"] = json!(events);
+        Self { status: StatusCode::OK, location: None, version, ..self }
     }
 
     /// A response to a creation, with status 201.

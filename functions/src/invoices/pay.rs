@@ -13,9 +13,10 @@ use crate::runtime::App;
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let number = call.path("number")?;
-    let RecordPaymentRequest { reference, amount_cents, currency, value_date, overpayment } = call.json()?;
+    let RecordPaymentRequest { reference, amount_cents, currency, value_date, overpayment, reason, notes } =
+        call.json()?;
     let overpayment = overpayment.unwrap_or(Overpayment::Refuse);
-    let current = Current::load(app, call, id).await?;
+    let current = Current::load(app, call, id).await?.because(reason, notes);
     let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
     if current.mode == Mode::DryRun && app.store.is_reference_taken(id, &reference, &number).await? {
         return Err(StoreError::ReferenceTaken.into());

@@ -1,6 +1,8 @@
 //! `POST /operations`: starts a command on many deployments, or shows as a dry run how many match and what the first
 //! ones would get. For `platform_admin`.
 
+use std::collections::BTreeSet;
+
 use arcadia_api::answer::{OperationAnswer, OperationDryRun};
 use arcadia_api::body::{OperationFilterRequest, StartOperationRequest};
 use arcadia_api::{OperationPreviewView, OperationView};
@@ -51,6 +53,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
 fn read(call: &Call) -> Result<(StartOperation, Option<Vec<DeploymentId>>, bool), Error> {
     let StartOperationRequest { filter, command, reason, notes, rate_per_second, dry_run } = call.json()?;
     let OperationFilterRequest { tenant_id, state, plan_code, plan_version, ids } = filter;
+    // One that is repeated counts once.
+    let ids = ids.map(|ids| ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
     if ids.as_ref().is_some_and(|ids| ids.len() > MAX_OPERATION_IDS) {
         let detail = format!("the filter names more than {MAX_OPERATION_IDS} ids");
         return Err(Error::malformed("too_many_ids", detail));

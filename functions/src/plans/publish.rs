@@ -5,8 +5,8 @@
 use arcadia_api::answer::{PlanVersionAnswer, PlanVersionDryRun};
 use arcadia_api::body::PublishPlanVersionRequest;
 use arcadia_domain::{
-    CatalogEvent, CatalogStatus, DEFAULT_OPERATION_RATE, Operation, OperationCommand, OperationFilter, OperationId,
-    PlanTerms, PlanVersion, Reason, Rejection, ShortCode, StartOperation, Timestamp, replace_version,
+    CatalogEvent, CatalogStatus, DEFAULT_OPERATION_RATE, Notes, Operation, OperationCommand, OperationFilter,
+    OperationId, PlanTerms, PlanVersion, Reason, Rejection, ShortCode, StartOperation, Timestamp, replace_version,
 };
 use arcadia_store::Replacement;
 use serde_json::json;
@@ -21,6 +21,7 @@ struct Replaces {
     version: u32,
     effective_from: Timestamp,
     reason: Option<Reason>,
+    notes: Option<Notes>,
 }
 
 /// A replaced version, closed, with the operation that announces the new price.
@@ -32,9 +33,12 @@ struct Replaced {
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;
     let body: PublishPlanVersionRequest = call.json()?;
-    let PublishPlanVersionRequest { price_cents, currency, interval, trial_days, reason, .. } = body;
+    let PublishPlanVersionRequest { price_cents, currency, interval, trial_days, reason, notes, .. } = body;
     let replaces = body.replaces.zip(body.effective_from);
-    let replaces = replaces.map(|(version, effective_from)| Replaces { version, effective_from, reason });
+    let replaces = replaces.map(|(version, effective_from)| {
+        let (reason, notes) = (reason.clone(), notes.clone());
+        Replaces { version, effective_from, reason, notes }
+    });
     let old = app.store.load_plan(&code).await?.ok_or(Error::NotFound)?;
     call.check_if_match(Some(old.revision))?;
     match old.status {
@@ -61,6 +65,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let replacement = replaced.as_ref().map(|Replaced { closed, operation }| Replacement { closed, operation });
     let closed = replacement.map(|Replacement { closed, operation }| (closed.clone(), operation.id));
     let event = CatalogEvent::of_publication(&plan, version.clone(), closed, &call.principal.actor);
+    let event = event.because(reason, notes);
     app.store.publish(&plan, &version, &event, replacement, app.new_commit_id(), record.as_ref()).await?;
     Ok(answer)
 }
@@ -74,7 +79,7 @@ async fn replace(
     replaces: Replaces,
     now: Timestamp,
 ) -> Result<Replaced, Error> {
-    let Replaces { version: replaced, effective_from, reason } = replaces;
+    let Replaces { version: replaced, effective_from, reason, notes } = replaces;
     let plan_code = &new.plan_code;
     let found = app.store.load_plan_version(plan_code, replaced).await?;
     let unknown =
@@ -89,7 +94,7 @@ async fn replace(
     };
     let reason = reason.or_else(|| "price_change".parse().ok());
     let rate_per_second = DEFAULT_OPERATION_RATE;
-    let request = StartOperation { filter, command, reason, notes: None, rate_per_second };
+    let request = StartOperation { filter, command, reason, notes, rate_per_second };
     let matching = app.store.count_price_change(plan_code, replaced).await?;
     let id = OperationId::new(app.new_id(now));
     let operation = Operation::start(id, request, matching, call.principal.actor.id.clone(), now);

@@ -14,5 +14,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let HoldTenantRequest { reason, notes } = call.json()?;
     let (command, actor) = (HoldTenant { reason, notes }, &call.principal.actor);
     let decide = |tenant: &_, operation_id, now| hold_tenant(tenant, command, operation_id, actor, now);
-    change_hold(app, call, &tenant_id, decide).await
+    change_hold(app, call, &tenant_id, (None, None), decide).await
 }

@@ -1,13 +1,10 @@
 //! `PUT /tenants/{tenant_id}`: sets fields of a tenant. Its users may set where its invoices go.
 
-use arcadia_api::TenantRecordView;
-use arcadia_api::answer::TenantAnswer;
 use arcadia_api::body::PutTenantRequest;
 use arcadia_domain::{TenantChange, TenantId, UpdateTenant, update_tenant};
 use arcadia_store::{NewQuota, StoreError};
-use serde_json::json;
 
-use super::rules::{Copying, new_operation_id};
+use super::rules::{carry_out, new_operation_id, show};
 use crate::Error;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
@@ -35,31 +32,23 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let (tenant, live) = app.store.load_tenant(&tenant_id).await?;
         call.check_if_match(Some(tenant.version))?;
         let (id, now) = new_operation_id(app);
-        let Some(change) = update_tenant(&tenant, command.clone(), id, &call.principal.actor, now)? else {
-            let view = TenantRecordView { tenant_id: &tenant_id, tenant: &tenant, live_deployments: live };
-            return Ok(Answer::versioned(json!(TenantAnswer { tenant: view }), tenant.version));
+        let change = update_tenant(&tenant, command.clone(), id, &call.principal.actor, now)?;
+        let change = change.map(|change| change.because(body.reason.clone(), body.notes.clone()));
+        let quota = match &change {
+            Some(change) => new_quota(app, &tenant_id, change).await?,
+            None => None,
         };
-        let quota = new_quota(app, &tenant_id, &change).await?;
         counts += 1;
-        let copying = Copying::of(app, call, &tenant_id, &change).await?;
-        let operation = copying.as_ref().map(|copying| &copying.operation);
-        match app.store.commit_tenant(&tenant_id, &change, quota, operation, app.new_commit_id()).await {
+        let live = match quota {
+            None => live,
+            Some(NewQuota::Unlimited) => None,
+            Some(NewQuota::Of(_, count)) => Some(count.live),
+        };
+        let answer = show(&tenant_id, change.as_ref().map_or(&tenant, |change| &change.after), live);
+        match carry_out(app, call, &tenant_id, (change, quota), (answer, Some(tenant.version))).await {
             // Perhaps a deployment was created or archived since they were counted.
-            Err(StoreError::TenantConflict) if quota.is_some() && counts < MAX_COUNTS => {}
-            Err(error) => return Err(error.into()),
-            Ok(()) => {
-                let live_deployments = match quota {
-                    None => live,
-                    Some(NewQuota::Unlimited) => None,
-                    Some(NewQuota::Of(_, count)) => Some(count.live),
-                };
-                let view = TenantRecordView { tenant_id: &tenant_id, tenant: &change.after, live_deployments };
-                let answer = Answer::versioned(json!(TenantAnswer { tenant: view }), change.after.version);
-                return Ok(match copying {
-                    Some(copying) => copying.accepted(answer),
-                    None => answer,
-                });
-            }
+            Err(Error::Store(StoreError::TenantConflict)) if quota.is_some() && counts < MAX_COUNTS => {}
+            done => return done,
         }
     }
 }

@@ -6,6 +6,7 @@ use arcadia_api::body::PutDunningPolicyRequest;
 use arcadia_domain::{DunningPolicy, Rejection, TenantId, set_dunning_policy};
 use serde_json::json;
 
+use super::rules::carry_out;
 use crate::Error;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
@@ -30,8 +31,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     }
     let (tenant, present) = app.store.load_tenant_and_policy(&tenant_id).await?;
     let now = app.clock.now();
-    if let Some(change) = set_dunning_policy(&tenant, (present, policy), &call.principal.actor, now) {
-        app.store.commit_tenant(&tenant_id, &change, None, None, app.new_commit_id()).await?;
-    }
-    Ok(Answer::ok(json!(DunningPolicyAnswer { dunning_policy: policy })))
+    let change = set_dunning_policy(&tenant, (present, policy), &call.principal.actor, now);
+    let change = change.map(|change| change.because(body.reason, body.notes));
+    let answer = Answer::ok(json!(DunningPolicyAnswer { dunning_policy: policy }));
+    carry_out(app, call, &tenant_id, (change, None), (answer, None)).await
 }

@@ -7,8 +7,11 @@ import { differences } from '../fields.js';
 import { amount, counted, money, parseMoney, per, rfc3339, words } from '../format.js';
 import { href } from '../router.js';
 import { Chip, html, Money, More, Page, useLoad, usePages, When } from '../ui.js';
-import { CatalogHistory } from './catalog_history.js';
+import { CatalogHistory, describe } from './catalog_history.js';
+import { filled, REMARKS } from './commands.js';
 import { Coupons } from './coupons.js';
+import { Outcome } from './operate.js';
+import { recordOutcome } from './outcome.js';
 
 /** @typedef {import('../shapes.d.ts').Plan} Plan */
 /** @typedef {import('../shapes.d.ts').Addon} Addon */
@@ -228,15 +231,17 @@ function publish(plan) {
         when: (values) => Boolean(values['replaces']),
         value: '',
       },
+      ...REMARKS,
     ],
-    preview: (values) => {
-      try {
-        return html`<section class="dry"><h3>Preview</h3><${Changes} of=${differences(termFields(newest), termFields(terms(values)))} /></section>`;
-      } catch {
-        return null;
-      }
-    },
-    command: (values) => ({ method: 'POST', path: `/plans/${plan.code}/versions`, body: { ...terms(values), ...replacement(values) } }),
+    dryRunInBody: true,
+    outcome: ({ plan_version, matching, preview }) => html`
+      <${Changes} of=${differences(termFields(newest), termFields(plan_version))} />
+      ${matching && html`<${Outcome} answer=${{ matching, preview }} />`}`,
+    command: (values) => ({
+      method: 'POST',
+      path: `/plans/${plan.code}/versions`,
+      body: { ...terms(values), ...replacement(values), ...filled({ reason: values['reason'], notes: values['notes'] }) },
+    }),
     ...current(`/plans/${plan.code}`, 'plan', plan, planFields),
     done: `Version ${version} is published.`,
   };
@@ -297,10 +302,12 @@ function newPlan(plans) {
         hint: 'Its identity, for good: lower case letters, digits and underscores.',
       },
       { name: 'name', label: 'Name', required: true },
+      ...REMARKS,
     ],
-    command: ({ code = '', name }) => {
+    outcome: recordOutcome(describe),
+    command: ({ code = '', ...values }) => {
       if (plans.some((plan) => plan.code === code)) throw new Error(`There is a plan ${code} already.`);
-      return { method: 'PUT', path: `/plans/${encodeURIComponent(code)}`, body: { name } };
+      return { method: 'PUT', path: `/plans/${encodeURIComponent(code)}`, body: filled(values) };
     },
     done: 'The plan is created.',
   };
@@ -314,8 +321,10 @@ function editPlan(plan) {
     fields: [
       { name: 'name', label: 'Name', required: true, value: plan.name },
       { ...STATUS, value: plan.status },
+      ...REMARKS,
     ],
-    command: ({ name, status }) => ({ method: 'PUT', path: `/plans/${plan.code}`, body: { name, status } }),
+    outcome: recordOutcome(describe),
+    command: (values) => ({ method: 'PUT', path: `/plans/${plan.code}`, body: filled(values) }),
     ...current(`/plans/${plan.code}`, 'plan', plan, planFields),
     done: 'Saved.',
   };
@@ -365,8 +374,10 @@ function putAddon(addon) {
       { name: 'quantity', label: 'Quantity', type: 'number', required: true, value: String(addon?.quantity ?? 1) },
       { name: 'unit', label: 'Unit', required: true, value: addon?.unit ?? '', hint: 'Such as GB or seats.' },
       ...(addon ? [{ ...STATUS, value: addon.status }] : []),
+      ...REMARKS,
     ],
-    command: ({ code = addon?.code ?? '', name, currency = '', quantity, unit, status, ...values }) => ({
+    outcome: recordOutcome(describe),
+    command: ({ code = addon?.code ?? '', name, currency = '', quantity, unit, status, reason, notes, ...values }) => ({
       method: 'PUT',
       path: `/addons/${encodeURIComponent(code)}`,
       body: {
@@ -375,7 +386,7 @@ function putAddon(addon) {
         unit,
         quantity: Number(quantity),
         price_cents: price(values['price'] ?? '', currency),
-        ...(status ? { status } : {}),
+        ...filled({ status, reason, notes }),
         interval_prices: Object.fromEntries([
           ...Object.entries(addon?.interval_prices ?? {}).filter(([interval]) => interval === 'month'),
           ...INTERVALS.slice(1).flatMap(([interval]) =>

@@ -2,6 +2,7 @@
 
 import { day, money, moment, per, percent, words } from '../format.js';
 import { html, More } from '../ui.js';
+import { Remarks } from './history.js';
 
 /** @typedef {import('../shapes.d.ts').CatalogEvent} Event_ */
 
@@ -14,7 +15,7 @@ export function CatalogHistory({ list }) {
         (event) => html`
         <li key=${`${event.occurred_at} ${event.type} ${event.revision} ${describe(event)}`}>
           <time datetime=${event.occurred_at} title=${`Revision ${event.revision}`}>${moment(event.occurred_at)}</time>
-          <div><p>${describe(event)}</p></div>
+          <div><p>${describe(event)}</p><${Remarks} of=${event} /></div>
           <span class="actor muted">${event.actor}</span>
         </li>`,
       )}</ol>
@@ -23,7 +24,7 @@ export function CatalogHistory({ list }) {
 }
 
 /** An event of the catalog, as a sentence. @param {Event_} event @returns {string} */
-function describe({ type, data }) {
+export function describe({ type, data }) {
   switch (type) {
     case 'plan_created':
       return `Plan ${data.plan.code} created`;

@@ -96,11 +96,12 @@ export function extendTrial(deployment) {
         required: true,
         value: (deployment.trial_ends_at ?? '').slice(0, 16),
       },
+      ...REMARKS,
     ],
-    command: ({ trial_ends_at }) => ({
+    command: ({ trial_ends_at, reason, notes }) => ({
       method: 'POST',
       path: `/deployments/${deployment.id}/trial`,
-      body: { trial_ends_at: utc(trial_ends_at) },
+      body: filled({ trial_ends_at: utc(trial_ends_at), reason, notes }),
     }),
     done: 'The end of the trial is moved.',
   };

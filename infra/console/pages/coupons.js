@@ -4,6 +4,9 @@ import * as api from '../api.js';
 import { useAction } from '../act.js';
 import { amount, counted, day, money, parseMoney, rfc3339, words } from '../format.js';
 import { Chip, html, More, usePages } from '../ui.js';
+import { describe } from './catalog_history.js';
+import { filled, REMARKS } from './commands.js';
+import { recordOutcome } from './outcome.js';
 
 /** @typedef {import('../shapes.d.ts').Coupon} Coupon */
 
@@ -170,10 +173,12 @@ function putCoupon(coupon, coupons) {
             },
           ]
         : []),
+      ...REMARKS,
     ],
-    command: ({ code = coupon?.code ?? '', ...values }) => {
+    outcome: recordOutcome(describe),
+    command: ({ code = coupon?.code ?? '', reason, notes, ...values }) => {
       if (!coupon && coupons.some((each) => each.code === code)) throw new Error(`There is a coupon ${code} already.`);
-      return { method: 'PUT', path: `/coupons/${encodeURIComponent(code)}`, body: terms(values) };
+      return { method: 'PUT', path: `/coupons/${encodeURIComponent(code)}`, body: { ...terms(values), ...filled({ reason, notes }) } };
     },
     ...(coupon
       ? {

@@ -6,6 +6,9 @@ import * as api from '../api.js';
 import { moment, percent, words } from '../format.js';
 import { href } from '../router.js';
 import { Empty, Facts, html, More, Show, useLoad, usePages } from '../ui.js';
+import { filled, REMARKS } from './commands.js';
+import { Remarks } from './history.js';
+import { recordOutcome } from './outcome.js';
 
 /** @typedef {import('../shapes.d.ts').TenantRecord} Tenant */
 /** @typedef {import('../shapes.d.ts').TenantEvent} Event_ */
@@ -76,8 +79,11 @@ function edit(tenant, admin) {
   return {
     title: `Edit ${tenant.tenant_id}`,
     verb: 'Save',
-    fields: admin ? who : where,
+    fields: [...(admin ? who : where), ...REMARKS],
+    outcome: recordOutcome(describe),
     command: ({
+      reason,
+      notes,
       name,
       billing_address,
       email,
@@ -89,6 +95,7 @@ function edit(tenant, admin) {
       method: 'PUT',
       path: `/tenants/${tenant.tenant_id}`,
       body: {
+        ...filled({ reason, notes }),
         billing_address: orNull(billing_address),
         email: orNull(email),
         ...(admin
@@ -114,7 +121,9 @@ function holdOrRelease(tenant) {
       title: `Release ${tenant.tenant_id}`,
       verb: 'Release',
       what: 'The deployments that the hold paused resume, within minutes; those that a caller had paused stay paused.',
-      command: () => ({ method: 'DELETE', path }),
+      fields: REMARKS,
+      outcome: recordOutcome(describe),
+      command: (remarks) => ({ method: 'DELETE', path, body: filled(remarks) }),
       done: 'The tenant is released; an operation resumes its deployments.',
     };
   return {
@@ -123,9 +132,10 @@ function holdOrRelease(tenant) {
     what: 'Its active deployments are paused, within minutes, and none is created or resumed until the tenant is released, whatever is paid.',
     fields: [
       { name: 'reason', label: 'Reason', required: true, maxlength: 200 },
-      { name: 'notes', label: 'Notes', type: 'textarea', maxlength: 2000 },
+      { name: 'notes', label: 'Notes', type: 'textarea', remark: true, maxlength: 2000 },
     ],
-    command: ({ reason, notes }) => ({ method: 'PUT', path, body: { reason, ...(notes?.trim() ? { notes } : {}) } }),
+    outcome: recordOutcome(describe),
+    command: (remarks) => ({ method: 'PUT', path, body: filled(remarks) }),
     done: 'The tenant is held; an operation pauses its deployments.',
   };
 }
@@ -193,7 +203,7 @@ export function TenantHistory({ tenant_id }) {
       (event) => html`
       <li key=${event.sequence}>
         <time datetime=${event.occurred_at} title=${`Event ${event.sequence}`}>${moment(event.occurred_at)}</time>
-        <div><p>${describe(event)}</p></div>
+        <div><p>${describe(event)}</p><${Remarks} of=${event} /></div>
         <span class="actor muted">${event.actor}</span>
       </li>`,
     )}</ol>
@@ -215,7 +225,7 @@ function describe({ type, data }) {
       return `Dunning policy changed: ${days.map(([name, count]) => `${words(name)} ${count}`).join('; ')}`;
     }
     case 'held':
-      return `Held: ${data.hold.reason}${data.notes ? ` (${data.notes})` : ''}`;
+      return `Held: ${data.hold.reason}`;
     case 'released':
       return 'Released';
   }

@@ -54,8 +54,7 @@ function Entry({ event }) {
       <time datetime=${event.occurred_at} title=${`Event ${event.sequence}`}>${moment(event.occurred_at)}</time>
       <div>
         <p>${describe(event)}${moved && html` <span class="nowrap"><${Chip} state=${event.from_state} /> \u2192 <${Chip} state=${event.to_state} /></span>`}</p>
-        ${event.reason && event.reason !== 'created' && html`<p class="muted">Reason: ${/^[a-z_]+$/.test(event.reason) ? words(event.reason) : event.reason}</p>`}
-        ${event.notes && html`<p class="notes">${event.notes}</p>`}
+        <${Remarks} of=${event} />
         ${event.entries.length > 0 && html`<ul class="entries">${event.entries.map((each) => html`<li>${entry(each)}</li>`)}</ul>`}
       </div>
       <span class="actor muted">${event.actor}</span>
@@ -199,4 +198,11 @@ function updated(name, change) {
   if (name === 'billing_action_suspended') return to ? 'held' : 'hold cleared';
   if (name === 'tenant_rules') return tenantRules(/** @type {import('../shapes.d.ts').TenantRules} */ (to));
   return `${words(name)} ${to === null ? 'cleared' : String(to)}`;
+}
+
+/** The reason and the notes of an event. @param {{ of: { reason?: string | null | undefined, notes?: string | null | undefined } }} props */
+export function Remarks({ of: { reason, notes } }) {
+  return html`
+    ${reason && reason !== 'created' && html`<p class="muted">Reason: ${/^[a-z_]+$/.test(reason) ? words(reason) : reason}</p>`}
+    ${notes && html`<p class="notes">${notes}</p>`}`;
 }

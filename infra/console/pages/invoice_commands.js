@@ -41,14 +41,15 @@ export function payment(id, invoice) {
       { name: 'amount', label: `Amount in ${currency}`, required: true, value: amount(due_cents, currency) },
       { name: 'value_date', label: 'Arrived on', remark: true, pattern: '\\d{4}-\\d{2}-\\d{2}', hint: 'Such as 2027-01-31.' },
       { name: 'keep', label: 'What exceeds the amount due becomes balance', type: 'checkbox' },
+      ...REMARKS,
     ],
-    command: ({ reference, amount: text = '', value_date, keep }) => {
+    command: ({ reference, amount: text = '', value_date, keep, reason, notes }) => {
       const amount_cents = parseMoney(text, currency);
       if (amount_cents === null) throw new Error(`Write the amount like ${amount(due_cents, currency)}.`);
       return {
         method: 'POST',
         path: `/deployments/${id}/invoices/${number}/payments`,
-        body: filled({ reference, amount_cents, currency, value_date, overpayment: keep && 'balance' }),
+        body: filled({ reference, amount_cents, currency, value_date, overpayment: keep && 'balance', reason, notes }),
       };
     },
     done: 'The payment is recorded.',
@@ -62,7 +63,8 @@ export function voiding(id, invoice) {
     verb: 'Void',
     danger: true,
     what: `Takes ${invoice.number} over ${money(invoice.total_cents, invoice.currency)} back, as if it had never been issued: nothing of it is due, nothing of it is credited later${invoice.balance_cents ? ', and the balance that settled it comes back' : ''}. This cannot be undone.`,
-    command: () => ({ method: 'POST', path: `/deployments/${id}/invoices/${invoice.number}/void`, body: {} }),
+    fields: REMARKS,
+    command: (remarks) => ({ method: 'POST', path: `/deployments/${id}/invoices/${invoice.number}/void`, body: filled(remarks) }),
     done: 'The invoice is void.',
   };
 }

@@ -1,10 +1,11 @@
 //! Starting an operation: one command on every deployment of a filter, with its dry run.
 
-import { amount, counted, parseMoney, rfc3339, sums, words } from '../format.js';
+import { amount, parseMoney, rfc3339, sums, words } from '../format.js';
 import { html, Moneys } from '../ui.js';
 import { filled } from './commands.js';
 import { describe } from './history.js';
 import { target } from './operations.js';
+import { about } from './outcome.js';
 
 /** @typedef {import('../act.js').Field} Field */
 /** @typedef {import('../act.js').Values} Values */
@@ -212,11 +213,10 @@ export function operate(filter) {
   };
 }
 
-/** @param {{ answer: DryRun }} props */
-function Outcome({ answer: { matching, preview } }) {
-  const about = { exact: '', at_least: 'At least ', at_most: 'At most ' }[matching.is];
+/** @param {{ answer: Pick<DryRun, 'matching' | 'preview'> }} props */
+export function Outcome({ answer: { matching, preview } }) {
   return html`
-    <p><b>${about}${counted(matching.count, 'deployment')}</b> ${matching.count === 1 ? 'matches' : 'match'}${matching.count > preview.length && preview.length > 0 ? `; the first ${preview.length}:` : '.'}</p>
+    <p><b>${about(matching).replace(/^a/, 'A')}</b> ${matching.count === 1 ? 'matches' : 'match'}${matching.count > preview.length && preview.length > 0 ? `; the first ${preview.length}:` : '.'}</p>
     ${
       preview.length > 0 &&
       html`

@@ -3,10 +3,11 @@
 
 import { Changes } from '../act.js';
 import { deploymentFields, differences, invoiceFields, recordFields, subscriptionFields } from '../fields.js';
-import { day, money, period, sums } from '../format.js';
+import { counted, day, money, period, sums } from '../format.js';
 import { Chip, html, Money } from '../ui.js';
 import { describe, entry } from './history.js';
 
+/** @typedef {import('../vendor/preact.js').Child} Child */
 /** @typedef {import('../shapes.d.ts').Deployment} Deployment */
 /** @typedef {import('../shapes.d.ts').Subscription} Subscription */
 /** @typedef {import('../shapes.d.ts').Invoice} Invoice */
@@ -41,6 +42,23 @@ export function outcome({ deployment, subscription, invoice, lines, events }, be
     ${opened.length === 0 && lines.some((line) => line.amount_cents > 0) && html`<p>The charge waits for the next invoice.</p>`}
     ${(changes.length > 0 || moves.length === 0) && html`<${Changes} of=${changes} />`}
     ${events.length > 0 && html`<h4>In the history</h4><ul class="entries">${events.map((event) => html`<${Happens} event=${event} />`)}</ul>`}`;
+}
+
+/**
+ * What a dry run on a tenant or on the catalog answers: the events, and to how many deployments new rules would be copied.
+ * @template E
+ * @param {(event: E) => Child} describe
+ * @returns {(answer: { events: E[], matching?: import('../shapes.d.ts').Matching | null }) => Child}
+ */
+export function recordOutcome(describe) {
+  return ({ events, matching }) => html`
+    ${events.length > 0 ? html`<ul class="entries">${events.map((event) => html`<li>${describe(event)}</li>`)}</ul>` : html`<p class="muted">Nothing changes.</p>`}
+    ${matching && html`<p>An operation copies it to <b>${about(matching)}</b>.</p>`}`;
+}
+
+/** How many deployments. @param {import('../shapes.d.ts').Matching} matching */
+export function about({ count, is }) {
+  return `${{ exact: '', at_least: 'at least ', at_most: 'at most ' }[is]}${counted(count, 'deployment')}`;
 }
 
 /** An invoice that is issued at once; its lines too, if it bills more than the command charges. @param {{ invoice: import('../shapes.d.ts').InvoiceRecord, listed: Line[] }} props */

@@ -4,7 +4,7 @@ use arcadia_api::answer::{
     AccountAnswer, AttentionList, DunningPolicyAnswer, InvoiceAnswer, InvoiceList, InvoiceRowList, ScheduleList,
     SettledInvoiceAnswer, SummaryAnswer, TenantList,
 };
-use arcadia_api::body::{PutDunningPolicyRequest, RecordPaymentRequest, VoidInvoiceRequest};
+use arcadia_api::body::{PutDunningPolicyRequest, RecordPaymentRequest, RemarksRequest};
 use arcadia_domain::Power;
 use serde_json::json;
 
@@ -58,7 +58,7 @@ pub fn operations() -> Vec<Operation> {
             "Cancels an invoice without payments that should not have been issued. Repeating the request writes \
              nothing and is not an error.",
         )
-        .optional_body::<VoidInvoiceRequest>(false, [("nothing to say", json!({}))])
+        .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "issued by mistake"}))])
         .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
         .if_match()
         .problems(&["invoice_has_payments", "version_conflict"])

@@ -107,12 +107,12 @@ pub fn operations() -> Vec<Operation> {
             "Reverse a payment",
             "The invoice is owed again with its old due date, and dunning counts from the reversal. If the deployment is \
              `cancelled` or `archived`, the invoice becomes `uncollectible`. A part of the payment that had become \
-             balance is owed as well. Repeating the request writes nothing and is not an error.",
+             balance is owed as well. Repeating the request writes nothing and is not an error; another kind is refused.",
         )
         .body::<ReversePaymentRequest>([("a chargeback", json!({"kind": "chargeback"}))])
         .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
         .if_match()
-        .problems(&["version_conflict"])
+        .problems(&["payment_reversed", "version_conflict"])
         .powers(&[Power::RecordPayments]),
         Operation::new(
             INVOICES,

@@ -1,7 +1,7 @@
 //! Coupons of the catalog, and the discounts of subscriptions that they make.
 
 use arcadia_api::answer::{CouponAnswer, CouponList, SubscriptionAnswer};
-use arcadia_api::body::{GrantDiscountRequest, PutCouponRequest, RemoveDiscountRequest};
+use arcadia_api::body::{GrantDiscountRequest, PutCouponRequest, RemarksRequest};
 use arcadia_domain::Power;
 use serde_json::json;
 
@@ -66,7 +66,7 @@ pub fn operations() -> Vec<Operation> {
             "Remove the discount",
             "A discount that runs ends with the current period; another one ends at once. The grant stays counted.",
         )
-        .optional_body::<RemoveDiscountRequest>(true, [("reason", json!({"reason": "not a partner any more"}))])
+        .optional_body::<RemarksRequest>(true, [("reason", json!({"reason": "not a partner any more"}))])
         .versioned::<SubscriptionAnswer<'static>>("The subscription.")
         .if_match()
         .problems(&["no_discount", "not_subscribed", "version_conflict"])

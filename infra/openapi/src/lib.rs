@@ -61,7 +61,8 @@ struct Generators {
     requests: SchemaGenerator,
     answers: SchemaGenerator,
     /// References to the response schemas that a dry run extends.
-    dry_runs: BTreeSet<String>,
+    /// The response schemas of commands with a dry run, each with the schema of their events.
+    dry_runs: BTreeMap<String, &'static str>,
 }
 
 /// Generates the document, without examples of responses.
@@ -73,7 +74,7 @@ pub fn document() -> Result<Value, DocumentError> {
     let mut generators = Generators {
         requests: schema::generator(SchemaSettings::for_deserialize),
         answers: schema::generator(SchemaSettings::for_serialize),
-        dry_runs: BTreeSet::new(),
+        dry_runs: BTreeMap::new(),
     };
     let mut costs: BTreeMap<String, Value> = serde_json::from_str(COSTS)?;
     let mut undescribed = BTreeSet::new();
@@ -196,7 +197,7 @@ fn describe(route: &Route, operation: Operation, generators: &mut Generators) ->
         let status = answer.status.to_string();
         let response = success(answer, replays, generators);
         if route.parameters.contains(&"dry_run") {
-            responses.insert(DRY_RUN_STATUS.to_owned(), dry_run(&response, generators));
+            responses.insert(DRY_RUN_STATUS.to_owned(), dry_run(&response, event_of(route), generators));
         }
         responses.entry(status).or_insert(response);
     }
@@ -322,10 +323,10 @@ const DRY_RUN_STATUS: &str = "200";
 
 /// The response to a dry run: the command's own response with additional members. A command that creates nothing has
 /// one response for both.
-fn dry_run(response: &Value, generators: &mut Generators) -> Value {
+fn dry_run(response: &Value, event: &'static str, generators: &mut Generators) -> Value {
     let mut described = response.clone();
     let schema = &response["content"]["application/json"]["schema"]["$ref"];
-    generators.dry_runs.extend(schema.as_str().map(str::to_owned));
+    generators.dry_runs.extend(schema.as_str().map(|schema| (schema.to_owned(), event)));
     let headers = described["headers"].as_object_mut();
     if headers.is_some_and(|headers| headers.remove("Location").is_some()) {
         described["description"] = json!("A dry run: the result that the command would have.");
@@ -336,19 +337,43 @@ fn dry_run(response: &Value, generators: &mut Generators) -> Value {
     described
 }
 
+/// The schema of the events of a command, which are in the history of what it changes.
+fn event_of(route: &Route) -> &'static str {
+    let of = |path: &str| route.path.starts_with(&format!("/api/v1/{path}/"));
+    if of("deployments") {
+        "Event"
+    } else if of("tenants") {
+        "TenantEvent"
+    } else {
+        "CatalogEvent"
+    }
+}
+
 /// Adds the members of a dry run to the response schemas of commands.
-fn add_dry_runs(schemas: &mut BTreeMap<String, Value>, dry_runs: &BTreeSet<String>) {
-    let list_of = |name: &str| json!({"type": "array", "items": {"$ref": format!("#/components/schemas/{name}")}});
-    let [mut lines, mut events] = [list_of("Line"), list_of("Event")];
-    lines["description"] = json!("Only in a dry run: the charges and credits that the command would make.");
-    events["description"] = json!("Only in a dry run: the events that the command would make.");
-    let dry_run = json!({"type": "boolean", "description": "Whether this is a dry run: nothing was stored."});
-    for name in dry_runs.iter().filter_map(|reference| reference.rsplit('/').next()) {
-        let Some(properties) = schemas.get_mut(name).and_then(|schema| schema["properties"].as_object_mut()) else {
-            continue;
+fn add_dry_runs(schemas: &mut BTreeMap<String, Value>, dry_runs: &BTreeMap<String, &'static str>) {
+    let list_of = |name: &str, what: &str| {
+        let description = format!("Only in a dry run: the {what} that the command would make.");
+        json!({"type": "array", "items": {"$ref": format!("#/components/schemas/{name}")}, "description": description})
+    };
+    for (reference, event) in dry_runs {
+        let schema = reference.rsplit('/').next().and_then(|name| schemas.get_mut(name));
+        let Some(properties) = schema.and_then(|schema| schema["properties"].as_object_mut()) else { continue };
+        let mut add = |name: &str, schema: Value| {
+            properties.entry(name).or_insert(schema);
         };
-        for (name, schema) in [("dry_run", &dry_run), ("lines", &lines), ("events", &events)] {
-            properties.entry(name).or_insert_with(|| schema.clone());
+        add("dry_run", json!({"type": "boolean", "description": "Whether this is a dry run: nothing was stored."}));
+        add("events", list_of(event, "events"));
+        match *event {
+            "Event" => add("lines", list_of("Line", "charges and credits")),
+            "TenantEvent" => add(
+                "matching",
+                json!({
+                    "anyOf": [{"$ref": "#/components/schemas/Matching"}, {"type": "null"}],
+                    "description": "Only in a dry run: the number of deployments that an operation would copy the new rules \
+                        to; null if the rules stay as they are.",
+                }),
+            ),
+            _ => {}
         }
     }
 }

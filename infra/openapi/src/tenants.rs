@@ -1,7 +1,7 @@
 //! Tenants: their fields, their holds and their histories. Accounts and dunning policies are in `billing`.
 
 use arcadia_api::answer::{TenantAnswer, TenantEventList};
-use arcadia_api::body::{HoldTenantRequest, PutTenantRequest, ReleaseTenantRequest};
+use arcadia_api::body::{HoldTenantRequest, PutTenantRequest, RemarksRequest};
 use arcadia_domain::Power;
 use serde_json::json;
 
@@ -78,7 +78,7 @@ pub fn operations() -> Vec<Operation> {
              to each deployment; it starts in the transaction that stores the release. If the tenant is not held, \
              nothing is written.",
         )
-        .optional_body::<ReleaseTenantRequest>(false, [("nothing to say", json!({}))])
+        .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "the abuse has ended"}))])
         .versioned::<TenantAnswer<'static>>("The tenant, which was not held.")
         .accepted::<TenantAnswer<'static>>("The tenant. The operation resumes its deployments.")
         .with_etag()

@@ -18,7 +18,7 @@ pub use operation::{OperationPreviewView, OperationResultView, OperationView};
 pub use unique_map::UniqueMap;
 pub use view::{
     DeploymentRowView, DeploymentView, InvoiceRowView, InvoiceView, NextInvoiceView, SubscriptionAddonView,
-    SubscriptionView, deployment_row_view, deployment_view, invoice_row_view, invoice_view, subscription_view,
+    SubscriptionView,
 };
 
 /// Default page size, in records.

@@ -10,7 +10,6 @@ use arcadia_domain::{
     SubscriptionId, SubscriptionStatus, SubscriptionSummary, Template, TemplateVersion, TenantId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 /// A hosted app instance. It is the unit of billing.
 #[derive(Debug, Serialize, Deserialize)]
@@ -360,6 +359,7 @@ impl<'a> DeploymentView<'a> {
             tenant_rules,
             resume_at,
             released_at: _,
+            unsubscribed: _,
             live_resources,
             open_invoices,
             uncollectible_invoices,
@@ -540,35 +540,4 @@ impl<'a> PendingChangeView<'a> {
             effective_from: *effective_from,
         }
     }
-}
-
-/// JSON representation of a deployment.
-#[must_use]
-pub fn deployment_view(aggregate: &Aggregate) -> Value {
-    json!(DeploymentView::of(aggregate))
-}
-
-/// JSON representation of a deployment in a list, with a summary of its subscription, and with its amounts as of
-/// `amounts_at` if given.
-#[must_use]
-pub fn deployment_row_view(row: &DeploymentRow, amounts_at: Option<Timestamp>) -> Value {
-    json!(DeploymentRowView::of(row, amounts_at))
-}
-
-/// JSON representation of a deployment's subscription and add-ons; null if it never had one.
-#[must_use]
-pub fn subscription_view(aggregate: &Aggregate) -> Value {
-    json!(SubscriptionView::of(aggregate))
-}
-
-/// JSON representation of an invoice in a list across deployments.
-#[must_use]
-pub fn invoice_row_view(row: &InvoiceRow) -> Value {
-    json!(InvoiceRowView::from(row))
-}
-
-/// JSON representation of an invoice.
-#[must_use]
-pub fn invoice_view(invoice: &Invoice) -> Value {
-    json!(InvoiceView::from(invoice))
 }

@@ -12,7 +12,8 @@ use super::lifecycle::State;
 use super::money::Currency;
 use super::policy::DunningPolicy;
 use super::resource::Resource;
-use super::subscription::{Subscription, SubscriptionAddon};
+use super::subscription::{PlanTerms, Subscription, SubscriptionAddon};
+use super::tenant_rules::{UnsubscribedFlow, UnsubscribedTime};
 use super::values::{DeploymentId, InvoiceNumber, Notes, Reason, ShortCode, SubscriptionAddonId, Timestamp};
 use super::versions::Versions;
 
@@ -61,6 +62,19 @@ impl Change {
     #[must_use]
     pub fn issues_invoice(&self) -> bool {
         self.events.iter().any(|event| matches!(event.kind, EventKind::InvoiceOpened { .. }))
+    }
+
+    /// The terms that a subscription comes back to: it was cancelled with its deployment, or had a scheduled cancellation or
+    /// a scheduled change of its customer. An operation that announces a price change passes such subscriptions over, so
+    /// this change must be decided with the one that they missed ([`super::decide::Read::successor`]).
+    #[must_use]
+    pub fn returns_to(&self) -> Option<&PlanTerms> {
+        let live = self.after.live_subscription()?;
+        let before = self.before.as_ref()?.subscription.as_ref()?;
+        let own_change = before.pending_change.as_ref().is_some_and(|pending| !pending.is_announced());
+        let was_out = !before.is_live() || before.cancel_at.is_some() || own_change;
+        let is_back = live.pending_change.is_none() && live.cancel_at.is_none();
+        (was_out && is_back && before.terms == live.terms && before.id == live.id).then_some(&live.terms)
     }
 
     /// The change with a reason and notes on its first event, unless that has its own.
@@ -125,6 +139,32 @@ impl Aggregate {
         Some((live.terms.currency, cents.checked_mul(times)?))
     }
 
+    /// The time without a subscription that it has used, if its tenant's rules limit that. A deployment that an earlier
+    /// build wrote has no record of it: it counts from the latest of the rule, its state and the end of its subscription.
+    #[must_use]
+    pub fn unsubscribed(&self) -> Option<UnsubscribedTime> {
+        let rule = self.deployment.tenant_rules.unsubscribed?;
+        let ended_at = self.subscription.as_ref().and_then(|last| last.ended_at);
+        let since = rule.since.max(self.deployment.state_since);
+        let unrecorded = || UnsubscribedTime { seconds: 0, at: ended_at.map_or(since, |ended_at| since.max(ended_at)) };
+        Some(self.deployment.unsubscribed.unwrap_or_else(unrecorded))
+    }
+
+    fn unsubscribed_flow(&self) -> UnsubscribedFlow {
+        match (self.deployment.state, self.live_subscription()) {
+            (State::Active, None) => UnsubscribedFlow::Grows,
+            (State::Active | State::PastDue, Some(live)) if !live.in_trial() => UnsubscribedFlow::Shrinks,
+            _ => UnsubscribedFlow::Stands,
+        }
+    }
+
+    /// When an event changed what the time without a subscription does: a late sweep ends a subscription at its end.
+    fn flow_changed_at(&self, before: Option<&Subscription>, occurred_at: Timestamp) -> Timestamp {
+        let has_ended = before.is_some_and(Subscription::is_live) && self.live_subscription().is_none();
+        let ended_at = self.subscription.as_ref().and_then(|last| last.ended_at).filter(|_| has_ended);
+        ended_at.map_or(occurred_at, |ended_at| ended_at.min(occurred_at))
+    }
+
     /// Its subscription, if that is live.
     #[must_use]
     pub fn live_subscription(&self) -> Option<&Subscription> {
@@ -141,8 +181,15 @@ impl Aggregate {
             return Err(ReplayError::Gap { expected, found: event.sequence });
         }
         let (subscription, addons) = (self.subscription.clone(), self.addons.clone());
+        let (rule, used) = (self.deployment.tenant_rules.unsubscribed, self.unsubscribed());
+        let flow = self.unsubscribed_flow();
         let overdue_since = self.deployment.oldest_due_at().filter(|due_at| *due_at <= event.occurred_at);
         self.apply_kind(event).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
+        if let Some(changed) = event.kind.subscription() {
+            let kept = self.subscription.take().map(|kept| kept.charges).unwrap_or_default();
+            let charges = event.charges.as_ref().map_or_else(|| changed.charges.clone(), |changes| changes.apply(kept));
+            self.subscription = Some(Subscription { charges, ..changed.clone() });
+        }
         for entry in &event.entries {
             self.deployment.enter(entry).ok_or(ReplayError::Inconsistent { sequence: event.sequence })?;
         }
@@ -158,6 +205,14 @@ impl Aggregate {
         let old = (subscription.as_ref(), addons.as_slice());
         self.versions.record(event.sequence, old, (self.subscription.as_ref(), &self.addons));
         self.deployment.has_had_revenue |= self.recurring().is_some();
+        let present = self.deployment.tenant_rules.unsubscribed;
+        if rule != present {
+            self.deployment.unsubscribed = None;
+            self.deployment.unsubscribed = self.unsubscribed();
+        } else if let Some((rule, used)) = rule.zip(used).filter(|_| flow != self.unsubscribed_flow()) {
+            let at = self.flow_changed_at(subscription.as_ref(), event.occurred_at);
+            self.deployment.unsubscribed = Some(rule.after(used, flow, at));
+        }
         self.deployment.version = event.sequence;
         self.deployment.updated_at = event.occurred_at;
         Ok(())
@@ -168,7 +223,7 @@ impl Aggregate {
         let deployment = &mut self.deployment;
         match &event.kind {
             EventKind::Created { .. } => return None,
-            EventKind::StateChanged { resume_at, paused_by, subscription } => {
+            EventKind::StateChanged { resume_at, paused_by, .. } => {
                 if event.from_state != Some(deployment.state) {
                     return None;
                 }
@@ -176,37 +231,25 @@ impl Aggregate {
                 deployment.state_since = event.occurred_at;
                 (deployment.resume_at, deployment.released_at) = (*resume_at, None);
                 deployment.paused_by = *paused_by;
-                self.subscription.clone_from(subscription);
             }
             EventKind::Updated(updated) => apply_update(deployment, updated, event.occurred_at),
             EventKind::ResourceAdded { .. } => deployment.live_resources = deployment.live_resources.checked_add(1)?,
             EventKind::ResourceDeleted { .. } => {
                 deployment.live_resources = deployment.live_resources.checked_sub(1)?
             }
-            EventKind::Subscribed { subscription, addons, dunning_policy } => {
+            EventKind::Subscribed { addons, dunning_policy, .. } => {
                 deployment.dunning_policy = *dunning_policy;
-                self.subscription = Some(subscription.clone());
                 self.addons.clone_from(addons);
             }
-            EventKind::AddonAttached { addon, subscription } => {
-                self.addons.push(addon.clone());
-                self.subscription = Some(subscription.clone());
-            }
-            EventKind::AddonDetached { addon, subscription } => {
-                self.remove_addon(addon.id)?;
-                self.subscription = Some(subscription.clone());
-            }
-            EventKind::PlanChanged { dropped_addons, subscription, .. } => {
+            EventKind::AddonAttached { addon, .. } => self.addons.push(addon.clone()),
+            EventKind::AddonDetached { addon, .. } => self.remove_addon(addon.id)?,
+            EventKind::PlanChanged { dropped_addons, .. } => {
                 for id in dropped_addons {
                     self.remove_addon(*id)?;
                 }
-                self.subscription = Some(subscription.clone());
             }
-            EventKind::TrialExtended { ends_at, subscription } => {
-                if deployment.state == State::Trial {
-                    deployment.trial_ends_at = Some(ends_at.to);
-                }
-                self.subscription.clone_from(subscription);
+            EventKind::TrialExtended { ends_at, .. } if deployment.state == State::Trial => {
+                deployment.trial_ends_at = Some(ends_at.to);
             }
             EventKind::InvoiceOpened { invoice, dunning_policy } => {
                 deployment.dunning_policy = dunning_policy.unwrap_or(deployment.dunning_policy);
@@ -216,28 +259,15 @@ impl Aggregate {
             EventKind::PaymentReceived { number, payment, due_cents } => {
                 receive_payment(deployment, number, payment, *due_cents)?;
             }
-            EventKind::InvoiceVoided { number, subscription } => {
+            EventKind::InvoiceVoided { number, .. } | EventKind::InvoiceWrittenOff { number, .. } => {
                 deployment.drop_owed(number);
-                self.keep(subscription);
             }
-            EventKind::InvoiceWrittenOff { number, amount_cents: _, subscription } => {
-                deployment.drop_owed(number);
-                self.keep(subscription);
-            }
-            EventKind::WriteOffWithdrawn { number: _, status, owed, subscription } => {
-                deployment.owe(*status, owed)?;
-                self.keep(subscription);
-            }
+            EventKind::WriteOffWithdrawn { status, owed, .. } => deployment.owe(*status, owed)?,
             EventKind::PaymentReversed { status, owed, .. } => deployment.owe(*status, owed)?,
             EventKind::InvoiceDueDateChanged { number, due_at } => {
                 let mut open = deployment.open_invoices.iter_mut();
                 open.find(|open| open.number == *number)?.due_at = due_at.to;
             }
-            EventKind::CreditNoteIssued { number: _, subscription } => self.keep(subscription),
-            EventKind::CreditGranted { .. }
-            | EventKind::Refunded { .. }
-            | EventKind::BalanceApplied { .. }
-            | EventKind::DiscountEnded { .. } => {}
             EventKind::InvoicesUncollectible { numbers } => {
                 for number in numbers {
                     let index = deployment.open_invoices.iter().position(|open| open.number == *number)?;
@@ -245,26 +275,25 @@ impl Aggregate {
                     deployment.uncollectible_invoices.push(given_up);
                 }
             }
-            EventKind::Renewed { subscription }
-            | EventKind::ChargeAdded { subscription }
-            | EventKind::TrialEnded { subscription }
-            | EventKind::PriceChangeAnnounced { subscription, .. }
-            | EventKind::PlanChangeScheduled { subscription }
-            | EventKind::PlanChangeWithdrawn { subscription }
-            | EventKind::CancellationScheduled { subscription }
-            | EventKind::CancellationWithdrawn { subscription }
-            | EventKind::DiscountGranted { subscription }
-            | EventKind::DiscountRemoved { coupon: _, subscription }
-            | EventKind::SubscriptionCancelled { subscription } => self.subscription = Some(subscription.clone()),
+            EventKind::CreditNoteIssued { .. }
+            | EventKind::CreditGranted { .. }
+            | EventKind::Refunded { .. }
+            | EventKind::BalanceApplied { .. }
+            | EventKind::DiscountEnded { .. }
+            | EventKind::TrialExtended { .. }
+            | EventKind::Renewed { .. }
+            | EventKind::ChargeAdded { .. }
+            | EventKind::TrialEnded { .. }
+            | EventKind::PriceChangeAnnounced { .. }
+            | EventKind::PlanChangeScheduled { .. }
+            | EventKind::PlanChangeWithdrawn { .. }
+            | EventKind::CancellationScheduled { .. }
+            | EventKind::CancellationWithdrawn { .. }
+            | EventKind::DiscountGranted { .. }
+            | EventKind::DiscountRemoved { .. }
+            | EventKind::SubscriptionCancelled { .. } => {}
         }
         Some(())
-    }
-
-    /// Replaces the subscription, if an event has one.
-    fn keep(&mut self, subscription: &Option<Subscription>) {
-        if subscription.is_some() {
-            self.subscription.clone_from(subscription);
-        }
     }
 
     fn remove_addon(&mut self, id: SubscriptionAddonId) -> Option<()> {
@@ -324,6 +353,7 @@ fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
         template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
         trial_ends_at,
         paused_by: None,
+        unsubscribed: tenant_rules.unsubscribed.map(|_| UnsubscribedTime { seconds: 0, at: event.occurred_at }),
         tenant_rules,
         resume_at: None,
         released_at: None,

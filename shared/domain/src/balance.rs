@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::money::Currency;
-use super::values::{PaymentReference, Reason, Timestamp};
+use super::values::{InvoiceNumber, PaymentReference, Reason, Timestamp};
 
 /// A refund: balance that was paid back to the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Refund {
     pub amount_cents: i64,
     /// The currency of the amount.
     pub currency: Currency,
+    /// The invoice whose credit note was paid back; absent if it was balance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice: Option<InvoiceNumber>,
     /// When it was recorded.
     pub refunded_at: Timestamp,
 }
@@ -29,6 +32,9 @@ pub struct BalanceMovement {
     pub amount_cents: i64,
     /// The currency of the amount.
     pub currency: Currency,
+    /// The invoice whose credit note was paid back; absent if it was balance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice: Option<InvoiceNumber>,
     /// The reason that the operator gave.
     pub reason: Option<Reason>,
     /// When it was recorded.

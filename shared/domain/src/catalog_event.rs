@@ -7,7 +7,7 @@ use super::actor::Actor;
 use super::catalog::{Addon, Plan, PlanVersion};
 use super::coupon::Coupon;
 use super::event::Changed;
-use super::values::{OperationId, ShortCode, Timestamp};
+use super::values::{Notes, OperationId, Reason, ShortCode, Timestamp};
 
 /// One change of a record of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,12 @@ pub struct CatalogEvent {
     /// The kind of change, as `type` and `data`.
     #[serde(flatten)]
     pub kind: CatalogEventKind,
+    /// The reason that the actor gave.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// The actor's notes.
+    #[serde(default)]
+    pub notes: Option<Notes>,
     /// The actor: the token's subject.
     pub actor: String,
     /// When the event occurred.
@@ -72,40 +78,61 @@ pub enum CatalogRecord {
     Coupon(ShortCode),
 }
 
+/// A record of the catalog that a caller puts: a plan, an add-on or a coupon.
+pub trait CatalogItem: Clone + PartialEq {
+    /// The number of its revisions.
+    fn revision(&self) -> u64;
+    /// It at a revision, which is made at `now` or at the time of the last one if that is later: times in a history never
+    /// go back, even if the clock of this machine is behind another's.
+    #[must_use]
+    fn revised(self, revision: u64, now: Timestamp) -> Self;
+    /// The event of its creation, or of its change from `before`.
+    fn put(before: Option<Self>, after: Self, actor: &Actor) -> CatalogEvent;
+}
+
+macro_rules! catalog_item {
+    ($item:ident $field:ident $created:ident $updated:ident) => {
+        impl CatalogItem for $item {
+            fn revision(&self) -> u64 {
+                self.revision
+            }
+
+            fn revised(self, revision: u64, now: Timestamp) -> Self {
+                Self { revision, updated_at: now.max(self.updated_at), ..self }
+            }
+
+            fn put(before: Option<Self>, $field: Self, actor: &Actor) -> CatalogEvent {
+                let (revision, at) = ($field.revision, $field.updated_at);
+                let kind = match before {
+                    None => CatalogEventKind::$created { $field },
+                    Some(from) => CatalogEventKind::$updated(Changed { from, to: $field }),
+                };
+                CatalogEvent::new(kind, revision, actor, at)
+            }
+        }
+    };
+}
+catalog_item!(Plan plan PlanCreated PlanUpdated);
+catalog_item!(Addon addon AddonCreated AddonUpdated);
+catalog_item!(Coupon coupon CouponCreated CouponUpdated);
+
+/// Decides on a record as a caller wants it, with the revision and the times of `before`: its next revision, or its
+/// first, with the event. `None` if nothing differs.
+#[must_use]
+pub fn put_record<R: CatalogItem>(
+    before: Option<R>,
+    wanted: R,
+    actor: &Actor,
+    now: Timestamp,
+) -> Option<(R, CatalogEvent)> {
+    if before.as_ref() == Some(&wanted) {
+        return None;
+    }
+    let after = wanted.revised(before.as_ref().map_or(1, |before| before.revision() + 1), now);
+    Some((after.clone(), R::put(before, after, actor)))
+}
+
 impl CatalogEvent {
-    /// The event of a plan's creation, or of its change from `before`.
-    #[must_use]
-    pub fn of_plan(before: Option<Plan>, plan: Plan, actor: &Actor) -> Self {
-        let (revision, at) = (plan.revision, plan.updated_at);
-        let kind = match before {
-            None => CatalogEventKind::PlanCreated { plan },
-            Some(from) => CatalogEventKind::PlanUpdated(Changed { from, to: plan }),
-        };
-        Self::new(kind, revision, actor, at)
-    }
-
-    /// The event of an add-on's creation, or of its change from `before`.
-    #[must_use]
-    pub fn of_addon(before: Option<Addon>, addon: Addon, actor: &Actor) -> Self {
-        let (revision, at) = (addon.revision, addon.updated_at);
-        let kind = match before {
-            None => CatalogEventKind::AddonCreated { addon },
-            Some(from) => CatalogEventKind::AddonUpdated(Changed { from, to: addon }),
-        };
-        Self::new(kind, revision, actor, at)
-    }
-
-    /// The event of a coupon's creation, or of its change from `before`.
-    #[must_use]
-    pub fn of_coupon(before: Option<Coupon>, coupon: Coupon, actor: &Actor) -> Self {
-        let (revision, at) = (coupon.revision, coupon.updated_at);
-        let kind = match before {
-            None => CatalogEventKind::CouponCreated { coupon },
-            Some(from) => CatalogEventKind::CouponUpdated(Changed { from, to: coupon }),
-        };
-        Self::new(kind, revision, actor, at)
-    }
-
     /// The event of the publication of `plan_version`, which made `plan`. `replaced` is the version that it replaces, with
     /// the operation that announces the new price.
     #[must_use]
@@ -121,7 +148,13 @@ impl CatalogEvent {
     }
 
     fn new(kind: CatalogEventKind, revision: u64, actor: &Actor, occurred_at: Timestamp) -> Self {
-        Self { revision, kind, actor: actor.id.clone(), occurred_at }
+        Self { revision, kind, reason: None, notes: None, actor: actor.id.clone(), occurred_at }
+    }
+
+    /// The event with a reason and notes.
+    #[must_use]
+    pub fn because(self, reason: Option<Reason>, notes: Option<Notes>) -> Self {
+        Self { reason, notes, ..self }
     }
 
     /// The record that changed.

@@ -73,6 +73,42 @@ pub struct ChargeTax {
     pub net_cents: i64,
 }
 
+/// What an event does to the charges of a subscription. It names those that it touches alone: a subscription can keep
+/// hundreds, and an event each of them would make a history that grows with their square.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct ChargeChanges {
+    /// The charges that it made or changed, as they are afterwards.
+    #[serde(default)]
+    pub changed: Vec<Charge>,
+    /// The ids of the charges that the subscription does not keep any more: nothing can change them.
+    #[serde(default)]
+    pub dropped: Vec<ChargeId>,
+}
+
+impl ChargeChanges {
+    /// The changes that lead from `before` to `after`.
+    #[must_use]
+    pub fn between(before: &[Charge], after: &[Charge]) -> Self {
+        let changed = after.iter().filter(|charge| !before.contains(charge)).cloned().collect();
+        let is_dropped = |id: &ChargeId| after.iter().all(|charge| charge.id != *id);
+        Self { changed, dropped: before.iter().map(|charge| charge.id).filter(is_dropped).collect() }
+    }
+
+    /// The charges after these changes: the changed ones keep their places, and new ones follow in order.
+    #[must_use]
+    pub fn apply(&self, mut charges: Vec<Charge>) -> Vec<Charge> {
+        charges.retain(|charge| !self.dropped.contains(&charge.id));
+        for charge in &self.changed {
+            match charges.iter_mut().find(|kept| kept.id == charge.id) {
+                Some(kept) => kept.clone_from(charge),
+                None => charges.push(charge.clone()),
+            }
+        }
+        charges
+    }
+}
+
 /// When a charge made once is invoiced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

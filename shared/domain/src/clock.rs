@@ -280,14 +280,11 @@ fn trial_end(deployment: &Deployment, subscription: Option<&Subscription>) -> Op
     }
 }
 
-/// When the time without a live subscription is over that its tenant's rules give an active deployment. It counts from
-/// the latest of: the rule was set, the deployment became active, the last subscription ended.
+/// When the time without a live subscription is over that its tenant's rules give an active deployment.
 fn unsubscribed_until(aggregate: &Aggregate) -> Option<Timestamp> {
-    let Aggregate { deployment, subscription, .. } = aggregate;
-    let rule = deployment.tenant_rules.unsubscribed.filter(|_| aggregate.live_subscription().is_none())?;
-    let ended_at = subscription.as_ref().and_then(|last| last.ended_at);
-    let since = rule.since.max(deployment.state_since);
-    Some(days_after(ended_at.map_or(since, |ended_at| since.max(ended_at)), rule.after_days))
+    let rules = aggregate.deployment.tenant_rules;
+    let rule = rules.unsubscribed.filter(|_| aggregate.live_subscription().is_none())?;
+    Some(rule.until(aggregate.unsubscribed()?))
 }
 
 /// When a pause ends by itself, unless a hold delays it: not while an invoice is overdue, and not before the last obstacle to it went away

@@ -8,7 +8,7 @@ use super::invoice::{InvoiceStatus, OpenInvoice};
 use super::lifecycle::{Standing, State};
 use super::money::Currency;
 use super::policy::DunningPolicy;
-use super::tenant_rules::TenantRules;
+use super::tenant_rules::{TenantRules, UnsubscribedTime};
 use super::values::{DeploymentId, DisplayName, InvoiceNumber, ShortCode, Slug, TemplateVersion, TenantId, Timestamp};
 
 /// The present state of one deployment.
@@ -42,6 +42,8 @@ pub struct Deployment {
     pub paused_by: Option<PausedBy>,
     /// The rules of its tenant, as last copied to it.
     pub tenant_rules: TenantRules,
+    /// The time without a subscription that it has used; set only while its tenant's rules limit that.
+    pub unsubscribed: Option<UnsubscribedTime>,
     /// When its pause ends by itself; set only while `paused`.
     pub resume_at: Option<Timestamp>,
     /// When the last obstacle to the end of the pause went away: a hold of it or its tenant, or an overdue invoice.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::balance::Refund;
+use super::charge::ChargeChanges;
 use super::coupon::DiscountEnd;
 use super::deployment::PausedBy;
 use super::entry::{Amount, Entry};
@@ -31,6 +32,10 @@ pub struct Event {
     /// Its entries in the books: waiting charges, credits, balance used and balance returned.
     #[serde(default)]
     pub entries: Vec<Entry>,
+    /// What it does to the charges of the subscription in its `data`, which is without charges there. Null if its `data`
+    /// has no subscription, and in events of earlier builds, whose subscription has all its charges.
+    #[serde(default)]
+    pub charges: Option<ChargeChanges>,
     /// The state before; null unless the state changed.
     pub from_state: Option<State>,
     /// The state after; null unless the state changed or the deployment was created.
@@ -308,7 +313,59 @@ pub enum EventKind {
     },
 }
 
+/// The subscription in a kind of event, by reference or by mutable reference as the kind is.
+macro_rules! subscription_in {
+    ($kind:expr) => {
+        match $kind {
+            EventKind::Subscribed { subscription, .. }
+            | EventKind::TrialEnded { subscription, .. }
+            | EventKind::Renewed { subscription, .. }
+            | EventKind::ChargeAdded { subscription, .. }
+            | EventKind::AddonAttached { subscription, .. }
+            | EventKind::AddonDetached { subscription, .. }
+            | EventKind::PlanChanged { subscription, .. }
+            | EventKind::PriceChangeAnnounced { subscription, .. }
+            | EventKind::PlanChangeScheduled { subscription, .. }
+            | EventKind::PlanChangeWithdrawn { subscription, .. }
+            | EventKind::CancellationScheduled { subscription, .. }
+            | EventKind::CancellationWithdrawn { subscription, .. }
+            | EventKind::SubscriptionCancelled { subscription, .. }
+            | EventKind::DiscountGranted { subscription, .. }
+            | EventKind::DiscountRemoved { subscription, .. } => Some(subscription),
+            EventKind::StateChanged { subscription, .. }
+            | EventKind::InvoiceVoided { subscription, .. }
+            | EventKind::CreditNoteIssued { subscription, .. }
+            | EventKind::InvoiceWrittenOff { subscription, .. }
+            | EventKind::WriteOffWithdrawn { subscription, .. }
+            | EventKind::TrialExtended { subscription, .. } => subscription.into(),
+            EventKind::Updated(_)
+            | EventKind::Created { .. }
+            | EventKind::ResourceAdded { .. }
+            | EventKind::ResourceDeleted { .. }
+            | EventKind::InvoiceOpened { .. }
+            | EventKind::PaymentReceived { .. }
+            | EventKind::CreditGranted { .. }
+            | EventKind::Refunded { .. }
+            | EventKind::PaymentReversed { .. }
+            | EventKind::InvoiceDueDateChanged { .. }
+            | EventKind::BalanceApplied { .. }
+            | EventKind::InvoicesUncollectible { .. }
+            | EventKind::DiscountEnded { .. } => None,
+        }
+    };
+}
+
 impl EventKind {
+    /// The subscription after the event, if the event has one.
+    #[must_use]
+    pub fn subscription(&self) -> Option<&Subscription> {
+        subscription_in!(self)
+    }
+
+    pub(super) fn subscription_mut(&mut self) -> Option<&mut Subscription> {
+        subscription_in!(self)
+    }
+
     /// Its `type`, as stored and published.
     #[must_use]
     pub const fn name(&self) -> &'static str {

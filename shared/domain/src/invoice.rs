@@ -13,6 +13,8 @@ use super::values::{DeploymentId, InvoiceNumber, PaymentReference, SubscriptionI
 
 /// The most payments of one invoice.
 pub const MAX_PAYMENTS: usize = 50;
+/// The most payments of an invoice that are recorded, if each beyond [`MAX_PAYMENTS`] pays all that is due.
+pub const MAX_SETTLING_PAYMENTS: usize = 100;
 /// The most credits of one invoice that credit notes make.
 pub const MAX_CREDITS: usize = 200;
 /// The most write-offs of one invoice, withdrawn ones included.

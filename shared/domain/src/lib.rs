@@ -47,7 +47,7 @@ pub use balance::{BalanceMovement, BalanceMovementKind, Refund};
 pub use catalog::{
     Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion, VersionStatus,
 };
-pub use catalog_event::{CatalogEvent, CatalogEventKind, CatalogRecord};
+pub use catalog_event::{CatalogEvent, CatalogEventKind, CatalogItem, CatalogRecord, put_record};
 pub use charge::{Charge, ChargeDiscount, ChargeTax, Invoiced};
 pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
 pub use coupon::{
@@ -58,8 +58,9 @@ pub use decide::{
     AnnouncePrice, ChangePlan, Command, Correct, Correction, CreateDeployment, CreditNote, Effective, Extent,
     GrantDiscount, MAX_BALANCE_CENTS, MAX_GIVEN_UP_AT_ONCE, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES,
     MAX_OPEN_INVOICES_BY_CLOCK, MAX_POSTPONED, MAX_POSTPONEMENT_DAYS, MAX_REPLACED_ADDONS, MAX_SETTLED_INVOICES,
-    MAX_UNCOLLECTIBLE_INVOICES, OneOff, Overpayment, Pay, PayBack, Postponement, Proration, Rejection, RemoveDiscount,
-    Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, next_invoices, replace_version, step,
+    MAX_UNCOLLECTIBLE_INVOICES, OneOff, Overpayment, Pay, PayBack, Postponement, Proration, Read, Rejection,
+    RemoveDiscount, Subscribe, Transition, UpdateDeployment, allowed_transitions, create, decide, decide_with,
+    next_invoices, replace_version, step,
 };
 pub use deployment::{Deployment, PausedBy, Template};
 pub use entry::{Amount, Entry};
@@ -96,7 +97,7 @@ pub use tenant::{
     TenantEvent, TenantEventKind, TenantHold, TenantUpdated, UpdateTenant, hold_tenant, release_tenant,
     set_dunning_policy, update_tenant,
 };
-pub use tenant_rules::{TenantRules, UnsubscribedRule};
+pub use tenant_rules::{TenantRules, UnsubscribedFlow, UnsubscribedRule, UnsubscribedTime};
 pub use values::{
     BillingAddress, DeploymentId, DisplayName, EmailAddress, InvoiceNumber, Notes, OperationId, PaymentReference,
     ProviderReference, Reason, ResourceId, ShortCode, Slug, SubscriptionAddonId, SubscriptionId, TaxId,

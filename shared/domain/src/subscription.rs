@@ -73,8 +73,8 @@ pub struct Subscription {
     pub current_period_end: Timestamp,
     /// The moment from which the current period is billed; null during a trial.
     pub billed_from: Option<Timestamp>,
-    /// Its charges of the current period, and those that wait for an invoice.
-    #[serde(default)]
+    /// Its charges of the current period, and those that wait for an invoice. Absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charges: Vec<Charge>,
     /// The number of charges that commands have made since the last period boundary, credited ones included.
     #[serde(default)]

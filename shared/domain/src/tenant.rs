@@ -68,6 +68,9 @@ pub struct TenantHold {
     pub by: String,
     /// The reason.
     pub reason: Reason,
+    /// Notes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Notes>,
 }
 
 /// The command that holds a tenant.
@@ -107,6 +110,12 @@ pub struct TenantEvent {
     /// The kind of change, as `type` and `data`.
     #[serde(flatten)]
     pub kind: TenantEventKind,
+    /// The reason that the actor gave.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// The actor's notes.
+    #[serde(default)]
+    pub notes: Option<Notes>,
     /// The actor: the token's subject.
     pub actor: String,
     /// When the event occurred.
@@ -122,12 +131,10 @@ pub enum TenantEventKind {
     Updated(TenantUpdated),
     /// The tenant's dunning policy changed.
     DunningPolicyChanged(Changed<DunningPolicy>),
-    /// The tenant was held, or the reason of its hold changed.
+    /// The tenant was held, or the reason or the notes of its hold changed.
     Held {
         /// The hold.
         hold: TenantHold,
-        /// The operator's notes.
-        notes: Option<Notes>,
         /// The operation that copies it to the tenant's deployments.
         operation_id: OperationId,
     },
@@ -197,6 +204,16 @@ pub struct TenantChange {
     pub dunning_policy: Option<DunningPolicy>,
 }
 
+impl TenantChange {
+    /// The change with a reason and notes on its event, unless that has its own.
+    #[must_use]
+    pub fn because(mut self, reason: Option<Reason>, notes: Option<Notes>) -> Self {
+        self.event.reason = self.event.reason.or(reason);
+        self.event.notes = self.event.notes.or(notes);
+        self
+    }
+}
+
 /// Decides on new values of a tenant's fields; `None` if they change nothing. `operation_id` is of the operation that
 /// copies changed rules to its deployments.
 ///
@@ -251,8 +268,8 @@ pub fn set_dunning_policy(
     Some(TenantChange { dunning_policy: Some(new), ..change })
 }
 
-/// Decides on holding a tenant; `None` if it is held for this reason already. Another reason keeps the beginning of the
-/// hold. `operation_id` is of the operation that copies the hold to its deployments.
+/// Decides on holding a tenant; `None` if it is held for this reason already, with these notes or if none are given.
+/// Another reason keeps the beginning of the hold. `operation_id` is of the operation that copies the hold to its deployments.
 ///
 /// # Errors
 /// [`Rejection::RoleNotPermitted`] unless the caller is `platform_admin`.
@@ -265,12 +282,14 @@ pub fn hold_tenant(
 ) -> Result<Option<TenantChange>, Rejection> {
     admit_hold(actor)?;
     let HoldTenant { reason, notes } = command;
-    if tenant.hold.as_ref().is_some_and(|hold| hold.reason == reason) {
+    let is_same = |hold: &TenantHold| hold.reason == reason && (notes.is_none() || hold.notes == notes);
+    if tenant.hold.as_ref().is_some_and(is_same) {
         return Ok(None);
     }
     let since = tenant.hold.as_ref().map_or_else(|| tenant.not_before(now), |hold| hold.since);
-    let hold = TenantHold { since, by: actor.id.clone(), reason };
-    Ok(Some(change(tenant, TenantEventKind::Held { hold, notes, operation_id }, actor, now)))
+    let hold = TenantHold { since, by: actor.id.clone(), reason: reason.clone(), notes: notes.clone() };
+    let held = change(tenant, TenantEventKind::Held { hold, operation_id }, actor, now);
+    Ok(Some(held.because(Some(reason), notes)))
 }
 
 /// Decides on releasing a tenant from its hold; `None` if it is not held. `operation_id` is of the operation that copies
@@ -328,7 +347,8 @@ fn admit(command: &UpdateTenant, actor: &Actor) -> Result<(), Rejection> {
 
 fn change(tenant: &Tenant, kind: TenantEventKind, actor: &Actor, now: Timestamp) -> TenantChange {
     let occurred_at = tenant.not_before(now);
-    let event = TenantEvent { sequence: tenant.version + 1, kind, actor: actor.id.clone(), occurred_at };
+    let (sequence, actor) = (tenant.version + 1, actor.id.clone());
+    let event = TenantEvent { sequence, kind, reason: None, notes: None, actor, occurred_at };
     TenantChange { before: tenant.clone(), after: tenant.after(&event), event, dunning_policy: None }
 }
 
@@ -358,7 +378,7 @@ impl Tenant {
         match &event.kind {
             TenantEventKind::Updated(updated) => after.apply(updated.clone(), event),
             TenantEventKind::DunningPolicyChanged(_) => {}
-            TenantEventKind::Held { hold, notes: _, operation_id } => {
+            TenantEventKind::Held { hold, operation_id } => {
                 after.hold = Some(hold.clone());
                 (after.rules_version, after.operation_id) = (event.sequence, Some(*operation_id));
             }

@@ -1,8 +1,11 @@
 //! The rules of a tenant that each of its deployments follows by a copy of its own.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::values::Timestamp;
+
+const SECONDS_A_DAY: i64 = 86_400;
 
 /// The rules of a tenant that its deployments follow. They are copied to each deployment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +37,54 @@ pub struct UnsubscribedRule {
     pub after_days: u32,
     /// When the rule was set. Days count from then at the earliest.
     pub since: Timestamp,
+}
+
+/// How much a deployment has used of the time that the rule gives it without a subscription. It grows while the deployment
+/// is active without one, stands while it does not run, and shrinks while a subscription is billed: whoever subscribes
+/// only to cancel, or pauses only to resume, does not begin anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub struct UnsubscribedTime {
+    /// The time used at the moment `at`, in seconds.
+    pub seconds: i64,
+    /// When it last began to grow, to shrink or to stand.
+    pub at: Timestamp,
+}
+
+/// What the time without a subscription does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnsubscribedFlow {
+    /// It grows.
+    Grows,
+    /// It stands.
+    Stands,
+    /// It shrinks.
+    Shrinks,
+}
+
+impl UnsubscribedRule {
+    fn most_seconds(self) -> i64 {
+        i64::from(self.after_days) * SECONDS_A_DAY
+    }
+
+    /// When the time is over, if it grows from now on.
+    #[must_use]
+    pub fn until(self, used: UnsubscribedTime) -> Timestamp {
+        let left = TimeDelta::try_seconds(self.most_seconds() - used.seconds);
+        left.and_then(|left| used.at.checked_add_signed(left)).unwrap_or(Timestamp::MAX_UTC)
+    }
+
+    /// The time used at `at`, after a flow since it was last recorded.
+    #[must_use]
+    pub fn after(self, used: UnsubscribedTime, flow: UnsubscribedFlow, at: Timestamp) -> UnsubscribedTime {
+        let passed = at.signed_duration_since(used.at).num_seconds();
+        let seconds = match flow {
+            UnsubscribedFlow::Grows => used.seconds.saturating_add(passed),
+            UnsubscribedFlow::Stands => used.seconds,
+            UnsubscribedFlow::Shrinks => used.seconds.saturating_sub(passed),
+        };
+        UnsubscribedTime { seconds: seconds.clamp(0, self.most_seconds()), at }
+    }
 }
 
 impl TenantRules {

@@ -2,8 +2,8 @@
 //! TransactWriteItems with its event, on the condition that the record is still as it was read.
 
 use arcadia_domain::{
-    Addon, CatalogEvent, CatalogRecord, Coupon, DeploymentId, DunningPolicy, Operation, Plan, PlanVersion, Redemption,
-    Scope, ShortCode, TenantId,
+    Addon, AnnouncePrice, CatalogEvent, CatalogEventKind, CatalogRecord, Changed, Coupon, DeploymentId, DunningPolicy,
+    Operation, Plan, PlanTerms, PlanVersion, Redemption, Scope, ShortCode, TenantId,
 };
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
@@ -118,30 +118,31 @@ impl Store {
         self.get(keys::plan_version(code, version)).await?.map(items::to_plan_version).transpose()
     }
 
+    /// Reads the price change that a subscription with these terms missed, if their plan version was replaced: one
+    /// consistent GetItem, and one more for each version that replaced another. It is to the newest version, from when
+    /// that holds.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
+    pub async fn load_successor(&self, terms: &PlanTerms) -> Result<Option<AnnouncePrice>, StoreError> {
+        let PlanTerms { plan_code, plan_version: replaces, .. } = terms;
+        let (mut version, mut from) = (*replaces, None);
+        while let Some(found) = self.load_plan_version(plan_code, version).await? {
+            let Some((next, effective_from)) = found.replaced_by.zip(found.effective_from) else {
+                let terms = PlanTerms::from(&found);
+                return Ok(from.map(|effective_from| AnnouncePrice { terms, replaces: *replaces, effective_from }));
+            };
+            (version, from) = (next, from.max(Some(effective_from)));
+        }
+        Ok(None)
+    }
+
     /// Reads an add-on of the catalog: one consistent GetItem.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
     pub async fn load_addon(&self, code: &ShortCode) -> Result<Option<Addon>, StoreError> {
         self.get(keys::addon(code)).await?.map(items::to_addon).transpose()
-    }
-
-    /// Writes the next revision of a plan, or its first, with the event of the change.
-    ///
-    /// # Errors
-    /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
-    /// answer.
-    pub async fn put_plan(&self, plan: &Plan, event: &CatalogEvent, commit_id: CommitId) -> Result<(), StoreError> {
-        self.put_revision(items::from_plan(plan)?, event, None, commit_id).await
-    }
-
-    /// Writes the next revision of an add-on, or its first, with the event of the change.
-    ///
-    /// # Errors
-    /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
-    /// answer.
-    pub async fn put_addon(&self, addon: &Addon, event: &CatalogEvent, commit_id: CommitId) -> Result<(), StoreError> {
-        self.put_revision(items::from_addon(addon)?, event, None, commit_id).await
     }
 
     /// Reads a coupon: one consistent GetItem.
@@ -152,19 +153,31 @@ impl Store {
         self.get(keys::coupon(code)).await?.map(items::to_coupon).transpose()
     }
 
-    /// Writes the next revision of a coupon, or its first, with the event of the change. It is refused if the coupon was
-    /// granted since it was read, because it also writes how often that was.
+    /// Writes the record of a plan, an add-on or a coupon as an event has it, with the event. A coupon is refused if it was
+    /// granted since it was read, because its record also has how often that was.
     ///
     /// # Errors
     /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not
     /// answer.
-    pub async fn put_coupon(
-        &self,
-        coupon: &Coupon,
-        event: &CatalogEvent,
-        commit_id: CommitId,
-    ) -> Result<(), StoreError> {
-        self.put_revision(items::from_coupon(coupon)?, event, Some(coupon.redemptions), commit_id).await
+    pub async fn put_record(&self, event: &CatalogEvent, commit_id: CommitId) -> Result<(), StoreError> {
+        let (item, redemptions) = match &event.kind {
+            CatalogEventKind::PlanCreated { plan } | CatalogEventKind::PlanUpdated(Changed { to: plan, .. }) => {
+                (items::from_plan(plan)?, None)
+            }
+            CatalogEventKind::AddonCreated { addon } | CatalogEventKind::AddonUpdated(Changed { to: addon, .. }) => {
+                (items::from_addon(addon)?, None)
+            }
+            CatalogEventKind::CouponCreated { coupon }
+            | CatalogEventKind::CouponUpdated(Changed { to: coupon, .. }) => {
+                (items::from_coupon(coupon)?, Some(coupon.redemptions))
+            }
+            CatalogEventKind::PlanVersionPublished { .. } => {
+                unreachable!("a publication is written with its plan version, by Store::publish")
+            }
+        };
+        let put = self.put_next(item, event.revision, redemptions);
+        let writes = vec![self.catalog_event_write(event, commit_id)?, written(put)?];
+        self.transact(|| Ok(writes.clone()), commit_id, |reasons| judge(reasons, commit_id)).await
     }
 
     /// The write that counts a grant of a coupon, if the coupon is as it was read and can still be granted.
@@ -347,18 +360,6 @@ impl Store {
         let items = output.items.unwrap_or_default();
         let more = output.last_evaluated_key.is_some() && items.len() <= limit;
         Ok((items, more))
-    }
-
-    async fn put_revision(
-        &self,
-        item: Item,
-        event: &CatalogEvent,
-        redemptions: Option<u64>,
-        commit_id: CommitId,
-    ) -> Result<(), StoreError> {
-        let put = self.put_next(item, event.revision, redemptions);
-        let writes = vec![self.catalog_event_write(event, commit_id)?, written(put)?];
-        self.transact(|| Ok(writes.clone()), commit_id, |reasons| judge(reasons, commit_id)).await
     }
 
     /// The write of a record's next revision, or of its first.

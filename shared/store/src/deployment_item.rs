@@ -5,7 +5,7 @@
 use arcadia_domain::{
     Action, Aggregate, Amount, Currency, Deployment, DeploymentRow, DisplayName, DunningPolicy, Interval, NextAction,
     OpenInvoice, PausedBy, ShortCode, Slug, State, SubscriptionStatus, SubscriptionSummary, Template, TemplateVersion,
-    TenantRules, Timestamp,
+    TenantRules, Timestamp, UnsubscribedTime,
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,8 @@ pub struct DeploymentItem {
     paused_by: Option<PausedBy>,
     #[serde(default, skip_serializing_if = "TenantRules::is_default")]
     tenant_rules: TenantRules,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unsubscribed: Option<UnsubscribedTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resume_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -284,6 +286,7 @@ stored_deployment!(
     trial_ends_at,
     paused_by,
     tenant_rules,
+    unsubscribed,
     resume_at,
     released_at,
     live_resources,

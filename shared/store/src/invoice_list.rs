@@ -191,8 +191,8 @@ impl Store {
         reference: &PaymentReference,
     ) -> Result<Option<Refund>, StoreError> {
         let Some(item) = self.get(keys::refund(id, reference)).await? else { return Ok(None) };
-        let BalanceMovement { amount_cents, currency, at: refunded_at, .. } = items::to_movement(item)?;
-        Ok(Some(Refund { reference: reference.clone(), amount_cents, currency, refunded_at }))
+        let BalanceMovement { amount_cents, currency, invoice, at: refunded_at, .. } = items::to_movement(item)?;
+        Ok(Some(Refund { reference: reference.clone(), amount_cents, currency, invoice, refunded_at }))
     }
 
     /// A page of the invoices that deployments owe, by due date: the earliest first if overdue invoices are listed,

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::thread;
 
 use arcadia_domain::{
-    Changed, Discount, DunningPolicy, Entry, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line, LineKind,
-    State, Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, Timestamp, follow_invoices,
+    Changed, ChargeId, Discount, DunningPolicy, Entry, Event, EventKind, Invoice, InvoiceNumber, InvoiceStatus, Line,
+    LineKind, State, Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionStatus, Timestamp,
+    follow_invoices,
 };
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
@@ -44,6 +45,8 @@ pub struct Account {
     rebate: Option<Rebate>,
     spans: Vec<Span>,
     invoices: BTreeMap<InvoiceNumber, Invoice>,
+    /// What waits of each charge.
+    waiting: BTreeMap<ChargeId, i64>,
     /// The tax rate that the tenant has, in basis points.
     tax_rate: u32,
     /// The tax rate of each invoice, and whether an amount was paid back of it: that can cost the tax a cent more.
@@ -96,6 +99,14 @@ impl Account {
         let now = event.occurred_at;
         let is_clock = event.actor == "system:billing";
         follow_invoices(&mut self.invoices, event).expect("what an event names was issued");
+        for entry in &event.entries {
+            if let Entry::Charged { line } | Entry::Credited { line, invoice: None, .. } = entry {
+                *self.waiting.entry(line.charge).or_default() += line.amount_cents;
+            }
+        }
+        if let EventKind::InvoiceOpened { invoice, .. } = &event.kind {
+            self.waiting.retain(|charge, _| invoice.lines.iter().all(|line| line.charge != *charge));
+        }
         match &event.kind {
             EventKind::StateChanged { subscription, .. } => {
                 self.check_ladder(event, is_clock);
@@ -410,8 +421,7 @@ impl Account {
         let standing = self.invoices.values().filter(|invoice| invoice.status != InvoiceStatus::Void);
         let taxes = self.check_taxes(event);
         let invoiced: i64 = standing.map(|invoice| invoice.total_cents - invoice.credited_cents).sum::<i64>() - taxes;
-        let waiting = self.subscription.iter().flat_map(Subscription::waiting);
-        let waiting: i64 = waiting.map(|charge| charge.amount_cents).sum();
+        let waiting: i64 = self.waiting.values().sum();
         assert_eq!(invoiced + waiting, to_pay, "after event {}: {event:?}", event.sequence);
     }
 }

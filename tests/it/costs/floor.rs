@@ -334,6 +334,7 @@ fn deployments(name: &str, target: &Target) -> Option<Floor> {
 
 fn subscriptions(name: &str, target: &Target) -> Option<Floor> {
     let Target { id, .. } = target;
+    let version = || Read("the plan version that it comes back to", record("PLAN#studio", "VERSION#0000000001"));
     Some(match name {
         "subscribe_deployment" => {
             let tenant = format!("TENANT#{TENANT}");
@@ -371,11 +372,10 @@ fn subscriptions(name: &str, target: &Target) -> Option<Floor> {
         }
         // It is listed no longer as one that will change to the plan.
         "withdraw_plan_change" => {
-            reading([present(id)]).writing(&[DEPLOYMENT, ("subscription", &[(DUE_INDEX, Goes)]), EVENT])
+            reading([present(id), version()]).writing(&[DEPLOYMENT, ("subscription", &[(DUE_INDEX, Goes)]), EVENT])
         }
-        "cancel_subscription" | "withdraw_cancellation" => {
-            reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT])
-        }
+        "cancel_subscription" => reading([present(id)]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT]),
+        "withdraw_cancellation" => reading([present(id), version()]).writing(&[DEPLOYMENT, SUBSCRIPTION, EVENT]),
         "grant_discount" => {
             let coupon = Read("the coupon", record("COUPON#partner", "#COUPON"));
             reading([present(id), coupon]).writing(&[DEPLOYMENT, SUBSCRIPTION, COUPON, EVENT])

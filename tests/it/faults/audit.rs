@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arcadia_api::{deployment_view, invoice_view, subscription_view};
+use arcadia_api::{DeploymentView, InvoiceView, SubscriptionView};
 use arcadia_domain::{Aggregate, Event, EventKind, InvoiceStatus, Resource, replay};
 use arcadia_store::items;
 use serde_json::{Value, json};
@@ -106,16 +106,17 @@ impl Audit {
             let mut row = row.clone();
             row.as_object_mut().expect("a deployment").shift_remove("subscription");
             let version = row["version"].as_u64().expect("a version");
-            let mut expected = deployment_view(&self.at(row["id"].as_str().expect("an id"), version));
+            let mut expected = json!(DeploymentView::of(&self.at(row["id"].as_str().expect("an id"), version)));
             expected.as_object_mut().expect("a deployment").shift_remove("upcoming");
             assert_eq!(row, expected, "{entry:?}");
         }
         let Some(books) = id.map(|id| &self.books[id]) else { return };
         if let (Some(id), Some(version)) = (id, version(reply)) {
             let aggregate = self.at(id, version);
-            for (name, view) in
-                [("deployment", deployment_view(&aggregate)), ("subscription", subscription_view(&aggregate))]
-            {
+            for (name, view) in [
+                ("deployment", json!(DeploymentView::of(&aggregate))),
+                ("subscription", json!(SubscriptionView::of(&aggregate))),
+            ] {
                 assert!(body.get(name).is_none_or(|shown| *shown == view), "{entry:?}\nbut there was {view}");
             }
             if let Some(number) = body["invoice"]["number"].as_str()
@@ -125,7 +126,7 @@ impl Audit {
                 let events = &books.events[..usize::try_from(version).expect("a version")];
                 assert_eq!(
                     body["invoice"],
-                    invoice_view(&account(id.parse().expect("an id"), events)[number]),
+                    json!(InvoiceView::from(&account(id.parse().expect("an id"), events)[number])),
                     "{entry:?}"
                 );
             }

@@ -1,6 +1,6 @@
 //! A catalog to buy from, and what is done with a subscription.
 
-use arcadia_api::{deployment_view, subscription_view};
+use arcadia_api::{DeploymentView, SubscriptionView};
 use arcadia_domain::{Aggregate, DeploymentId, Event, Scope, SubscriptionStatus, Timestamp, replay};
 use arcadia_functions::runtime::Clock as _;
 use arcadia_store::Store;
@@ -144,8 +144,8 @@ impl World {
         let stored = self.load(id).await;
         assert_eq!(replay(stored.deployment.id, &events).as_ref(), Ok(&stored));
         let shown = self.get(&format!("/deployments/{id}"), &self.admin).await.expect(200);
-        assert_eq!(shown["deployment"], deployment_view(&stored));
-        assert_eq!(shown["subscription"], subscription_view(&stored));
+        assert_eq!(shown["deployment"], json!(DeploymentView::of(&stored)));
+        assert_eq!(shown["subscription"], json!(SubscriptionView::of(&stored)));
         if let Some(live) = stored.live_subscription() {
             assert_eq!(live.status, SubscriptionStatus::of(stored.deployment.state), "{id}");
         }

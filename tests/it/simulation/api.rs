@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use arcadia_api::deployment_view;
+use arcadia_api::DeploymentView;
 use arcadia_domain::{
     Aggregate, BalanceMovement, Change, DeploymentId, PaymentReference, Refund, ShortCode, Timestamp, create, decide,
 };
@@ -322,12 +322,14 @@ impl Read {
             Self::Refund(key, reference) => {
                 let item = world.table.get(&key).cloned();
                 let movement = item.map(|item| items::to_movement(item).expect("a refund"));
-                found.refund = movement.map(|BalanceMovement { amount_cents, currency, at: refunded_at, .. }| Refund {
-                    reference,
-                    amount_cents,
-                    currency,
-                    refunded_at,
-                });
+                found.refund =
+                    movement.map(|BalanceMovement { amount_cents, currency, invoice, at: refunded_at, .. }| Refund {
+                        reference,
+                        amount_cents,
+                        currency,
+                        invoice,
+                        refunded_at,
+                    });
             }
             Self::Resource(key) => {
                 found.resource = world.read(&key).map(|item| items::to_resource(item).expect("a resource"));
@@ -357,7 +359,8 @@ impl Read {
 /// The answer, in full only if it is kept.
 fn answer(request: &Request, shown: Option<&Aggregate>, change: Option<&Change>) -> Answer {
     let Some(shown) = shown else { return Answer::ok(Value::Null) };
-    let body = if request.key.is_some() { json!({"deployment": deployment_view(shown)}) } else { Value::Null };
+    let body =
+        if request.key.is_some() { json!({"deployment": json!(DeploymentView::of(shown))}) } else { Value::Null };
     let version = shown.deployment.version;
     match change {
         Some(change) if change.before.is_none() => {

@@ -35,7 +35,7 @@ use world::{Counts, Defect};
 use crate::harness::environment;
 
 /// How many seeds are run unless `SEEDS` says otherwise.
-const SEEDS: u64 = 2_500;
+const SEEDS: u64 = 1_500;
 /// Within how many seeds a defect has to be found.
 const SEEDS_TO_FIND: u64 = 2_000;
 

@@ -4,7 +4,7 @@ use arcadia_domain::{
     Action, Aggregate, Amount, BalanceMovement, Change, Command, Deployment, DeploymentId, DunningPolicy, Event,
     Invoice, InvoiceRow, InvoiceStatus, OpenInvoice, Operation, OperationCommand, OperationResult, PausedBy, Payment,
     Resource, Subscription, SubscriptionAddon, SubscriptionSummary, Tenant, TenantEvent, TenantRules, Timestamp,
-    create, decide,
+    UnsubscribedTime, create, decide,
 };
 use arcadia_store::item::{self, Item};
 use arcadia_store::items::{self, DeploymentItem, SlugClaimItem};
@@ -259,6 +259,7 @@ fn deployments() -> Vec<Item> {
         values::<OpenInvoice>(),
         values::<PausedBy>(),
         values::<TenantRules>(),
+        values::<UnsubscribedTime>(),
     ];
     let values = values.concat();
     let lists: Vec<Value> = values.iter().map(|value| json!([value])).collect();

@@ -86,16 +86,21 @@ pub fn event_row(event: &Value) -> Vec<Cell> {
         (kind, "") => cell(Default::default(), &kind),
         (_, _) => cell(BOLD, &format!("{from} \u{2192} {to}")),
     };
-    let why: Vec<String> =
-        // A tenant's events have them in their data.
-        [&event["reason"], &event["notes"], &event["data"]["hold"]["reason"], &event["data"]["notes"]].into_iter().map(bare).filter(|t| !t.is_empty()).collect();
+    // An event of the catalog is numbered by the revision of its record.
+    let number = if event["sequence"].is_null() { &event["revision"] } else { &event["sequence"] };
     vec![
-        cell(DIM, &event["sequence"].to_string()).right(),
+        cell(DIM, &number.to_string()).right(),
         plain(&moment(&event["occurred_at"])),
         what,
         cell(DIM, &bare(&event["actor"])),
-        plain(&why.join(": ")),
+        why(event),
     ]
+}
+
+/// The reason and the notes of an event.
+fn why(event: &Value) -> Cell {
+    let said = [&event["reason"], &event["notes"]].map(bare);
+    plain(&said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": "))
 }
 
 pub fn events(body: &Value) -> Text {
@@ -109,10 +114,16 @@ pub fn dry_run(body: &Value, answer: &Text) -> Text {
     text.line([cell(WAITING, "Dry run: nothing was stored. The command would have this result:")]);
     text.append(answer);
     let (lines, events) = (each(&body["lines"]), each(&body["events"]));
-    text.line([cell(BOLD, if lines.is_empty() { "no charges or credits" } else { "charges and credits" })]);
-    text.table(2, &lines.iter().map(line_row).collect::<Vec<_>>());
+    // Only commands on deployments charge.
+    if body["lines"].is_array() {
+        text.line([cell(BOLD, if lines.is_empty() { "no charges or credits" } else { "charges and credits" })]);
+        text.table(2, &lines.iter().map(line_row).collect::<Vec<_>>());
+    }
     text.line([cell(BOLD, if events.is_empty() { "no events" } else { "events" })]);
     text.table(2, &events.iter().map(event_row).collect::<Vec<_>>());
+    if let Some(count) = body["matching"]["count"].as_u64() {
+        text.line([cell(BOLD, "an operation would copy it"), plain(&format!(" to {count} deployments"))]);
+    }
     text
 }
 
@@ -748,7 +759,7 @@ pub fn coupon(body: &Value) -> Text {
 }
 
 pub fn catalog_events(body: &Value) -> Text {
-    list(&["when", "what", "record", "revision", "who"], &body["events"], |event| {
+    list(&["when", "what", "record", "revision", "who", "why"], &body["events"], |event| {
         let data = &event["data"];
         let records = [&data["plan"], &data["addon"], &data["coupon"], &data["to"]];
         let code = records.iter().map(|record| bare(&record["code"])).find(|code| !code.is_empty());
@@ -760,6 +771,7 @@ pub fn catalog_events(body: &Value) -> Text {
             cell(BOLD, &code.unwrap_or_else(published)),
             plain(&event["revision"].to_string()).right(),
             cell(DIM, &bare(&event["actor"])),
+            why(event),
         ]
     })
 }

@@ -4,9 +4,10 @@ use clap::{Args, Subcommand};
 use serde::{Serialize, Serializer};
 
 use super::connection::Connection;
+use super::corrections::Remarks;
 use super::money::Price;
 use super::plans::Status;
-use crate::client::{Failure, Paging, Precondition, Request, views};
+use crate::client::{Failure, Options, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Addons {
@@ -33,9 +34,9 @@ enum Verb {
         /// Code of the add-on
         code: String,
         #[command(flatten)]
-        fields: PutFields,
+        fields: Box<PutFields>,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
     },
 }
 
@@ -61,6 +62,9 @@ struct PutFields {
     /// Whether it can be newly bought
     #[arg(long, value_enum)]
     status: Option<Status>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 /// Parses the price of an interval.
@@ -81,8 +85,8 @@ impl Addons {
         match &self.verb {
             Verb::List { paging } => client.list(&Request::to("list_addons", &[])?, "addons", paging, views::addons),
             Verb::Show { code } => client.tell(&Request::to("show_addon", &[("code", code)])?, views::addon),
-            Verb::Put { code, fields, condition } => {
-                let request = Request::to("put_addon", &[("code", code)])?.body(fields)?.on(condition);
+            Verb::Put { code, fields, options } => {
+                let request = Request::to("put_addon", &[("code", code)])?.body(fields)?.with(options);
                 client.tell(&request, views::addon)
             }
         }

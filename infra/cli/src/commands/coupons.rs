@@ -5,8 +5,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::connection::Connection;
+use super::corrections::Remarks;
 use super::plans::Status;
-use crate::client::{Failure, Paging, Precondition, Request, views};
+use crate::client::{Failure, Options, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Coupons {
@@ -35,7 +36,7 @@ enum Verb {
         #[command(flatten)]
         fields: PutFields,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
     },
 }
 
@@ -71,6 +72,9 @@ struct PutFields {
     /// Whether it can be granted
     #[arg(long, value_enum)]
     status: Option<Status>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 /// How long a coupon discounts a subscription.
@@ -93,8 +97,8 @@ impl Coupons {
         match &self.verb {
             Verb::List { paging } => client.list(&Request::to("list_coupons", &[])?, "coupons", paging, views::coupons),
             Verb::Show { code } => client.tell(&Request::to("show_coupon", &[("code", code)])?, views::coupon),
-            Verb::Put { code, fields, condition } => {
-                let request = Request::to("put_coupon", &[("code", code)])?.body(fields)?.on(condition);
+            Verb::Put { code, fields, options } => {
+                let request = Request::to("put_coupon", &[("code", code)])?.body(fields)?.with(options);
                 client.tell(&request, views::coupon)
             }
         }

@@ -335,6 +335,9 @@ struct ExtendTrialFields {
     /// New end of the trial
     #[arg(value_name = "TIME")]
     trial_ends_at: String,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 #[derive(Debug, Args, Serialize)]

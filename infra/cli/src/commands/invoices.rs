@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::connection::{Confirmed, Connection};
-use super::corrections::OfInvoice;
+use super::corrections::{OfInvoice, Remarks};
 use super::money::Paid;
-use crate::client::{Client, Failure, Once, Options, Paging, Request, views};
+use crate::client::{Client, Failure, Once, Options, Paging, Request, body, views};
 
 #[derive(Debug, Args)]
 pub struct Invoices {
@@ -53,6 +53,8 @@ enum Verb {
         #[arg(long)]
         excess_to_balance: bool,
         #[command(flatten)]
+        remarks: Remarks,
+        #[command(flatten)]
         options: Options,
         #[command(flatten)]
         once: Once,
@@ -61,6 +63,8 @@ enum Verb {
     Void {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        remarks: Remarks,
         #[command(flatten)]
         options: Options,
         #[command(flatten)]
@@ -137,9 +141,12 @@ struct Which {
     number: String,
 }
 
+/// The number of an invoice, with an amount in minor units and its currency.
+type Owed = (String, (i64, String));
+
 /// Returns the number of an open invoice of the deployment and its amount due. Without `number` it is the only open
-/// one.
-fn owed(client: &Client, id: &str, number: Option<&str>) -> Result<(String, (i64, String)), Failure> {
+/// one. If it is not open any more because the payment with this reference was recorded before: that payment.
+fn owed(client: &Client, id: &str, number: Option<&str>, reference: &str) -> Result<Owed, Failure> {
     let shown = client.call(&Request::to("show_deployment", &[("id", id)])?)?.body;
     let open = views::each(&shown["deployment"]["open_invoices"]);
     let numbers: Vec<&str> = open.iter().filter_map(|invoice| invoice["number"].as_str()).collect();
@@ -154,10 +161,25 @@ fn owed(client: &Client, id: &str, number: Option<&str>) -> Result<(String, (i64
             )));
         }
     };
-    let invoice = invoice.ok_or_else(|| Failure::Usage("the deployment has no such open invoice".to_owned()))?;
+    let Some(invoice) = invoice else {
+        let known = recorded(client, id, number, reference)?;
+        return known.ok_or_else(|| Failure::Usage("the deployment has no such open invoice".to_owned()));
+    };
     let text = |name: &str| invoice[name].as_str().map(str::to_owned).ok_or(Failure::NotUnderstood);
     let due_cents = invoice["due_cents"].as_i64().ok_or(Failure::NotUnderstood)?;
     Ok((text("number")?, (due_cents, text("currency")?)))
+}
+
+/// Returns the payment with this reference among the deployment's newest invoices, with the number of its invoice.
+fn recorded(client: &Client, id: &str, number: Option<&str>, reference: &str) -> Result<Option<Owed>, Failure> {
+    let listed = client.call(&Request::to("list_invoices", &[("id", id)])?)?.body;
+    let found = views::each(&listed["invoices"]).iter().find_map(|invoice| {
+        let is_meant = number.is_none_or(|number| invoice["number"] == number);
+        let payment = views::each(&invoice["payments"]).iter().find(|payment| payment["reference"] == reference)?;
+        let text = |name: &str| invoice[name].as_str().map(str::to_owned);
+        Some((text("number")?, (payment["amount_cents"].as_i64()?, text("currency")?))).filter(|_| is_meant)
+    });
+    Ok(found)
 }
 
 impl Invoices {
@@ -174,16 +196,18 @@ impl Invoices {
                 client.list(&filter.request(client, false)?, "invoices", paging, views::invoices)
             }
             Verb::Show(which) => client.tell(&to("show_invoice", which)?, views::invoice),
-            Verb::Pay { id, number, reference, paid, value_date, excess_to_balance, options, once } => {
+            Verb::Pay { id, number, reference, paid, value_date, excess_to_balance, remarks, options, once } => {
                 let id = &client.deployment_id(id)?;
                 let (number, (amount_cents, currency)) = match (number, paid.amount()) {
                     (Some(number), Some(amount)) => (number.clone(), amount),
                     (number, amount) => {
-                        let (number, due) = owed(client, id, number.as_deref())?;
+                        let (number, due) = owed(client, id, number.as_deref(), reference)?;
                         (number, amount.unwrap_or(due))
                     }
                 };
-                let mut body = json!({"reference": reference, "amount_cents": amount_cents, "currency": currency});
+                let mut body = body(remarks)?;
+                (body["reference"], body["currency"]) = (json!(reference), json!(currency));
+                body["amount_cents"] = json!(amount_cents);
                 if let Some(day) = value_date {
                     body["value_date"] = json!(day);
                 }
@@ -193,9 +217,9 @@ impl Invoices {
                 let request = Request::to("record_payment", &[("id", id), ("number", &number)])?.whole_body(body);
                 client.tell(&request.with(options).once(once), views::invoice)
             }
-            Verb::Void { which, options, once, confirmed } => {
+            Verb::Void { which, remarks, options, once, confirmed } => {
                 confirmed.check(options, &format!("invoice {} will be voided", which.number))?;
-                client.tell(&to("void_invoice", which)?.with(options).once(once), views::invoice)
+                client.tell(&to("void_invoice", which)?.body(remarks)?.with(options).once(once), views::invoice)
             }
             Verb::Correction(verb) => verb.run(client),
         }

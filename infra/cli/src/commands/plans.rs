@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::connection::{Confirmed, Connection};
+use super::corrections::Remarks;
 use super::money::Price;
 use crate::client::{Failure, Once, Options, Paging, Precondition, Request, body, views};
 
@@ -39,7 +40,7 @@ enum Verb {
         #[command(flatten)]
         fields: PutFields,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
     },
     /// Publish a plan version, and change the price of an older one with notice (platform_admin)
     Publish {
@@ -67,6 +68,9 @@ struct PutFields {
     /// Whether it can be newly bought
     #[arg(long, value_enum)]
     status: Option<Status>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -86,9 +90,9 @@ struct PublishFields {
     /// When the subscriptions change, such as 2027-06-01 or 60d: each at its first period boundary from this time on
     #[arg(long, value_name = "TIME", requires = "replaces", allow_hyphen_values = true)]
     effective_from: Option<String>,
-    /// One-line reason of the price change, stored in the events
-    #[arg(long, requires = "replaces")]
-    reason: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 /// Whether a plan or add-on can be newly bought.
@@ -113,8 +117,8 @@ impl Plans {
             Verb::Show { code, paging } => {
                 client.list(&Request::to("show_plan", &[("code", code)])?, "versions", paging, views::plan)
             }
-            Verb::Put { code, fields, condition } => {
-                let request = Request::to("put_plan", &[("code", code)])?.body(fields)?.on(condition);
+            Verb::Put { code, fields, options } => {
+                let request = Request::to("put_plan", &[("code", code)])?.body(fields)?.with(options);
                 client.tell(&request, views::plan)
             }
             Verb::Publish { code, fields, dry_run, confirmed, condition, once } => {

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::connection::Connection;
-use crate::client::{Client, Failure, Paging, Precondition, Request, views};
+use super::corrections::Remarks;
+use crate::client::{Client, Failure, Options, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Tenants {
@@ -40,7 +41,7 @@ enum Noun {
         #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(CLEARABLE))]
         clear: Vec<String>,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
     },
     /// Hold a tenant: pause its active deployments until it is released (platform_admin)
     Hold {
@@ -50,7 +51,7 @@ enum Noun {
         #[command(flatten)]
         fields: HoldFields,
         #[command(flatten)]
-        condition: Precondition,
+        options: Options,
     },
     /// Release a tenant from its hold: resume the deployments that the hold paused (platform_admin)
     Release {
@@ -58,7 +59,9 @@ enum Noun {
         #[arg(value_name = "TENANT")]
         tenant_id: String,
         #[command(flatten)]
-        condition: Precondition,
+        remarks: Remarks,
+        #[command(flatten)]
+        options: Options,
     },
     /// List a tenant's own history, newest first
     Events {
@@ -103,6 +106,8 @@ enum Verb {
         tenant_id: String,
         #[command(flatten)]
         fields: PolicyFields,
+        #[command(flatten)]
+        options: Options,
     },
 }
 
@@ -133,6 +138,9 @@ struct Fields {
     /// Pause an active deployment after this many days without a live subscription
     #[arg(long, value_name = "N")]
     unsubscribed_after_days: Option<u32>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -162,6 +170,9 @@ struct PolicyFields {
     /// Days from cancelled to archived
     #[arg(long, value_name = "N")]
     archived_after_days: i64,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 impl Tenants {
@@ -173,15 +184,15 @@ impl Tenants {
             Noun::Show { tenant_id } => {
                 return client.tell(&Request::to("show_tenant", &[("tenant_id", tenant_id)])?, views::tenant);
             }
-            Noun::Set { tenant_id, fields, clear, condition } => {
-                return set(client, tenant_id, fields, clear, condition);
+            Noun::Set { tenant_id, fields, clear, options } => {
+                return set(client, tenant_id, fields, clear, options);
             }
-            Noun::Hold { tenant_id, fields, condition } => {
-                let request = Request::to("hold_tenant", &[("tenant_id", tenant_id)])?.body(fields)?.on(condition);
+            Noun::Hold { tenant_id, fields, options } => {
+                let request = Request::to("hold_tenant", &[("tenant_id", tenant_id)])?.body(fields)?.with(options);
                 return client.tell(&request, views::tenant);
             }
-            Noun::Release { tenant_id, condition } => {
-                let request = Request::to("release_tenant", &[("tenant_id", tenant_id)])?.on(condition);
+            Noun::Release { tenant_id, remarks, options } => {
+                let request = Request::to("release_tenant", &[("tenant_id", tenant_id)])?.body(remarks)?.with(options);
                 return client.tell(&request, views::tenant);
             }
             Noun::Events { tenant_id, oldest_first, after, paging } => {
@@ -200,21 +211,15 @@ impl Tenants {
         };
         let request = match verb {
             Verb::Show { tenant_id } => Request::to("show_dunning_policy", &[("tenant_id", tenant_id)])?,
-            Verb::Set { tenant_id, fields } => {
-                Request::to("put_dunning_policy", &[("tenant_id", tenant_id)])?.body(fields)?
+            Verb::Set { tenant_id, fields, options } => {
+                Request::to("put_dunning_policy", &[("tenant_id", tenant_id)])?.body(fields)?.with(options)
             }
         };
         client.tell(&request, views::dunning_policy)
     }
 }
 
-fn set(
-    client: &Client,
-    tenant_id: &str,
-    fields: &Fields,
-    clear: &[String],
-    condition: &Precondition,
-) -> Result<(), Failure> {
+fn set(client: &Client, tenant_id: &str, fields: &Fields, clear: &[String], options: &Options) -> Result<(), Failure> {
     let mut body = crate::client::body(fields)?;
     for field in clear {
         if body.get(field).is_some() {
@@ -222,6 +227,6 @@ fn set(
         }
         body[field] = Value::Null;
     }
-    let request = Request::to("put_tenant", &[("tenant_id", tenant_id)])?.whole_body(body).on(condition);
+    let request = Request::to("put_tenant", &[("tenant_id", tenant_id)])?.whole_body(body).with(options);
     client.tell(&request, views::tenant)
 }

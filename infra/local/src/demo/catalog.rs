@@ -1,8 +1,8 @@
 //! The demo catalog: a plan and an add-on at the first start, and more of both with coupons for a history.
 
 use arcadia_domain::{
-    Actor, Addon, Authority, CatalogEvent, CatalogStatus, Coupon, CouponDuration, Currency, Interval, IntervalPrices,
-    InvalidValue, Plan, Rejection, ShortCode, Timestamp,
+    Actor, Addon, Authority, CatalogEvent, CatalogItem, CatalogStatus, Coupon, CouponDuration, Currency, Interval,
+    IntervalPrices, InvalidValue, Plan, Rejection, ShortCode, Timestamp,
 };
 use arcadia_functions::runtime::App;
 use arcadia_store::StoreError;
@@ -123,8 +123,7 @@ async fn sell_plan(app: &App, code: &str, name: &str, editions: &[Edition]) -> R
         None => {
             let (name, status, revision) = (name.parse()?, CatalogStatus::Active, 1);
             let plan = Plan { code, name, status, newest_version: None, revision, created_at: at, updated_at: at };
-            let event = CatalogEvent::of_plan(None, plan.clone(), &operator());
-            app.store.put_plan(&plan, &event, app.new_commit_id()).await?;
+            app.store.put_record(&Plan::put(None, plan.clone(), &operator()), app.new_commit_id()).await?;
             plan
         }
     };
@@ -179,8 +178,7 @@ async fn sell_coupon(
         created_at: at,
         updated_at: at,
     };
-    let event = CatalogEvent::of_coupon(None, coupon.clone(), &operator());
-    app.store.put_coupon(&coupon, &event, app.new_commit_id()).await?;
+    app.store.put_record(&Coupon::put(None, coupon.clone(), &operator()), app.new_commit_id()).await?;
     Ok(coupon)
 }
 
@@ -209,7 +207,6 @@ async fn sell_addon(
         created_at: at,
         updated_at: at,
     };
-    let event = CatalogEvent::of_addon(None, addon.clone(), &operator());
-    app.store.put_addon(&addon, &event, app.new_commit_id()).await?;
+    app.store.put_record(&Addon::put(None, addon.clone(), &operator()), app.new_commit_id()).await?;
     Ok(addon)
 }

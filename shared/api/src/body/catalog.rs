@@ -2,12 +2,12 @@
 
 use arcadia_domain::{
     CatalogStatus, CouponDuration, Currency, DisplayName, Interval, IntervalPrices, InvalidValue, MAX_COUPON_PERIODS,
-    MAX_COUPON_PLANS, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_REDEMPTIONS, MAX_TRIAL_DAYS, Reason, ShortCode, Timestamp,
-    WHOLE_BASIS_POINTS,
+    MAX_COUPON_PLANS, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_REDEMPTIONS, MAX_TRIAL_DAYS, Notes, Reason, ShortCode,
+    Timestamp, WHOLE_BASIS_POINTS,
 };
 
 use super::body;
-use super::fields::{Fields, amount, boolean, integer, integers_by, list, text, timestamp};
+use super::fields::{Fields, amount, boolean, integer, integers_by, text, timestamp};
 #[cfg(feature = "json-schema")]
 use super::times::Moment;
 
@@ -18,6 +18,10 @@ body! {
         name: DisplayName = required(text),
         /// Whether it can be newly bought. Default: unchanged; `active` for a new record.
         status: Option<CatalogStatus> = optional(text),
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
 }
 
@@ -37,8 +41,11 @@ body! {
         /// Moment, not in the past, from which the subscriptions of the replaced version change to the new one, each at its
         /// first period boundary. Requires `replaces`.
         effective_from: Option<Timestamp> = optional(timestamp) [with = "Option<Moment>"],
-        /// Reason of the price change, stored in the events. Only with `replaces`. Default: `price_change`.
+        /// One-line reason, stored in the events; with `replaces` also in those of the subscriptions. Default with
+        /// `replaces`: `price_change`.
         reason: Option<Reason> = optional(text),
+        /// Notes, stored in the same events.
+        notes: Option<Notes> = optional(text),
         /// Return what would be published, and what the first subscriptions would get, without storing anything.
         dry_run: Option<bool> = optional(boolean),
     }
@@ -49,10 +56,6 @@ fn a_replacement_is_whole(fields: &mut Fields) {
     match (fields.has("replaces"), fields.has("effective_from")) {
         (true, false) => fields.miss("effective_from"),
         (false, true) => fields.miss("replaces"),
-        (false, false) if fields.has("reason") => {
-            fields
-                .fail("reason", InvalidValue { code: "not_allowed", detail: "is only for a version with `replaces`" });
-        }
         (true, true) | (false, false) => {}
     }
 }
@@ -74,6 +77,10 @@ body! {
         unit: DisplayName = required(text),
         /// Whether it can be newly bought. Default: unchanged; `active` for a new record.
         status: Option<CatalogStatus> = optional(text),
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
 }
 
@@ -94,13 +101,17 @@ body! {
         /// The number of periods that it discounts; required for the duration `periods` and not allowed for others.
         periods: Option<u32> = optional(integer(1, MAX_COUPON_PERIODS)) [range(min = 1, max = MAX_COUPON_PERIODS)],
         /// Codes of the plans that it is for. Default: all plans.
-        plans: Option<Vec<ShortCode>> = optional(plans) [length(max = MAX_COUPON_PLANS)],
+        plans: Option<Vec<ShortCode>> = list(text) [length(max = MAX_COUPON_PLANS)],
         /// How often it can be granted. Default: without a limit.
         max_redemptions: Option<u64> = optional(integer(1, MAX_REDEMPTIONS)) [range(min = 1, max = MAX_REDEMPTIONS)],
         /// The last moment at which it can be granted. Default: without a limit.
         redeem_by: Option<Timestamp> = optional(timestamp) [with = "Option<Moment>"],
         /// Whether it can be granted. Default: unchanged; `active` for a new record.
         status: Option<CatalogStatus> = optional(text),
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
     checked a_coupon_is_of_one_kind
 }
@@ -112,6 +123,7 @@ fn a_coupon_is_of_one_kind(fields: &mut Fields) {
     const NOT_WITH_PERCENT: InvalidValue =
         InvalidValue { code: "not_allowed", detail: "must not be given together with percent_basis_points" };
     const NOT_WITHOUT_AMOUNT: InvalidValue = InvalidValue { code: "not_allowed", detail: "is only for amount_cents" };
+    const TOO_MANY_PLANS: InvalidValue = InvalidValue { code: "too_many", detail: "can name at most 20 plans" };
     const NOT_FOR_DURATION: InvalidValue =
         InvalidValue { code: "not_allowed", detail: "is only for the duration periods" };
     match (fields.has("percent_basis_points"), fields.has("amount_cents"), fields.has("currency")) {
@@ -121,6 +133,9 @@ fn a_coupon_is_of_one_kind(fields: &mut Fields) {
         (_, false, true) => fields.fail("currency", NOT_WITHOUT_AMOUNT),
         (false, false, false) => fields.fail("percent_basis_points", NEITHER),
     }
+    if fields.len("plans").is_some_and(|count| count > MAX_COUPON_PLANS) {
+        fields.fail("plans", TOO_MANY_PLANS);
+    }
     match (fields.peek("duration", text), fields.has("periods")) {
         (Some(CouponDuration::Periods), false) => fields.miss("periods"),
         (Some(CouponDuration::Once | CouponDuration::Forever), true) => fields.fail("periods", NOT_FOR_DURATION),
@@ -128,12 +143,4 @@ fn a_coupon_is_of_one_kind(fields: &mut Fields) {
         | (Some(CouponDuration::Once | CouponDuration::Forever), false)
         | (None, _) => {}
     }
-}
-
-fn plans(value: &serde_json::Value) -> Result<Vec<ShortCode>, InvalidValue> {
-    let plans = list(text)(value)?;
-    if plans.len() > MAX_COUPON_PLANS {
-        return Err(InvalidValue { code: "too_many", detail: "can name at most 20 plans" });
-    }
-    Ok(plans)
 }

@@ -4,10 +4,9 @@ use arcadia_domain::{
     ChargeId, Currency, DisplayName, InvalidValue, InvoiceNumber, Invoiced, Notes, PaymentReference, Reason,
     ReversalKind, Timestamp,
 };
-use serde_json::Value;
 
 use super::body;
-use super::fields::{Fields, amount, boolean, list, text, timestamp};
+use super::fields::{Fields, amount, boolean, text, timestamp};
 #[cfg(feature = "json-schema")]
 use super::times::Moment;
 
@@ -66,7 +65,7 @@ body! {
     /// The body of `POST /deployments/{id}/invoices/{number}/credit-notes`.
     IssueCreditNoteRequest {
         /// The credited charges. Default: all that remains of every charge.
-        lines: Option<Vec<CreditNoteLine>> = optional(list(line)),
+        lines: Option<Vec<CreditNoteLine>> = objects(CreditNoteLine::read),
         /// Whether the part of the credit that had been settled is paid back instead of becoming balance. Default: false.
         refund: Option<bool> = optional(boolean),
         /// Reference of the outgoing payment; required for a refund.
@@ -79,25 +78,14 @@ body! {
     checked only_refunds_have_references
 }
 
-/// A charge of an invoice, and the amount that is credited of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
-pub struct CreditNoteLine {
-    /// Id of a charge of the invoice, other than its tax.
-    pub charge: ChargeId,
-    /// Amount before tax, in minor units; at most what remains of the charge. The credit note gives back the tax on it.
-    #[cfg_attr(feature = "json-schema", schemars(range(min = 1, max = arcadia_domain::MAX_PRICE_CENTS)))]
-    pub amount_cents: i64,
-}
-
-fn line(value: &Value) -> Result<CreditNoteLine, InvalidValue> {
-    const INVALID: InvalidValue = InvalidValue {
-        code: "invalid_line",
-        detail: "must have objects with a charge and an amount_cents, such as {\"charge\": \"12-0\", \"amount_cents\": 500}",
-    };
-    let members = value.as_object().filter(|members| members.len() == 2).ok_or(INVALID)?;
-    let (charge, cents) = members.get("charge").zip(members.get("amount_cents")).ok_or(INVALID)?;
-    Ok(CreditNoteLine { charge: text(charge)?, amount_cents: amount(cents)? })
+body! {
+    /// A charge of an invoice, and the amount that is credited of it.
+    CreditNoteLine {
+        /// Id of a charge of the invoice, other than its tax.
+        charge: ChargeId = required(text),
+        /// Amount before tax, in minor units; at most what remains of the charge. The credit note gives back the tax on it.
+        amount_cents: i64 = required(amount) [range(min = 1, max = arcadia_domain::MAX_PRICE_CENTS)],
+    }
 }
 
 fn only_refunds_have_references(fields: &mut Fields) {
@@ -134,7 +122,8 @@ body! {
 }
 
 body! {
-    /// The body of `POST` and `DELETE /deployments/{id}/invoices/{number}/write-off`.
+    /// The body of a command that needs nothing but can say why: void, write-off and its withdrawal, removal of a discount,
+    /// release of a tenant.
     RemarksRequest {
         /// One-line reason, stored in the events.
         reason: Option<Reason> = optional(text),

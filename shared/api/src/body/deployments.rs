@@ -77,6 +77,10 @@ body! {
     ExtendTrialRequest {
         /// The new end, later or earlier than the current one. In the future, at most 100 years ahead.
         trial_ends_at: Timestamp = required(timestamp) [with = "Moment"],
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
 }
 

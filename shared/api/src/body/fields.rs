@@ -39,7 +39,7 @@ pub struct FieldError {
 pub enum BodyError {
     /// It is not a JSON object, or repeats a field, for this reason.
     Malformed(String),
-    /// It has these unknown fields.
+    /// It has unknown fields: these, followed by those that are missing or invalid.
     Unknown(Vec<FieldError>),
     /// These fields are missing or invalid.
     Invalid(Vec<FieldError>),
@@ -74,12 +74,50 @@ impl Fields {
         read: impl FnOnce(&mut Self) -> Result<T, Unread>,
     ) -> Result<T, Unread> {
         let members = self.required(name, |value| value.as_object().cloned().ok_or(NOT_OBJECT))?;
-        let mut inner = Self::of(self.pointer(name), members);
+        self.within(self.pointer(name), members, read)
+    }
+
+    fn within<T>(
+        &mut self,
+        pointer: String,
+        members: Map<String, Value>,
+        read: impl FnOnce(&mut Self) -> Result<T, Unread>,
+    ) -> Result<T, Unread> {
+        let mut inner = Self::of(pointer, members);
         let value = read(&mut inner);
         let unknown = inner.left_over();
         self.unknown.extend(unknown);
         self.errors.extend(inner.errors);
         value
+    }
+
+    /// Reads a list that may be omitted or null, each element with `read`. The error of each is reported at its place.
+    pub fn list<T>(&mut self, name: &'static str, read: impl Fn(&Value) -> Result<T, InvalidValue>) -> Option<Vec<T>> {
+        self.elements(name, |fields, pointer, element| {
+            read(element).map_err(|invalid| fields.fail_at(pointer, invalid)).ok()
+        })
+    }
+
+    /// Reads a list of objects that may be omitted or null, each by its own fields.
+    pub fn objects<T>(&mut self, name: &'static str, read: impl Fn(&mut Self) -> Result<T, Unread>) -> Option<Vec<T>> {
+        self.elements(name, |fields, pointer, element| match element.as_object() {
+            Some(members) => fields.within(pointer, members.clone(), &read).ok(),
+            None => {
+                fields.fail_at(pointer, NOT_OBJECT);
+                None
+            }
+        })
+    }
+
+    fn elements<T>(
+        &mut self,
+        name: &'static str,
+        mut read: impl FnMut(&mut Self, String, &Value) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let elements = self.optional(name, |value| value.as_array().cloned().ok_or(NOT_LIST))?;
+        let pointer = self.pointer(name);
+        let read = |(place, element)| read(self, format!("{pointer}/{place}"), element);
+        Some(elements.iter().enumerate().filter_map(read).collect())
     }
 
     /// Whether a field is present and not null.
@@ -145,12 +183,12 @@ impl Fields {
     /// Finishes reading, with what was read.
     ///
     /// # Errors
-    /// [`BodyError::Unknown`] if there are fields that were not asked for; otherwise [`BodyError::Invalid`] if a field
-    /// could not be read.
+    /// [`BodyError::Unknown`] if there are fields that were not asked for, with those that could not be read; otherwise
+    /// [`BodyError::Invalid`] if a field could not be read.
     pub fn finish<T>(self, read: Result<T, Unread>) -> Result<T, BodyError> {
         let unknown = self.left_over();
         match read {
-            _ if !unknown.is_empty() => Err(BodyError::Unknown(unknown)),
+            _ if !unknown.is_empty() => Err(BodyError::Unknown([unknown, self.errors].concat())),
             Ok(read) if self.errors.is_empty() => Ok(read),
             Ok(_) | Err(Unread(())) => Err(BodyError::Invalid(self.errors)),
         }
@@ -173,14 +211,22 @@ impl Fields {
 
     /// Records that a field is invalid, where that follows from the rest of the request.
     pub fn fail(&mut self, name: &str, invalid: InvalidValue) {
-        let pointer = self.pointer(name);
-        self.errors.push(FieldError { pointer, code: invalid.code, detail: invalid.detail.to_owned() });
+        self.fail_at(self.pointer(name), invalid);
     }
 
     /// Records that the object as a whole is invalid.
     pub fn fail_whole(&mut self, invalid: InvalidValue) {
-        let pointer = self.object.clone();
+        self.fail_at(self.object.clone(), invalid);
+    }
+
+    fn fail_at(&mut self, pointer: String, invalid: InvalidValue) {
         self.errors.push(FieldError { pointer, code: invalid.code, detail: invalid.detail.to_owned() });
+    }
+
+    /// The number of elements of a list, if the field is one.
+    #[must_use]
+    pub fn len(&self, name: &str) -> Option<usize> {
+        self.members.get(name)?.as_array().map(Vec::len)
     }
 
     fn pointer(&self, name: &str) -> String {
@@ -190,6 +236,7 @@ impl Fields {
 
 const REQUIRED: InvalidValue = InvalidValue { code: "required", detail: "is required" };
 const NOT_OBJECT: InvalidValue = InvalidValue { code: "not_an_object", detail: "must be an object" };
+const NOT_LIST: InvalidValue = InvalidValue { code: "not_a_list", detail: "must be a list" };
 const NOT_NULL: InvalidValue = InvalidValue { code: "not_null", detail: "must not be null" };
 
 /// Reads a string as one of the domain's text types.
@@ -244,17 +291,6 @@ pub fn integers_by(min: i64, max: i64) -> impl Fn(&Value) -> Result<BTreeMap<Int
         }
         let number = integer(min, max);
         members.iter().map(|(name, value)| Ok((name.parse()?, number(value)?))).collect()
-    }
-}
-
-/// Reads a list, each element with `read`.
-///
-/// # Errors
-/// [`InvalidValue`] if it is not a list, or for the first invalid element.
-pub fn list<T>(read: impl Fn(&Value) -> Result<T, InvalidValue>) -> impl Fn(&Value) -> Result<Vec<T>, InvalidValue> {
-    move |value| {
-        let elements = value.as_array().ok_or(InvalidValue { code: "not_a_list", detail: "must be a list" })?;
-        elements.iter().map(&read).collect()
     }
 }
 
@@ -328,10 +364,11 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_refused_before_anything_else() {
+    fn unknown_fields_do_not_hide_the_other_mistakes() {
         let mut fields = Fields::parse(br#"{"slug": "No", "a/b~": 1}"#).unwrap();
         assert!(fields.required("slug", text::<Slug>).is_err());
-        assert_eq!(errors(fields), [("/a~1b~0".to_owned(), "unknown_field")]);
+        let expected = [("/a~1b~0", "unknown_field"), ("/slug", "invalid_slug")];
+        assert_eq!(errors(fields), expected.map(|(p, c)| (p.to_owned(), c)));
     }
 
     #[test]

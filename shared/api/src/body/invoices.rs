@@ -1,6 +1,6 @@
 //! Bodies of requests about invoices and their payments.
 
-use arcadia_domain::{Currency, Overpayment, PaymentReference};
+use arcadia_domain::{Currency, Notes, Overpayment, PaymentReference, Reason};
 use chrono::NaiveDate;
 
 use super::body;
@@ -22,10 +22,9 @@ body! {
         /// `refuse`: a payment beyond the amount due is rejected; `balance`: the excess becomes balance, also on a paid
         /// invoice.
         overpayment: Option<Overpayment> = optional(text) [extend("default" = "refuse")],
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
-}
-
-body! {
-    /// The body of `POST /deployments/{id}/invoices/{number}/void`.
-    VoidInvoiceRequest {}
 }

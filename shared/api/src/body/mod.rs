@@ -24,13 +24,12 @@ pub use deployments::{
     CreateDeploymentRequest, CreateResourceRequest, ExtendTrialRequest, TransitionRequest, UpdateDeploymentRequest,
 };
 pub use fields::{BodyError, FieldError, Fields, Unread};
-pub use invoices::{RecordPaymentRequest, VoidInvoiceRequest};
+pub use invoices::RecordPaymentRequest;
 pub use operations::{OperationFilterRequest, StartOperationRequest, StopOperationRequest};
 pub use subscriptions::{
-    AttachAddonRequest, CancelSubscriptionRequest, ChangePlanRequest, GrantDiscountRequest, RemoveDiscountRequest,
-    SubscribeRequest,
+    AttachAddonRequest, CancelSubscriptionRequest, ChangePlanRequest, GrantDiscountRequest, SubscribeRequest,
 };
-pub use tenants::{HoldTenantRequest, PutDunningPolicyRequest, PutTenantRequest, ReleaseTenantRequest};
+pub use tenants::{HoldTenantRequest, PutDunningPolicyRequest, PutTenantRequest};
 #[cfg(feature = "json-schema")]
 pub use times::{Day, Moment};
 

@@ -1,7 +1,5 @@
 //! Bodies of requests about operations on many deployments.
 
-use std::collections::BTreeSet;
-
 #[cfg(feature = "json-schema")]
 use arcadia_domain::{Currency, DisplayName, MAX_PRICE_CENTS};
 use arcadia_domain::{
@@ -11,7 +9,7 @@ use arcadia_domain::{
 use serde_json::Value;
 
 use super::body;
-use super::fields::{Fields, Unread, amount, boolean, integer, list, text, timestamp};
+use super::fields::{Fields, Unread, amount, boolean, integer, text, timestamp};
 #[cfg(feature = "json-schema")]
 use super::times::Moment;
 
@@ -48,7 +46,7 @@ body! {
         /// Only deployments subscribed to this version of the plan. Requires `plan_code`.
         plan_version: Option<u32> = optional(integer(1, i64::from(u32::MAX))) [range(min = 1)],
         /// Only these deployments. One that is repeated counts once.
-        ids: Option<Vec<DeploymentId>> = optional(unique_ids) [length(min = 1, max = arcadia_domain::MAX_OPERATION_IDS)],
+        ids: Option<Vec<DeploymentId>> = list(text) [length(min = 1, max = arcadia_domain::MAX_OPERATION_IDS)],
     }
     checked a_filter_has_a_condition
 }
@@ -58,16 +56,10 @@ body! {
     StopOperationRequest {}
 }
 
-/// Reads the ids, each once.
-fn unique_ids(value: &Value) -> Result<Vec<DeploymentId>, InvalidValue> {
-    let ids: BTreeSet<DeploymentId> = list(text)(value)?.into_iter().collect();
-    if ids.is_empty() {
-        return Err(InvalidValue { code: "empty", detail: "must name at least one deployment" });
-    }
-    Ok(ids.into_iter().collect())
-}
-
 fn a_filter_has_a_condition(fields: &mut Fields) {
+    if fields.len("ids") == Some(0) {
+        fields.fail("ids", InvalidValue { code: "empty", detail: "must name at least one deployment" });
+    }
     if fields.has("plan_version") && !fields.has("plan_code") {
         fields.miss("plan_code");
     }

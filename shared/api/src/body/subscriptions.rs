@@ -3,7 +3,7 @@
 use arcadia_domain::{AnchorMode, Effective, Notes, Proration, Reason, ShortCode, Timestamp};
 
 use super::body;
-use super::fields::{boolean, integer, list, text, timestamp};
+use super::fields::{boolean, integer, text, timestamp};
 #[cfg(feature = "json-schema")]
 use super::times::Moment;
 
@@ -15,7 +15,7 @@ body! {
         /// Version of the plan. Default: the newest; any other is for platform_admin.
         plan_version: Option<u32> = optional(integer(1, i64::from(u32::MAX))) [range(min = 1)],
         /// Add-ons by code, each with a price in the plan's currency. A code can occur several times.
-        addons: Option<Vec<ShortCode>> = optional(list(text)) [length(max = arcadia_domain::MAX_ADDONS)],
+        addons: Option<Vec<ShortCode>> = list(text) [length(max = arcadia_domain::MAX_ADDONS)],
         /// How the anchor of the periods is chosen. Default: `calendar`.
         anchor: Option<AnchorMode> = optional(text),
         /// When the trial ends, instead of after the plan version's `trial_days`. Only for platform_admin. At most 100
@@ -63,16 +63,6 @@ body! {
     GrantDiscountRequest {
         /// Code of the coupon.
         coupon: ShortCode = required(text),
-        /// One-line reason, stored in the events.
-        reason: Option<Reason> = optional(text),
-        /// Notes, stored in the events.
-        notes: Option<Notes> = optional(text),
-    }
-}
-
-body! {
-    /// The body of `DELETE /deployments/{id}/subscription/discount`.
-    RemoveDiscountRequest {
         /// One-line reason, stored in the events.
         reason: Option<Reason> = optional(text),
         /// Notes, stored in the events.

@@ -30,6 +30,10 @@ body! {
         /// platform_admin.
         unsubscribed_after_days: Option<Option<u32>> = nullable(integer(1, MAX_UNSUBSCRIBED_DAYS))
             [with = "Option<u32>", range(min = 1, max = MAX_UNSUBSCRIBED_DAYS)],
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
 }
 
@@ -41,11 +45,6 @@ body! {
         /// Notes, stored in the events.
         notes: Option<Notes> = optional(text),
     }
-}
-
-body! {
-    /// The body of `DELETE /tenants/{tenant_id}/hold`.
-    ReleaseTenantRequest {}
 }
 
 body! {
@@ -61,5 +60,9 @@ body! {
         cancelled_after_days: u32 = required(integer(0, MAX_POLICY_DAYS)) [range(max = MAX_POLICY_DAYS)],
         /// Days from `cancelled` to `archived`.
         archived_after_days: u32 = required(integer(1, MAX_POLICY_DAYS)) [range(min = 1, max = MAX_POLICY_DAYS)],
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
 }

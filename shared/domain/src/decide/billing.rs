@@ -2,13 +2,13 @@
 //! When a step is due is in [`crate::clock`].
 
 use super::books::{Books, require_room};
-use super::{Context, Overpayment, Pay, Rejection};
+use super::{Context, Overpayment, Pay, Rejection, invalid};
 use crate::actor::{Actor, Authority};
 use crate::aggregate::{Aggregate, Change};
 use crate::clock::{Action, Rung, next_action};
 use crate::deployment::{Deployment, PausedBy};
 use crate::event::{Event, EventKind};
-use crate::invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, Payment};
+use crate::invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, MAX_SETTLING_PAYMENTS, Payment};
 use crate::lifecycle::State;
 use crate::money::Currency;
 use crate::policy::{DunningPolicy, days_after};
@@ -25,6 +25,7 @@ pub const MAX_GIVEN_UP_AT_ONCE: usize = 25;
 pub const MAX_UNCOLLECTIBLE_INVOICES: usize = 200;
 
 /// A permitted move to another state.
+#[derive(Clone)]
 pub(super) struct Moved {
     pub to: State,
     pub reason: Option<Reason>,
@@ -99,6 +100,11 @@ pub(super) fn pay(context: &Context<'_>, command: Pay) -> Result<Option<Change>,
         let same = known.amount_cents == payment.amount_cents && currency == invoice.currency;
         return if same { Ok(None) } else { Err(Rejection::PaymentReferenceReused) };
     }
+    // Somewhere on Earth it is tomorrow already.
+    let tomorrow = context.at.date_naive().succ_opt();
+    if payment.value_date > tomorrow {
+        return Err(invalid("value_date", "in_future", "must not be in the future"));
+    }
     match (invoice.status, overpayment) {
         (InvoiceStatus::Open | InvoiceStatus::Uncollectible, _) => expect_listed(context, &invoice)?,
         (InvoiceStatus::Paid, Overpayment::Balance) => {}
@@ -116,10 +122,12 @@ pub(super) fn pay(context: &Context<'_>, command: Pay) -> Result<Option<Change>,
         Overpayment::Balance if excess_cents > 0 => require_room(context, excess_cents, currency)?,
         Overpayment::Refuse | Overpayment::Balance => {}
     }
-    if invoice.payments.len() >= MAX_PAYMENTS {
+    let due_cents = due_cents - (payment.amount_cents - excess_cents);
+    // Many small payments must not keep an invoice from being paid.
+    let most = if due_cents == 0 { MAX_SETTLING_PAYMENTS } else { MAX_PAYMENTS };
+    if invoice.payments.len() >= most {
         return Err(Rejection::TooManyPayments);
     }
-    let due_cents = due_cents - (payment.amount_cents - excess_cents);
     let payment = Payment { received_at: context.at, excess_cents, ..payment };
     let mut books = Books::new(context);
     books.pay(&invoice, excess_cents);
@@ -198,7 +206,7 @@ pub fn step(aggregate: &Aggregate, policy: Option<DunningPolicy>, now: Timestamp
     let Some(next) = next_action(aggregate).filter(|next| next.at <= now) else { return Ok(None) };
     let actor = Actor { id: BILLING_ACTOR.to_owned(), authority: Authority::Billing };
     let at = now.max(aggregate.deployment.updated_at);
-    let context = Context { aggregate, actor: &actor, policy, at };
+    let context = Context { aggregate, actor: &actor, policy, successor: None, at };
     let Some(events) = events_of(&context, next.action, next.at)? else { return Ok(None) };
     let change = follow_hold(&context, end_dunning(&context, context.change(events)));
     let open = change.after.deployment.open_invoices.len();

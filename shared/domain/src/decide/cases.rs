@@ -18,6 +18,8 @@ pub(super) struct Life {
     pub(super) aggregate: Aggregate,
     pub(super) events: Vec<Event>,
     pub(super) invoices: BTreeMap<InvoiceNumber, Invoice>,
+    /// The price change that the catalog has of the subscription's version.
+    pub(super) missed: Option<AnnouncePrice>,
     policy: DunningPolicy,
     ids: u128,
 }
@@ -53,7 +55,7 @@ impl Life {
         let command = new_deployment(state, trial_ends_at.map(at));
         let change = create(command, &actor(Authority::PlatformAdmin), at(now)).unwrap();
         let (invoices, policy) = (BTreeMap::new(), DunningPolicy::default());
-        Self { aggregate: change.after, events: change.events, invoices, policy, ids: 100 }
+        Self { aggregate: change.after, events: change.events, invoices, missed: None, policy, ids: 100 }
     }
 
     fn commit(&mut self, change: Change) {
@@ -87,7 +89,8 @@ impl Life {
 
     pub(super) fn tries(&mut self, by: Authority, command: Command, now: &str) -> Result<(), Rejection> {
         self.sweep(at(now));
-        let decided = decide(&self.aggregate, command, &actor(by), Some(self.policy), at(now))?;
+        let read = Read { policy: Some(self.policy), successor: self.missed.clone() };
+        let decided = decide_with(&self.aggregate, command, &actor(by), read, at(now))?;
         if let Some(change) = decided {
             self.commit(change);
         }

@@ -49,6 +49,11 @@ impl Life {
     }
 }
 
+fn once(amount_cents: i64, when: Invoiced) -> Correction {
+    let (description, currency) = ("Migration".parse().unwrap(), "USD".parse().unwrap());
+    Correction::Charge(OneOff { description, amount_cents, currency, when })
+}
+
 /// A deployment with studio (2,900) and storage (750) from 1 January on.
 fn subscribed(pays: bool) -> Life {
     let mut life = Life::new("2027-01-01T00:00:00Z");
@@ -62,10 +67,7 @@ fn subscribed(pays: bool) -> Life {
 #[test]
 fn a_charge_made_once_is_invoiced_now_or_with_the_next_invoice() {
     let mut life = subscribed(true);
-    let charge = |when| {
-        let (description, currency) = ("Migration".parse().unwrap(), "USD".parse().unwrap());
-        Correction::Charge(OneOff { description, amount_cents: 5_000, currency, when })
-    };
+    let charge = |when| once(5_000, when);
     life.corrects(charge(Invoiced::Now), "2027-01-10T00:00:00Z");
     assert_eq!(life.due(), [5_000]);
     let line = life.invoice(&life.oldest()).lines[0].clone();
@@ -123,20 +125,55 @@ fn a_refund_pays_back_balance_once_and_never_more_than_there_is() {
     let refused = life.refuses(Correction::Refund(pay_back("wire-2"), usd(1)), "2027-01-05T00:00:00Z");
     assert_eq!(refused, Rejection::InsufficientBalance { balance_cents: 0, currency: usd(1).currency });
     let EventKind::Refunded { refund } = life.events.last().unwrap().kind.clone() else { panic!() };
-    let (reference, events) = (refund.reference.clone(), life.events.len());
-    life.corrects(
-        Correction::Refund(PayBack { reference: reference.clone(), known: Some(refund.clone()) }, usd(1_000)),
-        "2027-01-06T00:00:00Z",
-    );
+    let events = life.events.len();
+    let known = PayBack { reference: refund.reference.clone(), known: Some(refund) };
+    let of = |invoice, extent| Correction::CreditNote(CreditNote { invoice, extent, pay_back: Some(known.clone()) });
+    let charge = life.only().credits[0].charge;
+    for same in [Extent::Amount(1_000), Extent::Lines(vec![(charge, 1_000)])] {
+        life.corrects(of(life.only(), same), "2027-01-06T00:00:00Z");
+    }
     assert_eq!(life.events.len(), events, "the same refund again changes nothing");
-    let other = Correction::Refund(PayBack { reference, known: Some(refund) }, usd(999));
-    assert_eq!(life.refuses(other, "2027-01-06T00:00:00Z"), Rejection::PaymentReferenceReused);
+    for other in [
+        of(life.only(), Extent::Amount(999)),
+        of(life.only(), Extent::Lines(vec![(charge, 999)])),
+        of(life.only(), Extent::Whole),
+        Correction::Refund(known.clone(), usd(1_000)),
+    ] {
+        assert_eq!(life.refuses(other, "2027-01-06T00:00:00Z"), Rejection::PaymentReferenceReused);
+    }
     // What is still due is not paid back.
     life.live_until("2027-02-01T00:00:00Z");
     let invoice = life.invoice(&life.oldest());
     let note = CreditNote { invoice, extent: Extent::Whole, pay_back: Some(pay_back("wire-3")) };
     let refused = life.refuses(Correction::CreditNote(note), "2027-02-01T00:00:00Z");
     assert_eq!(refused, Rejection::RefundExceedsPaid { paid_cents: 0 });
+}
+
+#[test]
+fn an_event_names_the_charges_that_it_touches_and_no_others() {
+    let mut life = subscribed(true);
+    for _ in 0..30 {
+        life.corrects(once(100, Invoiced::NextInvoice), "2027-01-05T00:00:00Z");
+    }
+    let changes: Vec<_> = life.events.iter().rev().take(30).filter_map(|event| event.charges.as_ref()).collect();
+    assert!(changes.len() == 30 && changes.iter().all(|each| each.changed.len() == 1 && each.dropped.is_empty()));
+    let held = life.aggregate.subscription.clone().unwrap().charges;
+    life.live_until("2027-02-01T00:00:00Z");
+    let renewed = life.events.iter().rev().find(|event| matches!(event.kind, EventKind::Renewed { .. })).unwrap();
+    let dropped = &renewed.charges.as_ref().unwrap().dropped;
+    assert!(held.iter().filter(|charge| !charge.waits()).all(|charge| dropped.contains(&charge.id)), "{dropped:?}");
+    // Events of earlier builds have all charges in their subscription.
+    let mut old = life.events.clone();
+    let mut aggregate = None;
+    for n in 0..old.len() {
+        aggregate = Some(replay(life.aggregate.deployment.id, &old[..=n]).unwrap());
+        let after = aggregate.as_ref().and_then(|after: &Aggregate| after.subscription.clone());
+        if let (Some(after), Some(kept)) = (after, old[n].kind.subscription_mut()) {
+            kept.charges = after.charges;
+            old[n].charges = None;
+        }
+    }
+    assert_eq!(replay(life.aggregate.deployment.id, &old).ok(), aggregate);
 }
 
 #[test]

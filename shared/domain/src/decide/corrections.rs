@@ -18,7 +18,7 @@ use crate::lifecycle::State;
 use crate::line::ChargeId;
 use crate::money::{Currency, MAX_PRICE_CENTS};
 use crate::subscription::Subscription;
-use crate::values::{DisplayName, Notes, PaymentReference, Reason, Timestamp};
+use crate::values::{DisplayName, InvoiceNumber, Notes, PaymentReference, Reason, Timestamp};
 
 /// The most days that one command postpones invoices by.
 pub const MAX_POSTPONEMENT_DAYS: u32 = 365;
@@ -189,17 +189,21 @@ impl Given<'_> {
     }
 
     fn movement(&self, kind: BalanceMovementKind, amount_cents: i64, currency: Currency) -> BalanceMovement {
-        BalanceMovement { kind, amount_cents, currency, reason: self.reason.clone(), at: self.context.at }
+        BalanceMovement {
+            kind,
+            amount_cents,
+            currency,
+            invoice: None,
+            reason: self.reason.clone(),
+            at: self.context.at,
+        }
     }
 
     fn credit_note(&self, note: &CreditNote) -> Result<Option<Change>, Rejection> {
         let CreditNote { invoice, extent, pay_back } = note;
         refuse_void(invoice)?;
-        if let (Some(PayBack { known: Some(known), .. }), Extent::Amount(amount_cents)) = (pay_back, extent) {
-            return same_refund(known, *amount_cents, invoice.currency);
-        }
-        if pay_back.as_ref().is_some_and(|pay_back| pay_back.known.is_some()) {
-            return Err(Rejection::PaymentReferenceReused);
+        if let Some(PayBack { known: Some(known), .. }) = pay_back {
+            return same_refund(known.invoice.as_ref() == Some(&invoice.number) && paid_back(invoice, extent, known));
         }
         if invoice.is_owed() {
             expect_listed(self.context, invoice)?;
@@ -223,27 +227,30 @@ impl Given<'_> {
             return Err(Rejection::RefundExceedsPaid { paid_cents: returned_cents });
         }
         let amount = Amount { amount_cents: returned_cents, currency: invoice.currency };
-        Ok(Some(self.pay_back(change, pay_back, amount)))
+        Ok(Some(self.pay_back(change, pay_back, amount, Some(invoice.number.clone()))))
     }
 
     fn refund(&self, pay_back: &PayBack, amount: Amount) -> Result<Option<Change>, Rejection> {
         let Amount { amount_cents, currency } = amount;
         require_amount(amount_cents)?;
         if let Some(known) = &pay_back.known {
-            return same_refund(known, amount_cents, currency);
+            return same_refund(
+                known.invoice.is_none() && (known.amount_cents, known.currency) == (amount_cents, currency),
+            );
         }
         let balance_cents = self.context.deployment().balance_cents(currency);
         if balance_cents < amount_cents {
             return Err(Rejection::InsufficientBalance { balance_cents, currency });
         }
-        Ok(Some(self.pay_back(self.context.change(Vec::new()), pay_back, amount)))
+        Ok(Some(self.pay_back(self.context.change(Vec::new()), pay_back, amount, None)))
     }
 
     /// Adds the payment back of an amount that is in the balance after a change.
-    fn pay_back(&self, change: Change, pay_back: &PayBack, amount: Amount) -> Change {
+    fn pay_back(&self, change: Change, pay_back: &PayBack, amount: Amount, invoice: Option<InvoiceNumber>) -> Change {
         let Amount { amount_cents, currency } = amount;
-        let reference = pay_back.reference.clone();
-        let refund = Refund { reference: reference.clone(), amount_cents, currency, refunded_at: self.context.at };
+        let (reference, refunded_at) = (pay_back.reference.clone(), self.context.at);
+        let refund =
+            Refund { reference: reference.clone(), amount_cents, currency, invoice: invoice.clone(), refunded_at };
         let change = change.then(self.context, |context| {
             let mut books = Books::new(context);
             books.enter(Entry::BalancePaidBack { amount_cents, currency });
@@ -252,7 +259,7 @@ impl Given<'_> {
             books.finish(given.event(EventKind::Refunded { refund }))
         });
         let movement = self.movement(BalanceMovementKind::PaidBack(reference), amount_cents, currency);
-        Change { movement: Some(movement), ..change }
+        Change { movement: Some(BalanceMovement { invoice, ..movement }), ..change }
     }
 
     fn reverse(
@@ -264,8 +271,8 @@ impl Given<'_> {
         let Some(payment) = invoice.payments.iter().find(|payment| payment.reference == reference) else {
             return Err(Rejection::UnknownPayment);
         };
-        if payment.reversal.is_some() {
-            return Ok(None);
+        if let Some(reversal) = &payment.reversal {
+            return if reversal.kind == kind { Ok(None) } else { Err(Rejection::PaymentReversed) };
         }
         let mut after = invoice.clone();
         after.reverse(&reference, kind, self.context.at);
@@ -376,9 +383,20 @@ impl Given<'_> {
 }
 
 /// A refund under a reference that is known already changes nothing if it is the same.
-fn same_refund(known: &Refund, amount_cents: i64, currency: Currency) -> Result<Option<Change>, Rejection> {
-    let is_same = known.amount_cents == amount_cents && known.currency == currency;
+fn same_refund(is_same: bool) -> Result<Option<Change>, Rejection> {
     if is_same { Ok(None) } else { Err(Rejection::PaymentReferenceReused) }
+}
+
+/// Whether a refund of an invoice is of this extent: its charges were credited so.
+fn paid_back(invoice: &Invoice, extent: &Extent, refund: &Refund) -> bool {
+    let credited = |(charge, cents): &(ChargeId, i64)| {
+        invoice.credits.iter().any(|credit| credit.charge == *charge && credit.amount_cents == *cents)
+    };
+    match extent {
+        Extent::Amount(amount_cents) => refund.amount_cents == *amount_cents,
+        Extent::Lines(lines) => lines.iter().all(credited),
+        Extent::Whole => invoice.charges().all(|line| invoice.standing_cents(line.charge) == Some(0)),
+    }
 }
 
 fn require_amount(amount_cents: i64) -> Result<(), Rejection> {
@@ -451,7 +469,8 @@ fn credits_of(invoice: &Invoice, extent: &Extent) -> Result<Vec<(ChargeId, i64)>
         Extent::Amount(amount_cents) => amount_cents - net_cents,
     };
     credits.extend(tax.map(|tax| (tax, tax_cents)).filter(|(_, cents)| *cents > 0));
-    if invoice.credits.len() + credits.len() > MAX_CREDITS {
+    // The whole that remains is credited once at most.
+    if *extent != Extent::Whole && invoice.credits.len() + credits.len() > MAX_CREDITS {
         return Err(Rejection::TooManyCredits);
     }
     if credits.is_empty() { Err(Rejection::NothingToCredit) } else { Ok(credits) }

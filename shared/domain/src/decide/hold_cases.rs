@@ -1,6 +1,8 @@
 //! Cases of a tenant's rules: what its hold and the lack of a subscription pause, what resumes after them, and what they
 //! leave alone. Every history is audited after every commit.
 
+use chrono::TimeDelta;
+
 use super::cases::Life;
 use super::fixtures::{actor, at, new_deployment};
 use super::*;
@@ -217,13 +219,31 @@ fn what_has_no_subscription_for_so_long_is_paused_and_a_subscription_resumes_it(
     assert!(life.events[2..].iter().all(|event| event.sequence == 3 || event.commit_last == last), "one commit");
     assert!(upcoming(&life.aggregate).iter().all(|next| next.action != Action::PauseUnsubscribed));
 
-    // It counts anew from the end of a subscription, and from each time that it becomes active.
+    // The days of a billed subscription are given back, and those of a pause stand.
     life.pays("2027-02-15T00:00:00Z");
     life.does(Command::CancelSubscription(Effective::Immediate), "2027-02-20T00:00:00Z");
-    assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-03-22"))));
+    assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-02-25"))));
     life.moves(State::Paused, "2027-02-21T00:00:00Z");
     life.moves(State::Active, "2027-03-01T00:00:00Z");
-    assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-03-31"))));
+    assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-03-05"))));
+}
+
+#[test]
+fn the_time_without_a_subscription_does_not_begin_anew_for_who_subscribes_only_to_cancel() {
+    let mut life = unsubscribed("2027-01-01T00:00:00Z");
+    for day in ["2027-01-11", "2027-01-21", "2027-01-30"] {
+        life.subscribes("studio", &[], &format!("{day}T00:00:00Z"));
+        life.does(Command::CancelSubscription(Effective::Immediate), &format!("{day}T00:00:00Z"));
+    }
+    assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-01-31"))));
+    // Two days that are billed give two days back. A late sweep ends the subscription, and counts from its end.
+    life.subscribes("studio", &[], "2027-01-30T00:00:00Z");
+    life.pays("2027-01-30T00:00:00Z");
+    life.does(Command::CancelSubscription(Effective::PeriodEnd), "2027-01-30T00:00:00Z");
+    let end = life.aggregate.live_subscription().unwrap().current_period_end;
+    assert_eq!(end, at("2027-02-01"));
+    life.sweep(end + TimeDelta::days(1));
+    assert_eq!(next(&life), Some((Action::PauseUnsubscribed, end + TimeDelta::days(3))));
 }
 
 #[test]

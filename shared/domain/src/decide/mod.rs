@@ -33,6 +33,7 @@ mod tests;
 use crate::actor::{Actor, Authority};
 use crate::aggregate::{Aggregate, Change, replay};
 use crate::catalog::Addon;
+use crate::charge::ChargeChanges;
 use crate::deployment::{Deployment, PausedBy, Template};
 use crate::event::{Changed, Event, EventKind, Updated};
 use crate::invoice::{Invoice, Payment};
@@ -269,6 +270,7 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
             tenant_rules: command.tenant_rules,
         },
         entries: Vec::new(),
+        charges: None,
     };
     let events = vec![created];
     match replay(command.id, &events) {
@@ -301,12 +303,36 @@ pub fn decide(
     policy: Option<DunningPolicy>,
     now: Timestamp,
 ) -> Result<Option<Change>, Rejection> {
+    decide_with(aggregate, command, actor, Read { policy, successor: None }, now)
+}
+
+/// What a decision needs of other records, if it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Read {
+    /// The tenant's dunning policy.
+    pub policy: Option<DunningPolicy>,
+    /// The price change that the subscription missed; see [`Change::returns_to`].
+    pub successor: Option<AnnouncePrice>,
+}
+
+/// [`decide()`] with all that was read.
+///
+/// # Errors
+/// As [`decide()`].
+pub fn decide_with(
+    aggregate: &Aggregate,
+    command: Command,
+    actor: &Actor,
+    read: Read,
+    now: Timestamp,
+) -> Result<Option<Change>, Rejection> {
     // Times in a history never go back, even if the clock of this machine is behind another's.
     let at = now.max(aggregate.deployment.updated_at);
-    let context = Context { aggregate, actor, policy, at };
+    let context = Context { aggregate, actor, policy: read.policy, successor: read.successor.as_ref(), at };
     powers::admit(&context, &command)?;
     let is_limited = is_limited(&command);
     let Some(change) = dispatch(&context, command)? else { return Ok(None) };
+    let change = prices::tell_returned(&context, change);
     let mut change = billing::follow_hold(&context, billing::end_dunning(&context, change));
     if let Some(invoice) = &mut change.invoice {
         for event in &change.events {
@@ -377,6 +403,8 @@ struct Context<'a> {
     actor: &'a Actor,
     /// The tenant's dunning policy, if it was read.
     policy: Option<DunningPolicy>,
+    /// The price change that the subscription missed, if it was read.
+    successor: Option<&'a AnnouncePrice>,
     at: Timestamp,
 }
 
@@ -391,6 +419,7 @@ impl Context<'_> {
             commit_last: self.deployment().version + 1,
             kind,
             entries: Vec::new(),
+            charges: None,
             from_state: None,
             to_state: None,
             reason: None,
@@ -407,6 +436,10 @@ impl Context<'_> {
         for event in &mut events {
             event.sequence = after.deployment.version + 1;
             event.commit_last = commit_last;
+            event.charges = event.kind.subscription_mut().map(|subscription| {
+                let kept = after.subscription.as_ref().map_or(&[][..], |kept| &kept.charges);
+                ChargeChanges::between(kept, &std::mem::take(&mut subscription.charges))
+            });
             if let Err(error) = after.apply(event) {
                 unreachable!("an event made from a deployment follows from it: {error}");
             }
@@ -437,8 +470,7 @@ impl Context<'_> {
 impl Change {
     /// The change with further events, which are decided on the deployment after it.
     fn then(mut self, context: &Context<'_>, more: impl FnOnce(&Context<'_>) -> Vec<Event>) -> Self {
-        let Context { actor, policy, at, .. } = *context;
-        let next = Context { aggregate: &self.after, actor, policy, at };
+        let next = Context { aggregate: &self.after, ..*context };
         let Self { after, events, .. } = next.change(more(&next));
         self.events.extend(events);
         for event in &mut self.events {
@@ -491,7 +523,8 @@ fn transition(context: &Context<'_>, command: Transition) -> Result<Option<Chang
     let Transition { to_state: _, reason, notes, resume_at } = command;
     let (resume_at, effective_at) = (resume_at.flatten(), context.at);
     let moved = billing::Moved { to, reason, notes, resume_at, paused_by: None, effective_at };
-    Ok(Some(context.change(billing::move_to(context, moved))))
+    let events = prices::move_of_returned(context, &moved);
+    Ok(Some(context.change(events.unwrap_or_else(|| billing::move_to(context, moved)))))
 }
 
 /// A move to the present state changes nothing, except the end of a pause.

@@ -125,6 +125,50 @@ fn a_tenant_cannot_take_it_back_but_can_leave() {
     assert_eq!(life.aggregate.subscription.as_ref().unwrap().pending_change, None);
 }
 
+/// What a catalog with `raised` answers about a subscription to its closed version.
+fn misses(life: &mut Life, effective_from: &str) {
+    let Command::AnnouncePrice(missed) = announce("studio", effective_from) else { unreachable!() };
+    life.missed = Some(missed);
+}
+
+#[test]
+fn who_comes_back_to_a_closed_version_is_told_the_new_price() {
+    let user = Authority::TenantUser;
+    let own = change_to("team", Effective::PeriodEnd);
+    let to = |to_state| Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None });
+    for (out, back) in [
+        (Command::CancelSubscription(Effective::PeriodEnd), Command::WithdrawCancellation),
+        (own, Command::WithdrawPlanChange),
+        (to(State::Cancelled), to(State::Active)),
+    ] {
+        let mut life = studio("2027-01-01");
+        life.tries(user, out, "2027-01-05").unwrap();
+        misses(&mut life, "2027-01-15");
+        life.tries(user, back, "2027-01-20").unwrap();
+        let told = life.events.last().unwrap();
+        assert!(matches!(told.kind, EventKind::PriceChangeAnnounced { .. }), "{told:?}");
+        assert_eq!((terms(&life), change_at(&life)), ((1, 2_900), Some(at("2027-02-01"))));
+        // It is the platform's, and once it withdraws the change nothing announces it again.
+        assert_eq!(life.tries(user, Command::WithdrawPlanChange, "2027-01-21"), Err(Rejection::ScheduledByPlatform));
+        life.does(Command::WithdrawPlanChange, "2027-01-21");
+        assert_eq!(change_at(&life), None);
+    }
+}
+
+#[test]
+fn a_period_that_begins_with_a_reactivation_has_the_new_price_if_that_holds() {
+    for (effective_from, due) in [("2027-02-15", 3_900), ("2027-04-01", 2_900)] {
+        let mut life = studio("2027-01-01");
+        life.moves(State::Cancelled, "2027-01-05");
+        misses(&mut life, effective_from);
+        life.moves(State::Active, "2027-03-01");
+        assert_eq!(life.due(), [due], "{effective_from}");
+        life.pays("2027-03-01");
+        life.live_until("2027-04-01");
+        assert_eq!((terms(&life), life.due()), ((2, 3_900), vec![3_900]), "{effective_from}");
+    }
+}
+
 #[test]
 fn while_paused_the_new_price_begins_with_the_period_that_it_is_for() {
     // March was to be the first month at the new price.

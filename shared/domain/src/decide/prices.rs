@@ -1,10 +1,12 @@
 //! Price changes with notice: a new version of a plan replaces an offered one, which is closed, and the change is announced
 //! to every subscription of it. When it takes effect is in [`Subscription::change_at`].
 
+use super::billing::{Moved, move_to};
 use super::{Context, Rejection, invalid, require_within_reach};
+use crate::actor::Authority;
 use crate::aggregate::Change;
 use crate::catalog::{PlanVersion, VersionStatus};
-use crate::event::EventKind;
+use crate::event::{Event, EventKind};
 use crate::subscription::{PendingChange, PlanTerms, Subscription};
 use crate::values::Timestamp;
 
@@ -47,6 +49,32 @@ pub fn replace_version(
     Ok(PlanVersion { status, replaced_by, effective_from: Some(effective_from), ..old.clone() })
 }
 
+/// Announces the price change that a subscription missed while it was cancelled, or had a schedule of its customer.
+pub(super) fn tell_returned(context: &Context<'_>, change: Change) -> Change {
+    let Some(successor) = context.successor.filter(|_| change.returns_to().is_some()) else { return change };
+    change.then(context, |context| match announce(context, successor.clone()) {
+        Ok(Some(told)) => told.because("price_change".parse().ok().as_ref(), None).events,
+        Ok(None) | Err(_) => Vec::new(),
+    })
+}
+
+/// The events of a move that restarts a subscription whose plan version was replaced meanwhile, if a period begins with it
+/// that has the new price already.
+pub(super) fn move_of_returned(context: &Context<'_>, moved: &Moved) -> Option<Vec<Event>> {
+    let AnnouncePrice { terms, replaces, effective_from } = context.successor?.clone();
+    let mut told = context.aggregate.clone();
+    let cancelled = told.subscription.as_mut().filter(|last| !last.is_live() && last.pending_change.is_none())?;
+    if !cancelled.terms.is_version(&terms.plan_code, replaces) {
+        return None;
+    }
+    let (requested_at, scheduled_by) = (context.at, Authority::PlatformAdmin);
+    let effective_from = Some(effective_from);
+    cancelled.pending_change =
+        Some(PendingChange { terms, drop_incompatible: false, requested_at, scheduled_by, effective_from });
+    let events = move_to(&Context { aggregate: &told, ..*context }, moved.clone());
+    events.iter().any(|event| matches!(event.kind, EventKind::PlanChanged { .. })).then_some(events)
+}
+
 /// Announces a price change: schedules it for the first boundary from its moment on.
 ///
 /// - A scheduled change to the closed version becomes one to the new version; if a customer scheduled it, on the same day
@@ -67,7 +95,7 @@ pub(super) fn announce(context: &Context<'_>, command: AnnouncePrice) -> Result<
         terms: terms.clone(),
         drop_incompatible: false,
         requested_at: context.at,
-        scheduled_by: context.actor.authority,
+        scheduled_by: Authority::PlatformAdmin,
         effective_from: Some(effective_from),
     };
     let (from, pending) = match subscription.pending_change.clone() {

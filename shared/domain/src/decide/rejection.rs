@@ -252,7 +252,7 @@ pub enum Rejection {
     #[error("every charge of the invoice is credited in full")]
     NothingToCredit,
     /// The invoice has the maximum of credits.
-    #[error("an invoice can have at most {MAX_CREDITS} credits")]
+    #[error("an invoice can have at most {MAX_CREDITS} credits, and one of all that remains")]
     TooManyCredits,
     /// The invoice is not settled by that much.
     #[error("only {paid_cents} in minor units of the credit has been settled and can be paid back")]
@@ -275,7 +275,7 @@ pub enum Rejection {
     #[error("the invoice has no payment with this reference")]
     UnknownPayment,
     /// The payment was reversed; a new payment has a new reference.
-    #[error("the payment with this reference was reversed; record a new payment under a reference of its own")]
+    #[error("the payment with this reference was reversed already; a new payment needs a reference of its own")]
     PaymentReversed,
     /// The invoice has the maximum of write-offs.
     #[error("an invoice can be written off at most {MAX_WRITE_OFFS} times")]
@@ -302,7 +302,7 @@ pub enum Rejection {
     #[error("the reference stands for another payment")]
     PaymentReferenceReused,
     /// The invoice has the maximum of payments.
-    #[error("an invoice can have at most {MAX_PAYMENTS} payments")]
+    #[error("an invoice can have at most {MAX_PAYMENTS} payments, and further ones that pay all that is due")]
     TooManyPayments,
     /// An invoice with payments cannot be voided.
     #[error("an invoice with payments cannot be voided")]

@@ -114,8 +114,7 @@ pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Cha
         return subscribe_running(context, command);
     }
     let resumed = resume_to_subscribe(context)?;
-    let Context { actor, policy, at, .. } = *context;
-    let subscribed = subscribe_running(&Context { aggregate: &resumed.after, actor, policy, at }, command)?;
+    let subscribed = subscribe_running(&Context { aggregate: &resumed.after, ..*context }, command)?;
     Ok(subscribed.preceded_by(resumed))
 }
 
