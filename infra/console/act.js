@@ -167,7 +167,9 @@ function Dialog({ action, after, close }) {
 
   const change = (/** @type {Field} */ field) => (/** @type {Event} */ event) => {
     const input = /** @type {HTMLInputElement} */ (event.target);
-    setValues({ ...values, [field.name]: field.type === 'checkbox' ? (input.checked ? 'yes' : '') : input.value });
+    const value = field.type === 'checkbox' ? (input.checked ? 'yes' : '') : input.value;
+    // Of two changes before the next drawing none is lost.
+    setValues((was) => ({ ...was, [field.name]: value }));
   };
 
   return html`

@@ -108,13 +108,17 @@ async fn walk(world: &World, browser: &Browser, id: &str, foreign: &str) {
     }
 }
 
+/// The control key, and the release of all keys, in WebDriver's terms.
+const CONTROL: char = '\u{E009}';
+const NULL: char = '\u{E000}';
+
 /// Puts a text into a field by what stands beside it.
 pub async fn fill(browser: &Browser, label: &str, text: &str) {
     let path = format!("//dialog//label[contains(., \"{label}\")]/following::input[1]");
     let field =
         browser.client.wait().for_element(Locator::XPath(&path)).await.unwrap_or_else(|e| panic!("{label}: {e}"));
-    field.clear().await.unwrap();
-    field.send_keys(text).await.unwrap();
+    // As people do it: all is selected and typed over. A field that WebDriver clears tells the page nothing of it.
+    field.send_keys(&format!("{CONTROL}a{NULL}{text}")).await.unwrap();
 }
 
 /// Chooses an option of a field in the dialog by its beginning.

@@ -1,5 +1,5 @@
 //! The promise: the console gives one command to all deployments of a list after showing what it would do, follows and stops
-//! it, and keeps the coupons of the catalog.
+//! it, and keeps the customers, their holds, the prices and the coupons.
 
 use fantoccini::Locator;
 use serde_json::json;
@@ -117,4 +117,81 @@ async fn coupons_are_made_and_changed_in_the_catalog() {
         assert_eq!(browser.client.find_all(Locator::Css("#coupons")).await.unwrap().len(), 0);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_customer_is_known_held_released_and_dunned_from_the_page_of_the_tenant() {
+    let billing = Billing::at(START).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    let tenant = async || billing.get(&format!("/tenants/{ACME}"), &billing.admin).await.expect(200)["tenant"].take();
+    let copied = async || {
+        let operation = tenant().await["operation_id"].take();
+        finish(&billing, &billing.app, operation.as_str().expect("an operation")).await;
+        billing.show(&id).await["deployment"]["state"].take()
+    };
+    browse(async |browser| {
+        open(browser, &billing, &billing.admin).await;
+        go(browser, &format!("#/tenants/{ACME}")).await;
+        press(browser, "Edit").await;
+        fill(browser, "Name", "Acme GmbH").await;
+        fill(browser, "Tax rate", "1900").await;
+        fill(browser, "Reason", "registered").await;
+        find(browser, "dialog//p", "An operation copies it to 1 deployment").await;
+        browser.screenshot("console-customer.png").await;
+        assert_eq!(tenant().await["name"], json!(null), "a dry run stores nothing");
+        confirm(browser).await;
+        find(browser, "p", "Reason: registered").await;
+        assert_eq!((&tenant().await["name"], copied().await), (&json!("Acme GmbH"), json!("active")));
+        press(browser, "Hold").await;
+        fill(browser, "Reason", "abuse").await;
+        find(browser, "dialog//p", "An operation copies it to 1 deployment").await;
+        browser.screenshot("console-hold.png").await;
+        confirm(browser).await;
+        find(browser, "span", "held").await;
+        assert_eq!(copied().await, "paused");
+        press(browser, "Release").await;
+        fill(browser, "Reason", "settled").await;
+        confirm(browser).await;
+        find(browser, "p", "Reason: settled").await;
+        assert_eq!(copied().await, "active");
+        browser.click("button[aria-label^='Edit what happens']").await;
+        fill(browser, "Suspended", "21").await;
+        fill(browser, "Reason", "agreed").await;
+        find(browser, "dialog//li", "suspended after days 21").await;
+        confirm(browser).await;
+        find(browser, "p", "Reason: agreed").await;
+        let policy = billing.get(&format!("/tenants/{ACME}/dunning-policy"), &billing.admin).await.expect(200);
+        assert_eq!(policy["dunning_policy"]["suspended_after_days"], 21);
+        browser.screenshot("console-tenant.png").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_price_is_changed_for_all_of_its_customers_from_the_catalog() {
+    let billing = Billing::at(START).await;
+    billing.sell_plan("club", &[json!({"price_cents": 2_900})]).await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "club"})).await;
+    browse(async |browser| {
+        open(browser, &billing, &billing.admin).await;
+        go(browser, "#/catalog").await;
+        browser.click("button[aria-label^='Publish a version of club' i]").await;
+        fill(browser, "Price", "39.00").await;
+        choose(browser, "Replaces version", "version 1").await;
+        let day = "const field = document.querySelector('dialog input[type=datetime-local]');
+            field.value = '2027-03-01T00:00';
+            field.dispatchEvent(new Event('input', { bubbles: true }));";
+        find(browser, "dialog//label", "holds from").await;
+        browser.client.execute(day, Vec::new()).await.expect("a script");
+        fill(browser, "Reason", "dearer power").await;
+        find(browser, "dialog//td", "39.00 USD").await;
+        browser.screenshot("console-price-change.png").await;
+        confirm(browser).await;
+        find(browser, "p", "replaces version 1").await;
+    })
+    .await;
+    let operations = billing.get("/operations", &billing.admin).await.expect(200);
+    finish(&billing, &billing.app, operations["operations"][0]["id"].as_str().expect("an operation")).await;
+    let pending = billing.subscription(&id).await["pending_change"].take();
+    assert_eq!((&pending["price_cents"], &pending["effective_at"]), (&json!(3_900), &json!("2027-03-01T00:00:00Z")));
 }

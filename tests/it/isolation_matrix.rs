@@ -538,9 +538,13 @@ async fn on_no_route_does_naming_what_is_anothers_help() {
                 let text = reply.text + &next.expect("a cursor is base64");
                 let leaked: Vec<_> = secrets.iter().filter(|secret| text.contains(*secret)).collect();
                 assert!(leaked.is_empty(), "{what}: {leaked:?} in {text}");
-                assert!(world.fingerprint().await == unchanged, "{what}: the table is not what it was");
                 probes += 1;
             }
+            assert!(
+                world.fingerprint().await == unchanged,
+                "{}, {name}: the table is not what it was",
+                case.row.handler
+            );
         }
     }
     println!("{probes} probes of {} routes in {} ways, {exempt} of {cells} cells exempt", ROWS.len(), COLUMNS.len());

@@ -141,7 +141,7 @@ async fn a_hold_is_set_once_in_the_version_that_was_seen_and_with_its_operation_
     billing.dynamodb.clear();
     assert_eq!(billing.fingerprint().await, before);
     // Nor does a hold for which no operation can start.
-    for _ in 0..17 {
+    for _ in 0..16 {
         start(&billing, json!({"filter": {"tenant_id": "nobody"}, "command": {"type": "copy_tenant_rules"}})).await;
     }
     let refused = billing.put(HOLD, &billing.admin, json!({"reason": "abuse"})).await;

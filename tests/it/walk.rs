@@ -32,7 +32,7 @@ async fn creation_answers_with_the_deployment_and_writes_one_event() {
     let shown = world.get(&format!("/deployments/{id}"), &world.user).await;
     assert_eq!(shown.header("etag"), "\"1\"");
     let event = json!({
-        "sequence": 1, "commit_last": 1, "type": "created", "entries": [], "from_state": null, "to_state": "active", "reason": "created",
+        "sequence": 1, "commit_last": 1, "type": "created", "entries": [], "charges": null, "from_state": null, "to_state": "active", "reason": "created",
         "actor": "bob", "notes": null, "occurred_at": NOW,
         "data": {
             "tenant_id": ACME, "slug": "shop", "display_name": "shop", "region": DEFAULT_REGION, "llm_mode": null,
@@ -83,7 +83,7 @@ async fn a_move_of_the_map_is_made_with_its_event() {
     let event = json!({
         "sequence": 2, "commit_last": 2, "type": "state_changed", "from_state": "active", "to_state": "paused", "reason": "holidays",
         "actor": "bob", "notes": "two\nlines", "occurred_at": "2027-01-15T10:01:30Z",
-        "data": {"resume_at": resume_at, "subscription": null}, "entries": [],
+        "data": {"resume_at": resume_at, "subscription": null}, "entries": [], "charges": null,
     });
     assert_eq!(body["event"], event);
     let shown = world.get(&format!("/deployments/{id}"), &world.user).await.expect(200);

@@ -211,7 +211,7 @@ export function TenantHistory({ tenant_id }) {
 }
 
 /** An event of a tenant, as a sentence. @param {Event_} event @returns {string} */
-function describe({ type, data }) {
+export function describe({ type, data }) {
   const changed = (/** @type {[string, unknown]} */ [name, change]) => {
     const to = change !== null && typeof change === 'object' && 'to' in change ? change.to : change;
     return `${words(name)} ${to === null ? 'cleared' : String(to)}`;

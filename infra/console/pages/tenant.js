@@ -1,11 +1,14 @@
 //! All that a tenant has and owes, and how patient its invoices are.
 
 import { useState } from '../vendor/hooks.js';
+import { useAction } from '../act.js';
 import * as api from '../api.js';
 import { words } from '../format.js';
 import { href } from '../router.js';
 import { Chip, Empty, Facts, Filter, Filters, html, Money, Page, Show, useLoad, When } from '../ui.js';
-import { Customer, TenantHistory } from './customer.js';
+import { filled, REMARKS } from './commands.js';
+import { Customer, describe, TenantHistory } from './customer.js';
+import { recordOutcome } from './outcome.js';
 
 /** @typedef {import('../shapes.d.ts').Account} Account */
 /** @typedef {import('../shapes.d.ts').AccountAmounts} Amounts */
@@ -30,6 +33,7 @@ export function Tenant({ session, params, query }) {
     /** @type {Promise<{ dunning_policy: Policy }>} */ (api.get(`/tenants/${tenant_id}/dunning-policy`)),
   );
   const [changes, setChanges] = useState(0);
+  const [act, dialog] = useAction();
   const of = session.admin ? { tenant_id } : {};
   return html`
     <${Page} title=${session.admin ? `Tenant ${tenant_id}` : 'Account'} actions=${html`
@@ -47,13 +51,57 @@ export function Tenant({ session, params, query }) {
       </section>
       <section aria-labelledby="policy">
         <h2 id="policy">When an invoice is not paid</h2>
-        <${Show} of=${policy}>${(/** @type {{ dunning_policy: Policy }} */ answer) => html`<${Ladder} policy=${answer.dunning_policy} />`}<//>
+        <${Show} of=${policy}>${(/** @type {{ dunning_policy: Policy }} */ answer) => html`
+          <${Ladder} policy=${answer.dunning_policy} />
+          ${session.admin && html`<button type="button" class="small" aria-label="Edit what happens when an invoice is not paid" onClick=${() => act(editPolicy(tenant_id, answer.dunning_policy))}>Edit</button>`}`}<//>
       </section>
       <section aria-labelledby="changes">
         <h2 id="changes">Changes</h2>
         <${TenantHistory} key=${`${tenant_id} ${changes}`} tenant_id=${tenant_id} />
       </section>
-    <//>`;
+    <//>
+    ${dialog(() => {
+      void policy.reload();
+      setChanges(changes + 1);
+    })}`;
+}
+
+/** The days of a dunning policy, as its form asks for them. @type {Array<[keyof Policy, string]>} */
+const DAYS = [
+  ['payment_terms_days', 'Due after issue'],
+  ['past_due_after_days', 'Past due'],
+  ['suspended_after_days', 'Suspended'],
+  ['cancelled_after_days', 'Cancelled'],
+  ['archived_after_days', 'Archived after cancellation'],
+];
+
+/** @param {string} tenant_id @param {Policy} policy @returns {import('../act.js').Action} */
+function editPolicy(tenant_id, policy) {
+  return {
+    title: `When an invoice of ${tenant_id} is not paid`,
+    verb: 'Save',
+    what: 'Days after the due date, the first after the issue of the invoice. Deadlines that already run do not move.',
+    fields: [
+      ...DAYS.map(([name, label]) => ({
+        name,
+        label: `${label}, in days`,
+        type: /** @type {const} */ ('number'),
+        required: true,
+        value: String(policy[name]),
+      })),
+      ...REMARKS,
+    ],
+    outcome: recordOutcome(describe),
+    command: ({ reason, notes, ...values }) => ({
+      method: 'PUT',
+      path: `/tenants/${tenant_id}/dunning-policy`,
+      body: {
+        ...Object.fromEntries(DAYS.map(([name]) => [name, Number(values[name])])),
+        ...filled({ reason, notes }),
+      },
+    }),
+    done: 'Saved.',
+  };
 }
 
 /** @param {{ account: Account, of: Record<string, string> }} props */
@@ -144,12 +192,6 @@ function Upcoming({ invoices }) {
 /** @param {{ policy: Policy }} props */
 function Ladder({ policy }) {
   const days = (/** @type {number} */ count) => `${count} ${count === 1 ? 'day' : 'days'}`;
-  return html`<${Facts} of=${[
-    ['Due after issue', days(policy.payment_terms_days)],
-    ['Past due', days(policy.past_due_after_days)],
-    ['Suspended', days(policy.suspended_after_days)],
-    ['Cancelled', days(policy.cancelled_after_days)],
-    ['Archived after cancellation', days(policy.archived_after_days)],
-  ]} />
+  return html`<${Facts} of=${DAYS.map(([name, label]) => [label, days(policy[name])])} />
   <p class="muted small">Days count from the due date, the last from the cancellation.</p>`;
 }
