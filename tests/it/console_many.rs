@@ -157,7 +157,7 @@ async fn a_customer_is_known_held_released_and_dunned_from_the_page_of_the_tenan
         browser.click("button[aria-label^='Edit what happens']").await;
         fill(browser, "Suspended", "21").await;
         fill(browser, "Reason", "agreed").await;
-        find(browser, "dialog//li", "suspended after days 21").await;
+        find(browser, "dialog//li", "suspended after 21 days").await;
         confirm(browser).await;
         find(browser, "p", "Reason: agreed").await;
         let policy = billing.get(&format!("/tenants/{ACME}/dunning-policy"), &billing.admin).await.expect(200);

@@ -3,7 +3,7 @@
 
 import { useAction } from '../act.js';
 import * as api from '../api.js';
-import { moment, percent, words } from '../format.js';
+import { counted, moment, percent, words } from '../format.js';
 import { href } from '../router.js';
 import { Empty, Facts, html, More, Show, useLoad, usePages } from '../ui.js';
 import { filled, REMARKS } from './commands.js';
@@ -214,18 +214,20 @@ export function TenantHistory({ tenant_id }) {
 export function describe({ type, data }) {
   const changed = (/** @type {[string, unknown]} */ [name, change]) => {
     const to = change !== null && typeof change === 'object' && 'to' in change ? change.to : change;
+    if (name === 'tax_rate_basis_points') return `tax rate ${percent(Number(to))}`;
     return `${words(name)} ${to === null ? 'cleared' : String(to)}`;
   };
+  const isChange = (/** @type {[string, unknown]} */ [name]) => name !== 'operation_id';
   switch (type) {
     case 'updated':
-      return `Changed: ${Object.entries(data).map(changed).join('; ')}`;
+      return `Changed: ${Object.entries(data).filter(isChange).map(changed).join('; ')}`;
     case 'dunning_policy_changed': {
       const before = /** @type {Record<string, number>} */ ({ ...data.from });
       const days = Object.entries(data.to).filter(([name, count]) => before[name] !== count);
-      return `Dunning policy changed: ${days.map(([name, count]) => `${words(name)} ${count}`).join('; ')}`;
+      return `Dunning policy changed: ${days.map(([name, count]) => `${words(name.replace(/_days$/, ''))} ${counted(count, 'day')}`).join('; ')}`;
     }
     case 'held':
-      return `Held: ${data.hold.reason}`;
+      return 'Held';
     case 'released':
       return 'Released';
   }
