@@ -31,7 +31,11 @@ const UUID_LEN: usize = 36;
 const UUID_TAIL: usize = 24;
 
 /// The members that are only told if there is something to tell.
-const SPARSE: [&str; 11] = [
+const SPARSE: [&str; 15] = [
+    "bills_at_once",
+    "cancelled_with_deployment",
+    "charges_in_period",
+    "credited_cents",
     "description",
     "discount",
     "excess_cents",

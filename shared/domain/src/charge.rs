@@ -35,8 +35,8 @@ pub struct Charge {
     pub tax: Option<ChargeTax>,
     /// The amount after the discount, in minor units. A credit lowers it while the charge waits for an invoice.
     pub amount_cents: i64,
-    /// The credits since it was invoiced, in minor units.
-    #[serde(default)]
+    /// The credits since it was invoiced, in minor units; absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub credited_cents: i64,
     /// The part that was written off and not credited since, in minor units; absent if there is none.
     #[serde(default, skip_serializing_if = "is_zero")]

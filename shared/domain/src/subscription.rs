@@ -76,12 +76,13 @@ pub struct Subscription {
     /// Its charges of the current period, and those that wait for an invoice. Absent if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charges: Vec<Charge>,
-    /// The number of charges that commands have made since the last period boundary, credited ones included.
-    #[serde(default)]
+    /// The number of charges that commands have made since the last period boundary, credited ones included; absent if
+    /// there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
     pub charges_in_period: u32,
     /// Whether new charges are invoiced at once until the next period boundary, because a credit lowered an unpaid
-    /// invoice.
-    #[serde(default)]
+    /// invoice; absent if not.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub bills_at_once: bool,
     /// The second and the ordinal in the number of its last invoice.
     pub last_number: Option<LastNumber>,
@@ -95,8 +96,9 @@ pub struct Subscription {
     pub cancelled_at: Option<Timestamp>,
     /// The end of billing; null while it is live.
     pub ended_at: Option<Timestamp>,
-    /// Whether it was cancelled together with its deployment, so that reactivating the deployment restores it.
-    #[serde(default)]
+    /// Whether it was cancelled together with its deployment, so that reactivating the deployment restores it; absent if
+    /// not.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub cancelled_with_deployment: bool,
     /// The change of plan scheduled for the end of the period; null if none is scheduled.
     pub pending_change: Option<PendingChange>,
@@ -105,6 +107,16 @@ pub struct Subscription {
     pub discount: Option<Discount>,
     /// When it was created.
     pub created_at: Timestamp,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_none(count: &u32) -> bool {
+    *count == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// The parts of an invoice number that make it unique within a subscription.

@@ -24,7 +24,24 @@ pub fn is(item: &Item, kind: &str) -> bool {
 /// # Errors
 /// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn to_item<T: Serialize>(record: &T) -> Result<Item, StoreError> {
-    serde_dynamo::to_item(record).map_err(|error| StoreError::Damaged(without_values(&error.to_string()).into()))
+    let mut item: Item = serde_dynamo::to_item(record)
+        .map_err(|error| StoreError::Damaged(without_values(&error.to_string()).into()))?;
+    strip(&mut item);
+    Ok(item)
+}
+
+/// Removes what is null, at any depth: a missing field is read as null, and takes no space.
+fn strip(members: &mut Item) {
+    members.retain(|_, value| !value.is_null());
+    members.values_mut().for_each(strip_within);
+}
+
+fn strip_within(value: &mut AttributeValue) {
+    match value {
+        AttributeValue::M(members) => strip(members),
+        AttributeValue::L(elements) => elements.iter_mut().for_each(strip_within),
+        _ => {}
+    }
 }
 
 /// Reads a stored form from an item.

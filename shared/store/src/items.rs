@@ -6,7 +6,6 @@ use arcadia_domain::{
     InvoiceNumber, Operation, OperationId, OperationResult, Payment, Plan, PlanTerms, PlanVersion, Resource, ShortCode,
     Subscription, SubscriptionAddon, Tenant, TenantEvent, TenantId,
 };
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
@@ -192,14 +191,7 @@ pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreE
     let Deployment { id: deployment_id, tenant_id, .. } = deployment.clone();
     let event = event.clone();
     let key = keys::event(deployment_id, event.sequence);
-    let mut item = record(key, None, Record::Event(StoredEvent { tenant_id, event }))?;
-    // Null fields of an event are not stored, to save space.
-    if let Some(AttributeValue::M(record)) = item.get_mut("record")
-        && let Some(AttributeValue::M(event)) = record.get_mut("event")
-    {
-        event.retain(|_, value| !value.is_null());
-    }
-    Ok(item)
+    record(key, None, Record::Event(StoredEvent { tenant_id, event }))
 }
 
 /// Converts the fields of a tenant to an item, with its entry in the list of tenants.
@@ -208,11 +200,7 @@ pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreE
 /// [`StoreError::Damaged`] if the record cannot be expressed.
 pub fn from_tenant(tenant_id: &TenantId, tenant: &Tenant) -> Result<Item, StoreError> {
     let index = Some(keys::account_index(tenant_id));
-    let mut item = record(keys::account(tenant_id), index, Record::Account(tenant.clone()))?;
-    if let Some(AttributeValue::M(record)) = item.get_mut("record") {
-        record.retain(|_, value| !value.is_null());
-    }
-    Ok(item)
+    record(keys::account(tenant_id), index, Record::Account(tenant.clone()))
 }
 
 /// Converts an event of a tenant to an item.
