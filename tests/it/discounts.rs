@@ -217,7 +217,7 @@ async fn a_coupon_has_either_a_percentage_or_an_amount_and_periods_if_it_needs_t
         (name(json!({"percent_basis_points": 1, "duration": "periods", "periods": 121})), "/periods", "out_of_range"),
         (name(json!({"percent_basis_points": 1, "duration": "twice"})), "/duration", "invalid_duration"),
         (forever(json!({"percent_basis_points": 1, "plans": vec!["studio"; 21]})), "/plans", "too_many"),
-        (forever(json!({"percent_basis_points": 1, "plans": ["No"]})), "/plans", "invalid_code"),
+        (forever(json!({"percent_basis_points": 1, "plans": ["No"]})), "/plans/0", "invalid_code"),
         (forever(json!({"percent_basis_points": 1, "max_redemptions": 0})), "/max_redemptions", "out_of_range"),
         (forever(json!({"percent_basis_points": 1, "redeem_by": "soon"})), "/redeem_by", "invalid_timestamp"),
     ] {
