@@ -9,9 +9,9 @@ use arcadia_domain::{
     Actor, Addon, Aggregate, Amount, AnchorMode, AnnouncePrice, Authority, CatalogStatus, Change, ChangePlan, Command,
     Correct, Correction, Coupon, CouponDuration, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy,
     Effective, Event, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff, Pay,
-    PayBack, Payment, Plan, PlanTerms, Postponement, Proration, RemoveDiscount, ReversalKind, State, Subscribe,
+    PayBack, Payment, Plan, PlanTerms, Postponement, Proration, Read, RemoveDiscount, ReversalKind, State, Subscribe,
     SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition, UnsubscribedRule, UpdateDeployment, audit,
-    create, decide, follow_invoices, replay, step,
+    create, decide, decide_with, follow_invoices, replay, step,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -272,7 +272,21 @@ impl Life {
             }
             _ => return,
         };
-        if let Ok(Some(change)) = decide(&self.aggregate, command, &admin(), Some(self.policy), now) {
+        let decided = decide(&self.aggregate, command.clone(), &admin(), Some(self.policy), now);
+        // Whoever comes back may have missed a change of the price.
+        let returns = decided.as_ref().ok().and_then(|change| change.as_ref()?.returns_to().cloned());
+        let decided = match returns.filter(|_| random.below(2) == 0) {
+            None => decided,
+            Some(terms) => {
+                let (replaces, price_cents) = (terms.plan_version, *random.pick(&[1_900, 3_900]));
+                let effective_from = now + TimeDelta::days(i64::try_from(random.below(120)).expect("days") - 60);
+                let terms = PlanTerms { plan_version: replaces + 1, price_cents, ..terms };
+                let successor = Some(AnnouncePrice { terms, replaces, effective_from });
+                let read = Read { policy: Some(self.policy), successor };
+                decide_with(&self.aggregate, command, &admin(), read, now)
+            }
+        };
+        if let Ok(Some(change)) = decided {
             if is_unprorated {
                 self.unprorated.extend(change.events.iter().map(|event| event.sequence));
             }

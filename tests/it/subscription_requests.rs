@@ -128,14 +128,14 @@ fn policy_lines() -> Vec<Line> {
         get("find_invoices", "/invoices?tenant_id=acme", READ),
         // The deployments of one tenant.
         get("list_tenants", "/tenants?limit=1", &["Query"; STATE_SHARDS as usize + 1]),
-        get("show_dunning_policy", path, LOOK_UP),
+        get("show_dunning_policy", path, READ_TENANT),
         put(15, (422, &[], 0)),
         put(-1, (422, &[], 0)),
         // The account, the event and the policy.
         put(1, (200, CHANGE_TENANT, 3)),
         put(0, (200, CHANGE_TENANT, 3)),
         put(0, (200, READ_TENANT, 0)),
-        get("show_dunning_policy", path, LOOK_UP),
+        get("show_dunning_policy", path, READ_TENANT),
         get("show_tenant", "/tenants/acme", READ_TENANT),
         tenant(json!({"name": "Acme"}), (200, CHANGE_TENANT, 2)),
         tenant(json!({"name": "Acme"}), (200, READ_TENANT, 0)),

@@ -19,6 +19,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         template_version: body.template_version,
         billing_action_suspended: body.billing_action_suspended,
     });
-    let current = Current::load(app, call, id).await?;
+    let current = Current::load(app, call, id).await?.because(body.reason, body.notes);
     execute(app, call, current, command, |done| done.show_deployment()).await
 }

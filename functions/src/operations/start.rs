@@ -36,6 +36,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = OperationId::new(app.new_id(now));
     let operation = Operation::start(id, request, matching, call.principal.actor.id.clone(), now);
     if dry_run {
+        app.store.expect_room_for_operation().await?;
         let preview = preview(app, &operation, ids.as_deref().unwrap_or_default()).await?;
         return Ok(Answer::ok(json!(OperationDryRun { dry_run: true, matching, preview })));
     }

@@ -122,7 +122,10 @@ async fn foresee(
     revision: u64,
 ) -> Result<Answer, Error> {
     let (matching, preview) = match replaced {
-        Some(Replaced { operation, .. }) => (Some(operation.matching), preview(app, operation, &[]).await?),
+        Some(Replaced { operation, .. }) => {
+            app.store.expect_room_for_operation().await?;
+            (Some(operation.matching), preview(app, operation, &[]).await?)
+        }
         None => (None, Vec::new()),
     };
     let body = json!(PlanVersionDryRun {

@@ -11,8 +11,8 @@ use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
-    let CancelSubscriptionRequest { effective } = call.optional_json()?;
+    let CancelSubscriptionRequest { effective, reason, notes } = call.optional_json()?;
     let effective = effective.unwrap_or(Effective::PeriodEnd);
-    let current = Current::load(app, call, id).await?;
+    let current = Current::load(app, call, id).await?.because(reason, notes);
     execute(app, call, current, Command::CancelSubscription(effective), |done| done.show_subscription()).await
 }

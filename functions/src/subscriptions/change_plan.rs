@@ -56,7 +56,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let body: ChangePlanRequest = call.json()?;
     let mode = Mode::asked(call, body.dry_run.unwrap_or_default())?;
-    let current = Current::load_for(app, call, id, mode).await?;
+    let current = Current::load_for(app, call, id, mode).await?.because(body.reason.clone(), body.notes.clone());
     let terms = NewTerms {
         plan_code: &body.plan_code,
         plan_version: body.plan_version,

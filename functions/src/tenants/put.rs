@@ -45,7 +45,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
             Some(NewQuota::Of(_, count)) => Some(count.live),
         };
         let answer = show(&tenant_id, change.as_ref().map_or(&tenant, |change| &change.after), live);
-        match carry_out(app, call, &tenant_id, (change, quota), (answer, Some(tenant.version))).await {
+        match carry_out(app, call, &tenant_id, (change, quota), (answer, tenant.version)).await {
             // Perhaps a deployment was created or archived since they were counted.
             Err(Error::Store(StoreError::TenantConflict)) if quota.is_some() && counts < MAX_COUNTS => {}
             done => return done,

@@ -30,9 +30,11 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         .into());
     }
     let (tenant, present) = app.store.load_tenant_and_policy(&tenant_id).await?;
+    call.check_if_match(Some(tenant.version))?;
     let now = app.clock.now();
     let change = set_dunning_policy(&tenant, (present, policy), &call.principal.actor, now);
     let change = change.map(|change| change.because(body.reason, body.notes));
-    let answer = Answer::ok(json!(DunningPolicyAnswer { dunning_policy: policy }));
-    carry_out(app, call, &tenant_id, (change, None), (answer, None)).await
+    let version = change.as_ref().map_or(tenant.version, |change| change.after.version);
+    let answer = Answer::versioned(json!(DunningPolicyAnswer { dunning_policy: policy }), version);
+    carry_out(app, call, &tenant_id, (change, None), (answer, tenant.version)).await
 }

@@ -29,7 +29,7 @@ pub(super) fn show(tenant_id: &TenantId, tenant: &Tenant, live_deployments: Opti
 }
 
 /// Commits a change with the operation that copies it, if it is of the rules, or responds with what would follow. `answer`
-/// is the response without an operation; `version` the stored version, if the response tells it.
+/// is the response without an operation; `version` the stored version.
 ///
 /// # Errors
 /// [`Error::Store`] if another request changed the tenant or too many operations run.
@@ -38,15 +38,18 @@ pub(super) async fn carry_out(
     call: &Call,
     tenant_id: &TenantId,
     (change, quota): (Option<TenantChange>, Option<NewQuota>),
-    (answer, version): (Answer, Option<u64>),
+    (answer, version): (Answer, u64),
 ) -> Result<Answer, Error> {
     let operation = match &change {
         Some(change) => copying(app, call, tenant_id, change).await?,
         None => None,
     };
     if Mode::asked(call, false)? == Mode::DryRun {
+        if operation.is_some() {
+            app.store.expect_room_for_operation().await?;
+        }
         let events: Vec<&TenantEvent> = change.iter().map(|change| &change.event).collect();
-        let mut answer = answer.dry_run(version, &events);
+        let mut answer = answer.dry_run(Some(version), &events);
         answer.body["matching"] = json!(operation.map(|operation| operation.matching));
         return Ok(answer);
     }
@@ -91,5 +94,5 @@ pub(super) async fn change_hold(
     let change = decide(&tenant, id, now)?.map(|change| change.because(reason, notes));
     let after = change.as_ref().map_or(&tenant, |change| &change.after);
     let answer = show(tenant_id, after, live_deployments);
-    carry_out(app, call, tenant_id, (change, None), (answer, Some(tenant.version))).await
+    carry_out(app, call, tenant_id, (change, None), (answer, tenant.version)).await
 }

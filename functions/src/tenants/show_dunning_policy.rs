@@ -13,6 +13,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     if !call.principal.scope.contains(&tenant_id) {
         return Err(Error::NotFound);
     }
-    let dunning_policy = app.store.load_dunning_policy(&tenant_id).await?;
-    Ok(Answer::ok(json!(DunningPolicyAnswer { dunning_policy })))
+    let (tenant, dunning_policy) = app.store.load_tenant_and_policy(&tenant_id).await?;
+    Ok(Answer::versioned(json!(DunningPolicyAnswer { dunning_policy }), tenant.version))
 }

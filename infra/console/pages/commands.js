@@ -58,8 +58,9 @@ export function edit(deployment) {
     fields: [
       { name: 'display_name', label: 'Name', required: true, value: deployment.display_name },
       { name: 'region', label: 'Region', required: true, value: deployment.region },
+      ...REMARKS,
     ],
-    command: (values) => ({ method: 'PATCH', path: `/deployments/${deployment.id}`, body: values }),
+    command: (values) => ({ method: 'PATCH', path: `/deployments/${deployment.id}`, body: filled(values) }),
     done: 'Saved.',
   };
 }
@@ -73,10 +74,11 @@ export function hold(deployment) {
     what: held
       ? 'The clock changes its state again. What the hold delayed counts from now.'
       : 'Until the hold is cleared, the clock does not change its state and gives up no invoice. Renewals and invoices go on.',
-    command: () => ({
+    fields: REMARKS,
+    command: (remarks) => ({
       method: 'PATCH',
       path: `/deployments/${deployment.id}`,
-      body: { billing_action_suspended: !held },
+      body: { billing_action_suspended: !held, ...filled(remarks) },
     }),
     done: held ? 'The hold is cleared.' : 'It is held.',
   };
@@ -385,11 +387,12 @@ export function cancelSubscription(deployment, subscription) {
           ['immediate', 'at once: the charges of the rest of the period are credited'],
         ],
       },
+      ...REMARKS,
     ],
-    command: ({ effective }) => ({
+    command: (values) => ({
       method: 'POST',
       path: `/deployments/${deployment.id}/subscription/cancellation`,
-      body: { effective },
+      body: filled(values),
     }),
     done: 'The subscription is cancelled.',
   };

@@ -131,7 +131,7 @@ pub fn operations() -> Vec<Operation> {
             "Show a tenant's dunning policy",
             "The default policy if none is set.",
         )
-        .ok::<DunningPolicyAnswer>("The policy."),
+        .versioned::<DunningPolicyAnswer>("The policy, with the version of the tenant."),
         Operation::new(
             TENANTS,
             "put_dunning_policy",
@@ -148,7 +148,8 @@ pub fn operations() -> Vec<Operation> {
                 "archived_after_days": 90,
             }),
         )])
-        .ok::<DunningPolicyAnswer>("The current policy.")
+        .versioned::<DunningPolicyAnswer>("The current policy, with the version of the tenant.")
+        .if_match()
         .problems(&["version_conflict"]),
     ]
 }

@@ -64,17 +64,16 @@ impl Change {
         self.events.iter().any(|event| matches!(event.kind, EventKind::InvoiceOpened { .. }))
     }
 
-    /// The terms that a subscription comes back to: it was cancelled with its deployment, or had a scheduled cancellation or
-    /// a scheduled change of its customer. An operation that announces a price change passes such subscriptions over, so
-    /// this change must be decided with the one that they missed ([`super::decide::Read::successor`]).
+    /// The terms that a subscription comes back to, or will change to: it was cancelled with its deployment, or had a
+    /// scheduled cancellation or a scheduled change of its customer. An operation that announces a price change passes such
+    /// subscriptions over, so this change must be decided with the one that they missed ([`super::decide::Read::successor`]).
     #[must_use]
     pub fn returns_to(&self) -> Option<&PlanTerms> {
         let live = self.after.live_subscription()?;
         let before = self.before.as_ref()?.subscription.as_ref()?;
         let own_change = before.pending_change.as_ref().is_some_and(|pending| !pending.is_announced());
         let was_out = !before.is_live() || before.cancel_at.is_some() || own_change;
-        let is_back = live.pending_change.is_none() && live.cancel_at.is_none();
-        (was_out && is_back && before.terms == live.terms && before.id == live.id).then_some(&live.terms)
+        (was_out && live.cancel_at.is_none() && before.id == live.id).then_some(live.next_terms())
     }
 
     /// The change with a reason and notes on its first event, unless that has its own.
@@ -152,7 +151,7 @@ impl Aggregate {
 
     fn unsubscribed_flow(&self) -> UnsubscribedFlow {
         match (self.deployment.state, self.live_subscription()) {
-            (State::Active, None) => UnsubscribedFlow::Grows,
+            (State::Active | State::PastDue, None) => UnsubscribedFlow::Grows,
             (State::Active | State::PastDue, Some(live)) if !live.in_trial() => UnsubscribedFlow::Shrinks,
             _ => UnsubscribedFlow::Stands,
         }

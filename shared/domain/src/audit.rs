@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::aggregate::{Aggregate, ReplayError, replay};
+use super::charge::Charge;
 use super::decide::MAX_SETTLED_INVOICES;
 use super::entry::Entry;
 use super::event::{Event, EventKind};
@@ -19,6 +20,7 @@ use super::invoice::{Invoice, InvoiceStatus, OpenInvoice};
 use super::invoice_events::follow_invoices;
 use super::line::{ChargeId, Line, LineKind};
 use super::money::Currency;
+use super::subscription::{Subscription, end_of_second};
 use super::tax::{Taxed, tax_cents};
 use super::values::{DeploymentId, InvoiceNumber, Timestamp};
 
@@ -126,6 +128,14 @@ pub enum Violation {
         /// The currency.
         currency: Currency,
     },
+    /// A charge of the running period is not kept any more although nothing credited it, so that no credit could.
+    #[error("event {sequence} forgets charge {charge}, which can still be credited")]
+    Forgotten {
+        /// The event.
+        sequence: u64,
+        /// The charge.
+        charge: ChargeId,
+    },
     /// A record differs from the history.
     #[error("{what} differs from the history up to event {sequence}")]
     Differs {
@@ -144,13 +154,22 @@ pub fn audit(id: DeploymentId, events: &[Event]) -> Result<Audit, Violation> {
     let mut audit = Audit::default();
     let (first, rest) = events.split_first().ok_or(ReplayError::NotCreated)?;
     let mut aggregate = replay(id, std::slice::from_ref(first))?;
+    let (mut before, mut credited) = (aggregate.subscription.clone(), BTreeSet::new());
     for event in rest {
         aggregate.apply(event)?;
+        credited.extend(event.entries.iter().filter_map(|entry| match entry {
+            Entry::Credited { line, .. } => Some(line.charge),
+            _ => None,
+        }));
         audit.enter(event, aggregate.deployment.tenant_rules.tax_rate_basis_points)?;
         audit.check_balance(&aggregate)?;
         if event.sequence == event.commit_last {
             audit.check_records(&aggregate)?;
             audit.settled = 0;
+            if let Some(before) = &before {
+                audit.check_kept(before, &credited, &aggregate)?;
+            }
+            (before, credited) = (aggregate.subscription.clone(), BTreeSet::new());
         }
     }
     Ok(audit)
@@ -328,6 +347,31 @@ impl Audit {
         let unbalanced = self.totals.iter().find(|(_, totals)| !totals.balance());
         let Some((currency, totals)) = unbalanced else { return Ok(()) };
         Err(Violation::Unbalanced { sequence: deployment.version, currency: *currency, totals: *totals })
+    }
+
+    /// Checks that a commit forgot no charge of the running period that it neither credited nor voided.
+    fn check_kept(
+        &self,
+        before: &Subscription,
+        credited: &BTreeSet<ChargeId>,
+        aggregate: &Aggregate,
+    ) -> Result<(), Violation> {
+        let Some(now) = aggregate.subscription.as_ref().filter(|now| now.id == before.id) else { return Ok(()) };
+        let from = end_of_second(aggregate.deployment.updated_at);
+        let is_void =
+            |number: &InvoiceNumber| self.invoices.get(number).is_some_and(|of| of.status == InvoiceStatus::Void);
+        let is_forgotten = |charge: &&Charge| {
+            charge.tax.is_none()
+                && charge.invoice.as_ref().is_some_and(|number| !is_void(number))
+                && charge.to >= now.current_period_end
+                && before.unused_cents(charge, from) > 0
+                && !credited.contains(&charge.id)
+                && now.charges.iter().all(|kept| kept.id != charge.id)
+        };
+        match before.charges.iter().find(is_forgotten) {
+            Some(charge) => Err(Violation::Forgotten { sequence: aggregate.deployment.version, charge: charge.id }),
+            None => Ok(()),
+        }
     }
 
     /// Checks the deployment's and the subscription's own records against the account.

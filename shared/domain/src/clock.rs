@@ -208,7 +208,8 @@ pub fn upcoming(aggregate: &Aggregate) -> Vec<NextAction> {
     let dunned_from = aggregate.deployment.dunned_from().filter(|_| !billing_action_suspended);
     let (mut state, mut since) = (*state, *state_since);
     while let Some((rung, dunned_from)) = Rung::from(state).zip(dunned_from) {
-        since = rung.at(policy, dunned_from, since);
+        let is_next = state == aggregate.deployment.state;
+        since = if is_next { rung_at(aggregate, rung, dunned_from) } else { rung.at(policy, dunned_from, since) };
         state = rung.to;
         steps.push(NextAction { action: rung.action, at: since });
     }
@@ -243,7 +244,7 @@ fn candidates(aggregate: &Aggregate) -> impl Iterator<Item = NextAction> {
     let is = |state| moves && deployment.state == state;
     let dunned_from = deployment.dunned_from();
     let rung = Rung::from(deployment.state).filter(|_| moves).zip(dunned_from);
-    let rung = rung.map(|(rung, from)| (rung.action, Some(rung.at(policy, from, deployment.state_since))));
+    let rung = rung.map(|(rung, from)| (rung.action, Some(rung_at(aggregate, rung, from))));
     let give_up_at = dunned_from.filter(|_| is(State::Cancelled)).map(|at| days_after(at, policy.cancelled_after_days));
     let archives = is(State::Cancelled) && deployment.live_resources == 0 && deployment.open_invoices.is_empty();
     let archived_at = archives.then(|| days_after(deployment.state_since, policy.archived_after_days));
@@ -280,8 +281,17 @@ fn trial_end(deployment: &Deployment, subscription: Option<&Subscription>) -> Op
     }
 }
 
-/// When the time without a live subscription is over that its tenant's rules give an active deployment.
-fn unsubscribed_until(aggregate: &Aggregate) -> Option<Timestamp> {
+/// When the next rung is due. What is past due without a subscription is suspended once its time without one is over: it
+/// cannot be paused, and must not run on by small debts.
+fn rung_at(aggregate: &Aggregate, rung: &Rung, dunned_from: Timestamp) -> Timestamp {
+    let Deployment { state, state_since, dunning_policy, .. } = &aggregate.deployment;
+    let at = rung.at(dunning_policy, dunned_from, *state_since);
+    let over = unsubscribed_until(aggregate).filter(|_| *state == State::PastDue);
+    over.map_or(at, |over| at.min(over))
+}
+
+/// When the time without a live subscription is over that its tenant's rules give a deployment that runs.
+pub(crate) fn unsubscribed_until(aggregate: &Aggregate) -> Option<Timestamp> {
     let rules = aggregate.deployment.tenant_rules;
     let rule = rules.unsubscribed.filter(|_| aggregate.live_subscription().is_none())?;
     Some(rule.until(aggregate.unsubscribed()?))

@@ -48,7 +48,7 @@ pub use catalog::{
     Addon, CatalogStatus, IntervalPrices, MAX_QUANTITY, MAX_TRIAL_DAYS, Plan, PlanVersion, VersionStatus,
 };
 pub use catalog_event::{CatalogEvent, CatalogEventKind, CatalogItem, CatalogRecord, put_record};
-pub use charge::{Charge, ChargeDiscount, ChargeTax, Invoiced};
+pub use charge::{Charge, ChargeChanges, ChargeDiscount, ChargeTax, Invoiced};
 pub use clock::{Action, LADDER, NextAction, Rung, next_action, upcoming};
 pub use coupon::{
     Coupon, CouponDuration, Discount, DiscountEnd, MAX_COUPON_PERIODS, MAX_COUPON_PLANS, MAX_REDEMPTIONS, Redemption,

@@ -420,6 +420,12 @@ impl Subscription {
         }
     }
 
+    /// The terms of its scheduled change, or its own if none is scheduled.
+    #[must_use]
+    pub fn next_terms(&self) -> &PlanTerms {
+        self.pending_change.as_ref().map_or(&self.terms, |pending| &pending.terms)
+    }
+
     /// When the scheduled change of plan takes effect if nothing else happens: at the end of the period or of the trial,
     /// or for an announced price change at the first period boundary from its moment on. `None` if none is scheduled.
     #[must_use]

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::values::Timestamp;
 
 const SECONDS_A_DAY: i64 = 86_400;
+/// The billed days that give back a time of so many days or fewer.
+const DAYS_A_MONTH: i64 = 30;
 
 /// The rules of a tenant that its deployments follow. They are copied to each deployment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +42,8 @@ pub struct UnsubscribedRule {
 }
 
 /// How much a deployment has used of the time that the rule gives it without a subscription. It grows while the deployment
-/// is active without one, stands while it does not run, and shrinks while a subscription is billed: whoever subscribes
-/// only to cancel, or pauses only to resume, does not begin anew.
+/// runs without one, stands while it does not run, and shrinks while a subscription is billed, so that thirty days give all
+/// of it back: whoever subscribes only to cancel, or pauses only to resume, does not begin anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct UnsubscribedTime {
@@ -81,7 +83,11 @@ impl UnsubscribedRule {
         let seconds = match flow {
             UnsubscribedFlow::Grows => used.seconds.saturating_add(passed),
             UnsubscribedFlow::Stands => used.seconds,
-            UnsubscribedFlow::Shrinks => used.seconds.saturating_sub(passed),
+            // Nobody gets all of it again for less than a month.
+            UnsubscribedFlow::Shrinks => {
+                let days = i64::from(self.after_days).min(DAYS_A_MONTH);
+                used.seconds.saturating_sub(passed.saturating_mul(days) / DAYS_A_MONTH)
+            }
         };
         UnsubscribedTime { seconds: seconds.clamp(0, self.most_seconds()), at }
     }

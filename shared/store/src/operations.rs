@@ -140,6 +140,16 @@ impl Store {
         items.into_iter().map(items::to_operation).collect()
     }
 
+    /// Looks if another operation can start: one consistent GetItem. A start finds it out by its condition; a dry run needs
+    /// to look.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyOperations`] if none can, or another [`StoreError`] if DynamoDB does not answer.
+    pub async fn expect_room_for_operation(&self) -> Result<(), StoreError> {
+        let running = self.running_operations().await?.len();
+        if running < MAX_RUNNING_OPERATIONS { Ok(()) } else { Err(StoreError::TooManyOperations) }
+    }
+
     /// A page of all operations, the newest first: one Query.
     ///
     /// # Errors

@@ -420,7 +420,7 @@ fn invoices(name: &str, target: &Target) -> Option<Floor> {
             reading([present(id), Read("whether the reference is known", known)])
                 .writing(&[DEPLOYMENT, MOVEMENT, EVENT])
         }
-        "show_dunning_policy" => reading([policy()]),
+        "show_dunning_policy" => reading([tenant_and("#DUNNING_POLICY")]),
         "put_dunning_policy" => {
             reading([tenant_and("#DUNNING_POLICY")]).writing(&[ACCOUNT, TENANT_EVENT, ("dunning_policy", &[])])
         }

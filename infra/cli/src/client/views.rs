@@ -122,7 +122,8 @@ pub fn dry_run(body: &Value, answer: &Text) -> Text {
     text.line([cell(BOLD, if events.is_empty() { "no events" } else { "events" })]);
     text.table(2, &events.iter().map(event_row).collect::<Vec<_>>());
     if let Some(count) = body["matching"]["count"].as_u64() {
-        text.line([cell(BOLD, "an operation would copy it"), plain(&format!(" to {count} deployments"))]);
+        let deployments = if count == 1 { "deployment" } else { "deployments" };
+        text.line([cell(BOLD, "an operation would copy it"), plain(&format!(" to {count} {deployments}"))]);
     }
     text
 }
@@ -576,7 +577,8 @@ pub fn tenant(body: &Value) -> Text {
         let since = format!(" since {} UTC, by {by}", moment(&one["hold"]["since"]));
         rows.push(vec![plain("on hold"), cell(ALARM, &format!("{reason}{since}"))]);
     }
-    if one["operation_id"].is_string() {
+    // That of a dry run will never run.
+    if one["operation_id"].is_string() && body["dry_run"] != true {
         rows.push(vec![plain("last copied by"), plain(&format!("operation {}", bare(&one["operation_id"])))]);
     }
     text.table(2, &rows);

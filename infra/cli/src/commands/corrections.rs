@@ -32,7 +32,7 @@ pub struct Remarks {
     #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Notes
+    /// Notes, which the tenant's users can read in the events
     #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<String>,

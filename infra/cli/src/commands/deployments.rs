@@ -299,6 +299,9 @@ struct UpdateFields {
     /// Hold: whether scheduled steps leave its state unchanged (platform_admin)
     #[arg(long, value_name = "BOOLEAN")]
     billing_action_suspended: Option<bool>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -380,6 +383,9 @@ struct ChangePlanFields {
     /// Drop add-ons of another currency instead of rejecting the change
     #[arg(long)]
     drop_incompatible: bool,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -396,6 +402,9 @@ struct CancelSubscriptionFields {
     /// When the cancellation takes effect. Default: period_end
     #[arg(long, value_enum)]
     effective: Option<Effective>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]

@@ -89,7 +89,13 @@ body! {
 }
 
 fn only_refunds_have_references(fields: &mut Fields) {
+    if fields.len("lines") == Some(0) {
+        fields.fail("lines", InvalidValue { code: "empty", detail: "must name at least one charge" });
+    }
     const ONLY_WITH_REFUND: InvalidValue = InvalidValue { code: "not_allowed", detail: "is only for a refund" };
+    if fields.has("refund") && fields.peek("refund", boolean).is_none() {
+        return;
+    }
     match (fields.peek("refund", boolean).unwrap_or_default(), fields.has("reference")) {
         (true, false) => fields.miss("reference"),
         (false, true) => fields.fail("reference", ONLY_WITH_REFUND),

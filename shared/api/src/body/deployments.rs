@@ -52,6 +52,10 @@ body! {
         /// The hold: whether scheduled steps leave its state unchanged. Only for platform_admin.
         billing_action_suspended: Option<bool> = settable(boolean)
             [default, with = "bool", skip_serializing_if = "Option::is_none"],
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
 }
 

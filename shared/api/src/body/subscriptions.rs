@@ -47,6 +47,10 @@ body! {
         drop_incompatible: Option<bool> = optional(boolean),
         /// Return the result, with the exact charges and credits, without storing anything.
         dry_run: Option<bool> = optional(boolean),
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
 }
 
@@ -55,6 +59,10 @@ body! {
     CancelSubscriptionRequest {
         /// When the cancellation takes effect. Default: `period_end`.
         effective: Option<Effective> = optional(text),
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
 }
 

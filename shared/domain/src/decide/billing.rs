@@ -5,7 +5,7 @@ use super::books::{Books, require_room};
 use super::{Context, Overpayment, Pay, Rejection, invalid};
 use crate::actor::{Actor, Authority};
 use crate::aggregate::{Aggregate, Change};
-use crate::clock::{Action, Rung, next_action};
+use crate::clock::{Action, Rung, next_action, unsubscribed_until};
 use crate::deployment::{Deployment, PausedBy};
 use crate::event::{Event, EventKind};
 use crate::invoice::{Invoice, InvoiceStatus, MAX_PAYMENTS, MAX_SETTLING_PAYMENTS, Payment};
@@ -108,7 +108,10 @@ pub(super) fn pay(context: &Context<'_>, command: Pay) -> Result<Option<Change>,
     match (invoice.status, overpayment) {
         (InvoiceStatus::Open | InvoiceStatus::Uncollectible, _) => expect_listed(context, &invoice)?,
         (InvoiceStatus::Paid, Overpayment::Balance) => {}
-        (InvoiceStatus::Paid, Overpayment::Refuse) | (InvoiceStatus::Void | InvoiceStatus::WrittenOff, _) => {
+        (InvoiceStatus::Paid, Overpayment::Refuse) => {
+            return Err(Rejection::InvoiceNotOpen { status: invoice.status.as_str(), verb: "paid again" });
+        }
+        (InvoiceStatus::Void | InvoiceStatus::WrittenOff, _) => {
             return Err(Rejection::InvoiceNotOpen { status: invoice.status.as_str(), verb: "paid" });
         }
     }
@@ -182,15 +185,19 @@ pub(super) fn end_dunning(context: &Context<'_>, change: Change) -> Change {
     change.then(context, |after| move_to(after, Moved::by_rule(State::Active, "settled", context.at)))
 }
 
-/// Follows the hold of the tenant after a change: pauses a deployment that is active under it, and resumes one that it
-/// paused once the tenant is released.
-pub(super) fn follow_hold(context: &Context<'_>, change: Change) -> Change {
-    let Deployment { state, paused_by, tenant_rules, .. } = change.after.deployment;
+/// Follows the rules of the tenant after a change: pauses a deployment that is active under a hold, resumes one that it
+/// paused once the tenant is released, and pauses one whose time without a subscription is over.
+pub(super) fn follow_rules(context: &Context<'_>, change: Change) -> Change {
+    let Deployment { state, paused_by, tenant_rules, billing_action_suspended, .. } = change.after.deployment;
+    let is_over = || unsubscribed_until(&change.after).is_some_and(|until| until <= context.at);
     let moved = if tenant_rules.held && state == State::Active {
         let paused_by = Some(PausedBy::TenantHold);
         Moved { paused_by, ..Moved::by_rule(State::Paused, "tenant_held", context.at) }
     } else if !tenant_rules.held && paused_by == Some(PausedBy::TenantHold) {
         Moved::by_rule(State::Active, "tenant_released", context.at)
+    } else if state == State::Active && !billing_action_suspended && is_over() {
+        let paused_by = Some(PausedBy::Unsubscribed);
+        Moved { paused_by, ..Moved::by_rule(State::Paused, "unsubscribed", context.at) }
     } else {
         return change;
     };
@@ -208,7 +215,7 @@ pub fn step(aggregate: &Aggregate, policy: Option<DunningPolicy>, now: Timestamp
     let at = now.max(aggregate.deployment.updated_at);
     let context = Context { aggregate, actor: &actor, policy, successor: None, at };
     let Some(events) = events_of(&context, next.action, next.at)? else { return Ok(None) };
-    let change = follow_hold(&context, end_dunning(&context, context.change(events)));
+    let change = follow_rules(&context, end_dunning(&context, context.change(events)));
     let open = change.after.deployment.open_invoices.len();
     if open > MAX_OPEN_INVOICES_BY_CLOCK && open > aggregate.deployment.open_invoices.len() {
         return Err(Rejection::TooManyOpenInvoices);

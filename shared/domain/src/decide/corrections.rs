@@ -387,15 +387,19 @@ fn same_refund(is_same: bool) -> Result<Option<Change>, Rejection> {
     if is_same { Ok(None) } else { Err(Rejection::PaymentReferenceReused) }
 }
 
-/// Whether a refund of an invoice is of this extent: its charges were credited so.
+/// Whether a refund of an invoice is of this extent: its credit note credited just these charges.
 fn paid_back(invoice: &Invoice, extent: &Extent, refund: &Refund) -> bool {
-    let credited = |(charge, cents): &(ChargeId, i64)| {
-        invoice.credits.iter().any(|credit| credit.charge == *charge && credit.amount_cents == *cents)
-    };
+    let tax = invoice.tax_line().map(|line| line.charge);
+    let note = invoice.credits.iter().filter(|credit| credit.credited_at == refund.refunded_at);
+    let credited: Vec<(ChargeId, i64)> =
+        note.filter(|credit| Some(credit.charge) != tax).map(|credit| (credit.charge, credit.amount_cents)).collect();
     match extent {
         Extent::Amount(amount_cents) => refund.amount_cents == *amount_cents,
-        Extent::Lines(lines) => lines.iter().all(credited),
-        Extent::Whole => invoice.charges().all(|line| invoice.standing_cents(line.charge) == Some(0)),
+        Extent::Lines(lines) => lines.len() == credited.len() && lines.iter().all(|line| credited.contains(line)),
+        Extent::Whole => {
+            let is_last = invoice.credits.iter().all(|credit| credit.credited_at <= refund.refunded_at);
+            is_last && invoice.charges().all(|line| invoice.standing_cents(line.charge) == Some(0))
+        }
     }
 }
 

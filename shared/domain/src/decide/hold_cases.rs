@@ -229,6 +229,31 @@ fn what_has_no_subscription_for_so_long_is_paused_and_a_subscription_resumes_it(
 }
 
 #[test]
+fn who_tricks_the_time_without_a_subscription_is_paused_at_once_or_suspended() {
+    // Coming back by a cancellation, or by a subscription of a second.
+    let mut life = unsubscribed("2027-01-01T00:00:00Z");
+    life.live_until("2027-02-01T00:00:00Z");
+    assert_eq!(life.pause_of(), Some(PausedBy::Unsubscribed));
+    life.moves(State::Cancelled, "2027-02-02T00:00:00Z");
+    let before = life.aggregate.deployment.version;
+    life.moves(State::Active, "2027-02-02T00:00:00Z");
+    assert_eq!(life.moves_after(before), vec![(State::Active, ""), (State::Paused, "unsubscribed")]);
+    life.subscribes("studio", &[], "2027-02-03T00:00:00Z");
+    life.does(Command::CancelSubscription(Effective::Immediate), "2027-02-03T00:00:00Z");
+    assert_eq!(life.pause_of(), Some(PausedBy::Unsubscribed));
+    // Small debts that keep it past due: it is suspended when its time is over, and paused once they are paid.
+    let mut life = unsubscribed("2027-01-01T00:00:00Z");
+    life.subscribes("studio", &[], "2027-01-20T00:00:00Z");
+    life.does(Command::CancelSubscription(Effective::Immediate), "2027-01-20T01:00:00Z");
+    life.live_until("2027-01-31T00:30:00Z");
+    assert_eq!(life.state(), State::PastDue);
+    life.live_until("2027-01-31T02:00:00Z");
+    assert_eq!(life.state(), State::Suspended);
+    life.pays("2027-02-01T00:00:00Z");
+    assert_eq!((life.state(), life.pause_of()), (State::Paused, Some(PausedBy::Unsubscribed)));
+}
+
+#[test]
 fn the_time_without_a_subscription_does_not_begin_anew_for_who_subscribes_only_to_cancel() {
     let mut life = unsubscribed("2027-01-01T00:00:00Z");
     for day in ["2027-01-11", "2027-01-21", "2027-01-30"] {

@@ -333,7 +333,7 @@ pub fn decide_with(
     let is_limited = is_limited(&command);
     let Some(change) = dispatch(&context, command)? else { return Ok(None) };
     let change = prices::tell_returned(&context, change);
-    let mut change = billing::follow_hold(&context, billing::end_dunning(&context, change));
+    let mut change = billing::follow_rules(&context, billing::end_dunning(&context, change));
     if let Some(invoice) = &mut change.invoice {
         for event in &change.events {
             invoice.follow(event);
@@ -436,6 +436,7 @@ impl Context<'_> {
         for event in &mut events {
             event.sequence = after.deployment.version + 1;
             event.commit_last = commit_last;
+            debug_assert!(event.charges.is_none(), "an event is made once: its charges were taken out of it");
             event.charges = event.kind.subscription_mut().map(|subscription| {
                 let kept = after.subscription.as_ref().map_or(&[][..], |kept| &kept.charges);
                 ChargeChanges::between(kept, &std::mem::take(&mut subscription.charges))

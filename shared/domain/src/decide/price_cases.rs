@@ -3,7 +3,7 @@
 use super::cases::Life;
 use super::fixtures::{actor, at, priced_plan};
 use super::*;
-use crate::catalog::{Plan, PlanVersion};
+use crate::catalog::{Plan, PlanVersion, VersionStatus};
 use crate::{
     Action, AnchorMode, Interval, NextAction, PlanTerms, SubscriptionId, SubscriptionStatus, next_invoices, upcoming,
 };
@@ -147,12 +147,54 @@ fn who_comes_back_to_a_closed_version_is_told_the_new_price() {
         life.tries(user, back, "2027-01-20").unwrap();
         let told = life.events.last().unwrap();
         assert!(matches!(told.kind, EventKind::PriceChangeAnnounced { .. }), "{told:?}");
+        assert_eq!(told.charges, Some(crate::ChargeChanges::default()), "no charge is touched");
         assert_eq!((terms(&life), change_at(&life)), ((1, 2_900), Some(at("2027-02-01"))));
         // It is the platform's, and once it withdraws the change nothing announces it again.
         assert_eq!(life.tries(user, Command::WithdrawPlanChange, "2027-01-21"), Err(Rejection::ScheduledByPlatform));
         life.does(Command::WithdrawPlanChange, "2027-01-21");
         assert_eq!(change_at(&life), None);
     }
+}
+
+#[test]
+fn who_was_away_with_a_change_to_a_closed_version_is_told_the_newest_price_too() {
+    let user = Authority::TenantUser;
+    let to = |to_state| Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None });
+    let (plan, closed, new) = raised("studio", "2027-01-15", 0);
+    let (_, third) = plan.publish(4_900, new.currency, new.interval, 0, at("2027-01-01"));
+    let missed = |replaces, effective_from: &str| {
+        let (terms, effective_from) = (PlanTerms::from(&third), at(effective_from));
+        Some(AnnouncePrice { terms, replaces, effective_from })
+    };
+    let next = |life: &Life| life.aggregate.live_subscription().unwrap().next_terms().price_cents;
+    // The second version is announced, and replaced while the customer is away.
+    for (out, back, returns) in [
+        (Command::CancelSubscription(Effective::PeriodEnd), Command::WithdrawCancellation, "2027-01-20"),
+        (to(State::Cancelled), to(State::Active), "2027-01-20"),
+        // The second version has begun, and the third is told.
+        (to(State::Cancelled), to(State::Active), "2027-03-05"),
+    ] {
+        let mut life = studio("2027-01-01");
+        life.does(announce("studio", "2027-01-15"), "2027-01-05");
+        life.tries(user, out, "2027-01-06").unwrap();
+        life.missed = missed(2, "2027-04-10");
+        life.tries(user, back, returns).unwrap();
+        assert_eq!((next(&life), change_at(&life)), (4_900, Some(at("2027-05-01"))), "{returns}");
+    }
+    // A change to the version that was closed meanwhile becomes one to the newest.
+    let mut life = Life::new("2027-01-01");
+    life.subscribes("team", &[], "2027-01-01");
+    life.pays("2027-01-01");
+    let own = change(
+        plan_before(&plan, &closed),
+        PlanVersion { status: VersionStatus::Offered, ..closed },
+        Effective::PeriodEnd,
+    );
+    life.tries(user, own, "2027-01-02").unwrap();
+    life.tries(user, Command::CancelSubscription(Effective::PeriodEnd), "2027-01-03").unwrap();
+    life.missed = missed(1, "2027-01-15");
+    life.tries(user, Command::WithdrawCancellation, "2027-01-20").unwrap();
+    assert_eq!((next(&life), change_at(&life)), (4_900, Some(at("2027-02-01"))));
 }
 
 #[test]

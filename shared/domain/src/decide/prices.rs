@@ -52,8 +52,8 @@ pub fn replace_version(
 /// Announces the price change that a subscription missed while it was cancelled, or had a schedule of its customer.
 pub(super) fn tell_returned(context: &Context<'_>, change: Change) -> Change {
     let Some(successor) = context.successor.filter(|_| change.returns_to().is_some()) else { return change };
-    change.then(context, |context| match announce(context, successor.clone()) {
-        Ok(Some(told)) => told.because("price_change".parse().ok().as_ref(), None).events,
+    change.then(context, |context| match announcement(context, successor.clone()) {
+        Ok(Some(told)) => vec![Event { reason: "price_change".parse().ok(), ..told }],
         Ok(None) | Err(_) => Vec::new(),
     })
 }
@@ -63,8 +63,8 @@ pub(super) fn tell_returned(context: &Context<'_>, change: Change) -> Change {
 pub(super) fn move_of_returned(context: &Context<'_>, moved: &Moved) -> Option<Vec<Event>> {
     let AnnouncePrice { terms, replaces, effective_from } = context.successor?.clone();
     let mut told = context.aggregate.clone();
-    let cancelled = told.subscription.as_mut().filter(|last| !last.is_live() && last.pending_change.is_none())?;
-    if !cancelled.terms.is_version(&terms.plan_code, replaces) {
+    let cancelled = told.subscription.as_mut().filter(|last| !last.is_live())?;
+    if !cancelled.next_terms().is_version(&terms.plan_code, replaces) {
         return None;
     }
     let (requested_at, scheduled_by) = (context.at, Authority::PlatformAdmin);
@@ -82,6 +82,10 @@ pub(super) fn move_of_returned(context: &Context<'_>, moved: &Moved) -> Option<V
 /// - A customer's own change to the new version keeps its day, but can no longer be withdrawn.
 /// - Any other scheduled change and a scheduled cancellation stay, and the price does not change.
 pub(super) fn announce(context: &Context<'_>, command: AnnouncePrice) -> Result<Option<Change>, Rejection> {
+    Ok(announcement(context, command)?.map(|event| context.change(vec![event])))
+}
+
+fn announcement(context: &Context<'_>, command: AnnouncePrice) -> Result<Option<Event>, Rejection> {
     let AnnouncePrice { terms, replaces, effective_from } = command;
     let subscription = context.aggregate.live_subscription().cloned().ok_or(Rejection::NotSubscribed)?;
     if subscription.terms == terms {
@@ -118,5 +122,5 @@ pub(super) fn announce(context: &Context<'_>, command: AnnouncePrice) -> Result<
     };
     let subscription = Subscription { pending_change: Some(pending), ..subscription };
     let effective_at = subscription.change_at().unwrap_or(subscription.current_period_end);
-    Ok(Some(context.change_by([EventKind::PriceChangeAnnounced { from, to: terms, effective_at, subscription }])))
+    Ok(Some(context.event(EventKind::PriceChangeAnnounced { from, to: terms, effective_at, subscription })))
 }

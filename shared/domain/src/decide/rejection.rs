@@ -255,13 +255,13 @@ pub enum Rejection {
     #[error("an invoice can have at most {MAX_CREDITS} credits, and one of all that remains")]
     TooManyCredits,
     /// The invoice is not settled by that much.
-    #[error("only {paid_cents} in minor units of the credit has been settled and can be paid back")]
+    #[error("of the credit only {paid_cents}, in minor units, had been settled and can be paid back")]
     RefundExceedsPaid {
         /// What can be paid back, in minor units.
         paid_cents: i64,
     },
     /// The balance is too small.
-    #[error("the balance in {currency} is only {balance_cents} in minor units")]
+    #[error("the balance in {currency} is {balance_cents}, in minor units: less than the refund")]
     InsufficientBalance {
         /// The balance, in minor units.
         balance_cents: i64,
