@@ -364,6 +364,12 @@ impl Account {
     /// The clock moves nobody down the ladder before the oldest open invoice is that late, nor two rungs at once.
     fn check_ladder(&self, event: &Event, is_clock: bool) {
         let policy = self.policy;
+        // Without a subscription its time can be over before.
+        if is_clock && event.reason.as_ref().is_some_and(|reason| reason.as_str() == "unsubscribed") {
+            let is_live = self.subscription.as_ref().is_some_and(|last| last.status != SubscriptionStatus::Cancelled);
+            assert!(!is_live, "it has a subscription: {event:?}");
+            return;
+        }
         let (days, apart) = match event.to_state {
             Some(State::PastDue) => (policy.past_due_after_days, 0),
             Some(State::Suspended) => {

@@ -269,7 +269,8 @@ fn events_of(context: &Context<'_>, action: Action, due_at: Timestamp) -> Result
         }
         Action::ApplyBalance => Some(apply_balance(context)),
         Action::MarkPastDue | Action::Suspend | Action::CancelUnpaid => {
-            Rung::from(deployment.state).map(|rung| go(rung.to, rung.reason))
+            let is_over = action == Action::Suspend && unsubscribed_until(context.aggregate) == Some(due_at);
+            Rung::from(deployment.state).map(|rung| go(rung.to, if is_over { "unsubscribed" } else { rung.reason }))
         }
         Action::ChangePlan => live.map(|live| change_plan(context, live)),
         Action::Renew => live.map(|live| renew(context, live)),

@@ -249,6 +249,7 @@ fn who_tricks_the_time_without_a_subscription_is_paused_at_once_or_suspended() {
     assert_eq!(life.state(), State::PastDue);
     life.live_until("2027-01-31T02:00:00Z");
     assert_eq!(life.state(), State::Suspended);
+    assert_eq!(life.events.last().unwrap().reason.as_ref().unwrap().as_str(), "unsubscribed");
     life.pays("2027-02-01T00:00:00Z");
     assert_eq!((life.state(), life.pause_of()), (State::Paused, Some(PausedBy::Unsubscribed)));
 }
