@@ -56,5 +56,5 @@ async fn an_audit_adds_up_the_books_and_names_what_was_written_past_the_product(
     assert_eq!(code, Some(1), "{out}{err}");
     assert!(out.contains(&format!("{}: invoice {invoice} differs from the history up to event 3", ids[0])), "{out}");
     assert!(out.starts_with("2 deployments, 6 events, 2 invoices audited\n"), "{out}");
-    assert!(err.contains("the books of 1 deployments do not hold"), "{err}");
+    assert!(err.contains("the books of 1 deployment do not hold"), "{err}");
 }

@@ -120,7 +120,10 @@ async fn every_page_fits_on_a_desk_and_on_a_phone_and_can_be_read_by_everybody()
                 browser.check(&format!("a coupon, {form}, {scheme}")).await;
             }
         }
-        let complaints: Vec<Value> = browser.log("browser").await;
+        let mut complaints: Vec<Value> = browser.log("browser").await;
+        // The operation that runs meanwhile can change what a dialog is about; the dialog then says so.
+        complaints
+            .retain(|each| !each["message"].as_str().is_some_and(|text| text.contains("412 (Precondition Failed)")));
         assert_eq!(complaints, Vec::<Value>::new());
     })
     .await;

@@ -191,14 +191,24 @@ fn operations(id: &str) -> Vec<Line> {
     let release = |outcome| call("release_tenant", Method::DELETE, hold_path, Value::Null, outcome);
     // The account, its event, the limits, the operation and the list of those that run.
     let change_rules: &[&str] = &["BatchGetItem", "Query", "TransactWriteItems"];
+    let foreseen: &[&str] = &["BatchGetItem", "BatchGetItem", "Query"];
+    // A dry run looks how many operations run.
+    let look = merged(2 * SHARDS);
     let mut lines = vec![
+        call(
+            "hold_tenant",
+            Method::PUT,
+            "/tenants/acme/hold?dry_run=true",
+            json!({"reason": "abuse"}),
+            (200, foreseen, 0),
+        ),
         hold_tenant((202, change_rules, 5)),
         hold_tenant((200, &["BatchGetItem"], 0)),
         release((202, change_rules, 5)),
         release((200, &["BatchGetItem"], 0)),
         get("list_operations", "/operations", READ),
-        start(json!({"state": "trial"}), hold(), true, (200, &["Query"; 2 * SHARDS], 0)),
-        start(json!({"ids": [id]}), change, true, (200, &["BatchGetItem", "Query"], 0)),
+        start(json!({"state": "trial"}), hold(), true, (200, &look, 0)),
+        start(json!({"ids": [id]}), change, true, (200, &["BatchGetItem", "BatchGetItem", "Query"], 0)),
         start(json!({"tenant_id": "nobody"}), hold(), false, (202, &["Query", "TransactWriteItems"], 2)),
         get("show_operation", "/operations/{operation_id}", &["GetItem"]),
         get("list_operation_results", "/operations/{operation_id}/results", READ_PAGE),

@@ -5,10 +5,11 @@
 use arcadia_api::answer::{PlanVersionAnswer, PlanVersionDryRun};
 use arcadia_api::body::PublishPlanVersionRequest;
 use arcadia_domain::{
-    CatalogEvent, CatalogStatus, DEFAULT_OPERATION_RATE, Notes, Operation, OperationCommand, OperationFilter,
-    OperationId, PlanTerms, PlanVersion, Reason, Rejection, ShortCode, StartOperation, Timestamp, replace_version,
+    CatalogEvent, CatalogStatus, DEFAULT_OPERATION_RATE, MAX_RUNNING_OPERATIONS, Notes, Operation, OperationCommand,
+    OperationFilter, OperationId, PlanTerms, PlanVersion, Reason, Rejection, ShortCode, StartOperation, Timestamp,
+    replace_version,
 };
-use arcadia_store::Replacement;
+use arcadia_store::{Replacement, StoreError};
 use serde_json::json;
 
 use crate::Error;
@@ -104,7 +105,11 @@ async fn replace(
 /// Refuses to replace a version whose own price is still being announced: that operation would go on to schedule changes
 /// to it.
 async fn refuse_if_running(app: &App, plan_code: &ShortCode, version: u32) -> Result<(), Error> {
-    for Operation { command, .. } in app.store.load_running_operations().await? {
+    let running = app.store.load_running_operations().await?;
+    if running.len() >= MAX_RUNNING_OPERATIONS {
+        return Err(StoreError::TooManyOperations.into());
+    }
+    for Operation { command, .. } in running {
         if let OperationCommand::AnnouncePrice { terms, .. } = command
             && terms.is_version(plan_code, version)
         {
@@ -122,10 +127,7 @@ async fn foresee(
     revision: u64,
 ) -> Result<Answer, Error> {
     let (matching, preview) = match replaced {
-        Some(Replaced { operation, .. }) => {
-            app.store.expect_room_for_operation().await?;
-            (Some(operation.matching), preview(app, operation, &[]).await?)
-        }
+        Some(Replaced { operation, .. }) => (Some(operation.matching), preview(app, operation, &[]).await?),
         None => (None, Vec::new()),
     };
     let body = json!(PlanVersionDryRun {

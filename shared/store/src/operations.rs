@@ -140,13 +140,15 @@ impl Store {
         items.into_iter().map(items::to_operation).collect()
     }
 
-    /// Looks if another operation can start: one consistent GetItem. A start finds it out by its condition; a dry run needs
-    /// to look.
+    /// Looks if another operation can start: one consistent BatchGetItem, which whoever starts one may send. A start finds it
+    /// out by its condition; a dry run needs to look.
     ///
     /// # Errors
     /// [`StoreError::TooManyOperations`] if none can, or another [`StoreError`] if DynamoDB does not answer.
     pub async fn expect_room_for_operation(&self) -> Result<(), StoreError> {
-        let running = self.running_operations().await?.len();
+        let found = self.get_items([keys::running_operations()], true).await?.pop();
+        let running =
+            found.map(super::item::from_item::<RunningItem>).transpose()?.map_or(0, |running| running.ids.len());
         if running < MAX_RUNNING_OPERATIONS { Ok(()) } else { Err(StoreError::TooManyOperations) }
     }
 

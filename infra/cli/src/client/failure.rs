@@ -51,7 +51,7 @@ pub enum Failure {
     #[error("unexpected response: this does not look like an Arcadia API")]
     NotUnderstood,
     /// The audit found violations.
-    #[error("the books of {0} deployments do not hold")]
+    #[error("the books of {} do not hold", super::views::counted(*.0, "deployment"))]
     Violations(usize),
     /// The response cannot be printed.
     #[error("the response cannot be printed: {0}")]

@@ -121,9 +121,8 @@ pub fn dry_run(body: &Value, answer: &Text) -> Text {
     }
     text.line([cell(BOLD, if events.is_empty() { "no events" } else { "events" })]);
     text.table(2, &events.iter().map(event_row).collect::<Vec<_>>());
-    if let Some(count) = body["matching"]["count"].as_u64() {
-        let deployments = if count == 1 { "deployment" } else { "deployments" };
-        text.line([cell(BOLD, "an operation would copy it"), plain(&format!(" to {count} {deployments}"))]);
+    if let Some(count) = body["matching"]["count"].as_u64().and_then(|count| usize::try_from(count).ok()) {
+        text.line([cell(BOLD, "an operation would copy it"), plain(&format!(" to {}", counted(count, "deployment")))]);
     }
     text
 }
@@ -391,6 +390,11 @@ pub fn operation_line(operation: &Value) -> String {
     )
 }
 
+/// A number of things, by the name of one.
+pub fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Formats what an operation does and for which deployments.
 fn operation_target(operation: &Value) -> (String, String) {
     let pairs = |value: &Value, without: &str| {
@@ -399,7 +403,14 @@ fn operation_target(operation: &Value) -> (String, String) {
         members.map(|(name, value)| format!("{name} {}", bare(value))).collect::<Vec<_>>().join(", ")
     };
     let command = &operation["command"];
-    let what = format!("{} {}", bare(&command["type"]), pairs(command, "type"));
+    let terms = &command["terms"];
+    let what = if terms.is_object() {
+        let (plan, price) = (bare(&terms["plan_code"]), money(&terms["price_cents"], &terms["currency"]));
+        let (new, old, from) = (&terms["plan_version"], &command["replaces"], day(&command["effective_from"]));
+        format!("announce_price {price} of {plan} v{new} instead of v{old} from {from}")
+    } else {
+        format!("{} {}", bare(&command["type"]), pairs(command, "type"))
+    };
     (what.trim_end().to_owned(), pairs(&operation["filter"], ""))
 }
 

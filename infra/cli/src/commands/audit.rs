@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::connection::Connection;
+use crate::client::views::counted;
 use crate::client::{Client, Failure, Request, Text, plain};
 
 /// Page size of lists, in records.
@@ -103,7 +104,12 @@ impl Report {
     fn text(&self) -> Text {
         let mut text = Text::default();
         let Self { deployments, events, invoices, totals, violations } = self;
-        text.line([plain(&format!("{deployments} deployments, {events} events, {invoices} invoices audited"))]);
+        text.line([plain(&format!(
+            "{}, {}, {} audited",
+            counted(*deployments, "deployment"),
+            counted(*events, "event"),
+            counted(*invoices, "invoice")
+        ))]);
         for (currency, totals) in totals {
             text.line([plain(&format!("{currency}, in minor units: {totals}"))]);
         }
