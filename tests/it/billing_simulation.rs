@@ -4,14 +4,15 @@
 pub mod account;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arcadia_domain::{
     Actor, Addon, Aggregate, Amount, AnchorMode, AnnouncePrice, Authority, CatalogStatus, Change, ChangePlan, Command,
     Correct, Correction, Coupon, CouponDuration, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy,
-    Effective, Event, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff, Pay,
-    PayBack, Payment, Plan, PlanTerms, Postponement, Proration, Read, RemoveDiscount, ReversalKind, State, Subscribe,
-    SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition, UnsubscribedRule, UpdateDeployment, audit,
-    create, decide, decide_with, follow_invoices, replay, step,
+    Effective, Entry, Event, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff,
+    Pay, PayBack, Payment, Plan, PlanTerms, Postponement, Proration, Read, RemoveDiscount, ReversalKind, State,
+    Subscribe, SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition, UnsubscribedRule,
+    UpdateDeployment, audit, create, decide, decide_with, follow_invoices, replay, step,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -397,4 +398,55 @@ fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
     assert!(untaxed_cents > 100_000, "{untaxed_cents} cents of tax given back are no test");
     assert!(invoices > 5_000, "{invoices} invoices are no test");
     assert!(discounts.len() == 3 && discounts.values().all(|count| *count > 100), "{discounts:?}");
+}
+
+/// A credit of the price before its discount gives back more than was charged. Whoever made it would keep the books in
+/// balance, but not the account that is kept beside them.
+#[test]
+fn a_credit_that_forgets_the_discount_is_found() {
+    let mut random = Random::from_seed();
+    let start: DateTime<Utc> = at("2027-01-31T09:00:00Z");
+    let (plans, coupons) = (plans(start), coupons(start));
+    for n in 1..=DEPLOYMENTS {
+        let mut life = Life::new(n, &mut random, start);
+        let mut now = start;
+        for _ in 0..DAYS {
+            now += TimeDelta::seconds(i64::try_from(random.below(2 * 86_400)).expect("seconds"));
+            life.act(&mut random, &plans, &coupons, now);
+            life.sweep(now, MAX_STEPS);
+        }
+        if let Some(events) = without_discount(life.aggregate.deployment.id, &life.events) {
+            Account::check(&life.events, &life.unprorated);
+            let found = catch_unwind(AssertUnwindSafe(|| Account::check(&events, &life.unprorated)));
+            assert!(found.is_err(), "the account took a credit of too much");
+            return;
+        }
+    }
+    panic!("nobody had a credit of a discounted charge");
+}
+
+/// The events up to the first credit of a discounted and settled charge, with that credit made of the whole price.
+fn without_discount(id: DeploymentId, events: &[Event]) -> Option<Vec<Event>> {
+    for (index, event) in events.iter().enumerate().skip(1) {
+        let before = replay(id, &events[..index]).expect("a history").subscription;
+        let charges = before.map(|subscription| subscription.charges).unwrap_or_default();
+        for (place, entry) in event.entries.iter().enumerate() {
+            let Entry::Credited { line, invoice: Some(_), returned_cents: 1.., .. } = entry else { continue };
+            let charge = charges.iter().find(|charge| charge.id == line.charge && charge.amount_cents > 0);
+            let Some((charge, off)) = charge.and_then(|charge| Some((charge, charge.discount.as_ref()?))) else {
+                continue;
+            };
+            let more = off.amount_cents * -line.amount_cents / charge.amount_cents;
+            if more == 0 {
+                continue;
+            }
+            let end = index + usize::try_from(event.commit_last - event.sequence).expect("a commit");
+            let mut changed = events[..=end].to_vec();
+            if let Entry::Credited { line, returned_cents, .. } = &mut changed[index].entries[place] {
+                (line.amount_cents, *returned_cents) = (line.amount_cents - more, *returned_cents + more);
+            }
+            return Some(changed);
+        }
+    }
+    None
 }

@@ -1,10 +1,11 @@
 //! The promise: a command given to many deployments at once is carried out on each of them as a single one, once, with a
 //! result that says what became of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arcadia_functions::operations::run::{Turned, Worker};
 use arcadia_functions::runtime::{App, Clock as _};
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures_util::future::join;
 use reqwest::Method;
@@ -269,6 +270,46 @@ async fn a_rate_is_kept_by_the_clock() {
     let early = billing.fingerprint().await;
     turn(&billing, &id).await;
     assert_eq!(billing.fingerprint().await, early, "its time has not come");
+}
+
+#[tokio::test]
+async fn an_operation_that_is_resumed_from_the_wrong_page_still_leaves_nobody_out_and_does_nothing_twice() {
+    let billing = Billing::at(START).await;
+    let mut ids = Vec::new();
+    for n in 0..40 {
+        ids.push(id_of(&billing.create(&format!("shop-{n}")).await));
+    }
+    let body = json!({"filter": {"tenant_id": ACME}, "command": hold(), "reason": "a test", "rate_per_second": 5});
+    let operation = start(&billing, body).await;
+    while results(&billing, &operation).await.is_empty() {
+        turn(&billing, &operation).await;
+    }
+    assert!(results(&billing, &operation).await.len() < ids.len(), "it is on its way");
+    // Whoever resumes it thinks that all but the last have been seen.
+    ids.sort_unstable();
+    let key = |name: &str, value: &str| (name.to_owned(), AttributeValue::S(value.to_owned()));
+    let key = HashMap::from([key("PK", &format!("OPERATION#{operation}")), key("SK", "#OPERATION")]);
+    let (client, table) = (&billing.direct, billing.app.store.table());
+    let item = client.get_item().table_name(table).set_key(Some(key.clone())).send().await.expect("an item").item;
+    let record = item.expect("the operation")["record"].as_m().expect("a map").clone();
+    let position = record["progress"].as_m().expect("a map")["position"].as_s().expect("a position").clone();
+    let seen = ids.iter().find(|id| position.contains(*id)).expect("the position names a deployment");
+    let wrong = position.replace(seen, &ids[ids.len() - 2]);
+    let update = client.update_item().table_name(table).set_key(Some(key));
+    update
+        .update_expression("SET #record.progress.#position = :wrong")
+        .expression_attribute_names("#record", "record")
+        .expression_attribute_names("#position", "position")
+        .expression_attribute_values(":wrong", AttributeValue::S(wrong))
+        .send()
+        .await
+        .expect("an operation");
+    finish(&billing, &billing.app, &operation).await;
+    let found = results(&billing, &operation).await;
+    assert_eq!(found.keys().cloned().collect::<Vec<_>>(), ids);
+    for id in &ids {
+        assert_eq!(billing.books(id).await.count("updated"), 1);
+    }
 }
 
 #[tokio::test]

@@ -18,11 +18,12 @@ use super::entry::Entry;
 use super::event::{Event, EventKind};
 use super::invoice::{Invoice, InvoiceStatus, OpenInvoice};
 use super::invoice_events::follow_invoices;
+use super::lifecycle::State;
 use super::line::{ChargeId, Line, LineKind};
 use super::money::Currency;
 use super::subscription::{Subscription, end_of_second};
 use super::tax::{Taxed, tax_cents};
-use super::values::{DeploymentId, InvoiceNumber, Timestamp};
+use super::values::{DeploymentId, InvoiceNumber, PaymentReference, Timestamp};
 
 /// The books of a deployment in one currency, in minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -61,6 +62,8 @@ pub struct Audit {
     moved: BTreeMap<Currency, (i64, i64)>,
     /// How many times balance was used in the commit at hand.
     settled: usize,
+    /// The references of refunds.
+    refunds: BTreeSet<String>,
     /// The time that each charge for the plan covers.
     covered: BTreeMap<ChargeId, Covered>,
 }
@@ -136,6 +139,20 @@ pub enum Violation {
         /// The charge.
         charge: ChargeId,
     },
+    /// A refund under a reference that another refund has.
+    #[error("event {sequence} refunds {reference} again")]
+    RefundedTwice {
+        /// The event.
+        sequence: u64,
+        /// The reference.
+        reference: PaymentReference,
+    },
+    /// It is active although its tenant is held.
+    #[error("after event {sequence} the deployment is active although its tenant is held")]
+    Held {
+        /// The event.
+        sequence: u64,
+    },
     /// A record differs from the history.
     #[error("{what} differs from the history up to event {sequence}")]
     Differs {
@@ -196,6 +213,11 @@ impl Audit {
         let sequence = event.sequence;
         follow_invoices(&mut self.invoices, event)
             .map_err(|number| Violation::Differs { sequence, what: format!("invoice {number}") })?;
+        if let EventKind::Refunded { refund } = &event.kind
+            && !self.refunds.insert(refund.reference.to_string())
+        {
+            return Err(Violation::RefundedTwice { sequence, reference: refund.reference.clone() });
+        }
         if let EventKind::InvoiceOpened { invoice, dunning_policy: _ } = &event.kind {
             if !is_taxed_at(invoice, tax_rate) {
                 return Err(Violation::Tax { sequence, number: invoice.number.clone() });
@@ -378,6 +400,9 @@ impl Audit {
     fn check_records(&self, aggregate: &Aggregate) -> Result<(), Violation> {
         let deployment = &aggregate.deployment;
         let sequence = deployment.version;
+        if deployment.tenant_rules.held && deployment.state == State::Active {
+            return Err(Violation::Held { sequence });
+        }
         let differs = |what: &str| Violation::Differs { sequence, what: what.to_owned() };
         let owed = |status| {
             let owed = self.invoices.values().filter(move |invoice| invoice.status == status);

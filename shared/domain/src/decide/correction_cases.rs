@@ -3,7 +3,10 @@
 use super::cases::{Life, storage};
 use super::fixtures::at;
 use super::*;
-use crate::{Action, Amount, ChargeId, EventKind, InvoiceNumber, InvoiceStatus, Invoiced, LineKind, ReversalKind};
+use crate::{
+    Action, Amount, ChargeId, Entry, EventKind, InvoiceNumber, InvoiceStatus, Invoiced, LineKind, ReversalKind,
+    Violation, audit,
+};
 
 fn usd(amount_cents: i64) -> Amount {
     Amount { amount_cents, currency: "USD".parse().unwrap() }
@@ -174,6 +177,43 @@ fn an_event_names_the_charges_that_it_touches_and_no_others() {
         }
     }
     assert_eq!(replay(life.aggregate.deployment.id, &old).ok(), aggregate);
+}
+
+/// A history with one more event, made by whoever passes the rules over.
+fn with_event(life: &Life, kind: EventKind, change: impl FnOnce(&mut Event)) -> Vec<Event> {
+    let last = life.events.last().unwrap();
+    let (sequence, mut events) = (last.sequence + 1, life.events.clone());
+    let mut event = Event { sequence, commit_last: sequence, kind, entries: Vec::new(), charges: None, ..last.clone() };
+    (event.from_state, event.to_state) = (None, None);
+    change(&mut event);
+    events.push(event);
+    events
+}
+
+#[test]
+fn the_audit_finds_a_refund_made_twice_and_a_hold_that_a_payment_lifted() {
+    let mut life = subscribed(true);
+    life.corrects(Correction::Credit(usd(2_000)), "2027-01-05T00:00:00Z");
+    life.corrects(Correction::Refund(pay_back("wire-1"), usd(1_000)), "2027-01-06T00:00:00Z");
+    let EventKind::Refunded { refund } = life.events.last().unwrap().kind.clone() else { panic!() };
+    let reference = refund.reference.clone();
+    let paid_back = Entry::BalancePaidBack { amount_cents: 1_000, currency: usd(1).currency };
+    let twice = with_event(&life, EventKind::Refunded { refund }, |event| event.entries.push(paid_back));
+    let (id, sequence) = (life.aggregate.deployment.id, twice.last().unwrap().sequence);
+    assert_eq!(audit(id, &twice).unwrap_err(), Violation::RefundedTwice { sequence, reference });
+
+    let mut life = subscribed(false);
+    let held = TenantRules { version: 1, held: true, ..TenantRules::default() };
+    life.does(Command::FollowTenant(held), "2027-01-02T00:00:00Z");
+    life.pays("2027-01-03T00:00:00Z");
+    assert_eq!(life.state(), State::Paused, "a payment lifts no hold");
+    let subscription = life.aggregate.subscription.clone();
+    let moved = EventKind::StateChanged { resume_at: None, paused_by: None, subscription };
+    let lifted = with_event(&life, moved, |event| {
+        (event.from_state, event.to_state) = (Some(State::Paused), Some(State::Active));
+    });
+    let sequence = lifted.last().unwrap().sequence;
+    assert_eq!(audit(life.aggregate.deployment.id, &lifted).unwrap_err(), Violation::Held { sequence });
 }
 
 #[test]
