@@ -191,7 +191,7 @@ fn with_event(life: &Life, kind: EventKind, change: impl FnOnce(&mut Event)) -> 
 }
 
 #[test]
-fn the_audit_finds_a_refund_made_twice_and_a_hold_that_a_payment_lifted() {
+fn the_audit_finds_a_refund_made_twice_a_hold_that_a_payment_lifted_and_a_charge_that_was_forgotten() {
     let mut life = subscribed(true);
     life.corrects(Correction::Credit(usd(2_000)), "2027-01-05T00:00:00Z");
     life.corrects(Correction::Refund(pay_back("wire-1"), usd(1_000)), "2027-01-06T00:00:00Z");
@@ -214,6 +214,16 @@ fn the_audit_finds_a_refund_made_twice_and_a_hold_that_a_payment_lifted() {
     });
     let sequence = lifted.last().unwrap().sequence;
     assert_eq!(audit(life.aggregate.deployment.id, &lifted).unwrap_err(), Violation::Held { sequence });
+
+    let life = subscribed(true);
+    let subscription = life.aggregate.subscription.clone().unwrap();
+    let charge = subscription.charges[0].id;
+    let forgotten = with_event(&life, EventKind::CancellationWithdrawn { subscription }, |event| {
+        event.charges = Some(crate::ChargeChanges { changed: Vec::new(), dropped: vec![charge] });
+    });
+    let sequence = forgotten.last().unwrap().sequence;
+    let found = audit(life.aggregate.deployment.id, &forgotten).unwrap_err();
+    assert_eq!(found, Violation::Forgotten { sequence, charge });
 }
 
 #[test]
