@@ -56,7 +56,7 @@ pub fn operations() -> Vec<Operation> {
             "Pauses the tenant's active deployments and those that become active later, whatever is paid, until the \
              tenant is released. Meanwhile nobody can resume or create one. The dunning ladder goes on. The operation \
              `operation_id` copies the hold to each deployment; it starts in the transaction that stores the hold. \
-             Another reason replaces the reason and keeps `since`. For the same reason nothing is written.",
+             Another reason, or other notes, replace them and keep `since`. For the same ones nothing is written.",
         )
         .body::<HoldTenantRequest>([(
             "abuse",

@@ -79,6 +79,11 @@ impl Life {
         }
     }
 
+    /// What the audit finds in another history of the deployment.
+    pub(super) fn finds(&self, events: &[Event]) -> String {
+        crate::audit(self.aggregate.deployment.id, events).unwrap_err().to_string()
+    }
+
     /// Sweeps at the time of each step until `now`, and once more at `now`.
     pub(super) fn live_until(&mut self, now: &str) {
         while let Some(next) = self.aggregate.next_action().filter(|next| next.at < at(now)) {
