@@ -72,7 +72,8 @@ impl Change {
         let live = self.after.live_subscription()?;
         let before = self.before.as_ref()?.subscription.as_ref()?;
         let own_change = before.pending_change.as_ref().is_some_and(|pending| !pending.is_announced());
-        let was_out = !before.is_live() || before.cancel_at.is_some() || own_change;
+        let gave_it_up = own_change && live.pending_change != before.pending_change;
+        let was_out = !before.is_live() || before.cancel_at.is_some() || gave_it_up;
         (was_out && live.cancel_at.is_none() && before.id == live.id).then_some(live.next_terms())
     }
 

@@ -157,6 +157,19 @@ fn who_comes_back_to_a_closed_version_is_told_the_new_price() {
 }
 
 #[test]
+fn only_what_brings_a_subscription_back_asks_for_a_missed_price() {
+    let mut life = studio("2027-01-01");
+    life.does(change_to("team", Effective::PeriodEnd), "2027-01-05");
+    let actor = actor(Authority::PlatformAdmin);
+    let decides =
+        |life: &Life, command| decide(&life.aggregate, command, &actor, None, at("2027-01-06")).unwrap().unwrap();
+    let named = UpdateDeployment { display_name: Some("Shop".parse().unwrap()), ..UpdateDeployment::default() };
+    assert_eq!(decides(&life, Command::Update(named)).returns_to(), None, "its own change stays");
+    let back = decides(&life, Command::WithdrawPlanChange);
+    assert_eq!(back.returns_to().map(|terms| terms.plan_version), Some(1));
+}
+
+#[test]
 fn who_was_away_with_a_change_to_a_closed_version_is_told_the_newest_price_too() {
     let user = Authority::TenantUser;
     let to = |to_state| Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None });
