@@ -202,17 +202,6 @@ async fn a_paid_or_void_invoice_takes_no_payment() {
 }
 
 #[tokio::test]
-async fn an_invoice_is_paid_in_fifty_parts_at_most() {
-    let (billing, id, number) = owing().await;
-    for part in 0..50 {
-        billing.pay(&id, &number, &format!("part-{part}"), 1).await.expect(200);
-    }
-    billing.pay(&id, &number, "part-50", 1).await.expect_problem(422, "too_many_payments");
-    billing.pay(&id, &number, "part-49", 1).await.expect(200);
-    assert_eq!(billing.books(&id).await.invoices[&number].paid_cents, 50);
-}
-
-#[tokio::test]
 async fn a_payment_provider_reports_payments_of_any_tenant_and_may_do_nothing_else() {
     let (billing, id, number) = owing().await;
     let contents = billing.contents().await;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_domain::{
-    MAX_CHARGES_IN_PERIOD, MAX_CREDITS, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_OPERATION_IDS,
+    MAX_CHARGES_IN_PERIOD, MAX_CREDITS, MAX_LIVE_RESOURCES, MAX_OPEN_INVOICES, MAX_OPERATION_IDS, MAX_PAYMENTS,
     MAX_RUNNING_OPERATIONS, MAX_WRITE_OFFS, State,
 };
 use arcadia_store::{MAX_SUMMED_DEPLOYMENTS, MAX_SUMMED_INVOICES};
@@ -320,7 +320,7 @@ async fn invoices(case: &mut Refusals) {
     billing.void(&void, &voided).await.expect(200);
     let parted = billing.create_subscribed("parted", json!({"plan_code": "studio"})).await;
     let parts = billing.newest(&parted).await;
-    for part in 0..50 {
+    for part in 0..3 {
         billing.pay(&parted, &parts, &format!("part-{part}"), 1).await.expect(200);
     }
     let pay = |id: &str, number: &str, amount_cents: u32, currency: &str, reference: &str| {
@@ -335,11 +335,14 @@ async fn invoices(case: &mut Refusals) {
     let of_owing = (id.clone(), number.clone());
     let of_parted = (parted.clone(), parts.clone());
     let of_void = (void.clone(), voided.clone());
-    for _ in 0..MAX_CREDITS {
-        let body = json!({"lines": [{"charge": "2-0", "amount_cents": 1}]});
-        send(correct(&of_parted, "/credit-notes", body)).await.expect(200);
-    }
+    let body = json!({"lines": [{"charge": "2-0", "amount_cents": 1}]});
+    send(correct(&of_parted, "/credit-notes", body)).await.expect(200);
     send(correct(&of_parted, "/payments/part-1/reversal", json!({"kind": "mistake"}))).await.expect(200);
+    table::edit_invoice(&billing.direct, billing.app.store.table(), (&parted, &parts), |invoice| {
+        invoice.payments = invoice.payments.iter().cycle().take(MAX_PAYMENTS).cloned().collect();
+        invoice.credits = invoice.credits.iter().cycle().take(MAX_CREDITS).cloned().collect();
+    })
+    .await;
     let forgiven = case.owing("forgiven").await;
     for _ in 0..MAX_WRITE_OFFS {
         send(correct(&forgiven, "/write-off", json!({}))).await.expect(200);
@@ -391,7 +394,7 @@ async fn invoices(case: &mut Refusals) {
         ("payment_reference_reused", pay(&parted, &parts, 2, "USD", "part-2")),
         ("payment_currency", pay(&id, &number, 1, "EUR", "r")),
         ("overpayment", pay(&id, &number, 1_000_000, "USD", "r")),
-        ("too_many_payments", pay(&parted, &parts, 1, "USD", "part-50")),
+        ("too_many_payments", pay(&parted, &parts, 1, "USD", "one-too-many")),
         ("invoice_not_open", pay(&void, &voided, 1, "USD", "r")),
         (
             "invoice_has_payments",

@@ -220,3 +220,10 @@ async fn every_kind_of_items_is_kept() {
         assert!(names.is_subset(&known), "{release}: of {names:?} not all are read");
     }
 }
+
+#[tokio::test]
+async fn the_invoice_that_takes_most_room_is_stored() {
+    let item = kinds::largest_invoice();
+    println!("{} bytes of JSON", json_of(&item).to_string().len());
+    sums::put(item).await;
+}

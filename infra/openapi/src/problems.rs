@@ -164,7 +164,7 @@ pub const PROBLEMS: &[Problem] = &[
     ("too_many_changes", 422, "Commands can make at most 200 charges within one period."),
     ("too_many_deployments", 422, "The tenant has more than 10,000 deployments, the maximum for this request."),
     ("too_many_invoices", 422, "The tenant has more than 10,000 invoices, the maximum for a statement."),
-    ("too_many_payments", 422, "An invoice can have at most 50 payments."),
+    ("too_many_payments", 422, "The invoice has the maximum of payments."),
     (
         "too_many_replaced_addons",
         422,

@@ -68,8 +68,8 @@ pub use event::{Changed, Event, EventKind, Updated};
 pub use figures::{Figure, Figures, Movement};
 pub use invalid::InvalidValue;
 pub use invoice::{
-    Credit, Invoice, InvoiceStatus, MAX_CREDITS, MAX_PAYMENTS, MAX_WRITE_OFFS, OpenInvoice, Payment, Reversal,
-    ReversalKind, Withdrawal, WriteOff,
+    Credit, Invoice, InvoiceStatus, MAX_CREDITS, MAX_PAYMENTS, MAX_SETTLING_PAYMENTS, MAX_WRITE_OFFS, OpenInvoice,
+    Payment, Reversal, ReversalKind, Withdrawal, WriteOff,
 };
 pub use invoice_events::follow_invoices;
 pub use lifecycle::State;

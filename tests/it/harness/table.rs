@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, RandomState};
 use std::time::Duration;
 
-use arcadia_domain::{Deployment, DeploymentId};
+use arcadia_domain::{Deployment, DeploymentId, Invoice};
 use arcadia_store::item::{Item, number, string};
-use arcadia_store::items::to_deployment;
-use arcadia_store::keys::{self, Key};
+use arcadia_store::items::{from_invoice, to_deployment, to_invoice};
+use arcadia_store::keys::{self, DEFAULT_DUE_SHARDS, Key};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -122,6 +122,17 @@ pub async fn crowd_invoices(client: &Client, table: &str, (id, number): (&str, &
         vec![("PK", keys::partition(id)), ("GSI1PK", partition.clone()), ("GSI1SK", entry)]
     })
     .await;
+}
+
+/// Changes a stored invoice past the product.
+pub async fn edit_invoice(client: &Client, table: &str, (id, number): (&str, &str), edit: impl FnOnce(&mut Invoice)) {
+    let key = keys::invoice(id.parse().expect("an id"), &number.parse().expect("a number"));
+    let get = client.get_item().table_name(table).key("PK", string(key.pk)).key("SK", string(key.sk));
+    let item = get.send().await.expect("a read by the test").item.expect("an invoice");
+    let mut row = to_invoice(item).expect("a stored invoice");
+    edit(&mut row.invoice);
+    let item = from_invoice(&row, DEFAULT_DUE_SHARDS).expect("an item");
+    client.put_item().table_name(table).set_item(Some(item)).send().await.expect("a write by the test");
 }
 
 /// Writes copies of an item, each with some texts made anew from how many were made before it and an id.

@@ -2,8 +2,9 @@
 
 use arcadia_domain::{
     Action, Aggregate, Amount, BalanceMovement, Change, Command, Deployment, DeploymentId, DunningPolicy, Event,
-    Invoice, InvoiceRow, InvoiceStatus, OpenInvoice, Operation, OperationCommand, OperationResult, PausedBy, Payment,
-    Resource, Subscription, SubscriptionAddon, SubscriptionSummary, Tenant, TenantEvent, TenantRules, Timestamp,
+    Invoice, InvoiceRow, InvoiceStatus, Line, MAX_ADDONS, MAX_CHARGES_IN_PERIOD, MAX_CREDITS, MAX_SETTLING_PAYMENTS,
+    MAX_WRITE_OFFS, OpenInvoice, Operation, OperationCommand, OperationResult, PausedBy, Payment, Resource,
+    Subscription, SubscriptionAddon, SubscriptionSummary, Tenant, TenantEvent, TenantRules, Timestamp,
     UnsubscribedTime, create, decide,
 };
 use arcadia_store::item::{self, Item};
@@ -226,6 +227,28 @@ fn invoices() -> Vec<InvoiceRow> {
     invoices.push(Invoice { status: InvoiceStatus::Paid, ..a_record() });
     let row = |invoice| InvoiceRow { tenant_id: tenant_id.clone(), slug: slug.clone(), invoice };
     invoices.into_iter().map(row).collect()
+}
+
+/// The invoice that takes most room: with everything that it can have, as often as it can have it.
+pub fn largest_invoice() -> Item {
+    fn times<T: Clone>(list: &[T], count: usize) -> Vec<T> {
+        list.iter().cycle().take(count).cloned().collect()
+    }
+    let InvoiceRow { tenant_id, slug, mut invoice } = invoices().swap_remove(0);
+    let a_line = invoice.lines.first().expect("a line").clone();
+    // Twice as many bytes as characters, in a script that needs that.
+    let description = Some("\u{416}".repeat(200).parse().expect("a description"));
+    let one_off = Line { description, ..a_line.clone() };
+    let of_the_plan = Line { description: None, ..a_line };
+    let one_offs = times(&[one_off], usize::try_from(MAX_CHARGES_IN_PERIOD).expect("a count"));
+    // The plan, add-ons and a discount of each, and the tax.
+    invoice.lines = [one_offs, times(&[of_the_plan], 2 * (1 + MAX_ADDONS) + 1)].concat();
+    invoice.credits = times(&invoice.credits, MAX_CREDITS);
+    invoice.write_offs = times(&invoice.write_offs, MAX_WRITE_OFFS);
+    let reference = "r".repeat(255).parse().expect("a reference");
+    let payment = Payment { reference, ..invoice.payments.first().expect("a payment").clone() };
+    invoice.payments = times(&[payment], MAX_SETTLING_PAYMENTS);
+    expect(items::from_invoice(&InvoiceRow { tenant_id, slug, invoice }, DEFAULT_DUE_SHARDS))
 }
 
 fn answer(full: bool) -> IdempotencyRecord {

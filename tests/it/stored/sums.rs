@@ -9,7 +9,8 @@ use arcadia_domain::{
     hold_tenant, update_tenant,
 };
 use arcadia_store::item::Item;
-use arcadia_store::{CommitId, Difference, NeedsAttention, NewQuota, Store, schema};
+use arcadia_store::{CommitId, Difference, NeedsAttention, NewQuota, Store, error_chain, schema};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -67,6 +68,15 @@ pub async fn written() -> BTreeMap<String, Vec<Item>> {
     }
     assert!(kinds.keys().eq(NAMES), "{kinds:?}");
     kinds
+}
+
+/// Insists that the table takes an item, and a transaction with it.
+pub async fn put(item: Item) {
+    let store = store().await;
+    let put = Put::builder().table_name(store.table()).set_item(Some(item)).build().expect("a write");
+    let write = TransactWriteItem::builder().put(put).build();
+    let written = store.client().transact_write_items().transact_items(write).send().await;
+    written.unwrap_or_else(|error| panic!("{}", error_chain(&error)));
 }
 
 /// Insists that the store reads items of each of these kinds.

@@ -4,7 +4,8 @@ use super::cases::{Life, storage};
 use super::fixtures::at;
 use super::*;
 use crate::{
-    Action, Amount, ChargeId, Entry, EventKind, InvoiceNumber, InvoiceStatus, Invoiced, LineKind, ReversalKind,
+    Action, Amount, ChargeId, Entry, EventKind, InvoiceNumber, InvoiceStatus, Invoiced, LineKind, MAX_CREDITS,
+    MAX_PAYMENTS, ReversalKind,
 };
 
 fn usd(amount_cents: i64) -> Amount {
@@ -95,6 +96,32 @@ fn a_granted_credit_pays_what_is_open_and_the_rest_waits() {
     assert_eq!((life.due(), life.balance("USD")), (vec![], 1_350));
     life.live_until("2027-02-01T00:00:00Z");
     assert_eq!((life.due(), life.balance("USD")), (vec![2_300], 0));
+}
+
+#[test]
+fn an_invoice_with_all_the_parts_that_it_can_have_is_settled_by_one_more() {
+    let mut life = subscribed(false);
+    let pay = |life: &mut Life, amount_cents| {
+        let invoice = life.only();
+        let payment =
+            Payment::new(format!("p-{}", life.new_id()).parse().unwrap(), amount_cents, at("2027-01-02T00:00:00Z"));
+        let pay = Pay::new(invoice, payment, "USD".parse().unwrap());
+        life.tries(Authority::PlatformAdmin, Command::Pay(pay), "2027-01-02T00:00:00Z")
+    };
+    for _ in 0..MAX_PAYMENTS {
+        pay(&mut life, 1).unwrap();
+    }
+    assert_eq!(pay(&mut life, 1).unwrap_err(), Rejection::TooManyPayments);
+    pay(&mut life, 3_650 - 300).unwrap();
+    let plan = ChargeId { sequence: 2, place: 0 };
+    let a_cent = Extent::Lines(vec![(plan, 1)]);
+    for _ in 0..MAX_CREDITS {
+        life.notes(life.only(), a_cent.clone(), None, "2027-01-03T00:00:00Z");
+    }
+    let note = CreditNote { invoice: life.only(), extent: a_cent, pay_back: None };
+    assert_eq!(life.refuses(Correction::CreditNote(note), "2027-01-03T00:00:00Z"), Rejection::TooManyCredits);
+    life.notes(life.only(), Extent::Whole, None, "2027-01-04T00:00:00Z");
+    assert_eq!((life.only().credited_cents, life.balance("USD")), (3_650, 3_650));
 }
 
 #[test]
