@@ -2,6 +2,8 @@
 //! takes the due steps; [`execute`] decides the command and commits it together with the response. Between the two the
 //! handler reads other records that it needs.
 
+use std::borrow::Cow;
+
 use arcadia_api::answer::{DeploymentAnswer, SettledInvoiceAnswer, SubscriptionAnswer};
 use arcadia_api::{DeploymentView, InvoiceView, SubscriptionView};
 use arcadia_domain::{
@@ -206,7 +208,7 @@ impl Executed<'_> {
     }
 
     /// The charges and credits that the command made.
-    pub fn lines(&self) -> Vec<&Line> {
+    pub fn lines(&self) -> Vec<Cow<'_, Line>> {
         let first = self.events.first().map_or(0, |event| event.sequence);
         let entered = self.events.iter().flat_map(|event| &event.entries).filter_map(|entry| match entry {
             Entry::Charged { line } | Entry::Credited { line, .. } => Some(line),
@@ -220,7 +222,7 @@ impl Executed<'_> {
             _ => &[],
         });
         // An invoice also contains charges that waited from before.
-        entered.chain(invoiced.filter(|line| line.charge.sequence >= first)).collect()
+        entered.chain(invoiced.filter(|line| line.charge.sequence >= first)).map(Cow::Borrowed).collect()
     }
 
     /// The refund that the command made.

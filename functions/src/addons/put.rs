@@ -1,6 +1,8 @@
 //! `PUT /addons/{code}`: creates, reprices, retires or reactivates an add-on. For `platform_admin`. Attached add-ons
 //! keep their prices and quantity.
 
+use std::borrow::Cow;
+
 use arcadia_api::answer::AddonAnswer;
 use arcadia_api::body::PutAddonRequest;
 use arcadia_domain::{Addon, ShortCode};
@@ -28,5 +30,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         created_at: old.as_ref().map_or(now, |old| old.created_at),
         updated_at: old.as_ref().map_or(now, |old| old.updated_at),
     };
-    put(app, call, (old, wanted), (body.reason, body.notes), |addon| json!(AddonAnswer { addon })).await
+    put(app, call, (old, wanted), (body.reason, body.notes), |addon| json!(AddonAnswer { addon: Cow::Borrowed(addon) }))
+        .await
 }

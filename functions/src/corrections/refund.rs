@@ -1,6 +1,8 @@
 //! `POST /deployments/{id}/refunds`: pays balance back, or credits an invoice and pays that back. Repeating it with the
 //! same reference has no further effect. For `platform_admin`.
 
+use std::borrow::Cow;
+
 use arcadia_api::DeploymentView;
 use arcadia_api::answer::RefundAnswer;
 use arcadia_api::body::RefundBalanceRequest;
@@ -33,7 +35,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         }
     };
     let answer = |done: &Executed<'_>| {
-        let refund = done.refund().or(before.as_ref());
+        let refund = done.refund().or(before.as_ref()).map(Cow::Borrowed);
         let deployment = DeploymentView::of(done.after);
         Answer::versioned(json!(RefundAnswer { refund, deployment }), done.version)
     };

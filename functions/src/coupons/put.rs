@@ -1,6 +1,8 @@
 //! `PUT /coupons/{code}`: creates, changes, retires or reactivates a coupon. For `platform_admin`. Discounts that were
 //! granted keep their terms.
 
+use std::borrow::Cow;
+
 use arcadia_api::answer::CouponAnswer;
 use arcadia_api::body::PutCouponRequest;
 use arcadia_domain::{Coupon, ShortCode};
@@ -32,5 +34,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         created_at: old.as_ref().map_or(now, |old| old.created_at),
         updated_at: old.as_ref().map_or(now, |old| old.updated_at),
     };
-    put(app, call, (old, wanted), (body.reason, body.notes), |coupon| json!(CouponAnswer { coupon })).await
+    put(app, call, (old, wanted), (body.reason, body.notes), |coupon| {
+        json!(CouponAnswer { coupon: Cow::Borrowed(coupon) })
+    })
+    .await
 }

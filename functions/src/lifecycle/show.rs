@@ -1,5 +1,7 @@
 //! `GET /lifecycle`: shows the lifecycle map and who may make each transition.
 
+use std::borrow::Cow;
+
 use arcadia_api::answer::{Lifecycle, LifecycleState, LifecycleTransition};
 use arcadia_domain::lifecycle::{INITIAL_STATES, Move, Standing};
 use arcadia_domain::{Authority, State};
@@ -13,7 +15,7 @@ use crate::runtime::App;
 pub async fn handle(_: &App, _: &Call) -> Result<Answer, Error> {
     let states = State::ALL.map(|state| LifecycleState {
         state,
-        description: state.description(),
+        description: Cow::Borrowed(state.description()),
         initial: INITIAL_STATES.contains(&state),
         transitions: state.moves().map(transition_view).collect(),
     });

@@ -122,7 +122,7 @@ impl<'a> Taker<'a> {
             }
             Ok(Some(Decided { current, change: Some(change) })) => {
                 let done = executed(&change, change.after.deployment.version);
-                Some(OperationPreviewView::done(&current.aggregate.deployment, done.events, &done.lines()))
+                Some(OperationPreviewView::done(&current.aggregate.deployment, done.events, done.lines()))
             }
             Err(error) => match refusal(error)? {
                 Some(problem) => Some(OperationPreviewView::refused(id, name, problem)),

@@ -2,6 +2,8 @@
 //! `replaces` it closes an offered version, and starts the operation that announces the new price to its subscriptions,
 //! all in one transaction. For `platform_admin`.
 
+use std::borrow::Cow;
+
 use arcadia_api::answer::{PlanVersionAnswer, PlanVersionDryRun};
 use arcadia_api::body::PublishPlanVersionRequest;
 use arcadia_domain::{
@@ -57,8 +59,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         return foresee(app, &version, replaced.as_ref(), old.revision).await;
     }
     let body = json!(PlanVersionAnswer {
-        plan_version: &version,
-        replaced: replaced.as_ref().map(|replaced| &replaced.closed),
+        plan_version: Cow::Borrowed(&version),
+        replaced: replaced.as_ref().map(|replaced| Cow::Borrowed(&replaced.closed)),
         operation_id: replaced.as_ref().map(|replaced| replaced.operation.id),
     });
     let answer = Answer::created(body, plan.revision, format!("/api/v1/plans/{code}"));
@@ -132,8 +134,8 @@ async fn foresee(
     };
     let body = json!(PlanVersionDryRun {
         dry_run: true,
-        plan_version: version,
-        replaced: replaced.map(|replaced| &replaced.closed),
+        plan_version: Cow::Borrowed(version),
+        replaced: replaced.map(|replaced| Cow::Borrowed(&replaced.closed)),
         matching,
         preview,
     });

@@ -1,5 +1,7 @@
 //! `PUT /plans/{code}`: creates, renames, retires or reactivates a plan. For `platform_admin`.
 
+use std::borrow::Cow;
+
 use arcadia_api::answer::PlanAnswer;
 use arcadia_api::body::PutPlanRequest;
 use arcadia_domain::{Plan, ShortCode};
@@ -21,5 +23,5 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
             Plan { code, name, status, newest_version: None, revision: 1, created_at: now, updated_at: now }
         }
     };
-    put(app, call, (old, wanted), (reason, notes), |plan| json!(PlanAnswer { plan })).await
+    put(app, call, (old, wanted), (reason, notes), |plan| json!(PlanAnswer { plan: Cow::Borrowed(plan) })).await
 }

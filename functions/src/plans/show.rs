@@ -1,5 +1,7 @@
 //! `GET /plans/{code}`: shows a plan with its published versions, newest first.
 
+use std::borrow::Cow;
+
 use arcadia_api::answer::PlanDetails;
 use arcadia_domain::ShortCode;
 use serde_json::json;
@@ -13,6 +15,10 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page = PageRequest::from_call(call)?;
     let plan = app.store.load_plan(&code).await?.ok_or(Error::NotFound)?;
     let versions = app.store.list_plan_versions(&plan, page.limit, page.position).await?;
-    let body = json!(PlanDetails { plan: &plan, versions: versions.items, next_cursor: page.cursor(versions.next) });
+    let body = json!(PlanDetails {
+        plan: Cow::Borrowed(&plan),
+        versions: versions.items,
+        next_cursor: page.cursor(versions.next)
+    });
     Ok(Answer::versioned(body, plan.revision))
 }

@@ -1,5 +1,7 @@
 //! `POST /deployments/{id}/resources`: records a cloud resource of a deployment. For `platform_admin` and `data_plane`.
 
+use std::borrow::Cow;
+
 use arcadia_api::answer::ResourceAnswer;
 use arcadia_api::body::CreateResourceRequest;
 use arcadia_domain::{Command, DeploymentId, Resource, ResourceId};
@@ -29,7 +31,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let location = format!("/api/v1/deployments/{deployment_id}/resources/{}", resource.id);
     let command = Command::AddResource(resource);
     execute(app, call, current, command, |done| {
-        Answer::created(json!(ResourceAnswer { resource: done.resource }), done.version, location)
+        Answer::created(json!(ResourceAnswer { resource: done.resource.map(Cow::Borrowed) }), done.version, location)
     })
     .await
 }

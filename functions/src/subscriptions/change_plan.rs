@@ -1,5 +1,7 @@
 //! `POST /deployments/{id}/subscription/change`: changes the plan version, also as a dry run that shows the cost.
 
+use std::borrow::Cow;
+
 use arcadia_api::SubscriptionView;
 use arcadia_api::answer::ChangePlanAnswer;
 use arcadia_api::body::ChangePlanRequest;
@@ -70,7 +72,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
             subscription: SubscriptionView::of(done.after),
             lines: done.lines(),
             invoice: done.opened_invoice(),
-            event: done.events.first(),
+            event: done.events.first().map(Cow::Borrowed),
             dry_run: false,
         };
         Answer::versioned(json!(body), done.version)

@@ -1,6 +1,8 @@
 //! A change of the rules that a tenant's deployments follow starts the operation that copies them: both are one
 //! transaction, so no crash leaves the rules without the operation.
 
+use std::borrow::Cow;
+
 use arcadia_api::TenantRecordView;
 use arcadia_api::answer::TenantAnswer;
 use arcadia_domain::{
@@ -24,7 +26,8 @@ pub(super) fn new_operation_id(app: &App) -> (OperationId, Timestamp) {
 
 /// The response with a tenant.
 pub(super) fn show(tenant_id: &TenantId, tenant: &Tenant, live_deployments: Option<u32>) -> Answer {
-    let view = TenantRecordView { tenant_id, tenant, live_deployments };
+    let view =
+        TenantRecordView { tenant_id: Cow::Borrowed(tenant_id), tenant: Cow::Borrowed(tenant), live_deployments };
     Answer::versioned(json!(TenantAnswer { tenant: view }), tenant.version)
 }
 

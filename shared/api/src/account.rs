@@ -1,6 +1,7 @@
 //! Views across deployments: a tenant's account, the figures of the whole business, the schedule, and deployments that
 //! need attention.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arcadia_domain::{
@@ -8,65 +9,65 @@ use arcadia_domain::{
     DisplayName, Figure, Figures, Invoice, Month, Movement, OpenInvoice, ShortCode, Slug, State, Statement, Summary,
     Tenant, TenantId, Timestamp, statements,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Maximum number of upcoming invoices in an account.
 const MAX_UPCOMING: usize = 20;
 
 /// A tenant's account: the number of its deployments and the amounts it owes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Account"))]
 pub struct AccountView<'a> {
     /// Id of the tenant.
-    tenant_id: &'a TenantId,
+    pub tenant_id: Cow<'a, TenantId>,
     /// Number of deployments by state. States without deployments are omitted.
-    deployments: BTreeMap<State, usize>,
+    pub deployments: BTreeMap<State, usize>,
     /// Amounts owed and balances, by currency.
-    amounts: Vec<AccountAmounts>,
+    pub amounts: Vec<AccountAmounts>,
     /// Next invoice of each subscription that continues, earliest first, at most 20.
-    upcoming_invoices: Vec<UpcomingInvoice<'a>>,
+    pub upcoming_invoices: Vec<UpcomingInvoice<'a>>,
     /// Statement of the requested month; omitted if no month was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    statement: Option<StatementView>,
+    pub statement: Option<StatementView>,
 }
 
 /// A monthly statement.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Statement"))]
 pub struct StatementView {
     /// The month, such as `2027-01`. For the current month the statement covers what has been recorded so far.
-    month: String,
+    pub month: String,
     /// Amounts of the month, by currency.
-    amounts: Vec<StatementAmounts>,
+    pub amounts: Vec<StatementAmounts>,
 }
 
 /// Amounts of a month in one currency, in minor units, with tax. A balance counts as a negative amount owed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct StatementAmounts {
+pub struct StatementAmounts {
     /// Currency of the amounts.
-    currency: Currency,
+    pub currency: Currency,
     /// Amount owed at the start of the month; negative if the balance exceeded the debt.
-    opening_cents: i64,
+    pub opening_cents: i64,
     /// Amount invoiced.
-    invoiced_cents: i64,
+    pub invoiced_cents: i64,
     /// Tax invoiced, less the tax in credits and voids; part of those amounts.
-    tax_cents: i64,
+    pub tax_cents: i64,
     /// Amount credited on invoices.
-    credited_cents: i64,
+    pub credited_cents: i64,
     /// Remaining amount of invoices that were voided.
-    voided_cents: i64,
+    pub voided_cents: i64,
     /// Amount written off, less what was owed again or credited.
-    written_off_cents: i64,
+    pub written_off_cents: i64,
     /// Amount paid, less reversed payments.
-    paid_cents: i64,
+    pub paid_cents: i64,
     /// Balance granted.
-    granted_cents: i64,
+    pub granted_cents: i64,
     /// Balance paid back.
-    paid_back_cents: i64,
+    pub paid_back_cents: i64,
     /// Amount owed at the end of the month: `opening_cents` plus `invoiced_cents` and `paid_back_cents`, less credits,
     /// voids, write-offs, payments and granted balance.
-    closing_cents: i64,
+    pub closing_cents: i64,
 }
 
 impl StatementView {
@@ -107,97 +108,97 @@ impl StatementView {
 }
 
 /// Figures of the whole business.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Summary"))]
 pub struct SummaryView {
     /// Time of the figures: a full hour, at most two hours ago.
-    as_of: Timestamp,
+    pub as_of: Timestamp,
     /// Number of deployments by state. States without deployments are omitted.
-    deployments_by_state: BTreeMap<State, i64>,
+    pub deployments_by_state: BTreeMap<State, i64>,
     /// Number of live subscriptions by plan version.
-    subscriptions_by_plan: Vec<PlanCount>,
+    pub subscriptions_by_plan: Vec<PlanCount>,
     /// Recurring revenue by currency: from `active` and `past_due` deployments, without trials and without tax.
-    recurring: Vec<Recurring>,
+    pub recurring: Vec<Recurring>,
     /// Overdue amounts of open invoices, by currency and by days since the due date.
-    overdue: Vec<OverdueAmounts>,
+    pub overdue: Vec<OverdueAmounts>,
     /// Number of deployments that need a person, not counting overdue or postponed ones.
-    attention: AttentionCounts,
+    pub attention: AttentionCounts,
     /// Progress of scheduled work, as of now.
-    clock: ClockView,
+    pub clock: ClockView,
 }
 
 /// Number of live subscriptions of a plan version.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct PlanCount {
+pub struct PlanCount {
     /// Code of the plan.
-    plan_code: ShortCode,
+    pub plan_code: ShortCode,
     /// Version of the plan.
-    plan_version: u32,
+    pub plan_version: u32,
     /// Number of live subscriptions.
-    count: i64,
+    pub count: i64,
 }
 
 /// Number of deployments that need a person, by reason.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct AttentionCounts {
+pub struct AttentionCounts {
     /// Deployments on hold: no scheduled step changes their state.
-    held: i64,
+    pub held: i64,
     /// Cancelled deployments with cloud resources that are not deleted.
-    cancelled_with_resources: i64,
+    pub cancelled_with_resources: i64,
     /// Events that could not be published, as of now.
-    not_published: usize,
+    pub not_published: usize,
 }
 
 /// Recurring revenue in one currency, in minor units per month.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "RecurringRevenue"))]
-struct Recurring {
+pub struct Recurring {
     /// Currency of the amounts.
-    currency: Currency,
+    pub currency: Currency,
     /// Monthly recurring revenue: the yearly price divided by 12.
-    monthly_cents: i64,
+    pub monthly_cents: i64,
     /// Changes since the start of the month.
-    movements: Movements,
+    pub movements: Movements,
 }
 
 /// Changes of recurring revenue, in minor units per month.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "RevenueMovements"))]
-struct Movements {
+pub struct Movements {
     /// From deployments with recurring revenue for the first time.
-    new_cents: i64,
+    pub new_cents: i64,
     /// From deployments that pay more.
-    expansion_cents: i64,
+    pub expansion_cents: i64,
     /// From deployments that pay less; not negative.
-    contraction_cents: i64,
+    pub contraction_cents: i64,
     /// From deployments that stopped paying; not negative.
-    churned_cents: i64,
+    pub churned_cents: i64,
     /// From deployments that pay again after a stop.
-    reactivated_cents: i64,
+    pub reactivated_cents: i64,
 }
 
 /// Overdue amounts in one currency, in minor units.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct OverdueAmounts {
+pub struct OverdueAmounts {
     /// Currency of the amounts.
-    currency: Currency,
+    pub currency: Currency,
     /// Total overdue: due on a day before the day of `as_of`.
-    overdue_cents: i64,
+    pub overdue_cents: i64,
     /// The total by days since the due date.
-    overdue_by_age: OverdueByAge,
+    pub overdue_by_age: OverdueByAge,
 }
 
 /// Progress of scheduled work.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "ClockHealth"))]
-struct ClockView {
+pub struct ClockView {
     /// Time since the earliest due step became due, in seconds; 0 if none is due.
-    lag_seconds: i64,
+    pub lag_seconds: i64,
     /// Number of deployments that the sweep has postponed because a step failed.
-    postponed: usize,
+    pub postponed: usize,
 }
 
 impl SummaryView {
@@ -275,84 +276,84 @@ const fn monthly(yearly: i64) -> i64 {
 }
 
 /// Amounts of an account in one currency, in minor units.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct AccountAmounts {
+pub struct AccountAmounts {
     /// Currency of the amounts.
-    currency: Currency,
+    pub currency: Currency,
     /// Amount due on open invoices.
-    open_cents: i64,
+    pub open_cents: i64,
     /// The overdue part of it: the due date has passed.
-    overdue_cents: i64,
+    pub overdue_cents: i64,
     /// The overdue amount by whole days since the due date.
-    overdue_by_age: OverdueByAge,
+    pub overdue_by_age: OverdueByAge,
     /// Amount due on uncollectible invoices.
-    uncollectible_cents: i64,
+    pub uncollectible_cents: i64,
     /// Balance: credits of settled charges.
-    balance_cents: i64,
+    pub balance_cents: i64,
 }
 
 /// Overdue amounts by whole days since the due date, in minor units.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct OverdueByAge {
+pub struct OverdueByAge {
     /// Up to 30 days.
     #[serde(rename = "0_30")]
-    to_30: i64,
+    pub to_30: i64,
     /// 31 to 60 days.
     #[serde(rename = "31_60")]
-    to_60: i64,
+    pub to_60: i64,
     /// 61 to 90 days.
     #[serde(rename = "61_90")]
-    to_90: i64,
+    pub to_90: i64,
     /// More than 90 days.
-    over_90: i64,
+    pub over_90: i64,
 }
 
 /// An upcoming invoice.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct UpcomingInvoice<'a> {
+pub struct UpcomingInvoice<'a> {
     /// Id of the deployment.
-    deployment_id: DeploymentId,
+    pub deployment_id: DeploymentId,
     /// Slug of the deployment.
-    slug: &'a Slug,
+    pub slug: Cow<'a, Slug>,
     /// When it will be issued.
-    at: Timestamp,
+    pub at: Timestamp,
     /// The recurring price with tax, in minor units.
-    amount_cents: i64,
+    pub amount_cents: i64,
     /// The tax in it, in minor units.
-    tax_cents: i64,
+    pub tax_cents: i64,
     /// Currency of the amounts.
-    currency: Currency,
+    pub currency: Currency,
     /// Always true: the amount does not include waiting charges, credits or changes until then.
-    estimate: bool,
+    pub estimate: bool,
 }
 
 /// A tenant in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Tenant"))]
 pub struct TenantView {
     /// Id of the tenant.
-    tenant_id: TenantId,
+    pub tenant_id: TenantId,
     /// Name of the customer; null if none is set.
-    name: Option<DisplayName>,
+    pub name: Option<DisplayName>,
     /// Number of its deployments that are not archived; null if there are too many to add up.
-    deployments: Option<usize>,
+    pub deployments: Option<usize>,
     /// Amounts it owes, by currency; null if it has too many deployments to add up.
-    due: Option<Vec<TenantDue>>,
+    pub due: Option<Vec<TenantDue>>,
 }
 
 /// Amounts that a tenant owes in one currency, in minor units.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct TenantDue {
+pub struct TenantDue {
     /// Currency of the amounts.
-    currency: Currency,
+    pub currency: Currency,
     /// Amount due on open invoices.
-    due_cents: i64,
+    pub due_cents: i64,
     /// The overdue part of it: the due date has passed.
-    overdue_cents: i64,
+    pub overdue_cents: i64,
 }
 
 impl TenantView {
@@ -377,60 +378,60 @@ impl TenantView {
 }
 
 /// What is known of a tenant.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "TenantRecord"))]
 pub struct TenantRecordView<'a> {
     /// Id of the tenant.
-    pub tenant_id: &'a TenantId,
+    pub tenant_id: Cow<'a, TenantId>,
     /// Its fields.
     #[serde(flatten)]
-    pub tenant: &'a Tenant,
+    pub tenant: Cow<'a, Tenant>,
     /// Number of its deployments that are not archived, which count against the quota; null without a quota.
     pub live_deployments: Option<u32>,
 }
 
 /// The next scheduled step of a deployment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "ScheduleEntry"))]
 pub struct ScheduleEntryView<'a> {
     /// Id of the deployment.
-    deployment_id: DeploymentId,
+    pub deployment_id: DeploymentId,
     /// Id of the tenant.
-    tenant_id: &'a TenantId,
+    pub tenant_id: Cow<'a, TenantId>,
     /// Slug of the deployment.
-    slug: &'a Slug,
+    pub slug: Cow<'a, Slug>,
     /// Current state of the deployment.
-    state: State,
+    pub state: State,
     /// The step.
-    action: Action,
+    pub action: Action,
     /// When it is due.
-    at: Timestamp,
+    pub at: Timestamp,
     /// Expected invoice amount of the new period with tax, in minor units; null if the step does not open a period.
-    amount_cents: Option<i64>,
+    pub amount_cents: Option<i64>,
     /// Currency of the amount; null without an amount.
-    currency: Option<Currency>,
+    pub currency: Option<Currency>,
     /// True if there is an amount. It is the recurring price with tax, without waiting charges and credits.
-    estimate: bool,
+    pub estimate: bool,
 }
 
 /// A deployment that needs a person.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "AttentionEntry"))]
 pub struct AttentionView<'a> {
     /// The reason.
-    kind: Attention,
+    pub kind: Attention,
     /// Id of the deployment.
-    deployment_id: DeploymentId,
+    pub deployment_id: DeploymentId,
     /// Id of the tenant; null if the record cannot be read.
-    tenant_id: Option<&'a TenantId>,
+    pub tenant_id: Option<Cow<'a, TenantId>>,
     /// Slug of the deployment; null if the record cannot be read.
-    slug: Option<&'a Slug>,
+    pub slug: Option<Cow<'a, Slug>>,
     /// Current state of the deployment; null if the record cannot be read.
-    state: Option<State>,
+    pub state: Option<State>,
     /// When the reason arose.
-    since: Timestamp,
+    pub since: Timestamp,
     /// When the sweep tries again; set only for a postponed deployment.
-    until: Option<Timestamp>,
+    pub until: Option<Timestamp>,
 }
 
 impl<'a> AttentionView<'a> {
@@ -447,8 +448,8 @@ impl<'a> AttentionView<'a> {
         Self {
             kind,
             deployment_id: id,
-            tenant_id: deployment.map(|deployment| &deployment.tenant_id),
-            slug: deployment.map(|deployment| &deployment.slug),
+            tenant_id: deployment.map(|deployment| Cow::Borrowed(&deployment.tenant_id)),
+            slug: deployment.map(|deployment| Cow::Borrowed(&deployment.slug)),
             state: deployment.map(|deployment| deployment.state),
             since,
             until,
@@ -467,8 +468,8 @@ impl<'a> ScheduleEntryView<'a> {
         let deployment = &row.deployment;
         Some(Self {
             deployment_id: deployment.id,
-            tenant_id: &deployment.tenant_id,
-            slug: &deployment.slug,
+            tenant_id: Cow::Borrowed(&deployment.tenant_id),
+            slug: Cow::Borrowed(&deployment.slug),
             state: deployment.state,
             action: next.action,
             at: next.at,
@@ -501,7 +502,13 @@ impl<'a> AccountView<'a> {
         let mut upcoming_invoices: Vec<_> = rows.iter().filter_map(UpcomingInvoice::new).collect();
         upcoming_invoices.sort_unstable_by_key(|invoice| (invoice.at, invoice.deployment_id));
         upcoming_invoices.truncate(MAX_UPCOMING);
-        Self { tenant_id, deployments, amounts: amounts.into_values().collect(), upcoming_invoices, statement: None }
+        Self {
+            tenant_id: Cow::Borrowed(tenant_id),
+            deployments,
+            amounts: amounts.into_values().collect(),
+            upcoming_invoices,
+            statement: None,
+        }
     }
 
     /// Adds the statement of a month.
@@ -550,6 +557,7 @@ impl<'a> UpcomingInvoice<'a> {
     fn new(row: &'a DeploymentRow) -> Option<Self> {
         let (at, Amount { currency, amount_cents }, tax_cents) = row.next_invoice()?;
         let Deployment { id, slug, .. } = &row.deployment;
+        let slug = Cow::Borrowed(slug);
         Some(Self { deployment_id: *id, slug, at, amount_cents, tax_cents, currency, estimate: true })
     }
 }

@@ -1,103 +1,105 @@
 //! Views of operations on many deployments: the operation with its progress, the result for a deployment, and the
 //! result that a deployment would get.
 
+use std::borrow::Cow;
+
 use arcadia_domain::{
     Deployment, DeploymentId, Event, Line, Matching, Notes, Operation, OperationCommand, OperationCounts,
     OperationFilter, OperationId, OperationOutcome, OperationProblem, OperationResult, OperationStatus, Progress,
     Reason, Slug, TenantId, Timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An operation: a command on many deployments.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Operation"))]
 pub struct OperationView<'a> {
     /// Id of the operation.
-    id: OperationId,
+    pub id: OperationId,
     /// Whether it runs.
-    status: OperationStatus,
+    pub status: OperationStatus,
     /// The deployments that it is for: those that meet every condition.
-    filter: &'a OperationFilter,
+    pub filter: Cow<'a, OperationFilter>,
     /// The command.
-    command: &'a OperationCommand,
+    pub command: Cow<'a, OperationCommand>,
     /// Reason, stored in the events.
-    reason: Option<&'a Reason>,
+    pub reason: Option<Cow<'a, Reason>>,
     /// Notes, stored in the events.
-    notes: Option<&'a Notes>,
+    pub notes: Option<Cow<'a, Notes>>,
     /// Deployments per second.
-    rate_per_second: u32,
+    pub rate_per_second: u32,
     /// The operator who started it; the actor of its events.
-    started_by: &'a str,
+    pub started_by: Cow<'a, str>,
     /// Time of the start.
-    started_at: Timestamp,
+    pub started_at: Timestamp,
     /// The operator who stopped it; null if nobody did.
-    stopped_by: Option<&'a str>,
+    pub stopped_by: Option<Cow<'a, str>>,
     /// Time of the end; null while it runs.
-    ended_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
     /// Number of deployments that matched at the start.
-    matching: Matching,
+    pub matching: Matching,
     /// Number of deployments with a result, by outcome.
-    counts: OperationCounts,
+    pub counts: OperationCounts,
     /// Estimated number of deployments without a result; 0 once it has ended.
-    remaining: u64,
+    pub remaining: u64,
     /// How far it is.
-    progress: ProgressView<'a>,
+    pub progress: ProgressView<'a>,
 }
 
 /// How far an operation is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "OperationProgress"))]
-struct ProgressView<'a> {
+pub struct ProgressView<'a> {
     /// Number of the current pass over the matching deployments, from 1.
-    pass: u32,
+    pub pass: u32,
     /// Time when the pass began.
-    pass_began_at: Timestamp,
+    pub pass_began_at: Timestamp,
     /// Position in the list of deployments after the page in progress; null at the beginning.
-    position: Option<&'a str>,
+    pub position: Option<Cow<'a, str>>,
     /// Number of deployments of the pass for which DynamoDB did not answer. The next pass tries them again.
-    unanswered: u64,
+    pub unanswered: u64,
     /// Earliest time of the next page.
-    next_at: Timestamp,
+    pub next_at: Timestamp,
 }
 
 /// The result of an operation for a deployment. It never changes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "OperationResult"))]
 pub struct OperationResultView<'a> {
     /// Id of the deployment.
-    deployment_id: DeploymentId,
+    pub deployment_id: DeploymentId,
     /// Its tenant; null if there is no such deployment.
-    tenant_id: Option<&'a TenantId>,
+    pub tenant_id: Option<Cow<'a, TenantId>>,
     /// Its slug; null if there is no such deployment.
-    slug: Option<&'a Slug>,
+    pub slug: Option<Cow<'a, Slug>>,
     /// The outcome.
-    outcome: OperationOutcome,
+    pub outcome: OperationOutcome,
     /// Version of the deployment after the command; null if it was refused.
-    version: Option<u64>,
+    pub version: Option<u64>,
     /// Why it was refused; null otherwise.
-    problem: Option<&'a OperationProblem>,
+    pub problem: Option<Cow<'a, OperationProblem>>,
     /// Time of the result.
-    at: Timestamp,
+    pub at: Timestamp,
 }
 
 /// The result that a deployment would get.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "OperationPreview"))]
 pub struct OperationPreviewView {
     /// Id of the deployment.
-    deployment_id: DeploymentId,
+    pub deployment_id: DeploymentId,
     /// Its tenant; null if there is no such deployment.
-    tenant_id: Option<TenantId>,
+    pub tenant_id: Option<TenantId>,
     /// Its slug; null if there is no such deployment.
-    slug: Option<Slug>,
+    pub slug: Option<Slug>,
     /// The outcome.
-    outcome: OperationOutcome,
+    pub outcome: OperationOutcome,
     /// Why it would be refused; null otherwise.
-    problem: Option<OperationProblem>,
+    pub problem: Option<OperationProblem>,
     /// Charges and credits that the command would make.
-    lines: Vec<Line>,
+    pub lines: Vec<Line>,
     /// Events that the command would make.
-    events: Vec<Event>,
+    pub events: Vec<Event>,
 }
 
 impl<'a> OperationView<'a> {
@@ -125,14 +127,14 @@ impl<'a> OperationView<'a> {
         Self {
             id: *id,
             status: *status,
-            filter,
-            command,
-            reason: reason.as_ref(),
-            notes: notes.as_ref(),
+            filter: Cow::Borrowed(filter),
+            command: Cow::Borrowed(command),
+            reason: reason.as_ref().map(Cow::Borrowed),
+            notes: notes.as_ref().map(Cow::Borrowed),
             rate_per_second: *rate_per_second,
-            started_by,
+            started_by: Cow::Borrowed(started_by),
             started_at: *started_at,
-            stopped_by: stopped_by.as_deref(),
+            stopped_by: stopped_by.as_deref().map(Cow::Borrowed),
             ended_at: *ended_at,
             matching: *matching,
             counts: *counts,
@@ -140,7 +142,7 @@ impl<'a> OperationView<'a> {
             progress: ProgressView {
                 pass: *pass,
                 pass_began_at: *pass_began_at,
-                position: position.as_deref(),
+                position: position.as_deref().map(Cow::Borrowed),
                 unanswered: *unanswered,
                 next_at: *next_at,
             },
@@ -155,11 +157,11 @@ impl<'a> OperationResultView<'a> {
         let OperationResult { deployment_id, tenant_id, slug, outcome, version, problem, at, pass: _ } = result;
         Self {
             deployment_id: *deployment_id,
-            tenant_id: tenant_id.as_ref(),
-            slug: slug.as_ref(),
+            tenant_id: tenant_id.as_ref().map(Cow::Borrowed),
+            slug: slug.as_ref().map(Cow::Borrowed),
             outcome: *outcome,
             version: *version,
-            problem: problem.as_ref(),
+            problem: problem.as_ref().map(Cow::Borrowed),
             at: *at,
         }
     }
@@ -168,8 +170,8 @@ impl<'a> OperationResultView<'a> {
 impl OperationPreviewView {
     /// The command would change the deployment.
     #[must_use]
-    pub fn done(deployment: &Deployment, events: &[Event], lines: &[&Line]) -> Self {
-        let lines = lines.iter().map(|line| (*line).clone()).collect();
+    pub fn done(deployment: &Deployment, events: &[Event], lines: Vec<Cow<'_, Line>>) -> Self {
+        let lines = lines.into_iter().map(Cow::into_owned).collect();
         Self { outcome: OperationOutcome::Done, events: events.to_vec(), lines, ..Self::unchanged(deployment) }
     }
 

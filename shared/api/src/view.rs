@@ -244,27 +244,28 @@ pub struct PendingChangeView<'a> {
 }
 
 /// An invoice: charges and credits of a deployment, with a due date.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "Invoice"))]
 pub struct InvoiceView<'a> {
+    /// Its record.
     #[serde(flatten)]
-    pub(super) invoice: &'a Invoice,
+    pub invoice: Cow<'a, Invoice>,
     /// Sum of its lines before tax, in minor units.
-    pub(super) subtotal_cents: i64,
+    pub subtotal_cents: i64,
     /// Its tax, in minor units: on the subtotal, rounded half up.
-    pub(super) tax_cents: i64,
+    pub tax_cents: i64,
     /// Its tax rate, in basis points; 1900 is 19 percent, 0 is none.
-    pub(super) tax_rate_basis_points: u32,
+    pub tax_rate_basis_points: u32,
     /// Amount still to be paid, in minor units.
-    pub(super) due_cents: i64,
+    pub due_cents: i64,
     /// Amount that is forgiven by write-offs, in minor units.
-    pub(super) forgiven_cents: i64,
+    pub forgiven_cents: i64,
 }
 
 impl<'a> From<&'a Invoice> for InvoiceView<'a> {
     fn from(invoice: &'a Invoice) -> Self {
         Self {
-            invoice,
+            invoice: Cow::Borrowed(invoice),
             subtotal_cents: invoice.subtotal_cents(),
             tax_cents: invoice.tax_cents(),
             tax_rate_basis_points: invoice.tax_rate_basis_points(),
@@ -275,44 +276,45 @@ impl<'a> From<&'a Invoice> for InvoiceView<'a> {
 }
 
 /// An invoice in a list across deployments.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "InvoiceRow"))]
 pub struct InvoiceRowView<'a> {
     /// The tenant that owes it.
-    pub(super) tenant_id: &'a TenantId,
+    pub tenant_id: Cow<'a, TenantId>,
     /// Slug of its deployment.
-    pub(super) slug: &'a Slug,
+    pub slug: Cow<'a, Slug>,
+    /// The invoice.
     #[serde(flatten)]
-    pub(super) invoice: InvoiceView<'a>,
+    pub invoice: InvoiceView<'a>,
 }
 
 impl<'a> From<&'a InvoiceRow> for InvoiceRowView<'a> {
     fn from(row: &'a InvoiceRow) -> Self {
         let InvoiceRow { tenant_id, slug, invoice } = row;
-        Self { tenant_id, slug, invoice: InvoiceView::from(invoice) }
+        Self { tenant_id: Cow::Borrowed(tenant_id), slug: Cow::Borrowed(slug), invoice: InvoiceView::from(invoice) }
     }
 }
 
 /// An invoice that the clock issues next.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "NextInvoice"))]
 pub struct NextInvoiceView {
     /// When it will be issued.
-    at: Timestamp,
+    pub at: Timestamp,
     /// Currency of all amounts.
-    currency: Currency,
+    pub currency: Currency,
     /// Its charges and the tax on them. The ids of charges that are not made yet can change.
-    lines: Vec<Line>,
+    pub lines: Vec<Line>,
     /// Sum of its lines before tax, in minor units.
-    subtotal_cents: i64,
+    pub subtotal_cents: i64,
     /// Its tax, in minor units.
-    tax_cents: i64,
+    pub tax_cents: i64,
     /// Its tax rate, in basis points; 0 for none.
-    tax_rate_basis_points: u32,
+    pub tax_rate_basis_points: u32,
     /// Sum of its lines, in minor units.
-    total_cents: i64,
+    pub total_cents: i64,
     /// Amount due after the balance is applied, in minor units.
-    due_cents: i64,
+    pub due_cents: i64,
 }
 
 impl NextInvoiceView {

@@ -1,10 +1,6 @@
 //! Command-line arguments that shape any request.
 
 use clap::Args;
-use serde::Serialize;
-use serde_json::Value;
-
-use super::Failure;
 
 /// The most records that one command lists.
 pub const MAX_ROWS: usize = 1_000_000;
@@ -55,15 +51,6 @@ impl Paging {
         let given = self.limit.map(|limit| usize::try_from(limit).unwrap_or(MAX_ROWS));
         if self.all { MAX_ROWS } else { given.unwrap_or(default) }
     }
-}
-
-/// Serialises the fields that were given.
-pub fn body(fields: &impl Serialize) -> Result<Value, Failure> {
-    let mut body = serde_json::to_value(fields).map_err(|error| Failure::Usage(error.to_string()))?;
-    if let Value::Object(fields) = &mut body {
-        fields.retain(|_, value| !value.is_null());
-    }
-    Ok(body)
 }
 
 /// Parses an entity tag, with or without quotes, or `*`.

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
 
-use serde_json::Value;
+use arcadia_api::gateway_answer;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
-use super::bare_problem;
 use super::text::{ALARM, DIM, styled, visible, visible_json};
 
 /// A failed request.
@@ -62,8 +63,39 @@ pub enum Failure {
 #[derive(Debug)]
 pub struct Problem {
     status: u16,
-    body: Value,
+    /// As it was received.
+    whole: Value,
+    details: Details,
     json: bool,
+}
+
+/// What is read of a problem.
+#[derive(Debug, Deserialize)]
+struct Details {
+    code: String,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    errors: Vec<Mistake>,
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+/// A mistake in a request.
+#[derive(Debug, Deserialize)]
+struct Mistake {
+    #[serde(default)]
+    pointer: String,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    detail: String,
+}
+
+/// An answer of API Gateway's own.
+#[derive(Deserialize)]
+struct Message {
+    message: String,
 }
 
 impl Failure {
@@ -72,7 +104,7 @@ impl Failure {
         let Err(failure) = done else { return ExitCode::SUCCESS };
         match &failure {
             Self::Refused(problem) if problem.json => {
-                anstream::eprintln!("{}", visible_json(&problem.body.to_string()));
+                anstream::eprintln!("{}", visible_json(&problem.whole.to_string()));
             }
             // `text()` has already escaped the server's text with `visible`.
             Self::Refused(problem) => anstream::eprintln!("{} {}", styled(ALARM, "error:"), problem.text()),
@@ -118,37 +150,44 @@ impl Failure {
 }
 
 impl Problem {
-    /// Builds a problem from a response.
-    pub fn new(status: u16, text: String, json: bool) -> Self {
-        let body = serde_json::from_str::<Value>(&text).ok().filter(|body| body["code"].is_string());
-        Self { status, body: body.unwrap_or_else(|| bare_problem(status, &text)), json }
+    /// Builds a problem from a response. One without a problem body gets a problem with the message of API Gateway's own
+    /// answer and its reason, or with the text of another server.
+    pub fn new(status: u16, text: &str, json: bool) -> Self {
+        let read = serde_json::from_str(text).and_then(|whole: Value| Ok((Details::deserialize(&whole)?, whole)));
+        let (details, whole) = read.unwrap_or_else(|_| {
+            let details = Details::bare(status, text);
+            let whole = json!({"status": status, "code": details.code, "detail": details.detail});
+            (details, whole)
+        });
+        Self { status, whole, details, json }
     }
 
     fn text(&self) -> String {
-        let Self { status, body, json: _ } = self;
-        let member = |name: &str| visible(body[name].as_str().unwrap_or_default());
-        let mut text = format!("{} {}", member("detail"), styled(DIM, &format!("({}, {status})", member("code"))));
-        let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if !errors.is_empty() {
-            // The detail only joins the errors that are listed below.
-            text = format!("the request is invalid {}", styled(DIM, &format!("({}, {status})", member("code"))));
+        let Self { status, details: Details { code, detail, errors, more }, .. } = self;
+        // With errors the detail only joins those that are listed below.
+        let what = if errors.is_empty() { visible(detail) } else { "the request is invalid".to_owned() };
+        let mut text = format!("{what} {}", styled(DIM, &format!("({}, {status})", visible(code))));
+        for Mistake { pointer, code, detail } in errors {
+            let code = styled(DIM, &format!("({})", visible(code)));
+            let _ = write!(text, "\n  {} {} {code}", visible(pointer), visible(detail));
         }
-        for error in errors {
-            let part = |name: &str| visible(error[name].as_str().unwrap_or_default());
-            let _ = write!(
-                text,
-                "\n  {} {} {}",
-                part("pointer"),
-                part("detail"),
-                styled(DIM, &format!("({})", part("code")))
-            );
-        }
-        for (name, value) in body.as_object().into_iter().flatten() {
-            if !["type", "title", "status", "code", "detail", "errors"].contains(&name.as_str()) {
+        for (name, value) in more {
+            if !["type", "title", "status"].contains(&name.as_str()) {
                 let _ = write!(text, "\n  {}: {}", visible(&name.replace('_', " ")), visible(&plain(value)));
             }
         }
         text
+    }
+}
+
+impl Details {
+    fn bare(status: u16, text: &str) -> Self {
+        let message = serde_json::from_str(text).map(|Message { message }| message);
+        let mut detail: String = message.as_deref().unwrap_or(text).chars().take(500).collect();
+        if let Some(own) = gateway_answer(status).filter(|own| own.message == detail) {
+            detail = format!("{detail}: {}", own.reason);
+        }
+        Self { code: format!("http_{status}"), detail, errors: Vec::new(), more: Map::new() }
     }
 }
 

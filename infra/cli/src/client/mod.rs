@@ -21,23 +21,24 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use arcadia_api::gateway_answer;
 use arcadia_domain::DeploymentId;
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use ureq::http::{HeaderMap, Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use arguments::MAX_ROWS;
-pub use arguments::{Once, Options, Paging, Precondition, body};
+pub use arguments::{Once, Options, Paging, Precondition};
 pub use failure::{Failure, Problem};
 #[cfg(feature = "local")]
 pub use own::Caller;
 pub use request::Request;
 pub use show::deployment as show_deployment;
 pub use text::{Text, minor_digits, plain};
+use views::{EventRow, Foreseen};
 
 /// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -60,12 +61,31 @@ pub struct Client {
     json: bool,
 }
 
-/// A successful response.
-pub struct Reply {
-    /// The body as received.
-    pub text: String,
-    /// The body as JSON.
-    pub body: Value,
+/// Whether a response is that of a dry run.
+#[derive(Deserialize)]
+struct Mode {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// A page of a list, with the records of whatever type.
+#[derive(Deserialize, Serialize)]
+struct Page {
+    next_cursor: Option<String>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// What names a deployment in a list, whatever else a later release says of it.
+#[derive(Deserialize)]
+struct Named {
+    id: DeploymentId,
+    tenant_id: String,
+}
+
+#[derive(Deserialize)]
+struct Names {
+    deployments: Vec<Named>,
 }
 
 impl Client {
@@ -85,97 +105,81 @@ impl Client {
         Self { agent, base: base.to_owned(), token, json }
     }
 
-    /// Sends a request, with retries while the service is short of capacity, and prints the response.
-    ///
-    /// # Errors
-    /// [`Failure`] unless the response is a success.
-    pub fn tell(&self, request: &Request, view: impl FnOnce(&Value) -> Text) -> Result<(), Failure> {
-        let Reply { text, body } = self.call(request)?;
-        self.print(&text, || if body["dry_run"] == true { views::dry_run(&body, &view(&body)) } else { view(&body) })
-    }
-
-    /// Like [`Client::tell`], for a response whose type is known. `view` also gets whether it is that of a dry run.
+    /// Sends a request that reads, and prints the response.
     ///
     /// # Errors
     /// [`Failure`] unless the response is a success of that type.
-    pub fn tell_as<A: DeserializeOwned>(
-        &self,
-        request: &Request,
-        view: impl FnOnce(&A, bool) -> Text,
-    ) -> Result<(), Failure> {
-        let Reply { text, body } = self.call(request)?;
+    pub fn show<A: DeserializeOwned>(&self, request: &Request, view: impl FnOnce(&A) -> Text) -> Result<(), Failure> {
+        let (text, _) = self.fetch(request)?;
         // The API of a later release may have values that this program does not know; JSON is printed as it is.
         if self.json {
             return self.print(&text, Text::default);
         }
-        let is_dry_run = body["dry_run"] == true;
-        let answer = view(&serde_json::from_str(&text).map_err(|_| Failure::NotUnderstood)?, is_dry_run);
-        self.print(&text, || if is_dry_run { views::dry_run(&body, &answer) } else { answer })
+        let answer = understood(&text)?;
+        self.print(&text, || view(&answer))
     }
 
-    /// Like [`Client::tell`], for a response whose view also covers a dry run.
+    /// Sends a command, and prints the response. `view` also gets whether it is that of a dry run, which has events of type
+    /// `E` beside the command's own response.
     ///
     /// # Errors
-    /// [`Failure`] unless the response is a success.
-    pub fn tell_as_is(&self, request: &Request, view: impl FnOnce(&Value) -> Text) -> Result<(), Failure> {
-        let Reply { text, body } = self.call(request)?;
-        self.print(&text, || view(&body))
-    }
-
-    /// Lists records page by page and prints them.
-    ///
-    /// # Errors
-    /// [`Failure`] unless every page is a success.
-    pub fn list(
+    /// [`Failure`] unless the response is a success of that type.
+    pub fn tell<E: DeserializeOwned + EventRow, A: DeserializeOwned>(
         &self,
         request: &Request,
-        name: &str,
-        paging: &Paging,
-        view: impl FnOnce(&Value) -> Text,
+        view: impl FnOnce(&A, bool) -> Text,
     ) -> Result<(), Failure> {
-        let (whole, cursor) = self.collect(request, name, paging)?;
-        self.print(&whole.to_string(), || view(&whole))?;
-        self.tell_of_more(cursor);
-        Ok(())
-    }
-
-    /// Like [`Client::list`], for records whose type is known.
-    ///
-    /// # Errors
-    /// [`Failure`] unless every page is a success, with records of that type.
-    pub fn list_as<R: DeserializeOwned>(
-        &self,
-        request: &Request,
-        name: &str,
-        paging: &Paging,
-        view: impl FnOnce(&[R]) -> Text,
-    ) -> Result<(), Failure> {
-        let (mut whole, cursor) = self.collect(request, name, paging)?;
+        let (text, _) = self.fetch(request)?;
         if self.json {
-            return self.print(&whole.to_string(), Text::default);
+            return self.print(&text, Text::default);
         }
-        let records: Vec<R> = serde_json::from_value(whole[name].take()).map_err(|_| Failure::NotUnderstood)?;
-        self.print("", || view(&records))?;
-        self.tell_of_more(cursor);
+        let Mode { dry_run } = understood(&text)?;
+        let answer = view(&understood(&text)?, dry_run);
+        if !dry_run {
+            return self.print(&text, || answer);
+        }
+        let foreseen: Foreseen<E> = understood(&text)?;
+        self.print(&text, || views::dry_run(&foreseen, &answer))
+    }
+
+    /// Lists records page by page, and prints them as one page.
+    ///
+    /// # Errors
+    /// [`Failure`] unless every page is a success of that type.
+    pub fn list<P: DeserializeOwned>(
+        &self,
+        request: &Request,
+        name: &str,
+        paging: &Paging,
+        view: impl FnOnce(&P) -> Text,
+    ) -> Result<(), Failure> {
+        let whole = self.collect(request, name, paging)?;
+        let text = serde_json::to_string(&whole).map_err(|_| Failure::NotUnderstood)?;
+        if self.json {
+            return self.print(&text, Text::default);
+        }
+        let page = understood(&text)?;
+        self.print(&text, || view(&page))?;
+        self.tell_of_more(whole.next_cursor);
         Ok(())
     }
 
-    /// Reads a list page by page: the last page with the records of all, and the cursor of the next one.
-    fn collect(&self, request: &Request, name: &str, paging: &Paging) -> Result<(Value, Option<String>), Failure> {
+    /// Reads a list page by page: the last page with the records of all.
+    fn collect(&self, request: &Request, name: &str, paging: &Paging) -> Result<Page, Failure> {
         let limit = paging.most(DEFAULT_ROWS);
         let mut cursor = paging.cursor.clone();
         let mut rows = Vec::new();
         loop {
-            let page = (limit - rows.len()).min(MAX_PAGE).to_string();
-            let request = request.clone().query("limit", Some(page)).query("cursor", cursor);
-            let mut body = self.call(&request)?.body;
-            let Value::Array(found) = body[name].take() else { return Err(Failure::NotUnderstood) };
+            let size = (limit - rows.len()).min(MAX_PAGE).to_string();
+            let request = request.clone().query("limit", Some(size)).query("cursor", cursor);
+            let mut page: Page = self.call(&request)?;
+            let Some(Value::Array(found)) = page.rest.remove(name) else { return Err(Failure::NotUnderstood) };
             rows.extend(found);
-            cursor = body["next_cursor"].as_str().map(str::to_owned);
-            if cursor.is_none() || rows.len() >= limit {
-                body[name] = Value::Array(rows);
-                return Ok((body, cursor));
+            if page.next_cursor.is_none() || rows.len() >= limit {
+                page.rest.insert(name.to_owned(), Value::Array(rows));
+                return Ok(page);
             }
+            cursor = page.next_cursor;
         }
     }
 
@@ -246,11 +250,9 @@ impl Client {
     /// Sends a request, with retries while the service is short of capacity.
     ///
     /// # Errors
-    /// [`Failure`] unless the response is a success.
-    pub fn call(&self, request: &Request) -> Result<Reply, Failure> {
-        let (text, _) = self.fetch(request)?;
-        let body = serde_json::from_str(&text).map_err(|_| Failure::NotUnderstood)?;
-        Ok(Reply { text, body })
+    /// [`Failure`] unless the response is a success of that type.
+    pub fn call<A: DeserializeOwned>(&self, request: &Request) -> Result<A, Failure> {
+        understood(&self.fetch(request)?.0)
     }
 
     /// Like [`Client::call`], for a body in any format.
@@ -268,7 +270,7 @@ impl Client {
             let can_be_repeated = status == 429 || request.can_be_repeated();
             match retry_after(&response).filter(|_| can_be_repeated && attempt < MAX_ATTEMPTS) {
                 Some(wait) => thread::sleep(wait),
-                None => return Err(Failure::Refused(Problem::new(status, text, self.json))),
+                None => return Err(Failure::Refused(Problem::new(status, &text, self.json))),
             }
             attempt += 1;
         }
@@ -288,24 +290,19 @@ impl Client {
         };
         let request = Request::to("list_deployments", &[])?;
         let request = request.query("slug", Some(slug.to_owned())).query("tenant_id", tenant_id);
-        let found = self.call(&request)?.body;
-        match found["deployments"].as_array().map(Vec::as_slice) {
-            Some([deployment]) => deployment["id"].as_str().map(str::to_owned).ok_or(Failure::NotUnderstood),
-            Some([]) => Err(Failure::NoSuchSlug(text.to_owned())),
-            Some(several) => {
-                let name = |one: &Value| format!("{}/{slug}", one["tenant_id"].as_str().unwrap_or_default());
-                Err(Failure::Usage(format!(
-                    "{text} could be {}: name the tenant too",
-                    several.iter().map(name).collect::<Vec<_>>().join(" or ")
-                )))
+        match self.call::<Names>(&request)?.deployments.as_slice() {
+            [one] => Ok(one.id.to_string()),
+            [] => Err(Failure::NoSuchSlug(text.to_owned())),
+            several => {
+                let names: Vec<String> = several.iter().map(|one| format!("{}/{slug}", one.tenant_id)).collect();
+                Err(Failure::Usage(format!("{text} could be {}: name the tenant too", names.join(" or "))))
             }
-            None => Err(Failure::NotUnderstood),
         }
     }
 
     fn send(&self, request: &Request) -> Result<Response<Body>, Failure> {
         let sent = match request.http(&self.base, &self.token)? {
-            (http, Some(body)) => self.agent.run(http.map(|()| body.to_string())),
+            (http, Some(body)) => self.agent.run(http.map(|()| body)),
             (http, None) => self.agent.run(http),
         };
         sent.map_err(|error| self.unreachable(request, &error))
@@ -332,6 +329,11 @@ impl Client {
             written => Ok(written?),
         }
     }
+}
+
+/// Reads a response.
+fn understood<A: DeserializeOwned>(text: &str) -> Result<A, Failure> {
+    serde_json::from_str(text).map_err(|_| Failure::NotUnderstood)
 }
 
 /// Parses an offset in days or hours.
@@ -368,18 +370,6 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let busy = matches!(response.status().as_u16(), 429 | 503);
     // A 409 has `Retry-After` while a request with the same idempotency key is in progress.
     (busy || asked.is_some()).then(|| Duration::from_secs(asked.unwrap_or(1).min(MAX_WAIT_S)))
-}
-
-/// A problem for an error response that has no problem body: the message of API Gateway's own answer with its reason, or
-/// the text of another server.
-fn bare_problem(status: u16, text: &str) -> Value {
-    let body: Value = serde_json::from_str(text).unwrap_or_default();
-    let text = body["message"].as_str().unwrap_or(text);
-    let mut detail: String = text.chars().take(500).collect();
-    if let Some(own) = gateway_answer(status).filter(|own| own.message == detail) {
-        detail = format!("{detail}: {}", own.reason);
-    }
-    json!({"status": status, "code": format!("http_{status}"), "detail": detail})
 }
 
 #[cfg(test)]

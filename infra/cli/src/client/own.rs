@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use rsa::rand_core::{OsRng, RngCore as _};
-use serde_json::Value;
+use serde::Deserialize;
 use ureq::Agent;
 use ureq::http::Uri;
 
@@ -66,6 +66,12 @@ fn token(issuer: &Issuer, caller: Caller, now: Timestamp) -> Result<String, Issu
     issuer.issue(&request, now)
 }
 
+/// The answer to a challenge.
+#[derive(Deserialize)]
+struct Answer {
+    proof: String,
+}
+
 /// Challenges the program at `base`. Returns `None` unless it proves that it holds the issuer's key.
 fn ask(base: &str, issuer: &Issuer) -> Result<Option<Proof>, Failure> {
     let mut random = [0; CHALLENGE_BYTES];
@@ -79,8 +85,8 @@ fn ask(base: &str, issuer: &Issuer) -> Result<Option<Proof>, Failure> {
     let mut response = sent.map_err(unreachable)?;
     // Any other response is not a proof.
     let text = response.body_mut().with_config().limit(MAX_PROOF_LEN).read_to_string().unwrap_or_default();
-    let body: Value = serde_json::from_str(&text).unwrap_or_default();
-    Ok(body["proof"].as_str().and_then(|text| Proof::read(text, issuer, &challenge)))
+    let answer = serde_json::from_str::<Answer>(&text).ok();
+    Ok(answer.and_then(|answer| Proof::read(&answer.proof, issuer, &challenge)))
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! Builds requests by the name of their route. The table of routes defines methods and paths.
 
+use std::collections::BTreeMap;
+
 use arcadia_functions::runtime::{Clock, RealClock};
 use arcadia_functions::{Route, find_route};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use ureq::http::{Method, Request as HttpRequest, header};
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::{Failure, Once, Options, Precondition, body};
+use super::{Failure, Once, Options, Precondition};
 
 /// A request to the API.
 #[derive(Debug, Clone)]
@@ -16,7 +18,7 @@ pub struct Request {
     route: &'static Route,
     path: String,
     query: Vec<(&'static str, String)>,
-    body: Option<Value>,
+    body: Option<Map<String, Value>>,
     if_match: Option<String>,
     key: Option<String>,
     csv: bool,
@@ -44,17 +46,39 @@ impl Request {
         self
     }
 
-    /// Adds a body with the given fields.
+    /// Adds the fields of a record to the body, except those that are null.
     ///
     /// # Errors
     /// [`Failure::Usage`] if they cannot be serialised as JSON.
-    pub fn body(self, fields: &impl Serialize) -> Result<Self, Failure> {
-        Ok(self.whole_body(body(fields)?))
+    pub fn body(mut self, fields: &impl Serialize) -> Result<Self, Failure> {
+        let fields = serde_json::to_value(fields).map_err(|error| Failure::Usage(error.to_string()))?;
+        let body = self.body.get_or_insert_default();
+        if let Value::Object(fields) = fields {
+            body.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        Ok(self)
     }
 
-    /// Adds a body.
-    pub fn whole_body(self, body: Value) -> Self {
-        Self { body: Some(body), ..self }
+    /// Adds a field to the body, if it has a value.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if it cannot be serialised as JSON.
+    pub fn field(self, name: &str, value: Option<impl Serialize>) -> Result<Self, Failure> {
+        self.body(&BTreeMap::from([(name, value)]))
+    }
+
+    /// Adds fields that are to be cleared to the body.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if one of them is set.
+    pub fn clear(mut self, names: &[String]) -> Result<Self, Failure> {
+        let body = self.body.get_or_insert_default();
+        for name in names {
+            if body.insert(name.clone(), Value::Null).is_some_and(|value| !value.is_null()) {
+                return Err(Failure::Usage(format!("{name} cannot be both set and cleared")));
+            }
+        }
+        Ok(self)
     }
 
     /// Adds a precondition.
@@ -91,7 +115,7 @@ impl Request {
     }
 
     /// Builds the HTTP request and its body.
-    pub fn http(&self, base: &str, token: &str) -> Result<(HttpRequest<()>, Option<&Value>), Failure> {
+    pub fn http(&self, base: &str, token: &str) -> Result<(HttpRequest<()>, Option<String>), Failure> {
         let query: Vec<String> = self.query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
         let mark = if query.is_empty() { "" } else { "?" };
         let mut http = HttpRequest::builder()
@@ -112,7 +136,7 @@ impl Request {
             http = http.header("idempotency-key", key);
         }
         let http = http.body(()).map_err(|error| Failure::Usage(format!("the request cannot be made: {error}")))?;
-        Ok((http, self.body.as_ref()))
+        Ok((http, self.body.as_ref().map(|body| Value::Object(body.clone()).to_string())))
     }
 }
 

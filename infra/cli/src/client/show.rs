@@ -1,11 +1,14 @@
 //! Formats one deployment: its state and moves, scheduled steps, subscription, open invoices and latest events.
 
-use arcadia_domain::{Action, State};
-use serde_json::Value;
+use arcadia_api::answer::DeploymentDetails;
+use arcadia_api::{DeploymentView, SubscriptionView};
+use arcadia_domain::{Event, State, SubscriptionStatus};
 
 use super::picture::{self, Next};
-use super::text::{ALARM, BOLD, Cell, DIM, GOOD, Text, WAITING, bare, cell, day, moment, money, plain, state};
-use super::views::{addon_row, discount, each, event_row};
+use super::text::{
+    ALARM, BOLD, Cell, DIM, GOOD, Text, WAITING, cell, date, minute, money, name_of, plain, state, status,
+};
+use super::views::{addon_row, counted, discount, event_row};
 
 /// Number of events shown.
 const EVENTS: usize = 8;
@@ -15,145 +18,130 @@ const INVOICES: usize = 6;
 const NAME: usize = 14;
 
 /// Formats the response of `GET /deployments/{id}`.
-pub fn deployment(body: &Value) -> Text {
-    let deployment = &body["deployment"];
+pub fn deployment(answer: &DeploymentDetails<'_>) -> Text {
+    let DeploymentDetails { deployment, subscription: plan, next_invoices: _, events: latest, allowed_transitions } =
+        answer;
     let mut text = Text::default();
     head(&mut text, deployment);
     text.gap();
-    lifecycle(&mut text, deployment, &body["allowed_transitions"]);
+    lifecycle(&mut text, deployment, allowed_transitions);
     text.gap();
     next(&mut text, deployment);
-    subscription(&mut text, &body["subscription"]);
+    subscription(&mut text, plan.as_ref());
     open_invoices(&mut text, deployment);
-    events(&mut text, &body["events"], &bare(&deployment["id"]));
+    events(&mut text, latest, &deployment.id.to_string());
     text
 }
 
-fn head(text: &mut Text, deployment: &Value) {
-    let name = format!("{}/{}", bare(&deployment["tenant_id"]), bare(&deployment["slug"]));
-    let since = format!("  since {}", moment(&deployment["state_since"]));
-    text.line([cell(BOLD, &name), plain("  "), state(&deployment["state"]), cell(DIM, &since)]);
-    let mut about = vec![bare(&deployment["display_name"]), bare(&deployment["region"])];
-    about.extend(deployment["llm_mode"].as_str().map(|mode| format!("llm {mode}")));
-    if let (Some(code), Some(version)) = (deployment["template_code"].as_str(), deployment["template_version"].as_str())
-    {
+fn head(text: &mut Text, deployment: &DeploymentView<'_>) {
+    let name = format!("{}/{}", deployment.tenant_id, deployment.slug);
+    let since = format!("  since {}", minute(deployment.state_since));
+    text.line([cell(BOLD, &name), plain("  "), state(deployment.state), cell(DIM, &since)]);
+    let mut about = vec![deployment.display_name.to_string(), deployment.region.to_string()];
+    about.extend(deployment.llm_mode.as_ref().map(|mode| format!("llm {mode}")));
+    if let (Some(code), Some(version)) = (&deployment.template_code, &deployment.template_version) {
         about.push(format!("template {code} {version}"));
     }
-    about.push(count(&deployment["live_resources"], "live resource"));
-    about.push(format!("version {}", deployment["version"]));
+    about.push(counted(usize::try_from(deployment.live_resources).unwrap_or(usize::MAX), "live resource"));
+    about.push(format!("version {}", deployment.version));
     text.line([cell(DIM, &about.join(" \u{b7} "))]);
-    text.line([cell(DIM, &bare(&deployment["id"]))]);
+    text.line([cell(DIM, &deployment.id.to_string())]);
 }
 
-fn lifecycle(text: &mut Text, deployment: &Value, allowed: &Value) {
-    let read = |value: &Value| value.as_str().and_then(|text| text.parse::<State>().ok());
-    let allowed: Vec<State> = each(allowed).iter().filter_map(read).collect();
-    let Some(present) = read(&deployment["state"]) else { return };
-    let at = day(&deployment["next_action_at"]);
-    let action = serde_json::from_value::<Action>(deployment["next_action"].clone()).ok();
-    picture::lifecycle(text, present, &allowed, action.map(|action| Next { action, at: &at }).as_ref());
+fn lifecycle(text: &mut Text, deployment: &DeploymentView<'_>, allowed: &[State]) {
+    let at = deployment.next_action_at.map(date).unwrap_or_default();
+    let next = deployment.next_action.map(|action| Next { action, at: &at });
+    picture::lifecycle(text, deployment.state, allowed, next.as_ref());
 }
 
-fn next(text: &mut Text, deployment: &Value) {
-    let (action, at) = (bare(&deployment["next_action"]).replace('_', " "), moment(&deployment["next_action_at"]));
+fn next(text: &mut Text, deployment: &DeploymentView<'_>) {
     let mut cells = vec![named("Next")];
-    if action.is_empty() {
-        cells.push(cell(DIM, "no scheduled step"));
-    } else {
-        cells.extend([cell(BOLD, &action), plain(&format!(" on {at} UTC, scheduled"))]);
+    match deployment.next_action.zip(deployment.next_action_at) {
+        None => cells.push(cell(DIM, "no scheduled step")),
+        Some((action, at)) => {
+            let action = action.as_str().replace('_', " ");
+            cells.extend([cell(BOLD, &action), plain(&format!(" on {} UTC, scheduled", minute(at)))]);
+        }
     }
-    if deployment["billing_action_suspended"] == true {
+    if deployment.billing_action_suspended {
         cells.push(cell(ALARM, "  on hold: no scheduled change of state"));
     }
-    if deployment["tenant_held"] == true {
+    if deployment.tenant_held {
         cells.push(cell(ALARM, "  tenant on hold: cannot be resumed"));
     }
     text.line(cells);
-    for later in each(&deployment["upcoming"]).iter().skip(1) {
-        let (action, at) = (bare(&later["action"]).replace('_', " "), moment(&later["at"]));
+    for later in deployment.upcoming.iter().flatten().skip(1) {
+        let (action, at) = (later.action.as_str().replace('_', " "), minute(later.at));
         text.line([named(""), plain(&format!("{action} on {at} UTC"))]);
     }
 }
 
-fn subscription(text: &mut Text, subscription: &Value) {
-    if subscription.is_null() {
+fn subscription(text: &mut Text, subscription: Option<&SubscriptionView<'_>>) {
+    let Some(one) = subscription else {
         return text.line([named("Subscription"), cell(DIM, "none")]);
-    }
-    let (currency, interval) = (&subscription["currency"], bare(&subscription["interval"]));
+    };
+    let recurring = one.recurring_cents.map(|cents| money(cents, one.currency)).unwrap_or_default();
     text.line([
         named("Subscription"),
-        cell(BOLD, &bare(&subscription["plan_code"])),
-        plain(&format!(" v{} \u{b7} ", subscription["plan_version"])),
-        state(&subscription["status"]),
-        plain(&format!(" \u{b7} {} a {interval} with its add-ons", money(&subscription["recurring_cents"], currency))),
+        cell(BOLD, one.plan_code.as_str()),
+        plain(&format!(" v{} \u{b7} ", one.plan_version)),
+        status(one.status),
+        plain(&format!(" \u{b7} {recurring} a {} with its add-ons", one.interval.as_str())),
     ]);
-    let (start, end) = (day(&subscription["current_period_start"]), day(&subscription["current_period_end"]));
-    text.line([named(""), plain(&format!("period {start} to {end}, anchor {}", bare(&subscription["anchor"])))]);
-    if subscription["discount"].is_object() {
-        text.line([named(""), cell(GOOD, &discount(&subscription["discount"]))]);
+    let (start, end) = (date(one.current_period_start), date(one.current_period_end));
+    text.line([named(""), plain(&format!("period {start} to {end}, anchor {}", name_of(one.anchor)))]);
+    if let Some(one) = &one.discount {
+        text.line([named(""), cell(GOOD, &discount(one))]);
     }
-    if let Some(code) = subscription["pending_change"]["plan_code"].as_str() {
-        let at = day(&subscription["pending_change"]["effective_at"]);
-        let next = &subscription["pending_change"];
-        let announced = if next["effective_from"].is_string() { ", announced price" } else { "" };
-        let price = money(&next["price_cents"], &next["currency"]);
-        let what = format!("changes to {code} v{} on {at}: {price}{announced}", next["plan_version"]);
+    if let Some(next) = &one.pending_change {
+        let announced = if next.effective_from.is_some() { ", announced price" } else { "" };
+        let (at, price) = (date(next.effective_at), money(next.price_cents, next.currency));
+        let what = format!("changes to {} v{} on {at}: {price}{announced}", next.plan_code, next.plan_version);
         text.line([named(""), cell(WAITING, &what)]);
     }
-    if subscription["cancel_at"].is_string() && subscription["status"] != "cancelled" {
-        text.line([named(""), cell(WAITING, &format!("will be cancelled on {}", day(&subscription["cancel_at"])))]);
+    if let Some(at) = one.cancel_at.filter(|_| one.status != SubscriptionStatus::Cancelled) {
+        text.line([named(""), cell(WAITING, &format!("will be cancelled on {}", date(at)))]);
     }
-    let addons: Vec<Vec<Cell>> = each(&subscription["addons"]).iter().map(addon_row).collect();
+    let addons: Vec<Vec<Cell>> = one.addons.iter().map(addon_row).collect();
     text.table(NAME, &addons);
 }
 
-fn open_invoices(text: &mut Text, deployment: &Value) {
-    let open = each(&deployment["open_invoices"]);
-    for balance in each(&deployment["balances"]) {
-        let amount = money(&balance["amount_cents"], &balance["currency"]);
+fn open_invoices(text: &mut Text, deployment: &DeploymentView<'_>) {
+    let (open, given_up) = (&*deployment.open_invoices, deployment.uncollectible_invoices);
+    for balance in &*deployment.balances {
+        let amount = money(balance.amount_cents, balance.currency);
         text.line([named("Balance"), cell(BOLD, &amount), plain(" for the next invoice")]);
     }
-    if open.is_empty() && deployment["uncollectible_invoices"] == 0 {
+    if open.is_empty() && given_up == 0 {
         return text.line([named("Owes"), cell(DIM, "nothing")]);
     }
     for (n, invoice) in open.iter().take(INVOICES).enumerate() {
         text.line([
             named(if n == 0 { "Owes" } else { "" }),
-            cell(BOLD, &money(&invoice["due_cents"], &invoice["currency"])),
-            plain(&format!(" due {}  ", day(&invoice["due_at"]))),
-            cell(DIM, &bare(&invoice["number"])),
+            cell(BOLD, &money(invoice.due_cents, invoice.currency)),
+            plain(&format!(" due {}  ", date(invoice.due_at))),
+            cell(DIM, invoice.number.as_str()),
         ]);
     }
     if open.len() > INVOICES {
         text.line([named(""), cell(DIM, &format!("and {} more", open.len() - INVOICES))]);
     }
-    if deployment["uncollectible_invoices"] != 0 {
-        let name = named(if open.is_empty() { "Owes" } else { "" });
+    if given_up != 0 {
+        let owed = deployment.uncollectible_due.iter();
+        let owed = owed.map(|one| format!(", {} still owed", money(one.amount_cents, one.currency)));
         text.line([
-            name,
-            cell(ALARM, &format!("{} given up", count(&deployment["uncollectible_invoices"], "invoice"))),
-            plain(&amounts(&deployment["uncollectible_due"])),
+            named(if open.is_empty() { "Owes" } else { "" }),
+            cell(ALARM, &format!("{} given up", counted(given_up, "invoice"))),
+            plain(&owed.collect::<String>()),
         ]);
     }
 }
 
-fn events(text: &mut Text, events: &Value, id: &str) {
-    let events = each(events);
+fn events(text: &mut Text, events: &[Event], id: &str) {
     text.gap();
     text.line([cell(BOLD, "Latest events"), cell(DIM, &format!("  all: arcadia deployments events {id} --all"))]);
     let rows: Vec<Vec<Cell>> = events.iter().take(EVENTS).map(event_row).collect();
     text.table(2, &rows);
-}
-
-/// Formats amounts of several currencies, each after a comma.
-fn amounts(list: &Value) -> String {
-    let amount = |one: &Value| format!(", {} still owed", money(&one["amount_cents"], &one["currency"]));
-    each(list).iter().map(amount).collect()
-}
-
-/// Formats a count with its noun.
-fn count(number: &Value, what: &str) -> String {
-    if *number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn named(name: &str) -> Cell {

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
-use arcadia_domain::{State, Timestamp, is_invisible};
-use serde_json::Value;
+use arcadia_domain::{Currency, State, Timestamp, is_invisible};
+use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 /// No style.
@@ -182,15 +182,20 @@ pub fn style_of(state: &str) -> Style {
     }
 }
 
-/// A state in its style.
-pub fn state(name: &Value) -> Cell {
-    let name = name.as_str().unwrap_or_default();
-    cell(style_of(name), name)
+/// A state of a deployment in its style.
+pub fn state(state: State) -> Cell {
+    cell(style_of(state.as_str()), state.as_str())
 }
 
-/// A state of a deployment in its style.
-pub fn state_of(state: State) -> Cell {
-    cell(style_of(state.as_str()), state.as_str())
+/// A status in its style, by its name in the API.
+pub fn status(status: impl Serialize) -> Cell {
+    let name = name_of(status);
+    cell(style_of(&name), &name)
+}
+
+/// The name of a value of an enum in the API.
+pub fn name_of(value: impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Formats a time to the minute, in UTC.
@@ -203,40 +208,9 @@ pub fn date(at: Timestamp) -> String {
     at.format("%Y-%m-%d").to_string()
 }
 
-/// Formats a scalar as text; null becomes empty.
-pub fn bare(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
-    }
-}
-
-/// Like [`bare`], as a cell.
-pub fn field(value: &Value) -> Cell {
-    plain(&bare(value))
-}
-
-/// Formats a time to the minute, in UTC.
-pub fn moment(value: &Value) -> String {
-    let text = value.as_str().unwrap_or_default();
-    text.get(..16).map_or_else(|| text.to_owned(), |minute| minute.replace('T', " "))
-}
-
-/// Formats the day of a time, in UTC.
-pub fn day(value: &Value) -> String {
-    let text = value.as_str().unwrap_or_default();
-    text.get(..10).unwrap_or(text).to_owned()
-}
-
 /// Formats an amount of minor units in its currency.
-pub fn money(cents: &Value, currency: &Value) -> String {
-    let (Some(cents), Some(currency)) = (cents.as_i64(), currency.as_str()) else { return String::new() };
-    amount(cents, currency)
-}
-
-/// Formats an amount of minor units in a currency.
-pub fn amount(cents: i64, currency: &str) -> String {
+pub fn money(cents: i64, currency: Currency) -> String {
+    let currency = currency.as_str();
     let digits = minor_digits(currency);
     let unit = 10_u64.pow(digits);
     let (sign, amount) = (if cents < 0 { "-" } else { "" }, cents.unsigned_abs());
@@ -260,7 +234,7 @@ pub fn minor_digits(currency: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::Value;
 
     use super::*;
 
@@ -299,8 +273,7 @@ mod tests {
             (1_234, "KWD", "1.234 KWD"),
             (i64::MIN, "USD", "-92233720368547758.08 USD"),
         ] {
-            assert_eq!(money(&json!(cents), &json!(currency)), text);
+            assert_eq!(money(cents, currency.parse().unwrap()), text);
         }
-        assert_eq!(money(&json!(null), &json!("USD")), "");
     }
 }

@@ -1,5 +1,6 @@
 //! `arcadia addons`: manages the catalog's add-ons through the API.
 
+use arcadia_domain::CatalogEvent;
 use clap::{Args, Subcommand};
 use serde::{Serialize, Serializer};
 
@@ -84,10 +85,10 @@ impl Addons {
         let client = &self.connection.open()?;
         match &self.verb {
             Verb::List { paging } => client.list(&Request::to("list_addons", &[])?, "addons", paging, views::addons),
-            Verb::Show { code } => client.tell(&Request::to("show_addon", &[("code", code)])?, views::addon),
+            Verb::Show { code } => client.show(&Request::to("show_addon", &[("code", code)])?, views::addon),
             Verb::Put { code, fields, options } => {
                 let request = Request::to("put_addon", &[("code", code)])?.body(fields)?.with(options);
-                client.tell(&request, views::addon)
+                client.tell::<CatalogEvent, _>(&request, |answer, _| views::addon(answer))
             }
         }
     }

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use arcadia_api::answer::{DeploymentAnswer, DeploymentList, EventList, InvoiceList};
 use arcadia_domain::{Currency, DeploymentId, Event, Invoice, Totals, audit};
 use clap::Args;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -33,7 +35,15 @@ struct Report {
     events: usize,
     invoices: usize,
     totals: BTreeMap<Currency, Totals>,
-    violations: Vec<(String, String)>,
+    violations: Vec<(DeploymentId, String)>,
+}
+
+/// The totals of a currency, as JSON has them.
+#[derive(Serialize)]
+struct CurrencyTotals<'a> {
+    #[serde(flatten)]
+    totals: &'a Totals,
+    currency: Currency,
 }
 
 impl Audit {
@@ -43,15 +53,16 @@ impl Audit {
         let mut report = Report::default();
         let mut cursor = None;
         if let Some(id) = &self.id {
-            report.examine(client, &client.deployment_id(id)?)?;
+            let id = client.deployment_id(id)?.parse().map_err(|_| Failure::NotUnderstood)?;
+            report.examine(client, id)?;
         } else {
             loop {
                 let request = Request::to("list_deployments", &[])?.query("limit", Some(PAGE.to_owned()));
-                let page = client.call(&request.query("cursor", cursor))?.body;
-                for deployment in page["deployments"].as_array().ok_or(Failure::NotUnderstood)? {
-                    report.examine(client, deployment["id"].as_str().ok_or(Failure::NotUnderstood)?)?;
+                let page: DeploymentList<'_> = client.call(&request.query("cursor", cursor))?;
+                for row in page.deployments {
+                    report.examine(client, row.deployment.id)?;
                 }
-                cursor = page["next_cursor"].as_str().map(str::to_owned);
+                cursor = page.next_cursor;
                 if cursor.is_none() {
                     break;
                 }
@@ -67,30 +78,25 @@ impl Audit {
 
 impl Report {
     /// Audits one deployment.
-    fn examine(&mut self, client: &Client, id: &str) -> Result<(), Failure> {
-        let (events, invoices) = read(client, id)?;
-        let of: DeploymentId = id.parse().map_err(|_| Failure::NotUnderstood)?;
+    fn examine(&mut self, client: &Client, id: DeploymentId) -> Result<(), Failure> {
+        let (events, invoices) = read(client, &id.to_string())?;
         let sequence = events.last().map_or(0, |event| event.sequence);
         (self.deployments, self.events) = (self.deployments + 1, self.events + events.len());
         self.invoices += invoices.len();
-        let audited = audit(of, &events).and_then(|audited| audited.compare(sequence, &invoices).map(|()| audited));
+        let audited = audit(id, &events).and_then(|audited| audited.compare(sequence, &invoices).map(|()| audited));
         match audited {
             Ok(audited) => {
                 for (currency, totals) in audited.totals {
                     self.totals.entry(currency).or_default().add(totals);
                 }
             }
-            Err(violation) => self.violations.push((id.to_owned(), violation.to_string())),
+            Err(violation) => self.violations.push((id, violation.to_string())),
         }
         Ok(())
     }
 
     fn json(&self) -> Value {
-        let totals = self.totals.iter().map(|(currency, totals)| {
-            let mut totals = json!(totals);
-            totals["currency"] = json!(currency);
-            totals
-        });
+        let totals = self.totals.iter().map(|(currency, totals)| CurrencyTotals { totals, currency: *currency });
         let violations = self.violations.iter().map(|(id, what)| json!({"deployment_id": id, "violation": what}));
         json!({
             "deployments": self.deployments,
@@ -123,28 +129,35 @@ impl Report {
 /// Reads a deployment's whole history, oldest event first, and its invoices at the same version.
 fn read(client: &Client, id: &str) -> Result<(Vec<Event>, Vec<Invoice>), Failure> {
     for _ in 0..MAX_READS {
-        let mut events: Vec<Event> = pages(client, "list_events", "events", id)?;
+        let mut events = pages(client, "list_events", id, |page: EventList| (page.events, page.next_cursor))?;
         events.reverse();
-        let invoices: Vec<Invoice> = pages(client, "list_invoices", "invoices", id)?;
-        let shown = client.call(&Request::to("show_deployment", &[("id", id)])?)?.body;
-        if shown["deployment"]["version"].as_u64() == events.last().map(|event| event.sequence) {
+        let invoices = pages(client, "list_invoices", id, |page: InvoiceList<'static>| {
+            (page.invoices.into_iter().map(|view| view.invoice.into_owned()).collect(), page.next_cursor)
+        })?;
+        let shown: DeploymentAnswer<'_> = client.call(&Request::to("show_deployment", &[("id", id)])?)?;
+        if Some(shown.deployment.version) == events.last().map(|event| event.sequence) {
             return Ok((events, invoices));
         }
     }
     Err(Failure::Usage(format!("{id} kept changing while it was read: run the audit again later")))
 }
 
-fn pages<T: DeserializeOwned>(client: &Client, handler: &str, name: &str, id: &str) -> Result<Vec<T>, Failure> {
+/// All records of a list. `parts` takes a page apart: its records, and the cursor of the next one.
+fn pages<P: DeserializeOwned, R>(
+    client: &Client,
+    handler: &str,
+    id: &str,
+    parts: impl Fn(P) -> (Vec<R>, Option<String>),
+) -> Result<Vec<R>, Failure> {
     let mut records = Vec::new();
     let mut cursor = None;
     loop {
         let request = Request::to(handler, &[("id", id)])?.query("limit", Some(PAGE.to_owned()));
-        let mut page = client.call(&request.query("cursor", cursor))?.body;
-        let found: Vec<T> = serde_json::from_value(page[name].take()).map_err(|_| Failure::NotUnderstood)?;
+        let (found, next) = parts(client.call(&request.query("cursor", cursor))?);
         records.extend(found);
-        cursor = page["next_cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
+        if next.is_none() {
             return Ok(records);
         }
+        cursor = next;
     }
 }

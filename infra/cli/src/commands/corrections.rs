@@ -1,12 +1,13 @@
 //! Commands that correct what a customer was charged or paid: part of `arcadia deployments` and `arcadia invoices`.
 
+use arcadia_api::answer::DeploymentAnswer;
+use arcadia_domain::Event;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::connection::Confirmed;
 use super::money::Sum;
-use crate::client::{Client, Failure, Once, Options, Request, body, views};
+use crate::client::{Client, Failure, Once, Options, Request, views};
 
 /// Selects a deployment.
 #[derive(Debug, Args)]
@@ -216,13 +217,11 @@ impl Sending {
     }
 }
 
-/// The fields of several arguments as one body.
-fn merged(parts: [Value; 2]) -> Value {
-    let members = parts.into_iter().filter_map(|part| match part {
-        Value::Object(members) => Some(members),
-        _ => None,
-    });
-    Value::Object(members.flatten().collect())
+/// A charge of which a credit note credits an amount.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    charge: &'a str,
+    amount_cents: i64,
 }
 
 impl OfDeployment {
@@ -230,24 +229,21 @@ impl OfDeployment {
     pub fn run(&self, client: &Client) -> Result<(), Failure> {
         match self {
             Self::Charge { which, amount, description, when, remarks, sending } => {
-                let fields = json!({"description": description, "when": when});
-                let fields = merged([merged([body(amount)?, fields]), body(remarks)?]);
-                let request = which.to(client, "add_charge")?.whole_body(fields);
-                client.tell(&sending.send(request), views::charge)
+                let request = which.to(client, "add_charge")?.body(amount)?.body(remarks)?;
+                let request = request.field("description", Some(description))?.field("when", Some(when))?;
+                client.tell::<Event, _>(&sending.send(request), |answer, _| views::charge(answer))
             }
             Self::Credit { which, amount, reason, notes, sending } => {
-                let remarks = Remarks { reason: Some(reason.clone()), notes: notes.clone() };
-                let request = which.to(client, "grant_credit")?.whole_body(merged([body(amount)?, body(&remarks)?]));
-                client.tell(&sending.send(request), views::balances)
+                let request = which.to(client, "grant_credit")?.body(amount)?;
+                let request = request.field("reason", Some(reason))?.field("notes", notes.as_ref())?;
+                client.tell::<Event, _>(&sending.send(request), |answer: &DeploymentAnswer<'_>, _| {
+                    views::balances(&answer.deployment, None)
+                })
             }
             Self::Refund { which, amount, reference, invoice, remarks, sending } => {
-                let mut fields = merged([body(amount)?, body(remarks)?]);
-                fields["reference"] = json!(reference);
-                if let Some(number) = invoice {
-                    fields["invoice"] = json!(number);
-                }
-                let request = which.to(client, "refund_balance")?.whole_body(fields);
-                client.tell(&sending.send(request), views::balances)
+                let request = which.to(client, "refund_balance")?.body(amount)?.body(remarks)?;
+                let request = request.field("reference", Some(reference))?.field("invoice", invoice.as_ref())?;
+                client.tell::<Event, _>(&sending.send(request), |answer, _| views::refund(answer))
             }
         }
     }
@@ -258,35 +254,30 @@ impl OfInvoice {
     pub fn run(&self, client: &Client) -> Result<(), Failure> {
         let (request, sending) = match self {
             Self::Credit { which, line, refund, remarks, sending } => {
-                let mut fields = body(remarks)?;
-                if !line.is_empty() {
-                    let lines = line.iter().map(|(charge, cents)| json!({"charge": charge, "amount_cents": cents}));
-                    fields["lines"] = lines.collect();
-                }
-                if let Some(reference) = refund {
-                    fields["refund"] = json!(true);
-                    fields["reference"] = json!(reference);
-                }
-                (which.to(client, "issue_credit_note", "")?.whole_body(fields), sending)
+                let lines = line.iter().map(|(charge, amount_cents)| Line { charge, amount_cents: *amount_cents });
+                let lines = Some(lines.collect::<Vec<_>>()).filter(|lines| !lines.is_empty());
+                let request = which.to(client, "issue_credit_note", "")?.body(remarks)?.field("lines", lines)?;
+                let request = request.field("refund", refund.as_ref().map(|_| true))?;
+                (request.field("reference", refund.as_ref())?, sending)
             }
             Self::Reverse { which, reference, kind, remarks, sending, confirmed } => {
                 let what = format!("payment {reference} of invoice {} will be reversed", which.number);
                 confirmed.check(&sending.options, &what)?;
-                let fields = merged([json!({"kind": kind}), body(remarks)?]);
-                (which.to(client, "reverse_payment", reference)?.whole_body(fields), sending)
+                let request = which.to(client, "reverse_payment", reference)?.body(remarks)?;
+                (request.field("kind", Some(kind))?, sending)
             }
             Self::WriteOff { which, remarks, sending } => {
-                (which.to(client, "write_off_invoice", "")?.whole_body(body(remarks)?), sending)
+                (which.to(client, "write_off_invoice", "")?.body(remarks)?, sending)
             }
             Self::WithdrawWriteOff { which, remarks, sending } => {
-                (which.to(client, "withdraw_write_off", "")?.whole_body(body(remarks)?), sending)
+                (which.to(client, "withdraw_write_off", "")?.body(remarks)?, sending)
             }
             Self::Postpone { which, due_at, remarks, sending } => {
                 let due_at = client.moment(Some(due_at))?;
-                let fields = merged([json!({"due_at": due_at}), body(remarks)?]);
-                (which.to(client, "update_invoice", "")?.whole_body(fields), sending)
+                let request = which.to(client, "update_invoice", "")?.body(remarks)?;
+                (request.field("due_at", due_at)?, sending)
             }
         };
-        client.tell(&sending.send(request), views::invoice)
+        client.tell::<Event, _>(&sending.send(request), |answer, _| views::settled(answer))
     }
 }

@@ -1,5 +1,6 @@
 //! `arcadia coupons`: manages the catalog's coupons through the API.
 
+use arcadia_domain::CatalogEvent;
 use arcadia_domain::Currency;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -96,10 +97,10 @@ impl Coupons {
         let client = &self.connection.open()?;
         match &self.verb {
             Verb::List { paging } => client.list(&Request::to("list_coupons", &[])?, "coupons", paging, views::coupons),
-            Verb::Show { code } => client.tell(&Request::to("show_coupon", &[("code", code)])?, views::coupon),
+            Verb::Show { code } => client.show(&Request::to("show_coupon", &[("code", code)])?, views::coupon),
             Verb::Put { code, fields, options } => {
                 let request = Request::to("put_coupon", &[("code", code)])?.body(fields)?.with(options);
-                client.tell(&request, views::coupon)
+                client.tell::<CatalogEvent, _>(&request, |answer, _| views::coupon(answer))
             }
         }
     }

@@ -1,11 +1,12 @@
 //! `arcadia deployments`: manages deployments, their subscriptions, resources and history through the API.
 
-use arcadia_api::answer::{DeploymentAnswer, ExtendTrialAnswer, TransitionAnswer};
-use arcadia_domain::State;
+use arcadia_api::answer::{
+    ChangePlanAnswer, DeploymentAnswer, ExtendTrialAnswer, SubscribeAnswer, SubscriptionAnswer, TransitionAnswer,
+};
+use arcadia_domain::{Event, State};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::connection::{Confirmed, Connection};
 use super::corrections::{OfDeployment, Remarks};
@@ -159,6 +160,8 @@ enum SubscriptionVerb {
         /// Id of the attached add-on, as shown by `show`
         addon_id: String,
         #[command(flatten)]
+        remarks: Remarks,
+        #[command(flatten)]
         options: Options,
     },
     /// Change the plan, or show the cost with --dry-run
@@ -176,6 +179,8 @@ enum SubscriptionVerb {
     WithdrawPlanChange {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        remarks: Remarks,
         #[command(flatten)]
         options: Options,
     },
@@ -216,6 +221,8 @@ enum SubscriptionVerb {
     WithdrawCancellation {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        remarks: Remarks,
         #[command(flatten)]
         options: Options,
     },
@@ -359,12 +366,18 @@ struct SubscribeFields {
     /// End of its trial, instead of the plan's (platform_admin)
     #[arg(long, value_name = "TIME")]
     trial_ends_at: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct AttachAddonFields {
     /// Code of the add-on
     addon_code: String,
+    #[command(flatten)]
+    #[serde(flatten)]
+    remarks: Remarks,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -462,25 +475,18 @@ impl Deployments {
                 let request = request.query("subscribed", subscribed.map(|subscribed| subscribed.to_string()));
                 let request =
                     request.query("billing_action_suspended", billing_action_suspended.map(|held| held.to_string()));
-                client.list_as(&request, "deployments", paging, views::deployments)
+                client.list(&request, "deployments", paging, views::deployments)
             }
             Verb::Create { fields, once } => {
                 let request = Request::to("create_deployment", &[])?.body(fields)?.once(once);
-                client.tell_as(&request, |answer: &DeploymentAnswer<'_>, is_dry_run| {
+                client.tell::<Event, _>(&request, |answer: &DeploymentAnswer<'_>, is_dry_run| {
                     views::deployment(&answer.deployment, true, is_dry_run)
                 })
             }
-            Verb::Show(which) => client.tell(&which.to(client, "show_deployment", &[])?, show_deployment),
+            Verb::Show(which) => client.show(&which.to(client, "show_deployment", &[])?, show_deployment),
             Verb::Update { which, fields, clear, options } => {
-                let mut body = crate::client::body(fields)?;
-                for field in clear {
-                    if body.get(field).is_some() {
-                        return Err(Failure::Usage(format!("{field} cannot be both set and cleared")));
-                    }
-                    body[field] = Value::Null;
-                }
-                let request = which.to(client, "update_deployment", &[])?.whole_body(body).with(options);
-                client.tell_as(&request, |answer: &DeploymentAnswer<'_>, is_dry_run| {
+                let request = which.to(client, "update_deployment", &[])?.body(fields)?.clear(clear)?.with(options);
+                client.tell::<Event, _>(&request, |answer: &DeploymentAnswer<'_>, is_dry_run| {
                     views::deployment(&answer.deployment, true, is_dry_run)
                 })
             }
@@ -489,7 +495,7 @@ impl Deployments {
                     confirmed.check(options, &format!("{} will be archived", which.id))?;
                 }
                 let request = which.to(client, "transition_deployment", &[])?.body(fields)?.with(options).once(once);
-                client.tell_as(&request, |answer: &TransitionAnswer<'_>, is_dry_run| {
+                client.tell::<Event, _>(&request, |answer: &TransitionAnswer<'_>, is_dry_run| {
                     views::deployment(&answer.deployment, answer.event.is_some(), is_dry_run)
                 })
             }
@@ -504,15 +510,15 @@ impl Deployments {
             }
             Verb::CreateResource { which, fields, options, once } => {
                 let request = which.to(client, "create_resource", &[])?.body(fields)?.with(options).once(once);
-                client.tell(&request, views::resource)
+                client.tell::<Event, _>(&request, |answer, _| views::resource(answer))
             }
             Verb::DeleteResource { which, resource_id, options } => {
                 let request = which.to(client, "delete_resource", &[("resource_id", resource_id)])?.with(options);
-                client.tell(&request, views::resource)
+                client.tell::<Event, _>(&request, |answer, _| views::resource(answer))
             }
             Verb::ExtendTrial { which, fields, options, once } => {
                 let request = which.to(client, "extend_trial", &[])?.body(fields)?.with(options).once(once);
-                client.tell_as(&request, |answer: &ExtendTrialAnswer<'_>, is_dry_run| {
+                client.tell::<Event, _>(&request, |answer: &ExtendTrialAnswer<'_>, is_dry_run| {
                     views::deployment(&answer.deployment, answer.event.is_some(), is_dry_run)
                 })
             }
@@ -524,36 +530,53 @@ impl Deployments {
 
 impl SubscriptionVerb {
     fn run(&self, client: &Client) -> Result<(), Failure> {
-        let request = match self {
+        match self {
             Self::Subscribe { which, fields, options, once } => {
-                which.to(client, "subscribe_deployment", &[])?.body(fields)?.with(options).once(once)
-            }
-            Self::AttachAddon { which, fields, options, once } => {
-                which.to(client, "attach_addon", &[])?.body(fields)?.with(options).once(once)
-            }
-            Self::DetachAddon { which, addon_id, options } => {
-                which.to(client, "detach_addon", &[("addon_id", addon_id)])?.with(options)
+                let request = which.to(client, "subscribe_deployment", &[])?.body(fields)?.with(options).once(once);
+                client.tell::<Event, _>(&request, |answer: &SubscribeAnswer<'_>, _| {
+                    views::subscription(answer.subscription.as_ref(), &[], answer.invoice.as_ref())
+                })
             }
             Self::ChangePlan { which, fields, options, once } => {
-                which.to(client, "change_plan", &[])?.body(fields)?.with(options).once(once)
+                let request = which.to(client, "change_plan", &[])?.body(fields)?.with(options).once(once);
+                client.tell::<Event, _>(&request, |answer: &ChangePlanAnswer<'_>, is_dry_run| {
+                    // A dry run has its lines beside the response.
+                    let lines = if is_dry_run { &[] } else { answer.lines.as_slice() };
+                    views::subscription(answer.subscription.as_ref(), lines, answer.invoice.as_ref())
+                })
             }
-            Self::WithdrawPlanChange { which, options } => which.to(client, "withdraw_plan_change", &[])?.with(options),
+            Self::AttachAddon { which, fields, options, once } => {
+                tell(client, &which.to(client, "attach_addon", &[])?.body(fields)?.with(options).once(once))
+            }
+            Self::DetachAddon { which, addon_id, remarks, options } => {
+                let request = which.to(client, "detach_addon", &[("addon_id", addon_id)])?.body(remarks)?;
+                tell(client, &request.with(options))
+            }
+            Self::WithdrawPlanChange { which, remarks, options } => {
+                tell(client, &which.to(client, "withdraw_plan_change", &[])?.body(remarks)?.with(options))
+            }
             Self::GrantDiscount { which, fields, options, once } => {
-                which.to(client, "grant_discount", &[])?.body(fields)?.with(options).once(once)
+                tell(client, &which.to(client, "grant_discount", &[])?.body(fields)?.with(options).once(once))
             }
             Self::RemoveDiscount { which, remarks, options } => {
-                which.to(client, "remove_discount", &[])?.body(remarks)?.with(options)
+                tell(client, &which.to(client, "remove_discount", &[])?.body(remarks)?.with(options))
             }
             Self::CancelSubscription { which, fields, options, once, confirmed } => {
                 if matches!(fields.effective, Some(Effective::Immediate)) {
                     confirmed.check(options, &format!("the subscription of {} will end immediately", which.id))?;
                 }
-                which.to(client, "cancel_subscription", &[])?.body(fields)?.with(options).once(once)
+                tell(client, &which.to(client, "cancel_subscription", &[])?.body(fields)?.with(options).once(once))
             }
-            Self::WithdrawCancellation { which, options } => {
-                which.to(client, "withdraw_cancellation", &[])?.with(options)
+            Self::WithdrawCancellation { which, remarks, options } => {
+                tell(client, &which.to(client, "withdraw_cancellation", &[])?.body(remarks)?.with(options))
             }
-        };
-        client.tell(&request, views::subscription)
+        }
     }
+}
+
+/// Sends a command on a subscription that answers with it.
+fn tell(client: &Client, request: &Request) -> Result<(), Failure> {
+    client.tell::<Event, _>(request, |answer: &SubscriptionAnswer<'_>, _| {
+        views::subscription(answer.subscription.as_ref(), &[], None)
+    })
 }

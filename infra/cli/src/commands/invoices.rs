@@ -1,16 +1,16 @@
 //! `arcadia invoices`: manages invoices through the API.
 
-use arcadia_domain::{Month, Timestamp};
+use arcadia_api::answer::{DeploymentAnswer, InvoiceList};
+use arcadia_domain::{Event, Month, OpenInvoice, Timestamp};
 use arcadia_store::ListedStatus;
 use chrono::SecondsFormat;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use super::connection::{Confirmed, Connection};
 use super::corrections::{OfInvoice, Remarks};
 use super::money::Paid;
-use crate::client::{Client, Failure, Once, Options, Paging, Request, body, views};
+use crate::client::{Client, Failure, Once, Options, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Invoices {
@@ -106,7 +106,8 @@ struct Filter {
 }
 
 impl Filter {
-    fn request(&self, client: &Client, csv: bool) -> Result<Request, Failure> {
+    /// The request, and whether it is for the list of a single deployment.
+    fn request(&self, client: &Client, csv: bool) -> Result<(Request, bool), Failure> {
         let Self { id, tenant_id, status, overdue, due_before, month, issued_from, issued_to } = self;
         let deployment_id = id.as_ref().map(|id| client.deployment_id(id)).transpose()?;
         let status = if *overdue { Some("overdue".to_owned()) } else { status.clone() };
@@ -120,10 +121,10 @@ impl Filter {
         let is_filtered = csv || filters.iter().any(|(_, value)| value.is_some());
         // A deployment's own list has its own route, without filters and CSV.
         if let Some(id) = deployment_id.as_deref().filter(|_| !is_filtered) {
-            return Request::to("list_invoices", &[("id", id)]);
+            return Ok((Request::to("list_invoices", &[("id", id)])?, true));
         }
         let request = Request::to("find_invoices", &[])?.query("deployment_id", deployment_id);
-        Ok(filters.into_iter().fold(request, |request, (name, value)| request.query(name, value)))
+        Ok((filters.into_iter().fold(request, |request, (name, value)| request.query(name, value)), false))
     }
 }
 
@@ -147,39 +148,36 @@ type Owed = (String, (i64, String));
 /// Returns the number of an open invoice of the deployment and its amount due. Without `number` it is the only open
 /// one. If it is not open any more because the payment with this reference was recorded before: that payment.
 fn owed(client: &Client, id: &str, number: Option<&str>, reference: &str) -> Result<Owed, Failure> {
-    let shown = client.call(&Request::to("show_deployment", &[("id", id)])?)?.body;
-    let open = views::each(&shown["deployment"]["open_invoices"]);
-    let numbers: Vec<&str> = open.iter().filter_map(|invoice| invoice["number"].as_str()).collect();
+    let shown: DeploymentAnswer<'_> = client.call(&Request::to("show_deployment", &[("id", id)])?)?;
+    let open = &*shown.deployment.open_invoices;
     let invoice = match (number, open) {
-        (Some(number), open) => open.iter().find(|invoice| invoice["number"] == number),
+        (Some(number), open) => open.iter().find(|invoice| invoice.number.as_str() == number),
         (None, [one]) => Some(one),
         (None, []) => None,
-        (None, _) => {
+        (None, several) => {
+            let numbers: Vec<&str> = several.iter().map(|invoice| invoice.number.as_str()).collect();
             return Err(Failure::Usage(format!(
                 "several invoices are open, pass the number of one: {}",
                 numbers.join(", ")
             )));
         }
     };
-    let Some(invoice) = invoice else {
-        let known = recorded(client, id, number, reference)?;
-        return known.ok_or_else(|| Failure::Usage("the deployment has no such open invoice".to_owned()));
-    };
-    let text = |name: &str| invoice[name].as_str().map(str::to_owned).ok_or(Failure::NotUnderstood);
-    let due_cents = invoice["due_cents"].as_i64().ok_or(Failure::NotUnderstood)?;
-    Ok((text("number")?, (due_cents, text("currency")?)))
+    if let Some(OpenInvoice { number, due_cents, currency, .. }) = invoice {
+        return Ok((number.to_string(), (*due_cents, currency.to_string())));
+    }
+    let known = recorded(client, id, number, reference)?;
+    known.ok_or_else(|| Failure::Usage("the deployment has no such open invoice".to_owned()))
 }
 
 /// Returns the payment with this reference among the deployment's newest invoices, with the number of its invoice.
 fn recorded(client: &Client, id: &str, number: Option<&str>, reference: &str) -> Result<Option<Owed>, Failure> {
-    let listed = client.call(&Request::to("list_invoices", &[("id", id)])?)?.body;
-    let found = views::each(&listed["invoices"]).iter().find_map(|invoice| {
-        let is_meant = number.is_none_or(|number| invoice["number"] == number);
-        let payment = views::each(&invoice["payments"]).iter().find(|payment| payment["reference"] == reference)?;
-        let text = |name: &str| invoice[name].as_str().map(str::to_owned);
-        Some((text("number")?, (payment["amount_cents"].as_i64()?, text("currency")?))).filter(|_| is_meant)
-    });
-    Ok(found)
+    let listed: InvoiceList<'_> = client.call(&Request::to("list_invoices", &[("id", id)])?)?;
+    let invoices = listed.invoices.iter().map(|view| &*view.invoice);
+    let mut meant = invoices.filter(|invoice| number.is_none_or(|number| invoice.number.as_str() == number));
+    Ok(meant.find_map(|invoice| {
+        let payment = invoice.payments.iter().find(|payment| payment.reference.as_str() == reference)?;
+        Some((invoice.number.to_string(), (payment.amount_cents, invoice.currency.to_string())))
+    }))
 }
 
 impl Invoices {
@@ -191,11 +189,12 @@ impl Invoices {
             Request::to(handler, &[("id", &id), ("number", &which.number)])
         };
         match &self.verb {
-            Verb::List { filter, csv: true, paging } => client.list_csv(&filter.request(client, true)?, paging),
-            Verb::List { filter, csv: false, paging } => {
-                client.list(&filter.request(client, false)?, "invoices", paging, views::invoices)
-            }
-            Verb::Show(which) => client.tell(&to("show_invoice", which)?, views::invoice),
+            Verb::List { filter, csv: true, paging } => client.list_csv(&filter.request(client, true)?.0, paging),
+            Verb::List { filter, csv: false, paging } => match filter.request(client, false)? {
+                (request, true) => client.list(&request, "invoices", paging, views::invoices),
+                (request, false) => client.list(&request, "invoices", paging, views::invoice_rows),
+            },
+            Verb::Show(which) => client.show(&to("show_invoice", which)?, views::invoice),
             Verb::Pay { id, number, reference, paid, value_date, excess_to_balance, remarks, options, once } => {
                 let id = &client.deployment_id(id)?;
                 let (number, (amount_cents, currency)) = match (number, paid.amount()) {
@@ -205,21 +204,17 @@ impl Invoices {
                         (number, amount.unwrap_or(due))
                     }
                 };
-                let mut body = body(remarks)?;
-                (body["reference"], body["currency"]) = (json!(reference), json!(currency));
-                body["amount_cents"] = json!(amount_cents);
-                if let Some(day) = value_date {
-                    body["value_date"] = json!(day);
-                }
-                if *excess_to_balance {
-                    body["overpayment"] = json!("balance");
-                }
-                let request = Request::to("record_payment", &[("id", id), ("number", &number)])?.whole_body(body);
-                client.tell(&request.with(options).once(once), views::invoice)
+                let request = Request::to("record_payment", &[("id", id), ("number", &number)])?.body(remarks)?;
+                let request = request.field("reference", Some(reference))?.field("currency", Some(currency))?;
+                let request =
+                    request.field("amount_cents", Some(amount_cents))?.field("value_date", value_date.as_ref())?;
+                let request = request.field("overpayment", excess_to_balance.then_some("balance"))?;
+                client.tell::<Event, _>(&request.with(options).once(once), |answer, _| views::settled(answer))
             }
             Verb::Void { which, remarks, options, once, confirmed } => {
                 confirmed.check(options, &format!("invoice {} will be voided", which.number))?;
-                client.tell(&to("void_invoice", which)?.body(remarks)?.with(options).once(once), views::invoice)
+                let request = to("void_invoice", which)?.body(remarks)?.with(options).once(once);
+                client.tell::<Event, _>(&request, |answer, _| views::settled(answer))
             }
             Verb::Correction(verb) => verb.run(client),
         }

@@ -14,6 +14,6 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// Runs the command.
     pub fn run(&self) -> Result<(), Failure> {
-        self.connection.open()?.tell(&Request::to("show_lifecycle", &[])?, views::lifecycle)
+        self.connection.open()?.show(&Request::to("show_lifecycle", &[])?, views::lifecycle)
     }
 }

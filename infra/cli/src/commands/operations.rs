@@ -4,17 +4,17 @@ use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::Duration;
 
+use arcadia_api::answer::OperationAnswer;
 use arcadia_domain::{OperationOutcome, State};
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, ArgGroup, Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::connection::{Confirmed, Connection};
 use super::corrections::When;
 use super::money::Sum;
-use crate::client::{Client, Failure, Once, Options, Paging, Request, body, views};
+use crate::client::{Client, Failure, Once, Options, Paging, Request, Text, views};
 
 /// Time between two looks at an operation.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -234,66 +234,90 @@ fn states() -> PossibleValuesParser {
     PossibleValuesParser::new(State::ALL.map(State::as_str))
 }
 
+/// A command as the API has it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Wire<'a> {
+    Transition {
+        to_state: &'a str,
+    },
+    ChangePlan(&'a ChangePlanFields),
+    Update {
+        billing_action_suspended: bool,
+    },
+    Credit(&'a Sum),
+    Charge {
+        #[serde(flatten)]
+        amount: &'a Sum,
+        description: &'a str,
+        when: When,
+    },
+    DueDate {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        due_at: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        days: Option<u32>,
+    },
+    Discount {
+        coupon: &'a str,
+    },
+    CopyTenantRules {},
+}
+
+/// A filter as the API has it.
+#[derive(Debug, Serialize)]
+struct WireFilter<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan_version: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ids: Vec<String>,
+}
+
 impl Command {
-    /// The command as JSON, and how it is carried out.
-    fn parts(&self) -> Result<(Value, &How), Failure> {
-        let (name, mut command, how) = match self {
-            Self::Transition { to_state, how } => ("transition", json!({"to_state": to_state}), how),
-            Self::ChangePlan { fields, how } => ("change_plan", body(fields)?, how),
+    /// The command as the API has it, and how it is carried out.
+    fn parts(&self) -> (Wire<'_>, &How) {
+        match self {
+            Self::Transition { to_state, how } => (Wire::Transition { to_state }, how),
+            Self::ChangePlan { fields, how } => (Wire::ChangePlan(fields), how),
             Self::Update { billing_action_suspended, how } => {
-                ("update", json!({"billing_action_suspended": billing_action_suspended}), how)
+                (Wire::Update { billing_action_suspended: *billing_action_suspended }, how)
             }
-            Self::Credit { amount, how } => ("credit", body(amount)?, how),
-            Self::Charge { amount, description, when, how } => {
-                let mut charge = body(amount)?;
-                charge["description"] = json!(description);
-                charge["when"] = json!(when);
-                ("charge", charge, how)
-            }
-            Self::DueDate { due_at, days, how } => {
-                let later = days.map_or_else(|| json!({"due_at": due_at}), |days| json!({"days": days}));
-                ("due_date", later, how)
-            }
-            Self::Discount { coupon, how } => ("discount", json!({"coupon": coupon}), how),
-            Self::CopyTenantRules { how } => ("copy_tenant_rules", json!({}), how),
-        };
-        command["type"] = json!(name);
-        Ok((command, how))
+            Self::Credit { amount, how } => (Wire::Credit(amount), how),
+            Self::Charge { amount, description, when, how } => (Wire::Charge { amount, description, when: *when }, how),
+            Self::DueDate { due_at, days, how } => (Wire::DueDate { due_at: due_at.as_deref(), days: *days }, how),
+            Self::Discount { coupon, how } => (Wire::Discount { coupon }, how),
+            Self::CopyTenantRules { how } => (Wire::CopyTenantRules {}, how),
+        }
     }
 
     fn start(&self, client: &Client) -> Result<(), Failure> {
-        let (command, how) = self.parts()?;
+        let (command, how) = self.parts();
         let How { filter, fields, dry_run, once, confirmed } = how;
-        let mut whole = body(fields)?;
-        whole["filter"] = filter.json(client)?;
-        whole["command"] = command;
-        if *dry_run {
-            whole["dry_run"] = json!(true);
-        }
         let options = Options { dry_run: *dry_run, ..Options::default() };
         confirmed.check(&options, "the command will be given to every deployment that matches")?;
-        let request = Request::to("start_operation", &[])?.whole_body(whole).once(once);
-        client.tell_as_is(&request, if *dry_run { views::operation_preview } else { views::operation })
+        let request = Request::to("start_operation", &[])?.body(fields)?.field("filter", Some(filter.wire(client)?))?;
+        let request = request.field("command", Some(command))?.field("dry_run", dry_run.then_some(true))?.once(once);
+        if *dry_run { client.show(&request, views::operation_preview) } else { client.show(&request, show) }
     }
 }
 
 impl Filter {
-    fn json(&self, client: &Client) -> Result<Value, Failure> {
+    fn wire(&self, client: &Client) -> Result<WireFilter<'_>, Failure> {
         let Self { tenant_id, state, plan, plan_version, deployments } = self;
-        let mut filter = json!({});
-        for (name, value) in [("tenant_id", tenant_id), ("state", state), ("plan_code", plan)] {
-            if let Some(value) = value {
-                filter[name] = json!(value);
-            }
-        }
-        if let Some(version) = plan_version {
-            filter["plan_version"] = json!(version);
-        }
-        if !deployments.is_empty() {
-            let ids = deployments.iter().map(|name| client.deployment_id(name)).collect::<Result<Vec<_>, _>>()?;
-            filter["ids"] = json!(ids);
-        }
-        Ok(filter)
+        let ids = deployments.iter().map(|name| client.deployment_id(name)).collect::<Result<Vec<_>, _>>()?;
+        Ok(WireFilter {
+            tenant_id: tenant_id.as_deref(),
+            state: state.as_deref(),
+            plan_code: plan.as_deref(),
+            plan_version: *plan_version,
+            ids,
+        })
     }
 }
 
@@ -307,7 +331,7 @@ impl Operations {
             Verb::List { paging } => {
                 client.list(&Request::to("list_operations", &[])?, "operations", paging, views::operations)
             }
-            Verb::Show(which) => client.tell(&to("show_operation", which)?, views::operation),
+            Verb::Show(which) => client.show(&to("show_operation", which)?, show),
             Verb::Results { which, outcome, csv, paging } => {
                 let request = to("list_operation_results", which)?.query("outcome", outcome.clone());
                 if *csv {
@@ -316,10 +340,14 @@ impl Operations {
                     client.list(&request, "results", paging, views::operation_results)
                 }
             }
-            Verb::Stop { which, once } => client.tell(&to("stop_operation", which)?.once(once), views::operation),
+            Verb::Stop { which, once } => client.show(&to("stop_operation", which)?.once(once), show),
             Verb::Watch(which) => watch(client, &to("show_operation", which)?),
         }
     }
+}
+
+fn show(answer: &OperationAnswer<'_>) -> Text {
+    views::operation(&answer.operation)
 }
 
 /// Looks at an operation again and again until it has ended, and then shows it.
@@ -327,10 +355,9 @@ fn watch(client: &Client, request: &Request) -> Result<(), Failure> {
     let bar = progress_bar();
     let mut last = String::new();
     loop {
-        let body = client.call(request)?.body;
-        let operation = &body["operation"];
-        let (done, line) = (views::operation_results_so_far(operation), views::operation_line(operation));
-        let remaining = operation["remaining"].as_u64().unwrap_or_default();
+        let OperationAnswer { operation } = client.call(request)?;
+        let (done, line) = (views::results_so_far(&operation), views::operation_line(&operation));
+        let remaining = operation.remaining;
         bar.set_length(done + remaining);
         bar.set_position(done);
         bar.set_message(line.clone());
@@ -338,9 +365,9 @@ fn watch(client: &Client, request: &Request) -> Result<(), Failure> {
             eprintln!("{done} of about {}: {line}", done + remaining);
             last = line;
         }
-        if matches!(operation["status"].as_str(), Some("stopped" | "completed") | None) {
+        if !operation.status.has_work() {
             bar.finish_and_clear();
-            return client.tell(request, views::operation);
+            return client.show(request, show);
         }
         thread::sleep(LOOK_EVERY);
     }

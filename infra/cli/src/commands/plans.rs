@@ -1,15 +1,14 @@
 //! `arcadia plans`: manages the catalog's plans through the API.
 
-use arcadia_domain::Interval;
+use arcadia_domain::{CatalogEvent, Interval};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use serde_json::json;
 
 use super::connection::{Confirmed, Connection};
 use super::corrections::Remarks;
 use super::money::Price;
-use crate::client::{Failure, Once, Options, Paging, Precondition, Request, body, views};
+use crate::client::{Failure, Once, Options, Paging, Precondition, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Plans {
@@ -115,11 +114,11 @@ impl Plans {
         match &self.verb {
             Verb::List { paging } => client.list(&Request::to("list_plans", &[])?, "plans", paging, views::plans),
             Verb::Show { code, paging } => {
-                client.list(&Request::to("show_plan", &[("code", code)])?, "versions", paging, views::plan)
+                client.list(&Request::to("show_plan", &[("code", code)])?, "versions", paging, views::plan_details)
             }
             Verb::Put { code, fields, options } => {
                 let request = Request::to("put_plan", &[("code", code)])?.body(fields)?.with(options);
-                client.tell(&request, views::plan)
+                client.tell::<CatalogEvent, _>(&request, |answer, _| views::plan(answer))
             }
             Verb::Publish { code, fields, dry_run, confirmed, condition, once } => {
                 if let Some(version) = fields.replaces {
@@ -129,15 +128,15 @@ impl Plans {
                         &format!("version {version} of {code} will be closed and its price changed"),
                     )?;
                 }
-                let mut whole = body(fields)?;
-                if let Some(from) = client.moment(fields.effective_from.as_deref())? {
-                    whole["effective_from"] = json!(from);
-                }
+                let request = Request::to("publish_plan_version", &[("code", code)])?.body(fields)?;
+                let request = request.field("effective_from", client.moment(fields.effective_from.as_deref())?)?;
+                let request = request.field("dry_run", dry_run.then_some(true))?;
+                let request = request.on(condition).once(once);
                 if *dry_run {
-                    whole["dry_run"] = json!(true);
+                    client.show(&request, views::plan_version_dry_run)
+                } else {
+                    client.show(&request, views::plan_version)
                 }
-                let request = Request::to("publish_plan_version", &[("code", code)])?.whole_body(whole);
-                client.tell_as_is(&request.on(condition).once(once), views::plan_version)
             }
         }
     }

@@ -14,6 +14,6 @@ pub struct Summary {
 impl Summary {
     /// Runs the command.
     pub fn run(&self) -> Result<(), Failure> {
-        self.connection.open()?.tell(&Request::to("show_summary", &[])?, views::summary)
+        self.connection.open()?.show(&Request::to("show_summary", &[])?, views::summary)
     }
 }

@@ -1,9 +1,9 @@
 //! `arcadia tenants`: shows tenants, sets their fields and dunning policies, holds and releases them through the API.
 
+use arcadia_domain::TenantEvent;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::connection::Connection;
 use super::corrections::Remarks;
@@ -182,31 +182,32 @@ impl Tenants {
         let verb = match &self.noun {
             Noun::DunningPolicy(verb) => verb,
             Noun::Show { tenant_id } => {
-                return client.tell(&Request::to("show_tenant", &[("tenant_id", tenant_id)])?, views::tenant);
+                let request = Request::to("show_tenant", &[("tenant_id", tenant_id)])?;
+                return client.show(&request, |answer| views::tenant(answer, false));
             }
             Noun::Set { tenant_id, fields, clear, options } => {
                 return set(client, tenant_id, fields, clear, options);
             }
             Noun::Hold { tenant_id, fields, options } => {
                 let request = Request::to("hold_tenant", &[("tenant_id", tenant_id)])?.body(fields)?.with(options);
-                return client.tell(&request, views::tenant);
+                return client.tell::<TenantEvent, _>(&request, views::tenant);
             }
             Noun::Release { tenant_id, remarks, options } => {
                 let request = Request::to("release_tenant", &[("tenant_id", tenant_id)])?.body(remarks)?.with(options);
-                return client.tell(&request, views::tenant);
+                return client.tell::<TenantEvent, _>(&request, views::tenant);
             }
             Noun::Events { tenant_id, oldest_first, after, paging } => {
                 let request = Request::to("list_tenant_events", &[("tenant_id", tenant_id)])?
                     .query("after", after.map(|after| after.to_string()))
                     .query("order", oldest_first.then(|| "asc".to_owned()));
-                return client.list(&request, "events", paging, views::events);
+                return client.list(&request, "events", paging, views::tenant_events);
             }
             Noun::List { paging } => {
                 return client.list(&Request::to("list_tenants", &[])?, "tenants", paging, views::tenants);
             }
             Noun::Account { tenant_id, month } => {
                 let request = Request::to("show_account", &[("tenant_id", tenant_id)])?.query("month", month.clone());
-                return client.tell(&request, views::account);
+                return client.show(&request, views::account);
             }
         };
         let request = match verb {
@@ -215,18 +216,11 @@ impl Tenants {
                 Request::to("put_dunning_policy", &[("tenant_id", tenant_id)])?.body(fields)?.with(options)
             }
         };
-        client.tell(&request, views::dunning_policy)
+        client.tell::<TenantEvent, _>(&request, |answer, _| views::dunning_policy(answer))
     }
 }
 
 fn set(client: &Client, tenant_id: &str, fields: &Fields, clear: &[String], options: &Options) -> Result<(), Failure> {
-    let mut body = crate::client::body(fields)?;
-    for field in clear {
-        if body.get(field).is_some() {
-            return Err(Failure::Usage(format!("{field} cannot be both set and cleared")));
-        }
-        body[field] = Value::Null;
-    }
-    let request = Request::to("put_tenant", &[("tenant_id", tenant_id)])?.whole_body(body).with(options);
-    client.tell(&request, views::tenant)
+    let request = Request::to("put_tenant", &[("tenant_id", tenant_id)])?.body(fields)?.clear(clear)?.with(options);
+    client.tell::<TenantEvent, _>(&request, views::tenant)
 }

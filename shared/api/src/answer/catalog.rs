@@ -1,5 +1,7 @@
 //! Answers about the catalog, and the lifecycle map.
 
+use std::borrow::Cow;
+
 use arcadia_domain::{Addon, Authority, CatalogEvent, Coupon, Matching, OperationId, Plan, PlanVersion, State};
 
 use super::{answer, page};
@@ -25,7 +27,7 @@ answer! {
     /// A plan.
     PlanAnswer<'a> {
         /// The plan.
-        plan: &'a Plan,
+        plan: Cow<'a, Plan>,
     }
 }
 
@@ -33,7 +35,7 @@ answer! {
     /// A plan with a page of its versions.
     PlanDetails<'a> {
         /// The plan.
-        plan: &'a Plan,
+        plan: Cow<'a, Plan>,
         /// A page of its published versions, newest first.
         versions: Vec<PlanVersion>,
         /// The `cursor` of the next page; null on the last page. It is opaque: do not parse it.
@@ -45,9 +47,9 @@ answer! {
     /// A published version.
     PlanVersionAnswer<'a> {
         /// The version.
-        plan_version: &'a PlanVersion,
+        plan_version: Cow<'a, PlanVersion>,
         /// The replaced version, which is closed; null if none was replaced.
-        replaced: Option<&'a PlanVersion>,
+        replaced: Option<Cow<'a, PlanVersion>>,
         /// Id of the operation that announces the new price to the subscriptions of the replaced version; null
         /// if none was replaced.
         operation_id: Option<OperationId>,
@@ -60,9 +62,9 @@ answer! {
         /// Always true.
         dry_run: bool,
         /// The version.
-        plan_version: &'a PlanVersion,
+        plan_version: Cow<'a, PlanVersion>,
         /// The version that would be replaced; null if none.
-        replaced: Option<&'a PlanVersion>,
+        replaced: Option<Cow<'a, PlanVersion>>,
         /// Number of subscriptions of the replaced version, and of those that will change to it; null if none is replaced.
         matching: Option<Matching>,
         /// The results that the first subscriptions would get, at most 10.
@@ -82,7 +84,7 @@ answer! {
     /// An add-on.
     AddonAnswer<'a> {
         /// The add-on.
-        addon: &'a Addon,
+        addon: Cow<'a, Addon>,
     }
 }
 
@@ -98,7 +100,7 @@ answer! {
     /// A coupon.
     CouponAnswer<'a> {
         /// The coupon.
-        coupon: &'a Coupon,
+        coupon: Cow<'a, Coupon>,
     }
 }
 
@@ -116,7 +118,7 @@ answer! {
         /// The state.
         state: State,
         /// Meaning of the state.
-        description: &'static str [with = "String"],
+        description: Cow<'static, str>,
         /// Whether a deployment can be created in it.
         initial: bool,
         /// The moves out of this state.

@@ -1,5 +1,7 @@
 //! Answers to corrections of a deployment's books.
 
+use std::borrow::Cow;
+
 use arcadia_domain::{Line, Refund};
 
 use super::answer;
@@ -11,7 +13,7 @@ answer! {
         /// The deployment.
         deployment: DeploymentView<'a>,
         /// The charge.
-        lines: Vec<&'a Line>,
+        lines: Vec<Cow<'a, Line>>,
         /// The invoice that was issued; null if the charge waits for the next one.
         invoice: Option<InvoiceView<'a>>,
     }
@@ -21,7 +23,7 @@ answer! {
     /// The answer to a refund.
     RefundAnswer<'a> {
         /// The refund.
-        refund: Option<&'a Refund> [with = "Refund"],
+        refund: Option<Cow<'a, Refund>> [with = "Refund"],
         /// The deployment with its balances and open invoices.
         deployment: DeploymentView<'a>,
     }

@@ -3,51 +3,48 @@
 use std::borrow::Cow;
 
 use arcadia_domain::{Event, Resource, State};
-use serde::{Deserialize, Serialize};
 
 use super::{answer, page};
 use crate::view::{DeploymentRowView, DeploymentView, NextInvoiceView, SubscriptionView};
 
-/// The answer to creating or updating a deployment.
-#[derive(Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub struct DeploymentAnswer<'a> {
-    /// The deployment after the command.
-    pub deployment: DeploymentView<'a>,
+answer! {
+    /// The answer to creating or updating a deployment.
+    DeploymentAnswer<'a> {
+        /// The deployment after the command.
+        deployment: DeploymentView<'a>,
+    }
 }
 
-/// A page of deployments.
-#[derive(Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub struct DeploymentList<'a> {
-    /// The deployments.
-    pub deployments: Vec<DeploymentRowView<'a>>,
-    /// The `cursor` of the next page; null on the last page. It is opaque: do not parse it.
-    pub next_cursor: Option<String>,
+page! {
+    /// A page of deployments.
+    DeploymentList<'a> {
+        /// The deployments.
+        deployments: Vec<DeploymentRowView<'a>>,
+    }
 }
 
-/// The answer to moving a deployment to another state.
-#[derive(Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub struct TransitionAnswer<'a> {
-    /// The deployment after the move.
-    pub deployment: DeploymentView<'a>,
-    /// The change of state; null if the deployment was already in that state.
-    pub event: Option<Cow<'a, Event>>,
-    /// Whether this is a dry run: nothing was stored.
-    pub dry_run: bool,
+answer! {
+    /// The answer to moving a deployment to another state.
+    TransitionAnswer<'a> {
+        /// The deployment after the move.
+        deployment: DeploymentView<'a>,
+        /// The change of state; null if the deployment was already in that state.
+        event: Option<Cow<'a, Event>>,
+        /// Whether this is a dry run: nothing was stored.
+        dry_run: bool,
+    }
 }
 
-/// The answer to moving the end of a trial.
-#[derive(Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub struct ExtendTrialAnswer<'a> {
-    /// The deployment after the command.
-    pub deployment: DeploymentView<'a>,
-    /// Its subscription; null if it never had one.
-    pub subscription: Option<SubscriptionView<'a>>,
-    /// The event; null if the trial already ended then.
-    pub event: Option<Cow<'a, Event>>,
+answer! {
+    /// The answer to moving the end of a trial.
+    ExtendTrialAnswer<'a> {
+        /// The deployment after the command.
+        deployment: DeploymentView<'a>,
+        /// Its subscription; null if it never had one.
+        subscription: Option<SubscriptionView<'a>>,
+        /// The event; null if the trial already ended then.
+        event: Option<Cow<'a, Event>>,
+    }
 }
 
 answer! {
@@ -79,7 +76,7 @@ answer! {
     /// A cloud resource.
     ResourceAnswer<'a> {
         /// The resource.
-        resource: Option<&'a Resource> [with = "Resource"],
+        resource: Option<Cow<'a, Resource>> [with = "Resource"],
     }
 }
 

@@ -36,7 +36,7 @@ macro_rules! answer {
         }
     ) => {
         $(#[doc = $about])*
-        #[derive(Debug, serde::Serialize)]
+        #[derive(Debug, serde::Serialize, serde::Deserialize)]
         #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
         pub struct $name $(<$life>)? {
             $(

@@ -1,5 +1,7 @@
 //! Answers about subscriptions.
 
+use std::borrow::Cow;
+
 use arcadia_domain::{Event, Line};
 
 use super::answer;
@@ -39,11 +41,11 @@ answer! {
         /// The subscription.
         subscription: Option<SubscriptionView<'a>> [with = "SubscriptionView<'static>"],
         /// The charges and credits of the change.
-        lines: Vec<&'a Line>,
+        lines: Vec<Cow<'a, Line>>,
         /// The invoice issued with the change; null if none is, and the charges wait for the next invoice.
         invoice: Option<InvoiceView<'a>>,
         /// The event; null if nothing needed to change.
-        event: Option<&'a Event>,
+        event: Option<Cow<'a, Event>>,
         /// Whether this is a dry run: nothing was stored.
         dry_run: bool,
     }

@@ -1,0 +1,161 @@
+//! Deployments, their subscriptions, resources and histories.
+
+use std::borrow::Cow;
+
+use arcadia_api::answer::{DeploymentList, EventList, ResourceAnswer, ResourceList};
+use arcadia_api::{DeploymentRowView, DeploymentView, InvoiceView, SubscriptionAddonView, SubscriptionView};
+use arcadia_domain::{Action, Currency, Discount, Line, SubscriptionStatus};
+
+use super::invoices::append_invoice;
+use super::{event_rows, line_row, list, words_of};
+use crate::client::text::{
+    BOLD, Cell, DIM, GOOD, PLAIN, Text, WAITING, cell, date, minute, money, plain, state, status,
+};
+
+pub fn deployments(page: &DeploymentList<'_>) -> Text {
+    let heads = ["deployment", "state", "since", "plan", "owes", "next scheduled step"];
+    list(&heads, &page.deployments, deployment_row)
+}
+
+fn deployment_row(row: &DeploymentRowView<'_>) -> Vec<Cell> {
+    let DeploymentRowView { deployment: one, subscription: plan, amounts: _ } = row;
+    // Amounts of different currencies are not added up.
+    let owes = match &*one.open_invoices {
+        [] => String::new(),
+        [first, rest @ ..] if rest.iter().all(|other| other.currency == first.currency) => {
+            money(one.open_invoices.iter().map(|invoice| invoice.due_cents).sum(), first.currency)
+        }
+        several => format!("{} invoices", several.len()),
+    };
+    let is_over = plan.as_ref().is_some_and(|plan| plan.status == SubscriptionStatus::Cancelled);
+    let plan_code = plan.as_ref().map_or("", |plan| plan.plan_code.as_str());
+    let next = (one.next_action_at.map(date), one.next_action.map(Action::as_str));
+    vec![
+        cell(BOLD, &full_name(one)),
+        state(one.state),
+        plain(&date(one.state_since)),
+        cell(if is_over { DIM } else { PLAIN }, plan_code),
+        cell(WAITING, &owes).right(),
+        plain(format!("{} {}", next.0.unwrap_or_default(), next.1.unwrap_or_default()).trim()),
+    ]
+}
+
+/// The tenant and the slug of a deployment.
+pub(super) fn full_name(deployment: &DeploymentView<'_>) -> String {
+    format!("{}/{}", deployment.tenant_id, deployment.slug)
+}
+
+/// Formats a deployment after a command. `changed`: whether the command changed it.
+pub fn deployment(one: &DeploymentView<'_>, changed: bool, is_dry_run: bool) -> Text {
+    let mut text = Text::default();
+    let (verb, would) = if is_dry_run { (" would be ", "would be") } else { (" is ", "is") };
+    text.line([
+        cell(BOLD, &full_name(one)),
+        plain(verb),
+        state(one.state),
+        cell(DIM, &format!("  version {}  {}", one.version, one.id)),
+    ]);
+    if let (Some(action), Some(at)) = (one.next_action, one.next_action_at) {
+        text.line([plain(&format!("next {would} {} on {} UTC", action.as_str(), minute(at)))]);
+    }
+    if !changed {
+        text.line([cell(DIM, "nothing needed to change")]);
+    }
+    text
+}
+
+pub fn events(page: &EventList) -> Text {
+    event_rows(&page.events)
+}
+
+pub fn resources(page: &ResourceList) -> Text {
+    list(&["id", "kind", "provider reference", "region", "created", "deleted"], &page.resources, |one| {
+        vec![
+            cell(DIM, &one.id.to_string()),
+            plain(one.kind.as_str()),
+            plain(one.provider_reference.as_str()),
+            plain(one.region.as_str()),
+            plain(&date(one.created_at)),
+            plain(&one.deleted_at.map(date).unwrap_or_default()),
+        ]
+    })
+}
+
+pub fn resource(answer: &ResourceAnswer<'_>) -> Text {
+    let mut text = Text::default();
+    if let Some(one) = &answer.resource {
+        let what = if one.deleted_at.is_none() { " is recorded" } else { " is deleted" };
+        text.line([cell(BOLD, one.kind.as_str()), plain(what), cell(DIM, &format!("  {}", one.id))]);
+    }
+    text
+}
+
+/// An attached add-on.
+pub fn addon_row(addon: &SubscriptionAddonView<'_>) -> Vec<Cell> {
+    vec![
+        plain(&format!("+ {}", addon.code)),
+        plain(&money(addon.price_cents, addon.currency)).right(),
+        plain(&format!("{} {}", addon.quantity, addon.unit)),
+        cell(DIM, &date(addon.attached_at)),
+        cell(DIM, &addon.id.to_string()),
+    ]
+}
+
+/// Formats a subscription with its new invoice or lines.
+pub fn subscription(
+    one: Option<&SubscriptionView<'_>>,
+    lines: &[Cow<'_, Line>],
+    invoice: Option<&InvoiceView<'_>>,
+) -> Text {
+    let mut text = Text::default();
+    if let Some(one) = one {
+        let interval = words_of(one.interval);
+        let recurring = one.recurring_cents.map(|cents| money(cents, one.currency)).unwrap_or_default();
+        text.line([
+            cell(BOLD, one.plan_code.as_str()),
+            plain(&format!(" v{} is ", one.plan_version)),
+            status(one.status),
+            plain(&format!(", {recurring} a {interval}")),
+            plain(&format!(", period {} to {}", date(one.current_period_start), date(one.current_period_end))),
+        ]);
+        text.table(0, &one.addons.iter().map(addon_row).collect::<Vec<_>>());
+        if let Some(one) = &one.discount {
+            text.line([cell(GOOD, &discount(one))]);
+        }
+        if let Some(next) = &one.pending_change {
+            text.line([cell(WAITING, &format!("changes to {} on {}", next.plan_code, date(next.effective_at)))]);
+        }
+        if let Some(at) = one.cancel_at.filter(|_| one.status != SubscriptionStatus::Cancelled) {
+            text.line([cell(WAITING, &format!("will be cancelled on {}", date(at)))]);
+        }
+    } else {
+        text.line([plain("no subscription")]);
+    }
+    text.table(0, &lines.iter().map(|line| line_row(line)).collect::<Vec<_>>());
+    if let Some(invoice) = invoice {
+        append_invoice(&mut text, invoice);
+    }
+    text
+}
+
+/// The part of each price, or the amount of a period, that a coupon or a discount takes off.
+pub(super) fn off(basis_points: Option<u32>, amount: Option<(i64, Currency)>) -> String {
+    match (basis_points, amount) {
+        (Some(points), _) if points % 100 == 0 => format!("{} % off", points / 100),
+        (Some(points), _) => format!("{}.{:02} % off", points / 100, points % 100),
+        (None, amount) => format!("{} off", amount.map(|(cents, of)| money(cents, of)).unwrap_or_default()),
+    }
+}
+
+/// Describes a discount: how much, since when and for how long.
+pub fn discount(one: &Discount) -> String {
+    let since = if one.running { "runs" } else { "from the next period" };
+    let left = match one.periods_left {
+        None => "until it is removed".to_owned(),
+        Some(0) => "in its last period".to_owned(),
+        Some(1) => "1 period left".to_owned(),
+        Some(left) => format!("{left} periods left"),
+    };
+    let off = off(one.percent_basis_points, one.amount_cents.zip(one.currency));
+    format!("discount {}: {off}, {since}, {left}", one.coupon)
+}

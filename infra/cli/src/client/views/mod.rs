@@ -1,0 +1,170 @@
+//! Formats responses as text: a list as a table, a change as a line or two. Each page's module has the responses of its
+//! commands; what they share is here.
+
+mod business;
+mod catalog;
+mod deployments;
+mod invoices;
+mod operations;
+
+use arcadia_domain::{CatalogEvent, Event, Line, Matching, Notes, Reason, State, TenantEvent, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use business::{account, attention, dunning_policy, schedule, summary, tenant, tenant_events, tenants};
+pub use catalog::{
+    addon, addons, catalog_events, coupon, coupons, lifecycle, plan, plan_details, plan_version, plan_version_dry_run,
+    plans,
+};
+pub use deployments::{addon_row, deployment, deployments, discount, events, resource, resources, subscription};
+pub use invoices::{balances, charge, invoice, invoice_rows, invoices, refund, settled};
+pub use operations::{operation, operation_line, operation_preview, operation_results, operations, results_so_far};
+
+use super::text::{BOLD, Cell, DIM, PLAIN, Text, WAITING, cell, date, minute, money, name_of, plain};
+
+fn list<R>(heads: &[&str], records: &[R], row: impl Fn(&R) -> Vec<Cell>) -> Text {
+    let mut text = Text::default();
+    text.list(heads, records.iter().map(row).collect());
+    text
+}
+
+/// The name of a value of an enum, as words.
+fn words_of(value: impl Serialize) -> String {
+    name_of(value).replace('_', " ")
+}
+
+/// A number of things, by the name of one.
+pub fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+/// An event in a table.
+pub trait EventRow {
+    /// Its number.
+    fn number(&self) -> u64;
+    /// Its `type`.
+    fn kind(&self) -> &'static str;
+    /// Who made it.
+    fn actor(&self) -> &str;
+    /// When it occurred.
+    fn at(&self) -> Timestamp;
+    /// The reason and the notes.
+    fn remarks(&self) -> (Option<&Reason>, Option<&Notes>);
+    /// The states before and after, if the state changed.
+    fn states(&self) -> Option<(State, State)> {
+        None
+    }
+}
+
+macro_rules! event_row {
+    ($event:ty, $number:ident $($states:item)?) => {
+        impl EventRow for $event {
+            fn number(&self) -> u64 {
+                self.$number
+            }
+
+            fn kind(&self) -> &'static str {
+                self.kind.name()
+            }
+
+            fn actor(&self) -> &str {
+                &self.actor
+            }
+
+            fn at(&self) -> Timestamp {
+                self.occurred_at
+            }
+
+            fn remarks(&self) -> (Option<&Reason>, Option<&Notes>) {
+                (self.reason.as_ref(), self.notes.as_ref())
+            }
+
+            $($states)?
+        }
+    };
+}
+event_row!(Event, sequence fn states(&self) -> Option<(State, State)> {
+    self.from_state.zip(self.to_state)
+});
+event_row!(TenantEvent, sequence);
+// An event of the catalog is numbered by the revision of its record.
+event_row!(CatalogEvent, revision);
+
+/// The number, time, change, actor and reason of an event.
+pub fn event_row(event: &impl EventRow) -> Vec<Cell> {
+    let what = event
+        .states()
+        .map_or_else(|| cell(PLAIN, event.kind()), |(from, to)| cell(BOLD, &format!("{from} \u{2192} {to}")));
+    vec![
+        cell(DIM, &event.number().to_string()).right(),
+        plain(&minute(event.at())),
+        what,
+        cell(DIM, event.actor()),
+        why(event),
+    ]
+}
+
+/// The reason and the notes of an event.
+fn why(event: &impl EventRow) -> Cell {
+    let (reason, notes) = event.remarks();
+    let said = [reason.map(ToString::to_string), notes.map(ToString::to_string)];
+    plain(&said.into_iter().flatten().collect::<Vec<_>>().join(": "))
+}
+
+fn event_rows(events: &[impl EventRow]) -> Text {
+    list(&["no.", "when", "what", "who", "why"], events, event_row)
+}
+
+/// What the response of a dry run has beside the command's own: what the command would do.
+#[derive(Debug, Deserialize)]
+pub struct Foreseen<E> {
+    events: Vec<E>,
+    /// Only commands on deployments charge.
+    lines: Option<Vec<Line>>,
+    matching: Option<Matching>,
+}
+
+/// Formats the response of a dry run: the command's own response, then the charges, credits and events that it would
+/// make.
+pub fn dry_run<E: EventRow>(foreseen: &Foreseen<E>, answer: &Text) -> Text {
+    let Foreseen { events, lines, matching } = foreseen;
+    let mut text = Text::default();
+    text.line([cell(WAITING, "Dry run: nothing was stored. The command would have this result:")]);
+    text.append(answer);
+    if let Some(lines) = lines {
+        text.line([cell(BOLD, if lines.is_empty() { "no charges or credits" } else { "charges and credits" })]);
+        text.table(2, &lines.iter().map(line_row).collect::<Vec<_>>());
+    }
+    text.line([cell(BOLD, if events.is_empty() { "no events" } else { "events" })]);
+    text.table(2, &events.iter().map(event_row).collect::<Vec<_>>());
+    if let Some(count) = matching.and_then(|matching| usize::try_from(matching.count).ok()) {
+        text.line([cell(BOLD, "an operation would copy it"), plain(&format!(" to {}", counted(count, "deployment")))]);
+    }
+    text
+}
+
+/// A rate in basis points, in percent.
+fn percent(basis_points: u32) -> String {
+    format!("{}.{:02} %", basis_points / 100, basis_points % 100)
+}
+
+/// A charge or a credit.
+fn line_row(line: &Line) -> Vec<Cell> {
+    vec![
+        plain(&money(line.amount_cents, line.currency)).right(),
+        plain(&words_of(line.kind)),
+        match (line.tax_rate_basis_points, &line.description) {
+            (Some(rate), _) => plain(&percent(rate)),
+            (None, Some(description)) => plain(description.as_str()),
+            (None, None) => plain(line.code.as_str()),
+        },
+        cell(DIM, &format!("{} to {}", date(line.from), date(line.to))),
+    ]
+}
+
+/// The members of a record that say something, each with its name.
+fn members(record: impl Serialize) -> Vec<(String, String)> {
+    let Ok(Value::Object(members)) = serde_json::to_value(record) else { return Vec::new() };
+    let said = members.into_iter().filter(|(_, value)| !matches!(value, Value::Null | Value::Bool(false)));
+    said.map(|(name, value)| (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
+}
