@@ -38,6 +38,7 @@ async fn call(world: &World, route: &Route, body: &Value) -> Reply {
     for (name, value) in [
         ("id", "019bc104-f980-7c2f-93d1-5b0c4e8a9d27"),
         ("number", "20270115100000-5b0c4e8a9d27-USD"),
+        ("addon_id", "019bc104-f980-7c2f-93d1-5b0c4e8a9d27"),
         ("tenant_id", "acme"),
         ("code", "nothing"),
         ("operation_id", "019bc104-f980-7c2f-93d1-5b0c4e8a9d27"),

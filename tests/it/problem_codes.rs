@@ -357,6 +357,13 @@ async fn invoices(case: &mut Refusals) {
     let absolved = case.owing("absolved").await;
     send(correct(&absolved, "/write-off", json!({}))).await.expect(200);
     send(correct(&absolved, "/credit-notes", json!({}))).await.expect(200);
+    // Its balance was paid back, and then the payment that it came from was charged back.
+    let spent = case.owing("spent").await;
+    let due = billing.show(&spent.0).await["deployment"]["open_invoices"][0]["due_cents"].as_i64().expect("cents");
+    billing.pay(&spent.0, &spent.1, "p", due).await.expect(200);
+    let of_all = json!({"refund": true, "reference": "back"});
+    send(correct(&spent, "/credit-notes", of_all)).await.expect(200);
+    send(correct(&spent, "/payments/p/reversal", json!({"kind": "chargeback"}))).await.expect(200);
     let refund =
         |(id, _): &(String, String), body: Value| case.admin(Method::POST, &format!("/deployments/{id}/refunds"), body);
     case.all_refused([
@@ -396,6 +403,10 @@ async fn invoices(case: &mut Refusals) {
         ("overpayment", pay(&id, &number, 1_000_000, "USD", "r")),
         ("too_many_payments", pay(&parted, &parts, 1, "USD", "one-too-many")),
         ("invoice_not_open", pay(&void, &voided, 1, "USD", "r")),
+        (
+            "invoice_balance_used",
+            case.admin(Method::POST, &format!("/deployments/{}/invoices/{}/void", spent.0, spent.1), json!({})),
+        ),
         (
             "invoice_has_payments",
             case.admin(Method::POST, &format!("/deployments/{parted}/invoices/{parts}/void"), json!({})),

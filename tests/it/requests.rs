@@ -139,7 +139,7 @@ fn lines(id: &str, resource_id: &str, archived: &str, cursor: &str) -> Vec<Line>
         get("show_deployment", at(""), READ_TWO),
         get("list_events", at("/events"), READ),
         get("list_events", at("/events?limit=1"), READ),
-        // Nobody's event says whose it is.
+        // No event says whether the deployment exists.
         Line { status: 404, ..get("list_events", format!("/deployments/{MISSING}/events"), READ_PAGE) },
         get("list_resources", at("/resources"), READ_PAGE),
         get("list_deployments", "/deployments?tenant_id=acme", READ),

@@ -202,6 +202,7 @@ fn rejected(rejection: &Rejection) -> Problem {
         Rejection::PaymentReferenceReused => conflict("payment_reference_reused"),
         Rejection::TooManyPayments => unprocessable("too_many_payments"),
         Rejection::InvoiceHasPayments => conflict("invoice_has_payments"),
+        Rejection::InvoiceBalanceUsed => conflict("invoice_balance_used"),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
-    let AttachAddonRequest { addon_code: code } = call.json()?;
-    let current = Current::load(app, call, id).await?;
+    let AttachAddonRequest { addon_code: code, reason, notes } = call.json()?;
+    let current = Current::load(app, call, id).await?.because(reason, notes);
     let addon = app.store.load_addon(&code).await?.ok_or(Rejection::UnknownAddon(code))?;
     let addon_id = SubscriptionAddonId::new(app.new_id(app.clock.now()));
     execute(app, call, current, Command::AttachAddon(addon_id, addon), |done| {

@@ -19,7 +19,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     if addon_codes.len() > MAX_ADDONS {
         return Err(Rejection::TooManyAddons.into());
     }
-    let current = Current::load(app, call, id).await?;
+    let current = Current::load(app, call, id).await?.because(body.reason.take(), body.notes.take());
     let tenant_id = &current.aggregate.deployment.tenant_id;
     let (plan_code, version) = (&body.plan_code, body.plan_version);
     let wanted = Wanted { tenant_id, plan_code, version, addon_codes: &addon_codes, with_trial: true };

@@ -198,6 +198,7 @@ export function subscribe(deployment, { plans, addons }, admin) {
       ...(admin
         ? [{ name: 'trial_ends_at', label: 'Trial until (UTC)', type: /** @type {const} */ ('datetime-local') }]
         : []),
+      ...REMARKS,
     ],
     command: (values) => ({
       method: 'POST',
@@ -208,6 +209,8 @@ export function subscribe(deployment, { plans, addons }, admin) {
         addons: chosen(values).map((addon) => addon.code),
         anchor: values['anchor'],
         trial_ends_at: utc(values['trial_ends_at']),
+        reason: values['reason'],
+        notes: values['notes'],
       }),
     }),
     done: 'Subscribed.',
@@ -235,10 +238,11 @@ export function attach(deployment, subscription, { addons }) {
           `${addon.name}: ${money(addonPrice(addon, subscription.interval), addon.currency)} a ${subscription.interval.replace('_', ' ')}`,
         ]),
       },
+      ...REMARKS,
     ],
-    command: ({ addon_code }) => {
-      if (!addon_code) throw new Error('There is no add-on to attach.');
-      return { method: 'POST', path: `/deployments/${deployment.id}/subscription/addons`, body: { addon_code } };
+    command: (values) => {
+      if (!values['addon_code']) throw new Error('There is no add-on to attach.');
+      return { method: 'POST', path: `/deployments/${deployment.id}/subscription/addons`, body: filled(values) };
     },
     done: 'The add-on is attached.',
   };
@@ -251,7 +255,12 @@ export function detach(deployment, addon) {
     verb: 'Detach',
     danger: true,
     what: 'Its charge for the rest of this period is credited.',
-    command: () => ({ method: 'DELETE', path: `/deployments/${deployment.id}/subscription/addons/${addon.id}` }),
+    fields: REMARKS,
+    command: (remarks) => ({
+      method: 'DELETE',
+      path: `/deployments/${deployment.id}/subscription/addons/${addon.id}`,
+      body: filled(remarks),
+    }),
     done: 'The add-on is detached.',
   };
 }
@@ -324,7 +333,12 @@ export function withdrawChange(deployment) {
     title: 'Take the scheduled change of plan back',
     verb: 'Take it back',
     what: 'The subscription keeps its plan.',
-    command: () => ({ method: 'DELETE', path: `/deployments/${deployment.id}/subscription/change` }),
+    fields: REMARKS,
+    command: (remarks) => ({
+      method: 'DELETE',
+      path: `/deployments/${deployment.id}/subscription/change`,
+      body: filled(remarks),
+    }),
     done: 'The change is taken back.',
   };
 }
@@ -404,7 +418,12 @@ export function withdrawCancellation(deployment) {
     title: 'Take the scheduled cancellation back',
     verb: 'Take it back',
     what: 'The subscription goes on.',
-    command: () => ({ method: 'DELETE', path: `/deployments/${deployment.id}/subscription/cancellation` }),
+    fields: REMARKS,
+    command: (remarks) => ({
+      method: 'DELETE',
+      path: `/deployments/${deployment.id}/subscription/cancellation`,
+      body: filled(remarks),
+    }),
     done: 'The cancellation is taken back.',
   };
 }

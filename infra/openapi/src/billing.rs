@@ -61,7 +61,7 @@ pub fn operations() -> Vec<Operation> {
         .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "issued by mistake"}))])
         .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
         .if_match()
-        .problems(&["invoice_has_payments", "version_conflict"])
+        .problems(&["invoice_balance_used", "invoice_has_payments", "version_conflict"])
         .powers(&[Power::Void]),
         Operation::new(
             INVOICES,

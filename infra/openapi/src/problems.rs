@@ -95,7 +95,12 @@ pub const PROBLEMS: &[Problem] = &[
     ("currency_mismatch", 409, "The currency of the add-on or of the coupon's amount differs from the plan's."),
     ("discount_exists", 409, "The subscription has a discount. Remove it first."),
     ("insufficient_balance", 409, "The balance is smaller than the refund."),
-    ("invoice_has_payments", 409, "The invoice has payments, so it cannot be voided."),
+    (
+        "invoice_balance_used",
+        409,
+        "Credits or payments of the invoice became balance that was used, so it cannot be voided.",
+    ),
+    ("invoice_has_payments", 409, "The invoice has payments that stand, so it cannot be voided."),
     ("invoice_not_open", 409, "The invoice's status does not allow a payment, a write-off or a later due date."),
     ("invoice_void", 409, "The invoice is void."),
     ("nothing_forgiven", 409, "Everything that was written off has been credited since."),

@@ -1,7 +1,9 @@
 //! Subscriptions: plan, add-ons, plan changes and cancellation.
 
 use arcadia_api::answer::{AttachAddonAnswer, ChangePlanAnswer, SubscribeAnswer, SubscriptionAnswer};
-use arcadia_api::body::{AttachAddonRequest, CancelSubscriptionRequest, ChangePlanRequest, SubscribeRequest};
+use arcadia_api::body::{
+    AttachAddonRequest, CancelSubscriptionRequest, ChangePlanRequest, RemarksRequest, SubscribeRequest,
+};
 use arcadia_domain::Power;
 use serde_json::json;
 
@@ -44,6 +46,7 @@ pub fn operations() -> Vec<Operation> {
             "Credits the unused part of its charges: the credit reduces the amount due, and a part already paid \
              becomes balance.",
         )
+        .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "not needed any more"}))])
         .versioned::<SubscriptionAnswer<'static>>("The subscription without it.")
         .if_match()
         .problems(&["not_subscribed", "subscription_paused", "version_conflict"])
@@ -55,6 +58,7 @@ pub fn operations() -> Vec<Operation> {
             "Withdraw a scheduled plan change",
             "The subscription keeps its current plan.",
         )
+        .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "changed their mind"}))])
         .versioned::<SubscriptionAnswer<'static>>("The subscription without the change.")
         .if_match()
         .problems(&["no_pending_change", "not_subscribed", "scheduled_by_platform", "version_conflict"])
@@ -78,6 +82,7 @@ pub fn operations() -> Vec<Operation> {
             "Withdraw a scheduled cancellation",
             "The subscription renews at the end of its period.",
         )
+        .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "they stay"}))])
         .versioned::<SubscriptionAnswer<'static>>("The subscription without the cancellation.")
         .if_match()
         .problems(&["no_pending_cancellation", "not_subscribed", "scheduled_by_platform", "version_conflict"])

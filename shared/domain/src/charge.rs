@@ -38,7 +38,8 @@ pub struct Charge {
     /// The credits since it was invoiced, in minor units; absent if there are none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub credited_cents: i64,
-    /// The part that was written off and not credited since, in minor units; absent if there is none.
+    /// What was written off of its invoice and not credited since, in minor units, if this is the first charge of the
+    /// invoice; absent if there is none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forgiven_cents: i64,
     /// The currency of the amounts.

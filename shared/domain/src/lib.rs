@@ -88,8 +88,8 @@ pub use row::{ClockHealth, DeploymentRow, InvoiceRow, SubscriptionSummary, Summa
 pub use scope::Scope;
 pub use statement::{Statement, statements};
 pub use subscription::{
-    LastNumber, MAX_ADDONS, MAX_CHARGES_IN_PERIOD, PendingChange, PlanTerms, Subscription, SubscriptionAddon,
-    SubscriptionStatus, end_of_second,
+    LastNumber, MAX_ADDONS, MAX_CHARGES_IN_PERIOD, MAX_CHARGES_WITH_ONE_OFFS, PendingChange, PlanTerms, Subscription,
+    SubscriptionAddon, SubscriptionStatus, end_of_second,
 };
 pub use tax::{Taxed, tax_cents};
 pub use tenant::{

@@ -4,6 +4,8 @@
 //! A purchase copies prices here. Afterwards this module does not read the catalog, so a change of the catalog cannot
 //! change the price of an existing subscription.
 
+use std::collections::BTreeMap;
+
 use chrono::{SubsecRound, TimeDelta};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,11 @@ use super::values::{DisplayName, InvoiceNumber, ShortCode, SubscriptionAddonId, 
 pub const MAX_ADDONS: usize = 50;
 /// The most charges that commands can make between two period boundaries, credited ones included.
 pub const MAX_CHARGES_IN_PERIOD: u32 = 200;
+/// The most charges within one period, those that the platform makes once included: changes leave them room.
+pub const MAX_CHARGES_WITH_ONE_OFFS: u32 = 250;
+
+/// What is forgiven of invoices, in minor units.
+pub type Forgiven = BTreeMap<InvoiceNumber, i64>;
 
 /// The status of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -533,10 +540,33 @@ impl Subscription {
     pub fn forget_settled_charges(&mut self) {
         let end = self.current_period_end;
         let stays = |charge: &Charge| if charge.waits() { charge.amount_cents > 0 } else { charge.to >= end };
+        let forgiven = self.take_forgiven();
         self.charges.retain(|charge| charge.tax.is_some() || stays(charge));
         let taxed = self.charges.iter().filter(|charge| charge.tax.is_none());
         let taxed: Vec<InvoiceNumber> = taxed.filter_map(|charge| charge.invoice.clone()).collect();
         self.charges.retain(|charge| charge.tax.is_none() || charge.invoice.iter().all(|one| taxed.contains(one)));
+        self.put_forgiven(forgiven);
+    }
+
+    /// Takes what is forgiven of invoices from their charges, in minor units by invoice.
+    pub fn take_forgiven(&mut self) -> Forgiven {
+        let mut forgiven = Forgiven::new();
+        for charge in self.charges.iter_mut().filter(|charge| charge.forgiven_cents > 0) {
+            if let Some(number) = &charge.invoice {
+                *forgiven.entry(number.clone()).or_default() += std::mem::take(&mut charge.forgiven_cents);
+            }
+        }
+        forgiven
+    }
+
+    /// Records what is forgiven of invoices, each on the first of its charges. What is forgiven is the invoice's: it is
+    /// lowered before a credit of any of its charges gives something back.
+    pub fn put_forgiven(&mut self, forgiven: Forgiven) {
+        for (number, cents) in forgiven {
+            if let Some(charge) = self.charges.iter_mut().find(|charge| charge.invoice.as_ref() == Some(&number)) {
+                charge.forgiven_cents = cents;
+            }
+        }
     }
 
     /// The number of the next invoice, which bills from `at` on. The first number of a second follows from that second,

@@ -3,7 +3,7 @@
 
 use arcadia_domain::{
     Addon, AnnouncePrice, CatalogEvent, CatalogEventKind, CatalogRecord, Changed, Coupon, DeploymentId, DunningPolicy,
-    Operation, Plan, PlanTerms, PlanVersion, Redemption, Scope, ShortCode, TenantId,
+    Operation, Plan, PlanTerms, PlanVersion, Redemption, ShortCode, TenantId,
 };
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
@@ -328,8 +328,7 @@ impl Store {
         let newest = before.map_or(u32::MAX, |before| before.saturating_sub(1)).min(newest_version(Some(plan)));
         let read = || async {
             let range = keys::plan_versions_before(Some(newest + 1));
-            let (items, more) =
-                self.partition_page(keys::plan_partition(&plan.code), range, limit, &Scope::All).await?;
+            let (items, more) = self.partition_page(keys::plan_partition(&plan.code), range, limit).await?;
             let versions = items.into_iter().map(items::to_plan_version).collect::<Result<Vec<_>, _>>()?;
             if versions.first().map_or(0, |version| version.version) != newest {
                 return Ok(Reading::Torn);

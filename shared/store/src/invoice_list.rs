@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use arcadia_domain::{
     BalanceMovement, DeploymentId, DeploymentRow, InvalidValue, Invoice, InvoiceNumber, InvoiceRow, InvoiceStatus,
-    OpenInvoice, PaymentReference, Refund, Scope, TenantId, Timestamp,
+    OpenInvoice, PaymentReference, Refund, TenantId, Timestamp,
 };
 
 use super::item::Item;
@@ -253,7 +253,7 @@ impl Store {
     ) -> Result<Page<InvoiceRow, InvoiceEntry>, StoreError> {
         let query = |after: Option<InvoiceEntry>, size| async move {
             let range = keys::invoices_before(after.as_ref().map(InvoiceEntry::number));
-            let (items, more) = self.partition_page(keys::partition(id), range, size - 1, &Scope::All).await?;
+            let (items, more) = self.partition_page(keys::partition(id), range, size - 1).await?;
             let last = items.last().filter(|_| more).cloned().map(items::to_invoice).transpose()?;
             Ok((items, last.as_ref().map(issued)))
         };

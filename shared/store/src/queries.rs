@@ -215,25 +215,35 @@ impl Store {
         limit: usize,
     ) -> Result<Option<(Aggregate, Page<Event, u64>)>, StoreError> {
         let newest = EventRange::default();
-        let (aggregate, found) = try_join(self.load(scope, id), self.query_events(scope, id, limit, newest)).await?;
-        let Some(aggregate) = aggregate else { return Ok(None) };
+        let (load, events) = (self.load(scope, id), self.query_events(id, limit, newest));
+        let (aggregate, found) = match scope {
+            Scope::All => {
+                let (Some(aggregate), found) = try_join(load, events).await? else { return Ok(None) };
+                (aggregate, found)
+            }
+            // No event of another tenant is read.
+            Scope::Tenant(_) => {
+                let Some(aggregate) = load.await? else { return Ok(None) };
+                (aggregate, events.await?)
+            }
+        };
         let version = aggregate.deployment.version;
         if found.newest() == version && found.is_unbroken() {
             return Ok(Some((aggregate, found.into_page())));
         }
         let read = || async {
             let range = EventRange { before: Some(version + 1), ..newest };
-            let found = self.query_events(scope, id, limit, range).await?;
+            let found = self.query_events(id, limit, range).await?;
             let is_whole = found.newest() == version && found.is_unbroken();
             Ok(if is_whole { Reading::Whole(found.into_page()) } else { Reading::Torn })
         };
         Ok(Some((aggregate, until_whole("a page of events", read).await?)))
     }
 
-    /// A page of a deployment's events, without a gap and never with half of a commit at its newest end: one Query,
-    /// because every event has its tenant. If the Query finds no event, or not those expected, one GetItem checks the
-    /// deployment and its version. `None` as for [`Store::load`]: a missing deployment and another tenant's take the
-    /// same requests.
+    /// A page of a deployment's events, without a gap and never with half of a commit at its newest end: for a tenant one
+    /// GetItem of whose the deployment is, and one Query. If the Query finds no event, or not those expected, one GetItem
+    /// checks the deployment and its version. `None` as for [`Store::load`]: a missing deployment and another tenant's
+    /// take the same request.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -244,17 +254,30 @@ impl Store {
         limit: usize,
         range: EventRange,
     ) -> Result<Option<Page<Event, u64>>, StoreError> {
-        until_whole("a page of events", || self.read_events(scope, id, limit, range)).await
+        if !self.is_in_scope(scope, id).await? {
+            return Ok(None);
+        }
+        until_whole("a page of events", || self.read_events(id, limit, range)).await
+    }
+
+    /// Whether a deployment is in the scope, as far as that says: everything may be in the scope of the platform. What is read
+    /// of another tenant's deployment is no more than whose it is, so it takes no longer than a missing one.
+    async fn is_in_scope(&self, scope: &Scope, id: DeploymentId) -> Result<bool, StoreError> {
+        let Scope::Tenant(tenant_id) = scope else { return Ok(true) };
+        let Key { pk, sk } = keys::deployment(id);
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.key("PK", string(pk)).key("SK", string(sk)).projection_expression("GSI1PK");
+        let item = request.send().await?.item;
+        Ok(item.is_some_and(|item| item.get("GSI1PK") == Some(&string(keys::tenant_partition(tenant_id)))))
     }
 
     async fn read_events(
         &self,
-        scope: &Scope,
         id: DeploymentId,
         limit: usize,
         range: EventRange,
     ) -> Result<Reading<Option<Page<Event, u64>>>, StoreError> {
-        let found = self.query_events(scope, id, limit, range).await?;
+        let found = self.query_events(id, limit, range).await?;
         let newest = found.newest();
         let begins_well = match range.before {
             _ if range.oldest_first && newest > 0 => found.begins_oldest_and_ends_well(),
@@ -262,7 +285,7 @@ impl Store {
             None if newest > 0 => found.ends_with_its_commit(),
             // No events, or a gap before the position; or the position is beyond the newest event.
             None | Some(_) => {
-                let Some(row) = self.deployment_row(scope, id).await? else { return Ok(Reading::Whole(None)) };
+                let Some(row) = self.deployment_row(&Scope::All, id).await? else { return Ok(Reading::Whole(None)) };
                 let version = row.deployment.version;
                 let expected = range.before.map_or(version, |before| version.min(before.saturating_sub(1)));
                 newest == if expected > range.after { expected } else { 0 }
@@ -272,16 +295,10 @@ impl Store {
         Ok(if is_whole { Reading::Whole(Some(found.into_page())) } else { Reading::Torn })
     }
 
-    /// One Query of events. DynamoDB filters out those of other tenants.
-    async fn query_events(
-        &self,
-        scope: &Scope,
-        id: DeploymentId,
-        limit: usize,
-        range: EventRange,
-    ) -> Result<FoundEvents, StoreError> {
+    /// One Query of events.
+    async fn query_events(&self, id: DeploymentId, limit: usize, range: EventRange) -> Result<FoundEvents, StoreError> {
         let page = Part { keys: keys::events_between(range.after, range.before), oldest_first: range.oldest_first };
-        let (items, more) = self.partition_page(keys::partition(id), page, limit, scope).await?;
+        let (items, more) = self.partition_page(keys::partition(id), page, limit).await?;
         let records = items.into_iter().map(items::to_event_record).collect::<Result<Vec<_>, _>>()?;
         let events = records.into_iter().map(|record| record.event).collect();
         Ok(FoundEvents { events, limit, more, range })
@@ -307,7 +324,7 @@ impl Store {
         limit: usize,
         before: Option<ResourceId>,
     ) -> Result<Option<Page<Resource, ResourceId>>, StoreError> {
-        let history = self.partition_page(keys::partition(id), keys::resources_before(before), limit, &Scope::All);
+        let history = self.partition_page(keys::partition(id), keys::resources_before(before), limit);
         let (deployment, (items, more)) = try_join(self.deployment_row(scope, id), history).await?;
         if deployment.is_none() {
             return Ok(None);
@@ -327,7 +344,7 @@ impl Store {
         limit: usize,
         before: Option<&InvoiceNumber>,
     ) -> Result<Option<Page<Invoice, InvoiceNumber>>, StoreError> {
-        let history = self.partition_page(keys::partition(id), keys::invoices_before(before), limit, &Scope::All);
+        let history = self.partition_page(keys::partition(id), keys::invoices_before(before), limit);
         let (deployment, (items, more)) = try_join(self.deployment_row(scope, id), history).await?;
         if deployment.is_none() {
             return Ok(None);
@@ -435,25 +452,16 @@ impl Store {
     }
 
     /// One consistent Query of a part of a partition, for up to one item more than `limit`; also returns whether there
-    /// may be more. Items without a tenant must be read with [`Scope::All`], and the caller must check that their
-    /// deployment is in the scope.
+    /// may be more. The caller must check that the deployment is in the scope.
     pub(super) async fn partition_page(
         &self,
         partition: String,
         part: impl Into<Part>,
         limit: usize,
-        scope: &Scope,
     ) -> Result<(Vec<Item>, bool), StoreError> {
         let Part { keys, oldest_first } = part.into();
         let (first, last) = keys.into_inner();
         let query = self.client.query().table_name(&self.table).consistent_read(true).scan_index_forward(oldest_first);
-        let query = match scope {
-            Scope::All => query,
-            Scope::Tenant(tenant_id) => query
-                .filter_expression("#record.tenant_id = :tenant_id")
-                .expression_attribute_names("#record", "record")
-                .expression_attribute_values(":tenant_id", string(tenant_id.as_str())),
-        };
         let output = query
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
             .key_condition_expression("PK = :pk AND SK BETWEEN :first AND :last")

@@ -1,7 +1,7 @@
 //! Reads and commits of a tenant's own records: its fields, its dunning policy and its history. A commit is one
 //! TransactWriteItems on the condition that the tenant is still as it was read. Rules are in [`arcadia_domain`].
 
-use arcadia_domain::{DunningPolicy, Operation, Scope, Tenant, TenantChange, TenantEvent, TenantId};
+use arcadia_domain::{DunningPolicy, Operation, Tenant, TenantChange, TenantEvent, TenantId};
 use aws_sdk_dynamodb::types::{CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
 use super::item::{from_item, is, number, string};
@@ -122,8 +122,7 @@ impl Store {
     ) -> Result<Page<TenantEvent, u64>, StoreError> {
         let read = || async {
             let part = Part { keys: keys::events_between(range.after, range.before), oldest_first: range.oldest_first };
-            let (found, more) =
-                self.partition_page(keys::tenant_partition(tenant_id), part, limit, &Scope::All).await?;
+            let (found, more) = self.partition_page(keys::tenant_partition(tenant_id), part, limit).await?;
             let events = found.into_iter().map(items::to_tenant_event).collect::<Result<Vec<_>, _>>()?;
             // A Query is not atomic: it can pass a place before an event is committed there, and then meet the next one.
             let is_unbroken = events.windows(2).all(|pair| pair[0].sequence.abs_diff(pair[1].sequence) == 1);

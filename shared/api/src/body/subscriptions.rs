@@ -21,6 +21,10 @@ body! {
         /// When the trial ends, instead of after the plan version's `trial_days`. Only for platform_admin. At most 100
         /// years ahead.
         trial_ends_at: Option<Timestamp> = optional(timestamp) [with = "Option<Moment>"],
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
 }
 
@@ -29,6 +33,10 @@ body! {
     AttachAddonRequest {
         /// Code of the add-on.
         addon_code: ShortCode = required(text),
+        /// One-line reason, stored in the events.
+        reason: Option<Reason> = optional(text),
+        /// Notes, stored in the events.
+        notes: Option<Notes> = optional(text),
     }
 }
 

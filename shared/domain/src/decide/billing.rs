@@ -67,7 +67,8 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
         }
         if old.billed_from != new.billed_from {
             books.bill_period(new, &kept);
-        } else if old.is_live() && !new.is_live() {
+        } else if old.is_live() && old.status != new.status && new.status != SubscriptionStatus::Active {
+            // It ended or is paused: the next invoice, which charges wait for, may never come.
             books.bill_waiting(new, effective_at, |_| true);
         }
     }
@@ -127,7 +128,8 @@ pub(super) fn pay(context: &Context<'_>, command: Pay) -> Result<Option<Change>,
     }
     let due_cents = due_cents - (payment.amount_cents - excess_cents);
     // Many small payments must not keep an invoice from being paid.
-    let most = if due_cents == 0 { MAX_SETTLING_PAYMENTS } else { MAX_PAYMENTS };
+    let settles = invoice.is_owed() && due_cents == 0;
+    let most = if settles { MAX_SETTLING_PAYMENTS } else { MAX_PAYMENTS };
     if invoice.payments.len() >= most {
         return Err(Rejection::TooManyPayments);
     }
@@ -147,8 +149,11 @@ pub(super) fn void(context: &Context<'_>, invoice: Invoice) -> Result<Option<Cha
         InvoiceStatus::Paid | InvoiceStatus::WrittenOff => {}
     }
     // What a reversed payment left in the balance can have been used elsewhere.
-    if invoice.standing_payments().next().is_some() || invoice.balance_held_cents() < 0 {
+    if invoice.standing_payments().next().is_some() {
         return Err(Rejection::InvoiceHasPayments);
+    }
+    if invoice.balance_held_cents() < 0 {
+        return Err(Rejection::InvoiceBalanceUsed);
     }
     let mut books = Books::new(context);
     books.void(&invoice);
@@ -172,14 +177,12 @@ pub(super) fn expect_listed(context: &Context<'_>, invoice: &Invoice) -> Result<
     if owed.any(|owed| *owed == invoice.as_owed()) { Ok(()) } else { Err(Rejection::InvoiceJustOpened) }
 }
 
-/// Ends dunning: returns a deployment to `active` after a change that closed an open invoice or moved a due date, if no
-/// invoice is overdue any more.
+/// Ends dunning: returns a deployment to `active` after a change that leaves no invoice overdue, if one was. A state that
+/// was set by hand while nothing was overdue lasts.
 pub(super) fn end_dunning(context: &Context<'_>, change: Change) -> Change {
     let Aggregate { deployment, .. } = &change.after;
-    let is_open = |number: &InvoiceNumber| deployment.open_invoices.iter().any(|open| open.number == *number);
-    let was_settled = context.deployment().open_invoices.iter().any(|open| !is_open(&open.number));
     let was_overdue = context.deployment().is_overdue(context.at);
-    if !(was_settled || was_overdue) || !deployment.state.is_dunning() || deployment.is_overdue(context.at) {
+    if !was_overdue || !deployment.state.is_dunning() || deployment.is_overdue(context.at) {
         return change;
     }
     change.then(context, |after| move_to(after, Moved::by_rule(State::Active, "settled", context.at)))

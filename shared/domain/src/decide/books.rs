@@ -14,7 +14,9 @@ use crate::invoice::{Invoice, InvoiceStatus, OpenInvoice};
 use crate::line::{ChargeId, Line, LineKind};
 use crate::money::{Currency, MAX_PRICE_CENTS, sum};
 use crate::policy::DunningPolicy;
-use crate::subscription::{MAX_CHARGES_IN_PERIOD, Subscription, SubscriptionAddon, end_of_second};
+use crate::subscription::{
+    Forgiven, MAX_CHARGES_IN_PERIOD, MAX_CHARGES_WITH_ONE_OFFS, Subscription, SubscriptionAddon, end_of_second,
+};
 use crate::tax::tax_cents;
 use crate::values::{DisplayName, InvoiceNumber, ShortCode, Timestamp};
 
@@ -101,11 +103,10 @@ impl<'a> Books<'a> {
         credits: &[(ChargeId, i64)],
         mut subscription: Option<&mut Subscription>,
     ) -> i64 {
+        let mut forgiven = subscription.as_mut().map(|subscription| subscription.take_forgiven()).unwrap_or_default();
+        let mut left_cents = invoice.forgiven_cents();
         let charges = subscription.as_mut().map_or(&mut [][..], |subscription| &mut subscription.charges[..]);
         let is_on_it = |charge: &&mut Charge| charge.invoice.as_ref() == Some(&invoice.number);
-        let recorded: i64 = charges.iter_mut().filter(is_on_it).map(|charge| charge.forgiven_cents).sum();
-        // What is forgiven of charges that the subscription does not hold any more.
-        let mut unrecorded_cents = invoice.forgiven_cents() - recorded;
         let (mut balance_cents, mut net_cents) = (0, 0);
         for (id, amount_cents) in credits {
             let Some(charged) = invoice.charges().find(|line| line.charge == *id) else { continue };
@@ -116,11 +117,9 @@ impl<'a> Books<'a> {
             let Deployment { open_invoices, uncollectible_invoices, .. } = &self.deployment;
             let owed = open_invoices.iter().chain(uncollectible_invoices).find(|owed| owed.number == invoice.number);
             let lowered_cents = owed.map_or(0, |owed| owed.due_cents.min(*amount_cents));
-            let mut charge = charges.iter_mut().find(|charge| charge.id == *id);
-            let forgiven = charge.as_mut().map_or(&mut unrecorded_cents, |charge| &mut charge.forgiven_cents);
-            let forgiven_cents = (*forgiven).min(amount_cents - lowered_cents);
-            *forgiven -= forgiven_cents;
-            if let Some(charge) = charge {
+            let forgiven_cents = left_cents.min(amount_cents - lowered_cents);
+            left_cents -= forgiven_cents;
+            if let Some(charge) = charges.iter_mut().find(|charge| charge.id == *id) {
                 charge.credited_cents += amount_cents;
             }
             let returned_cents = amount_cents - lowered_cents - forgiven_cents;
@@ -132,6 +131,10 @@ impl<'a> Books<'a> {
             if let Some(tax) = &mut charge.tax {
                 tax.net_cents -= net_cents;
             }
+        }
+        if let Some(subscription) = subscription {
+            forgiven.insert(invoice.number.clone(), left_cents);
+            subscription.put_forgiven(forgiven);
         }
         balance_cents
     }
@@ -164,7 +167,7 @@ impl<'a> Books<'a> {
             to: at,
             invoice: None,
         };
-        self.add(subscription, charge)
+        self.add(subscription, charge, MAX_CHARGES_WITH_ONE_OFFS)
     }
 
     /// Invoices a charge made once, or lets it wait.
@@ -186,6 +189,7 @@ impl<'a> Books<'a> {
         is_meant: impl Fn(&Charge) -> bool,
     ) {
         let from = end_of_second(at);
+        let mut forgiven = subscription.take_forgiven();
         let mut charges = std::mem::take(&mut subscription.charges);
         let mut credited: Vec<(InvoiceNumber, i64)> = Vec::new();
         let is_meant = |charge: &Charge| charge.tax.is_none() && is_meant(charge) && from < charge.to;
@@ -207,27 +211,35 @@ impl<'a> Books<'a> {
                 continue;
             };
             // The credited charge was not paid, so the charges that replace it must not wait for the next invoice.
-            subscription.bills_at_once |= self.credit_invoiced(charge, &number, line) > 0;
+            subscription.bills_at_once |= self.credit_invoiced(charge, &number, line, &mut forgiven) > 0;
             credited.push((number, amount_cents));
         }
         for charge in &mut charges {
-            subscription.bills_at_once |= self.credit_tax(charge, &credited) > 0;
+            subscription.bills_at_once |= self.credit_tax(charge, &credited, &mut forgiven) > 0;
         }
         subscription.charges = charges;
+        subscription.put_forgiven(forgiven);
         subscription.forget_settled_charges();
         self.settle();
     }
 
     /// Credits a charge of an invoice by a line, and returns the part that lowered the amount due, in minor units. First
     /// the amount due falls, then what is forgiven; the rest had been settled.
-    fn credit_invoiced(&mut self, charge: &mut Charge, number: &InvoiceNumber, line: Line) -> i64 {
+    fn credit_invoiced(
+        &mut self,
+        charge: &mut Charge,
+        number: &InvoiceNumber,
+        line: Line,
+        forgiven: &mut Forgiven,
+    ) -> i64 {
         let amount_cents = -line.amount_cents;
         charge.credited_cents += amount_cents;
         let Deployment { open_invoices, uncollectible_invoices, .. } = &self.deployment;
         let owed = open_invoices.iter().chain(uncollectible_invoices).find(|owed| owed.number == *number);
         let lowered_cents = owed.map_or(0, |owed| owed.due_cents.min(amount_cents));
-        let forgiven_cents = charge.forgiven_cents.min(amount_cents - lowered_cents);
-        charge.forgiven_cents -= forgiven_cents;
+        let left_cents = forgiven.entry(number.clone()).or_default();
+        let forgiven_cents = (*left_cents).min(amount_cents - lowered_cents);
+        *left_cents -= forgiven_cents;
         let returned_cents = amount_cents - lowered_cents - forgiven_cents;
         self.enter(Entry::Credited { line, invoice: Some(number.clone()), lowered_cents, returned_cents });
         lowered_cents
@@ -235,7 +247,7 @@ impl<'a> Books<'a> {
 
     /// Credits a charge for tax after credits of other charges of its invoice, in minor units, and returns the part that
     /// lowered the amount due. It leaves other charges alone.
-    fn credit_tax(&mut self, charge: &mut Charge, credited: &[(InvoiceNumber, i64)]) -> i64 {
+    fn credit_tax(&mut self, charge: &mut Charge, credited: &[(InvoiceNumber, i64)], forgiven: &mut Forgiven) -> i64 {
         let (Some(taxed), Some(number)) = (charge.taxed(), charge.invoice.clone()) else { return 0 };
         let net_cents = credited.iter().filter(|(of, _)| *of == number).map(|(_, cents)| cents).sum();
         let amount_cents = taxed.credit_cents(net_cents);
@@ -246,7 +258,7 @@ impl<'a> Books<'a> {
             return 0;
         }
         let line = charge.credit_line(amount_cents, charge.from);
-        self.credit_invoiced(charge, &number, line)
+        self.credit_invoiced(charge, &number, line, forgiven)
     }
 
     /// Charges for the plan, or for an add-on, from `at` to the end of the period. A charge of zero is not recorded. An
@@ -265,11 +277,11 @@ impl<'a> Books<'a> {
         let taken_cents = addon.map_or_else(|| subscription.taken_cents(), |_| amount_cents.unwrap_or_default());
         let charge = subscription.charge(self.next_id(), addon, at, taken_cents);
         let Some(charge) = charge.filter(|charge| charge.amount_cents > 0) else { return Ok(()) };
-        self.add(subscription, charge)
+        self.add(subscription, charge, MAX_CHARGES_IN_PERIOD)
     }
 
-    fn add(&mut self, subscription: &mut Subscription, charge: Charge) -> Result<(), Rejection> {
-        if subscription.charges_in_period >= MAX_CHARGES_IN_PERIOD {
+    fn add(&mut self, subscription: &mut Subscription, charge: Charge, most: u32) -> Result<(), Rejection> {
+        if subscription.charges_in_period >= most {
             return Err(Rejection::TooManyChanges);
         }
         subscription.charges_in_period += 1;

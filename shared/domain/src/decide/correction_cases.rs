@@ -4,8 +4,8 @@ use super::cases::{Life, storage};
 use super::fixtures::at;
 use super::*;
 use crate::{
-    Action, Amount, ChargeId, Entry, EventKind, InvoiceNumber, InvoiceStatus, Invoiced, LineKind, MAX_CREDITS,
-    MAX_PAYMENTS, ReversalKind,
+    Action, Amount, ChargeId, Entry, EventKind, InvoiceNumber, InvoiceStatus, Invoiced, LineKind,
+    MAX_CHARGES_IN_PERIOD, MAX_CHARGES_WITH_ONE_OFFS, MAX_CREDITS, MAX_PAYMENTS, ReversalKind,
 };
 
 fn usd(amount_cents: i64) -> Amount {
@@ -42,6 +42,13 @@ impl Life {
     fn reverses(&mut self, invoice: Invoice, now: &str) {
         let reference = invoice.payments.last().unwrap().reference.clone();
         self.corrects(Correction::ReversePayment(invoice, reference, ReversalKind::Chargeback), now);
+    }
+
+    fn pays_part(&mut self, amount_cents: i64, now: &str) -> Result<(), Rejection> {
+        let invoice = self.only();
+        let currency = invoice.currency;
+        let payment = Payment::new(format!("p-{}", self.new_id()).parse().unwrap(), amount_cents, at(now));
+        self.tries(Authority::PlatformAdmin, Command::Pay(Pay::new(invoice, payment, currency)), now)
     }
 
     fn pays_too_much(&mut self, invoice: Invoice, amount_cents: i64, now: &str) {
@@ -101,18 +108,11 @@ fn a_granted_credit_pays_what_is_open_and_the_rest_waits() {
 #[test]
 fn an_invoice_with_all_the_parts_that_it_can_have_is_settled_by_one_more() {
     let mut life = subscribed(false);
-    let pay = |life: &mut Life, amount_cents| {
-        let invoice = life.only();
-        let payment =
-            Payment::new(format!("p-{}", life.new_id()).parse().unwrap(), amount_cents, at("2027-01-02T00:00:00Z"));
-        let pay = Pay::new(invoice, payment, "USD".parse().unwrap());
-        life.tries(Authority::PlatformAdmin, Command::Pay(pay), "2027-01-02T00:00:00Z")
-    };
     for _ in 0..MAX_PAYMENTS {
-        pay(&mut life, 1).unwrap();
+        life.pays_part(1, "2027-01-02T00:00:00Z").unwrap();
     }
-    assert_eq!(pay(&mut life, 1).unwrap_err(), Rejection::TooManyPayments);
-    pay(&mut life, 3_650 - 300).unwrap();
+    assert_eq!(life.pays_part(1, "2027-01-02T00:00:00Z").unwrap_err(), Rejection::TooManyPayments);
+    life.pays_part(life.due()[0], "2027-01-02T00:00:00Z").unwrap();
     let plan = ChargeId { sequence: 2, place: 0 };
     let a_cent = Extent::Lines(vec![(plan, 1)]);
     for _ in 0..MAX_CREDITS {
@@ -326,10 +326,120 @@ fn forgiving_the_rest_of_a_part_paid_invoice_keeps_what_was_paid() {
     let currency = invoice.currency;
     life.does(Command::Pay(Pay::new(invoice, payment, currency)), "2027-01-02T00:00:00Z");
     life.corrects(Correction::WriteOff(life.only()), "2027-01-02T00:00:00Z");
-    // 1,825 of the plan's 2,900 are forgiven; its whole credit returns the rest, and the add-on's all of it.
     life.notes(life.only(), Extent::Whole, Some("wire"), "2027-01-03T00:00:00Z");
     assert_eq!((life.balance("USD"), life.only().forgiven_cents()), (0, 0));
     assert_eq!(life.only().returned_cents, 1_825, "no more is paid back than was paid");
+}
+
+/// An invoice of studio with storage of which 1,825 are paid and the rest, 1,825, is forgiven.
+fn half_forgiven() -> Life {
+    let mut life = subscribed(false);
+    life.pays_part(1_825, "2027-01-02T00:00:00Z").unwrap();
+    life.corrects(Correction::WriteOff(life.only()), "2027-01-02T00:00:00Z");
+    life
+}
+
+#[test]
+fn what_is_forgiven_falls_before_anything_is_given_back_whichever_charge_is_credited() {
+    let forgiven = |life: &Life| (life.only().forgiven_cents(), life.only().returned_cents, life.balance("USD"));
+    // By its tenant: 750 of storage, half used.
+    let mut life = half_forgiven();
+    life.detaches("2027-01-16T12:00:00Z");
+    assert_eq!(forgiven(&life), (1_825 - 375, 0, 0));
+    // What is left of the plan, 1,450, lowers the rest of it, and is not the tenant's money either.
+    life.does(Command::CancelSubscription(Effective::Immediate), "2027-01-16T12:00:00Z");
+    assert_eq!(forgiven(&life), (0, 0, 0));
+    // By a credit note for the last charge, then for everything.
+    let mut life = half_forgiven();
+    let addon = ChargeId { sequence: 2, place: 1 };
+    life.notes(life.only(), Extent::Lines(vec![(addon, 700)]), None, "2027-01-03T00:00:00Z");
+    assert_eq!(forgiven(&life), (1_125, 0, 0));
+    life.notes(life.only(), Extent::Whole, None, "2027-01-04T00:00:00Z");
+    assert_eq!(forgiven(&life), (0, 1_825, 1_825));
+    // Also after the charge that it was recorded with has ended.
+    let mut life = half_forgiven();
+    life.changes_now("solo", "2027-01-16T12:00:00Z");
+    assert_eq!(forgiven(&life), (375, 0, 0));
+    life.detaches("2027-01-16T12:00:00Z");
+    assert_eq!(forgiven(&life), (0, 0, 0));
+}
+
+#[test]
+fn payments_into_the_balance_leave_room_for_the_one_that_settles() {
+    let mut life = subscribed(false);
+    life.pays_part(3_650, "2027-01-02T00:00:00Z").unwrap();
+    let into_balance = |life: &mut Life| {
+        let payment = Payment::new(format!("p-{}", life.new_id()).parse().unwrap(), 1, at("2027-01-03T00:00:00Z"));
+        let pay = Pay::new(life.only(), payment, "USD".parse().unwrap());
+        let pay = Command::Pay(Pay { overpayment: Overpayment::Balance, ..pay });
+        life.tries(Authority::PlatformAdmin, pay, "2027-01-03T00:00:00Z")
+    };
+    for _ in 1..MAX_PAYMENTS {
+        into_balance(&mut life).unwrap();
+    }
+    assert_eq!(into_balance(&mut life).unwrap_err(), Rejection::TooManyPayments);
+    let first = life.only().payments[0].reference.clone();
+    let reversal = Correction::ReversePayment(life.only(), first, ReversalKind::Chargeback);
+    life.corrects(reversal, "2027-01-04T00:00:00Z");
+    life.pays_part(life.due()[0], "2027-01-05T00:00:00Z").unwrap();
+    assert_eq!(life.only().status, InvoiceStatus::Paid);
+}
+
+#[test]
+fn what_waits_is_invoiced_when_the_subscription_is_paused() {
+    let mut life = subscribed(true);
+    life.changes_now("team", "2027-01-01T00:00:00Z");
+    life.corrects(once(5_000, Invoiced::NextInvoice), "2027-01-02T00:00:00Z");
+    assert!(life.due().is_empty());
+    life.moves(State::Paused, "2027-01-31T23:59:59Z");
+    assert_eq!(life.due(), [9_900 + 5_000 - 2_900], "the balance of the plan before is used");
+    // It runs again for less than is owed of it: nothing is billed twice.
+    life.pays("2027-02-01T00:00:00Z");
+    life.moves(State::Active, "2027-02-10T00:00:00Z");
+    assert_eq!(life.due(), [6_718 + 509], "19 of 28 days");
+}
+
+#[test]
+fn a_state_that_was_set_by_hand_ends_by_hand() {
+    let mut life = subscribed(false);
+    life.moves(State::PastDue, "2027-01-02T00:00:00Z");
+    life.moves(State::Suspended, "2027-01-02T00:00:00Z");
+    life.pays("2027-01-03T00:00:00Z");
+    assert_eq!((life.state(), life.due()), (State::Suspended, vec![]));
+    life.corrects(Correction::Credit(usd(5_000)), "2027-01-04T00:00:00Z");
+    assert_eq!(life.state(), State::Suspended);
+}
+
+#[test]
+fn an_invoice_without_payments_is_voided_unless_its_balance_was_used() {
+    let mut life = subscribed(true);
+    let plan = ChargeId { sequence: 2, place: 0 };
+    life.notes(life.only(), Extent::Lines(vec![(plan, 1_000)]), Some("wire"), "2027-01-02T00:00:00Z");
+    let void = |life: &mut Life| {
+        let invoice = life.only();
+        life.tries(Authority::PlatformAdmin, Command::Void(invoice), "2027-01-03T00:00:00Z")
+    };
+    assert_eq!(void(&mut life).unwrap_err(), Rejection::InvoiceHasPayments);
+    life.reverses(life.only(), "2027-01-03T00:00:00Z");
+    assert_eq!(void(&mut life).unwrap_err(), Rejection::InvoiceBalanceUsed);
+}
+
+#[test]
+fn changes_leave_room_for_what_the_platform_charges_once() {
+    let mut life = subscribed(true);
+    for _ in 0..MAX_CHARGES_IN_PERIOD / 2 {
+        life.attaches(storage(), "2027-01-02T00:00:00Z");
+        life.detaches("2027-01-02T00:00:00Z");
+        life.changes_now("team", "2027-01-02T00:00:00Z");
+        if life.subscription().charges_in_period >= MAX_CHARGES_IN_PERIOD - 1 {
+            break;
+        }
+        life.changes_now("studio", "2027-01-02T00:00:00Z");
+    }
+    while life.subscription().charges_in_period < MAX_CHARGES_WITH_ONE_OFFS {
+        life.corrects(once(1, Invoiced::NextInvoice), "2027-01-03T00:00:00Z");
+    }
+    assert_eq!(life.refuses(once(1, Invoiced::Now), "2027-01-03T00:00:00Z"), Rejection::TooManyChanges);
 }
 
 #[test]

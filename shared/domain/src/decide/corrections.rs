@@ -332,10 +332,8 @@ impl Given<'_> {
         }
         let (status, owed) = self.owe(&invoice, &mut after)?;
         let mut subscription = subscription_of(self.context, &invoice);
-        for charge in subscription.iter_mut().flat_map(|subscription| &mut subscription.charges) {
-            if charge.invoice.as_ref() == Some(&invoice.number) {
-                charge.forgiven_cents = 0;
-            }
+        if let Some(subscription) = &mut subscription {
+            forgive(subscription, &invoice, 0);
         }
         let number = invoice.number.clone();
         let mut books = Books::new(self.context);
@@ -416,17 +414,11 @@ fn subscription_of(context: &Context<'_>, invoice: &Invoice) -> Option<Subscript
     context.aggregate.subscription.clone().filter(holds)
 }
 
-/// Records on the charges of an invoice which part of them is forgiven, in the order of its lines, so that a credit of
-/// an unused part gives back only what was paid.
+/// Records how much of an invoice is forgiven, so that a credit of an unused part gives back only what was paid.
 fn forgive(subscription: &mut Subscription, invoice: &Invoice, amount_cents: i64) {
-    let mut left_cents = amount_cents;
-    for line in invoice.charges() {
-        let part_cents = invoice.standing_cents(line.charge).unwrap_or_default().min(left_cents);
-        left_cents -= part_cents;
-        if let Some(charge) = subscription.charges.iter_mut().find(|charge| charge.id == line.charge) {
-            charge.forgiven_cents = part_cents;
-        }
-    }
+    let mut forgiven = subscription.take_forgiven();
+    forgiven.insert(invoice.number.clone(), amount_cents);
+    subscription.put_forgiven(forgiven);
 }
 
 /// The credits of a credit note: charges with amounts in minor units, and the tax that they give back.

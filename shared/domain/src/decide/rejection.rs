@@ -6,7 +6,7 @@ use crate::invoice::{MAX_CREDITS, MAX_PAYMENTS, MAX_WRITE_OFFS};
 use crate::lifecycle::{Barrier, State};
 use crate::line::ChargeId;
 use crate::money::Currency;
-use crate::subscription::{MAX_ADDONS, MAX_CHARGES_IN_PERIOD};
+use crate::subscription::{MAX_ADDONS, MAX_CHARGES_IN_PERIOD, MAX_CHARGES_WITH_ONE_OFFS};
 use crate::values::ShortCode;
 
 /// The reason for which a rule refuses a command. The text is a sentence for the caller.
@@ -200,7 +200,10 @@ pub enum Rejection {
     #[error("too many add-ons to replace those of the cancelled subscription at once; attach some of them afterwards")]
     TooManyReplacedAddons,
     /// Commands have made the maximum of charges in the current period.
-    #[error("changes can make at most {MAX_CHARGES_IN_PERIOD} charges in one period")]
+    #[error(
+        "changes can make at most {MAX_CHARGES_IN_PERIOD} charges in one period, with those that the platform makes \
+         once at most {MAX_CHARGES_WITH_ONE_OFFS}"
+    )]
     TooManyChanges,
     /// The subscription has no such add-on.
     #[error("the subscription has no such add-on")]
@@ -304,9 +307,12 @@ pub enum Rejection {
     /// The invoice has the maximum of payments.
     #[error("an invoice can have at most {MAX_PAYMENTS} payments, and further ones that pay all that is due")]
     TooManyPayments,
-    /// An invoice with payments cannot be voided.
-    #[error("an invoice with payments cannot be voided")]
+    /// An invoice with payments that stand cannot be voided.
+    #[error("an invoice with payments that stand cannot be voided")]
     InvoiceHasPayments,
+    /// What credits or payments of the invoice left in the balance was used, so it cannot be voided.
+    #[error("what credits or payments of the invoice left in the balance was used: credit the invoice instead")]
+    InvoiceBalanceUsed,
 }
 
 /// The clause that a barrier adds to the sentence of a refused move.
