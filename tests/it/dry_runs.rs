@@ -183,6 +183,10 @@ async fn a_dry_run_tells_what_the_command_then_does_and_stores_nothing() {
     twice(&billing, met, (Method::PATCH, shop, "", json!({"billing_action_suspended": true}))).await;
     twice(&billing, met, (Method::PATCH, shop, "", json!({"billing_action_suspended": false}))).await;
     twice(&billing, met, (post.clone(), shop, "/transition", json!({"to_state": "paused"}))).await;
+    // The pause invoiced what waited for the next period.
+    let open = billing.show(shop).await["deployment"]["open_invoices"][0].take();
+    let (number, due) = (open["number"].as_str().expect("an invoice"), open["due_cents"].as_i64().expect("cents"));
+    billing.pay(shop, number, "p2", due).await.expect(200);
     billing.clock.shift(TimeDelta::days(40));
     twice(&billing, met, (post.clone(), shop, "/transition", json!({"to_state": "active"}))).await;
     let resource = json!({"kind": "database", "provider_reference": "db-1"});

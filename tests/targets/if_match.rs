@@ -1,4 +1,5 @@
-//! `If-Match`: whatever it says, it is either unreadable, or it matches exactly if it names the current version.
+//! `If-Match`: whatever it says, it is either unreadable, or it matches exactly if it names the current version; `"0"` names
+//! a record that is not there.
 //!
 //! An input is the current version, or any other word if the record is not there, and in the next line the header.
 
@@ -24,7 +25,7 @@ pub fn run(input: &[u8]) -> bool {
     let Ok(value) = HeaderValue::from_str(header) else { return false };
     let Ok(shown) = value.to_str() else { return false };
     let readable = shown.trim() == "*" || list().is_match(shown.trim());
-    let named = current.is_some_and(|version| names(shown, version));
+    let named = names(shown, current.unwrap_or_default());
     match check(value.clone(), current) {
         Ok(()) => assert!(readable && (named || (shown.trim() == "*" && current.is_some()))),
         Err(Error::PreconditionFailed { current: found }) => assert!(readable && !named && found == current),

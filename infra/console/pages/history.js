@@ -2,7 +2,7 @@
 
 import { useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
-import { discount, money, moment, moneys, per, period, sums, words } from '../format.js';
+import { discount, money, moment, moneys, per, percent, period, sums, words } from '../format.js';
 import { Chip, html, Trouble } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Event} Event_ */
@@ -68,7 +68,7 @@ export function entry(each) {
       if (each.line.kind === 'discount') {
         return `${money(-each.line.amount_cents, each.line.currency)} off by ${each.line.code}`;
       }
-      return `${money(each.line.amount_cents, each.line.currency)} charged for ${each.line.code}, ${period(each.line.from, each.line.to)}`;
+      return `${money(each.line.amount_cents, each.line.currency)} charged for ${each.line.description ?? each.line.code}, ${period(each.line.from, each.line.to)}`;
     case 'credited': {
       const {
         line: { currency, code, amount_cents },
@@ -98,7 +98,7 @@ export function entry(each) {
 const terms = ({ terms: { plan_code, plan_version } }) => `${plan_code} v${plan_version}`;
 
 /** An event, as a sentence. @param {Event_} event @returns {string} */
-export function describe({ type, data }) {
+export function describe({ type, data, charges }) {
   switch (type) {
     case 'created':
       return data.trial_ends_at ? `Created in trial until ${moment(data.trial_ends_at)}` : 'Created';
@@ -126,8 +126,12 @@ export function describe({ type, data }) {
       return `Payment ${data.payment.reference} on ${data.number}: ${paid(data)}`;
     case 'invoice_voided':
       return `Invoice ${data.number} voided`;
-    case 'charge_added':
-      return 'Charged once';
+    case 'charge_added': {
+      const charge = charges?.changed.find((each) => each.code === 'one_off');
+      return charge
+        ? `Charged once: ${charge.description ?? charge.code}, ${money(charge.amount_cents, charge.currency)}`
+        : 'Charged once';
+    }
     case 'credit_granted':
       return `Credit granted: ${money(data.amount.amount_cents, data.amount.currency)}`;
     case 'credit_note_issued':
@@ -137,7 +141,7 @@ export function describe({ type, data }) {
     case 'payment_reversed':
       return `Payment ${data.reference} on ${data.number} ${data.kind === 'chargeback' ? 'charged back' : 'reversed: a mistake'}, ${money(data.owed.due_cents, data.owed.currency)} due`;
     case 'invoice_written_off':
-      return `Invoice ${data.number} written off`;
+      return `Invoice ${data.number} written off: ${money(data.amount_cents, /-([A-Z]{3})(?:-\d+)?$/.exec(data.number)?.[1] ?? '')}`;
     case 'write_off_withdrawn':
       return `Write-off of ${data.number} withdrawn, ${money(data.owed.due_cents, data.owed.currency)} due`;
     case 'invoice_due_date_changed':
@@ -186,17 +190,25 @@ function paid({ number, payment, due_cents }) {
   return `${moneys(got ? [got] : [])}${due_cents ? `, ${money(due_cents, currency)} still due` : ''}`;
 }
 
-/** @param {import('../shapes.d.ts').TenantRules} rules */
-function tenantRules({ held, unsubscribed }) {
-  const days = unsubscribed ? `, paused after ${unsubscribed.after_days} days without a subscription` : '';
-  return `tenant ${held ? 'held' : 'not held'}${days}`;
+/** What changed of the rules of the tenant. @param {{ from: import('../shapes.d.ts').TenantRules, to: import('../shapes.d.ts').TenantRules }} change */
+function tenantRules({ from, to }) {
+  const changed = [];
+  if (from.held !== to.held) changed.push(to.held ? 'tenant held' : 'tenant released');
+  if (from.tax_rate_basis_points !== to.tax_rate_basis_points) changed.push(`tax rate ${percent(to.tax_rate_basis_points ?? 0)}`);
+  if (from.unsubscribed?.after_days !== to.unsubscribed?.after_days) {
+    const days = to.unsubscribed?.after_days;
+    changed.push(days ? `paused after ${days} days without a subscription` : 'no pause without a subscription');
+  }
+  return changed.join(', ') || 'rules of the tenant';
 }
 
 /** @param {string} name @param {unknown} change */
 function updated(name, change) {
   const to = change !== null && typeof change === 'object' && 'to' in change ? change.to : change;
   if (name === 'billing_action_suspended') return to ? 'held' : 'hold cleared';
-  if (name === 'tenant_rules') return tenantRules(/** @type {import('../shapes.d.ts').TenantRules} */ (to));
+  if (name === 'tenant_rules') {
+    return tenantRules(/** @type {Parameters<typeof tenantRules>[0]} */ (change));
+  }
   return `${words(name)} ${to === null ? 'cleared' : String(to)}`;
 }
 

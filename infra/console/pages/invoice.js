@@ -63,7 +63,6 @@ export function Invoice({ session, params }) {
 /** @param {Both & { admin: boolean }} props */
 function Body({ invoice, deployment, admin }) {
   const { currency } = invoice;
-  const credited = invoice.credited_cents - invoice.returned_cents;
   return html`
     <${Facts} of=${[
       [
@@ -93,9 +92,10 @@ function Body({ invoice, deployment, admin }) {
         <tfoot>
           ${invoice.tax_rate_basis_points > 0 && html`<${Sum} name="Subtotal" cents=${invoice.subtotal_cents} currency=${currency} /><${Sum} name="Tax" cents=${invoice.tax_cents} currency=${currency} />`}
           <${Sum} name="Total" cents=${invoice.total_cents} currency=${currency} />
-          ${credited > 0 && html`<${Sum} name="Credited" cents=${-credited} currency=${currency} />`}
+          ${invoice.credited_cents > 0 && html`<${Sum} name="Credited" cents=${-invoice.credited_cents} currency=${currency} />`}
           ${invoice.balance_cents > 0 && html`<${Sum} name="Settled by balance" cents=${-invoice.balance_cents} currency=${currency} />`}
           ${invoice.paid_cents > 0 && html`<${Sum} name="Paid" cents=${-invoice.paid_cents} currency=${currency} />`}
+          ${invoice.returned_cents > 0 && html`<${Sum} name="Became balance" cents=${invoice.returned_cents} currency=${currency} />`}
           ${invoice.forgiven_cents > 0 && html`<${Sum} name="Written off" cents=${-invoice.forgiven_cents} currency=${currency} />`}
           <${Sum} name="Due" cents=${invoice.due_cents} currency=${currency} strong=${true} />
         </tfoot>

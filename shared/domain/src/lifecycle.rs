@@ -43,7 +43,7 @@ pub enum State {
     Active,
     /// Runs, but an invoice is unpaid after its due date.
     PastDue,
-    /// Stopped at the tenant's wish; no new period is billed.
+    /// Stopped at the tenant's wish or by a hold; no new period is billed.
     Paused,
     /// Stopped because invoices stayed unpaid.
     Suspended,
@@ -175,7 +175,7 @@ impl State {
             Trial => "Runs free of charge until its trial ends.",
             Active => "Runs and is billed.",
             PastDue => "Runs, but an invoice is unpaid after its due date.",
-            Paused => "Stopped at the tenant's wish; no new period is billed.",
+            Paused => "Stopped at the tenant's wish or by a hold; no new period is billed.",
             Suspended => "Stopped because invoices stayed unpaid.",
             Cancelled => "Ended; can still be reactivated.",
             Archived => "Gone for good; only its records remain.",

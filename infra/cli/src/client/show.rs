@@ -104,6 +104,14 @@ fn subscription(text: &mut Text, subscription: Option<&SubscriptionView<'_>>) {
     }
     let addons: Vec<Vec<Cell>> = one.addons.iter().map(addon_row).collect();
     text.table(NAME, &addons);
+    for (n, line) in one.unbilled_lines.iter().enumerate() {
+        let what = line.description.as_ref().map_or(line.code.as_str(), |description| description.as_str());
+        text.line([
+            named(if n == 0 { "Waits" } else { "" }),
+            cell(BOLD, &money(line.amount_cents, line.currency)),
+            plain(&format!(" for the next invoice: {what}")),
+        ]);
+    }
 }
 
 fn open_invoices(text: &mut Text, deployment: &DeploymentView<'_>) {

@@ -77,7 +77,7 @@ pub enum OfDeployment {
         /// The reason, in one line
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Notes
+        /// Notes, which the tenant's users can read in the events
         #[arg(long, value_name = "TEXT")]
         notes: Option<String>,
         #[command(flatten)]
@@ -109,8 +109,8 @@ pub enum OfInvoice {
     Credit {
         #[command(flatten)]
         which: Invoice,
-        /// A charge and the amount in minor units that is credited of it, such as 12-0=500; can be repeated. Default:
-        /// all that remains of every charge
+        /// A charge, as `invoices show` names it, and the amount in minor units that is credited of it, such as
+        /// 12-0=500; can be repeated. Default: all that remains of every charge
         #[arg(long, value_name = "CHARGE=N", value_parser = line)]
         line: Vec<(String, i64)>,
         /// Pay back what had been settled, under this reference of the outgoing payment

@@ -166,7 +166,12 @@ fn owed(client: &Client, id: &str, number: Option<&str>, reference: &str) -> Res
         return Ok((number.to_string(), (*due_cents, currency.to_string())));
     }
     let known = recorded(client, id, number, reference)?;
-    known.ok_or_else(|| Failure::Usage("the deployment has no such open invoice".to_owned()))
+    known.ok_or_else(|| {
+        Failure::Usage(number.map_or_else(
+            || "the deployment has no open invoice".to_owned(),
+            |number| format!("the deployment has no open invoice {number}"),
+        ))
+    })
 }
 
 /// Returns the payment with this reference among the deployment's newest invoices, with the number of its invoice.

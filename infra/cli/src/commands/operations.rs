@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::connection::{Confirmed, Connection};
 use super::corrections::When;
 use super::money::Sum;
-use crate::client::{Client, Failure, Once, Options, Paging, Request, Text, views};
+use crate::client::{Client, Failure, Once, Options, Paging, Request, Text, plain, views};
 
 /// Time between two looks at an operation.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -303,7 +303,14 @@ impl Command {
         confirmed.check(&options, "the command will be given to every deployment that matches")?;
         let request = Request::to("start_operation", &[])?.body(fields)?.field("filter", Some(filter.wire(client)?))?;
         let request = request.field("command", Some(command))?.field("dry_run", dry_run.then_some(true))?.once(once);
-        if *dry_run { client.show(&request, views::operation_preview) } else { client.show(&request, show) }
+        if *dry_run {
+            return client.show(&request, views::operation_preview);
+        }
+        client.show(&request, |answer: &OperationAnswer<'_>| {
+            let mut text = show(answer);
+            text.line([plain(&format!("follow it with arcadia operations watch {}", answer.operation.id))]);
+            text
+        })
     }
 }
 

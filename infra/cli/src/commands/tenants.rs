@@ -145,10 +145,10 @@ struct Fields {
 
 #[derive(Debug, Args, Serialize)]
 struct HoldFields {
-    /// One-line reason, stored in the events
+    /// One-line reason, which the tenant's users can read
     #[arg(long)]
     reason: String,
-    /// Notes, stored in the events
+    /// Notes, which the tenant's users can read
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
 }

@@ -371,10 +371,10 @@ fn dispatch(context: &Context<'_>, command: Command) -> Result<Option<Change>, R
 }
 
 /// Whether the limit on open invoices applies to a command. It does not apply to payments, voiding, corrections and the
-/// rules of the tenant, which state facts, nor to cancellation: leaving is always possible.
+/// rules of the tenant, which state facts, nor to moves that stop a deployment: that is always possible.
 const fn is_limited(command: &Command) -> bool {
     match command {
-        Command::Transition(Transition { to_state: State::Cancelled, .. })
+        Command::Transition(Transition { to_state: State::Paused | State::Suspended | State::Cancelled, .. })
         | Command::CancelSubscription(_)
         | Command::AnnouncePrice(_)
         | Command::Pay(_)

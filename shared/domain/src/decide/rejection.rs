@@ -293,7 +293,7 @@ pub enum Rejection {
     #[error("the resource has just been deleted")]
     ResourceJustDeleted,
     /// The payment is in another currency than the invoice.
-    #[error("the payment must be in the invoice's currency, {0}")]
+    #[error("the amount must be in the invoice's currency, {0}")]
     PaymentCurrency(Currency),
     /// The payment exceeds the amount due.
     #[error("the payment exceeds the amount due, {due_cents} in minor units")]

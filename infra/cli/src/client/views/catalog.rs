@@ -6,9 +6,8 @@ use arcadia_api::answer::{
 };
 use arcadia_domain::{Authority, CatalogEventKind, Coupon, Plan, PlanVersion};
 
-use super::deployments::off;
 use super::operations::preview;
-use super::{list, why, words_of};
+use super::{list, off, why, words_of};
 use crate::client::text::{BOLD, Cell, DIM, Text, WAITING, cell, date, minute, money, name_of, plain, state, status};
 
 fn version_row(version: &PlanVersion) -> Vec<Cell> {

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use arcadia_api::answer::{DeploymentList, EventList, ResourceAnswer, ResourceList};
 use arcadia_api::{DeploymentRowView, DeploymentView, InvoiceView, SubscriptionAddonView, SubscriptionView};
-use arcadia_domain::{Action, Currency, Discount, Line, SubscriptionStatus};
+use arcadia_domain::{Action, Discount, Line, SubscriptionStatus};
 
 use super::invoices::append_invoice;
-use super::{event_rows, line_row, list, words_of};
+use super::{event_rows, full_name, line_row, list, off, words_of};
 use crate::client::text::{
     BOLD, Cell, DIM, GOOD, PLAIN, Text, WAITING, cell, date, minute, money, plain, state, status,
 };
@@ -38,11 +38,6 @@ fn deployment_row(row: &DeploymentRowView<'_>) -> Vec<Cell> {
         cell(WAITING, &owes).right(),
         plain(format!("{} {}", next.0.unwrap_or_default(), next.1.unwrap_or_default()).trim()),
     ]
-}
-
-/// The tenant and the slug of a deployment.
-pub(super) fn full_name(deployment: &DeploymentView<'_>) -> String {
-    format!("{}/{}", deployment.tenant_id, deployment.slug)
 }
 
 /// Formats a deployment after a command. `changed`: whether the command changed it.
@@ -136,15 +131,6 @@ pub fn subscription(
         append_invoice(&mut text, invoice);
     }
     text
-}
-
-/// The part of each price, or the amount of a period, that a coupon or a discount takes off.
-pub(super) fn off(basis_points: Option<u32>, amount: Option<(i64, Currency)>) -> String {
-    match (basis_points, amount) {
-        (Some(points), _) if points % 100 == 0 => format!("{} % off", points / 100),
-        (Some(points), _) => format!("{}.{:02} % off", points / 100, points % 100),
-        (None, amount) => format!("{} off", amount.map(|(cents, of)| money(cents, of)).unwrap_or_default()),
-    }
 }
 
 /// Describes a discount: how much, since when and for how long.

@@ -4,10 +4,9 @@ use arcadia_api::answer::{
     ChargeAnswer, InvoiceAnswer, InvoiceList, InvoiceRowList, RefundAnswer, SettledInvoiceAnswer,
 };
 use arcadia_api::{DeploymentView, InvoiceView};
-use arcadia_domain::{Refund, ReversalKind};
+use arcadia_domain::{Line, Refund, ReversalKind};
 
-use super::deployments::full_name;
-use super::{line_row, list};
+use super::{full_name, line_row, list};
 use crate::client::text::{BOLD, Cell, DIM, Text, cell, date, minute, money, plain, state, status};
 
 const HEADS: [&str; 7] = ["number", "status", "total", "due", "issued", "due on", "deployment"];
@@ -65,7 +64,9 @@ pub(super) fn append_invoice(text: &mut Text, one: &InvoiceView<'_>) {
         status(invoice.status),
         plain(&format!(", {} due on {}", money(one.due_cents, invoice.currency), date(invoice.due_at))),
     ]);
-    let mut rows: Vec<Vec<Cell>> = invoice.lines.iter().map(line_row).collect();
+    // A credit note names the charge of a line.
+    let with_charge = |line: &Line| [line_row(line), vec![cell(DIM, &line.charge.to_string())]].concat();
+    let mut rows: Vec<Vec<Cell>> = invoice.lines.iter().map(with_charge).collect();
     rows.push(vec![cell(BOLD, &money(invoice.total_cents, invoice.currency)).right(), cell(BOLD, "total")]);
     rows.extend(invoice.credits.iter().map(|credit| {
         vec![
@@ -90,6 +91,9 @@ pub(super) fn append_invoice(text: &mut Text, one: &InvoiceView<'_>) {
             cell(DIM, &minute(payment.received_at)),
         ]
     }));
+    if invoice.returned_cents > 0 {
+        rows.push(vec![amount(invoice.returned_cents), plain("became balance")]);
+    }
     if one.forgiven_cents > 0 {
         rows.push(vec![amount(one.forgiven_cents), plain("written off")]);
     }

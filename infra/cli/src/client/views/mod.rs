@@ -7,7 +7,8 @@ mod deployments;
 mod invoices;
 mod operations;
 
-use arcadia_domain::{CatalogEvent, Event, Line, Matching, Notes, Reason, State, TenantEvent, Timestamp};
+use arcadia_api::DeploymentView;
+use arcadia_domain::{CatalogEvent, Currency, Event, Line, Matching, Notes, Reason, State, TenantEvent, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,6 +37,20 @@ fn words_of(value: impl Serialize) -> String {
 /// A number of things, by the name of one.
 pub fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The tenant and the slug of a deployment.
+fn full_name(deployment: &DeploymentView<'_>) -> String {
+    format!("{}/{}", deployment.tenant_id, deployment.slug)
+}
+
+/// The part of each price, or the amount of a period, that a coupon or a discount takes off.
+fn off(basis_points: Option<u32>, amount: Option<(i64, Currency)>) -> String {
+    match (basis_points, amount) {
+        (Some(points), _) if points % 100 == 0 => format!("{} % off", points / 100),
+        (Some(points), _) => format!("{}.{:02} % off", points / 100, points % 100),
+        (None, amount) => format!("{} off", amount.map(|(cents, of)| money(cents, of)).unwrap_or_default()),
+    }
 }
 
 /// An event in a table.
