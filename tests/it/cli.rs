@@ -211,7 +211,7 @@ async fn ask_for_everything(start: &str) {
     let dollars = format!("{}.{:02}", cents / 100, cents % 100);
     let pay = format!("invoices pay {id} {number} --reference p-1 --amount {dollars}USD --as payment-provider");
     assert!(shell.run(&pay).ok().contains("is paid"), "the id itself, since a provider cannot list");
-    shell.run("invoices pay shop --reference p-2").refused(2, &["no such open invoice"]);
+    shell.run("invoices pay shop --reference p-2").refused(2, &["has no open invoice"]);
     shell.run(&format!("invoices void shop {number}")).refused(2, &["cannot be undone: confirm with --yes"]);
     shell.run(&format!("invoices void shop {number} --yes")).refused(3, &["(invoice_has_payments, 409)"]);
 

@@ -26,6 +26,7 @@ mod catalog_events;
 mod cli;
 mod cognito;
 mod console;
+mod console_corrections;
 mod console_function;
 mod console_many;
 mod console_pictures;

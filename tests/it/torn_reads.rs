@@ -190,8 +190,8 @@ async fn a_page_may_end_within_a_commit_and_the_next_goes_on_there() {
     let pages = billing.pages(&format!("{path}?limit=1"), &billing.user, "events").await;
     let sequences: Vec<&Value> = pages.iter().flatten().map(|event| &event["sequence"]).collect();
     assert_eq!(sequences, [3, 2, 1]);
-    let each = ["GetItem", "Query"];
-    assert_eq!(billing.dynamodb.operations(), [each; 3].as_flattened(), "a Query for each page, of one's own");
+    let each = [["GetItem"; 3], ["Query"; 3]];
+    assert_eq!(billing.dynamodb.operations(), each.as_flattened(), "a Query for each page, of one's own");
     // A page that begins before an event is torn if the one right before it is missing.
     let body = billing.get(&format!("{path}?limit=1"), &billing.user).await.expect(200);
     let next = format!("{path}?limit=1&cursor={}", body["next_cursor"].as_str().unwrap());
@@ -202,7 +202,7 @@ async fn a_page_may_end_within_a_commit_and_the_next_goes_on_there() {
     let beyond = cursors::forged(&format!("/api/v1{path}"), "99");
     let beyond = billing.get(&format!("{path}?cursor={beyond}"), &billing.user).await.expect(200);
     assert_eq!(beyond["events"].as_array().map(Vec::len), Some(3));
-    assert_eq!(billing.dynamodb.operations(), ["GetItem", "Query"]);
+    assert_eq!(billing.dynamodb.operations(), ["GetItem", "GetItem", "Query"]);
 }
 
 #[tokio::test]
@@ -298,7 +298,7 @@ async fn a_read_that_stays_torn_is_given_up_after_the_named_number_of_reads() {
     billing.dynamodb.clear();
     let half = billing.dynamodb.stale(&partition(&blog), &["EVENT#0000000003"]);
     billing.dynamodb.plan("Query", FOREVER, Fault::Torn(half));
-    expect_unavailable(billing.get(&format!("/deployments/{blog}/events"), &billing.user).await);
+    expect_unavailable(billing.get(&format!("/deployments/{blog}/events"), &billing.admin).await);
     assert_eq!(billing.dynamodb.operations(), ["Query"; READS]);
     // Nothing of the deployment was touched, and the clock comes back to it.
     let of_id = |contents: &BTreeMap<(String, String), Value>| -> Vec<Value> {

@@ -130,7 +130,7 @@ export function describe({ type, data, charges }) {
       const charge = charges?.changed.find((each) => each.code === 'one_off');
       return charge
         ? `Charged once: ${charge.description ?? charge.code}, ${money(charge.amount_cents, charge.currency)}`
-        : 'Charged once';
+        : 'Charged once, on an invoice of its own';
     }
     case 'credit_granted':
       return `Credit granted: ${money(data.amount.amount_cents, data.amount.currency)}`;

@@ -51,6 +51,7 @@ export function Invoice({ session, params }) {
         ${commands.payable(invoice) && html`<button type="button" onClick=${() => open(commands.writeOff)}>Write off</button>`}
         ${invoice.forgiven_cents > 0 && html`<button type="button" onClick=${() => open(commands.withdrawWriteOff)}>Withdraw the write-off</button>`}
         ${commands.creditable(invoice) && html`<button type="button" onClick=${() => open(commands.creditNote)}>Credit</button>`}
+        ${invoice.status !== 'void' && commands.settled(invoice) > 0 && html`<button type="button" onClick=${() => open(commands.refund)}>Refund a part</button>`}
         ${invoice.payments.some((each) => !each.reversal) && html`<button type="button" class="danger" onClick=${() => open(commands.reversal)}>Reverse a payment</button>`}
         ${commands.voidable(invoice) && html`<button type="button" class="danger" onClick=${() => open(commands.voiding)}>Void</button>`}
         ${!commands.voidable(invoice) && invoice.status === 'open' && html`<span class="muted small">Money was received, so this invoice cannot be voided.</span>`}`

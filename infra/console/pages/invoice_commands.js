@@ -109,6 +109,34 @@ export function creditNote(id, invoice) {
   };
 }
 
+/** What was settled and can be paid back, in minor units. @param {Invoice} invoice */
+export const settled = (invoice) => invoice.paid_cents + invoice.balance_cents - invoice.returned_cents;
+
+/** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */
+export function refund(id, invoice) {
+  const { number, currency } = invoice;
+  return {
+    title: 'Refund a part',
+    verb: 'Record',
+    what: `Credits charges of the invoice, with their tax, and records that the amount was paid back. At most ${money(settled(invoice), currency)}.`,
+    fields: [
+      { name: 'amount', label: `Amount in ${currency}`, required: true, value: amount(settled(invoice), currency) },
+      { name: 'reference', label: 'Reference', required: true, maxlength: 255, hint: 'Of the outgoing payment.' },
+      ...REMARKS,
+    ],
+    command: ({ amount: text = '', reference, reason, notes }) => {
+      const amount_cents = parseMoney(text, currency);
+      if (amount_cents === null) throw new Error(`Write the amount like ${amount(100, currency)}.`);
+      return {
+        method: 'POST',
+        path: `/deployments/${id}/refunds`,
+        body: filled({ amount_cents, currency, reference, invoice: number, reason, notes }),
+      };
+    },
+    done: 'The refund is recorded.',
+  };
+}
+
 /** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */
 export function reversal(id, invoice) {
   const { number, currency } = invoice;
@@ -182,12 +210,13 @@ export function withdrawWriteOff(id, invoice) {
 
 /** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */
 export function laterDueDate(id, invoice) {
+  const aWeekLater = new Date(Date.parse(invoice.due_at) + 7 * 86_400_000);
   return {
     title: 'Move the due date',
     verb: 'Move',
     what: 'To a later time. If nothing is overdue then, dunning ends.',
     fields: [
-      { name: 'due_at', label: 'Due at (UTC)', type: 'datetime-local', required: true, value: invoice.due_at.slice(0, 16) },
+      { name: 'due_at', label: 'Due at (UTC)', type: 'datetime-local', required: true, value: aWeekLater.toISOString().slice(0, 16) },
       ...REMARKS,
     ],
     command: ({ due_at = '', reason, notes }) => ({

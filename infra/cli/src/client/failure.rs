@@ -47,7 +47,7 @@ pub enum Failure {
     Stopped(String),
     /// The API rejected the request.
     #[error("{}", .0.text())]
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// The response is not one of this API.
     #[error("unexpected response: this does not look like an Arcadia API")]
     NotUnderstood,

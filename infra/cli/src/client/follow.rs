@@ -27,7 +27,7 @@ impl Client {
         let mut response = self.agent.run(request).map_err(unreachable)?;
         if !response.status().is_success() {
             let text = response.body_mut().read_to_string().map_err(unreachable)?;
-            return Err(Failure::Refused(Problem::new(response.status().as_u16(), &text, self.json)));
+            return Err(Failure::Refused(Box::new(Problem::new(response.status().as_u16(), &text, self.json))));
         }
         let stopped = || Failure::Stopped(self.base.clone());
         for line in BufReader::new(response.into_body().into_reader()).lines() {

@@ -270,7 +270,7 @@ impl Client {
             let can_be_repeated = status == 429 || request.can_be_repeated();
             match retry_after(&response).filter(|_| can_be_repeated && attempt < MAX_ATTEMPTS) {
                 Some(wait) => thread::sleep(wait),
-                None => return Err(Failure::Refused(Problem::new(status, &text, self.json))),
+                None => return Err(Failure::Refused(Box::new(Problem::new(status, &text, self.json)))),
             }
             attempt += 1;
         }

@@ -185,7 +185,7 @@ pub fn account(answer: &AccountAnswer<'_>) -> Text {
 
 pub fn dunning_policy(answer: &DunningPolicyAnswer) -> Text {
     let mut text = Text::default();
-    let rows = members(&answer.dunning_policy).into_iter();
+    let rows = members(answer.dunning_policy).into_iter();
     let rows = rows.map(|(name, days)| vec![plain(&name.replace('_', " ")), cell(BOLD, &days).right()]);
     text.table(0, &rows.collect::<Vec<_>>());
     text
