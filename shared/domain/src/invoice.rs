@@ -13,11 +13,11 @@ use super::values::{DeploymentId, InvoiceNumber, PaymentReference, SubscriptionI
 
 /// The most payments of one invoice. Payments and credits are facts: as many are recorded as a stored invoice has room
 /// for.
-pub const MAX_PAYMENTS: usize = 300;
+pub const MAX_PAYMENTS: usize = 150;
 /// The most payments of an invoice that are recorded, if each beyond [`MAX_PAYMENTS`] pays all that is due.
-pub const MAX_SETTLING_PAYMENTS: usize = 350;
+pub const MAX_SETTLING_PAYMENTS: usize = 200;
 /// The most credits of one invoice that credit notes make, beside those of all that remains.
-pub const MAX_CREDITS: usize = 500;
+pub const MAX_CREDITS: usize = 200;
 /// The most write-offs of one invoice, withdrawn ones included.
 pub const MAX_WRITE_OFFS: usize = 20;
 

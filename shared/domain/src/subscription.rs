@@ -24,7 +24,7 @@ pub const MAX_ADDONS: usize = 50;
 /// The most charges that commands can make between two period boundaries, credited ones included.
 pub const MAX_CHARGES_IN_PERIOD: u32 = 200;
 /// The most charges within one period, those that the platform makes once included: changes leave them room.
-pub const MAX_CHARGES_WITH_ONE_OFFS: u32 = 250;
+pub const MAX_CHARGES_WITH_ONE_OFFS: u32 = 220;
 
 /// What is forgiven of invoices, in minor units.
 pub type Forgiven = BTreeMap<InvoiceNumber, i64>;

@@ -1,16 +1,17 @@
 //! The kinds of stored items: samples of each as today's writer writes it, and its reader.
 
 use arcadia_domain::{
-    Action, Aggregate, Amount, BalanceMovement, Change, Command, Deployment, DeploymentId, DunningPolicy, Event,
-    Invoice, InvoiceRow, InvoiceStatus, Line, MAX_ADDONS, MAX_CHARGES_IN_PERIOD, MAX_CREDITS, MAX_SETTLING_PAYMENTS,
-    MAX_WRITE_OFFS, OpenInvoice, Operation, OperationCommand, OperationResult, PausedBy, Payment, Resource,
-    Subscription, SubscriptionAddon, SubscriptionSummary, Tenant, TenantEvent, TenantRules, Timestamp,
-    UnsubscribedTime, create, decide,
+    Action, Aggregate, Amount, BalanceMovement, Change, Command, Credit, Deployment, DeploymentId, DunningPolicy,
+    Event, Invoice, InvoiceRow, InvoiceStatus, Line, MAX_ADDONS, MAX_CHARGES_WITH_ONE_OFFS, MAX_CREDITS,
+    MAX_PRICE_CENTS, MAX_SETTLING_PAYMENTS, MAX_WRITE_OFFS, OpenInvoice, Operation, OperationCommand, OperationResult,
+    PausedBy, Payment, Resource, Subscription, SubscriptionAddon, SubscriptionSummary, Tenant, TenantEvent,
+    TenantRules, Timestamp, UnsubscribedTime, create, decide,
 };
 use arcadia_store::item::{self, Item};
 use arcadia_store::items::{self, DeploymentItem, SlugClaimItem};
 use arcadia_store::keys::DEFAULT_DUE_SHARDS;
 use arcadia_store::{CommitId, IdempotencyRecord, Store, StoreError, error_chain};
+use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::de::value::Error as NoValue;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, Visitor};
@@ -236,17 +237,24 @@ pub fn largest_invoice() -> Item {
     }
     let InvoiceRow { tenant_id, slug, mut invoice } = invoices().swap_remove(0);
     let a_line = invoice.lines.first().expect("a line").clone();
-    // Twice as many bytes as characters, in a script that needs that.
-    let description = Some("\u{416}".repeat(200).parse().expect("a description"));
-    let one_off = Line { description, ..a_line.clone() };
-    let of_the_plan = Line { description: None, ..a_line };
-    let one_offs = times(&[one_off], usize::try_from(MAX_CHARGES_IN_PERIOD).expect("a count"));
+    // Four bytes for each character, amounts of all digits, and spans of their own.
+    let (amount_cents, at) = (MAX_PRICE_CENTS - 1, invoice.issued_at - TimeDelta::seconds(1));
+    let charge = "1234567-123".parse().expect("a charge");
+    let of_the_plan = Line { description: None, amount_cents, charge, from: at, to: at, ..a_line };
+    let description = Some("\u{1f600}".repeat(200).parse().expect("a description"));
+    let one_off = Line { description, ..of_the_plan.clone() };
+    let one_offs = times(&[one_off], usize::try_from(MAX_CHARGES_WITH_ONE_OFFS).expect("a count"));
     // The plan, add-ons and a discount of each, and the tax.
     invoice.lines = [one_offs, times(&[of_the_plan], 2 * (1 + MAX_ADDONS) + 1)].concat();
-    invoice.credits = times(&invoice.credits, MAX_CREDITS);
+    let credit = invoice.credits.first().expect("a credit").clone();
+    let (returned_cents, forgiven_cents) = (amount_cents, amount_cents);
+    let credit = Credit { charge, amount_cents, returned_cents, forgiven_cents, ..credit };
+    // Those of all that remains come last.
+    invoice.credits = times(&[credit], MAX_CREDITS + invoice.lines.len());
     invoice.write_offs = times(&invoice.write_offs, MAX_WRITE_OFFS);
     let reference = "r".repeat(255).parse().expect("a reference");
-    let payment = Payment { reference, ..invoice.payments.first().expect("a payment").clone() };
+    let payment = invoice.payments.first().expect("a payment").clone();
+    let payment = Payment { reference, amount_cents, excess_cents: amount_cents, ..payment };
     invoice.payments = times(&[payment], MAX_SETTLING_PAYMENTS);
     expect(items::from_invoice(&InvoiceRow { tenant_id, slug, invoice }, DEFAULT_DUE_SHARDS))
 }
