@@ -55,13 +55,9 @@ impl Principal {
         if subject.starts_with(SYSTEM_PREFIX) {
             return Err(Error::Unauthenticated);
         }
-        let authority = match claims.get(&names.role).map(String::as_str) {
-            Some("platform_admin") => Authority::PlatformAdmin,
-            Some("payment_provider") => Authority::PaymentProvider,
-            Some("data_plane") => Authority::DataPlane,
-            Some("tenant_user") => Authority::TenantUser,
-            Some(_) | None => return Err(forbidden("role_required", "the token has no known role")),
-        };
+        let role = claims.get(&names.role).and_then(|role| role.parse().ok());
+        let known = role.filter(|role| Authority::OF_TOKENS.contains(role));
+        let authority = known.ok_or_else(|| forbidden("role_required", "the token has no known role"))?;
         let scope = match authority {
             // Payments and resources are recorded for deployments of any tenant; these roles can call few other routes.
             Authority::PlatformAdmin | Authority::PaymentProvider | Authority::DataPlane | Authority::Billing => {

@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use arcadia_api::{DEFAULT_LIMIT, MAX_LIMIT};
-use arcadia_domain::InvalidValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
@@ -25,24 +24,13 @@ pub struct PageRequest<P> {
     list: String,
 }
 
-/// The order of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Oldest first.
-    Ascending,
-    /// Newest first.
-    Descending,
-}
-
-impl FromStr for Order {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "asc" => Ok(Self::Ascending),
-            "desc" => Ok(Self::Descending),
-            _ => Err(InvalidValue { code: "invalid_order", detail: "must be asc or desc" }),
-        }
+arcadia_domain::named! {
+    /// The order of a list.
+    pub enum Order("invalid_order") {
+        /// Oldest first.
+        Ascending = "asc",
+        /// Newest first.
+        Descending = "desc",
     }
 }
 

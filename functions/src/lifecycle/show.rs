@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use arcadia_api::answer::{Lifecycle, LifecycleState, LifecycleTransition};
 use arcadia_domain::lifecycle::{INITIAL_STATES, Move, Standing};
-use arcadia_domain::{Authority, State};
+use arcadia_domain::{Authority, Named, State};
 use serde_json::json;
 
 use crate::Error;

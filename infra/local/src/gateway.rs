@@ -416,12 +416,13 @@ mod clock_tests;
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use arcadia_domain::Authority;
     use arcadia_functions::runtime::{Clock, Settings};
     use arcadia_store::Store;
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::issuer::{Role, TokenRequest, claim_names};
+    use crate::issuer::{TokenRequest, claim_names};
     use arcadia_functions::runtime::local_client;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -515,7 +516,7 @@ mod tests {
         let store = Store::new(local_client("http://127.0.0.1:9"), "table");
         let settings = Settings { default_region: "eu-central-1".parse().unwrap(), claims: claim_names() };
         let issuer = Issuer::generate().unwrap();
-        let (role, ttl) = (Role::PlatformAdmin, TimeDelta::hours(1));
+        let (role, ttl) = (Authority::PlatformAdmin, TimeDelta::hours(1));
         let request = TokenRequest { role, tenant: None, sub: "ada".to_owned(), ttl };
         let token = issuer.issue(&request, NOW).unwrap();
         let app = App { store, clock: Arc::new(BrokenClock::default()), settings };

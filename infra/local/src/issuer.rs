@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use arcadia_api::UniqueMap;
-use arcadia_domain::{TenantId, Timestamp};
+use arcadia_domain::{Authority, TenantId, Timestamp};
 use arcadia_functions::auth::ClaimNames;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use clap::ValueEnum;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use rsa::pkcs1::{EncodeRsaPrivateKey, EncodeRsaPublicKey};
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
@@ -50,27 +49,13 @@ pub struct Issuer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRequest {
     /// Role of the caller.
-    pub role: Role,
+    pub role: Authority,
     /// Tenant of the caller, for roles that belong to a tenant.
     pub tenant: Option<TenantId>,
     /// Subject of the token.
     pub sub: String,
     /// Validity of the token.
     pub ttl: TimeDelta,
-}
-
-/// A role of the product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Role {
-    /// May do everything in every tenant.
-    PlatformAdmin,
-    /// A user of one tenant.
-    TenantUser,
-    /// Records payments.
-    PaymentProvider,
-    /// Records cloud resources.
-    DataPlane,
 }
 
 /// Error of the issuer.
@@ -110,19 +95,6 @@ pub enum TokenError {
     /// The token is not valid yet.
     #[error("the token is not valid yet")]
     NotYet,
-}
-
-impl Role {
-    /// The name in the role claim.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PlatformAdmin => "platform_admin",
-            Self::TenantUser => "tenant_user",
-            Self::PaymentProvider => "payment_provider",
-            Self::DataPlane => "data_plane",
-        }
-    }
 }
 
 /// The names of the claims in the issuer's tokens.
@@ -349,7 +321,7 @@ mod tests {
 
     fn request() -> TokenRequest {
         TokenRequest {
-            role: Role::TenantUser,
+            role: Authority::TenantUser,
             tenant: Some("acme".parse().unwrap()),
             sub: "bob".to_owned(),
             ttl: TimeDelta::hours(1),
@@ -383,7 +355,7 @@ mod tests {
         assert!(OURS.verify(&token, at(NOW_S + 3599)).is_ok());
         assert!(matches!(OURS.verify(&token, at(NOW_S + 3600)), Err(TokenError::Expired)));
         assert!(matches!(OURS.verify(&token, at(NOW_S - 1)), Err(TokenError::NotYet)));
-        let admin = TokenRequest { role: Role::PlatformAdmin, tenant: None, ..request() };
+        let admin = TokenRequest { role: Authority::PlatformAdmin, tenant: None, ..request() };
         let claims = OURS.verify(&OURS.issue(&admin, at(NOW_S)).unwrap(), at(NOW_S)).unwrap();
         assert!(!claims.contains_key("tenant_id"));
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::invalid::InvalidValue;
 use super::money::Currency;
 use super::period::Interval;
 use super::values::{DisplayName, ShortCode, Timestamp};
@@ -15,29 +14,27 @@ pub const MAX_QUANTITY: i64 = 1_000_000_000;
 /// The longest trial of a plan version, in days.
 pub const MAX_TRIAL_DAYS: i64 = 730;
 
-/// Whether a plan or add-on can be bought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum CatalogStatus {
-    /// It is on sale.
-    #[default]
-    Active,
-    /// It is not on sale. Existing subscriptions keep it.
-    Retired,
+named! {
+    /// Whether a plan or add-on can be bought.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum CatalogStatus("invalid_status", default Active) {
+        /// It is on sale.
+        Active = "active",
+        /// It is not on sale. Existing subscriptions keep it.
+        Retired = "retired",
+    }
 }
 
-/// Whether a plan version can be bought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum VersionStatus {
-    /// It can be bought.
-    #[default]
-    Offered,
-    /// Another version has replaced it: nobody can newly buy it. Existing subscriptions keep it until their price
-    /// changes.
-    Closed,
+named! {
+    /// Whether a plan version can be bought.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum VersionStatus("invalid_status", default Offered) {
+        /// It can be bought.
+        Offered = "offered",
+        /// Another version has replaced it: nobody can newly buy it. Existing subscriptions keep it until their price
+        /// changes.
+        Closed = "closed",
+    }
 }
 
 /// A plan of the catalog. Its prices are in its published versions.
@@ -121,18 +118,6 @@ pub struct Addon {
     pub created_at: Timestamp,
     /// When its record last changed.
     pub updated_at: Timestamp,
-}
-
-impl std::str::FromStr for CatalogStatus {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "active" => Ok(Self::Active),
-            "retired" => Ok(Self::Retired),
-            _ => Err(InvalidValue { code: "invalid_status", detail: "must be active or retired" }),
-        }
-    }
 }
 
 impl Plan {

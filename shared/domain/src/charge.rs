@@ -5,7 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::invalid::InvalidValue;
 use super::line::{ChargeId, Line, LineKind};
 use super::money::{Currency, is_zero};
 use super::tax::Taxed;
@@ -110,26 +109,14 @@ impl ChargeChanges {
     }
 }
 
-/// When a charge made once is invoiced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum Invoiced {
-    /// At once, on an invoice of its own.
-    Now,
-    /// With the next invoice of the subscription.
-    NextInvoice,
-}
-
-impl std::str::FromStr for Invoiced {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "now" => Ok(Self::Now),
-            "next_invoice" => Ok(Self::NextInvoice),
-            _ => Err(Self::Err { code: "invalid_when", detail: "must be now or next_invoice" }),
-        }
+named! {
+    /// When a charge made once is invoiced.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum Invoiced("invalid_when") {
+        /// At once, on an invoice of its own.
+        Now = "now",
+        /// With the next invoice of the subscription.
+        NextInvoice = "next_invoice",
     }
 }
 

@@ -1,101 +1,51 @@
 //! The schedule: the steps that a deployment takes as time passes, and when each is due. What a step does is in
 //! [`super::decide::step`]; the source of time is the caller's.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
 use super::deployment::Deployment;
-use super::invalid::InvalidValue;
 use super::lifecycle::State;
 use super::policy::{DunningPolicy, days_after};
 use super::subscription::{Subscription, SubscriptionStatus};
 use super::values::Timestamp;
 
-/// A scheduled step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum Action {
-    /// The subscription is cancelled as scheduled.
-    CancelSubscription,
-    /// The trial ends: billing begins with a subscription; without one, the deployment is cancelled.
-    EndTrial,
-    /// The pause ends.
-    Resume,
-    /// The deployment had no subscription for too long: it is paused.
-    PauseUnsubscribed,
-    /// Balance settles open invoices that were too many for an earlier commit.
-    ApplyBalance,
-    /// An invoice is overdue: the deployment becomes past due.
-    MarkPastDue,
-    /// The invoice is still unpaid: the deployment is suspended.
-    Suspend,
-    /// The invoice is still unpaid: the deployment is cancelled.
-    CancelUnpaid,
-    /// The scheduled change of plan takes effect, and the next period begins.
-    ChangePlan,
-    /// The next period begins.
-    Renew,
-    /// Unpaid invoices of a cancelled deployment are given up.
-    GiveUp,
-    /// The cancelled deployment is archived. This is final.
-    Archive,
+named! {
+    /// A scheduled step.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum Action("invalid_action") {
+        /// The subscription is cancelled as scheduled.
+        CancelSubscription = "cancel_subscription",
+        /// The trial ends: billing begins with a subscription; without one, the deployment is cancelled.
+        EndTrial = "end_trial",
+        /// The pause ends.
+        Resume = "resume",
+        /// The deployment had no subscription for too long: it is paused.
+        PauseUnsubscribed = "pause_unsubscribed",
+        /// Balance settles open invoices that were too many for an earlier commit.
+        ApplyBalance = "apply_balance",
+        /// An invoice is overdue: the deployment becomes past due.
+        MarkPastDue = "mark_past_due",
+        /// The invoice is still unpaid: the deployment is suspended.
+        Suspend = "suspend",
+        /// The invoice is still unpaid: the deployment is cancelled.
+        CancelUnpaid = "cancel_unpaid",
+        /// The scheduled change of plan takes effect, and the next period begins.
+        ChangePlan = "change_plan",
+        /// The next period begins.
+        Renew = "renew",
+        /// Unpaid invoices of a cancelled deployment are given up.
+        GiveUp = "give_up",
+        /// The cancelled deployment is archived. This is final.
+        Archive = "archive",
+    }
 }
 
 impl Action {
-    /// Every step, in the order in which steps due at the same moment are taken.
-    pub const ALL: [Self; 12] = [
-        Self::CancelSubscription,
-        Self::EndTrial,
-        Self::Resume,
-        Self::PauseUnsubscribed,
-        Self::ApplyBalance,
-        Self::MarkPastDue,
-        Self::Suspend,
-        Self::CancelUnpaid,
-        Self::ChangePlan,
-        Self::Renew,
-        Self::GiveUp,
-        Self::Archive,
-    ];
-
-    /// The name on the wire and in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CancelSubscription => "cancel_subscription",
-            Self::EndTrial => "end_trial",
-            Self::Resume => "resume",
-            Self::PauseUnsubscribed => "pause_unsubscribed",
-            Self::ApplyBalance => "apply_balance",
-            Self::MarkPastDue => "mark_past_due",
-            Self::Suspend => "suspend",
-            Self::CancelUnpaid => "cancel_unpaid",
-            Self::ChangePlan => "change_plan",
-            Self::Renew => "renew",
-            Self::GiveUp => "give_up",
-            Self::Archive => "archive",
-        }
-    }
-
     /// Whether it is a rung of the dunning ladder. A sweep takes at most one rung of a deployment.
     #[must_use]
     pub fn is_dunning(self) -> bool {
         LADDER.iter().any(|rung| rung.action == self)
-    }
-}
-
-impl FromStr for Action {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::ALL.into_iter().find(|action| action.as_str() == text).ok_or(InvalidValue {
-            code: "invalid_action",
-            detail: "must be one of cancel_subscription, end_trial, resume, pause_unsubscribed, apply_balance, \
-                     mark_past_due, suspend, cancel_unpaid, change_plan, renew, give_up, archive",
-        })
     }
 }
 

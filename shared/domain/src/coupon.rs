@@ -5,7 +5,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::catalog::CatalogStatus;
-use super::invalid::InvalidValue;
 use super::money::{Currency, prorate};
 use super::values::{DisplayName, ShortCode, Timestamp};
 
@@ -18,29 +17,16 @@ pub const MAX_REDEMPTIONS: i64 = 1_000_000_000;
 /// The whole price, in basis points.
 pub const WHOLE_BASIS_POINTS: i64 = 10_000;
 
-/// How long a coupon discounts a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum CouponDuration {
-    /// One period.
-    Once,
-    /// A number of periods.
-    Periods,
-    /// Every period until it is removed.
-    Forever,
-}
-
-impl std::str::FromStr for CouponDuration {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "once" => Ok(Self::Once),
-            "periods" => Ok(Self::Periods),
-            "forever" => Ok(Self::Forever),
-            _ => Err(InvalidValue { code: "invalid_duration", detail: "must be once, periods or forever" }),
-        }
+named! {
+    /// How long a coupon discounts a subscription.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum CouponDuration("invalid_duration") {
+        /// One period.
+        Once = "once",
+        /// A number of periods.
+        Periods = "periods",
+        /// Every period until it is removed.
+        Forever = "forever",
     }
 }
 
@@ -103,15 +89,15 @@ pub struct Discount {
     pub granted_at: Timestamp,
 }
 
-/// Why a discount ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum DiscountEnd {
-    /// It had discounted its last period, or was removed during the last one.
-    NoPeriodsLeft,
-    /// The subscription changed to a plan that the coupon is not for, or to another currency.
-    PlanNotCovered,
+named! {
+    /// Why a discount ended.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum DiscountEnd("invalid_reason") {
+        /// It had discounted its last period, or was removed during the last one.
+        NoPeriodsLeft = "no_periods_left",
+        /// The subscription changed to a plan that the coupon is not for, or to another currency.
+        PlanNotCovered = "plan_not_covered",
+    }
 }
 
 /// A grant of a coupon, which is counted on the coupon's record.

@@ -1,8 +1,6 @@
 //! The deployment: one hosted app instance of a tenant, and the unit of billing. How events change it is in
 //! [`super::aggregate`].
 
-use serde::{Deserialize, Serialize};
-
 use super::entry::{Amount, Entry};
 use super::invoice::{InvoiceStatus, OpenInvoice};
 use super::lifecycle::{Standing, State};
@@ -182,15 +180,15 @@ impl Deployment {
     }
 }
 
-/// A rule that pauses a deployment, and ends the pause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum PausedBy {
-    /// The hold of its tenant. The release of the tenant ends the pause.
-    TenantHold,
-    /// It had no subscription for the days of its tenant. A subscription ends the pause.
-    Unsubscribed,
+named! {
+    /// A rule that pauses a deployment, and ends the pause.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum PausedBy("invalid_pause") {
+        /// The hold of its tenant. The release of the tenant ends the pause.
+        TenantHold = "tenant_hold",
+        /// It had no subscription for the days of its tenant. A subscription ends the pause.
+        Unsubscribed = "unsubscribed",
+    }
 }
 
 /// A template and its version.

@@ -34,19 +34,20 @@ pub enum Figure {
     Open(Currency, NaiveDate),
 }
 
-/// A kind of change of recurring revenue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Movement {
-    /// A deployment has recurring revenue for the first time, or has it in another currency than before.
-    New,
-    /// The recurring revenue of a deployment rose.
-    Expansion,
-    /// The recurring revenue of a deployment fell. The amount is never negative.
-    Contraction,
-    /// A deployment lost its recurring revenue, or has it in another currency now. The amount is never negative.
-    Churned,
-    /// A deployment has recurring revenue again.
-    Reactivated,
+named! {
+    /// A kind of change of recurring revenue.
+    pub enum Movement("invalid_movement") {
+        /// A deployment has recurring revenue for the first time, or has it in another currency than before.
+        New = "new",
+        /// The recurring revenue of a deployment rose.
+        Expansion = "expansion",
+        /// The recurring revenue of a deployment fell. The amount is never negative.
+        Contraction = "contraction",
+        /// A deployment lost its recurring revenue, or has it in another currency now. The amount is never negative.
+        Churned = "churned",
+        /// A deployment has recurring revenue again.
+        Reactivated = "reactivated",
+    }
 }
 
 /// Figures, or a difference of figures. A figure of zero is absent.
@@ -54,27 +55,12 @@ pub enum Movement {
 pub struct Figures(BTreeMap<Figure, i64>);
 
 impl Movement {
-    /// Every movement, in the order in which they are listed.
-    pub const ALL: [Self; 5] = [Self::New, Self::Expansion, Self::Contraction, Self::Churned, Self::Reactivated];
-
     /// 1 if it raises recurring revenue, -1 if it lowers it.
     #[must_use]
     pub const fn sign(self) -> i64 {
         match self {
             Self::New | Self::Expansion | Self::Reactivated => 1,
             Self::Contraction | Self::Churned => -1,
-        }
-    }
-
-    /// The name on the wire and in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Expansion => "expansion",
-            Self::Contraction => "contraction",
-            Self::Churned => "churned",
-            Self::Reactivated => "reactivated",
         }
     }
 }

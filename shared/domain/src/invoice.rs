@@ -5,7 +5,6 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
-use super::invalid::InvalidValue;
 use super::line::{ChargeId, Line, LineKind};
 use super::money::{Currency, is_zero};
 use super::tax::Taxed;
@@ -21,34 +20,20 @@ pub const MAX_CREDITS: usize = 200;
 /// The most write-offs of one invoice, withdrawn ones included.
 pub const MAX_WRITE_OFFS: usize = 20;
 
-/// The status of an invoice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum InvoiceStatus {
-    /// It waits for payment.
-    Open,
-    /// It was settled in full, or its total is zero.
-    Paid,
-    /// It was voided: it should not have been issued, and nothing is owed for it.
-    Void,
-    /// It was given up after the deployment was cancelled. It is still owed and can be paid.
-    Uncollectible,
-    /// What was due was forgiven: its charges stand, and nothing is owed for it any more.
-    WrittenOff,
-}
-
-impl InvoiceStatus {
-    /// The name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Paid => "paid",
-            Self::Void => "void",
-            Self::Uncollectible => "uncollectible",
-            Self::WrittenOff => "written_off",
-        }
+named! {
+    /// The status of an invoice.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum InvoiceStatus("invalid_status") {
+        /// It waits for payment.
+        Open = "open",
+        /// It was settled in full, or its total is zero.
+        Paid = "paid",
+        /// It was voided: it should not have been issued, and nothing is owed for it.
+        Void = "void",
+        /// It was given up after the deployment was cancelled. It is still owed and can be paid.
+        Uncollectible = "uncollectible",
+        /// What was due was forgiven: its charges stand, and nothing is owed for it any more.
+        WrittenOff = "written_off",
     }
 }
 
@@ -191,26 +176,14 @@ pub struct Reversal {
     pub reversed_at: Timestamp,
 }
 
-/// Why a payment was reversed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum ReversalKind {
-    /// It was recorded by mistake.
-    Mistake,
-    /// The payer's bank took the money back.
-    Chargeback,
-}
-
-impl std::str::FromStr for ReversalKind {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "mistake" => Ok(Self::Mistake),
-            "chargeback" => Ok(Self::Chargeback),
-            _ => Err(InvalidValue { code: "invalid_kind", detail: "must be mistake or chargeback" }),
-        }
+named! {
+    /// Why a payment was reversed.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum ReversalKind("invalid_kind") {
+        /// It was recorded by mistake.
+        Mistake = "mistake",
+        /// The payer's bank took the money back.
+        Chargeback = "chargeback",
     }
 }
 

@@ -3,6 +3,9 @@
 //! Nothing here is async, reads a clock, generates an id or does I/O: times and ids are arguments. Storage is in
 //! `arcadia_store`, HTTP in `arcadia_functions::http`.
 
+#[macro_use]
+mod named;
+
 mod actor;
 mod aggregate;
 mod attention;
@@ -75,10 +78,12 @@ pub use invoice_events::follow_invoices;
 pub use lifecycle::State;
 pub use line::{ChargeId, Line, LineKind};
 pub use money::{Currency, MAX_PRICE_CENTS, prorate, sum};
+pub use named::Named;
 pub use operation::{
     DEFAULT_OPERATION_RATE, MAX_OPERATION_IDS, MAX_OPERATION_PAGE, MAX_OPERATION_PASSES, MAX_OPERATION_RATE,
-    MAX_RUNNING_OPERATIONS, Matching, Operation, OperationCommand, OperationCounts, OperationFilter, OperationOutcome,
-    OperationPage, OperationProblem, OperationResult, OperationStatus, PageWork, Precision, Progress, StartOperation,
+    MAX_RUNNING_OPERATIONS, Matching, Operation, OperationCommand, OperationCounts, OperationFilter, OperationKind,
+    OperationOutcome, OperationPage, OperationProblem, OperationResult, OperationStatus, PageWork, Precision, Progress,
+    StartOperation,
 };
 pub use period::{Anchor, AnchorMode, Interval, Month, Period};
 pub use policy::{DunningPolicy, MAX_POLICY_DAYS};

@@ -1,15 +1,11 @@
 //! The lifecycle map: all moves between states and who may make them, as data. When scheduled moves are due is in
 //! `clock`; powers other than moves are in `powers`.
 
-use std::fmt;
-use std::str::FromStr;
-
 use Permission::{Platform, Tenant, TenantNothingOverdue, TenantOwingNothing};
 use State::{Active, Archived, Cancelled, PastDue, Paused, Suspended, Trial};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::actor::{Authority, Grant};
-use super::invalid::InvalidValue;
 
 /// All moves. A move that is not listed is not possible.
 pub const MOVES: &[Move] = &[
@@ -32,25 +28,25 @@ pub const MOVES: &[Move] = &[
 /// The states that a deployment can be created in; the first is the default.
 pub const INITIAL_STATES: &[State] = &[Active, Trial];
 
-/// The state of a deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum State {
-    /// Runs free of charge until its trial ends.
-    Trial,
-    /// Runs and is billed.
-    Active,
-    /// Runs, but an invoice is unpaid after its due date.
-    PastDue,
-    /// Stopped at the tenant's wish or by a hold; no new period is billed.
-    Paused,
-    /// Stopped because invoices stayed unpaid.
-    Suspended,
-    /// Ended; can still be reactivated.
-    Cancelled,
-    /// Gone for good; only its records remain.
-    Archived,
+named! {
+    /// The state of a deployment.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum State("invalid_state") {
+        /// Runs free of charge until its trial ends.
+        Trial = "trial",
+        /// Runs and is billed.
+        Active = "active",
+        /// Runs, but an invoice is unpaid after its due date.
+        PastDue = "past_due",
+        /// Stopped at the tenant's wish or by a hold; no new period is billed.
+        Paused = "paused",
+        /// Stopped because invoices stayed unpaid.
+        Suspended = "suspended",
+        /// Ended; can still be reactivated.
+        Cancelled = "cancelled",
+        /// Gone for good; only its records remain.
+        Archived = "archived",
+    }
 }
 
 /// Who may make a move.
@@ -151,37 +147,6 @@ impl Permission {
 }
 
 impl State {
-    /// Every state, in the order of the lifecycle.
-    pub const ALL: [Self; 7] = [Trial, Active, PastDue, Paused, Suspended, Cancelled, Archived];
-
-    /// The name on the wire and in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Trial => "trial",
-            Active => "active",
-            PastDue => "past_due",
-            Paused => "paused",
-            Suspended => "suspended",
-            Cancelled => "cancelled",
-            Archived => "archived",
-        }
-    }
-
-    /// The meaning of the state, in a sentence.
-    #[must_use]
-    pub const fn description(self) -> &'static str {
-        match self {
-            Trial => "Runs free of charge until its trial ends.",
-            Active => "Runs and is billed.",
-            PastDue => "Runs, but an invoice is unpaid after its due date.",
-            Paused => "Stopped at the tenant's wish or by a hold; no new period is billed.",
-            Suspended => "Stopped because invoices stayed unpaid.",
-            Cancelled => "Ended; can still be reactivated.",
-            Archived => "Gone for good; only its records remain.",
-        }
-    }
-
     /// Whether it is a state of the dunning ladder; settling the last overdue invoice ends it.
     #[must_use]
     pub const fn is_dunning(self) -> bool {
@@ -206,23 +171,6 @@ impl State {
     #[must_use]
     pub fn move_to(self, to: Self) -> Option<&'static Move> {
         self.moves().find(|m| m.to == to)
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for State {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(InvalidValue {
-            code: "invalid_state",
-            detail: "must be one of trial, active, past_due, paused, suspended, cancelled, archived",
-        })
     }
 }
 

@@ -69,30 +69,30 @@ impl schemars::JsonSchema for ChargeId {
     }
 }
 
-/// The kind of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum LineKind {
-    /// A charge for the plan.
-    PlanCharge,
-    /// A credit of the unused part of a charge for the plan.
-    PlanCredit,
-    /// A charge for an add-on.
-    AddonCharge,
-    /// A credit of the unused part of a charge for an add-on.
-    AddonCredit,
-    /// A charge made once, for example for a migration.
-    OneOffCharge,
-    /// A credit of a charge made once.
-    OneOffCredit,
-    /// A discount of a charge for the plan or for an add-on. It follows the line of that charge, and credits of the charge
-    /// are of what the discount leaves.
-    Discount,
-    /// The tax of an invoice, on the sum of its other lines.
-    Tax,
-    /// A credit of tax. It comes with credits of the charges that were taxed.
-    TaxCredit,
+named! {
+    /// The kind of a line.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum LineKind("invalid_kind") {
+        /// A charge for the plan.
+        PlanCharge = "plan_charge",
+        /// A credit of the unused part of a charge for the plan.
+        PlanCredit = "plan_credit",
+        /// A charge for an add-on.
+        AddonCharge = "addon_charge",
+        /// A credit of the unused part of a charge for an add-on.
+        AddonCredit = "addon_credit",
+        /// A charge made once, for example for a migration.
+        OneOffCharge = "one_off_charge",
+        /// A credit of a charge made once.
+        OneOffCredit = "one_off_credit",
+        /// A discount of a charge for the plan or for an add-on. It follows the line of that charge, and credits of the charge
+        /// are of what the discount leaves.
+        Discount = "discount",
+        /// The tax of an invoice, on the sum of its other lines.
+        Tax = "tax",
+        /// A credit of tax. It comes with credits of the charges that were taxed.
+        TaxCredit = "tax_credit",
+    }
 }
 
 impl LineKind {

@@ -5,16 +5,12 @@
 //! read the catalog outside their transaction: a deployment that another request was changing when the operation
 //! started can be missing from the first pass.
 
-use std::fmt;
-use std::str::FromStr;
-
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::Aggregate;
 use super::charge::Invoiced;
 use super::decide::{Effective, Postponement, Proration};
-use super::invalid::InvalidValue;
 use super::lifecycle::State;
 use super::money::Currency;
 use super::subscription::PlanTerms;
@@ -175,32 +171,56 @@ pub enum OperationCommand {
     CopyTenantRules,
 }
 
-/// Whether an operation runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum OperationStatus {
-    /// It runs.
-    Running,
-    /// It was told to stop and finishes the page in progress.
-    Stopping,
-    /// It was stopped; the remaining deployments were left as they are.
-    Stopped,
-    /// It has a result for every deployment that it met.
-    Completed,
+named! {
+    /// The kind of an operation: its command without the terms.
+    pub enum OperationKind("invalid_command") {
+        /// Move each deployment to another state.
+        Transition = "transition",
+        /// Change the plan version of each live subscription.
+        ChangePlan = "change_plan",
+        /// Announce the price of the version that replaces a closed one. Publishing that version starts it.
+        AnnouncePrice = "announce_price",
+        /// Change each deployment's own fields.
+        Update = "update",
+        /// Grant each deployment balance, such as for an outage.
+        Credit = "credit",
+        /// Charge each deployment once.
+        Charge = "charge",
+        /// Give every open invoice of each deployment a later due date.
+        DueDate = "due_date",
+        /// Grant the subscription of each deployment the discount of a coupon.
+        Discount = "discount",
+        /// Copy the rules of its tenant to each deployment, as they are when its turn comes.
+        CopyTenantRules = "copy_tenant_rules",
+    }
 }
 
-/// The outcome of an operation for one deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum OperationOutcome {
-    /// The command changed it.
-    Done,
-    /// The command had nothing to change.
-    Unchanged,
-    /// The command was refused.
-    Refused,
+named! {
+    /// Whether an operation runs.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum OperationStatus("invalid_status") {
+        /// It runs.
+        Running = "running",
+        /// It was told to stop and finishes the page in progress.
+        Stopping = "stopping",
+        /// It was stopped; the remaining deployments were left as they are.
+        Stopped = "stopped",
+        /// It has a result for every deployment that it met.
+        Completed = "completed",
+    }
+}
+
+named! {
+    /// The outcome of an operation for one deployment.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum OperationOutcome("invalid_outcome") {
+        /// The command changed it.
+        Done = "done",
+        /// The command had nothing to change.
+        Unchanged = "unchanged",
+        /// The command was refused.
+        Refused = "refused",
+    }
 }
 
 /// The result of an operation for one deployment. There is one at most, written once and never changed.
@@ -263,18 +283,17 @@ pub struct Matching {
     pub is: Precision,
 }
 
-/// How exact a number is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum Precision {
-    /// The number.
-    #[default]
-    Exact,
-    /// There can be more: not all of the index was read.
-    AtLeast,
-    /// There can be fewer: the index does not have every condition of the filter.
-    AtMost,
+named! {
+    /// How exact a number is.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum Precision("invalid_precision", default Exact) {
+        /// The number.
+        Exact = "exact",
+        /// There can be more: not all of the index was read.
+        AtLeast = "at_least",
+        /// There can be fewer: the index does not have every condition of the filter.
+        AtMost = "at_most",
+    }
 }
 
 /// How far an operation is.
@@ -512,35 +531,24 @@ impl OperationCounts {
 }
 
 impl OperationCommand {
-    /// The name on the wire.
+    /// Its kind.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn kind(&self) -> OperationKind {
         match self {
-            Self::Transition { .. } => "transition",
-            Self::ChangePlan { .. } => "change_plan",
-            Self::AnnouncePrice { .. } => "announce_price",
-            Self::Update { .. } => "update",
-            Self::Credit { .. } => "credit",
-            Self::Charge { .. } => "charge",
-            Self::DueDate { .. } => "due_date",
-            Self::Discount { .. } => "discount",
-            Self::CopyTenantRules => "copy_tenant_rules",
+            Self::Transition { .. } => OperationKind::Transition,
+            Self::ChangePlan { .. } => OperationKind::ChangePlan,
+            Self::AnnouncePrice { .. } => OperationKind::AnnouncePrice,
+            Self::Update { .. } => OperationKind::Update,
+            Self::Credit { .. } => OperationKind::Credit,
+            Self::Charge { .. } => OperationKind::Charge,
+            Self::DueDate { .. } => OperationKind::DueDate,
+            Self::Discount { .. } => OperationKind::Discount,
+            Self::CopyTenantRules => OperationKind::CopyTenantRules,
         }
     }
 }
 
 impl OperationStatus {
-    /// The name on the wire and in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-            Self::Completed => "completed",
-        }
-    }
-
     /// Whether it still has work.
     #[must_use]
     pub const fn has_work(self) -> bool {
@@ -548,38 +556,6 @@ impl OperationStatus {
             Self::Running | Self::Stopping => true,
             Self::Stopped | Self::Completed => false,
         }
-    }
-}
-
-impl OperationOutcome {
-    /// Every outcome.
-    pub const ALL: [Self; 3] = [Self::Done, Self::Unchanged, Self::Refused];
-
-    /// The name on the wire and in the table.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Unchanged => "unchanged",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-impl fmt::Display for OperationOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for OperationOutcome {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::ALL
-            .into_iter()
-            .find(|outcome| outcome.as_str() == text)
-            .ok_or(InvalidValue { code: "invalid_outcome", detail: "must be one of done, unchanged, refused" })
     }
 }
 

@@ -12,19 +12,19 @@ use serde::{Deserialize, Serialize};
 use super::invalid::InvalidValue;
 use super::values::Timestamp;
 
-/// The length of a period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum Interval {
-    /// One month.
-    Month,
-    /// Three months.
-    Quarter,
-    /// Six months.
-    HalfYear,
-    /// Twelve months.
-    Year,
+named! {
+    /// The length of a period.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum Interval("invalid_interval") {
+        /// One month.
+        Month = "month",
+        /// Three months.
+        Quarter = "quarter",
+        /// Six months.
+        HalfYear = "half_year",
+        /// Twelve months.
+        Year = "year",
+    }
 }
 
 /// A calendar month in UTC, written `2027-01`.
@@ -66,16 +66,15 @@ impl FromStr for Month {
 const FIRST_YEAR: i32 = 1970;
 const LAST_YEAR: i32 = 9999;
 
-/// The rule for the anchor of a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum AnchorMode {
-    /// Periods begin on the first of the calendar month in which billing begins.
-    #[default]
-    Calendar,
-    /// Periods begin at the moment when billing begins.
-    Now,
+named! {
+    /// The rule for the anchor of a subscription.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum AnchorMode("invalid_anchor", default Calendar) {
+        /// Periods begin on the first of the calendar month in which billing begins.
+        Calendar = "calendar",
+        /// Periods begin at the moment when billing begins.
+        Now = "now",
+    }
 }
 
 /// The anchor of a subscription; all period boundaries are derived from it.
@@ -100,20 +99,6 @@ pub struct Period {
 }
 
 impl Interval {
-    /// Every interval, shortest first.
-    pub const ALL: [Self; 4] = [Self::Month, Self::Quarter, Self::HalfYear, Self::Year];
-
-    /// The name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Month => "month",
-            Self::Quarter => "quarter",
-            Self::HalfYear => "half_year",
-            Self::Year => "year",
-        }
-    }
-
     /// Its length in months.
     #[must_use]
     pub const fn months(self) -> u32 {
@@ -122,29 +107,6 @@ impl Interval {
             Self::Quarter => 3,
             Self::HalfYear => 6,
             Self::Year => 12,
-        }
-    }
-}
-
-impl std::str::FromStr for Interval {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::ALL
-            .into_iter()
-            .find(|interval| interval.as_str() == text)
-            .ok_or(InvalidValue { code: "invalid_interval", detail: "must be one of month, quarter, half_year, year" })
-    }
-}
-
-impl std::str::FromStr for AnchorMode {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "calendar" => Ok(Self::Calendar),
-            "now" => Ok(Self::Now),
-            _ => Err(InvalidValue { code: "invalid_anchor", detail: "must be calendar or now" }),
         }
     }
 }

@@ -29,17 +29,17 @@ pub const MAX_CHARGES_WITH_ONE_OFFS: u32 = 220;
 /// What is forgiven of invoices, in minor units.
 pub type Forgiven = BTreeMap<InvoiceNumber, i64>;
 
-/// The status of a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum SubscriptionStatus {
-    /// It is billed, from the end of its trial on.
-    Active,
-    /// It is not billed until its deployment runs again.
-    Paused,
-    /// It has ended.
-    Cancelled,
+named! {
+    /// The status of a subscription.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum SubscriptionStatus("invalid_status") {
+        /// It is billed, from the end of its trial on.
+        Active = "active",
+        /// It is not billed until its deployment runs again.
+        Paused = "paused",
+        /// It has ended.
+        Cancelled = "cancelled",
+    }
 }
 
 /// The terms of a plan version, as copied to a subscription.

@@ -5,11 +5,10 @@
 //! the tenant index for a tenant, in the state index for all tenants, and in the deployment's own partition.
 
 use std::future::ready;
-use std::str::FromStr;
 
 use arcadia_domain::{
-    BalanceMovement, DeploymentId, DeploymentRow, InvalidValue, Invoice, InvoiceNumber, InvoiceRow, InvoiceStatus,
-    OpenInvoice, PaymentReference, Refund, TenantId, Timestamp,
+    BalanceMovement, DeploymentId, DeploymentRow, Invoice, InvoiceNumber, InvoiceRow, InvoiceStatus, OpenInvoice,
+    PaymentReference, Refund, TenantId, Timestamp,
 };
 
 use super::item::Item;
@@ -18,37 +17,25 @@ use super::pages::{Page, Part, sifted};
 use super::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
 use super::{Store, StoreError, items};
 
-/// The status by which invoices can be listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListedStatus {
-    /// Open: waiting for payment.
-    Open,
-    /// Open, with a due date that has come.
-    Overdue,
-    /// Paid.
-    Paid,
-    /// Void.
-    Void,
-    /// Uncollectible: given up, and still owed.
-    Uncollectible,
-    /// Written off: forgiven.
-    WrittenOff,
+arcadia_domain::named! {
+    /// The status by which invoices can be listed.
+    pub enum ListedStatus("invalid_status") {
+        /// Open: waiting for payment.
+        Open = "open",
+        /// Open, with a due date that has come.
+        Overdue = "overdue",
+        /// Paid.
+        Paid = "paid",
+        /// Void.
+        Void = "void",
+        /// Uncollectible: given up, and still owed.
+        Uncollectible = "uncollectible",
+        /// Written off: forgiven.
+        WrittenOff = "written_off",
+    }
 }
 
 impl ListedStatus {
-    /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Overdue, Self::Paid, Self::Void, Self::Uncollectible, Self::WrittenOff];
-
-    /// The name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Overdue => "overdue",
-            Self::Open | Self::Paid | Self::Void | Self::Uncollectible | Self::WrittenOff => self.status().as_str(),
-        }
-    }
-
     /// The status of such an invoice.
     const fn status(self) -> InvoiceStatus {
         match self {
@@ -58,16 +45,6 @@ impl ListedStatus {
             Self::Uncollectible => InvoiceStatus::Uncollectible,
             Self::WrittenOff => InvoiceStatus::WrittenOff,
         }
-    }
-}
-
-impl FromStr for ListedStatus {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let detail = "must be open, overdue, paid, void, uncollectible or written_off";
-        let found = Self::ALL.into_iter().find(|status| status.as_str() == text);
-        found.ok_or(InvalidValue { code: "invalid_status", detail })
     }
 }
 

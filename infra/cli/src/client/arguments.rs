@@ -1,6 +1,8 @@
 //! Command-line arguments that shape any request.
 
+use arcadia_domain::Named;
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 /// The most records that one command lists.
 pub const MAX_ROWS: usize = 1_000_000;
@@ -51,6 +53,19 @@ impl Paging {
         let given = self.limit.map(|limit| usize::try_from(limit).unwrap_or(MAX_ROWS));
         if self.all { MAX_ROWS } else { given.unwrap_or(default) }
     }
+}
+
+/// A parser of the names of these values, which the help lists with their descriptions.
+pub fn one_of<T: Named>(values: &'static [T]) -> impl TypedValueParser<Value = T> {
+    let known = |value: &T| T::VALUES.iter().find(|(known, ..)| known == value);
+    let names = values
+        .iter()
+        .filter_map(known)
+        .map(|(value, name, _)| PossibleValue::new(*name).help(value.description().trim_end_matches('.')));
+    PossibleValuesParser::new(names).try_map(|given| {
+        let found = T::VALUES.iter().find(|(_, name, _)| *name == given);
+        found.map(|(value, ..)| *value).ok_or("is not one of the possible values")
+    })
 }
 
 /// Parses an entity tag, with or without quotes, or `*`.

@@ -31,7 +31,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use arguments::MAX_ROWS;
-pub use arguments::{Once, Options, Paging, Precondition};
+pub use arguments::{Once, Options, Paging, Precondition, one_of};
 pub use failure::{Failure, Problem};
 #[cfg(feature = "local")]
 pub use own::Caller;

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use arcadia_domain::{TenantId, Timestamp};
-use arcadia_local::issuer::{Issuer, IssuerError, KEY_FILE, Role, TokenRequest};
+use arcadia_domain::{Authority, TenantId, Timestamp};
+use arcadia_local::issuer::{Issuer, IssuerError, KEY_FILE, TokenRequest};
 use arcadia_local::proof::{self, Proof};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,7 +26,7 @@ const MAX_PROOF_LEN: u64 = 16 * 1024;
 /// The caller that a token is created for.
 pub struct Caller {
     /// Role of the caller.
-    pub role: Role,
+    pub role: Authority,
     /// Tenant of a tenant's user.
     pub tenant: Option<TenantId>,
     /// Subject of the token.
@@ -97,7 +97,7 @@ mod tests {
     fn a_token_for_one_command_is_valid_for_minutes() {
         let issuer = Issuer::generate().unwrap();
         let now = Timestamp::from_timestamp(1_800_000_000, 0).unwrap();
-        let caller = Caller { role: Role::PlatformAdmin, tenant: None, sub: "local-admin" };
+        let caller = Caller { role: Authority::PlatformAdmin, tenant: None, sub: "local-admin" };
         let token = token(&issuer, caller, now).unwrap();
         assert!(issuer.verify(&token, now).is_ok());
         assert!(issuer.verify(&token, now + TimeDelta::minutes(10)).is_err());

@@ -41,8 +41,8 @@ impl Request {
     }
 
     /// Adds a query parameter, if it has a value.
-    pub fn query(mut self, name: &'static str, value: Option<String>) -> Self {
-        self.query.extend(value.map(|value| (name, value)));
+    pub fn query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+        self.query.extend(value.map(|value| (name, value.to_string())));
         self
     }
 

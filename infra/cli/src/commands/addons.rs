@@ -1,14 +1,13 @@
 //! `arcadia addons`: manages the catalog's add-ons through the API.
 
-use arcadia_domain::CatalogEvent;
+use arcadia_domain::{CatalogEvent, CatalogStatus};
 use clap::{Args, Subcommand};
 use serde::{Serialize, Serializer};
 
 use super::connection::Connection;
 use super::corrections::Remarks;
 use super::money::Price;
-use super::plans::Status;
-use crate::client::{Failure, Options, Paging, Request, views};
+use crate::client::{Failure, Options, Paging, Request, one_of, views};
 
 #[derive(Debug, Args)]
 pub struct Addons {
@@ -61,8 +60,8 @@ struct PutFields {
     #[arg(long)]
     unit: String,
     /// Whether it can be newly bought
-    #[arg(long, value_enum)]
-    status: Option<Status>,
+    #[arg(long, value_parser = one_of(&CatalogStatus::ALL))]
+    status: Option<CatalogStatus>,
     #[command(flatten)]
     #[serde(flatten)]
     remarks: Remarks,

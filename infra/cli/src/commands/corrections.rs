@@ -1,13 +1,13 @@
 //! Commands that correct what a customer was charged or paid: part of `arcadia deployments` and `arcadia invoices`.
 
 use arcadia_api::answer::DeploymentAnswer;
-use arcadia_domain::Event;
-use clap::{Args, Subcommand, ValueEnum};
+use arcadia_domain::{Event, Invoiced, ReversalKind};
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::connection::Confirmed;
 use super::money::Sum;
-use crate::client::{Client, Failure, Once, Options, Request, views};
+use crate::client::{Client, Failure, Once, Options, Request, one_of, views};
 
 /// Selects a deployment.
 #[derive(Debug, Args)]
@@ -61,8 +61,8 @@ pub enum OfDeployment {
         #[arg(long, value_name = "TEXT")]
         description: String,
         /// When it is invoiced
-        #[arg(long, value_enum, default_value = "next_invoice")]
-        when: When,
+        #[arg(long, value_parser = one_of(&Invoiced::ALL), default_value = Invoiced::NextInvoice.as_str())]
+        when: Invoiced,
         #[command(flatten)]
         remarks: Remarks,
         #[command(flatten)]
@@ -128,8 +128,8 @@ pub enum OfInvoice {
         /// Reference of the payment
         reference: String,
         /// Why
-        #[arg(long, value_enum)]
-        kind: Kind,
+        #[arg(long, value_parser = one_of(&ReversalKind::ALL))]
+        kind: ReversalKind,
         #[command(flatten)]
         remarks: Remarks,
         #[command(flatten)]
@@ -167,28 +167,6 @@ pub enum OfInvoice {
         #[command(flatten)]
         sending: Sending,
     },
-}
-
-/// When a charge is invoiced.
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[value(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum When {
-    /// At once, on an invoice of its own
-    Now,
-    /// With the next invoice of the subscription
-    NextInvoice,
-}
-
-/// Why a payment is reversed.
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[value(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// It was recorded by mistake
-    Mistake,
-    /// The payer's bank took the money back
-    Chargeback,
 }
 
 /// Parses a charge and an amount in minor units.

@@ -1,14 +1,12 @@
 //! `arcadia coupons`: manages the catalog's coupons through the API.
 
-use arcadia_domain::CatalogEvent;
-use arcadia_domain::Currency;
-use clap::{Args, Subcommand, ValueEnum};
+use arcadia_domain::{CatalogEvent, CatalogStatus, CouponDuration, Currency};
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::connection::Connection;
 use super::corrections::Remarks;
-use super::plans::Status;
-use crate::client::{Failure, Options, Paging, Request, views};
+use crate::client::{Failure, Options, Paging, Request, one_of, views};
 
 #[derive(Debug, Args)]
 pub struct Coupons {
@@ -56,8 +54,8 @@ struct PutFields {
     #[arg(long, value_name = "CODE", requires = "amount_cents")]
     currency: Option<Currency>,
     /// How long it discounts a subscription
-    #[arg(long, value_enum)]
-    duration: Duration,
+    #[arg(long, value_parser = one_of(&CouponDuration::ALL))]
+    duration: CouponDuration,
     /// Number of periods that it discounts, for the duration periods
     #[arg(long, value_name = "N")]
     periods: Option<u32>,
@@ -71,24 +69,11 @@ struct PutFields {
     #[arg(long, value_name = "TIME")]
     redeem_by: Option<String>,
     /// Whether it can be granted
-    #[arg(long, value_enum)]
-    status: Option<Status>,
+    #[arg(long, value_parser = one_of(&CatalogStatus::ALL))]
+    status: Option<CatalogStatus>,
     #[command(flatten)]
     #[serde(flatten)]
     remarks: Remarks,
-}
-
-/// How long a coupon discounts a subscription.
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[value(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-enum Duration {
-    /// One period
-    Once,
-    /// A number of periods
-    Periods,
-    /// Every period until it is removed
-    Forever,
 }
 
 impl Coupons {

@@ -3,14 +3,15 @@
 use arcadia_api::answer::{
     ChangePlanAnswer, DeploymentAnswer, ExtendTrialAnswer, SubscribeAnswer, SubscriptionAnswer, TransitionAnswer,
 };
-use arcadia_domain::{Event, State};
+use arcadia_domain::lifecycle::INITIAL_STATES;
+use arcadia_domain::{AnchorMode, Effective, Event, Proration, State};
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::connection::{Confirmed, Connection};
 use super::corrections::{OfDeployment, Remarks};
-use crate::client::{Client, Failure, Once, Options, Paging, Request, show_deployment, views};
+use crate::client::{Client, Failure, Once, Options, Paging, Request, one_of, show_deployment, views};
 
 #[derive(Debug, Args)]
 pub struct Deployments {
@@ -237,8 +238,8 @@ struct Filter {
     #[arg(long, value_name = "ID")]
     tenant_id: Option<String>,
     /// Only deployments in this state
-    #[arg(long, value_parser = states())]
-    state: Option<String>,
+    #[arg(long, value_parser = one_of(&State::ALL))]
+    state: Option<State>,
     /// Only deployments with this slug
     #[arg(long)]
     slug: Option<String>,
@@ -291,8 +292,8 @@ struct CreateFields {
     #[serde(flatten)]
     own: OwnFields,
     /// Initial state: active (default), or trial (platform_admin)
-    #[arg(long, value_parser = states())]
-    state: Option<String>,
+    #[arg(long, value_parser = one_of(INITIAL_STATES))]
+    state: Option<State>,
     /// End of its trial (platform_admin)
     #[arg(long, value_name = "TIME")]
     trial_ends_at: Option<String>,
@@ -314,8 +315,8 @@ struct UpdateFields {
 #[derive(Debug, Args, Serialize)]
 struct TransitionFields {
     /// The state to enter
-    #[arg(value_parser = states())]
-    to_state: String,
+    #[arg(value_parser = one_of(&State::ALL))]
+    to_state: State,
     /// One-line reason, stored in the event
     #[arg(long)]
     reason: Option<String>,
@@ -361,7 +362,7 @@ struct SubscribeFields {
     #[arg(long = "addon", value_name = "CODE")]
     addons: Vec<String>,
     /// Anchor of the periods. Default: calendar
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = one_of(&AnchorMode::ALL))]
     anchor: Option<AnchorMode>,
     /// End of its trial, instead of the plan's (platform_admin)
     #[arg(long, value_name = "TIME")]
@@ -388,10 +389,10 @@ struct ChangePlanFields {
     #[arg(long, value_name = "N")]
     plan_version: Option<u32>,
     /// When the change takes effect. Default: immediate
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = one_of(&Effective::ALL))]
     effective: Option<Effective>,
     /// How the rest of the period is billed. Default: prorate (none: platform_admin)
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = one_of(&Proration::ALL))]
     proration: Option<Proration>,
     /// Drop add-ons of another currency instead of rejecting the change
     #[arg(long)]
@@ -413,39 +414,11 @@ struct GrantDiscountFields {
 #[derive(Debug, Args, Serialize)]
 struct CancelSubscriptionFields {
     /// When the cancellation takes effect. Default: period_end
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = one_of(&Effective::ALL))]
     effective: Option<Effective>,
     #[command(flatten)]
     #[serde(flatten)]
     remarks: Remarks,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[value(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-enum AnchorMode {
-    Calendar,
-    Now,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[value(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-enum Effective {
-    Immediate,
-    PeriodEnd,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[value(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-enum Proration {
-    Prorate,
-    None,
-}
-
-fn states() -> PossibleValuesParser {
-    PossibleValuesParser::new(State::ALL.map(State::as_str))
 }
 
 impl Which {
@@ -469,12 +442,11 @@ impl Deployments {
                 paging,
             } => {
                 let request = Request::to("list_deployments", &[])?.query("tenant_id", tenant_id.clone());
-                let request = request.query("state", state.clone()).query("slug", slug.clone());
+                let request = request.query("state", *state).query("slug", slug.clone());
                 let request = request.query("region", region.clone()).query("plan_code", plan.clone());
-                let request = request.query("plan_version", plan_version.map(|version| version.to_string()));
-                let request = request.query("subscribed", subscribed.map(|subscribed| subscribed.to_string()));
-                let request =
-                    request.query("billing_action_suspended", billing_action_suspended.map(|held| held.to_string()));
+                let request = request.query("plan_version", *plan_version);
+                let request = request.query("subscribed", *subscribed);
+                let request = request.query("billing_action_suspended", *billing_action_suspended);
                 client.list(&request, "deployments", paging, views::deployments)
             }
             Verb::Create { fields, once } => {
@@ -491,7 +463,7 @@ impl Deployments {
                 })
             }
             Verb::Transition { which, fields, options, once, confirmed } => {
-                if fields.to_state == State::Archived.as_str() {
+                if fields.to_state == State::Archived {
                     confirmed.check(options, &format!("{} will be archived", which.id))?;
                 }
                 let request = which.to(client, "transition_deployment", &[])?.body(fields)?.with(options).once(once);
@@ -500,9 +472,8 @@ impl Deployments {
                 })
             }
             Verb::Events { which, oldest_first, after, paging } => {
-                let request =
-                    which.to(client, "list_events", &[])?.query("after", after.map(|after| after.to_string()));
-                let request = request.query("order", oldest_first.then(|| "asc".to_owned()));
+                let request = which.to(client, "list_events", &[])?.query("after", *after);
+                let request = request.query("order", oldest_first.then_some("asc"));
                 client.list(&request, "events", paging, views::events)
             }
             Verb::Resources { which, paging } => {

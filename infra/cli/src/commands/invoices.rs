@@ -4,13 +4,12 @@ use arcadia_api::answer::{DeploymentAnswer, InvoiceList};
 use arcadia_domain::{Event, Month, OpenInvoice, Timestamp};
 use arcadia_store::ListedStatus;
 use chrono::SecondsFormat;
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
 use super::connection::{Confirmed, Connection};
 use super::corrections::{OfInvoice, Remarks};
 use super::money::Paid;
-use crate::client::{Client, Failure, Once, Options, Paging, Request, views};
+use crate::client::{Client, Failure, Once, Options, Paging, Request, one_of, views};
 
 #[derive(Debug, Args)]
 pub struct Invoices {
@@ -86,8 +85,8 @@ struct Filter {
     #[arg(long, value_name = "ID")]
     tenant_id: Option<String>,
     /// Only invoices in this status
-    #[arg(long, value_parser = PossibleValuesParser::new(ListedStatus::ALL.map(ListedStatus::as_str)))]
-    status: Option<String>,
+    #[arg(long, value_parser = one_of(&ListedStatus::ALL))]
+    status: Option<ListedStatus>,
     /// Only overdue invoices; short for --status overdue
     #[arg(long, conflicts_with = "status")]
     overdue: bool,
@@ -110,10 +109,10 @@ impl Filter {
     fn request(&self, client: &Client, csv: bool) -> Result<(Request, bool), Failure> {
         let Self { id, tenant_id, status, overdue, due_before, month, issued_from, issued_to } = self;
         let deployment_id = id.as_ref().map(|id| client.deployment_id(id)).transpose()?;
-        let status = if *overdue { Some("overdue".to_owned()) } else { status.clone() };
+        let status = if *overdue { Some(ListedStatus::Overdue) } else { *status };
         let filters = [
             ("tenant_id", tenant_id.clone()),
-            ("status", status),
+            ("status", status.map(|status| status.to_string())),
             ("due_before", client.moment(due_before.as_deref())?),
             ("issued_from", month.map(|month| rfc3339(month.begin())).or(client.moment(issued_from.as_deref())?)),
             ("issued_to", month.map(|month| rfc3339(month.end())).or(client.moment(issued_to.as_deref())?)),

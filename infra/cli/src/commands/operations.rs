@@ -5,16 +5,14 @@ use std::thread;
 use std::time::Duration;
 
 use arcadia_api::answer::OperationAnswer;
-use arcadia_domain::{OperationOutcome, State};
-use clap::builder::PossibleValuesParser;
-use clap::{ArgAction, ArgGroup, Args, Subcommand, ValueEnum};
+use arcadia_domain::{Effective, Invoiced, OperationOutcome, Proration, State};
+use clap::{ArgAction, ArgGroup, Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::connection::{Confirmed, Connection};
-use super::corrections::When;
 use super::money::Sum;
-use crate::client::{Client, Failure, Once, Options, Paging, Request, Text, plain, views};
+use crate::client::{Client, Failure, Once, Options, Paging, Request, Text, one_of, plain, views};
 
 /// Time between two looks at an operation.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -47,8 +45,8 @@ enum Verb {
         #[command(flatten)]
         which: Which,
         /// Only results with this outcome
-        #[arg(long, value_parser = PossibleValuesParser::new(OperationOutcome::ALL.map(OperationOutcome::as_str)))]
-        outcome: Option<String>,
+        #[arg(long, value_parser = one_of(&OperationOutcome::ALL))]
+        outcome: Option<OperationOutcome>,
         /// Print comma-separated values
         #[arg(long, conflicts_with = "json")]
         csv: bool,
@@ -80,8 +78,8 @@ enum Command {
     /// Move each deployment to another state
     Transition {
         /// The state to enter
-        #[arg(value_parser = states())]
-        to_state: String,
+        #[arg(value_parser = one_of(&State::ALL))]
+        to_state: State,
         #[command(flatten)]
         how: How,
     },
@@ -115,8 +113,8 @@ enum Command {
         #[arg(long, value_name = "TEXT")]
         description: String,
         /// When it is invoiced
-        #[arg(long, value_enum, default_value = "next_invoice")]
-        when: When,
+        #[arg(long, value_parser = one_of(&Invoiced::ALL), default_value = Invoiced::NextInvoice.as_str())]
+        when: Invoiced,
         #[command(flatten)]
         how: How,
     },
@@ -156,30 +154,14 @@ struct ChangePlanFields {
     #[arg(value_name = "VERSION")]
     plan_version: u32,
     /// When the change takes effect. Default: immediate
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = one_of(&Effective::ALL))]
     effective: Option<Effective>,
     /// How the rest of the period is billed. Default: prorate
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = one_of(&Proration::ALL))]
     proration: Option<Proration>,
     /// Drop add-ons of another currency instead of rejecting the change
     #[arg(long)]
     drop_incompatible: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[value(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-enum Effective {
-    Immediate,
-    PeriodEnd,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[value(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-enum Proration {
-    Prorate,
-    None,
 }
 
 /// The deployments of an operation, and how it is carried out.
@@ -204,8 +186,8 @@ struct Filter {
     #[arg(long, value_name = "ID")]
     tenant_id: Option<String>,
     /// Only deployments in this state
-    #[arg(long, value_parser = states())]
-    state: Option<String>,
+    #[arg(long, value_parser = one_of(&State::ALL))]
+    state: Option<State>,
     /// Only deployments with a live subscription to this plan
     #[arg(long, value_name = "CODE")]
     plan: Option<String>,
@@ -230,16 +212,12 @@ struct HowFields {
     rate_per_second: Option<u32>,
 }
 
-fn states() -> PossibleValuesParser {
-    PossibleValuesParser::new(State::ALL.map(State::as_str))
-}
-
 /// A command as the API has it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Wire<'a> {
     Transition {
-        to_state: &'a str,
+        to_state: State,
     },
     ChangePlan(&'a ChangePlanFields),
     Update {
@@ -250,7 +228,7 @@ enum Wire<'a> {
         #[serde(flatten)]
         amount: &'a Sum,
         description: &'a str,
-        when: When,
+        when: Invoiced,
     },
     DueDate {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -270,7 +248,7 @@ struct WireFilter<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<&'a str>,
+    state: Option<State>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -283,7 +261,7 @@ impl Command {
     /// The command as the API has it, and how it is carried out.
     fn parts(&self) -> (Wire<'_>, &How) {
         match self {
-            Self::Transition { to_state, how } => (Wire::Transition { to_state }, how),
+            Self::Transition { to_state, how } => (Wire::Transition { to_state: *to_state }, how),
             Self::ChangePlan { fields, how } => (Wire::ChangePlan(fields), how),
             Self::Update { billing_action_suspended, how } => {
                 (Wire::Update { billing_action_suspended: *billing_action_suspended }, how)
@@ -320,7 +298,7 @@ impl Filter {
         let ids = deployments.iter().map(|name| client.deployment_id(name)).collect::<Result<Vec<_>, _>>()?;
         Ok(WireFilter {
             tenant_id: tenant_id.as_deref(),
-            state: state.as_deref(),
+            state: *state,
             plan_code: plan.as_deref(),
             plan_version: *plan_version,
             ids,
@@ -340,7 +318,7 @@ impl Operations {
             }
             Verb::Show(which) => client.show(&to("show_operation", which)?, show),
             Verb::Results { which, outcome, csv, paging } => {
-                let request = to("list_operation_results", which)?.query("outcome", outcome.clone());
+                let request = to("list_operation_results", which)?.query("outcome", *outcome);
                 if *csv {
                     client.list_csv(&request, paging)
                 } else {

@@ -1,14 +1,13 @@
 //! `arcadia plans`: manages the catalog's plans through the API.
 
-use arcadia_domain::{CatalogEvent, Interval};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand, ValueEnum};
+use arcadia_domain::{CatalogEvent, CatalogStatus, Interval};
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::connection::{Confirmed, Connection};
 use super::corrections::Remarks;
 use super::money::Price;
-use crate::client::{Failure, Once, Options, Paging, Precondition, Request, views};
+use crate::client::{Failure, Once, Options, Paging, Precondition, Request, one_of, views};
 
 #[derive(Debug, Args)]
 pub struct Plans {
@@ -65,8 +64,8 @@ struct PutFields {
     #[arg(long)]
     name: String,
     /// Whether it can be newly bought
-    #[arg(long, value_enum)]
-    status: Option<Status>,
+    #[arg(long, value_parser = one_of(&CatalogStatus::ALL))]
+    status: Option<CatalogStatus>,
     #[command(flatten)]
     #[serde(flatten)]
     remarks: Remarks,
@@ -78,7 +77,7 @@ struct PublishFields {
     #[serde(flatten)]
     price: Price,
     /// Billing interval
-    #[arg(long, value_parser = intervals())]
+    #[arg(long, value_parser = one_of(&Interval::ALL))]
     interval: Interval,
     /// Trial of a tenant's first subscription, in days
     #[arg(long, value_name = "N")]
@@ -92,19 +91,6 @@ struct PublishFields {
     #[command(flatten)]
     #[serde(flatten)]
     remarks: Remarks,
-}
-
-/// Whether a plan or add-on can be newly bought.
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    Active,
-    Retired,
-}
-
-/// The domain's intervals, by their names in the API.
-fn intervals() -> impl TypedValueParser<Value = Interval> {
-    PossibleValuesParser::new(Interval::ALL.map(Interval::as_str)).try_map(|name| name.parse::<Interval>())
 }
 
 impl Plans {

@@ -198,8 +198,8 @@ impl Tenants {
             }
             Noun::Events { tenant_id, oldest_first, after, paging } => {
                 let request = Request::to("list_tenant_events", &[("tenant_id", tenant_id)])?
-                    .query("after", after.map(|after| after.to_string()))
-                    .query("order", oldest_first.then(|| "asc".to_owned()));
+                    .query("after", *after)
+                    .query("order", oldest_first.then_some("asc"));
                 return client.list(&request, "events", paging, views::tenant_events);
             }
             Noun::List { paging } => {

@@ -1,5 +1,6 @@
 //! The gateway with a test clock in front of the whole product: what its route answers, and what time then does.
 
+use arcadia_domain::Authority;
 use arcadia_functions::runtime::Settings;
 use arcadia_store::Store;
 use arcadia_store::schema::create_table;
@@ -11,7 +12,7 @@ use super::*;
 use crate::clock::{MovableClock, moment};
 use crate::demo;
 use crate::engine::{Engine, Purpose, Storage};
-use crate::issuer::{Role, TokenRequest, claim_names};
+use crate::issuer::{TokenRequest, claim_names};
 use crate::sweeper::{Sweeper, sweep_until_done};
 
 /// A product in memory whose clock starts with 2027.
@@ -39,7 +40,7 @@ impl World {
             let request = TokenRequest { role, tenant, sub: "ada".to_owned(), ttl: TimeDelta::days(3_653) };
             issuer.issue(&request, app.clock.now()).unwrap()
         };
-        let (admin, user) = (token(Role::PlatformAdmin, None), token(Role::TenantUser, Some("acme")));
+        let (admin, user) = (token(Authority::PlatformAdmin, None), token(Authority::TenantUser, Some("acme")));
         let test_clock = Arc::new(TestClock::new(clock, Arc::new(Sweeper::new(app.clone()))));
         let extras = Extras { test_clock: Some(test_clock), events: None };
         let gateway = Gateway::new(app, Arc::new(issuer), extras, ([127, 0, 0, 1], 9).into());

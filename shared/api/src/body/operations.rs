@@ -4,7 +4,7 @@
 use arcadia_domain::{Currency, DisplayName, MAX_PRICE_CENTS};
 use arcadia_domain::{
     DeploymentId, Effective, InvalidValue, Invoiced, MAX_OPERATION_RATE, MAX_POSTPONEMENT_DAYS, Notes,
-    OperationCommand, Postponement, Proration, Reason, ShortCode, State, TenantId,
+    OperationCommand, OperationKind, Postponement, Proration, Reason, ShortCode, State, TenantId,
 };
 use serde_json::Value;
 
@@ -146,44 +146,14 @@ enum CommandSchema {
     CopyTenantRules {},
 }
 
-/// The type of a command, by its name on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Transition,
-    ChangePlan,
-    Update,
-    Credit,
-    Charge,
-    DueDate,
-    Discount,
-    CopyTenantRules,
-}
-
-impl std::str::FromStr for Kind {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "transition" => Ok(Self::Transition),
-            "change_plan" => Ok(Self::ChangePlan),
-            "update" => Ok(Self::Update),
-            "credit" => Ok(Self::Credit),
-            "charge" => Ok(Self::Charge),
-            "due_date" => Ok(Self::DueDate),
-            "discount" => Ok(Self::Discount),
-            "copy_tenant_rules" => Ok(Self::CopyTenantRules),
-            _ => Err(InvalidValue {
-                code: "invalid_command",
-                detail: "must be one of transition, change_plan, update, credit, charge, due_date, discount, copy_tenant_rules",
-            }),
-        }
-    }
-}
+/// The error of a command that cannot be given by itself.
+const ANNOUNCED_BY_A_VERSION: InvalidValue =
+    InvalidValue { code: "invalid_command", detail: "is announce_price: publish a plan version that replaces another" };
 
 fn read_command(fields: &mut Fields) -> Result<OperationCommand, Unread> {
     Ok(match fields.required("type", text)? {
-        Kind::Transition => OperationCommand::Transition { to_state: fields.required("to_state", text)? },
-        Kind::ChangePlan => {
+        OperationKind::Transition => OperationCommand::Transition { to_state: fields.required("to_state", text)? },
+        OperationKind::ChangePlan => {
             let plan_code = fields.required("plan_code", text);
             let plan_version = fields.required("plan_version", integer(1, i64::from(u32::MAX)));
             let effective = fields.optional("effective", text).unwrap_or(Effective::Immediate);
@@ -197,16 +167,17 @@ fn read_command(fields: &mut Fields) -> Result<OperationCommand, Unread> {
                 drop_incompatible,
             }
         }
-        Kind::Update => {
+        OperationKind::AnnouncePrice => fields.required("type", |_| Err(ANNOUNCED_BY_A_VERSION))?,
+        OperationKind::Update => {
             let billing_action_suspended = fields.required("billing_action_suspended", boolean)?;
             OperationCommand::Update { billing_action_suspended }
         }
-        Kind::Credit => {
+        OperationKind::Credit => {
             let amount_cents = fields.required("amount_cents", amount);
             let currency = fields.required("currency", text);
             OperationCommand::Credit { amount_cents: amount_cents?, currency: currency? }
         }
-        Kind::Charge => {
+        OperationKind::Charge => {
             let description = fields.required("description", text);
             let amount_cents = fields.required("amount_cents", amount);
             let currency = fields.required("currency", text);
@@ -218,9 +189,9 @@ fn read_command(fields: &mut Fields) -> Result<OperationCommand, Unread> {
                 when,
             }
         }
-        Kind::DueDate => OperationCommand::DueDate { postponement: read_postponement(fields)? },
-        Kind::Discount => OperationCommand::Discount { coupon: fields.required("coupon", text)? },
-        Kind::CopyTenantRules => OperationCommand::CopyTenantRules,
+        OperationKind::DueDate => OperationCommand::DueDate { postponement: read_postponement(fields)? },
+        OperationKind::Discount => OperationCommand::Discount { coupon: fields.required("coupon", text)? },
+        OperationKind::CopyTenantRules => OperationCommand::CopyTenantRules,
     })
 }
 

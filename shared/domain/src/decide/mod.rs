@@ -127,25 +127,14 @@ impl Pay {
     }
 }
 
-/// What happens to the part of a payment beyond the amount due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
-pub enum Overpayment {
-    /// The payment is refused.
-    Refuse,
-    /// It becomes balance.
-    Balance,
-}
-
-impl std::str::FromStr for Overpayment {
-    type Err = crate::InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "refuse" => Ok(Self::Refuse),
-            "balance" => Ok(Self::Balance),
-            _ => Err(Self::Err { code: "invalid_overpayment", detail: "must be refuse or balance" }),
-        }
+named! {
+    /// What happens to the part of a payment beyond the amount due.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum Overpayment("invalid_overpayment") {
+        /// The payment is refused.
+        Refuse = "refuse",
+        /// It becomes balance.
+        Balance = "balance",
     }
 }
 

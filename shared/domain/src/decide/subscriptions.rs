@@ -2,7 +2,6 @@
 //! [`super::billing`].
 
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
 
 use super::billing::{Moved, end, move_to};
 use super::books::Books;
@@ -27,26 +26,26 @@ pub const MAX_OPEN_INVOICES: usize = 24;
 /// for the deployment, the subscription, events, the trial claim, invoices and an idempotency record.
 pub const MAX_REPLACED_ADDONS: usize = 90;
 
-/// The time when a change of plan or a cancellation takes effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum Effective {
-    /// Immediately.
-    Immediate,
-    /// At the end of the current period or of the trial.
-    PeriodEnd,
+named! {
+    /// The time when a change of plan or a cancellation takes effect.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum Effective("invalid_effective") {
+        /// Immediately.
+        Immediate = "immediate",
+        /// At the end of the current period or of the trial.
+        PeriodEnd = "period_end",
+    }
 }
 
-/// How an immediate change of plan bills the rest of the period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-pub enum Proration {
-    /// The rest of the old plan is credited and the rest of the new one charged, by the second.
-    Prorate,
-    /// Neither credit nor charge: the new price applies from the next period on.
-    None,
+named! {
+    /// How an immediate change of plan bills the rest of the period.
+    #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+    pub enum Proration("invalid_proration") {
+        /// The rest of the old plan is credited and the rest of the new one charged, by the second.
+        Prorate = "prorate",
+        /// Neither credit nor charge: the new price applies from the next period on.
+        None = "none",
+    }
 }
 
 /// The command that subscribes a deployment to a plan.
@@ -83,30 +82,6 @@ pub struct ChangePlan {
     pub drop_incompatible: bool,
     /// The deployment that used the tenant's one trial of this plan, if any.
     pub trial_claimed_by: Option<DeploymentId>,
-}
-
-impl std::str::FromStr for Effective {
-    type Err = crate::InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "immediate" => Ok(Self::Immediate),
-            "period_end" => Ok(Self::PeriodEnd),
-            _ => Err(Self::Err { code: "invalid_effective", detail: "must be immediate or period_end" }),
-        }
-    }
-}
-
-impl std::str::FromStr for Proration {
-    type Err = crate::InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "prorate" => Ok(Self::Prorate),
-            "none" => Ok(Self::None),
-            _ => Err(Self::Err { code: "invalid_proration", detail: "must be prorate or none" }),
-        }
-    }
 }
 
 pub(super) fn subscribe(context: &Context<'_>, command: Subscribe) -> Result<Change, Rejection> {

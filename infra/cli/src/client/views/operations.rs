@@ -42,7 +42,7 @@ fn target(operation: &OperationView<'_>) -> (String, String) {
     } else {
         let mut terms = members(&operation.command);
         terms.retain(|(name, _)| name != "type");
-        format!("{} {}", operation.command.name(), pairs(terms))
+        format!("{} {}", operation.command.kind(), pairs(terms))
     };
     (what.trim_end().to_owned(), pairs(members(&operation.filter)))
 }

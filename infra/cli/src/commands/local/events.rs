@@ -2,7 +2,7 @@
 
 use std::io;
 
-use arcadia_local::issuer::Role;
+use arcadia_domain::Authority;
 use clap::Args;
 
 use super::place::{DEFAULT_PORT, DataDir};
@@ -23,7 +23,7 @@ pub struct Events {
 /// Runs the command.
 pub fn run(options: &Events) -> Result<(), Failure> {
     let Events { follow, port, data } = options;
-    let caller = Caller { role: Role::PlatformAdmin, tenant: None, sub: "local-events" };
+    let caller = Caller { role: Authority::PlatformAdmin, tenant: None, sub: "local-events" };
     let client = Client::of_own_program(&format!("http://127.0.0.1:{port}"), &data.path, caller, false)?;
     client.print_events(*follow, &mut io::stdout())
 }

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use arcadia_domain::TenantId;
-use arcadia_local::issuer::Role;
+use arcadia_domain::{Authority, TenantId};
 use clap::{Args, ValueEnum};
 
 use super::place::DEFAULT_DATA;
@@ -57,10 +56,10 @@ impl OwnProgram {
 /// The caller for an API on this machine.
 const fn caller(role: Option<As>, tenant: Option<TenantId>) -> Caller {
     let (role, sub) = match (role, &tenant) {
-        (_, Some(_)) => (Role::TenantUser, "local-user"),
-        (Some(As::PaymentProvider), None) => (Role::PaymentProvider, "local-payments"),
-        (Some(As::DataPlane), None) => (Role::DataPlane, "local-data-plane"),
-        (Some(As::Admin) | None, None) => (Role::PlatformAdmin, "local-admin"),
+        (_, Some(_)) => (Authority::TenantUser, "local-user"),
+        (Some(As::PaymentProvider), None) => (Authority::PaymentProvider, "local-payments"),
+        (Some(As::DataPlane), None) => (Authority::DataPlane, "local-data-plane"),
+        (Some(As::Admin) | None, None) => (Authority::PlatformAdmin, "local-admin"),
     };
     Caller { role, tenant, sub }
 }

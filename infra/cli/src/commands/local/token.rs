@@ -2,15 +2,16 @@
 
 use std::io::{self, Write};
 
-use arcadia_domain::{TenantId, Timestamp};
+use arcadia_domain::{Authority, TenantId, Timestamp};
 use arcadia_functions::runtime::{Clock, RealClock};
-use arcadia_local::issuer::{Issuer, Role, TokenRequest};
+use arcadia_local::issuer::{Issuer, TokenRequest};
 use chrono::TimeDelta;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 
 use super::CliError;
 use super::place::{DataDir, clock_moment};
+use crate::client::one_of;
 use crate::commands::Cli;
 
 /// Default validity of tokens, also of those in the banner, in hours.
@@ -21,8 +22,8 @@ const MAX_TOKEN_HOURS: i64 = 3_653 * 24;
 #[derive(Debug, Args)]
 pub struct Token {
     /// Role of the caller
-    #[arg(long, value_enum)]
-    role: Role,
+    #[arg(long, value_parser = one_of(&Authority::OF_TOKENS))]
+    role: Authority,
     /// Tenant of a tenant_user
     #[arg(long, value_name = "ID", required_if_eq("role", "tenant_user"))]
     tenant: Option<TenantId>,
@@ -42,7 +43,7 @@ pub struct Token {
 /// Runs the command.
 pub fn run(options: &Token) -> Result<(), CliError> {
     let Token { role, tenant, sub, ttl_hours, clock, data } = options;
-    if tenant.is_some() && *role != Role::TenantUser {
+    if tenant.is_some() && *role != Authority::TenantUser {
         misuse("--tenant requires --role tenant_user");
     }
     let ttl = TimeDelta::hours(ttl_hours.unwrap_or_else(|| token_hours(*clock)));

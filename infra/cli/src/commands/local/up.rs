@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arcadia_domain::{ShortCode, TenantId, Timestamp};
+use arcadia_domain::{Authority, ShortCode, TenantId, Timestamp};
 use arcadia_functions::metric_lines;
 use arcadia_functions::runtime::{App, Clock, RealClock, Settings};
 use arcadia_local::clock::MovableClock;
 use arcadia_local::engine::Purpose;
 use arcadia_local::feed::{Feed, MAX_KEPT_LEN};
 use arcadia_local::gateway::{self, Extras};
-use arcadia_local::issuer::{Issuer, Role, TokenRequest, claim_names};
+use arcadia_local::issuer::{Issuer, TokenRequest, claim_names};
 use arcadia_local::records::{Records, is_aws};
 use arcadia_local::sweeper::{Sweeper, TestClock};
 use arcadia_local::{demo, events_route};
@@ -197,8 +197,8 @@ fn print_banner(
         exports,
         storage,
         token_hours,
-        admin_token: &token(Role::PlatformAdmin, None, "local-admin")?,
-        tenant_token: &token(Role::TenantUser, BANNER_TENANT.parse().ok(), "local-user")?,
+        admin_token: &token(Authority::PlatformAdmin, None, "local-admin")?,
+        tenant_token: &token(Authority::TenantUser, BANNER_TENANT.parse().ok(), "local-user")?,
         tenant: BANNER_TENANT,
         clock,
     };
