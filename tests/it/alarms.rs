@@ -1,5 +1,5 @@
-//! The promise: the dashboard and the alarms look at metrics that are written, none rings on a first deployment, and the
-//! topic hears of the end as of the beginning.
+//! The promise: the dashboard and the alarms use only metrics that are written, no alarm goes off on a first
+//! deployment, and the topic is told when an alarm begins and when it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use crate::harness::contract::document;
 use crate::harness::project::ROOT;
 use crate::harness::yaml;
 
-/// The metrics of AWS that this stack looks at, with their dimensions, by the documentation of each service.
+/// The AWS metrics that this stack uses, with their dimensions, from the documentation of each service.
 const WRITTEN_BY_AWS: &[(&str, &str, &[&str])] = &[
     // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
     ("AWS/ApiGateway", "4xx", &["ApiId"]),
@@ -42,10 +42,10 @@ const WRITTEN_BY_AWS: &[(&str, &str, &[&str])] = &[
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"]),
 ];
 
-/// The namespace of the product's own metrics, in the dashboard's text.
+/// The namespace of the product's own metrics, as the dashboard writes it.
 const OWN: &str = "${Namespace}";
 
-/// A metric that is looked at: namespace, name, and dimensions with their values.
+/// A metric of an alarm or a widget: namespace, name, and dimensions with their values.
 type Metric = (String, String, Vec<(String, String)>);
 
 fn resources() -> BTreeMap<String, Value> {
@@ -53,13 +53,13 @@ fn resources() -> BTreeMap<String, Value> {
     template["Resources"].as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// The alarms' properties, by name.
+/// The properties of each alarm, by name.
 fn alarms() -> BTreeMap<String, Value> {
     let alarms = resources().into_iter().filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm");
     alarms.map(|(name, mut alarm)| (name, alarm["Properties"].take())).collect()
 }
 
-/// A text, or the name that it refers to, as the dashboard writes it.
+/// A string, or the name that it refers to in the dashboard's syntax.
 fn text(value: &Value) -> String {
     let referred = || format!("${{{}}}", value["!Ref"].as_str().unwrap_or_else(|| panic!("{value}")));
     value.as_str().map_or_else(referred, str::to_owned)
@@ -82,7 +82,7 @@ fn watched(alarm: &Value) -> Vec<Metric> {
     }
 }
 
-/// The widgets' metrics, and their searches.
+/// The metrics of the widgets, and their search expressions.
 fn shown() -> (Vec<Metric>, Vec<String>) {
     let body = resources()["Dashboard"]["Properties"]["DashboardBody"]["!Sub"].as_str().unwrap().to_owned();
     let body: Value = serde_json::from_str(&body).expect("the dashboard is JSON");
@@ -102,14 +102,14 @@ fn shown() -> (Vec<Metric>, Vec<String>) {
     (metrics, searches)
 }
 
-/// What metric filters write.
+/// The metrics that metric filters write.
 fn filtered() -> BTreeSet<String> {
     let filters = resources().into_values().filter(|resource| resource["Type"] == "AWS::Logs::MetricFilter");
     let written = filters.flat_map(|filter| filter["Properties"]["MetricTransformations"].as_array().unwrap().clone());
     written.map(|metric| text(&metric["MetricName"])).collect()
 }
 
-/// All names of the product's own metrics, the codes of rejections too.
+/// The names of all of the product's own metrics, including one for each rejection code.
 fn written() -> BTreeSet<String> {
     let schemas = document()["components"]["schemas"].as_object().unwrap();
     let codes = schemas.keys().filter_map(|name| name.strip_prefix("Problem."));
@@ -119,8 +119,8 @@ fn written() -> BTreeSet<String> {
     written
 }
 
-/// The tokens of a name, as CloudWatch makes them: a new one begins at a capital after a small letter and at a number;
-/// what is neither letter nor number parts them. "CloudWatch search expressions: Tokenization" in its user guide.
+/// Splits a name into tokens as CloudWatch does: a token begins at a capital after a small letter and at a digit; any
+/// other character separates tokens. Source: "CloudWatch search expressions: Tokenization" in its user guide.
 fn tokens(name: &str) -> BTreeSet<String> {
     let mut tokens =
         BTreeSet::from([name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()]);
@@ -140,7 +140,7 @@ fn tokens(name: &str) -> BTreeSet<String> {
     tokens
 }
 
-/// The metrics that a term finds: a quoted one names a metric, another one is a token of its name.
+/// The metrics that a search term finds: a quoted term is a whole name, any other term is one token of a name.
 fn finds(term: &str, names: &BTreeSet<String>) -> BTreeSet<String> {
     let found = |name: &&String| match term.strip_prefix('"').and_then(|term| term.strip_suffix('"')) {
         Some(exact) => **name == exact,
@@ -164,7 +164,7 @@ fn searches_find_every_kind_of_what_they_are_about() {
         let kinds: BTreeSet<String> = kinds.cloned().collect();
         assert!(kinds.len() > 5, "{term}: {kinds:?}");
         assert_eq!(finds(term, &written), kinds, "{search}");
-        assert_eq!(finds(&format!("\"{term}\""), &written), BTreeSet::new(), "a quoted word is a whole name");
+        assert_eq!(finds(&format!("\"{term}\""), &written), BTreeSet::new(), "a quoted term matches whole names only");
         words.insert(term.to_owned());
     }
     assert_eq!(words, ["Rejections", "Transitions"].map(str::to_owned).into());
@@ -177,7 +177,7 @@ fn what_alarms_and_the_dashboard_look_at_is_written() {
     let all: Vec<Metric> = alarms().values().flat_map(watched).chain(shown.iter().cloned()).collect();
     for (namespace, name, dimensions) in &all {
         if namespace == OWN {
-            assert!(written.contains(name) && dimensions.is_empty(), "nobody counts {name} {dimensions:?}");
+            assert!(written.contains(name) && dimensions.is_empty(), "no code writes {name} {dimensions:?}");
         } else {
             let dimensions: Vec<&str> = dimensions.iter().map(|(name, _)| name.as_str()).collect();
             let known = WRITTEN_BY_AWS.iter().any(|known| *known == (namespace, name, &dimensions[..]));
@@ -187,9 +187,9 @@ fn what_alarms_and_the_dashboard_look_at_is_written() {
     let own: BTreeSet<&String> =
         shown.iter().filter(|(namespace, ..)| namespace == OWN).map(|(_, name, _)| name).collect();
     for name in written.iter().filter(|name| !name.contains('.')) {
-        assert!(own.contains(name), "{name} is shown nowhere");
+        assert!(own.contains(name), "{name} is on no widget");
     }
-    // The namespace is the same on both sides.
+    // The dashboard and the code use the same namespace.
     let root = yaml::template();
     let stack = json!({"!Ref": "AWS::StackName"});
     assert_eq!(root["Globals"]["Function"]["Environment"]["Variables"]["METRICS_NAMESPACE"], stack);
@@ -210,7 +210,7 @@ fn throttles_and_capacity_of_the_table_and_of_every_index_are_watched() {
         for kind in ["Read", "Write"] {
             let throttles = ("AWS/DynamoDB".to_owned(), format!("{kind}ThrottleEvents"), place.clone());
             let capacity = ("AWS/DynamoDB".to_owned(), format!("Consumed{kind}CapacityUnits"), place.clone());
-            assert!(shown.contains(&throttles) && shown.contains(&capacity), "{kind} {place:?} is shown nowhere");
+            assert!(shown.contains(&throttles) && shown.contains(&capacity), "{kind} {place:?} is on no widget");
             assert!(watched.contains(&throttles), "no alarm on {kind} {place:?}");
         }
     }
@@ -221,8 +221,8 @@ fn no_alarm_rings_before_there_are_data_and_each_reports_both_changes() {
     let topic = json!({"!If": ["HasAlarmTopic", [{"!Ref": "AlarmTopicArn"}], {"!Ref": "AWS::NoValue"}]});
     for (name, alarm) in alarms() {
         assert_eq!((&alarm["AlarmActions"], &alarm["OKActions"]), (&topic, &topic), "{name}");
-        // A new alarm has insufficient data, and actions follow from changes alone. So one that reports the end of data
-        // is silent at first, and one that took missing data for a breach would ring.
+        // A new alarm has insufficient data, and actions run only on a change of state. So an alarm that also reports
+        // insufficient data is silent at first; an alarm that treats missing data as a breach would go off.
         let expected = if alarm["InsufficientDataActions"].is_null() {
             "notBreaching"
         } else {
@@ -231,14 +231,14 @@ fn no_alarm_rings_before_there_are_data_and_each_reports_both_changes() {
         };
         assert_eq!(alarm["TreatMissingData"], expected, "{name}");
     }
-    assert!(!alarms()["BillingDispatchStands"]["InsufficientDataActions"].is_null(), "a schedule that stands");
+    assert!(!alarms()["BillingDispatchStands"]["InsufficientDataActions"].is_null(), "a stopped schedule is reported");
 }
 
 #[test]
 fn the_guide_says_how_many_alarms_there_are_to_pay_for() {
     let guide = fs::read_to_string(format!("{ROOT}/docs/deploying.md")).unwrap();
     let words = guide.split_whitespace().collect::<Vec<_>>().join(" ");
-    // An alarm costs by the metrics that it looks at.
+    // AWS charges for an alarm by its number of metrics.
     let (alarms, metrics) = (alarms(), alarms().values().map(|alarm| watched(alarm).len()).sum::<usize>());
     let claim = format!("{} alarms on {metrics} metrics at 0.10", alarms.len());
     assert!(words.contains(&claim), "{claim}");
@@ -247,7 +247,7 @@ fn the_guide_says_how_many_alarms_there_are_to_pay_for() {
     );
 }
 
-/// An alarm on DynamoDB's metrics keeps its state while there are none, so it needs one that is always there.
+/// An alarm on DynamoDB's metrics keeps its state while they have no data, so it needs one metric that always has data.
 #[test]
 fn alarms_on_metrics_that_come_and_go_end() {
     for (name, alarm) in alarms() {
@@ -262,7 +262,7 @@ fn alarms_on_metrics_that_come_and_go_end() {
     }
 }
 
-/// A line of the access log as a call leaves it, with a value for each variable.
+/// A line of the access log, with a value for each variable.
 fn access_log_line(values: &[(&str, &str)]) -> Value {
     let format = yaml::template()["Resources"]["Api"]["Properties"]["AccessLogSettings"]["Format"].take();
     let mut line = text(&format);
@@ -273,10 +273,12 @@ fn access_log_line(values: &[(&str, &str)]) -> Value {
     serde_json::from_str(&line).expect("a line is JSON")
 }
 
-/// Whether a metric filter's pattern of the form `{ $.field = "text" }` is true of a line. An asterisk is any text.
+/// Returns whether a line matches a metric filter's pattern of the form `{ $.field = "text" }`. An asterisk is any
+/// text.
 fn matches(filter: &str, line: &Value) -> bool {
     let pattern = text(&resources()[filter]["Properties"]["FilterPattern"]);
-    let term = pattern.strip_prefix("{ $.").and_then(|rest| rest.strip_suffix("\" }")).expect("a form that is known");
+    let term =
+        pattern.strip_prefix("{ $.").and_then(|rest| rest.strip_suffix("\" }")).expect("a pattern of the known form");
     let (field, expected) = term.split_once(" = \"").expect("a comparison");
     let found = line[field].as_str().unwrap_or_else(|| panic!("{field} is not logged"));
     match expected.strip_prefix('*').and_then(|expected| expected.strip_suffix('*')) {
@@ -290,7 +292,7 @@ fn what_is_read_out_of_the_access_log_is_in_it_and_no_caller_can_write_it_at_wil
     let throttled = access_log_line(&[("status", "429")]);
     let unreachable =
         access_log_line(&[("status", "401"), ("authorizer.error", "OIDC discovery endpoint communication error")]);
-    // What a caller can cause: no token, one that is expired or forged, a path that looks like an error.
+    // Errors that a caller can cause: a missing, expired or forged token, a path that looks like an error.
     let refused: Vec<Value> = ["The incoming token has expired", "invalid number of segments", "-"]
         .map(|error| {
             let path = ("path", "/api/v1/communication error/429");
@@ -300,9 +302,9 @@ fn what_is_read_out_of_the_access_log_is_in_it_and_no_caller_can_write_it_at_wil
     assert!(matches("Throttled", &throttled) && !matches("Throttled", &unreachable));
     assert!(matches("AuthorizerFailures", &unreachable) && !matches("AuthorizerFailures", &throttled));
     assert!(refused.iter().all(|line| !matches("Throttled", line) && !matches("AuthorizerFailures", line)));
-    // Filters need the standard log class.
+    // Metric filters need the standard log class.
     assert!(yaml::template()["Resources"]["AccessLogs"]["Properties"]["LogGroupClass"].is_null());
-    // One caller's burst is no alarm: a tenth of all calls, of many, for three periods.
+    // A burst of one caller does not raise the alarm: it takes a tenth of many calls, in three periods.
     let alarm = &alarms()["CallsAreThrottled"];
     assert_eq!(alarm["Metrics"][0]["Expression"], "IF(calls > 1000, 100 * throttled / calls, 0)");
     assert_eq!((&alarm["EvaluationPeriods"], &alarm["Threshold"]), (&json!(3), &json!(10)));

@@ -1,4 +1,4 @@
-//! The promise: it does not matter on which day anything begins, and no test depends on the day on which it runs.
+//! The promise: the product works whatever the date, and no test depends on the date of its run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The lines of a file that belong to tests: all of them, or those from the first `#[cfg(test)]` on that stands before a
-/// module with a body.
+/// The lines of a file that belong to tests: all lines of a test file, otherwise those from the first `#[cfg(test)]`
+/// before a module with a body.
 fn tested<'a>(path: &Path, text: &'a str) -> Vec<&'a str> {
     let lines: Vec<&str> = text.lines().collect();
     if path.starts_with(format!("{ROOT}/tests")) || path.to_string_lossy().ends_with("tests.rs") {
@@ -45,7 +45,7 @@ fn no_test_reads_the_machines_date() {
             if path.ends_with("it/any_day.rs") {
                 continue;
             }
-            let text = fs::read_to_string(&path).expect("a source file");
+            let text = fs::read_to_string(&path).expect("a readable source file");
             for line in tested(&path, &text) {
                 seen += 1;
                 let found = clocks.iter().find(|clock| line.contains(**clock));

@@ -1,5 +1,5 @@
-//! The promise: what needs a person can be listed, the longest first, from the moment that it does until it does not any
-//! more: held deployments, cancelled ones that still run, those that the sweep puts off, and events that are not published.
+//! The promise: the attention list has every deployment that needs a person, for as long as it does, the longest first:
+//! held deployments, cancelled ones that still run, those that the sweep postponed, and unpublished events.
 
 use arcadia_functions::events::publish;
 use chrono::TimeDelta;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::billing::{Billing, overwrite};
 use crate::harness::world::id_of;
 
-/// The slugs that are listed for a reason, or for any, each with its moment.
+/// The slugs listed for a kind, or for any kind, each with the time since when it is listed.
 async fn listed(billing: &Billing, query: &str) -> Vec<(String, String)> {
     let entries = billing.collect(&format!("/attention?limit=1{query}"), &billing.admin, "attention").await;
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
@@ -42,7 +42,7 @@ async fn a_hold_and_what_still_runs_after_a_cancellation_are_listed_while_they_l
     billing.clock.shift(TimeDelta::hours(1));
     billing.transition(&gone, &billing.admin, json!({"to_state": "cancelled"})).await.expect(200);
     billing.clock.shift(TimeDelta::hours(1));
-    // What is held already stays so since when it was.
+    // Holding a held deployment again does not change the time since when it is held.
     hold(&held, true).await;
     hold(&gone, true).await;
     let (first, second, third) = ("2027-01-01T00:00:00Z", "2027-01-01T01:00:00Z", "2027-01-01T02:00:00Z");
@@ -53,7 +53,7 @@ async fn a_hold_and_what_still_runs_after_a_cancellation_are_listed_while_they_l
     let answer = hold(&held, false).await;
     assert_eq!(answer["deployment"]["billing_action_suspended_since"], Value::Null);
     assert_eq!(listed(&billing, "").await, [pair("gone", third)]);
-    // What is put away needs nobody any more.
+    // An archived deployment needs nobody's attention.
     billing.transition(&gone, &billing.admin, json!({"to_state": "archived"})).await.expect(200);
     assert_eq!(listed(&billing, "").await, []);
     for token in [&billing.user, &billing.data_plane, &billing.provider] {
@@ -76,14 +76,14 @@ async fn what_a_function_of_ours_could_not_do_is_listed_though_its_record_cannot
             "since": "2027-01-09T00:00:00Z", "until": "2027-01-09T01:00:00Z",
         }])
     );
-    // An hour later it is postponed again, and has been since it was for the first time.
+    // An hour later it is postponed again; the list still shows the time of the first postponement.
     billing.set_time("2027-01-09T01:00:00Z");
     assert_eq!(billing.sweep_anyhow().await.postponed, 1);
     let entry = &billing.get("/attention?kind=postponed", &billing.admin).await.expect(200)["attention"];
     assert_eq!(entry.as_array().map(Vec::len), Some(1));
     let times = (&entry[0]["since"], &entry[0]["until"]);
     assert_eq!(times, (&json!("2027-01-09T00:00:00Z"), &json!("2027-01-09T02:00:00Z")));
-    // Two events of it that the pipe hands over cannot be read; it tries each of them more than once.
+    // Two of its events from the pipe are unreadable; the pipe retries each of them.
     let record = |at: i64, sequence: u64| {
         let keys = json!({"PK": {"S": format!("DEPLOYMENT#{id}")}, "SK": {"S": format!("EVENT#{sequence:010}")}});
         let image = json!({"PK": keys["PK"], "SK": keys["SK"], "type": {"S": "event"}});
@@ -101,6 +101,6 @@ async fn what_a_function_of_ours_could_not_do_is_listed_though_its_record_cannot
     assert_eq!(since().await, ["2027-01-02T00:00:00Z", "2027-01-02T00:00:01Z"]);
     assert_eq!(counts(&billing).await["not_published"], 2);
     billing.set_time("2027-01-17T00:00:00Z");
-    assert_eq!(since().await, Vec::<String>::new(), "it is told for as long as the queue keeps what was given up");
+    assert_eq!(since().await, Vec::<String>::new(), "an unpublished event is listed for as long as the queue keeps it");
     assert_eq!(listed(&billing, "").await, []);
 }

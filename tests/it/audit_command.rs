@@ -1,4 +1,4 @@
-//! The promise: `arcadia audit` adds up the books of every deployment, and names what was written past the product.
+//! The promise: `arcadia audit` checks the books of every deployment and names each change made outside the product.
 
 use arcadia_store::item::{number, string};
 use arcadia_store::keys;
@@ -51,7 +51,7 @@ async fn an_audit_adds_up_the_books_and_names_what_was_written_past_the_product(
     let update = update.update_expression("SET #record.paid_cents = :cents");
     let update = update.expression_attribute_names("#record", "record");
     let update = update.expression_attribute_values(":cents", number(1));
-    update.send().await.expect("an update by the test");
+    update.send().await.expect("the test's own update succeeds");
     let (code, out, err) = audit(&[]);
     assert_eq!(code, Some(1), "{out}{err}");
     assert!(out.contains(&format!("{}: invoice {invoice} differs from the history up to event 3", ids[0])), "{out}");

@@ -1,4 +1,4 @@
-//! The promise: whatever is sent, the answer is a problem with a stable code, never a 5xx, and nothing is written.
+//! The promise: any input is answered with a problem that has a stable code, never with a 5xx, and nothing is written.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use crate::harness::client::{fields, send};
 use crate::harness::table::Contents;
 use crate::harness::world::id_of;
 
-/// The longest body that is read, in bytes.
+/// The longest body that the product reads, in bytes.
 const MAX_BODY_LEN: usize = 64 * 1024;
 
-/// A world with one deployment, and its contents to compare with.
+/// A world with one deployment, and the table's contents to compare with.
 struct Case {
     world: World,
     id: String,
@@ -27,13 +27,13 @@ impl Case {
         Self { world, id, before }
     }
 
-    /// A request with a JSON content type and any body.
+    /// A request with a JSON content type and the given bytes as its body.
     fn raw(&self, method: &Method, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
         let path = path.replace("{id}", &self.id);
         self.request(method, &path).header("content-type", "application/json").body(body)
     }
 
-    /// A request of somebody whom the route is for.
+    /// A request by a caller who may use the route.
     fn request(&self, method: &Method, path: &str) -> RequestBuilder {
         let records = path.contains("/resources") && method != Method::GET;
         let token = if records { &self.world.data_plane } else { &self.world.user };
@@ -75,12 +75,12 @@ async fn a_body_that_is_no_json_object_is_malformed() {
         ("a comment", b"{} // nothing".to_vec()),
         ("a repeated field", br#"{"slug": "other", "slug": "another"}"#.to_vec()),
         ("a field repeated by an escape", br#"{"slug": "other", "s\u006cug": "another"}"#.to_vec()),
-        ("bytes that are no UTF-8", b"{\"slug\": \"\xff\xfe\"}".to_vec()),
+        ("bytes that are not UTF-8", b"{\"slug\": \"\xff\xfe\"}".to_vec()),
         ("half a surrogate pair", br#"{"slug": "\ud800"}"#.to_vec()),
         ("a raw control character", b"{\"slug\": \"a\x01b\"}".to_vec()),
         ("a byte order mark", "\u{feff}{}".as_bytes().to_vec()),
         ("UTF-16", "{}".encode_utf16().flat_map(u16::to_le_bytes).collect()),
-        ("a number beyond all bounds", b"{\"slug\": 1e999999}".to_vec()),
+        ("a number out of range", b"{\"slug\": 1e999999}".to_vec()),
         ("not a number", b"{\"slug\": NaN}".to_vec()),
         ("10,000 brackets", nested("[", "]", 10_000).into_bytes()),
         ("10,000 brackets in a field", format!("{{\"slug\": {}}}", nested("[", "]", 10_000)).into_bytes()),
@@ -164,7 +164,7 @@ async fn an_unknown_field_is_named_whatever_else_is_wrong() {
             assert_eq!(fields(&problem)[0], (pointer, "unknown_field"), "{method} {path}");
         }
     }
-    // Fields that the answer has, but nobody may set.
+    // Fields of the answer that a request may not set.
     for name in ["id", "version", "state_since", "created_at", "open_invoices", "live_resources", "resume_at"] {
         let body = json!({"slug": "other", name: 1});
         let problem =
@@ -219,7 +219,7 @@ async fn an_id_that_is_no_uuid_is_malformed() {
         reply.expect_problem(400, "invalid_id");
     }
     assert_eq!(case.world.dynamodb.seen(), []);
-    // Either case of an id means the same deployment.
+    // An id is accepted in lower and upper case.
     let shown = case.world.get(&format!("/deployments/{}", case.id.to_uppercase()), &case.world.user).await;
     assert_eq!(shown.expect(200)["deployment"]["id"], case.id);
 }
@@ -235,7 +235,7 @@ async fn a_query_is_read_strictly() {
         for limit in ["0", "101", "-1", "abc", "", "1.0", "1e1", "%201", "99999999999999999999", "0x10"] {
             queries.push((format!("{list}?limit={limit}"), "invalid_limit"));
         }
-        // Base64 of nothing, of garbage, of `TENANT#other`, of a number no event has; padding, and plain text.
+        // Empty, not base64, base64 of `TENANT#other`, of a sequence that does not exist, with padding, and plain text.
         for cursor in ["", "!", "AA", "VEVOQU5UI290aGVy", "LTE", "MQ==", "shop", "..", "%00", "bnVsbA"] {
             queries.push((format!("{list}?cursor={cursor}"), "invalid_cursor"));
         }
@@ -333,7 +333,8 @@ async fn if_match_must_be_readable() {
             println!("{tag} on {method} {path}");
             reply.expect_problem(400, "invalid_if_match");
         }
-        // A list may have empty elements or nothing else, and a tag may be anything between quotes: none is the version.
+        // A list may have empty elements, and a tag may be any text between quotes; none of these is the current
+        // version.
         for tag in ["", ",", " , ,", "\"a,b\"", "\"2,3\"", "\"1\",,\"a,2\"", "\"\"", "\",\""] {
             let reply = send(case.raw(&method, path, body).header("if-match", tag)).await;
             println!("{tag} on {method} {path}");
@@ -343,7 +344,7 @@ async fn if_match_must_be_readable() {
     case.unchanged().await;
 }
 
-/// Which field of which request takes which values ill, and under which code.
+/// Each refused field value, with the field's pointer and the code of the problem.
 #[tokio::test]
 async fn an_ill_formed_field_is_named_by_its_pointer() {
     let case = Case::start().await;
@@ -468,7 +469,7 @@ async fn platform_admin_must_say_whose_deployment_it_is() {
     let create = |body: Value| case.world.post("/deployments", &case.world.admin, body);
     create(json!({"slug": "other"})).await.expect_fields(&[("/tenant_id", "required")]);
     create(json!({"slug": "other", "tenant_id": null})).await.expect_fields(&[("/tenant_id", "required")]);
-    // One mistake is named once.
+    // Each mistake is reported once.
     create(json!({"slug": "other", "tenant_id": "a#b"})).await.expect_fields(&[("/tenant_id", "invalid_tenant_id")]);
     create(json!({"slug": "other", "tenant_id": 7})).await.expect_fields(&[("/tenant_id", "not_a_string")]);
     case.unchanged().await;

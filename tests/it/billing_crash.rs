@@ -1,4 +1,4 @@
-//! The promise: a sweep that is killed at any point is finished by the next one, with nothing lost and nothing done
+//! The promise: the next sweep finishes the work of a sweep that was killed at any point. Nothing is lost or done
 //! twice.
 
 use std::process::Stdio;
@@ -14,16 +14,16 @@ use crate::harness::trap::{Stop, Trap};
 use crate::harness::{Random, dynamodb};
 use crate::program::program;
 
-/// How many deployments are due at the beginning of each month.
+/// The number of deployments due at the beginning of each month.
 const DUE: usize = 500;
-/// How many months begin.
+/// The number of months.
 const MONTHS: u32 = 2;
-/// How often the sweep of each month is killed and begun again, at a random point of what is left.
+/// How often each month's sweep is killed and restarted, at a random point of the remaining work.
 const KILLS: usize = 20;
-/// How many requests are made at a time.
+/// The number of concurrent requests.
 const CONCURRENCY: usize = 16;
 
-/// Starts the program's sweep of a table for a moment.
+/// Starts the program's sweep of a table, for the given moment.
 fn start_sweep(at: Timestamp, endpoint: &str, table: &str) -> Child {
     let mut command = Command::new(program());
     command.args(["sweep", "--log", "off", "--at", &at.to_rfc3339()]);
@@ -41,7 +41,7 @@ async fn what_a_killed_sweep_has_left_the_next_one_does_and_nothing_twice() {
     for month in 1..=MONTHS {
         let now = start + Months::new(month);
         billing.clock.shift(now - billing.clock.now());
-        // The transactions that pass before each kill; those under way beside the one that is stopped come on top.
+        // The transactions let through before each kill. Transactions in flight beside the stopped one are not counted.
         let mut points = Vec::new();
         for kill in 0..KILLS {
             let left = billing.due().await;
@@ -52,8 +52,8 @@ async fn what_a_killed_sweep_has_left_the_next_one_does_and_nothing_twice() {
             let mut sweep = start_sweep(now, &trap.endpoint, billing.app.store.table());
             tokio::select! {
                 _ = reached => {}
-                // Nothing was left by the kill before, or less than was to pass.
-                ended = sweep.wait() => assert!(ended.expect("an end").success() && billing.due().await == 0),
+                // No work was left, or fewer transactions than were to be let through.
+                ended = sweep.wait() => assert!(ended.expect("the sweep exits").success() && billing.due().await == 0),
             }
             sweep.kill().await.expect("a kill -9");
         }

@@ -1,6 +1,6 @@
-//! The promise: after every commit of whatever history, of callers, payments and the clock, the due index has what is
-//! next, no period is billed twice, the books balance, and folding the events gives what is stored; and no step of the
-//! clock fails.
+//! The promise: after every commit of any history of callers, payments and the clock, the due index has the next step,
+//! no period is billed twice, the books balance, and folding the events gives the stored records. No step of the clock
+//! fails.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::harness::billing::{Billing, number_of};
 use crate::harness::world::{ACME, id_of};
 use crate::harness::{Random, Reply};
 
-/// How many operations are made.
+/// The number of operations.
 const OPERATIONS: usize = 150;
-/// Over how many deployments.
+/// The number of deployments.
 const DEPLOYMENTS: usize = 4;
-/// How many sweeps one operation makes at most: whoever is far behind takes several.
+/// The most sweeps after one operation: a deployment that is far behind needs several.
 const MAX_SWEEPS: usize = 30;
 
-/// Moves on a deployment, by hand.
+/// Makes a random transition of a deployment.
 async fn move_on(billing: &Billing, random: &mut Random, id: &str) -> Reply {
     let to_state = *random.pick(&[
         State::Active,
@@ -39,7 +39,7 @@ async fn move_on(billing: &Billing, random: &mut Random, id: &str) -> Reply {
     billing.transition(id, &billing.admin, body).await
 }
 
-/// Buys, changes or cancels.
+/// Subscribes, changes the plan or cancels.
 async fn buy(billing: &Billing, random: &mut Random, id: &str) -> Reply {
     let plan_code = *random.pick(&["studio", "team", "euro", "yearly", "tryout", "free"]);
     let effective = *random.pick(&["immediate", "immediate", "period_end"]);
@@ -68,7 +68,7 @@ async fn buy(billing: &Billing, random: &mut Random, id: &str) -> Reply {
     }
 }
 
-/// Pays an invoice, in part or in full, once more or too much, or takes it back.
+/// Pays an invoice in part, in full, twice or with too large an amount, or voids it.
 async fn settle(billing: &Billing, random: &mut Random, id: &str, operation: usize) -> Option<Reply> {
     let invoices = billing.invoices(id).await;
     if invoices.is_empty() {
@@ -88,7 +88,7 @@ async fn settle(billing: &Billing, random: &mut Random, id: &str, operation: usi
     Some(billing.post(&path, &billing.provider, body).await)
 }
 
-/// Brings back what has ended, so that there is something to bill.
+/// Reactivates a cancelled deployment, or subscribes one that has no subscription, so that there is something to bill.
 async fn revive(billing: &Billing, id: &str) -> Option<Reply> {
     let aggregate = billing.load(id).await;
     match aggregate.deployment.state {
@@ -101,7 +101,7 @@ async fn revive(billing: &Billing, id: &str) -> Option<Reply> {
     }
 }
 
-/// What an operator does.
+/// Sends a random command of an operator.
 async fn operate(billing: &Billing, random: &mut Random, id: &str) -> Reply {
     match random.below(3) {
         0 => {
@@ -139,7 +139,7 @@ async fn after_every_operation_of_any_history_the_clock_knows_what_is_next() {
     }
     let mut statuses = BTreeMap::<u16, usize>::new();
     for operation in 0..OPERATIONS {
-        // From moments to weeks; and clocks of different machines do not agree, so time may also go back.
+        // Seconds to weeks. Clocks of different machines disagree, so time may also go back.
         let seconds = *random.pick(&[-20, 0, 0, 300, 40_000, 100_000, 900_000, 2_000_000]);
         billing.clock.shift(TimeDelta::milliseconds(seconds * 1_000 + 137));
         let id = random.pick(&ids).clone();
@@ -156,7 +156,7 @@ async fn after_every_operation_of_any_history_the_clock_knows_what_is_next() {
             }
         };
         if let Some(reply) = reply {
-            // Whoever comes when several steps are due is told to come again.
+            // A caller is refused with `catching_up` when several steps are due.
             let is_behind = reply.body["code"] == "catching_up";
             assert!(reply.status < 500 || is_behind, "operation {operation}: {}", reply.text);
             *statuses.entry(reply.status).or_default() += 1;
@@ -168,7 +168,7 @@ async fn after_every_operation_of_any_history_the_clock_knows_what_is_next() {
     let mut sweeps = 0;
     while billing.sweep().await.steps > 0 {
         sweeps += 1;
-        assert!(sweeps < MAX_SWEEPS, "the clock does not come to rest");
+        assert!(sweeps < MAX_SWEEPS, "steps are still due after {sweeps} sweeps");
     }
     let mut kinds = BTreeMap::<String, usize>::new();
     for id in &ids {
@@ -181,5 +181,5 @@ async fn after_every_operation_of_any_history_the_clock_knows_what_is_next() {
         }
     }
     println!("answers by status: {statuses:?}\nevents by kind: {kinds:?}");
-    assert!(kinds.contains_key("renewed") && kinds.len() >= 6, "the history exercised too little: {kinds:?}");
+    assert!(kinds.contains_key("renewed") && kinds.len() >= 6, "the history has too few kinds of events: {kinds:?}");
 }

@@ -1,5 +1,5 @@
-//! The promise: every period is billed once, in advance, to the cent; what changes within it is on the next invoice, what
-//! is given back lowers what is due or becomes balance, and what still waits when a subscription ends is billed then.
+//! The promise: every period is billed once, in advance, to the cent. Charges within a period are on the next invoice,
+//! a credit lowers the amount due or becomes balance, and an ending subscription bills its waiting charges.
 
 use arcadia_domain::{DunningPolicy, Scope, step};
 use arcadia_functions::runtime::Clock as _;
@@ -10,10 +10,10 @@ use crate::harness::billing::{Billing, number_of};
 use crate::harness::shop::column;
 use crate::harness::world::{ACME, id_of, user};
 
-/// Half of November's 30 days are left.
+/// Half of November's 30 days remain.
 const MIDDLE: &str = "2027-11-16T00:00:00Z";
 
-/// A charge's line in dollars; `charge` is its id.
+/// A charge line in USD; `charge` is the charge's id.
 fn line(charge: &str, kind: &str, code: &str, amount_cents: i64, [from, to]: [&str; 2]) -> Value {
     json!({
         "charge": charge, "kind": kind, "code": code, "amount_cents": amount_cents, "currency": "USD", "from": from,
@@ -21,12 +21,12 @@ fn line(charge: &str, kind: &str, code: &str, amount_cents: i64, [from, to]: [&s
     })
 }
 
-/// A deployment's balances.
+/// A balance in USD, as an answer has it.
 fn dollars(amount_cents: i64) -> Value {
     if amount_cents == 0 { json!([]) } else { json!([{"currency": "USD", "amount_cents": amount_cents}]) }
 }
 
-/// The balances of a deployment, as callers see them.
+/// The balances of a deployment, from its answer.
 async fn balances(billing: &Billing, id: &str) -> Value {
     billing.show(id).await["deployment"]["balances"].take()
 }
@@ -93,7 +93,7 @@ async fn proration_is_by_the_second_and_rounds_half_up() {
     let billing = Billing::at("2027-04-01T00:00:00Z").await;
     billing.sell_plan("cent", &[json!({"price_cents": 1})]).await;
     billing.sell_plan("odd", &[json!({"price_cents": 999})]).await;
-    // Half of April is 1,296,000 of 2,592,000 seconds: half a cent is a whole one, a second later it is none.
+    // Half of April is 1,296,000 of 2,592,000 seconds: half a cent is rounded up, a second later it is rounded down.
     for (slug, time, plan_code, expected) in [
         ("half", "2027-04-16T00:00:00Z", "cent", 1),
         ("less", "2027-04-16T00:00:01Z", "cent", 0),
@@ -109,7 +109,7 @@ async fn proration_is_by_the_second_and_rounds_half_up() {
         let invoices = billing.invoices(&id).await;
         assert_eq!(totals(&invoices), [expected], "{slug}");
         let status = if expected == 0 { "paid" } else { "open" };
-        assert_eq!(invoices[0]["status"], status, "{slug}: one that comes to nothing is paid at once");
+        assert_eq!(invoices[0]["status"], status, "{slug}: an invoice over zero is paid at once");
         billing.books(&id).await;
     }
 }
@@ -179,12 +179,12 @@ async fn a_period_cannot_be_billed_a_second_time() {
     billing.settle(&id).await;
     let before = billing.load(&id).await;
     billing.sweep_at("2027-12-01T00:00:00Z").await;
-    // Somebody's records say that the period is still to be billed, under the version that is stored.
+    // Forged records say that the period is not billed yet, at the stored version.
     let mut again = billing.load(&id).await;
     again.subscription = before.subscription;
     again.deployment.open_invoices.clear();
-    let change = step(&again, Some(DunningPolicy::default()), billing.clock.now()).expect("no limit is near");
-    let change = change.expect("it seems due");
+    let change = step(&again, Some(DunningPolicy::default()), billing.clock.now()).expect("no limit is reached");
+    let change = change.expect("a step is due");
     let contents = billing.contents().await;
     let refused = billing.app.store.commit(&change, billing.app.new_commit_id(), None).await;
     assert!(matches!(refused, Err(StoreError::VersionConflict)), "{refused:?}");
@@ -217,12 +217,12 @@ async fn what_changes_within_a_period_is_on_the_next_invoice_and_credits_of_what
     billing.settle(&spender).await;
     billing.set_time(MIDDLE);
     billing.change(&id, json!({"plan_code": "team", "proration": "prorate"})).await.expect(200);
-    // Half of 300.00 is given back: more than a month of 29.00 with half of November's costs.
+    // Half of 300.00 is credited: more than the 29.00 of a month and half of November together.
     billing.change(&spender, json!({"plan_code": "studio", "proration": "prorate"})).await.expect(200);
     for (id, credited_cents, waits_cents) in [(&id, 1_450, 4_950), (&spender, 15_000, 1_450)] {
         assert_eq!(balances(&billing, id).await, dollars(credited_cents));
         let invoices = billing.invoices(id).await;
-        let [paid] = &invoices[..] else { panic!("what is charged waits: {invoices:?}") };
+        let [paid] = &invoices[..] else { panic!("the charges wait: {invoices:?}") };
         let credited = json!({
             "charge": "2-0", "amount_cents": credited_cents, "returned_cents": credited_cents, "credited_at": MIDDLE,
         });
@@ -235,7 +235,7 @@ async fn what_changes_within_a_period_is_on_the_next_invoice_and_credits_of_what
     }
     billing.sweep_at("2027-12-01T00:00:00Z").await;
     let invoice = billing.invoices(&id).await.pop().unwrap();
-    // In the order of the invoice: what waited, then the new month.
+    // In the invoice's order: the waiting charge, then the new month.
     assert_eq!(column(&invoice["lines"], "amount_cents"), [4_950, 9_900]);
     assert_eq!((&invoice["total_cents"], &invoice["balance_cents"]), (&json!(14_850), &json!(1_450)));
     assert_eq!((&invoice["due_cents"], balances(&billing, &id).await), (&json!(13_400), dollars(0)));
@@ -264,7 +264,7 @@ async fn what_changes_within_a_period_is_on_the_next_invoice_and_credits_of_what
 #[tokio::test]
 async fn an_ending_subscription_is_invoiced_for_what_waits_and_what_is_left_of_it_becomes_balance() {
     let billing = Billing::at("2027-11-01T00:00:00Z").await;
-    // Of 29.00 for November, 11 of 30 days are left on the 20th: 10.63. Of 3.75 that wait, four of fifteen days are used.
+    // Of November's 29.00, 11 of 30 days remain on the 20th: 10.63. Of the waiting 3.75, four of fifteen days are used.
     for (slug, add, scheduled, expected, credited_cents, balance_cents) in [
         ("now", true, false, vec![2_900, 100], 1_063, 963),
         ("later", true, true, vec![2_900, 375], 0, 0),
@@ -353,7 +353,7 @@ async fn an_invoice_is_taken_back_unless_money_was_received_on_it_even_when_it_w
     assert_eq!((&invoice["status"], &invoice["due_cents"]), (&json!("void"), &json!(0)));
     assert_eq!(invoice["closed_at"], "2027-11-16T01:00:00Z");
     let contents = billing.contents().await;
-    assert_eq!(billing.void(&id, &number).await.expect(200), voided, "again is the same");
+    assert_eq!(billing.void(&id, &number).await.expect(200), voided, "voiding again changes nothing");
     assert_eq!(billing.contents().await, contents);
 
     billing.sweep_at("2027-12-01T00:00:00Z").await;
@@ -389,10 +389,10 @@ async fn voiding_an_invoice_returns_the_balance_that_settled_it_and_nothing_of_i
     ];
     billing.settle(&part).await;
     billing.settle(&whole).await;
-    // What is voided is not charged, so there is nothing of it to give back.
+    // A voided charge was never paid, so nothing of it is credited.
     let number = billing.newest(&never).await;
     billing.void(&never, &number).await.expect(200);
-    // Half of January is left.
+    // Half of January remains.
     billing.set_time("2027-01-16T12:00:00Z");
     for (id, credited_cents) in [(&part, 375), (&never, 0)] {
         let addon_id = id_of(&billing.subscription(id).await["addons"][0]);
@@ -402,7 +402,7 @@ async fn voiding_an_invoice_returns_the_balance_that_settled_it_and_nothing_of_i
     }
     billing.change(&whole, json!({"plan_code": "studio"})).await.expect(200);
     assert_eq!(balances(&billing, &whole).await, dollars(15_000));
-    // 29.00 for February, and with `whole` 14.50 for the rest of January.
+    // 29.00 for February, and with `whole` another 14.50 for the rest of January.
     for (boundary, month) in [("2027-02-01T00:00:00Z", 2_900 + 1_450), ("2027-03-01T00:00:00Z", 2_900)] {
         billing.sweep_at(boundary).await;
         for (id, total, used, has) in [(&part, 2_900, 375, 375), (&never, 2_900, 0, 0), (&whole, month, month, 15_000)]
@@ -419,7 +419,7 @@ async fn voiding_an_invoice_returns_the_balance_that_settled_it_and_nothing_of_i
             billing.books(id).await;
         }
     }
-    // March was voided, so that its end gives nothing back.
+    // March's invoice is void, so the end of the subscription credits nothing for it.
     billing.cancel(&whole, "immediate").await.expect(200);
     assert_eq!(balances(&billing, &whole).await, dollars(15_000));
     billing.books(&whole).await;
@@ -429,24 +429,24 @@ async fn voiding_an_invoice_returns_the_balance_that_settled_it_and_nothing_of_i
 async fn a_credit_lowers_an_unpaid_invoice_and_what_is_charged_after_it_is_invoiced_at_once() {
     let billing = Billing::at("2027-01-10T00:00:00Z").await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "yearly"})).await;
-    // 356 of the 365 days of the year that begins with the month, then 22 of the 31 days of January.
+    // 356 of the 365 days of the year from 1 January, then 22 of the 31 days of January.
     billing.change(&id, json!({"plan_code": "studio"})).await.expect(200);
     let invoices = billing.invoices(&id).await;
     let [year, month] = &invoices[..] else { panic!("two invoices: {invoices:?}") };
     assert_eq!((&year["total_cents"], &year["credited_cents"]), (&json!(28_285), &json!(28_285)));
     assert_eq!((&year["status"], &year["returned_cents"], &year["due_cents"]), (&json!("paid"), &json!(0), &json!(0)));
     assert_eq!((&month["total_cents"], &month["due_cents"]), (&json!(2_058), &json!(2_058)));
-    assert_eq!(balances(&billing, &id).await, dollars(0), "nothing was paid, so nothing is given back");
-    // Lowered by a credit alone, it can still be voided.
+    assert_eq!(balances(&billing, &id).await, dollars(0), "nothing was paid, so there is no balance");
+    // An invoice that only a credit has lowered can still be voided.
     let voided = billing.void(&id, &number_of(year)).await.expect(200);
     assert_eq!((&voided["invoice"]["status"], &voided["deployment"]["balances"]), (&json!("void"), &json!([])));
-    // A change of plan within the month lowers what is due for it: sixteen days are left. 9,900 x 16/31 cannot be put off.
+    // A change of plan within the month lowers the amount due for it: sixteen days remain. 9,900 x 16/31 does not wait.
     billing.set_time("2027-01-16T00:00:00Z");
     billing.change(&id, json!({"plan_code": "team"})).await.expect(200);
     let invoices = billing.invoices(&id).await;
     assert_eq!(column(&json!(invoices), "due_cents"), [0, 2_058 - 1_497, 5_110]);
     assert_eq!(invoices[2]["issued_at"], "2027-01-16T00:00:00Z");
-    // Nor can what comes after it: half of 7.50.
+    // Nor does the next charge: half of 7.50.
     billing.set_time("2027-01-16T12:00:00Z");
     billing.attach(&id, "storage_50gb").await;
     assert_eq!(column(&json!(billing.invoices(&id).await), "due_cents"), [0, 561, 5_110, 375]);
@@ -483,7 +483,7 @@ async fn an_invoice_is_due_after_the_tenants_payment_terms() {
         assert_eq!(billing.get(&path, &billing.user).await.expect(200), put);
         let id = billing.create_subscribed(slug, json!({"plan_code": "studio"})).await;
         assert_eq!(billing.invoices(&id).await[0]["due_at"], due_at);
-        // Renewal copies the terms of the time.
+        // Renewal copies the terms that are current.
         billing.settle(&id).await;
     }
     billing.put(&path, &billing.admin, default).await.expect(200);

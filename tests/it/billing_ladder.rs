@@ -1,5 +1,5 @@
-//! The promise: what time does to a deployment happens at its moment and not before, once, with an event by
-//! `system:billing`; and what is next is always shown.
+//! The promise: a scheduled step happens at its moment and not before, once, with an event by `system:billing`, and the
+//! next step is always shown.
 
 use arcadia_domain::State;
 use arcadia_functions::billing::sweep::Report;
@@ -12,7 +12,7 @@ use crate::harness::world::{ACME, id_of, user};
 
 const BOUGHT: &str = "2027-11-16T00:00:00Z";
 
-/// A world in which acme's `shop` owes for the rest of November since the 16th.
+/// A world in which acme's `shop` subscribed on 16 November and owes the invoice for the rest of the month.
 async fn owing() -> (Billing, String) {
     let billing = Billing::at(BOUGHT).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
@@ -33,12 +33,12 @@ async fn set_held(billing: &Billing, id: &str, held: bool) {
     billing.patch(&format!("/deployments/{id}"), &billing.admin, body).await.expect(200);
 }
 
-/// Insists that what is next is `action` at `at`, and that it happens then and not before.
+/// Insists that the next step is `action` at `at`, and that it happens then and not before.
 async fn expect_step(billing: &Billing, id: &str, action: &str, at: &str) {
     expect_steps(billing, id, action, at, 1).await;
 }
 
-/// The same if other steps are due with it.
+/// The same if other steps are due at the same moment.
 async fn expect_steps(billing: &Billing, id: &str, action: &str, at: &str, steps: usize) {
     assert_eq!(billing.next(id).await, (action.to_owned(), at.to_owned()));
     billing.steps_at(at, steps).await;
@@ -48,7 +48,7 @@ async fn expect_steps(billing: &Billing, id: &str, action: &str, at: &str, steps
 #[tokio::test]
 async fn what_stays_unpaid_climbs_the_ladder_step_by_step() {
     let (billing, id) = owing().await;
-    // With the cancellation, the invoice of November is given up; that of December is due on the 8th, and has its own day.
+    // The cancellation gives up November's invoice. December's is due on the 8th and is given up on its own day.
     for (action, at, steps, state, since) in [
         ("mark_past_due", "2027-11-23T00:00:00Z", 1, "past_due", "2027-11-23T00:00:00Z"),
         ("renew", "2027-12-01T00:00:00Z", 1, "past_due", "2027-11-23T00:00:00Z"),
@@ -91,7 +91,7 @@ async fn the_days_are_the_tenants_and_deadlines_that_run_do_not_move() {
     let billing = Billing::at(BOUGHT).await;
     set_policy(&billing, [3, 2, 5, 10, 1]).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
-    // Due on the 19th. What the tenant's policy is later on moves nothing of it, on no rung.
+    // Due on the 19th. A later change of the tenant's policy moves none of its deadlines.
     set_policy(&billing, [30, 3, 6, 11, 2]).await;
     expect_step(&billing, &id, "mark_past_due", "2027-11-21T00:00:00Z").await;
     set_policy(&billing, [0, 0, 1, 2, 1]).await;
@@ -110,11 +110,11 @@ async fn a_renewal_on_the_ladder_takes_the_payment_terms_of_its_moment_and_leave
     set_policy(&billing, [1, 0, 1, 2, 1]).await;
     billing.step_at("2027-12-01T00:00:00Z").await;
     assert_eq!(billing.invoices(&id).await[1]["due_at"], "2027-12-02T00:00:00Z");
-    // It is the invoice of November that counts, by the days that were copied with it.
+    // The deadlines follow November's invoice, by the days that were copied with it.
     assert_eq!(billing.next(&id).await, ("suspend".to_owned(), "2027-12-07T00:00:00Z".to_owned()));
     billing.settle(&id).await;
     assert_eq!(billing.state(&id).await, "active");
-    // With an invoice that is issued while nothing is open, the days are copied too.
+    // An invoice issued while none is open copies the policy's days, too.
     billing.step_at("2028-01-01T00:00:00Z").await;
     assert_eq!(billing.invoices(&id).await[2]["due_at"], "2028-01-02T00:00:00Z");
     expect_step(&billing, &id, "mark_past_due", "2028-01-02T00:00:00Z").await;
@@ -142,7 +142,7 @@ async fn whoever_pauses_and_does_not_pay_is_cancelled_in_time_or_resumed_by_the_
     let active = json!({"to_state": "active"});
     billing.transition(&left, &billing.user, active.clone()).await.expect_problem(403, "invoice_overdue");
     billing.transition(&resumed, &billing.admin, active).await.expect(200);
-    // 26 of the 28 days of February.
+    // The invoice bills 26 of the 28 days of February.
     let invoice = billing.invoices(&resumed).await.pop().unwrap();
     assert_eq!((&invoice["total_cents"], &invoice["due_at"]), (&json!(2_693), &json!("2027-02-10T00:00:00Z")));
     assert_eq!(billing.sweep().await, Report { due: 1, steps: 1, ..Report::default() });
@@ -183,14 +183,14 @@ async fn whoever_is_held_is_billed_but_not_moved_and_then_climbs_each_rung_at_it
     assert_eq!(billing.sweep().await, Report::default(), "the next rung is fourteen days away");
     expect_step(&billing, &id, "renew", "2028-03-01T00:00:00Z").await;
     expect_step(&billing, &id, "suspend", "2028-03-05T00:00:00Z").await;
-    // Sixteen days later. All but the last of five invoices were due at least thirty days ago: one step gives them up.
+    // Sixteen days later, all but the last of five invoices are at least thirty days overdue. One step gives them up.
     expect_steps(&billing, &id, "cancel_unpaid", "2028-03-21T00:00:00Z", 2).await;
     assert_eq!(billing.state(&id).await, "cancelled");
     let statuses = ["uncollectible", "uncollectible", "uncollectible", "uncollectible", "open"];
     assert_eq!(column(&json!(billing.invoices(&id).await), "status"), statuses);
     expect_step(&billing, &id, "give_up", "2028-04-07T00:00:00Z").await;
     assert_eq!(billing.next(&id).await, ("archive".to_owned(), "2028-06-19T00:00:00Z".to_owned()));
-    // Held again, it is not archived; a trial and a pause do not end either.
+    // A held deployment is not archived, and its trial or pause does not end.
     set_held(&billing, &id, true).await;
     let trial = billing.create_in("trial", State::Trial).await;
     let paused = id_of(&billing.create("paused").await);
@@ -249,7 +249,7 @@ async fn a_trial_ends_in_billing_with_a_subscription_and_in_cancellation_without
     assert_eq!(billing.kinds(&left).await[1..], ["cancelled by system:billing as trial_ended"]);
     assert_eq!(billing.next(&left).await, ("archive".to_owned(), "2028-02-28T00:00:00Z".to_owned()));
 
-    // A trial of the subscription alone, of an active deployment.
+    // A trial of the subscription alone: the deployment is active.
     let billing = Billing::at("2027-11-02T00:00:00Z").await;
     billing.sell_plan("tryout", &[json!({"price_cents": 2_900, "trial_days": 14})]).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "tryout", "addons": ["storage_50gb"]})).await;
@@ -274,7 +274,7 @@ async fn a_pause_ends_at_its_moment_and_time_that_was_paid_for_goes_on() {
         billing.transition(&id, &billing.user, body).await.expect(200);
         expect_step(&billing, &id, "resume", resume_at).await;
         assert_eq!(billing.state(&id).await, "active");
-        // From 16 December 12:00, half of the 31 days are left.
+        // From 16 December 12:00, half of the month's 31 days remain.
         assert_eq!(column(&json!(billing.invoices(&id).await), "total_cents"), invoices);
         billing.set_time("2027-11-21T00:00:00Z");
         billing.settle(&id).await;
@@ -307,7 +307,7 @@ async fn a_scheduled_cancellation_and_a_scheduled_change_of_plan_take_place_at_t
     assert_eq!(invoice["lines"].as_array().unwrap().len(), 1);
     billing.check(&mover).await;
 
-    // To a year: its periods are anchored anew.
+    // A change to a yearly plan sets a new anchor.
     billing.void(&mover, invoice["number"].as_str().unwrap()).await.expect(200);
     billing.change(&mover, json!({"plan_code": "yearly", "effective": "period_end"})).await.expect(200);
     expect_step(&billing, &mover, "change_plan", "2028-02-01T00:00:00Z").await;
@@ -330,10 +330,10 @@ async fn whoever_is_far_behind_catches_up_three_steps_a_sweep_and_is_reported() 
     assert_eq!(billing.sweep().await, Report::default());
     assert_eq!(billing.books(&id).await.invoices.len(), 8);
     assert_eq!(billing.next(&id).await, ("renew".to_owned(), "2027-09-01T00:00:00Z".to_owned()));
-    // Exactly three behind is nothing to report.
+    // Exactly three periods behind is not reported.
     billing.set_time("2027-11-01T00:00:00Z");
     assert_eq!(billing.sweep().await, Report { due: 1, steps: 3, ..Report::default() });
-    // Each was billed in full when the sweep came, due from then on.
+    // Each period was billed in full when the sweep ran, and is due from then on.
     let invoices = billing.invoices(&id).await;
     assert_eq!(invoices[1]["issued_at"], "2027-08-15T00:00:00Z");
 }
@@ -385,7 +385,7 @@ async fn a_dunning_policy_that_makes_no_sense_is_refused() {
     billing.put(&path, &billing.user, good.clone()).await.expect_problem(403, "admin_required");
     billing.get(&path, &user("globex")).await.expect_problem(404, "not_found");
     assert_eq!(billing.contents().await, before);
-    // A day between the rungs is enough, and is needed.
+    // The rungs must be at least a day apart.
     let mut close = good.clone();
     for (name, days) in [
         ("past_due_after_days", 5),

@@ -1,5 +1,5 @@
-//! The promise: a payment counts once, however often and by however many it is reported, and never for more than is due;
-//! when nothing overdue is left, what was past due or suspended runs again, in the same transaction.
+//! The promise: a payment counts once, however often and by however many callers it is reported, and never beyond the
+//! amount due. When nothing overdue is left, a past due or suspended deployment becomes active in the same transaction.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::harness::shop::column;
 use crate::harness::world::user;
 use crate::harness::{Fault, Reply};
 
-/// A deployment that owes 14.50 USD from here on, due a week later.
+/// A deployment subscribed at this moment owes 14.50 USD, due a week later.
 const BOUGHT: &str = "2027-11-16T00:00:00Z";
 const PAST_DUE: &str = "2027-11-23T00:00:00Z";
 const RENEWED: &str = "2027-12-01T00:00:00Z";
 const SUSPENDED: &str = "2027-12-07T00:00:00Z";
 const CANCELLED: &str = "2027-12-23T00:00:00Z";
 
-/// A world in which acme's `shop` owes `number`.
+/// A world in which acme's `shop` owes the invoice `number`.
 async fn owing() -> (Billing, String, String) {
     let billing = Billing::at(BOUGHT).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
@@ -120,7 +120,7 @@ async fn the_same_reference_is_the_same_payment() {
     let body = json!({"reference": "p-1", "amount_cents": 1_000, "currency": "EUR"});
     billing.post(&path(&id, &number), &billing.admin, body).await.expect_problem(409, "payment_reference_reused");
     assert_eq!(billing.contents().await, contents);
-    // It still is once the invoice is paid, and reported by somebody else.
+    // The same holds after the invoice is paid, and for another caller's report.
     let rest = billing.pay(&id, &number, "p-2", 450).await.expect(200);
     let body = json!({"reference": "p-1", "amount_cents": 1_000, "currency": "USD"});
     assert_eq!(billing.post(&path(&id, &number), &billing.admin, body).await.expect(200), rest);
@@ -136,7 +136,7 @@ async fn the_same_reference_is_the_same_payment() {
     }
     assert_eq!(billing.contents().await, contents);
     billing.books(&id).await;
-    // Another deployment's references are its own.
+    // References are unique within a deployment only.
     let other = billing.create_subscribed("other", json!({"plan_code": "studio"})).await;
     let invoice = billing.newest(&other).await;
     billing.pay(&other, &invoice, "p-1", 2_900).await.expect(200);
@@ -217,7 +217,7 @@ async fn a_payment_provider_reports_payments_of_any_tenant_and_may_do_nothing_el
         send(request).await.expect_problem(403, code);
         refused += 1;
     }
-    // Payments and their reversal are left.
+    // The routes that record and reverse a payment remain.
     assert_eq!(refused, ROUTES.len() - 2);
     for token in [&billing.user, &user("globex")] {
         let body = json!({"reference": "p", "amount_cents": 1_450, "currency": "USD"});
@@ -243,7 +243,7 @@ async fn of_one_payment_reported_by_sixteen_at_once_exactly_one_counts() {
     }
     let books = billing.books(&id).await;
     assert_eq!((books.count("payment_received"), books.invoices[&number].paid_cents), (1, 1_000));
-    // Whoever asks again gets the answer of the one.
+    // A caller that asks again gets the answer of the one that won.
     for reply in join_all((0..CALLERS).map(|_| billing.pay(&id, &number, "p", 1_000))).await {
         assert_eq!(reply.expect(200), done[0].body);
     }
@@ -278,7 +278,7 @@ async fn of_different_payments_at_once_each_counts_once_it_was_taken() {
     }
 }
 
-/// A payment that is made between the reads of another, of the deployment and of the invoice.
+/// A payment that is committed between another payment's two reads, of the deployment and of the invoice.
 #[tokio::test]
 async fn a_payment_that_comes_between_the_reads_of_another_is_not_overwritten() {
     for (first, held) in [("Query", "GetItem"), ("GetItem", "Query")] {
@@ -287,7 +287,7 @@ async fn a_payment_that_comes_between_the_reads_of_another_is_not_overwritten() 
         let barrier = Arc::new(Barrier::new(2));
         billing.dynamodb.plan(held, 1, Fault::Gather(Arc::clone(&barrier)));
         let between = async {
-            // Where one read waits for the other, there is no moment at which only the second is done.
+            // If the product makes its reads in sequence, the second read never finishes first.
             while billing.dynamodb.count(held) < 1 {
                 tokio::task::yield_now().await;
             }
@@ -343,7 +343,7 @@ async fn the_last_payment_lets_past_due_run_again_in_the_same_transaction() {
     let seen = billing.dynamodb.seen();
     let writes: Vec<&Value> =
         seen.iter().filter(|s| s.operation != "Query" && s.operation != "GetItem").map(|s| &s.body).collect();
-    let [write] = &writes[..] else { panic!("one write: {seen:?}") };
+    let [write] = &writes[..] else { panic!("not exactly one write: {seen:?}") };
     let items = write["TransactItems"].as_array().expect("a transaction");
     let sort_keys: Vec<&str> = items.iter().map(|item| item["Put"]["Item"]["SK"]["S"].as_str().unwrap()).collect();
     let payment = "PAYMENT#rest";
@@ -371,7 +371,7 @@ async fn suspended_runs_again_when_nothing_overdue_is_left_and_not_before() {
         billing.step_at(RENEWED).await;
         billing.step_at(SUSPENDED).await;
         let second = billing.newest(&id).await;
-        // The invoice of December is due on the 8th.
+        // December's invoice is due on the 8th.
         billing.set_time(if both_overdue { "2027-12-08T00:00:00Z" } else { "2027-12-07T23:59:59Z" });
         let settle = async |number: &str| {
             if void {
@@ -397,7 +397,7 @@ async fn suspended_runs_again_when_nothing_overdue_is_left_and_not_before() {
         assert_eq!(billing.next(&id).await, (next.0.to_owned(), next.1.to_owned()));
         let subscription = billing.subscription(&id).await;
         assert_eq!(subscription["status"], "active");
-        // The period that was billed before the suspension goes on.
+        // The period that was billed before the suspension continues.
         assert_eq!(subscription["current_period_end"], "2028-01-01T00:00:00Z");
         let by = if void { "ada" } else { "till" };
         assert_eq!(billing.kinds(&id).await.last().unwrap(), &format!("active by {by} as settled"));
@@ -415,7 +415,7 @@ async fn what_was_given_up_can_be_paid_and_until_it_is_its_tenant_cannot_reactiv
     billing.steps_at(CANCELLED, 2).await;
     let second = billing.newest(&id).await;
     let invoices = json!(billing.invoices(&id).await);
-    // That of December was due on the 8th.
+    // December's invoice was due on the 8th.
     assert_eq!(column(&invoices, "status"), ["uncollectible", "open"]);
     assert_eq!(column(&invoices, "closed_at"), [json!(CANCELLED), Value::Null]);
     expect_given_up(&billing, &id, &[1_450]).await;
@@ -434,14 +434,14 @@ async fn what_was_given_up_can_be_paid_and_until_it_is_its_tenant_cannot_reactiv
     billing.books(&id).await;
     let back = reactivate().await.expect(200);
     assert_eq!(back["deployment"]["state"], "active");
-    // December is paid, so nothing is charged again.
+    // December is paid already, so nothing is charged again.
     assert_eq!(billing.invoices(&id).await.len(), 2);
     assert_eq!(billing.next(&id).await, ("renew".to_owned(), "2028-01-01T00:00:00Z".to_owned()));
     billing.books(&id).await;
     billing.check(&id).await;
 }
 
-/// Insists on what is still due on each invoice that was given up.
+/// Insists on the amount due of each invoice that was given up.
 async fn expect_given_up(billing: &Billing, id: &str, due_cents: &[i64]) {
     let deployment = &billing.show(id).await["deployment"];
     assert_eq!(deployment["uncollectible_invoices"], due_cents.len());
@@ -461,7 +461,7 @@ async fn each_invoice_is_given_up_at_its_own_date_and_whoever_pays_after_the_per
     }
     billing.steps_at(CANCELLED, 2).await;
     expect_given_up(&billing, &id, &[1_450]).await;
-    // What is open still can be paid in part; what is left is given up thirty days after its own due date.
+    // An open invoice can be paid in part; the rest is given up thirty days after its own due date.
     let second = billing.newest(&id).await;
     billing.pay(&id, &second, "p-1", 900).await.expect(200);
     let given_up = "2028-01-07T00:00:00Z";
@@ -477,7 +477,7 @@ async fn each_invoice_is_given_up_at_its_own_date_and_whoever_pays_after_the_per
     billing.pay(&id, &first, "p-3", 1_450).await.expect(200);
     expect_given_up(&billing, &id, &[]).await;
     reactivate().await.expect(200);
-    // December is over: 25 of the 31 days of January.
+    // December is over; the invoice bills 25 of the 31 days of January.
     let invoice = billing.invoices(&id).await.pop().unwrap();
     assert_eq!((&invoice["billed_from"], &invoice["total_cents"]), (&json!(given_up), &json!(2_339)));
     assert_eq!(billing.next(&id).await, ("mark_past_due".to_owned(), "2028-01-14T00:00:00Z".to_owned()));

@@ -1,5 +1,5 @@
-//! The promise: two years of 1,000 deployments are billed exactly once and without gaps, by an account that is kept
-//! here a second time, from the events alone and with arithmetic of its own; and nothing acts before its time.
+//! The promise: two years of 1,000 deployments are billed exactly once and without gaps, and no step is taken early. A
+//! second account, kept here from the events alone with its own arithmetic, must agree.
 
 pub mod account;
 
@@ -22,13 +22,13 @@ use crate::harness::Random;
 
 const DEPLOYMENTS: u128 = 1_000;
 const DAYS: usize = 731;
-/// The steps that a sweep takes for one deployment: as the real one.
+/// The most steps that a sweep takes for one deployment, as in the product.
 const MAX_STEPS: usize = 3;
 
-/// The rates of tenants, in basis points; they change now and then.
+/// The tenants' tax rates, in basis points. They change now and then.
 const TAX_RATES: [u32; 6] = [0, 0, 0, 700, 1_900, 825];
 
-/// One deployment's life, as the store would have it.
+/// The life of one deployment, as the store would have it.
 struct Life {
     aggregate: Aggregate,
     events: Vec<Event>,
@@ -36,7 +36,7 @@ struct Life {
     policy: DunningPolicy,
     next_id: u128,
     pays: bool,
-    /// The changes of plan that were made without proration, by their events.
+    /// The plan changes without proration, by the sequence of their events.
     unprorated: HashSet<u64>,
 }
 
@@ -83,7 +83,7 @@ fn addon(price_cents: i64, now: Timestamp) -> Addon {
     }
 }
 
-/// Coupons for parts of the price and for amounts, for good and for a time.
+/// Coupons for a percentage and for an amount, forever and for some periods.
 fn coupons(now: Timestamp) -> Vec<Coupon> {
     let coupon =
         |percent_basis_points: Option<u32>, amount_cents: Option<i64>, periods: Option<u32>, plans: &[&str]| Coupon {
@@ -129,7 +129,7 @@ impl Life {
             template_code: None,
             template_version: None,
             trial_ends_at: trial.then(|| now + TimeDelta::days(21)),
-            // The tenants of half of them have a tax rate from the beginning.
+            // Half of the deployments have a tax rate from the beginning.
             tenant_rules: TenantRules { tax_rate_basis_points: *random.pick(&TAX_RATES), ..TenantRules::default() },
         };
         let change = create(command, &admin(), now).expect("a creation");
@@ -152,7 +152,7 @@ impl Life {
         Uuid::from_u128(self.next_id)
     }
 
-    /// Takes a change over as the store would.
+    /// Applies a change as the store would.
     fn commit(&mut self, change: Change) {
         for event in &change.events {
             follow_invoices(&mut self.invoices, event).expect("what an event names was issued");
@@ -165,12 +165,14 @@ impl Life {
 
     fn sweep(&mut self, now: Timestamp, max_steps: usize) {
         for _ in 0..max_steps {
-            let Some(change) = step(&self.aggregate, Some(self.policy), now).expect("no limit is near") else { return };
+            let Some(change) = step(&self.aggregate, Some(self.policy), now).expect("no limit is reached") else {
+                return;
+            };
             self.commit(change);
         }
     }
 
-    /// Something that somebody does, or tries to. As with every request, the clock comes first.
+    /// A random command, accepted or refused. As with every request, due steps are taken first.
     fn act(&mut self, random: &mut Random, plans: &[Plan], coupons: &[Coupon], now: Timestamp) {
         self.sweep(now, DAYS);
         let mut is_unprorated = false;
@@ -230,7 +232,7 @@ impl Life {
             }
             80..=81 => {
                 let rules = self.aggregate.deployment.tenant_rules;
-                // A hold is shorter than the time without one.
+                // A hold is shorter than the time between two holds.
                 let held = !rules.held && random.below(3) == 0;
                 let rule = UnsubscribedRule { after_days: 20, since: now };
                 let unsubscribed = (random.below(2) == 0).then_some(rule);
@@ -252,7 +254,7 @@ impl Life {
             },
             87..=88 => {
                 let Some(live) = self.aggregate.live_subscription() else { return };
-                // Sometimes it is the version that it is to change to that is replaced.
+                // Sometimes the replaced version is the one that the subscription is to change to.
                 let pending = live.pending_change.as_ref().filter(|_| random.below(2) == 0);
                 let replaced = pending.map_or(&live.terms, |pending| &pending.terms);
                 let (plan_version, price_cents) = (replaced.plan_version + 1, *random.pick(&[1_900, 3_900, 0]));
@@ -274,7 +276,7 @@ impl Life {
             _ => return,
         };
         let decided = decide(&self.aggregate, command.clone(), &admin(), Some(self.policy), now);
-        // Whoever comes back may have missed a change of the price.
+        // A subscription that comes back may have missed a price change.
         let returns = decided.as_ref().ok().and_then(|change| change.as_ref()?.returns_to().cloned());
         let decided = match returns.filter(|_| random.below(2) == 0) {
             None => decided,
@@ -295,7 +297,7 @@ impl Life {
         }
     }
 
-    /// Something that went wrong, and is put right.
+    /// A random correction.
     fn correction(&mut self, random: &mut Random, now: Timestamp) -> Option<Correction> {
         let usd: Currency = "USD".parse().expect("a currency");
         let cents = i64::try_from(random.below(4_000)).expect("cents") + 1;
@@ -361,7 +363,7 @@ fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
         for _ in 0..DAYS {
             now += TimeDelta::seconds(i64::try_from(random.below(2 * 86_400)).expect("seconds"));
             life.act(&mut random, &plans, &coupons, now);
-            // Now and then the sweep does not come for a while.
+            // Sometimes the sweep does not run for a while.
             if random.below(8) > 0 {
                 life.sweep(now, MAX_STEPS);
             }
@@ -391,17 +393,17 @@ fn two_years_of_a_thousand_deployments_are_billed_exactly_once() {
             }
         }
     }
-    println!("{invoices} invoices over {billed_cents} cents, {steps} events of the clock, states entered: {reached:?}");
+    println!("{invoices} invoices over {billed_cents} cents, {steps} steps of the clock, states entered: {reached:?}");
     assert!(State::ALL.iter().all(|state| reached.get(state).is_some_and(|count| *count > 0)), "{reached:?}");
     println!("{discounts:?}, invoices by tax rate: {taxed_at:?}, {untaxed_cents} cents of tax given back");
     assert!(taxed_at.len() == 3 && taxed_at.values().all(|count| *count > 500), "{taxed_at:?}");
-    assert!(untaxed_cents > 100_000, "{untaxed_cents} cents of tax given back are no test");
-    assert!(invoices > 5_000, "{invoices} invoices are no test");
+    assert!(untaxed_cents > 100_000, "only {untaxed_cents} cents of tax were credited");
+    assert!(invoices > 5_000, "only {invoices} invoices were issued");
     assert!(discounts.len() == 3 && discounts.values().all(|count| *count > 100), "{discounts:?}");
 }
 
-/// A credit of the price before its discount gives back more than was charged. Whoever made it would keep the books in
-/// balance, but not the account that is kept beside them.
+/// A credit of the price before its discount returns more than was charged. The product's own books would still
+/// balance; the second account does not.
 #[test]
 fn a_credit_that_forgets_the_discount_is_found() {
     let mut random = Random::from_seed();
@@ -418,14 +420,14 @@ fn a_credit_that_forgets_the_discount_is_found() {
         if let Some(events) = without_discount(life.aggregate.deployment.id, &life.events) {
             Account::check(&life.events, &life.unprorated);
             let found = catch_unwind(AssertUnwindSafe(|| Account::check(&events, &life.unprorated)));
-            assert!(found.is_err(), "the account took a credit of too much");
+            assert!(found.is_err(), "the account accepted a credit that is too large");
             return;
         }
     }
-    panic!("nobody had a credit of a discounted charge");
+    panic!("no deployment had a credit of a discounted charge");
 }
 
-/// The events up to the first credit of a discounted and settled charge, with that credit made of the whole price.
+/// The events up to the first credit of a discounted, settled charge, with that credit raised to the whole price.
 fn without_discount(id: DeploymentId, events: &[Event]) -> Option<Vec<Event>> {
     for (index, event) in events.iter().enumerate().skip(1) {
         let before = replay(id, &events[..index]).expect("a history").subscription;

@@ -1,4 +1,4 @@
-//! The promise: a sweep costs what is due, is delivered as often as may be without harm, and is not held up by a
+//! The promise: a sweep costs only the due work, may be delivered any number of times, and is not held up by a
 //! deployment that it cannot work on.
 
 use std::collections::BTreeMap;
@@ -24,10 +24,10 @@ use crate::harness::{Fault, Random, lambda};
 
 const JANUARY: &str = "2027-01-01T00:00:00Z";
 const FEBRUARY: &str = "2027-02-01T00:00:00Z";
-/// As long as Lambda lets a function run.
+/// The longest run that Lambda allows a function.
 const LONG: Duration = Duration::from_secs(900);
 
-/// Over how many partitions the due index is spread.
+/// The number of partitions of the due index.
 const SHARDS: usize = 16;
 
 /// A world in which `count` free subscriptions renew in February.
@@ -38,7 +38,7 @@ async fn renewing(count: usize) -> (Billing, Vec<String>) {
     (billing, ids)
 }
 
-/// Insists that each has renewed exactly `times`, with an invoice for each period.
+/// Insists that each subscription has renewed exactly `times`, with an invoice for each period.
 async fn check_renewed(billing: &Billing, ids: &[String], times: usize) {
     for id in ids {
         let books = billing.books(id).await;
@@ -93,7 +93,7 @@ async fn a_sweep_takes_a_query_for_each_shard_and_further_page() {
     let store = billing.app.store.clone().with_due_shards(SHARDS);
     billing.app = App { store, ..billing.app.clone() };
     let id = id_of(&billing.create("shop").await);
-    // An index can lag behind its table: these are due by their entries, and not due at all.
+    // An index can lag behind its table: these deployments are due in the index, but not in the table.
     let item = billing.partition(&id).await.remove("#DEPLOYMENT").unwrap();
     let mut ids = (0..).map(|_| billing.app.new_id(billing.clock.now()));
     let mut copies = Vec::new();
@@ -126,7 +126,7 @@ fn copy(item: &Item, id: Uuid, others: &[(&str, String)]) -> Item {
     copy
 }
 
-/// Writes items past the product, as many at once as DynamoDB takes.
+/// Writes items past the product, in the largest batches that DynamoDB accepts.
 async fn put_all(billing: &Billing, items: Vec<Item>) {
     const MAX_BATCH: usize = 25;
     for batch in items.chunks(MAX_BATCH) {
@@ -143,7 +143,7 @@ async fn put_all(billing: &Billing, items: Vec<Item>) {
 #[tokio::test]
 async fn ids_spread_evenly_over_the_shards() {
     const IDS: usize = 100_000;
-    /// Of the fullest shard, in percent of the mean.
+    /// The most that the fullest shard may have, in percent of the mean.
     const MAX_PERCENT: usize = 115;
     let mut random = Random::from_seed();
     let billing = Billing::at(JANUARY).await;
@@ -152,7 +152,7 @@ async fn ids_spread_evenly_over_the_shards() {
     let mut seeded = Vec::new();
     for _ in 0..IDS {
         now += TimeDelta::milliseconds(i64::try_from(random.below(2_000)).unwrap());
-        // As the product makes them, and the same from a seed: UUIDv7 is a time in milliseconds, the rest is random.
+        // Ids as the product makes them, and from a seed: a UUIDv7 is a time in milliseconds, the rest is random.
         made.push(billing.app.new_id(now));
         let bytes = std::array::from_fn(|_| u8::try_from(random.below(256)).unwrap());
         let millis = u64::try_from(now.timestamp_millis()).unwrap();
@@ -231,7 +231,7 @@ async fn a_message_that_cannot_be_read_is_named_and_the_others_are_done() {
     assert_eq!(answer, json!({"batchItemFailures": failures}));
     assert_eq!(billing.due().await, 0);
     check_renewed(&billing, &ids, 1).await;
-    // A shard whose index does not answer is named too, and done with the next delivery.
+    // A shard whose index does not respond is reported too, and done at the next delivery.
     billing.set_time("2027-03-01T00:00:00Z");
     billing.dynamodb.plan("Query", 1, Fault::named("AccessDeniedException"));
     let records = [message("first", r#"{"shard":0}"#), message("second", r#"{"shard":1}"#)];
@@ -277,15 +277,19 @@ async fn a_damaged_deployment_is_left_alone_for_an_hour_and_holds_nobody_up() {
     }
     check_renewed(&billing, healthy, 1).await;
     let clock = &billing.get("/summary", &billing.admin).await.expect(200)["summary"]["clock"];
-    assert_eq!(*clock, json!({"lag_seconds": 0, "postponed": 3}), "what was put off is told for as long as it is");
+    assert_eq!(
+        *clock,
+        json!({"lag_seconds": 0, "postponed": 3}),
+        "a postponed deployment counts for as long as it is postponed"
+    );
     billing.clock.shift(TimeDelta::milliseconds(3_599_999));
-    assert_eq!(billing.sweep_anyhow().await, Report::default(), "it is left alone");
+    assert_eq!(billing.sweep_anyhow().await, Report::default(), "postponed deployments are skipped");
     billing.clock.shift(TimeDelta::milliseconds(1));
     let again = billing.sweep_anyhow().await;
-    assert_eq!(again, Report { due: 3, postponed: 3, ..Report::default() }, "and looked at after the hour");
+    assert_eq!(again, Report { due: 3, postponed: 3, ..Report::default() }, "they are tried again after an hour");
     let item = &billing.partition(&damaged[0]).await["#DEPLOYMENT"];
     assert_eq!(text(item, "GSI3SK"), Some(format!("2027-02-01T02:00:00.000Z#{}", damaged[0])));
-    // Repaired, it goes on where it was.
+    // A repaired deployment continues where it was.
     overwrite(&billing, &damaged[0], "#DEPLOYMENT", "state", Some("active")).await;
     overwrite(&billing, &damaged[2], "#SUBSCRIPTION", "type", Some("subscription")).await;
     billing.clock.shift(TimeDelta::hours(1));
@@ -293,7 +297,7 @@ async fn a_damaged_deployment_is_left_alone_for_an_hour_and_holds_nobody_up() {
     assert_eq!(repaired, Report { due: 3, steps: 2, postponed: 1, ..Report::default() });
     check_renewed(&billing, &[damaged[0].clone(), damaged[2].clone()], 1).await;
     let item = &billing.partition(&damaged[0]).await["#DEPLOYMENT"];
-    assert_eq!(item.get(POSTPONED_SINCE), None, "what goes on is not postponed any more");
+    assert_eq!(item.get(POSTPONED_SINCE), None, "a repaired deployment is no longer postponed");
 }
 
 #[tokio::test]
@@ -323,7 +327,7 @@ async fn a_deployment_whose_step_is_refused_for_good_is_left_alone_for_an_hour_a
     assert_eq!(report, Report { due: 20, steps: 19, postponed: 1, ..Report::default() });
     let [refused, postponed] = [metrics::STEPS_REFUSED, metrics::POSTPONED].map(|name| counted.get(name));
     assert_eq!((refused, postponed), (Some(1), Some(1)));
-    assert_eq!(billing.due().await, 0, "it is put off");
+    assert_eq!(billing.due().await, 0, "it is postponed");
     billing.clock.shift(TimeDelta::hours(1));
     assert_eq!(billing.sweep().await, Report { due: 1, steps: 1, ..Report::default() });
     check_renewed(&billing, &ids, 1).await;
@@ -334,7 +338,7 @@ async fn no_line_that_is_logged_holds_what_dynamodb_was_sent() {
     const SECRET: &str = "Put(note=a secret), ";
     /// Longer than any line that the product logs.
     const MAX_LINE_LEN: usize = 1_000;
-    // Long ago, since the binary goes by the machine's clock.
+    // Long ago, since the binary uses the machine's clock.
     let billing = Billing::at("2026-01-01T00:00:00Z").await;
     let ids = billing.fill(3, "free").await;
     let call = fs::read_to_string(format!("{ROOT}/infra/events/update_deployment.json")).unwrap();
@@ -376,18 +380,18 @@ async fn what_dynamodb_does_not_answer_for_is_done_by_the_next_sweep() {
     .enumerate()
     {
         billing.set_time(&format!("2027-{:02}-01T00:00:00Z", n + 2));
-        // The SDK sends what was throttled three times, and a cancelled transaction is sent five times.
+        // The SDK sends a throttled request three times, and the store sends a cancelled transaction five times.
         billing.dynamodb.plan("TransactWriteItems", 100, fault);
         let report = billing.sweep_anyhow().await;
         assert_eq!(report, Report { due: 20, unanswered: 20, ..Report::default() }, "nothing gets done");
-        assert_eq!(billing.due().await, 20, "they are due still, and not put off");
+        assert_eq!(billing.due().await, 20, "they are still due, and not postponed");
         billing.dynamodb.clear();
         let report = billing.sweep().await;
         assert_eq!((report.due, report.steps, billing.due().await), (report.steps, report.due, 0));
         renewed += 1;
         check_renewed(&billing, &ids, renewed).await;
     }
-    // Likewise if what is to be read does not arrive: the index answers, the deployment does not.
+    // The same if a read fails: the index responds, the deployment's partition does not.
     billing.set_time("2027-05-01T00:00:00Z");
     billing.dynamodb.plan("GetItem", 3, Fault::named("ProvisionedThroughputExceededException"));
     let report = billing.sweep_anyhow().await;
@@ -402,7 +406,7 @@ async fn what_dynamodb_does_not_answer_for_is_done_by_the_next_sweep() {
 async fn what_dynamodb_does_not_answer_for_is_looked_at_again_while_anything_gets_done() {
     let (billing, ids) = renewing(20).await;
     billing.set_time("2027-03-01T00:00:00Z");
-    // Two steps each. Nobody sends again what was refused: five are left of the first pass, and all of them go in the second.
+    // Two steps each. A refused write is not retried: the first pass commits five, the second all others.
     billing.dynamodb.plan("TransactWriteItems", 5, Fault::named("AccessDeniedException"));
     assert_eq!(billing.sweep_anyhow().await, Report { due: 20, steps: 40, ..Report::default() });
     check_renewed(&billing, &ids, 2).await;

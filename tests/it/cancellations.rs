@@ -1,5 +1,5 @@
-//! The promise: a subscription is cancelled at the end of its period, which can be undone, or at once, after which a
-//! new one can be made.
+//! The promise: a subscription is cancelled at the end of its period, which can be withdrawn, or at once, after which a
+//! new subscription can be made.
 
 use arcadia_domain::{MAX_REPLACED_ADDONS, State};
 use chrono::TimeDelta;
@@ -11,7 +11,7 @@ use crate::harness::shop::{column, merged};
 use crate::harness::world::START;
 
 const PERIOD_END: &str = "2027-02-01T00:00:00Z";
-/// When the invoice of the start is due.
+/// The due date of the first invoice.
 const DUE: &str = "2027-01-22T10:00:00Z";
 
 async fn subscribed() -> (World, String) {
@@ -49,7 +49,7 @@ async fn a_cancellation_waits_for_the_periods_end_and_can_be_undone() {
         (&deployment["next_action"], &deployment["next_action_at"]),
         (&json!("cancel_subscription"), &json!(PERIOD_END))
     );
-    // Once more changes nothing.
+    // Cancelling again changes nothing.
     let stored = world.contents().await;
     world.cancel(&id, "period_end").await.expect(200);
     assert_eq!(world.contents().await, stored);
@@ -89,7 +89,7 @@ async fn an_immediate_cancellation_ends_the_subscription_and_not_the_deployment(
         world.cancel(&id, effective).await.expect_problem(409, "not_subscribed");
     }
     assert_eq!(world.contents().await, stored);
-    // What was owed is owed still, and nothing else will happen.
+    // The debt stays, and no other step is scheduled.
     world.settle_open_invoices(&id).await;
     let deployment = &world.show(&id).await["deployment"];
     assert_eq!((&deployment["state"], &deployment["next_action"]), (&json!("active"), &Value::Null));
@@ -143,7 +143,7 @@ async fn as_many_addons_are_replaced_at_once_as_a_transaction_has_room_for() {
     let stored = world.check(&id).await;
     assert_eq!(stored.addons.len(), 40);
 
-    // Nor is there too little room with an invoice: fifty old add-ons, forty new ones, and two events.
+    // There is also room for an invoice: fifty old add-ons, forty new ones, and two events.
     let id = world.create_subscribed("other", body("studio", 50)).await;
     world.cancel(&id, "immediate").await.expect(200);
     world.dynamodb.clear();
@@ -217,7 +217,7 @@ async fn what_was_agreed_to_end_meanwhile_does_not_come_back_to_bill_the_time_be
     billing.sell_plan("quarterly", &[json!({"price_cents": 8_000, "interval": "quarter"})]).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "quarterly"})).await;
     billing.settle(&id).await;
-    // The platform ends it with its quarter, and it keeps that day with a plan by the month.
+    // The platform ends it with its quarter. It keeps that day after a change to a monthly plan.
     let path = format!("/deployments/{id}/subscription/cancellation");
     billing.post(&path, &billing.admin, json!({"effective": "period_end"})).await.expect(200);
     billing.set_time("2027-01-10T00:00:00Z");
@@ -256,7 +256,7 @@ async fn what_lies_beyond_an_agreed_end_is_given_back_on_whatever_day_the_deploy
         billing.sweep().await;
         let shown = billing.show(&id).await;
         assert_eq!(shown["subscription"]["ended_at"], "2027-02-01T00:00:00Z", "{back}");
-        // 59 of the 90 days of the quarter, paid in full.
+        // The balance is 59 of the 90 days of the quarter, which was paid in full.
         let balance = json!([{"currency": "USD", "amount_cents": 5_244}]);
         assert_eq!(shown["deployment"]["balances"], balance, "{back}");
         billing.check(&id).await;

@@ -1,5 +1,5 @@
-//! The promise: everyone reads the catalog, `platform_admin` alone writes it, what is published stays as it is, and
-//! what is retired can no longer be bought while what runs on it goes on.
+//! The promise: everyone reads the catalog, and only `platform_admin` writes it. Published versions stay as they are,
+//! and retired records can no longer be bought while existing subscriptions continue.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ async fn only_platform_admin_writes_and_everyone_reads() {
             (Method::POST, "/plans/nothing/versions", version(1)),
             (Method::PUT, "/addons/storage_50gb", addon(1)),
             (Method::PUT, "/addons/mine", addon(1)),
-            // Who may not write is not told what is wrong with what was sent.
+            // A caller who may not write does not learn what is wrong with the body.
             (Method::PUT, "/addons/mine", json!({"nonsense": 1})),
         ] {
             world.dynamodb.clear();
@@ -70,7 +70,7 @@ async fn published_versions_are_numbered_and_never_change() {
         assert_eq!((&version["version"], &version["price_cents"]), (&json!(number), &json!(1_000 * number)));
         published.insert(0, version);
     }
-    // Renamed, retired and brought back, the plan has the same versions.
+    // After being renamed, retired and brought back, the plan has the same versions.
     for body in
         [json!({"name": "Other"}), json!({"name": "A", "status": "retired"}), json!({"name": "A", "status": "active"})]
     {
@@ -81,7 +81,7 @@ async fn published_versions_are_numbered_and_never_change() {
     let pages = world.pages("/plans/studio?limit=2", &world.user, "versions").await;
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
     assert_eq!(pages.concat(), published);
-    // No route changes or removes one.
+    // No route changes or removes a version.
     for method in [Method::PUT, Method::PATCH, Method::DELETE, Method::POST] {
         let reply = send(world.request(method, "/plans/studio/versions/1", &world.admin).json(&version(1))).await;
         assert!([404, 405].contains(&reply.status), "{}", reply.text);
@@ -116,7 +116,7 @@ async fn of_publications_at_one_moment_exactly_one_succeeds_and_leaves_no_gap() 
 async fn of_writers_of_one_record_at_one_moment_exactly_one_succeeds() {
     let world = World::start().await;
     for (path, body) in [("/plans/studio", json!({"name": "0"})), ("/addons/storage", addon(0))] {
-        // First all create it, then all change it.
+        // First all callers create it, then all change it.
         for status in [201, 200] {
             let with_name = |caller: u32| {
                 let mut body = body.clone();
@@ -165,7 +165,7 @@ async fn what_is_retired_cannot_be_bought_and_what_runs_on_it_goes_on() {
     attach.expect_problem(422, "addon_retired");
     assert_eq!(world.contents().await, before);
 
-    // What runs on both is as it was, and everything else may still be done with it.
+    // Subscriptions to retired records are unchanged and accept every other command.
     let running = world.subscription(&old).await;
     assert_eq!((&running["status"], &running["recurring_cents"]), (&json!("active"), &json!(3_650)));
     let addon_id = running["addons"][0]["id"].as_str().unwrap();
@@ -254,7 +254,7 @@ async fn a_write_insists_on_the_revision_that_if_match_names() {
     }
 }
 
-/// What every field of the catalog refuses: the field, a value, and why.
+/// The refused values of every catalog field: the field, a value, and the code.
 fn bad_fields() -> Vec<(&'static str, Value, &'static str)> {
     let mut bad = vec![
         ("currency", json!("usd"), "invalid_currency"),
@@ -360,7 +360,7 @@ async fn if_match_star_needs_something_to_match() {
     for tag in ["*", "\"1\""] {
         put(tag).await.expect_problem(412, "precondition_failed");
     }
-    // The version of what does not exist is 0, so this creates and never changes.
+    // A record that does not exist has version 0, so this creates and never changes.
     put("\"0\"").await.expect(201);
     put("\"0\"").await.expect_problem(412, "precondition_failed");
 }

@@ -1,5 +1,5 @@
-//! The promise: every change of the catalog is an event of it, written with the change, with who made it, and nothing else
-//! is; the events of a record are numbered by its revisions, without gaps.
+//! The promise: every change of the catalog has an event with its author, written in the same transaction, and nothing
+//! else has. The events of a record are numbered by its revisions, without gaps.
 
 use std::sync::Arc;
 
@@ -63,13 +63,13 @@ async fn every_change_is_told_with_what_was_and_what_is() {
     );
     assert_eq!(all[3]["data"], json!({"from": before, "to": renamed["plan"]}));
     assert!(all.iter().all(|event| event["actor"] == "ada"), "{all:?}");
-    // Of one record, in pages of one.
+    // The events of one record, in pages of one.
     let of_plan = events(&world, "?plan=studio&limit=1").await;
     assert_eq!(of_plan, all[3..]);
     assert_eq!(events(&world, "?coupon=partner").await, all[..2]);
     assert_eq!(events(&world, "?addon=seats").await, all[2..3]);
     assert_eq!(events(&world, "?addon=studio").await, Vec::<Value>::new(), "an add-on is not a plan");
-    // In pages of two, with the cursor of a page in the middle.
+    // In pages of two, with a cursor from the middle of a page.
     assert_eq!(events(&world, "?limit=2").await, all);
 }
 
@@ -116,7 +116,7 @@ async fn of_writers_at_the_same_moment_each_event_is_a_revision() {
     };
     let replies = join_all((0..WRITERS).map(put)).await;
     let written = replies.iter().filter(|reply| reply.status == 200).count();
-    assert_eq!(written, 1, "all had read the same revision");
+    assert_eq!(written, 1, "all callers had read the same revision");
     assert!(replies.iter().all(|reply| reply.status == 200 || reply.body["code"] == "version_conflict"));
     let events = events(&world, "?addon=seats").await;
     assert_eq!(column(&events.clone().into(), "revision"), [2, 1]);

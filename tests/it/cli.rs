@@ -1,5 +1,5 @@
-//! The promise: whatever the API can do, the command line can, for people and for scripts; it says what went wrong, in
-//! words and by its exit code; and its documentation is what it says of itself.
+//! The promise: the command line can do everything that the API can, for people and for scripts. It reports failures in
+//! words and by its exit code, and its documentation is generated from it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -25,13 +25,13 @@ use crate::harness::world::{STARTS, id_of};
 use crate::harness::{dynamodb, environment};
 use crate::program::{Directory, Running, program, run, token};
 
-/// A program that runs, and the command line that asks it.
+/// A running program, and the command line that calls it.
 struct Shell {
     data: Directory,
     running: Running,
 }
 
-/// What a command came to.
+/// The outcome of a command.
 #[derive(Debug)]
 struct Said {
     code: Option<i32>,
@@ -82,9 +82,7 @@ impl Shell {
         command
     }
 
-    /// Runs a command whose words have no spaces.
-    /// Runs a line, and again if the program's own step on the deployment came between: who is told of a conflict reads
-    /// and decides again.
+    /// Runs a command whose words have no spaces. Runs it again if a step of the program's own clock caused a conflict.
     fn run(&self, line: &str) -> Said {
         const MAX_ATTEMPTS: usize = 3;
         let run = || Said::from(self.command(line).output().expect("the program"));
@@ -98,7 +96,8 @@ impl Shell {
         said
     }
 
-    /// Has what most tests are about: acme's `shop`, on the demo plan, in a period that begins now: none ends before a test.
+    /// Creates the deployment of most tests: acme's `shop` on the demo plan, with a period that begins now and ends
+    /// after the test.
     fn open_shop(&self) -> String {
         let body = self.run("deployments create --tenant-id acme --slug shop --json").json();
         self.run("deployments subscribe acme/shop studio --addon storage_50gb --anchor now").ok();
@@ -228,7 +227,7 @@ async fn ask_for_everything(start: &str) {
     ] {
         assert_ne!(shell.run(&line).ok(), "", "{line} says something");
     }
-    // Whatever else was open has used the credit.
+    // The other open invoices have used the credit.
     let refund = shell.run("deployments refund shop --amount 1USD --reference r-1");
     assert!(matches!(refund.code, Some(0 | 3)), "{refund:?}");
 
@@ -349,7 +348,7 @@ async fn the_same_key_is_carried_out_once_and_a_version_is_insisted_on() {
     shell.run(&pause).refused(3, &["412"]);
 }
 
-/// A service that is short of capacity for a while; the keys that it was asked under.
+/// A service that is short of capacity for a while, and the idempotency keys that it received.
 async fn busy(refusals: usize) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -391,7 +390,7 @@ async fn a_service_short_of_capacity_is_asked_again_under_the_same_key() {
     let (url, keys) = busy(usize::MAX).await;
     ask(&url, "deployments create --slug shop").await.unwrap().refused(6, &["\"code\":\"unavailable\""]);
     assert_eq!(keys.lock().unwrap().len(), 4);
-    // What has no key may have been done already.
+    // A request without a key may have been executed already.
     let id = "0190b6e0-0000-7000-8000-000000000000";
     ask(&url, &format!("deployments withdraw-cancellation {id}")).await.unwrap().refused(6, &[]);
     assert_eq!(keys.lock().unwrap().len(), 5);
@@ -404,7 +403,11 @@ async fn people_get_text_scripts_get_json_and_only_terminals_get_colours() {
     let token = token(&shell.data, &["--role", "platform_admin"]);
     let path = format!("/deployments/{id}");
     let body = shell.running.http.get(&path, &token).await;
-    assert_eq!(shell.run(&format!("deployments show {id} --json")).ok().trim_end(), body.text, "as it is");
+    assert_eq!(
+        shell.run(&format!("deployments show {id} --json")).ok().trim_end(),
+        body.text,
+        "--json prints the answer unchanged"
+    );
 
     let listed = shell.run("deployments list").ok();
     let lines: Vec<&str> = listed.lines().collect();
@@ -428,7 +431,7 @@ async fn people_get_text_scripts_get_json_and_only_terminals_get_colours() {
         let said: Said = command.env(name, value).env(also, "1").output().unwrap().into();
         said.ok().contains('\u{1b}')
     };
-    assert!(coloured("CLICOLOR_FORCE", "1", "UNUSED"), "there are colours to leave out");
+    assert!(coloured("CLICOLOR_FORCE", "1", "UNUSED"), "colours are on when forced");
     assert!(!coloured("CLICOLOR_FORCE", "1", "NO_COLOR"));
 }
 
@@ -443,10 +446,10 @@ fn shells_get_completions() {
     assert_eq!(Said::from(run(&["completions", "cmd"])).code, Some(2));
 }
 
-/// What the program says of itself, a chapter for each command.
+/// The reference of the program's commands, a chapter for each.
 fn reference() -> String {
     fn chapters(text: &mut String, command: &mut arcadia_cli::Program, path: &str, level: usize) {
-        // What all commands of a group take is told of the group.
+        // The options that all commands of a group take are described with the group.
         let is_leaf = !command.has_subcommands();
         let mut told = command.clone().bin_name(path);
         if is_leaf {
@@ -483,7 +486,7 @@ fn the_documentation_is_what_the_program_says_of_itself() {
     }
 }
 
-/// Speaks TLS on a port of its own in front of an address, with a certificate of its own making; the port, and the
+/// Speaks TLS on a port of its own in front of an address, with a self-made certificate. Returns the port, and the
 /// certificate as PEM.
 async fn tls_in_front_of(address: String) -> (u16, String) {
     let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -497,7 +500,7 @@ async fn tls_in_front_of(address: String) -> (u16, String) {
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let (acceptor, address) = (acceptor.clone(), address.clone());
-            // A client that does not trust us breaks off.
+            // A client that does not trust the certificate closes the connection.
             tokio::spawn(async move {
                 let mut outside = acceptor.accept(socket).await.ok()?;
                 let mut inside = TcpStream::connect(address).await.ok()?;

@@ -1,5 +1,5 @@
-//! The promise: tokens that `infra/cognito.yaml` has issued are understood by the API: the trigger's own code, run as it
-//! stands there on what Cognito sends it, makes exactly the claims that give a caller its role.
+//! The promise: the API understands tokens issued by `infra/cognito.yaml`. The trigger's own code, run on the events
+//! that Cognito sends, adds exactly the claims that give a caller its role.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -10,11 +10,12 @@ use crate::harness::shop::merged;
 use crate::harness::world::{claims, signed};
 use crate::harness::{World, insist_on, yaml};
 
-/// What runs a trigger: its module is text on the command line, its event comes in and its answer goes out.
+/// Runs a trigger: its module is an argument, its event comes in on standard input and its answer goes out on standard
+/// output.
 const RUNNER: &str = "import json, sys; module = {}; exec(sys.argv[1], module); \
                       json.dump(module['handler'](json.load(sys.stdin), None), sys.stdout)";
 
-/// A token with the claims that the trigger adds for an event of Cognito.
+/// A token with the claims that the trigger adds for a Cognito event.
 fn token(source: &str, request: &Value) -> String {
     let event = json!({
         "version": "3",
@@ -38,18 +39,18 @@ fn token(source: &str, request: &Value) -> String {
     let mut answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let added = answer["response"]["claimsAndScopeOverrideDetails"]["accessTokenGeneration"].take();
     let added = added["claimsToAddOrOverride"].as_object().expect("claims").clone();
-    assert!(added.values().all(Value::is_string), "API Gateway hands over only texts well: {added:?}");
+    assert!(added.values().all(Value::is_string), "API Gateway passes on only strings unchanged: {added:?}");
     let mut honest = claims("6b1e3a54-0f7c-4d0e-9a3b-2f1d5c7e8a90", "", None);
     honest.as_object_mut().expect("claims").remove("role");
     signed(&merged(honest, added.into()))
 }
 
-/// A user's token, from your application.
+/// The token of a user who signed in to a customer's application.
 fn user(attributes: Value, groups: Value) -> String {
     user_by("TokenGeneration_Authentication", attributes, groups)
 }
 
-/// A user's token, from a sign-in in the console.
+/// The token of a user who signed in to the console.
 fn console_user(attributes: Value, groups: Value) -> String {
     user_by("TokenGeneration_HostedAuth", attributes, groups)
 }
@@ -63,7 +64,7 @@ fn user_by(source: &str, attributes: Value, groups: Value) -> String {
     token(source, &request)
 }
 
-/// A machine's token.
+/// The token of a machine.
 fn machine(scopes: &[&str]) -> String {
     token("TokenGeneration_ClientCredentials", &json!({"userAttributes": {}, "scopes": scopes}))
 }
@@ -74,7 +75,7 @@ async fn everyone_is_who_the_pool_says() {
     let bob = user(json!({"custom:tenant_id": "acme"}), json!([]));
     let body = world.post("/deployments", &bob, json!({"slug": "shop"})).await.expect(201);
     assert_eq!(body["deployment"]["tenant_id"], "acme");
-    // Neither is in a position to give themselves a role: a scope is no machine's unless its client has it.
+    // Neither user can give itself a role, and a machine has a scope only if its client has it.
     world.put("/plans/team", &bob, json!({"name": "Team"})).await.expect_problem(403, "admin_required");
     let stranger = user(json!({"custom:tenant_id": "globex"}), Value::Null);
     assert_eq!(world.get("/deployments", &stranger).await.expect(200)["deployments"], json!([]));
@@ -117,7 +118,7 @@ fn the_claims_scopes_and_outputs_are_called_as_the_product_calls_them() {
     let (pool, product) = (yaml::read("infra/cognito.yaml"), yaml::template());
     let parameters = &product["Parameters"];
     let defaults = [&parameters["RoleClaim"]["Default"], &parameters["TenantClaim"]["Default"]];
-    assert_eq!(defaults, ["role", "tenant_id"], "the trigger writes these");
+    assert_eq!(defaults, ["role", "tenant_id"], "the trigger writes these claims");
     for output in ["TokenIssuer", "TokenAudience", "ConsoleClientId", "ConsoleSignInOrigin"] {
         assert!(parameters[output].is_object() && pool["Outputs"][output].is_object(), "{output}");
     }
@@ -132,7 +133,7 @@ fn the_claims_scopes_and_outputs_are_called_as_the_product_calls_them() {
     let console = &pool["Resources"]["Console"]["Properties"];
     assert_eq!((&console["GenerateSecret"], &console["AllowedOAuthFlows"]), (&json!(false), &json!(["code"])));
     let scope = parameters["ConsoleScope"]["Default"].as_str().expect("a scope");
-    assert_eq!(console["AllowedOAuthScopes"], json!([scope]), "what the console asks for by itself");
+    assert_eq!(console["AllowedOAuthScopes"], json!([scope]), "the console requests this scope");
     let page = product["Outputs"]["ConsoleUrl"]["Value"]["!Sub"].as_str().expect("an address");
     let pattern = pool["Parameters"]["ConsoleUrl"]["AllowedPattern"].as_str().expect("a pattern");
     assert!(page.ends_with("/console/index.html") && pattern.contains(r"/console/index\.html"), "{page} {pattern}");

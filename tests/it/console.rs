@@ -1,9 +1,12 @@
-//! The promise: the console works in a browser under its content security policy: it signs in by its link and takes the token
-//! out of the address, shows a deployment with the moves that the caller can make, pauses it after a dry run, shows another's
-//! change as a conflict, or at once where the program tells events, lists what needs a person, and gives a tenant's user what is
-//! theirs. It asks nobody but its own server for anything.
+//! The promise: the console works in a browser under its content security policy. It signs in by its link and removes
+//! the
+//! token from the address, shows a deployment with the moves that the caller can make, and pauses it after a dry run.
+//! It
+//! shows another caller's change as a conflict, or at once where the program streams events, lists what needs a person,
+//! and
+//! shows a tenant's user only that tenant. It sends requests to its own server only.
 //!
-//! What it looks like is kept as `target/tmp/console-*.png`.
+//! The test keeps screenshots as `target/tmp/console-*.png`.
 
 use std::time::Duration;
 
@@ -30,7 +33,7 @@ pub async fn open(browser: &Browser, world: &World, token: &str) {
     browser.client.goto(&format!("{}/console/#token={token}", world.base)).await.unwrap();
     find(browser, "h1", "Today").await;
     let address = browser.client.current_url().await.unwrap();
-    assert!(!address.as_str().contains("token"), "the token is gone from the address: {address}");
+    assert!(!address.as_str().contains("token"), "the token is still in the address: {address}");
 }
 
 pub async fn go(browser: &Browser, place: &str) {
@@ -50,7 +53,7 @@ async fn the_console_shows_and_does_what_the_api_does() {
 async fn walk(world: &World, browser: &Browser, id: &str, foreign: &str) {
     open(browser, world, &world.admin).await;
     find(browser, "th", "Mark past due").await;
-    // The first view asks the API four times.
+    // The first view sends four requests.
     find(browser, "p", "Nothing").await;
     let count = "return document.querySelectorAll('.requests li').length";
     assert_eq!(browser.client.execute(count, vec![]).await.unwrap(), json!(4));
@@ -61,14 +64,14 @@ async fn walk(world: &World, browser: &Browser, id: &str, foreign: &str) {
     }
     browser.screenshot("console-deployments.png").await;
 
-    // A pause: its dry run first, then the thing itself.
+    // A pause: first its dry run, then the command.
     go(browser, &format!("#/deployments/{id}")).await;
     press(browser, "Pause").await;
     browser.client.wait().for_element(Locator::Css("dialog[open]")).await.expect("a dialog");
     find(browser, "dialog//*", "paused").await;
     assert_eq!(world.show(id).await["deployment"]["state"], "active", "a dry run changes nothing");
     browser.screenshot("console-dry-run.png").await;
-    // Somebody else is quicker.
+    // Another caller is quicker.
     world
         .patch(&format!("/deployments/{id}"), &world.user, json!({"display_name": "Renamed meanwhile"}))
         .await
@@ -86,7 +89,7 @@ async fn walk(world: &World, browser: &Browser, id: &str, foreign: &str) {
         go(browser, place).await;
         find(browser, "h1", heading).await;
     }
-    // A tenant's user sees their own, and no more.
+    // A tenant's user sees its own deployments only.
     open(browser, world, &world.user).await;
     go(browser, "#/deployments").await;
     find(browser, "a", "shop").await;
@@ -94,7 +97,7 @@ async fn walk(world: &World, browser: &Browser, id: &str, foreign: &str) {
     go(browser, &format!("#/deployments/{foreign}")).await;
     find(browser, "*", "not_found").await;
 
-    // The refusals above are told to the browser as failed loads, and nothing else is wrong.
+    // The browser logs the refusals above as failed loads. It must log nothing else.
     let complaints: Vec<Value> = browser.log("browser").await;
     let unexpected = complaints.iter().filter(|entry| {
         let text = entry["message"].as_str().unwrap_or_default();
@@ -104,24 +107,24 @@ async fn walk(world: &World, browser: &Browser, id: &str, foreign: &str) {
     assert!(unexpected.is_empty(), "{unexpected:#?}");
     let harmless = ["data:", "about:", "chrome:", &format!("{}/", world.base)];
     for url in asked(&browser.log("performance").await) {
-        assert!(harmless.iter().any(|start| url.starts_with(start)), "it asked for {url}");
+        assert!(harmless.iter().any(|start| url.starts_with(start)), "the page requested {url}");
     }
 }
 
-/// The control key, and the release of all keys, in WebDriver's terms.
+/// The control key, and the release of all keys, as WebDriver encodes them.
 const CONTROL: char = '\u{E009}';
 const NULL: char = '\u{E000}';
 
-/// Puts a text into a field by what stands beside it.
+/// Enters a text in a field, found by its label.
 pub async fn fill(browser: &Browser, label: &str, text: &str) {
     let path = format!("//dialog//label[contains(., \"{label}\")]/following::input[1]");
     let field =
         browser.client.wait().for_element(Locator::XPath(&path)).await.unwrap_or_else(|e| panic!("{label}: {e}"));
-    // As people do it: all is selected and typed over. A field that WebDriver clears tells the page nothing of it.
+    // As a user does: selects all and types over it. Clearing a field by WebDriver sends the page no event.
     field.send_keys(&format!("{CONTROL}a{NULL}{text}")).await.unwrap();
 }
 
-/// Chooses an option of a field in the dialog by its beginning.
+/// Chooses the option of a field in the dialog that begins with a text.
 pub async fn choose(browser: &Browser, label: &str, option: &str) {
     let path =
         format!("//dialog//label[contains(., \"{label}\")]/following::select[1]/option[starts-with(., \"{option}\")]");
@@ -130,7 +133,7 @@ pub async fn choose(browser: &Browser, label: &str, option: &str) {
     found.click().await.unwrap();
 }
 
-/// Carries out what the dialog is about, once its dry run is there, and waits until it is gone.
+/// Confirms the dialog once its dry run is shown, and waits until it closes.
 pub async fn confirm(browser: &Browser) {
     browser.click("dialog[open] button[type=submit]:enabled").await;
     let mut tries = 0;
@@ -154,7 +157,7 @@ async fn everything_that_money_hangs_on_is_done_from_the_console() {
         open(browser, &world, &world.admin).await;
         buy_and_pay(&world, browser, &id).await;
         find_among_many(browser).await;
-        // What a tenant's users have and owe, and what the platform sees of all.
+        // A tenant's account, and the platform's view of all tenants.
         go(browser, "#/tenants").await;
         find(browser, "a", "many").await.click().await.unwrap();
         find(browser, "h1", "Tenant many").await;
@@ -167,12 +170,12 @@ async fn everything_that_money_hangs_on_is_done_from_the_console() {
     .await;
 }
 
-/// Subscribes, pays, changes the plan and takes an invoice back.
+/// Subscribes, pays, changes the plan and voids an invoice.
 async fn buy_and_pay(world: &World, browser: &Browser, id: &str) {
     go(browser, &format!("#/deployments/{id}")).await;
     press(browser, "Subscribe").await;
     choose(browser, "Plan", "studio").await;
-    // The dry run: the lines of the first invoice, and what it does not yet do.
+    // The dry run shows the lines of the first invoice and issues nothing.
     find(browser, "dialog//th", "studio charge").await;
     find(browser, "dialog//p", "An invoice over").await;
     assert_eq!(world.show(id).await["subscription"], Value::Null, "a dry run changes nothing");
@@ -193,7 +196,7 @@ async fn buy_and_pay(world: &World, browser: &Browser, id: &str) {
     go(browser, &format!("#/deployments/{id}")).await;
     press(browser, "Change the plan").await;
     choose(browser, "Plan", "team").await;
-    // The dry run: what is given back of the old plan, and what the new one costs.
+    // The dry run shows the credit of the old plan and the charge of the new one.
     find(browser, "dialog//th", "studio credit").await;
     find(browser, "dialog//th", "team charge").await;
     confirm(browser).await;
@@ -210,7 +213,7 @@ async fn buy_and_pay(world: &World, browser: &Browser, id: &str) {
     find(browser, "a", number).await;
 }
 
-/// Scrolls through a long list, and narrows it down.
+/// Scrolls through a long list, and filters it.
 async fn find_among_many(browser: &Browser) {
     go(browser, "#/deployments?tenant_id=many").await;
     find(browser, "a", "one-").await;
@@ -286,7 +289,7 @@ async fn the_test_clock_is_turned_until_an_invoice_is_past_due() {
         find(browser, "a", "Clock").await.click().await.unwrap();
         press(browser, "Advance a month").await;
         find(browser, "h2", "What the sweep did").await;
-        // It goes a day at a time, and the buttons wait for its end.
+        // The clock advances a day at a time; the buttons are disabled until it ends.
         find(browser, "button[not(@disabled)]", "Advance a month").await;
         go(browser, "#/").await;
         find(browser, "p", "overdue.").await;

@@ -1,5 +1,5 @@
-//! The promise: what went wrong with a customer is put right from the console: each correction is in its place, asks for a
-//! reason, shows its dry run, and is in the history.
+//! The promise: an operator corrects a customer's charges in the console. Each correction is on the page of its record,
+//! asks for a reason, shows its dry run, and appears in the history.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::harness::browser::{Browser, browse};
 
 const START: &str = "2027-01-01T00:00:00Z";
 
-/// Opens a dialog, fills it, and carries it out.
+/// Opens a dialog, fills it in, and confirms it.
 async fn correct(browser: &Browser, button: &str, fields: &[(&str, &str)]) {
     press(browser, button).await;
     for (label, text) in fields {
@@ -32,7 +32,7 @@ async fn what_went_wrong_is_put_right_from_the_console() {
     let status = async || shown().await["status"].take();
     browse(async |browser| {
         open(browser, &billing, &billing.admin).await;
-        // Once for a migration, an outage, a partner.
+        // A charge for a migration, a credit for an outage, a discount for a partner.
         go(browser, &format!("#/deployments/{id}")).await;
         press(browser, "Charge").await;
         fill(browser, "Description", "Migration").await;
@@ -47,7 +47,7 @@ async fn what_went_wrong_is_put_right_from_the_console() {
         correct(browser, "Grant a discount", &[("Coupon", "partner")]).await;
         correct(browser, "Remove the discount", &[]).await;
         find(browser, "button", "Grant a discount").await;
-        // A week more; too large a payment; a part of it back; the payment was a mistake after all.
+        // A later due date; a payment that is too large, partly refunded, then reversed as a mistake.
         go(browser, &format!("#/deployments/{id}/invoices/{number}")).await;
         correct(browser, "Move the due date", &[]).await;
         assert_eq!(shown().await["due_at"], "2027-01-15T00:00:00Z");
@@ -69,7 +69,7 @@ async fn what_went_wrong_is_put_right_from_the_console() {
         correct(browser, "Withdraw the write-off", &[]).await;
         find(browser, "button", "Write off").await;
         correct(browser, "Credit", &[]).await;
-        // What it had left in the balance was used, so that much of it is owed still.
+        // The part that became balance has been used, so that amount is owed again.
         let credited = shown().await;
         assert_eq!(credited["credited_cents"], credited["total_cents"]);
         let cents = |name: &str| credited[name].as_i64().expect("cents");

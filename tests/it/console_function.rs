@@ -1,6 +1,6 @@
-//! The promise: on AWS the console is served by a function of its own: its page and modules, compressed and only when they
-//! have changed; where to sign in, by the stack's parameters; under a content security policy that lets the page ask its
-//! own server and the issuer. Whatever the API has no route for is answered with a problem.
+//! The promise: on AWS a function of its own serves the console: its page and modules, compressed, and only if they
+//! have changed; the sign-in settings from the stack's parameters; a content security policy that lets the page call
+//! only its own server and the issuer. Any path without a route is answered with a problem.
 
 use std::fs;
 use std::io::Read as _;
@@ -18,7 +18,7 @@ use crate::harness::project::ROOT;
 use crate::program::console;
 
 const CLAIMS: [(&str, &str); 2] = [("ROLE_CLAIM", "role"), ("TENANT_CLAIM", "https://example.com/tenant")];
-/// Those that a stack without the console's client sets.
+/// The variables of a stack without the console's client.
 const NO_SIGN_IN: [(&str, &str); 4] = [
     ("TOKEN_ISSUER", "https://issuer.example.com"),
     ("CONSOLE_CLIENT_ID", ""),
@@ -62,7 +62,7 @@ fn file(name: &str) -> Vec<u8> {
     fs::read(format!("{ROOT}/infra/console/{name}")).expect("a file of the console")
 }
 
-/// The path of a file other than the page, which names the folder of all.
+/// The path of a file other than the page; it contains the folder of all files.
 async fn path_of(name: &str) -> String {
     let page = ask(&NO_SIGN_IN, &[get("/console/index.html")]).await.remove(0);
     let page = String::from_utf8(body(&page)).expect("text");
@@ -159,7 +159,7 @@ async fn what_has_no_route_is_a_problem_of_the_product() {
         get("/api/v1/nothing"),
         request("POST", "/api/v1/deployments/x", json!({})),
         get("/console/nothing.js"),
-        // A page that is still open after a release asks for files that are gone.
+        // A page that is still open after a release requests files that are gone.
         get("/console/00000000000000000000000000000000/main.js"),
         request("POST", "/console/index.html", json!({})),
     ];
@@ -203,7 +203,7 @@ async fn the_local_program_answers_as_the_function_does() {
         }
         assert!(local.bytes().await.expect("a body") == body(&deployed), "{path}");
     }
-    // HTTP itself leaves the body away.
+    // HTTP itself omits the body.
     let head = world.anonymous(Method::HEAD, main).send().await.expect("the local program answers");
     assert_eq!(head.headers()["content-length"], file("main.js").len().to_string());
 }

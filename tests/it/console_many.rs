@@ -1,5 +1,5 @@
-//! The promise: the console gives one command to all deployments of a list after showing what it would do, follows and stops
-//! it, and keeps the customers, their holds, the prices and the coupons.
+//! The promise: the console gives one command to all deployments of a list after showing its dry run, follows and stops
+//! it. It edits tenants, holds, prices and coupons.
 
 use fantoccini::Locator;
 use serde_json::json;
@@ -20,7 +20,7 @@ async fn a_command_for_all_of_a_list_is_shown_started_followed_and_stopped() {
     billing.post("/deployments", &billing.admin, other).await.expect(201);
     browse(async |browser| {
         open(browser, &billing, &billing.admin).await;
-        // All deployments, or those of a filter that operations do not have, get no command.
+        // Lists of all deployments, and lists with a filter that operations do not have, offer no command.
         for place in ["#/deployments", "#/deployments?tenant_id=acme&slug=shop-1"] {
             go(browser, place).await;
             find(browser, "a", "shop-1").await;
@@ -50,13 +50,13 @@ async fn a_command_for_all_of_a_list_is_shown_started_followed_and_stopped() {
         find(browser, "p", "about 3 left").await;
         browser.screenshot("console-operation-running.png").await;
         finish(&billing, &billing.app, &id).await;
-        // The page looks again by itself.
+        // The page refreshes by itself.
         find(browser, "p", "Completed").await;
         find(browser, "p", "3 results").await;
         assert_eq!(show(&billing, &id).await["counts"]["done"], 3);
         browser.screenshot("console-operation-ended.png").await;
 
-        // Another one, with a refusal in its dry run, is stopped.
+        // Another operation, with a refusal in its dry run, is stopped.
         go(browser, "#/deployments?state=active").await;
         press(browser, "Command for all").await;
         choose(browser, "Command", "Charge once").await;
@@ -95,7 +95,7 @@ async fn coupons_are_made_and_changed_in_the_catalog() {
         let coupon = billing.get("/coupons/partners", &billing.admin).await.expect(200)["coupon"].take();
         assert_eq!((&coupon["percent_basis_points"], &coupon["periods"]), (&json!(1_250), &json!(3)));
         assert_eq!((&coupon["plans"], &coupon["max_redemptions"]), (&json!(["studio", "team"]), &json!(5)));
-        // A grant is not another version of it, and is counted.
+        // A grant is counted and does not change the coupon's version.
         billing.grant_discount(&id, "partners").await.expect(200);
         browser.click("button[aria-label='Edit Partners']").await;
         choose(browser, "Takes off", "an amount").await;
@@ -110,7 +110,7 @@ async fn coupons_are_made_and_changed_in_the_catalog() {
             (&json!("retired"), &json!(1), &json!(2))
         );
         browser.screenshot("console-coupons.png").await;
-        // A tenant's user sees none.
+        // A tenant's user sees no coupons.
         open(browser, &billing, &billing.user).await;
         go(browser, "#/catalog").await;
         find(browser, "h2", "Add-ons").await;

@@ -1,8 +1,9 @@
-//! The promise: every page of the console fits on a desk and on a phone, light and dark, and everybody can read it, as far as
-//! axe-core tells; the documentation shows each.
+//! The promise: every page of the console fits on a desktop and a phone screen, light and dark, is accessible as far as
+//! axe-core can tell, and is shown in the documentation.
 //!
-//! `UPDATE_PICTURES=1 cargo test -p arcadia-tests --test it console_pictures` takes the pictures of `docs/console/` anew, of
-//! a demo.
+//! `UPDATE_PICTURES=1 cargo test -p arcadia-tests --test it console_pictures` takes the pictures of `docs/console/`
+//! anew,
+//! from a demo.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -23,14 +24,14 @@ use crate::harness::world::id_of;
 use crate::program::{Directory, Running, run};
 
 const UNTIL: &str = "2027-03-15T10:00:00Z";
-/// What a picture may have, in bytes.
+/// The largest size of a picture, in bytes.
 const MAX_LEN: u64 = 200 * 1024;
 
-/// A width and height to look at a page in.
+/// The window sizes: name, width and height.
 const FORMS: [(&str, u32, u32); 2] = [("desk", 1280, 760), ("phone", 390, 844)];
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
-/// The pages by their name, each with the place where it is, the tags around what shows that it is there, and that.
+/// The pages by name, each with its address, and a tag and text that show that it is loaded.
 fn pages(id: &str, number: &str, tenant: &str, operation: &str) -> Vec<(&'static str, String, &'static str, String)> {
     let page = |name, place: &str, tag, text: &str| (name, place.to_owned(), tag, text.to_owned());
     vec![
@@ -54,7 +55,7 @@ fn picture(page: &str, form: &str, scheme: &str) -> PathBuf {
     PathBuf::from(format!("{ROOT}/docs/console/{page}-{form}-{scheme}.png"))
 }
 
-/// The table of `docs/console.md`: whoever prefers it sees the dark ones.
+/// The table of `docs/console.md`. Readers who prefer dark pages see the dark pictures.
 fn table(names: &[&str]) -> String {
     let mut text = String::from("| Page | Desk | Phone |\n|---|---|---|\n");
     for name in names {
@@ -121,7 +122,7 @@ async fn every_page_fits_on_a_desk_and_on_a_phone_and_can_be_read_by_everybody()
             }
         }
         let mut complaints: Vec<Value> = browser.log("browser").await;
-        // The operation that runs meanwhile can change what a dialog is about; the dialog then says so.
+        // The running operation can change the dialog's record; the dialog then reports that.
         complaints
             .retain(|each| !each["message"].as_str().is_some_and(|text| text.contains("412 (Precondition Failed)")));
         assert_eq!(complaints, Vec::<Value>::new());
@@ -141,13 +142,13 @@ async fn every_page_fits_on_a_desk_and_on_a_phone_and_can_be_read_by_everybody()
     docs::check("console.md", "pictures", &table(&names));
 }
 
-/// Goes to a page and waits until it is there.
+/// Opens a page and waits until it is loaded.
 async fn look(browser: &Browser, place: &str, tag: &str, text: &str) {
     browser.client.execute("location.hash = arguments[0]", vec![json!(place)]).await.unwrap();
     let path = format!("//{tag}[contains(normalize-space(.), \"{text}\")]");
     let found = browser.client.wait().for_element(Locator::XPath(&path)).await;
     found.unwrap_or_else(|error| panic!("{place}, {text}: {error}"));
-    // What is still on its way would be another picture.
+    // A picture of an unfinished page would differ.
     let mut tries = 0;
     while browser.count("[aria-busy=true], .loading").await > 0 {
         tries += 1;
@@ -157,13 +158,13 @@ async fn look(browser: &Browser, place: &str, tag: &str, text: &str) {
 }
 
 impl Browser {
-    /// What stands in the window.
+    /// A picture of the window.
     async fn picture(&self) -> Vec<u8> {
         let shot = self.devtools("Page.captureScreenshot", json!({"format": "png"})).await;
         BASE64_STANDARD.decode(shot["data"].as_str().expect("a picture")).expect("base64")
     }
 
-    /// Finds what stands in the window as wide as that, at most, and nothing in it that hinders anybody.
+    /// Insists that the page is no wider than the window and that axe-core finds no violation.
     async fn check(&self, what: &str) {
         let hidden = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         let hidden = self.client.execute(hidden, vec![]).await.unwrap();
@@ -171,7 +172,7 @@ impl Browser {
         assert_eq!(self.violations().await, "", "{what}");
     }
 
-    /// What axe-core finds wrong with the page: the rule, what it asks for, and where.
+    /// The violations that axe-core finds: the rule, its help text, and the elements.
     async fn violations(&self) -> String {
         let found = "const told = arguments[0]; axe.run().then(({violations}) => told(violations.flatMap(({id, help, nodes}) => \
                      nodes.map(({html}) => `${id}: ${help}: ${html}`)).join('\\n')), (error) => told(String(error)))";
@@ -179,13 +180,13 @@ impl Browser {
         found.as_str().expect("a text").to_owned()
     }
 
-    /// Looks at pages in a window of that size.
+    /// Sets the size of the window.
     async fn resize(&self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
     }
 
-    /// Prefers a colour scheme, and that nothing moves: what is half there would be another picture.
+    /// Sets the preferred colour scheme, and reduced motion, so that no picture shows a half-finished animation.
     async fn prefer(&self, scheme: &str) {
         let still = json!({"name": "prefers-reduced-motion", "value": "reduce"});
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}, still]});

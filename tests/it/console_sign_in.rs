@@ -1,6 +1,7 @@
-//! The promise: people sign in to the console at an OpenID Connect issuer of another origin, by the code flow with PKCE: the
-//! page finds the issuer's endpoints, proves that it is the page that began, shows the API's records with the token that it
-//! gets, leaves neither code nor token in its address, and takes no return that it did not begin. It signs out there, too.
+//! The promise: people sign in to the console at an OpenID Connect issuer of another origin, by the code flow with
+//! PKCE. The page discovers the issuer's endpoints, proves that it began the flow, shows the API's records with its
+//! token, removes code and token from its address, and refuses a return that it did not begin. It also signs out at the
+//! issuer.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -25,22 +26,22 @@ use crate::harness::browser::{Browser, asked, browse};
 const CLIENT: &str = "57cbishk4j24pabc1234567890";
 const CODE: &str = "code-1";
 
-/// An issuer that signs anyone in, once, with a token of the world's.
+/// An issuer that signs anyone in, once, with a token of the test's world.
 struct Issuer {
-    /// Where people sign in.
+    /// The origin of the sign-in page.
     origin: String,
-    /// Where tokens are given: another origin, as Cognito has it.
+    /// The origin of the token endpoint: a different one, as with Cognito.
     token_origin: String,
-    /// Where people may be sent back to.
+    /// The page that the issuer may redirect to.
     page: String,
     token: String,
-    /// What a page that begins has sent.
+    /// The parameters of the sign-in that a page began.
     begun: Mutex<Option<Fields>>,
 }
 
 type Fields = BTreeMap<String, String>;
 
-/// What stands in a query or a form.
+/// The fields of a query or a form.
 fn fields(text: &str) -> Fields {
     let url = Url::parse(&format!("http://localhost/?{text}")).expect("a query");
     url.query_pairs().into_owned().collect()
@@ -85,7 +86,7 @@ async fn issue(State(issuer): State<Arc<Issuer>>, method: Method, uri: Uri, body
             response
         }
         (Method::POST, "/token") => {
-            // A code is good for one token.
+            // A code is valid for one token.
             let begun = issuer.begun.lock().unwrap().take();
             token(&issuer, begun, &fields(std::str::from_utf8(&body).expect("a form")))
         }
@@ -94,11 +95,11 @@ async fn issue(State(issuer): State<Arc<Issuer>>, method: Method, uri: Uri, body
             redirect(&issuer.page)
         }
         (Method::GET, "/favicon.ico") => json_answer(StatusCode::NOT_FOUND, &Value::Null),
-        other => panic!("the page asks the issuer for {other:?}"),
+        other => panic!("the page sent an unexpected request {other:?}"),
     }
 }
 
-/// A token for a code, if who asks knows what the challenge was made from.
+/// A token for a code, if the caller knows the verifier of the challenge.
 fn token(issuer: &Issuer, begun: Option<Fields>, sent: &Fields) -> Response<Body> {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&sent["code_verifier"]));
     let wanted =
@@ -147,7 +148,7 @@ async fn listen() -> (TcpListener, String) {
     (listener, origin)
 }
 
-/// Starts an issuer, and a stack that knows it; the stack's origin, and all three.
+/// Starts an issuer, and a stack that knows it. Returns the stack's origin, and all three origins.
 async fn start(world: &World) -> (String, [String; 3]) {
     let (sign_in_listener, origin) = listen().await;
     let (token_listener, token_origin) = listen().await;
@@ -203,19 +204,19 @@ async fn people_sign_in_at_the_issuer_and_out_again() {
 
 async fn walk(browser: &Browser, stack: &str, origins: &[String; 3]) {
     let page = format!("{stack}/console/index.html");
-    // Whoever comes with a link to a record is brought to it after the sign-in.
+    // A link to a record leads there after the sign-in.
     browser.client.goto(&format!("{stack}/console#/deployments")).await.unwrap();
     press(browser, "Sign in").await;
     find(browser, "a", "shop").await;
     assert_eq!(browser.client.current_url().await.unwrap().as_str(), format!("{page}#/deployments"));
     let kept = browser.client.execute("return JSON.stringify([sessionStorage, localStorage, document.cookie])", vec![]);
-    assert_eq!(kept.await.unwrap(), json!(r#"[{},{},""]"#), "the token is in memory alone");
+    assert_eq!(kept.await.unwrap(), json!(r#"[{},{},""]"#), "the token is kept in memory only");
 
     press(browser, "Sign out").await;
     find(browser, "button", "Sign in").await;
     assert_eq!(browser.client.current_url().await.unwrap().as_str(), page);
 
-    // A return that somebody else has begun.
+    // A return of a sign-in that the page did not begin.
     browser.client.goto(&format!("{page}?code={CODE}&state=forged")).await.unwrap();
     find(browser, "p", "not begun here").await;
     assert_eq!(browser.client.current_url().await.unwrap().as_str(), page);

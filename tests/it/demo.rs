@@ -1,5 +1,5 @@
-//! The promise: a demo's history is one that the product could have had: every book balances, nothing is due, the same
-//! seed makes the same one, and the program shows it.
+//! The promise: the product could have written a demo's history. Every book balances, nothing is due, the same seed
+//! gives the same history, and the program shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }
 
-/// Writes a history into the table of a world.
+/// Writes a demo's history into the table of a world.
 fn fill(billing: &Billing, seed: &str) -> String {
     let (count, table) = (DEPLOYMENTS.to_string(), billing.app.store.table());
     let arguments = ["demo", "--deployments", &count, "--seed", seed, "--until", UNTIL, "--table", table];
@@ -26,7 +26,7 @@ fn fill(billing: &Billing, seed: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Everything in a table that is a deployment's, but for the mark of the request that wrote it.
+/// All items of deployments in a table, without the id of the commit that wrote them.
 async fn deployments(billing: &Billing) -> BTreeMap<(String, String), Value> {
     let contents = billing.contents().await.into_iter();
     let mut items: BTreeMap<_, Value> = contents.filter(|((pk, _), _)| pk.starts_with("DEPLOYMENT#")).collect();
@@ -60,11 +60,11 @@ async fn a_history_balances_and_follows_from_its_seed() {
     assert_eq!(billing.due().await, 0, "nothing is left to catch up with");
     assert_eq!(billing.app.store.clone().counting().summary(at(UNTIL)).await.unwrap().totals, present);
     println!("{summary}{kinds:?}\n{states:?}");
-    assert!(kinds.len() >= 8 && states.len() >= 3, "the history has too little in it");
+    assert!(kinds.len() >= 8 && states.len() >= 3, "the history has too few kinds and states");
 
     let again = Billing::at(UNTIL).await;
     fill(&again, &seed);
-    assert_eq!(deployments(&again).await, deployments(&billing).await, "the same seed");
+    assert_eq!(deployments(&again).await, deployments(&billing).await, "the same seed gives the same history");
     let other = Billing::at(UNTIL).await;
     fill(&other, "8888");
     assert_ne!(deployments(&other).await, deployments(&billing).await, "another seed");
@@ -90,7 +90,7 @@ async fn the_program_shows_what_a_demo_wrote_and_a_second_demo_is_refused() {
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
-    // More than one page has, and its parts.
+    // More deployments than a page has, and their parts.
     let all = list(&["--all"]);
     assert_eq!((all["deployments"].as_array().map(Vec::len), &all["next_cursor"]), (Some(120), &Value::Null));
     let first = list(&["--limit", "110"]);
@@ -98,7 +98,7 @@ async fn the_program_shows_what_a_demo_wrote_and_a_second_demo_is_refused() {
     let rest = list(&["--cursor", first["next_cursor"].as_str().unwrap()]);
     assert_eq!(rest["deployments"].as_array().unwrap()[..], all["deployments"].as_array().unwrap()[110..]);
     let acme = list(&["--tenant", "acme", "--all"]);
-    assert!(acme["deployments"].as_array().is_some_and(|list| !list.is_empty()), "the banner's token sees some");
+    assert!(acme["deployments"].as_array().is_some_and(|list| !list.is_empty()), "the banner's token sees deployments");
 }
 
 #[tokio::test]

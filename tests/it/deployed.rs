@@ -1,12 +1,13 @@
-//! The promise: what is deployed is what is linted, tested and measured. A build of the whole workspace turns on every
-//! feature that one of its packages asks for, so a feature for tests alone would be in the binary that they see.
+//! The promise: the deployed code is the code that is linted, tested and measured. A build of the whole workspace turns
+//! on every feature that one of its packages needs, so a feature for tests alone would be in the binary that the tests
+//! run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use crate::harness::project::ROOT;
 
-/// The features of the product's packages that a build of some packages has on.
+/// The features of the product's packages in a build of the given packages.
 fn features(packages: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}|{f}"]);
@@ -27,7 +28,7 @@ fn features(packages: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
 fn tests_and_benchmark_see_the_deployed_features_and_no_others() {
     let deployed = features(&["--package", "arcadia-functions", "--package", "arcadia-console"]);
     assert!(deployed.len() >= 5, "{deployed:?}");
-    // The OpenAPI document is a part of the tests. Its feature implements a trait and changes nothing else.
+    // The tests need the OpenAPI document. Its feature derives schemas and changes nothing else.
     let schemas: &[&str] = &["arcadia-api", "arcadia-domain"];
     for (packages, with_schemas) in [(&["--workspace"][..], schemas), (&["--package", "arcadia-bench"], &[])] {
         let mut seen = features(packages);

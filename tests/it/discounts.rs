@@ -1,5 +1,5 @@
-//! The promise: a coupon is granted as often as it can be and no more, by `platform_admin` alone; what was granted keeps
-//! its terms; and what it takes off is on the invoice, and nowhere given back.
+//! The promise: only `platform_admin` grants a coupon, as often as its limit allows and no more. A granted discount
+//! keeps its terms; it appears on the invoice and is never credited.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::harness::{Fault, World};
 
 const JANUARY: &str = "2027-01-01T00:00:00Z";
 const FEBRUARY: &str = "2027-02-01T00:00:00Z";
-/// Half of February lies ahead.
+/// Half of February remains.
 const HALF: &str = "2027-02-15T00:00:00Z";
 
 fn percent(points: u32) -> Value {
     json!({"name": "Partners", "percent_basis_points": points, "duration": "forever"})
 }
 
-/// How often a coupon was granted, as its record says.
+/// How often a coupon was granted, by its record.
 async fn redemptions(world: &World, code: &str) -> u64 {
     let shown = world.get(&format!("/coupons/{code}"), &world.admin).await.expect(200);
     shown["coupon"]["redemptions"].as_u64().expect("a count")
@@ -45,7 +45,7 @@ async fn of_grants_at_one_moment_no_more_succeed_than_the_coupon_has() {
     world.open_shop().await;
     world.sell_coupon("few", json!({"max_redemptions": MOST})).await;
     let ids = subscribed(&world, CALLERS).await;
-    // All have read that it can be granted.
+    // All callers have read that it can be granted.
     world.dynamodb.plan("TransactWriteItems", CALLERS, Fault::Gather(Arc::new(Barrier::new(CALLERS))));
     let replies = join_all(ids.iter().map(|id| world.grant_discount(id, "few"))).await;
     let (won, lost): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 200);
@@ -60,7 +60,7 @@ async fn of_grants_at_one_moment_no_more_succeed_than_the_coupon_has() {
         discounted += usize::from(!world.subscription(id).await["discount"].is_null());
     }
     assert_eq!(discounted, MOST);
-    // Whoever comes afterwards learns why, and a higher limit makes room.
+    // A later caller learns why it is refused, and a higher limit makes room.
     let late = ids.last().expect("an id");
     if world.subscription(late).await["discount"].is_null() {
         world.grant_discount(late, "few").await.expect_problem(409, "coupon_exhausted");
@@ -116,7 +116,7 @@ async fn a_grant_that_is_sent_again_counts_once() {
     assert_eq!(redemptions(&world, "partner").await, 1);
     world.delete(&path, &world.admin).await.expect(200);
     world.delete(&path, &world.admin).await.expect_problem(409, "no_discount");
-    assert_eq!(redemptions(&world, "partner").await, 1, "what was granted stays counted");
+    assert_eq!(redemptions(&world, "partner").await, 1, "a removed discount stays counted");
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn what_was_granted_keeps_its_terms_and_is_on_the_invoice() {
     assert_eq!((&discount["coupon"], &discount["running"]), (&json!("partner"), &json!(false)));
     assert_eq!(discount["periods_left"], Value::Null);
     let next = &billing.show(&id).await["next_invoices"][0];
-    assert_eq!(next["total_cents"], 2_920, "what is foretold is discounted");
+    assert_eq!(next["total_cents"], 2_920, "the preview of the next invoice is discounted");
     billing
         .put("/coupons/partner", &billing.admin, merged(percent(9_000), json!({"status": "retired"})))
         .await

@@ -1,5 +1,6 @@
-//! The promise: what the documentation says of the code is what the code has: the diagrams of the lifecycle's map and of
-//! the dunning ladder, and the OpenAPI document; and the calculator of costs has calculated right.
+//! The promise: the documentation agrees with the code: the diagrams of the lifecycle and of the dunning ladder, the
+//! OpenAPI
+//! document, and the sums of the cost calculator.
 //!
 //! `UPDATE_DOCS=1 cargo test -p arcadia-tests --test it docs` writes them anew.
 
@@ -13,10 +14,10 @@ use crate::harness::environment;
 use crate::harness::project::ROOT;
 use crate::openapi_examples;
 
-/// How documents are brought up to date.
+/// The command that updates the documents.
 const UPDATE: &str = "run UPDATE_DOCS=1 cargo test -p arcadia-tests --test it docs";
 
-/// The map as a Mermaid diagram.
+/// The lifecycle map as a Mermaid diagram.
 fn map() -> String {
     let mut lines = String::from("```mermaid\nstateDiagram-v2\n");
     for state in INITIAL_STATES {
@@ -37,7 +38,7 @@ fn map() -> String {
     lines + "```\n"
 }
 
-/// The table of powers, a column for each role of a token.
+/// The table of powers, with a column for each role of a token.
 fn powers() -> String {
     const ROLES: [Authority; 4] =
         [Authority::TenantUser, Authority::PaymentProvider, Authority::DataPlane, Authority::PlatformAdmin];
@@ -71,8 +72,8 @@ fn ladder() -> String {
     lines + "```\n"
 }
 
-/// The calculator of costs, calculated anew: for each of its rows, how many times the price times each number of
-/// deployments that a column is for, and their sum.
+/// The cost calculator, calculated anew: in each row the quantity times the price times the number of deployments of
+/// each column, and the sums.
 fn costs(table: &str) -> String {
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let mut lines = table.lines();
@@ -101,7 +102,7 @@ fn costs(table: &str) -> String {
 
 const MILLION: i128 = 1_000_000;
 
-/// A decimal number in millionths.
+/// Parses a decimal number as millionths.
 fn millionths(text: &str) -> i128 {
     let text = text.replace(',', "");
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -109,7 +110,7 @@ fn millionths(text: &str) -> i128 {
     format!("{whole}{fraction:0<6}").parse().expect("a number")
 }
 
-/// What is in millionths of millionths of a millionth of a dollar, to the cent.
+/// Formats an amount in units of 10^-18 dollars, to the cent.
 fn dollars(amount: &i128) -> String {
     let cents = (amount + MILLION.pow(3) / 200) / (MILLION.pow(3) / 100);
     let whole = (cents / 100).to_string();
@@ -117,12 +118,12 @@ fn dollars(amount: &i128) -> String {
     format!("{}.{:02}", groups.join(","), cents % 100)
 }
 
-/// Holds a diagram or a table against the one in a file, or puts it there.
+/// Compares a diagram or table with the one in a file, or writes it.
 pub fn check(file: &str, name: &str, diagram: &str) {
     check_with(file, name, |_| diagram.to_owned());
 }
 
-/// The same for what follows in part from what is there.
+/// The same for a text that is derived in part from the present one.
 fn check_with(file: &str, name: &str, diagram: impl FnOnce(&str) -> String) {
     let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
     let path = format!("{ROOT}/docs/{file}");

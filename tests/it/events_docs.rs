@@ -1,5 +1,5 @@
-//! The promise: the events in the documentation are real ones, one of each type, and of the form that their schema says,
-//! to the last member. That all that is published is of that form is checked by [`crate::events_out`].
+//! The promise: the documentation's example events are real, one of each type, and the schema describes every member of
+//! them. [`crate::events_out`] checks all published events against the schema.
 //!
 //! `UPDATE_DOCS=1 cargo test -p arcadia-tests events_docs` writes both anew.
 
@@ -24,13 +24,13 @@ use crate::harness::project::ROOT;
 use crate::harness::shop::merged;
 use crate::harness::{Random, contract, environment};
 
-/// Where the OpenAPI document has its schemas.
+/// The prefix of schema references in the OpenAPI document.
 const COMPONENTS: &str = "#/components/schemas/";
-/// How long a UUID is as text, and from where on it is part of an invoice's number.
+/// The length of a UUID as text, and where the part begins that is in an invoice's number.
 const UUID_LEN: usize = 36;
 const UUID_TAIL: usize = 24;
 
-/// The members that are only told if there is something to tell.
+/// The members that are absent when they have no value.
 const SPARSE: [&str; 15] = [
     "bills_at_once",
     "cancelled_with_deployment",
@@ -58,7 +58,7 @@ async fn examples() -> Value {
         let items = partition.into_iter().filter(|(sort_key, _)| sort_key.starts_with("EVENT#"));
         events.extend(items.map(|(_, item)| json!(CloudEvent::from(to_event_record(item).unwrap()))));
     }
-    // All of them, since an invoice's number has a part of an id that is told elsewhere.
+    // All events together, since an invoice's number contains part of an id that other events have too.
     let events: Vec<Value> = serde_json::from_str(&with_known_ids(json!(events).to_string())).unwrap();
     let first = |kind: String| {
         let event = events.iter().find(|event| event["data"]["type"] == kind).expect("everything happened");
@@ -67,7 +67,7 @@ async fn examples() -> Value {
     event_types().into_iter().map(first).collect::<Map<_, _>>().into()
 }
 
-/// The text with other UUIDs in it: the same in every run.
+/// Replaces the UUIDs of a text by ones that are the same in every run.
 fn with_known_ids(mut text: String) -> String {
     let dashes = [8, 13, 18, 23];
     let is_uuid = |word: &str| {
@@ -87,14 +87,14 @@ fn with_known_ids(mut text: String) -> String {
     text
 }
 
-/// The schema of an event's own details, by its type, as the types of the code have it under the name `component`.
+/// The schemas of an event's details by type, from the code's type with the schema name `component`.
 fn details(component: &str) -> Map<String, Value> {
     let schemas = &contract::document()["components"]["schemas"];
     let of_types = schemas[component]["oneOf"].as_array().expect("all types");
     let of_type = |reference: &Value| {
         let schema = &schemas[reference["$ref"].as_str()?.strip_prefix(COMPONENTS)?];
         let properties = &schema["properties"];
-        // The last one stands for types that come later.
+        // The last variant stands for future types.
         let kind = properties["type"]["const"].as_str()?.to_owned();
         let mut details = properties["data"].clone();
         details["description"] = schema["description"].clone();
@@ -103,7 +103,7 @@ fn details(component: &str) -> Map<String, Value> {
     of_types.iter().filter_map(of_type).collect()
 }
 
-/// The schemas that a schema refers to, and those that they refer to, by name.
+/// Collects the schemas that a schema refers to, directly or indirectly, by name.
 fn definitions(schema: &Value, found: &mut BTreeMap<String, Value>) {
     match schema {
         Value::Array(schemas) => schemas.iter().for_each(|schema| definitions(schema, found)),
@@ -120,8 +120,7 @@ fn definitions(schema: &Value, found: &mut BTreeMap<String, Value>) {
     }
 }
 
-/// Makes a schema of the OpenAPI document one that stands alone, and whose objects have the members that it names and no
-/// others.
+/// Turns a schema of the OpenAPI document into a self-contained one, whose objects allow no members but the named ones.
 fn stand_alone(schema: &mut Value) {
     match schema {
         Value::Array(schemas) => schemas.iter_mut().for_each(stand_alone),
@@ -133,14 +132,14 @@ fn stand_alone(schema: &mut Value) {
             if let Some(Value::String(reference)) = members.get_mut("$ref") {
                 *reference = reference.replace(COMPONENTS, "#/$defs/");
             }
-            // Only OpenAPI knows it.
+            // Only OpenAPI defines this format.
             members.retain(|name, value| name != "format" || value != "int64");
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-/// What an event of a type says of states: only two types tell of any.
+/// The schemas of the states in an event of a type: only two types have any.
 fn states(kind: &str) -> [Value; 2] {
     let state = json!({"$ref": format!("{COMPONENTS}State")});
     match kind {
@@ -161,7 +160,7 @@ fn or_null(name: &str) -> Value {
     json!({"anyOf": [component(name), {"type": "null"}]})
 }
 
-/// What the published events of one history have of their own.
+/// The parts of the published events of one history that differ from those of others.
 struct Published {
     schema: &'static str,
     title: &'static str,
@@ -170,16 +169,16 @@ struct Published {
     types: Vec<String>,
     /// The name of the event in the OpenAPI document.
     event: &'static str,
-    /// What its envelope has in `id`, `subject`, `sequence` and `tenantid`.
+    /// The schemas of its envelope's `id`, `subject`, `sequence` and `tenantid`.
     envelope: Value,
     /// The members of its `data` that other events do not have.
     data: Value,
-    /// What `data` says besides its details, by its type.
+    /// The members of `data` besides its details, by type.
     of_type: fn(&str) -> Value,
 }
 
 impl Published {
-    /// The JSON schema of an event as it is published.
+    /// The JSON schema of a published event.
     fn schema(self) -> Value {
         let Self { schema, title, prefix, types, event, envelope, data, of_type } = self;
         let time = json!({"type": "string", "format": "date-time"});
@@ -264,7 +263,7 @@ fn schema() -> Value {
     of_deployment.schema()
 }
 
-/// The schema of an event, from those of its envelope and of each type.
+/// The schema of an event, from the schemas of its envelope and of each type.
 fn whole(id: &str, title: &str, envelope: &Value, of_types: Vec<Value>) -> Value {
     let mut definitions_by_name = BTreeMap::new();
     definitions(&json!([envelope, of_types]), &mut definitions_by_name);
@@ -388,21 +387,21 @@ async fn catalog_examples() -> Value {
         .filter(is_event)
         .map(|item| json!(CloudEvent::from(to_any_event_record(item).expect("an event"))))
         .collect();
-    // Of several events of a type, the last is the example.
+    // The example is the last of several events of a type.
     events.sort_by_key(|event| event["sequence"].as_str().map(str::to_owned));
     let by_type = events.into_iter().map(|event| (event["data"]["type"].as_str().expect("a type").to_owned(), event));
     let by_type: Value = by_type.collect::<BTreeMap<_, _>>().into_iter().collect::<Map<_, _>>().into();
     serde_json::from_str(&with_known_ids(by_type.to_string())).expect("JSON")
 }
 
-/// The part of the schema that is about one type: its details stand alone; the event around them does already.
+/// The part of the schema for one type. Only its details need to be made self-contained.
 fn closed_details(mut of_type: Value) -> Value {
     let data = &mut of_type["then"]["properties"]["data"]["properties"];
     data.as_object_mut().expect("members").values_mut().for_each(stand_alone);
     of_type
 }
 
-/// What holds events against their schema, formats and all.
+/// A validator of events, with formats.
 pub fn validator() -> Validator {
     validator_of(&schema())
 }
@@ -422,7 +421,7 @@ fn validator_of(schema: &Value) -> Validator {
     options.build(schema).expect("a schema")
 }
 
-/// Every object in an event, by its place.
+/// The path of every object in an event.
 fn objects(value: &Value, place: &str, found: &mut Vec<String>) {
     if let Value::Object(members) = value {
         found.push(place.to_owned());
@@ -437,7 +436,7 @@ fn names(object: &Value) -> Vec<&String> {
     object.as_object().unwrap().keys().collect()
 }
 
-/// Holds what should be in a file against what is, or puts it there.
+/// Compares a file with its expected content, or writes it.
 fn check(file: &str, expected: &Value) {
     let path = format!("{ROOT}/docs/{file}");
     let expected = serde_json::to_string_pretty(expected).unwrap() + "\n";
@@ -461,7 +460,7 @@ async fn the_examples_are_real_and_of_the_form_of_the_schema() {
     check("event-schema.json", &schema);
 }
 
-/// Holds one example of every type against its schema, and both against the files of `what`.
+/// Checks one example of every type against the schema, and both against the files of `what`.
 fn check_examples(what: &str, event: &str, examples: &Value, schema: &Value) {
     let validator = validator_of(schema);
     for (kind, event) in examples.as_object().unwrap() {
@@ -470,7 +469,7 @@ fn check_examples(what: &str, event: &str, examples: &Value, schema: &Value) {
         assert_eq!(errors, Vec::<String>::new(), "{kind}");
         let mut more = event.clone();
         more["data"]["data"]["unheard_of"] = json!(1);
-        assert!(!validator.is_valid(&more), "{kind} takes another member");
+        assert!(!validator.is_valid(&more), "{kind} accepts another member");
     }
     let types: BTreeSet<&String> = examples.as_object().unwrap().keys().collect();
     assert_eq!(types, details(event).keys().collect(), "everything happened");
@@ -498,8 +497,8 @@ async fn the_schema_takes_no_member_more_and_none_less() {
         for place in places {
             let mut more = event.clone();
             more.pointer_mut(&place).unwrap()["unheard_of"] = json!(1);
-            assert!(!validator.is_valid(&more), "{kind} takes another member at {place:?}");
-            // Of what an update may have changed, only what it did is told.
+            assert!(!validator.is_valid(&more), "{kind} accepts another member at {place:?}");
+            // An update names only the fields that it changed.
             if kind == "updated" && place == "/data/data" {
                 continue;
             }
@@ -509,7 +508,7 @@ async fn the_schema_takes_no_member_more_and_none_less() {
                 }
                 let mut less = event.clone();
                 less.pointer_mut(&place).unwrap().as_object_mut().unwrap().remove(name);
-                assert!(!validator.is_valid(&less), "{kind} can do without {name} at {place:?}");
+                assert!(!validator.is_valid(&less), "{kind} is valid without {name} at {place:?}");
                 refused += 1;
             }
         }
@@ -527,7 +526,7 @@ fn the_guide_names_every_type_and_no_other() {
     assert_eq!(listed, event_types().into_iter().chain(of_tenants).chain(of_catalog).collect());
 }
 
-/// What calls the consumer of the documentation: it is given events line by line, then reads what is missing.
+/// Calls the consumer of the documentation, which gets events line by line and then reads the missing ones.
 const CALLER: &str = r#"
 import json, sys
 given = json.load(sys.stdin)
@@ -555,7 +554,7 @@ async fn the_consumer_applies_each_commit_once_and_in_order_whatever_arrives() {
         history.insert(id, all.iter().map(|event| event["data"].clone()).collect());
         events.extend(all);
     }
-    // Commits as they were made: the sequences that end with the same event.
+    // The commits: the sequences that end with the same event.
     let mut expected: BTreeMap<String, BTreeMap<u64, Vec<u64>>> = BTreeMap::new();
     for event in &events {
         let number = |name: &str| event["data"][name].as_u64().expect("a sequence");
@@ -568,7 +567,7 @@ async fn the_consumer_applies_each_commit_once_and_in_order_whatever_arrives() {
     for last in (1..arriving.len()).rev() {
         arriving.swap(last, random.below(last + 1));
     }
-    // Some never arrive.
+    // Some events never arrive.
     arriving.retain(|event| event["data"]["sequence"].as_u64().is_some_and(|sequence| sequence % 5 != 3));
     let mut python = Command::new("python3");
     python.args(["-c", &format!("{consumer}{CALLER}")]).stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -1,5 +1,5 @@
-//! The promise: a running program tells what happens while it happens, to everyone what they may see, from where they
-//! left off, and a reader that is slow costs it nothing.
+//! The promise: a running program streams events as they happen, to each caller those that it may see, from where it
+//! left off. A slow reader does not slow the program.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use tokio::process::Command;
 use crate::harness::world::id_of;
 use crate::program::{Directory, Running, program, run, token};
 
-/// Longer than anything here takes.
+/// Longer than any step of these tests takes.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// The ids of the events that the first start makes.
+/// The ids of the events that the first start writes.
 const CATALOG: [&str; 3] = ["plan/studio/1", "plan/studio/2", "addon/storage_50gb/1"];
 
 /// Reads server-sent events as they come.
@@ -25,7 +25,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Connects as one who comes back does, or for the first time.
+    /// Connects, anew or with the id of the last event that was read.
     async fn connect(program: &Running, token: &str, last_event_id: Option<&str>) -> Self {
         let mut request = program.http.anonymous(Method::GET, "/events").bearer_auth(token);
         if let Some(id) = last_event_id {
@@ -37,7 +37,7 @@ impl Reader {
         Self { response, text: String::new() }
     }
 
-    /// The next event: its id and what it says; no id for a notice that some are missing.
+    /// The next event: its id and data. A notice that events are missing has no id.
     async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
@@ -54,7 +54,7 @@ impl Reader {
         }
     }
 
-    /// The ids of CloudEvents and where they stand, so many.
+    /// The next `count` CloudEvents: their ids and positions in the stream.
     async fn take(&mut self, count: usize) -> Vec<(String, String)> {
         let mut taken = Vec::new();
         while taken.len() < count {
@@ -76,7 +76,7 @@ async fn what_happens_is_told_live_to_those_who_may_see_it() {
     let acme = token(&data, &["--role", "tenant_user", "--tenant", "acme"]);
     let other = token(&data, &["--role", "tenant_user", "--tenant", "other"]);
     let program = Running::start(&data, &["--in-memory", "--tick-seconds", "0"]).await;
-    // Who sees every tenant sees the catalog too, which the first start fills.
+    // A caller that sees every tenant also sees the catalog, which the first start fills.
     let mut all = Reader::connect(&program, &admin, Some("0")).await;
     let of_catalog = all.take(CATALOG.len()).await;
     assert_eq!(of_catalog.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), CATALOG);
@@ -90,20 +90,20 @@ async fn what_happens_is_told_live_to_those_who_may_see_it() {
     assert_eq!(ids, [format!("{first}/1"), format!("{second}/1"), format!("{first}/2"), format!("{first}/3")]);
     let of_acme: Vec<_> = seen.iter().filter(|(id, _)| id.starts_with(&first)).cloned().collect();
     assert_eq!(own.take(3).await, of_acme);
-    // Whoever comes back goes on where they were; 0 is the beginning.
+    // A reader continues after the last event that it names; 0 is the beginning.
     assert_eq!(Reader::connect(&program, &admin, Some(&seen[1].1)).await.take(2).await, seen[2..]);
     let from_the_beginning = Reader::connect(&program, &admin, Some("0")).await.take(CATALOG.len() + 4).await;
     assert_eq!(from_the_beginning, [of_catalog, seen.clone()].concat());
     let (notice, told) = Reader::connect(&program, &admin, Some("1")).await.next().await.unwrap();
-    assert_eq!((notice.as_str(), told), ("", json!({})), "what an earlier run told is gone, and that is said");
-    // What is told is what the history has.
+    assert_eq!((notice.as_str(), told), ("", json!({})), "a notice says that the events of an earlier run are gone");
+    // The streamed event equals the one in the history.
     let told = Reader::connect(&program, &acme, Some("0")).await.next().await.unwrap().1;
     let events = program.http.get(&format!("{path}/events"), &acme).await.expect(200);
     let mut expected = events["events"][2].clone();
     expected["deployment_id"] = first.into();
     expected["tenant_id"] = "acme".into();
     assert_eq!(told["data"], expected);
-    // The end of the program is the end of the answers.
+    // The program's end ends its responses.
     let (code, _) = program.stop("-TERM").await;
     assert_eq!((code, all.next().await), (Some(0), None));
 }
@@ -133,7 +133,7 @@ async fn readers_are_refused_who_may_not_read_ask_for_nonsense_or_are_too_many()
     }
     assert_eq!(code(get("/events").bearer_auth(&admin)).await.0, 503);
     drop(readers);
-    // The server notices a reader that is gone when it has something to tell.
+    // The server notices a closed connection when it next writes to it.
     let user = token(&data, &["--role", "tenant_user", "--tenant", "acme"]);
     let again = async {
         for n in 0.. {
@@ -183,7 +183,7 @@ async fn the_command_prints_a_line_for_each_event() {
     assert_eq!(running.stop("-TERM").await.0, Some(0));
     assert_eq!(next().await, None);
     let ended = child.wait_with_output().await.unwrap();
-    assert_eq!(ended.status.code(), Some(1), "whoever follows is told that nothing more comes");
+    assert_eq!(ended.status.code(), Some(1), "a follower learns that the stream has ended");
     assert!(String::from_utf8_lossy(&ended.stderr).contains("has stopped"));
     let output = run(&arguments);
     assert_eq!(output.status.code(), Some(1));

@@ -1,5 +1,5 @@
-//! The promise: the pipe puts every event on the bus, once, as the API shows it, and nothing else; whoever goes by
-//! `sequence` has each deployment's history.
+//! The promise: the pipe puts every event on the bus, once, as the API shows it, and nothing else. A consumer that
+//! follows `sequence` gets each deployment's whole history.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -35,14 +35,14 @@ fn filter() -> Value {
     serde_json::from_str(filters[0]["Pattern"].as_str().unwrap()).unwrap()
 }
 
-/// A member of an event, by a path of the pipe's.
+/// The member of an event at a path of the pipe's template.
 fn at_path<'a>(event: &'a Value, path: &Value) -> &'a Value {
     let path = path.as_str().and_then(|path| path.strip_prefix("$.")).unwrap_or_else(|| panic!("{path} is no path"));
     &event[path]
 }
 
-/// What the pipe puts on the bus for what the function returned: its template, with a value for every path in angle
-/// brackets.
+/// The message that the pipe puts on the bus for the function's output: its template, with a value for every path in
+/// angle brackets.
 fn on_the_bus(returned: &Value) -> Value {
     let template = pipe()["TargetParameters"]["InputTemplate"].as_str().expect("a template").to_owned();
     let mut parts = template.split('<');
@@ -54,7 +54,7 @@ fn on_the_bus(returned: &Value) -> Value {
     serde_json::from_str(&detail).expect("the detail is JSON")
 }
 
-/// What is published of a deployment, as the API tells it.
+/// The events of a deployment as published, derived from the API's answers.
 async fn told(billing: &Billing, id: &str) -> Vec<Value> {
     let tenant_id =
         billing.get(&format!("/deployments/{id}"), &billing.admin).await.expect(200)["deployment"]["tenant_id"].take();
@@ -67,7 +67,7 @@ async fn told(billing: &Billing, id: &str) -> Vec<Value> {
     events
 }
 
-/// Lets everything happen and publishes what the stream has, as the pipe would.
+/// Makes every kind of event and publishes the stream's records, as the pipe would.
 async fn check(endpoint: &'static str) {
     let billing = Billing::on(endpoint, BEGINNING).await;
     let changes = async || billing.collect("/catalog/events?limit=100", &billing.admin, "events").await;
@@ -90,7 +90,7 @@ async fn check(endpoint: &'static str) {
     let batches = passing.chunks(batch.unwrap()).map(|batch| json!(publish(&json!(batch)).unwrap()));
     let returned: Vec<Value> = batches.flat_map(|batch| batch.as_array().unwrap().clone()).collect();
     assert_eq!(returned.len(), count);
-    // By this the pipe knows which records to repeat if the bus accepts only a part of a batch.
+    // The pipe uses this to retry single records if the bus accepts only part of a batch.
     for (record, event) in passing.iter().zip(&returned) {
         assert!(record["eventID"].is_string() && record["eventID"] == event["eventID"], "{record}");
     }
@@ -103,7 +103,7 @@ async fn check(endpoint: &'static str) {
     let validator = validator();
     for event in &published {
         let errors: Vec<String> = validator.iter_errors(event).map(|error| error.to_string()).collect();
-        assert_eq!(errors, Vec::<String>::new(), "{event} is not of the schema");
+        assert_eq!(errors, Vec::<String>::new(), "{event} does not match the schema");
     }
     for (id, expected) in ids.iter().zip(&expected) {
         // The stream keeps order for one item only.
@@ -126,7 +126,7 @@ fn check_of_catalog(published: &[Value], listed: &[Value]) {
     let validator = catalog_validator();
     for event in published {
         let (data, kind) = (&event["data"], event["id"].as_str().and_then(|id| id.split('/').next()).expect("a kind"));
-        assert!(validator.is_valid(event), "{event} is not of the schema");
+        assert!(validator.is_valid(event), "{event} does not match the schema");
         assert_eq!(event["id"], format!("{kind}/{}/{}", event["subject"].as_str().expect("a code"), data["revision"]));
         assert_eq!(event["sequence"], format!("{:010}", data["revision"].as_u64().expect("a revision")));
         assert!(data["type"].as_str().is_some_and(|name| name.starts_with(kind)), "{event}");
@@ -144,7 +144,7 @@ fn check_envelope(event: &Value) {
     check_form(event);
 }
 
-/// Insists on what CloudEvents 1.0 and the pipe's target want of an event.
+/// Insists on the requirements of CloudEvents 1.0 and of the pipe's target.
 fn check_form(event: &Value) {
     let target = &pipe()["TargetParameters"]["EventBridgeEventBusParameters"];
     for (name, value) in event.as_object().unwrap() {
@@ -159,7 +159,7 @@ fn check_form(event: &Value) {
     let archived = &yaml::read("infra/events.yaml")["Resources"]["Archive"]["Properties"]["EventPattern"];
     assert!(matches(archived, &on_the_bus));
     assert!(!matches(archived, &json!({"source": SOURCE, "replay-name": "again"})));
-    // EventBridge takes 256 KB in one call, of as many events as are in a batch.
+    // EventBridge accepts 256 KB in one call, for all events of a batch.
     assert!(event.to_string().len() * 10 < 256 * 1024, "{event}");
 }
 
@@ -168,7 +168,7 @@ async fn every_event_is_published_once_and_nothing_else_is() {
     check(dynamodb::endpoint()).await;
 }
 
-/// Lets an engine be asked over HTTP, as the harness asks: by itself it cannot be. Where it then is.
+/// Serves an in-process engine over HTTP, since the harness sends HTTP. Returns the URL.
 async fn over_http(engine: SharedHttpConnector) -> &'static str {
     let router = Router::new().fallback(move |headers: HeaderMap, body: Bytes| {
         let engine = engine.clone();
@@ -209,9 +209,9 @@ async fn the_function_publishes_and_leaves_a_trace_of_what_it_cannot_read() {
     let message = ran.answers[1]["errorMessage"].as_str().unwrap();
     let sequence_number = bad["dynamodb"]["SequenceNumber"].as_str().unwrap();
     assert!(message.contains(sequence_number) && message.contains("EVENT#0000000001"), "{message}");
-    let [counted] = &ran.metrics[..] else { panic!("a failed batch counts nothing: {:?}", ran.metrics) };
+    let [counted] = &ran.metrics[..] else { panic!("expected one metric line of the failed batch: {:?}", ran.metrics) };
     assert_eq!(counted["Published"], good.len());
-    // The stream goes by the real clock, which is far behind this world's.
+    // The stream uses the real clock, which is far behind this world's.
     let found = table::contents(&billing.direct, billing.app.store.table()).await;
     let traces = found.keys().filter(|key| format!("{key:?}").contains("ATTENTION#not_published"));
     assert_eq!(traces.count(), 1);
@@ -243,13 +243,13 @@ async fn events_of_tenants_are_published_too_and_count_for_nothing() {
     for (n, event) in (1..).zip(&told) {
         assert_eq!(event["id"], format!("tenant/acme/{n}"));
         assert_eq!((&event["subject"], &event["tenantid"]), (&json!("acme"), &json!("acme")));
-        assert!(validator.is_valid(event), "{event} is not of the schema");
+        assert!(validator.is_valid(event), "{event} does not match the schema");
         let mut data = event["data"].clone();
         assert_eq!(data.as_object_mut().unwrap().remove("tenant_id"), Some(json!("acme")));
         assert_eq!(data, events["events"][n - 1]);
     }
     assert_eq!((told.len(), published.len()), (2, 3));
-    // The reader that adds up figures passes over them.
+    // The function that adds up figures skips them.
     let counted = count(&billing.app, &json!({"Records": records})).await.unwrap();
     assert_eq!(counted, json!({"records": 3, "transactions": 1}));
     let differences = records.iter().filter(|record| to_difference(record).unwrap().is_some());
@@ -261,7 +261,7 @@ fn the_pipe_takes_one_batch_at_a_time_and_keeps_what_it_gives_up() {
     let pipe = pipe();
     let source = &pipe["SourceParameters"]["DynamoDBStreamParameters"];
     assert_eq!((&source["ParallelizationFactor"], &source["StartingPosition"]), (&json!(1), &json!("TRIM_HORIZON")));
-    assert!(source["BatchSize"].as_u64().unwrap() <= 10, "more than the bus takes at once");
+    assert!(source["BatchSize"].as_u64().unwrap() <= 10, "a batch is larger than the bus accepts");
     assert_eq!(source["OnPartialBatchItemFailure"], "AUTOMATIC_BISECT");
     assert_eq!(source["DeadLetterConfig"]["Arn"], json!({"!GetAtt": "DeadLetters.Arn"}));
     let function = &yaml::template()["Resources"]["PublishEvents"]["Properties"];

@@ -1,6 +1,8 @@
-//! The promise: however DynamoDB misbehaves, nothing that was acknowledged is lost, nothing happens twice, and nothing
-//! happens that nobody asked for. Clients and the clock work on the same deployments for months while requests fail,
-//! each kind of failure alone and all of them together; then the books are held against what the clients were told.
+//! The promise: whatever DynamoDB's failures, no acknowledged change is lost, nothing happens twice, and nothing
+//! happens
+//! that no client requested. Clients and the clock work on the same deployments for months while requests fail, first
+//! with
+//! each kind of failure alone, then with all of them together. Then the books are compared with the answers.
 //!
 //! `OPERATIONS=<n>` makes every run longer, `SEED=<n>` repeats its choices.
 
@@ -23,22 +25,23 @@ use crate::harness::weather::{Kind, Weather};
 use crate::harness::world::START;
 use crate::harness::{Random, environment, table};
 
-/// How many operations a run with one kind of failure has, unless the environment says otherwise.
+/// The number of operations of a run with one kind of failure, unless the environment sets another.
 const OPERATIONS: usize = 150;
-/// How many one with all kinds has.
+/// The number of operations of the run with all kinds.
 const OPERATIONS_OF_ALL: usize = 500;
-/// How many act at a time.
+/// The number of concurrent clients.
 const CLIENTS: usize = 16;
-/// How many deployments they begin with.
+/// The number of deployments at the start.
 const DEPLOYMENTS: usize = 12;
-/// How long the product waits for an answer of DynamoDB where some never come: longer than a busy machine takes.
+/// How long the product waits for an answer of DynamoDB in runs where some never come: longer than a busy machine
+/// takes.
 const HASTE: Duration = Duration::from_secs(3);
-/// Of so many in a thousand requests the answer never comes: few, since each is waited for.
+/// The rate, in a thousand requests, of answers that never come. It is low because each of them costs a wait.
 const UNANSWERED: (Kind, usize) = (Kind::Unanswered, 3);
 /// More sweeps than it takes to catch up with everything.
 const MAX_SWEEPS: usize = 100;
 
-/// Lets clients and the clock work in bad weather, and holds what is there against what they were told.
+/// Runs clients and the clock under failures, then compares the table with the answers.
 async fn endure(rates: &[(Kind, usize)], operations: usize) {
     let mut random = Random::from_seed();
     let operations = environment("OPERATIONS").map_or(operations, |text| text.parse().expect("a whole number"));
@@ -62,32 +65,32 @@ async fn endure(rates: &[(Kind, usize)], operations: usize) {
         "{operations} operations, {steps} steps of the clock, faults {injected:?}, {unavailable} times unavailable, \
          {exhausted} times at the last attempt, {conflicts} conflicts"
     );
-    // What happens this seldom need not happen in a short run.
+    // A failure this rare need not happen in a short run.
     let mut kinds = rates.iter().filter(|rate| **rate != UNANSWERED).map(|(kind, _)| kind);
     assert!(kinds.all(|kind| injected.contains_key(kind)), "{injected:?}");
-    // A longer run uses up the retries that the SDK allows a process (500 tokens, of which each costs 5); and where the
-    // product waits briefly, a busy machine keeps it waiting in vain as well. Then there is no telling.
+    // A longer run uses up the SDK's retry quota of a process (500 tokens, 5 for each retry). With a short timeout, a
+    // busy machine times out as well. Then the number of 503 answers cannot be predicted.
     if patience == table::PATIENCE && operations <= OPERATIONS {
-        // Nor is a read given up before it was torn as often as it is made.
+        // A read is given up only after it was torn at every attempt.
         let torn = injected.get(&Kind::Torn).map_or(0, |torn| torn / MAX_READS as usize);
-        assert!(unavailable <= exhausted + torn, "given up while there were attempts left");
+        assert!(unavailable <= exhausted + torn, "a request was given up while it had attempts left");
     }
     come_to_rest(&ledger.billing).await;
     let audit = Audit::read(&ledger).await;
     audit.check(&ledger);
     let entries = ledger::lock(&ledger.entries);
     let mut keyed = entries.iter().filter(|entry| entry.operation.has_key());
-    assert!(!keyed.any(|entry| matches!(entry.outcome, Outcome::Unknown)), "a key tells what became of it");
+    assert!(!keyed.any(|entry| matches!(entry.outcome, Outcome::Unknown)), "a request with a key has a known outcome");
 }
 
 /// Sweeps until nothing is due, and insists that another sweep then does nothing.
 async fn come_to_rest(billing: &Billing) {
-    // Whatever was left alone for an hour is due again.
+    // A deployment that was postponed for an hour is due again.
     billing.clock.shift(TimeDelta::hours(2));
     let mut sweeps = 0;
     while billing.sweep().await != Report::default() {
         sweeps += 1;
-        assert!(sweeps < MAX_SWEEPS, "sweeps come to no end");
+        assert!(sweeps < MAX_SWEEPS, "sweeps do not end");
     }
     let contents = billing.contents().await;
     billing.dynamodb.clear();
@@ -96,7 +99,7 @@ async fn come_to_rest(billing: &Billing) {
     assert_eq!(billing.contents().await, contents);
 }
 
-/// Declares a test for each kind, which happens to so many in a thousand of the requests that it can happen to.
+/// Declares a test for a kind of failure, at a rate in a thousand of the requests that it can happen to.
 macro_rules! endures {
     ($($name:ident: $kind:ident $rate:literal;)+) => {
         $(
@@ -128,7 +131,7 @@ async fn nothing_is_lost_or_doubled_when_answers_are_slow_or_never_come() {
     endure(&[(Kind::Slow, 200), UNANSWERED], OPERATIONS).await;
 }
 
-/// What can happen only to some requests is as frequent as that takes.
+/// Failures that only some requests can have get a higher rate.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_in_all_weathers_at_once() {
     let rates = [

@@ -1,5 +1,5 @@
-//! The promise: the figures of the business are what its deployments come to, however often and in whatever pieces the table's
-//! stream is read, at every full hour that is closed; and their movements explain how they came about.
+//! The promise: the figures of the business are the sums of its deployments at every closed hour, however often and in
+//! whatever batches the table's stream is read, and their movements explain each change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use crate::harness::world::{id_of, user};
 const BEGIN: &str = "2027-01-05T09:30:00Z";
 const WEEKS: usize = 20;
 
-/// Twenty weeks of a small business, in which everything happens that moves revenue. The ids of its deployments.
+/// Twenty weeks of a small business with every kind of movement. Returns the ids of its deployments.
 async fn run(billing: &Billing) -> Vec<String> {
     let mut ids = Vec::new();
     billing.sell_plan("tryout", &[json!({"price_cents": 3_900, "trial_days": 14})]).await;
@@ -35,14 +35,14 @@ async fn run(billing: &Billing) -> Vec<String> {
     }
     let at = |n: usize, rest: &str| format!("/deployments/{}{rest}", ids[n]);
     let admin = &billing.admin;
-    // Still runs when its deployment is cancelled.
+    // A resource that still runs when its deployment is cancelled.
     let resource = json!({"kind": "vm", "provider_reference": "i-1"});
     billing.post(&at(2, "/resources"), admin, resource).await.expect(201);
     for week in 0..WEEKS {
         if let 4 | 9 = week {
             billing.patch(&at(5, ""), admin, json!({"billing_action_suspended": week == 4})).await.expect(200);
         }
-        // The fourth never pays.
+        // The fourth deployment never pays.
         for n in [0, 1, 2, 4, 5] {
             billing.settle_open_invoices(&ids[n]).await;
         }
@@ -82,12 +82,12 @@ async fn histories(billing: &Billing, ids: &[String]) -> Vec<(DeploymentId, Vec<
     histories
 }
 
-/// What deployments come to at a moment, and how that came about since another, by their histories alone.
+/// The sums of deployments at a moment and their movements since another, from their histories alone.
 fn expected(histories: &[(DeploymentId, Vec<Event>)], since: Timestamp, until: Timestamp) -> (Figures, Figures) {
     let (mut totals, mut movements) = (Figures::default(), Figures::default());
     for (id, events) in histories {
         let mut before = None;
-        // Commit by commit.
+        // One commit after the other.
         for (n, event) in events.iter().enumerate().filter(|(_, event)| event.sequence == event.commit_last) {
             if event.occurred_at >= until {
                 break;
@@ -111,7 +111,7 @@ fn month_of(at: Timestamp) -> Timestamp {
     format!("{:04}-{:02}-01T00:00:00Z", at.year(), at.month()).parse().expect("a time")
 }
 
-/// Hands the stream over as Lambda does: in batches, each again if it was not taken, and some again though they were.
+/// Delivers the stream as Lambda does: in batches, each again if it failed, and some again although they succeeded.
 async fn read(billing: &Billing, records: &[Value], random: &mut Random) {
     let mut rest = records;
     while !rest.is_empty() {
@@ -127,7 +127,7 @@ async fn read(billing: &Billing, records: &[Value], random: &mut Random) {
             assert!(attempts < 10, "{error}");
         }
         for _ in 0..random.below(2) {
-            count(&billing.app, &event).await.expect("what was counted is known");
+            count(&billing.app, &event).await.expect("a repeated batch is recognised");
         }
     }
 }
@@ -156,7 +156,7 @@ async fn every_closed_hour_has_the_figures_that_its_deployments_come_to() {
             Figure::Movement(movement, _) => Some(*movement),
             _ => None,
         }));
-        // A minute before it is closed, the hour before it is told.
+        // A minute before an hour closes, the summary shows the hour before it.
         let early = billing.app.store.summary(now - TimeDelta::minutes(1)).await.expect("figures").as_of;
         assert_eq!(early, hour - TimeDelta::hours(1));
         last = Some((as_of, totals, movements));
@@ -164,7 +164,7 @@ async fn every_closed_hour_has_the_figures_that_its_deployments_come_to() {
     }
     assert_eq!(seen, Movement::ALL.into_iter().collect(), "everything has moved");
 
-    // What is told of the last hour that was looked at.
+    // The summary's figures of the last closed hour.
     let (as_of, totals, movements) = last.expect("hours");
     billing.clock.shift(as_of + TimeDelta::minutes(10) - billing.clock.now());
     let summary = &billing.get("/summary", &billing.admin).await.expect(200)["summary"];
@@ -229,6 +229,6 @@ async fn however_many_months_what_is_given_up_was_due_in_it_fits_into_transactio
     billing.clock.shift(TimeDelta::days(60));
     hold(false).await;
     billing.sweep().await;
-    assert_eq!(open().await, Some(0), "all of them are given up");
+    assert_eq!(open().await, Some(0), "all invoices are given up");
     assert_eq!(billing.show(&id).await["deployment"]["uncollectible_invoices"], 41);
 }

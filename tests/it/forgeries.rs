@@ -1,5 +1,5 @@
-//! The promise: without a token that the issuer signed for us and for now, no route reaches the table. Every forgery of
-//! the corpus is sent to every route, and honest tokens too, so that the routes are known to be open.
+//! The promise: without a valid token that the issuer signed for this API, no route reaches the table. Every forgery of
+//! the corpus is sent to every route. Honest tokens are sent too, to show that the routes are open to them.
 
 use arcadia_functions::respond;
 use arcadia_functions::runtime::Clock as _;
@@ -50,7 +50,7 @@ async fn without_a_valid_token_no_route_reaches_the_table() {
     }
     println!("{} forgeries, refused {refused} times on {} routes", forgeries.len(), ROWS.len());
     assert!(forgeries.len() >= 150 && refused == forgeries.len() * ROWS.len());
-    // The routes are open to honest tokens: to an unusual one where nothing is changed, to an ordinary one everywhere.
+    // The routes accept honest tokens: unusual ones where nothing is changed, an ordinary one everywhere.
     for (name, header) in honest() {
         for (row, target) in targets.iter().filter(|(row, _)| row.route().method == "GET") {
             let reply = call(&world, row, target, &Forgery::of(name, vec![header.clone()])).await;
@@ -65,7 +65,7 @@ async fn without_a_valid_token_no_route_reaches_the_table() {
     assert_ne!(world.fingerprint().await, before);
 }
 
-/// The functions' own second line: whatever else is in a request, without claims in the context nobody is calling.
+/// The functions' own second check: without claims in the context there is no caller, whatever else a request has.
 #[tokio::test]
 async fn without_claims_in_the_context_no_function_reaches_the_table() {
     let world = World::start().await;
@@ -78,7 +78,7 @@ async fn without_claims_in_the_context_no_function_reaches_the_table() {
         (json!({}), 401, "unauthenticated"),
         (json!({"jwt": null}), 401, "unauthenticated"),
         (claims(json!({})), 401, "unauthenticated"),
-        // What the other kinds of authorizers say is not what ours does.
+        // The forms of other kinds of authorizers are not accepted.
         (json!({"claims": admin}), 401, "unauthenticated"),
         (json!({"lambda": admin}), 401, "unauthenticated"),
         (json!({"lambda": {"jwt": {"claims": admin}}}), 401, "unauthenticated"),
@@ -95,7 +95,7 @@ async fn without_claims_in_the_context_no_function_reaches_the_table() {
         (user(json!("")), 403, "tenant_required"),
         (user(json!("[acme]")), 403, "tenant_required"),
         (user(json!("acme globex")), 403, "tenant_required"),
-        // Claims that are no texts cannot be read: there is no request, and so no answer but the runtime's 500.
+        // Claims that are not strings are unreadable: no request reaches the handler, and the runtime answers 500.
         (claims(json!({"sub": "ada", "role": ["platform_admin"]})), 500, ""),
         (claims(json!({"sub": {"id": "ada"}, "role": "platform_admin"})), 500, ""),
         (claims(json!({"sub": null, "role": "platform_admin"})), 500, ""),
@@ -106,7 +106,7 @@ async fn without_claims_in_the_context_no_function_reaches_the_table() {
         for row in ROWS {
             let event = event(row, &authorizer);
             let Ok(request) = lambda_http::request::from_str(&event.to_string()) else {
-                assert_eq!(status, 500, "{authorizer} cannot be read");
+                assert_eq!(status, 500, "{authorizer} is unreadable");
                 refused += 1;
                 continue;
             };
@@ -117,7 +117,7 @@ async fn without_claims_in_the_context_no_function_reaches_the_table() {
             refused += 1;
         }
     }
-    // A request that no gateway made has no context at all.
+    // A request that did not pass the gateway has no context at all.
     for row in ROWS {
         let response = respond(&world.app, row.route(), lambda_http::Request::default()).await;
         assert_eq!(response.status(), 401, "{}", row.handler);
@@ -131,7 +131,7 @@ async fn without_claims_in_the_context_no_function_reaches_the_table() {
     assert_eq!(respond(&world.app, row.route(), request).await.status(), 200);
 }
 
-/// An event as API Gateway makes one, with claims wherever a caller could put some.
+/// An event as API Gateway makes one, with claims in every place that a caller controls.
 fn event(row: &Row, authorizer: &Value) -> Value {
     let target = Target { tenant: ACME.to_owned(), id: String::new(), part: String::new() };
     let (method, path) = (row.route().method.as_str(), row.path_for(&target));

@@ -1,5 +1,6 @@
-//! The promise: no input breaks what is fuzzed: every seed that is kept, and some thousand inputs made from them each run.
-//! `fuzz/README.md` says how to look further.
+//! The promise: no input breaks the fuzzed code. Each run tries every stored seed, and some thousand inputs made from
+//! the
+//! seeds. `fuzz/README.md` says how to fuzz further.
 //!
 //! `SEED=<n> cargo test -p arcadia-tests fuzz` makes the inputs of a failed run again; `MUTATED=<n>` makes more.
 
@@ -13,13 +14,13 @@ use arcadia_tests::targets::{TARGETS, Target};
 use crate::harness::project::ROOT;
 use crate::harness::{Random, environment};
 
-/// How many inputs of each target are made.
+/// The number of inputs made for each target.
 const MUTATED: usize = 1_000;
-/// How often one is changed at most.
+/// The most changes of one input.
 const MAX_CHANGES: usize = 6;
-/// How long one can become, in bytes.
+/// The largest input, in bytes.
 const MAX_LEN: usize = 4_096;
-/// What is put into an input beside pieces of others.
+/// Tokens that are inserted beside pieces of other seeds.
 const TOKENS: [&str; 24] = [
     "\n",
     "\n\n",
@@ -59,16 +60,16 @@ fn corpus(target: &Target) -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// Runs a target and says on which input it failed; whether the input got past the first refusal.
+/// Runs a target and reports the input that it fails on. Returns whether the input was accepted.
 fn run(target: &Target, input: &[u8], what: &str) -> bool {
     catch_unwind(AssertUnwindSafe(|| (target.run)(input)))
         .unwrap_or_else(|_| panic!("{} fails on {what}: b\"{}\"", target.name, input.escape_ascii()))
 }
 
-/// An input made from a seed: pieces are cut out, doubled, changed, and put in from other seeds.
+/// An input made from a seed: pieces are removed, doubled, changed, and inserted from other seeds.
 fn mutated(random: &mut Random, seeds: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut input = random.pick(seeds).1.clone();
-    // Mostly few, so that much of what is made is still nearly right.
+    // Mostly few changes, so that many inputs are nearly valid.
     let most = 1 + random.below(MAX_CHANGES);
     for _ in 0..1 + random.below(most) {
         let start = random.below(input.len() + 1);
@@ -106,7 +107,7 @@ fn every_target_has_a_fuzzer_and_seeds_and_nothing_else_does() {
         let fuzzer = fs::read_to_string(format!("{ROOT}/fuzz/fuzz_targets/{name}.rs")).unwrap();
         assert!(fuzzer.contains(&format!("arcadia_tests::targets::{name}::run(input);")), "{name}");
         let binary = format!("name = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n");
-        assert!(manifest.contains(&binary), "{name} is no binary of fuzz/Cargo.toml");
+        assert!(manifest.contains(&binary), "{name} is not a binary of fuzz/Cargo.toml");
     }
 }
 
@@ -115,12 +116,12 @@ fn no_seed_breaks_a_target() {
     for target in TARGETS {
         let seeds = corpus(target);
         let passed = seeds.iter().filter(|(name, input)| run(target, input, name)).count();
-        // Seeds that are all refused, or all accepted, would look at one side only of what is decided.
+        // Seeds that are all refused, or all accepted, would test only one side.
         assert!(passed > 0 && (passed < seeds.len() || ALL_PASS.contains(&target.name)), "{}: {passed}", target.name);
     }
 }
 
-/// Targets to which nothing is wrong that is made of letters and numbers.
+/// Targets that accept any input of letters and numbers.
 const ALL_PASS: [&str; 1] = ["histories"];
 
 #[test]

@@ -1,4 +1,4 @@
-//! The promise: what API Gateway answers by itself is documented, and the command line understands it.
+//! The promise: the answers that API Gateway gives by itself are documented, and the command line understands them.
 
 use std::fs;
 use std::net::Ipv4Addr;

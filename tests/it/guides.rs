@@ -1,7 +1,6 @@
-//! The promise: every command that README and the guides show works as it stands there. Blocks of `sh` are run, file by
-//! file, each in a folder of its own beside a program of its own; a comment such as `# 201` is the status that the call
-//! before it must be answered with. What needs more than this machine has, such as an AWS account, is marked so, and only
-//! read.
+//! The promise: every command in README and the guides works as written. Blocks of `sh` are run, file by file, each in
+//! a folder of its own beside a program of its own. A comment such as `# 201` is the expected status of the call before
+//! it. Blocks that need more than this machine, such as an AWS account, are marked and only read.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,11 +13,11 @@ use crate::harness::world::{START, STARTS};
 use crate::harness::{insist_on, unique, yaml};
 use crate::program::program;
 
-/// How what a block is marked with begins that cannot be run here.
+/// The beginning of the mark of a block that cannot be run here.
 const NEEDS: &str = "<!-- needs ";
 
-/// What the commands of a guide run on: `cargo run` is the program that was built already, on a port that is free;
-/// whatever else cargo is asked for must exist; and of every call over HTTP the status is noted.
+/// The shell functions that a guide's commands use: `cargo run` is the program that is already built, on a free port;
+/// any other cargo target must exist; the status of every HTTP call is recorded.
 const PRELUDE: &str = r#"
 set -uo pipefail
 trap 'kill $(jobs -p) 2>/dev/null' EXIT
@@ -116,14 +115,14 @@ fn run(script: &str, start: &str) -> Result<(), String> {
     insist_on("curl");
     let folder = Path::new(TEMPORARY).join(unique());
     fs::create_dir(&folder).expect("a folder for a guide");
-    // Guides are followed in a clone of the project.
+    // Guides assume a clone of the project.
     symlink(format!("{ROOT}/template.yaml"), folder.join("template.yaml")).expect("a file of the project");
     let tests = std::env::current_exe().expect("the path of these tests");
     let mut command = Command::new("bash");
     command.args(["-c", script]).current_dir(&folder).stdin(Stdio::null());
     command.env("PROGRAM", program()).env("TESTS", tests).env("ROOT", ROOT).env("START", start);
     let output = command.output().expect("bash");
-    fs::remove_dir_all(&folder).expect("the folder is still there");
+    fs::remove_dir_all(&folder).expect("the folder can be removed");
     let printed = [&output.stdout[..], &output.stderr[..]].concat();
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&printed).into_owned()) }
 }
@@ -134,12 +133,12 @@ fn every_command_of_the_guides_works() {
     for guide in guides() {
         let text = fs::read_to_string(&guide).expect("a guide");
         let blocks: Vec<Block> = blocks(&text).into_iter().filter(|block| !block.needs_more).collect();
-        // Whoever starts in the middle has a program running.
+        // A guide without a start of its own assumes a running program.
         let starts = blocks.iter().any(|block| block.text.contains("cargo run"));
         let first = if starts || blocks.is_empty() { "" } else { "cargo run\n" };
         let commands: String = blocks.iter().map(checked).collect();
         run_blocks += blocks.len();
-        // What walks through billing is followed on days that are not like others, too.
+        // A guide that subscribes is also followed on unusual dates.
         let starts = if text.contains("/subscribe") { &STARTS[..] } else { &STARTS[..1] };
         for start in starts {
             if let Err(printed) = run(&format!("{PRELUDE}\n{first}{commands}"), start) {

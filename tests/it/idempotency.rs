@@ -1,5 +1,5 @@
-//! The promise: a POST that is sent again under its `Idempotency-Key` is carried out once and answered to the byte as it
-//! was, for 24 hours, whatever happened in between; and a key is worth nothing to anybody else.
+//! The promise: a POST that is sent again under its `Idempotency-Key` is executed once and replayed byte for byte, for
+//! 24 hours, whatever happened in between. A key is worth nothing to another caller.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::harness::{Fault, Reply, World};
 
 const KEY: &str = "idempotency-key";
 const WRITE: &str = "TransactWriteItems";
-/// How often a commit is sent that is cancelled for nothing that is wrong with it.
+/// How often the store sends a commit that DynamoDB cancels for a temporary reason.
 const COMMIT_ATTEMPTS: usize = 5;
-/// How many send the same request at once.
+/// The number of callers that send the same request at once.
 const SENDERS: usize = 32;
 
 async fn post(world: &World, token: &str, key: &str, path: &str, body: &Value) -> Reply {
@@ -32,7 +32,7 @@ async fn start() -> (World, String) {
     (world, format!("/deployments/{id}/transition"))
 }
 
-/// What a replay must have in common with the first answer: all but what names the request itself.
+/// The parts of an answer that a replay must repeat: all except the id of the request itself.
 fn told(reply: &Reply) -> (u16, String, String, String) {
     let header = |name| reply.header(name).to_owned();
     (reply.status, header("etag"), header("location"), reply.text.clone())
@@ -64,7 +64,7 @@ async fn every_post_is_carried_out_once_and_replayed_to_the_byte() {
         for _ in 0..2 {
             check_replay(&first, &post(&world, &world.admin, row.handler, path, &body).await);
         }
-        assert_eq!(world.contents().await, before, "{} was carried out again", row.handler);
+        assert_eq!(world.contents().await, before, "{} was executed again", row.handler);
         let other = json!({"tenant_id": ACME, "slug": "x"});
         let other = post(&world, &world.admin, row.handler, "/deployments", &other).await;
         other.expect_problem(422, "idempotency_key_reused");
@@ -84,7 +84,7 @@ async fn a_replay_is_what_was_true_then_whatever_happened_since() {
     let id = first.body["deployment"]["id"].as_str().unwrap();
     let shown = world.get(&format!("/deployments/{id}"), &world.user).await.expect(200);
     assert_eq!(shown["deployment"]["state"], "active");
-    // Also when the move is refused by now, or when the version that it insisted on has passed.
+    // It is replayed even if the move is refused by now, or its `If-Match` version has passed.
     world.post(&path, &world.user, json!({"to_state": "cancelled"})).await.expect(200);
     check_replay(&first, &post(&world, &world.user, "k", &path, &pause).await);
     let request =
@@ -107,7 +107,7 @@ async fn a_call_that_had_nothing_to_do_does_nothing_later_either() {
     let before = world.contents().await;
     check_replay(&first, &post(&world, &world.user, "k", &path, &activate).await);
     assert_eq!(world.contents().await, before);
-    // What is told twice while there is nothing to do is told twice the same.
+    // A request that changes nothing is replayed the same.
     let pause = json!({"to_state": "paused"});
     let first = post(&world, &world.user, "l", &path, &pause).await;
     check_replay(&first, &post(&world, &world.user, "l", &path, &pause).await);
@@ -148,10 +148,10 @@ async fn of_many_who_send_the_same_request_at_once_one_does_it_and_all_are_told_
         world.dynamodb.plan(WRITE, SENDERS, Fault::Gather(Arc::new(Barrier::new(SENDERS))));
         let replies = join_all((0..SENDERS).map(|_| post(&world, &world.user, "k", &path, &body))).await;
         let first = replies.iter().filter(|reply| reply.header("idempotent-replayed").is_empty());
-        assert_eq!(first.count(), 1, "exactly one did it");
+        assert_eq!(first.count(), 1, "exactly one request was executed");
         assert!(replies.iter().all(|reply| told(reply) == told(&replies[0])));
         assert!(replies[0].status < 300, "{}", replies[0].text);
-        // Each reads what it decides on once: the deployment, or whether the tenant has an account.
+        // Each reads its records once: the deployment, or whether the tenant has an account.
         let reads = world.dynamodb.count("Query") + world.dynamodb.count("GetItem");
         assert_eq!((world.dynamodb.operations().len(), reads), (world.dynamodb.count(WRITE) + reads, SENDERS));
     }
@@ -182,7 +182,7 @@ async fn a_request_whose_answer_was_lost_is_answered_when_it_is_sent_again() {
         let made = world.contents().await;
         let first = post(&world, &world.user, "k", &path, &pause).await;
         assert_eq!(first.header("idempotent-replayed"), "true");
-        assert_eq!(first.body["event"]["sequence"], 2, "what happened is told: {}", first.text);
+        assert_eq!(first.body["event"]["sequence"], 2, "the answer has the event: {}", first.text);
         assert_eq!(world.contents().await, made);
     }
 }
@@ -198,7 +198,7 @@ async fn a_key_that_is_in_use_without_end_is_a_conflict_and_leaves_no_trace() {
     reply.expect_problem(409, "idempotency_key_in_use");
     assert_eq!((world.dynamodb.count(WRITE), world.contents().await), (COMMIT_ATTEMPTS, before));
     post(&world, &world.user, "k", &path, &pause).await.expect(200);
-    // A key that could not be looked up is not taken for one that was never used.
+    // A failed look-up of a key does not count as an unused key.
     for operation in ["GetItem", "PutItem"] {
         world.dynamodb.plan(operation, usize::MAX, Fault::named("ThrottlingException"));
     }
@@ -221,7 +221,7 @@ async fn a_key_counts_for_24_hours_also_while_the_record_is_still_there() {
     assert_eq!((again.status, again.header("idempotent-replayed")), (200, ""));
     assert_eq!(again.body["event"]["sequence"], 4);
     check_replay(&again, &post(&world, &world.user, "k", &path, &pause).await);
-    // Nor does an expired record turn a refusal into an answer.
+    // Nor does an expired record turn a refusal into a success.
     world.clock.shift(TimeDelta::hours(24));
     world.post(&path, &world.user, json!({"to_state": "cancelled"})).await.expect(200);
     post(&world, &world.user, "k", &path, &pause).await.expect_problem(422, "invalid_transition");
@@ -235,7 +235,7 @@ async fn a_key_belongs_to_its_tenant_and_its_user() {
         (user(ACME), "shop"),
         (user("globex"), "shop"),
         (token("eve", "tenant_user", Some(ACME)), "eve"),
-        // Whoever was an administrator, and is one of acme's users now, meets no answer of before.
+        // A former administrator who is now a user of acme does not get the earlier answers.
         (token("ada", "tenant_user", Some(ACME)), "ada"),
     ] {
         let reply = post(&world, &token, "k", "/deployments", &json!({"slug": slug})).await;
@@ -247,7 +247,7 @@ async fn a_key_belongs_to_its_tenant_and_its_user() {
     for (token, body, first) in &made {
         check_replay(first, &post(&world, token, "k", "/deployments", body).await);
     }
-    // Nor does another tenant's key tell that it was used: what is refused is refused as without it.
+    // Another tenant's key does not reveal that it was used: the refusal is the same as without it.
     let stranger = user("initech");
     let id = id_of(&made[0].2.body["deployment"]);
     let path = format!("/deployments/{id}/transition");
@@ -267,7 +267,7 @@ async fn a_key_of_another_form_is_refused_before_anything_is_read() {
         let reply = post(&world, &world.user, bad, &path, &pause).await;
         reply.expect_problem(400, "invalid_idempotency_key");
     }
-    // API Gateway, and what stands in for it, join these by a comma.
+    // API Gateway, and the local gateway, join repeated headers with a comma.
     let twice = world.request(Method::POST, &path, &world.user).json(&pause).header(KEY, "a").header(KEY, "a");
     send(twice).await.expect_problem(400, "invalid_idempotency_key");
     assert_eq!(world.dynamodb.seen(), []);

@@ -1,5 +1,5 @@
-//! The promise: invoices across deployments are found by tenant, deployment, status and dates, each once and in the order
-//! that is documented, to each what is theirs; as JSON and as CSV.
+//! The promise: invoices across deployments are found by tenant, deployment, status and dates, each once and in the
+//! documented order. Callers see their own only, as JSON and as CSV.
 
 use arcadia_domain::Timestamp;
 use arcadia_functions::runtime::Clock as _;
@@ -14,15 +14,15 @@ use crate::harness::world::{id_of, user};
 
 /// More deployments than one request adds up.
 const TOO_MANY: usize = 10_001;
-/// How many weeks the business runs: unpaid deployments have gone the whole way down.
+/// How many weeks the business runs: long enough for unpaid deployments to reach the end of dunning.
 const WEEKS: usize = 26;
-/// A moment in the middle of that.
+/// A moment in the middle of the run.
 const MIDDLE: &str = "2027-04-10T00:00:00Z";
 
-/// Half a year of two tenants: who pays, who does not, who pays late and in part, and an invoice that was a mistake.
+/// Half a year of two tenants: customers that pay, never pay, pay late or in part, and a mistaken invoice.
 struct Business {
     billing: Billing,
-    /// Tenants, slugs and ids.
+    /// The deployments: tenant, slug and id.
     deployments: Vec<(&'static str, &'static str, String)>,
 }
 
@@ -47,7 +47,7 @@ impl Business {
             for (n, (.., id)) in deployments.iter().enumerate() {
                 match n {
                     0 | 3 => billing.settle(id).await,
-                    // Late, and not all of it.
+                    // Late, and only a part.
                     2 if week % 6 == 5 => {
                         for invoice in billing.invoices(id).await.iter().filter(|invoice| invoice["status"] == "open") {
                             let number = invoice["number"].as_str().expect("a number");
@@ -63,7 +63,7 @@ impl Business {
         Self { billing, deployments }
     }
 
-    /// Every invoice as the deployments tell it, with its tenant.
+    /// Every invoice as the deployments list it, with its tenant.
     async fn invoices(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for (tenant, slug, id) in &self.deployments {
@@ -76,14 +76,14 @@ impl Business {
     }
 }
 
-/// Whether an invoice is one of those.
+/// A condition on an invoice.
 type Which<'a> = &'a dyn Fn(&Value) -> bool;
 
 fn time(value: &Value) -> Timestamp {
     value.as_str().and_then(|text| text.parse().ok()).expect("a time")
 }
 
-/// What should be found: who is told of it, and the query.
+/// A search: its token, its query and the invoices to be found.
 struct Search<'a> {
     token: &'a str,
     query: String,
@@ -121,7 +121,7 @@ async fn every_search_finds_each_invoice_once_and_in_order() {
     let Business { billing, deployments } = &business;
     let (all, now) = (business.invoices().await, billing.clock.now());
     for status in ["open", "paid", "void", "uncollectible"] {
-        assert!(all.iter().any(|invoice| invoice["status"] == status), "none is {status}");
+        assert!(all.iter().any(|invoice| invoice["status"] == status), "no invoice is {status}");
     }
     let (acme, unpaid) = (user("acme"), deployments[1].2.clone());
     let middle = time(&MIDDLE.into());
@@ -170,7 +170,7 @@ async fn every_search_finds_each_invoice_once_and_in_order() {
 async fn a_statement_leads_from_month_to_month_to_what_is_owed_now_and_never_changes() {
     let business = Business::run().await;
     let billing = &business.billing;
-    // A credit that becomes balance, and what is used of it.
+    // A credit that becomes balance, and the use of a part of it.
     let paid = &business.deployments[0].2;
     let change = json!({"plan_code": "team"});
     let path = format!("/deployments/{paid}/subscription/change");
@@ -205,8 +205,8 @@ async fn a_statement_leads_from_month_to_month_to_what_is_owed_now_and_never_cha
     assert_eq!(account["statement"], Value::Null);
     let cents = |name: &str| account["amounts"][0][name].as_i64().expect("an amount");
     assert_eq!(owed, cents("open_cents") + cents("uncollectible_cents") - cents("balance_cents"));
-    assert!(sums.iter().all(|sum| *sum > 0), "everything happened: {sums:?}");
-    // Whatever comes later: what is over stays as it was.
+    assert!(sums.iter().all(|sum| *sum > 0), "every kind of amount occurs: {sums:?}");
+    // Later changes do not change a statement of a past month.
     for (_, _, id) in &business.deployments[..3] {
         billing.settle(id).await;
     }
@@ -277,7 +277,7 @@ async fn what_is_another_tenants_is_not_there_and_too_much_is_refused() {
         let refused = billing.get(&format!("/invoices?{query}"), &billing.user).await;
         refused.expect_problem(422, "too_many_deployments");
     }
-    // What is read by the time of issue needs no deployments, and of everyone the open ones stand in an index.
+    // A search by issue date reads no deployments, and the platform's open invoices have an index.
     for (token, query) in [(&billing.user, ""), (&billing.user, "?status=paid"), (&billing.admin, "?status=open")] {
         billing.get(&format!("/invoices{query}"), token).await.expect(200);
     }

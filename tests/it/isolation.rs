@@ -1,5 +1,5 @@
-//! The promise: a tenant sees and touches its own deployments and nobody else's. What is said here of some routes, the
-//! matrix beside it tries on all.
+//! The promise: a tenant sees and changes its own deployments only. This file tests some routes; the matrix beside it
+//! tests all of them.
 
 use arcadia_domain::Power;
 use arcadia_functions::Audience;
@@ -33,10 +33,10 @@ async fn whom_a_route_is_not_for_is_refused_before_anything_is_read_or_parsed() 
             Audience::Admins => (vec![&provider, &plane, users[0], users[1]], "admin_required"),
             Audience::Holders(Power::RecordPayments) => (vec![&plane, users[0], users[1]], "role_not_permitted"),
             Audience::Holders(Power::RecordResources) => (vec![&provider, users[0], users[1]], "role_not_permitted"),
-            Audience::Holders(power) => panic!("who has {power:?}?"),
+            Audience::Holders(power) => panic!("no caller has {power:?}"),
         };
         for token in tokens {
-            // Neither the path nor the query nor the body is of any form that the route knows.
+            // Neither path, query nor body has a form that the route accepts.
             let path: Vec<&str> =
                 route.path.split('/').map(|part| if part.starts_with('{') { "no-such_form" } else { part }).collect();
             let request = world.anonymous(route.method.clone(), &format!("{}?no=1", path.join("/")));
@@ -66,13 +66,13 @@ async fn a_list_shows_a_tenant_its_own_and_no_cursor_widens_it() {
     assert_eq!(cursors.len(), 2);
     let listed = |records: Vec<Value>| records.iter().map(id_of).collect::<Vec<_>>();
     assert_eq!(listed(world.collect("/deployments", &world.user, "deployments").await), own);
-    // A cursor is a place in time: just before the newest of six, then before the third.
+    // A cursor is a position in time: just before the newest of six, then before the third.
     for (cursor, skipped) in cursors.iter().zip(&[0, 1]) {
         let body = world.get(&format!("/deployments?cursor={cursor}"), &world.user).await.expect(200);
         let records = body["deployments"].as_array().unwrap().clone();
         assert!(records.iter().all(|record| record["tenant_id"] == ACME), "{body}");
         assert_eq!(listed(records), own[*skipped..], "{skipped}");
-        // It is of that list, and of no other.
+        // A cursor is valid for its own list only.
         for list in ["/deployments?state=active", "/deployments?tenant_id=acme", "/invoices?", "/schedule?"] {
             let path = format!("{list}&cursor={cursor}").replace("?&", "?");
             world.get(&path, &world.user).await.expect_problem(400, "invalid_cursor");

@@ -1,5 +1,5 @@
-//! The promise: on no route does naming what belongs to another tenant help, however it is named. Every route is tried
-//! with every way of naming; what was refused has changed nothing, and what was answered holds nothing of the other's.
+//! The promise: on no route can a caller reach another tenant's records, however it names them. Every route is tried
+//! with every way of naming. Refused requests have changed nothing, and answers contain nothing of the other tenant.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,14 @@ use crate::harness::table::Contents;
 use crate::harness::world::{ACME, claims, signed, token, user};
 use crate::harness::{Reply, World, cursors};
 
-/// The tenant that tries; `ACME` has what it is after.
+/// The tenant that tries to reach the records of `ACME`.
 const GLOBEX: &str = "globex";
-/// A key that a user of acme's, of the same name as globex's, has used.
+/// A key that acme's user with the same name as globex's has used.
 const USED_KEY: &str = "used";
 
-/// Ways of naming what belongs to another tenant. Whoever adds one writes what becomes of it on any route.
+/// The ways of naming another tenant's records. A new way states the expected outcome on every route.
 const COLUMNS: &[(&str, Column)] = &[
-    ("the path of another tenant's", foreign_path),
+    ("the path of another tenant's record", foreign_path),
     ("the path of one's own with another's part", foreign_part),
     ("tenant_id in the body", tenant_in_body),
     ("tenant_id in the query", tenant_in_query),
@@ -32,18 +32,18 @@ const COLUMNS: &[(&str, Column)] = &[
     ("a cursor that another tenant was given", foreign_cursor),
     ("a forged cursor", forged_cursor),
     ("another tenant's idempotency key", foreign_key),
-    ("a token of one who was platform_admin", demoted),
+    ("a token of a former platform_admin", demoted),
     ("a token of a payment provider", payment_provider),
     ("a token of the data plane", data_plane),
-    ("a token of no role", no_role),
+    ("a token without a role", no_role),
 ];
 
 type Column = fn(&Case) -> Cell;
 
-/// What is tried of one way of naming on one route.
+/// The probes of one way of naming on one route.
 enum Cell {
     Probes(Vec<Probe>),
-    /// Nothing is, for this reason.
+    /// There are none, for this reason.
     DoesNotApply(&'static str),
 }
 
@@ -54,23 +54,23 @@ struct Probe {
 }
 
 enum Expected {
-    /// A problem. Unless it says that nothing was found, nothing was looked for.
+    /// A problem. Unless it is 404, the table was not read.
     Refused(u16, &'static str),
-    /// The problem with which this other request, about what nobody has, is refused too.
+    /// The same problem as for this request about a record that does not exist.
     RefusedAs(u16, &'static str, RequestBuilder),
-    /// The answer that this other request, which names nothing of another's, gets too.
+    /// The same answer as for this request, which names only the caller's own records.
     AnsweredAs(RequestBuilder),
-    /// A page with nothing but records of this list.
+    /// A page with only records of this list.
     PageOf(RequestBuilder),
 }
 
-/// A route, something of acme's on which its call would be accepted from acme, and the same of globex's.
+/// A route with a record of acme's on which acme's call would be accepted, and the same of globex's.
 struct Case<'a> {
     world: &'a World,
     row: &'static Row,
     theirs: Target,
     own: Target,
-    /// A cursor of acme's list, or of acme's deployments if the route is no list.
+    /// A cursor of acme's list, or of acme's deployments if the route is not a list.
     cursor: String,
     globex: String,
 }
@@ -88,7 +88,7 @@ impl Case<'_> {
         self.row.request_with(self.world, target, query).bearer_auth(&self.globex)
     }
 
-    /// What a user of globex hears who calls the route about what is acme's.
+    /// The expected answer to a user of globex that calls the route on acme's record.
     fn stranger(&self) -> Expected {
         match (self.row.audience, self.row.names) {
             (Audience::Admins | Audience::Holders(_), _) => self.wrong_role(),
@@ -102,7 +102,7 @@ impl Case<'_> {
         }
     }
 
-    /// What the roles hear that the route is not for.
+    /// The expected answer to roles that may not call the route.
     const fn wrong_role(&self) -> Expected {
         match self.row.audience {
             Audience::Admins => Expected::Refused(403, "admin_required"),
@@ -112,7 +112,7 @@ impl Case<'_> {
         }
     }
 
-    /// What a user of globex hears if the route is for users at all.
+    /// The expected answer to a user of globex if users may call the route at all.
     fn if_admitted(&self, expected: Expected) -> Expected {
         if self.is_for_users() { expected } else { self.wrong_role() }
     }
@@ -125,7 +125,7 @@ impl Case<'_> {
         self.row.route().method == Method::GET && self.is_for_users()
     }
 
-    /// Tries one thing on what is acme's, and, where that would change nothing, on what is globex's own.
+    /// Tries one change of a request on acme's record and, where the request changes nothing, on globex's own.
     fn on_both(&self, what: &str, modify: impl Fn(RequestBuilder) -> RequestBuilder) -> Vec<Probe> {
         let mut probes = vec![probe(what, modify(self.request(&self.theirs)), self.stranger())];
         if self.is_read_by_everyone() {
@@ -184,7 +184,7 @@ fn foreign_part(case: &Case) -> Cell {
 
 fn tenant_in_body(case: &Case) -> Cell {
     let Some(body) = case.row.body_for(&case.own) else {
-        // Bodies that nobody asked for are not read.
+        // Routes without a body do not read one.
         return Cell::Probes(case.on_both("tenant_id", |request| request.json(&json!({"tenant_id": ACME}))));
     };
     let expected = || {
@@ -234,7 +234,7 @@ fn tenant_in_query(case: &Case) -> Cell {
     Cell::Probes(probes)
 }
 
-/// Headers by which proxies, gateways and frameworks tell who is calling, and what else such a header may look like.
+/// Headers that tell proxies, gateways and frameworks who is calling, with variants of their names.
 fn headers() -> Vec<(&'static [&'static str], String)> {
     let claims = json!({"sub": "ada", "role": "platform_admin", "tenant_id": ACME});
     let context = json!({"authorizer": {"jwt": {"claims": claims}, "claims": claims}}).to_string();
@@ -270,12 +270,12 @@ fn header(case: &Case) -> Cell {
 
 fn foreign_cursor(case: &Case) -> Cell {
     let (own, theirs) = match case.row.list {
-        // What is everyone's is one list, on whose pages everyone is.
+        // A list of the whole catalog has the same pages for everyone.
         Some(_) if case.row.names == Names::Nothing => {
             let page = || case.if_admitted(Expected::PageOf(case.request(&case.own)));
             (page(), page())
         }
-        // A cursor is of the list that it was made for, with its filters.
+        // A cursor is valid for its own list and filters only.
         Some(_) => (Expected::Refused(400, "invalid_cursor"), case.stranger()),
         None => {
             let unknown = || case.if_admitted(Expected::Refused(400, "unknown_parameter"));
@@ -289,11 +289,11 @@ fn foreign_cursor(case: &Case) -> Cell {
     ])
 }
 
-/// What a cursor might be made to hold, and which lists take it for a position.
+/// The positions that a cursor can be forged to hold, and the lists that accept them.
 fn positions(theirs: &Target) -> Vec<(String, &'static [Position])> {
     let Target { tenant, id, part: number } = theirs;
     vec![
-        // The catalog is everyone's, and any text of this form is a place between two codes.
+        // The catalog is the same for everyone, and any text of this form is a position between two codes.
         (id.clone(), &[Position::Id, Position::Code]),
         (format!("2027-01-15T10:00:00.000Z#{id}"), &[Position::Due]),
         (format!("2027-01-15T10:00:00.000Z#{id}#held"), &[Position::Attention]),
@@ -345,12 +345,12 @@ fn forged_cursor(case: &Case) -> Cell {
     Cell::Probes(probes)
 }
 
-/// Whatever acme did under a key, globex does neither see nor undo by it.
+/// A key of acme's neither shows nor undoes anything of acme's for globex.
 fn foreign_key(case: &Case) -> Cell {
     Cell::Probes(case.on_both("used", |request| request.header("idempotency-key", USED_KEY)))
 }
 
-/// Ada was `platform_admin` and is now a user of globex, and her token still says so wherever nobody looks.
+/// Ada was `platform_admin` and is now a user of globex. Claims that are not read still have the old role.
 fn demoted(case: &Case) -> Cell {
     let mut claims = claims("ada", "tenant_user", Some(GLOBEX));
     for (name, value) in [
@@ -384,7 +384,7 @@ fn data_plane(case: &Case) -> Cell {
     role_of_all_tenants(case, Authority::DataPlane, "the data plane records resources of all tenants")
 }
 
-/// What a role tries that sees all tenants, on the routes that are not for it.
+/// The probes of a role that sees all tenants, on the routes that it may not call.
 fn role_of_all_tenants(case: &Case, role: Authority, purpose: &'static str) -> Cell {
     if case.row.audience.admits(role) {
         return Cell::DoesNotApply(purpose);
@@ -405,7 +405,7 @@ fn no_role(case: &Case) -> Cell {
     Cell::Probes(probes.collect())
 }
 
-/// What the table has of acme and of nobody else: ids, slugs, numbers, moments.
+/// The values in the table that belong to acme alone: ids, slugs, numbers, times.
 fn secrets(contents: &Contents, targets: &[(Target, Target)]) -> BTreeSet<String> {
     let acmes: BTreeSet<String> = targets.iter().map(|(theirs, _)| format!("DEPLOYMENT#{}", theirs.id)).collect();
     let (mut theirs, mut others) = (BTreeSet::new(), BTreeSet::new());
@@ -432,7 +432,7 @@ fn records(reply: &Reply) -> &Vec<Value> {
     lists.filter_map(Value::as_array).next().expect("a list")
 }
 
-/// Sends a probe and holds the answer against what is expected.
+/// Sends a probe and checks the answer.
 async fn try_out(world: &World, what: &str, probe: Probe) -> Reply {
     world.dynamodb.clear();
     let reply = send(probe.request).await;
@@ -440,7 +440,7 @@ async fn try_out(world: &World, what: &str, probe: Probe) -> Reply {
     let refused = |status: u16, code: &str| {
         assert_eq!((reply.status, reply.body["code"].as_str()), (status, Some(code)), "{what}: {}", reply.text);
         reply.clone().expect_problem(status, code);
-        assert!(status == 404 || asked.is_empty(), "{what}: refused, and yet DynamoDB was asked {asked:?}");
+        assert!(status == 404 || asked.is_empty(), "{what}: refused after requests to DynamoDB {asked:?}");
     };
     match probe.expected {
         Expected::Refused(status, code) => refused(status, code),
@@ -463,7 +463,7 @@ async fn try_out(world: &World, what: &str, probe: Probe) -> Reply {
     reply
 }
 
-/// Makes what is acme's and what is globex's, by turns, and finds out which cursors acme is given.
+/// Creates records of acme and globex by turns, and collects the cursors that acme gets.
 async fn cases(world: &World) -> Vec<Case<'_>> {
     world.open_shop().await;
     world.publish("studio", json!({"price_cents": 3_100})).await.expect(201);
@@ -496,7 +496,7 @@ async fn cases(world: &World) -> Vec<Case<'_>> {
             Some(_) | None => of_deployments.clone(),
         };
     }
-    // Where a case has none of its own, forged cursors name a deployment and an invoice of acme's nevertheless.
+    // Forged cursors need ids of acme's, also for routes that name none.
     let named = cases.iter().find(|case| case.row.handler == "show_invoice").expect("a row").theirs.clone();
     for case in &mut cases {
         if case.theirs.id.is_empty() {
@@ -540,25 +540,21 @@ async fn on_no_route_does_naming_what_is_anothers_help() {
                 assert!(leaked.is_empty(), "{what}: {leaked:?} in {text}");
                 probes += 1;
             }
-            assert!(
-                world.fingerprint().await == unchanged,
-                "{}, {name}: the table is not what it was",
-                case.row.handler
-            );
+            assert!(world.fingerprint().await == unchanged, "{}, {name}: the table has changed", case.row.handler);
         }
     }
     println!("{probes} probes of {} routes in {} ways, {exempt} of {cells} cells exempt", ROWS.len(), COLUMNS.len());
     assert_eq!(cells, ROWS.len() * COLUMNS.len());
     assert!(probes >= cells, "{probes} probes in {cells} cells");
     assert!(secrets.len() >= ROWS.len(), "{secrets:?}");
-    // Every call that was refused is accepted from the right caller: it was refused for whose it is alone.
+    // The right caller's call is accepted, so each refusal above was because of the caller alone.
     for Case { row, theirs, own, .. } in &cases {
         for target in [theirs, own] {
             let before = world.fingerprint().await;
             let reply = send(row.request(&world, target).bearer_auth(row.rightful(target))).await;
             assert!(reply.status < 300, "{} is refused for another reason: {}", row.handler, reply.text);
             let wrote = row.route().method != Method::GET;
-            // The second tenant's call changes nothing of the catalog, which is one for all.
+            // The second tenant's call repeats the first one's and changes nothing, since there is one catalog.
             let repeated = row.names == Names::Nothing && target.tenant != ACME && row.handler.starts_with("put_");
             assert_eq!(world.fingerprint().await != before, wrote && !repeated, "{}", row.handler);
         }

@@ -1,4 +1,5 @@
-//! The promise: the house keeps its walls. Each package depends on what it may, and no modules of a package go in a circle.
+//! The promise: each package depends only on the packages that it may, and no modules of a package use each other in a
+//! cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,13 +9,13 @@ use regex_lite::Regex;
 
 use crate::harness::project::ROOT;
 
-/// A place in a package: the names of the modules on the way to it.
+/// A module's place in its package: the names of the modules above it and its own.
 type Place = Vec<String>;
 
-/// Modules that only tests have.
+/// Modules that exist for tests only.
 const TESTS: [&str; 4] = ["tests", "cases", "fixtures", "clock_tests"];
 
-/// The modules of a package, each with its text: without comments, and without the tests at its end.
+/// The modules of a package with their source, without comments and without the tests at its end.
 fn modules(folder: &Path, place: &Place, found: &mut BTreeMap<Place, String>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -35,7 +36,7 @@ fn modules(folder: &Path, place: &Place, found: &mut BTreeMap<Place, String>) {
     }
 }
 
-/// The paths of a `use`, whose braces are opened.
+/// The paths of a `use`, with its braces expanded.
 fn paths(tree: &str) -> Vec<String> {
     let Some((before, rest)) = tree.split_once('{') else { return vec![tree.trim().to_owned()] };
     let (mut depth, mut part, mut parts) = (0, String::new(), Vec::new());
@@ -59,7 +60,7 @@ fn paths(tree: &str) -> Vec<String> {
 
 struct Package {
     modules: BTreeMap<Place, String>,
-    /// What a module offers under its own name that is another's.
+    /// The items of other modules that a module re-exports under its own name.
     offered: BTreeMap<(Place, String), Vec<String>>,
 }
 
@@ -125,9 +126,9 @@ impl Package {
     }
 }
 
-/// A circle among modules, if there is one.
+/// A cycle among modules, if there is one.
 fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
-    // Whoever uses nothing that is left is in none.
+    // A module that uses no remaining module is not part of a cycle.
     let mut left: BTreeSet<&String> = uses.keys().collect();
     loop {
         let free: Vec<&String> =
@@ -143,7 +144,7 @@ fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
 fn no_modules_of_a_package_go_in_a_circle() {
     let known = BTreeMap::from([("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]);
     let known = known.into_iter().map(|(a, b)| (a.to_owned(), BTreeSet::from([b.to_owned()]))).collect();
-    assert_eq!(circle(&known).map(|names| names.contains(&"c".to_owned())), Some(true), "a circle is found");
+    assert_eq!(circle(&known).map(|names| names.contains(&"c".to_owned())), Some(true), "a cycle is found");
     let mut seen = 0;
     for folder in [
         "shared/domain",
@@ -160,10 +161,10 @@ fn no_modules_of_a_package_go_in_a_circle() {
             assert_eq!(circle(&uses), None, "modules of {folder}/src/{} that use each other", place.join("/"));
         }
     }
-    assert!(seen > 300, "{seen} uses are not all");
+    assert!(seen > 300, "only {seen} uses were found");
 }
 
-/// The packages that one depends on, those of the product apart.
+/// The dependencies of a package: those of the product, and all others.
 fn dependencies(folder: &str) -> (Vec<String>, Vec<String>) {
     let text = fs::read_to_string(format!("{ROOT}/{folder}/Cargo.toml")).expect("a manifest");
     let section =
@@ -178,9 +179,9 @@ fn dependencies(folder: &str) -> (Vec<String>, Vec<String>) {
 #[test]
 fn every_package_depends_on_what_it_may() {
     let (own, others) = dependencies("shared/domain");
-    assert_eq!(own, Vec::<String>::new(), "the rules know nothing else of the product");
-    // The schemas are a feature that only the OpenAPI document has on.
-    assert_eq!(others, ["chrono", "schemars", "serde", "thiserror", "uuid"], "and need nothing else");
+    assert_eq!(own, Vec::<String>::new(), "the domain depends on no other package of the product");
+    // Only the OpenAPI document turns on the feature for schemas.
+    assert_eq!(others, ["chrono", "schemars", "serde", "thiserror", "uuid"], "the domain depends on nothing else");
     for (folder, may) in [
         ("shared/store", &["arcadia-domain"][..]),
         ("shared/api", &["arcadia-domain"]),

@@ -1,5 +1,5 @@
-//! The promise: all pairs of states behave as the map says, for `platform_admin` and for a tenant's own users; and
-//! the map is told to callers.
+//! The promise: every pair of states behaves as the map says, for `platform_admin` and for a tenant's own users, and
+//! callers can read the map.
 
 use arcadia_domain::lifecycle::{INITIAL_STATES, MOVES, Permission, Standing};
 use arcadia_domain::{Authority, State};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::World;
 
-/// Asks for every move between two states, on a fresh deployment each.
+/// Requests every move between two states, each on a fresh deployment.
 async fn check_all_pairs(by: Authority) {
     let world = World::start().await;
     let token = if by == Authority::PlatformAdmin { &world.admin } else { &world.user };
@@ -66,7 +66,7 @@ async fn all_pairs_of_states_agree_with_what_tenants_may() {
     check_all_pairs(Authority::TenantUser).await;
 }
 
-/// Insists that acme's user is not let reactivate a deployment, told so, and leaves no trace.
+/// Insists that acme's user cannot reactivate a deployment, does not see the move, and changes nothing.
 async fn check_not_reactivated_by_its_tenant(world: &World, id: &str) {
     let before = world.contents().await;
     for dry_run in [true, false] {
@@ -93,7 +93,7 @@ async fn a_tenant_that_owes_does_not_reactivate_by_itself() {
     world.settle_open_invoices(&id).await;
     world.transition(&id, &world.user, json!({"to_state": "active"})).await.expect(200);
 
-    // What was given up is owed too.
+    // An invoice that was given up is still owed.
     let id = owing("given-up").await;
     world.clock.shift(chrono::TimeDelta::days(40));
     let name = json!({"display_name": "Given up"});

@@ -1,6 +1,6 @@
-//! The promise: on a machine that others use too, and in a browser that shows others' pages, nobody gets at a running
-//! program's records but through its API with a token; and the command line gives its token to nobody else, and lets
-//! nothing that it is answered steer the terminal.
+//! The promise: on a machine with other users, and in a browser with other sites' pages, a running program's records
+//! are reached only through its API with a token. The command line gives its token to no other server, and no answer
+//! can control the terminal.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use crate::harness::shop::merged;
 use crate::program::{Directory, Running, program, run, token};
 
-/// Something else that listens on this machine; where, and the tokens that it was given.
+/// Another server on this machine. Returns its URL, and the tokens that it received.
 async fn stranger<F, R>(answer: F) -> (String, Arc<Mutex<Vec<String>>>)
 where
     F: Fn(String) -> R + Clone + Send + Sync + 'static,
@@ -40,7 +40,7 @@ where
     (url, tokens)
 }
 
-/// Runs a command of words without spaces; its exit code, and what it printed and complained of.
+/// Runs a command of words without spaces. Returns its exit code, output and error output.
 async fn ask(line: &str, url: &str, more: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(program());
     command.args(line.split(' ')).args(["--url", url]).args(more).env_remove("ARCADIA_TOKEN").stdin(Stdio::null());
@@ -49,7 +49,7 @@ async fn ask(line: &str, url: &str, more: &[&str]) -> (Option<i32>, String, Stri
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// The ports on which a process listens, as Linux tells.
+/// The ports on which a process listens, from Linux.
 fn ports_of(process: u32) -> BTreeSet<u16> {
     let sockets = fs::read_dir(format!("/proc/{process}/fd")).expect("a process").filter_map(|file| {
         let link = fs::read_link(file.ok()?.path()).ok()?;
@@ -110,7 +110,7 @@ async fn the_command_line_gives_its_token_to_no_stranger() {
     let output = run(&["events", "--port", port, "--data", data.path()]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(*tokens.lock().unwrap(), Vec::<String>::new());
-    // A token that the user names goes where the user says.
+    // A token that the user names is sent to the user's URL.
     ask("plans list", &url, &["--token", "mine"]).await;
     assert_eq!(*tokens.lock().unwrap(), ["Bearer mine"]);
 }
@@ -131,8 +131,8 @@ async fn a_program_in_between_gets_no_token_though_it_hands_the_proof_on() {
     assert!(err.contains("no token was sent"), "{err}");
     assert_eq!(*tokens.lock().unwrap(), Vec::<String>::new());
     let (code, out, _) = ask("plans list", &running.http.base, &["--data", data.path()]).await;
-    assert!(code == Some(0) && out.contains("studio"), "the program itself gets one");
-    // The key of another directory is none of this program's.
+    assert!(code == Some(0) && out.contains("studio"), "the program itself gets a token");
+    // The key of another directory is not valid for this program.
     let other = Directory::new();
     token(&other, &["--role", "platform_admin"]);
     let (code, _, err) = ask("plans list", &running.http.base, &["--data", other.path()]).await;
@@ -156,7 +156,7 @@ async fn nothing_that_is_answered_can_steer_the_terminal() {
             "code": "x", "name": "X", "status": "active", "newest_version": null, "revision": 1, "created_at": at,
             "updated_at": at,
         });
-        // Its name is none that the product knows.
+        // A plan's name that the product would refuse.
         let unknown = merged(plan.clone(), json!({"name": NASTY}));
         let event = json!({
             "revision": 1, "type": "plan_created", "data": {"plan": plan}, "actor": NASTY, "occurred_at": at,
@@ -186,7 +186,7 @@ async fn nothing_that_is_answered_can_steer_the_terminal() {
         let nasty = |c: char| NASTY.contains(c) && !c.is_ascii_graphic();
         assert!(!text.contains(nasty), "{line}: {text:?}");
         let is_unread = text.contains("unexpected response");
-        assert!(is_unread || text.contains("202e"), "{line}: it is shown, written out: {text:?}");
+        assert!(is_unread || text.contains("202e"), "{line}: it is shown escaped: {text:?}");
     }
 }
 
@@ -300,6 +300,6 @@ async fn the_banner_of_a_program_with_a_clock_prints_commands_that_work() {
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     let events = String::from_utf8_lossy(&output.stdout);
     let type_of = |line: &str| serde_json::from_str::<Value>(line).expect("an event")["data"]["type"].clone();
-    // Beside those of the catalog, which the first start fills.
+    // Beside the catalog's events of the first start.
     assert!(events.lines().any(|line| type_of(line) == "created"), "{events}");
 }

@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking, and its helpers stand outside the functions that clippy knows as tests"
 )]
-#![allow(missing_docs, reason = "nobody reads the documentation of a test binary")]
+#![allow(missing_docs, reason = "a test binary has no public documentation")]
 
 mod harness;
 

@@ -1,5 +1,5 @@
-//! The promise: a command given to many deployments at once is carried out on each of them as a single one, once, with a
-//! result that says what became of it.
+//! The promise: a command given to many deployments at once is executed on each of them like a single one, once, with a
+//! result for each.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,12 +16,12 @@ use crate::harness::client::send;
 use crate::harness::routes::MISSING;
 use crate::harness::world::{ACME, START, id_of, token, user};
 
-/// Starts an operation; its id.
+/// Starts an operation. Returns its id.
 pub async fn start(billing: &Billing, body: Value) -> String {
     id_of(&billing.post("/operations", &billing.admin, body).await.expect(202)["operation"])
 }
 
-/// An operation as callers see it.
+/// An operation, as callers see it.
 pub async fn show(billing: &Billing, id: &str) -> Value {
     billing.get(&format!("/operations/{id}"), &billing.admin).await.expect(200)["operation"].take()
 }
@@ -37,7 +37,7 @@ pub async fn results(billing: &Billing, id: &str) -> BTreeMap<String, (String, S
     found
 }
 
-/// Works on an operation to its end; the clock goes on to wherever it waits for.
+/// Runs an operation to its end, and advances the clock to each time that it waits for.
 pub async fn finish(billing: &Billing, app: &App, id: &str) {
     while let Some(mut worker) = Worker::start(app, id.parse().expect("an id")).await.expect("an operation") {
         while let Turned::NextAt(at) = worker.turn().await.expect("a page") {
@@ -46,7 +46,7 @@ pub async fn finish(billing: &Billing, app: &App, id: &str) {
     }
 }
 
-/// One page; when the next may begin, unless it has ended.
+/// Runs one page. Returns when the next may begin, unless the operation has ended.
 pub async fn turn(billing: &Billing, id: &str) -> Turned {
     let worker = Worker::start(&billing.app, id.parse().expect("an id")).await.expect("an operation");
     worker.expect("an operation that runs").turn().await.expect("a page")
@@ -234,7 +234,7 @@ async fn each_deployment_costs_what_a_single_command_costs_and_its_result() {
     billing.fill(7, "free").await;
     let id = start(&billing, json!({"filter": {"state": "active"}, "command": hold()})).await;
     billing.dynamodb.clear();
-    // The first page is read and stored, before it is worked on.
+    // The first page is read and stored before it is worked on.
     turn(&billing, &id).await;
     assert_eq!(billing.dynamodb.operations(), ["GetItem", "PutItem", "Query", "Query", "Query", "Query"]);
     billing.dynamodb.clear();
@@ -260,7 +260,7 @@ async fn a_rate_is_kept_by_the_clock() {
     let begin = billing.clock.now();
     let mut waits = Vec::new();
     for _ in 0..4 {
-        let Turned::NextAt(at) = turn(&billing, &id).await else { panic!("it has not ended") };
+        let Turned::NextAt(at) = turn(&billing, &id).await else { panic!("the operation has ended") };
         waits.push((at - billing.clock.now()).num_milliseconds());
         billing.clock.shift(at - billing.clock.now());
     }
@@ -269,7 +269,7 @@ async fn a_rate_is_kept_by_the_clock() {
     billing.clock.shift(TimeDelta::milliseconds(-1));
     let early = billing.fingerprint().await;
     turn(&billing, &id).await;
-    assert_eq!(billing.fingerprint().await, early, "its time has not come");
+    assert_eq!(billing.fingerprint().await, early, "the page is not due yet");
 }
 
 #[tokio::test]
@@ -284,8 +284,8 @@ async fn an_operation_that_is_resumed_from_the_wrong_page_still_leaves_nobody_ou
     while results(&billing, &operation).await.is_empty() {
         turn(&billing, &operation).await;
     }
-    assert!(results(&billing, &operation).await.len() < ids.len(), "it is on its way");
-    // Whoever resumes it thinks that all but the last have been seen.
+    assert!(results(&billing, &operation).await.len() < ids.len(), "the operation has not ended yet");
+    // The resumed operation assumes that all but the last deployment have been seen.
     ids.sort_unstable();
     let key = |name: &str, value: &str| (name.to_owned(), AttributeValue::S(value.to_owned()));
     let key = HashMap::from([key("PK", &format!("OPERATION#{operation}")), key("SK", "#OPERATION")]);
@@ -318,7 +318,7 @@ async fn who_comes_later_is_not_missed_and_who_has_gone_is_left_alone() {
     let ids = billing.fill(2, "free").await;
     let id = start(&billing, json!({"filter": {"state": "active"}, "command": hold()})).await;
     turn(&billing, &id).await;
-    // One of the page goes before it is worked on, and one comes after.
+    // One deployment leaves the page before it is worked on, and one joins after.
     billing.transition(&ids[0], &billing.admin, json!({"to_state": "paused"})).await.expect(200);
     turn(&billing, &id).await;
     let late = id_of(&billing.create("late").await);
@@ -362,7 +362,7 @@ async fn a_stopped_operation_finishes_its_page_and_no_more() {
         (&stopping["operation"]["status"], &stopping["operation"]["stopped_by"]),
         (&json!("stopping"), &json!("eve"))
     );
-    // The worker had begun before; its page counts.
+    // The worker began before the stop; its page counts.
     worker.turn().await.expect("a page");
     assert_eq!(worker.turn().await.expect("the end"), Turned::Ended);
     let operation = show(&billing, &id).await;
@@ -407,7 +407,7 @@ async fn starting_is_idempotent_and_limited() {
         ids.push(start(&billing, body.clone()).await);
     }
     billing.post("/operations", &billing.admin, body.clone()).await.expect_problem(409, "too_many_operations");
-    assert_eq!(send(keyed()).await.text, first.text, "a repetition is not another one");
+    assert_eq!(send(keyed()).await.text, first.text, "a repeated request starts no second operation");
     let listed = billing.collect("/operations?limit=3", &billing.admin, "operations").await;
     ids.reverse();
     assert_eq!(listed.iter().map(id_of).collect::<Vec<_>>(), ids);

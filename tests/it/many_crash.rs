@@ -1,7 +1,8 @@
-//! The promise: an operation whose worker is killed at any of its requests is finished by the next one, with nothing left
-//! out and nothing done twice.
+//! The promise: an operation whose worker is killed at any of its requests is finished by the next worker. No
+//! deployment
+//! is left out or changed twice.
 //!
-//! `DEPLOYMENTS=10000 cargo test -p arcadia-tests --test it many_crash` kills the process of an operation on so many.
+//! `DEPLOYMENTS=10000 cargo test -p arcadia-tests --test it many_crash` kills the worker's process with that many.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,23 +23,23 @@ use crate::harness::world::{ACME, START};
 use crate::harness::{Random, dynamodb, environment, table};
 use crate::many::{finish, results, show, start};
 
-/// How many deployments there are.
+/// The number of deployments.
 const DEPLOYMENTS: usize = 60;
-/// Of so many the command has nothing to change, and so many refuse it.
+/// The numbers of deployments that the command does not change, and that refuse it.
 const UNCHANGED: usize = 7;
 const REFUSED: usize = 5;
 /// How often a worker is killed.
 const KILLS: usize = 40;
-/// How many deployments the operation has whose process is killed, unless `DEPLOYMENTS` says otherwise.
+/// The number of deployments of the operation whose process is killed, unless `DEPLOYMENTS` sets another.
 const DEPLOYMENTS_OF_PROCESS: usize = 400;
 /// A day before every day on which the test can run.
 const PAST: &str = "2026-01-01T00:00:00Z";
-/// How many requests a worker makes for each deployment, at least.
+/// The least number of requests of a worker for each deployment.
 const REQUESTS_OF_ONE: usize = 2;
-/// How many deployments are read at a time.
+/// The number of deployments that are read at a time.
 const CONCURRENCY: usize = 16;
 
-/// Works on until it has ended.
+/// Works on an operation until it has ended.
 async fn work(billing: &Billing, app: &App, id: &str) {
     let Some(mut worker) = Worker::start(app, id.parse().expect("an id")).await.expect("an operation") else { return };
     while let Turned::NextAt(at) = worker.turn().await.expect("a page") {
@@ -65,13 +66,14 @@ async fn what_a_killed_worker_has_left_the_next_one_does_and_nothing_twice() {
     let trap = Trap::start(dynamodb::endpoint()).await;
     let mut kills = 0;
     while kills < KILLS {
-        // A worker of its own, as the next process would be; few requests pass, so that it is killed at each kind.
+        // A new worker, as the next process would have. It makes few requests before it is killed, so that every
+        // request is hit.
         let store = Store::new(table::client(&trap.endpoint), billing.app.store.table());
         let app = App { store, clock: Arc::clone(&billing.app.clock), ..billing.app.clone() };
         let stop = *random.pick(&[Stop::Before, Stop::After]);
         let reached = trap.arm_any(random.below(10), stop);
         tokio::select! {
-            // A client that no longer waited for the request that is stopped has ended it: killed then is as good.
+            // A client that timed out on the stopped request ended the worker; that counts as killed.
             _ = reached => {}
             () = work(&billing, &app, &id) => break,
         }
@@ -80,7 +82,7 @@ async fn what_a_killed_worker_has_left_the_next_one_does_and_nothing_twice() {
     finish(&billing, &billing.app, &id).await;
     let operation = show(&billing, &id).await;
     println!("killed {kills} times: {operation}");
-    assert!(kills > KILLS / 2, "it ended before it was killed often: {kills}");
+    assert!(kills > KILLS / 2, "the operation ended after only {kills} kills");
     let counts = &operation["counts"];
     assert_eq!(operation["status"], "completed");
     let done = DEPLOYMENTS - UNCHANGED - REFUSED;
@@ -100,7 +102,7 @@ async fn what_a_killed_worker_has_left_the_next_one_does_and_nothing_twice() {
     }
 }
 
-/// The result of every deployment that has one, past the product.
+/// The result of every deployment that has one, read past the product.
 async fn outcomes(billing: &Billing, id: &str) -> BTreeMap<String, OperationResult> {
     let query = billing.direct.query().table_name(billing.app.store.table()).consistent_read(true);
     let (first, last) = keys::operation_results_after(None).into_inner();
@@ -114,8 +116,8 @@ async fn outcomes(billing: &Billing, id: &str) -> BTreeMap<String, OperationResu
     results.map(|result| (result.deployment_id.to_string(), result)).collect()
 }
 
-/// The worker is the function that is deployed, in a process of its own. Its clock is the machine's, and it meets
-/// deployments of a past day that nothing is due for, so the test is the same on every day.
+/// The worker is the deployed function in a process of its own. Its clock is the machine's; the deployments are of a
+/// past day and have nothing due, so the test is the same on every day.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_process_has_left_the_next_one_does_and_credits_nothing_twice() {
     let mut random = Random::from_seed();
@@ -130,7 +132,7 @@ async fn what_a_killed_process_has_left_the_next_one_does_and_credits_nothing_tw
     let trap = Trap::start(dynamodb::endpoint()).await;
     let mut points = Vec::new();
     while points.len() < KILLS {
-        // The requests that pass before each kill; those under way beside the one that is stopped come on top.
+        // The requests let through before each kill. Requests in flight beside the stopped one are not counted.
         let left = deployments - outcomes(&billing, &id).await.len();
         let passing = random.below(2 * REQUESTS_OF_ONE * left / (KILLS - points.len() + 1) + 1);
         let stop = *random.pick(&[Stop::Before, Stop::After]);
@@ -138,20 +140,20 @@ async fn what_a_killed_process_has_left_the_next_one_does_and_credits_nothing_tw
         let mut function = Function::on_table("operations_run", (&trap.endpoint, billing.app.store.table())).await;
         function.send(json!({}));
         tokio::select! {
-            // On a slow machine the worker can give up the request that is stopped while DynamoDB works on it.
+            // On a slow machine the worker can time out on the stopped request while DynamoDB executes it.
             reached = reached => points.extend(reached.ok().map(|()| (left, passing))),
-            // What was under way at the kill before has been done meanwhile.
+            // The work in flight at the kill before has been done meanwhile.
             answer = function.answer() => assert!(answer["errorMessage"].is_null(), "{answer}"),
         }
         function.kill().await;
     }
     let done = outcomes(&billing, &id).await;
     let by_killed = done.len();
-    // From then on the test's own worker goes on.
+    // From here on the test's own worker continues.
     let last = done.values().map(|result| result.at).max().expect("a result");
     billing.clock.shift(last - billing.clock.now());
     println!("{by_killed} of {deployments} by workers that were killed, at (left, requests) {points:?}");
-    assert!(by_killed > deployments / 2, "they had little to do: {by_killed}");
+    assert!(by_killed > deployments / 2, "the killed workers did too little: {by_killed}");
     finish(&billing, &billing.app, &id).await;
     let operation = show(&billing, &id).await;
     assert_eq!(operation["status"], "completed");

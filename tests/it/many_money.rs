@@ -1,5 +1,5 @@
-//! The promise: one command gives many customers more time to pay, or a discount, by the rules of the single commands and
-//! within the limits of the coupon; what is refused is listed.
+//! The promise: one command gives many customers more time to pay, or a discount, by the rules of the single commands
+//! and within the coupon's limits. Refusals are listed.
 
 use arcadia_functions::operations::run::{Turned, Worker};
 use reqwest::Method;
@@ -45,7 +45,7 @@ async fn every_open_invoice_of_many_is_due_later_and_no_other() {
     assert_eq!(due(&billing, &late).await, ["2027-01-08T00:00:00Z", "2027-01-17T00:00:00Z"]);
     let ids = [late.clone(), paid.clone(), bare];
 
-    // A dry run says so for each, and stores nothing.
+    // A dry run shows the change of each, and stores nothing.
     let before = billing.fingerprint().await;
     let week = json!({"type": "due_date", "days": 7});
     let body = json!({"filter": {"ids": ids}, "command": week, "dry_run": true});
@@ -56,7 +56,7 @@ async fn every_open_invoice_of_many_is_due_later_and_no_other() {
     assert_eq!(types, ["invoice_due_date_changed", "invoice_due_date_changed", "state_changed"]);
     assert_eq!(billing.fingerprint().await, before);
 
-    // A week from now for what is overdue, and from its due date for what is not.
+    // A week from now for overdue invoices, and from the due date for others.
     let id = operate(&billing, &ids, week).await;
     let found = results(&billing, &id).await;
     assert_eq!(found[&late], outcome("done", ""));
@@ -67,14 +67,14 @@ async fn every_open_invoice_of_many_is_due_later_and_no_other() {
     assert_eq!((books.count("invoice_due_date_changed"), billing.state(&late).await.as_str()), (2, "active"));
     assert_eq!(json!(books.events)[books.events.len() - 3]["reason"], "outage");
 
-    // To a day: what is due later keeps its due date, and a day that has passed is refused.
+    // To a date: an invoice that is due later keeps its due date, and a past date is refused.
     operate(&billing, &ids, json!({"type": "due_date", "due_at": "2027-01-20T00:00:00Z"})).await;
     assert_eq!(due(&billing, &late).await, ["2027-01-20T00:00:00Z", "2027-01-24T00:00:00Z"]);
     billing.books(&late).await;
     let id = operate(&billing, &ids[..1], json!({"type": "due_date", "due_at": "2027-01-09T00:00:00Z"})).await;
     assert_eq!(results(&billing, &id).await[&late], outcome("refused", "validation_failed"));
 
-    // Dunning goes by the new dates.
+    // Dunning follows the new dates.
     assert_eq!(billing.next(&late).await, ("mark_past_due".to_owned(), "2027-01-20T00:00:00Z".to_owned()));
     billing.step_at("2027-01-20T00:00:00Z").await;
     assert_eq!(billing.state(&late).await, "past_due");
@@ -99,7 +99,7 @@ async fn many_get_a_discount_as_often_as_the_coupon_has_it_and_the_others_are_li
     let body = json!({"filter": {"ids": ids}, "command": command, "reason": "partners"});
     let id = start(&billing, body).await;
     turn(&billing, &id).await;
-    // Two workers have the same page, and the one does it after the other.
+    // Two workers have the same page; the second works on it after the first.
     let worker = async || {
         let worker = Worker::start(&billing.app, id.parse().expect("an id")).await.expect("an operation");
         worker.expect("it runs")
@@ -152,7 +152,7 @@ async fn what_is_wrong_with_these_commands_is_said() {
         post(due_date(json!({"days": days}))).await.expect_fields(&[("/command/days", "out_of_range")]);
     }
     post(json!({"type": "discount"})).await.expect_fields(&[("/command/coupon", "required")]);
-    // A hold is of a tenant: see decision 0026.
+    // Holds apply to tenants: see decision 0026.
     post(json!({"type": "hold"})).await.expect_fields(&[("/command/type", "invalid_command")]);
     for command in [due_date(json!({"days": 7})), json!({"type": "discount", "coupon": "few"})] {
         let body = json!({"filter": {"tenant_id": "acme"}, "command": command});

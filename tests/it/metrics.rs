@@ -1,4 +1,4 @@
-//! The promise: the deployed binary counts what it does, a line for each invocation.
+//! The promise: the deployed binary writes metrics, one line for each invocation.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::harness::billing::Billing;
 use crate::harness::lambda::{self, NAMESPACE, Ran};
 use crate::harness::project::ROOT;
 
-/// Long ago, since the binary goes by the machine's clock.
+/// Long ago, since the binary uses the machine's clock.
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 
 /// Runs functions on the table of a world, through its proxy.
@@ -26,7 +26,7 @@ fn transition(id: &str, to_state: &str) -> Value {
     event
 }
 
-/// What a line counts, after a look at its form: one directive, that names each count and its unit.
+/// The counts of a line, after checking its form: one directive that names each count and its unit.
 fn counted(line: &Value) -> Value {
     let mut counted = line.clone();
     let envelope = counted.as_object_mut().unwrap().shift_remove("_aws").unwrap();
@@ -65,13 +65,13 @@ async fn a_call_counts_what_came_of_it_and_a_mere_look_nothing() {
     let statuses: Vec<&Value> = second.answers.iter().map(|answer| &answer["statusCode"]).collect();
     assert_eq!(statuses, [&json!(409), &json!(200)], "{second:?}");
     let lines: Vec<Value> = second.metrics.iter().map(counted).collect();
-    assert_eq!(lines, [json!({"Conflicts": 1})], "and nothing where nothing happened");
-    // What the guide's table of costs takes for the logs of an invocation.
+    assert_eq!(lines, [json!({"Conflicts": 1})], "an invocation without counts writes no line");
+    // The size that the guide's cost table assumes for the logs of an invocation.
     let lines = [&first.metrics, &first.logs, &second.metrics, &second.logs].into_iter().flatten();
     let bytes: usize = lines.map(|line| line.to_string().len()).sum();
     assert!(bytes <= 4 * 1024, "{bytes} bytes for four invocations");
     let printed = format!("{:?}{:?}", first.metrics, second.metrics);
-    assert!(!printed.contains(&id) && !printed.contains("acme"), "no id is part of a line");
+    assert!(!printed.contains(&id) && !printed.contains("acme"), "a line contains no id");
 }
 
 #[tokio::test]
@@ -82,7 +82,8 @@ async fn a_sweep_counts_its_steps_what_they_did_and_how_late_it_was() {
     let ran = run(&billing, "billing_sweep", &[json!({})]).await;
     let [line] = &ran.metrics[..] else { panic!("{ran:?}") };
     let line = counted(line);
-    // The first goes past due and, as it is so far behind, no further; the free ones renew three times, at no charge.
+    // The first becomes past due and, being so far behind, goes no further. The free ones renew three times, at no
+    // charge.
     assert_eq!(ran.answers[0]["due"], 3, "{ran:?}");
     assert_eq!((&line["Steps"], &line["Commits"]), (&ran.answers[0]["steps"], &ran.answers[0]["steps"]));
     assert_eq!((&line["Transitions.active.past_due"], &line["InvoicesOverdue"]), (&json!(1), &json!(1)));

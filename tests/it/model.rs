@@ -1,42 +1,42 @@
-//! The promise: in every order of requests, losses, repetitions and crashes there is, and not only in those that a test
-//! met, the protocol of a commit keeps its word. Two callers and a sweep move one deployment over the real lifecycle
-//! map; all states that this can reach are looked at.
+//! The promise: the protocol of a commit is correct in every possible order of requests, losses, repetitions and
+//! crashes, not only in those that a test produced. Two callers and a sweep move one deployment over the real lifecycle
+//! map; every reachable state is checked.
 
 use arcadia_domain::lifecycle::Standing;
 use arcadia_domain::{Authority, Rung, State};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-/// How often each actor's handling sends its commit, and how often its request is handled anew: the first caller is the
-/// one that is followed through everything, the others are in its way.
+/// How often each actor sends a commit, and how often its request is handled anew. The first caller is followed through
+/// everything; the others interfere.
 const MAX_SENDS: [u8; 3] = [2, 1, 1];
 const MAX_TRIES: [u8; 3] = [2, 1, 2];
-/// Who is the sweep; the others are callers.
+/// The index of the sweep; the other actors are callers.
 const SWEEP: usize = 2;
 
-/// What is left out of the protocol, to see that it is missed.
+/// A part of the protocol that is left out, to show that a check finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Defect {
-    /// A commit is written whatever has happened since it was decided on.
+    /// A commit is written whatever has happened since its decision.
     NoVersionCondition,
-    /// A writer does not know its own write again.
+    /// A writer does not recognise its own write.
     ForgetsItsCommit,
-    /// A request is carried out again under a key that was used.
+    /// A request is executed again under a used key.
     NoRecordCondition,
 }
 
-/// The protocol, or what a defect leaves of it.
+/// The protocol, or the part of it that a defect leaves.
 struct Protocol {
     defect: Option<Defect>,
 }
 
-/// Names a commit: whose, and of which of their tries.
+/// Identifies a commit: its actor, and the number of its attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct CommitId {
     actor: usize,
     attempt: u8,
 }
 
-/// A commit on its way: on condition of the version and state that were read.
+/// A commit in flight, on condition of the version and state that were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Message {
     id: CommitId,
@@ -45,61 +45,61 @@ struct Message {
     to: State,
 }
 
-/// How somebody came to know that their commit was made.
+/// How an actor learnt that its commit was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum By {
-    /// By the answer.
+    /// From the answer.
     Answer,
-    /// By DynamoDB's memory of the token.
+    /// From DynamoDB's memory of the token.
     Token,
-    /// By the deployment's `last_commit_id`.
+    /// From the deployment's `last_commit_id`.
     LastCommit,
-    /// By the record under the idempotency key.
+    /// From the record under the idempotency key.
     Record,
-    /// There was nothing to do.
+    /// There was nothing to change.
     Nothing,
 }
 
-/// How far somebody is.
+/// The progress of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Phase {
     /// Nothing was read yet.
     Idle,
-    /// This was read.
+    /// This version and state were read.
     Loaded { version: u8, state: State },
-    /// A commit was sent so often and is not answered.
+    /// A commit was sent this many times and is not answered.
     Waiting { message: Message, sends: u8 },
-    /// What is refused may have been carried out before.
+    /// A refused commit may have been made before: the actor looks it up.
     Looking { commit: Option<CommitId> },
-    /// The caller knows that it was done.
+    /// The caller knows that the commit was made.
     Acknowledged { by: By },
-    /// The caller knows that this commit was not made, if there was one.
+    /// The caller knows that this commit was not made, if it sent one.
     Refused { commit: Option<CommitId>, conflict: bool },
-    /// The caller was told to come back, and does not any more; or there is nothing more to sweep.
+    /// The caller was told to retry and has given up, or nothing is left to sweep.
     Over,
 }
 
-/// One of those who act.
+/// A caller or the sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Actor {
-    /// What is wanted: two callers with the same number sent the same request, under one key.
+    /// The request: two callers with the same number sent the same request, under one key.
     request: usize,
     to: State,
     phase: Phase,
     attempt: u8,
 }
 
-/// All there is.
+/// The state of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct World {
     state: State,
     version: u8,
     last_commit: Option<CommitId>,
-    /// Every move there was: the events.
+    /// Every move so far: the events.
     moves: Vec<(CommitId, State, State)>,
     /// Whether requests have an idempotency key.
     is_keyed: bool,
-    /// What each request was answered with under its key, if it has one.
+    /// The recorded answer of each request under its key, if it has one.
     records: [Option<By>; 2],
     /// The tokens that DynamoDB remembers.
     tokens: Vec<CommitId>,
@@ -108,7 +108,7 @@ struct World {
     flying: Vec<Message>,
 }
 
-/// What can happen next.
+/// The possible next steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
     Load(usize),
@@ -120,7 +120,7 @@ enum Step {
     },
     SendAgain(usize),
     Look(usize),
-    /// It crashes, or gives up and tells its caller to come back.
+    /// The actor crashes, or gives up and tells its caller to retry.
     End(usize),
     /// Ten minutes pass.
     ForgetTokens,
@@ -139,7 +139,7 @@ impl World {
         self.moves.iter().any(|(id, ..)| *id == commit)
     }
 
-    /// The request is handled anew, if the client tries so often; a sweep comes anyway.
+    /// Handles the request anew, if its client retries that often; a sweep always comes again.
     fn retry(&mut self, index: usize) {
         let actor = &mut self.actors[index];
         actor.attempt += 1;
@@ -150,7 +150,7 @@ impl World {
         let Actor { to, attempt, .. } = self.actors[index];
         let id = CommitId { actor: index, attempt };
         let (to, authority) = if index == SWEEP {
-            // Time has passed: whatever the ladder has next is due.
+            // Time has passed: the next rung of the ladder is due.
             let Some(rung) = Rung::from(from) else {
                 self.actors[index].phase = Phase::Over;
                 return;
@@ -178,7 +178,7 @@ impl World {
         };
     }
 
-    /// The table's answer to a message, and what its sender makes of it.
+    /// The table's answer to a message, and the next phase of its sender.
     fn arrive(&mut self, message: Message, defect: Option<Defect>) -> Phase {
         let Message { id, version, from, to } = message;
         if self.tokens.contains(&id) {
@@ -248,7 +248,7 @@ impl World {
                 self.has_forgotten = true;
             }
         }
-        // What is under way is a set.
+        // The messages in flight are a set.
         self.flying.sort_unstable_by_key(|message| (message.id.actor, message.id.attempt));
     }
 }
@@ -260,7 +260,7 @@ impl Model for Protocol {
     fn init_states(&self) -> Vec<World> {
         let mut worlds = Vec::new();
         for state in [State::Active] {
-            // Two requests, without keys and with; and one that arrives twice.
+            // Two requests, without keys and with keys; and one request that arrives twice.
             for (is_keyed, requests, targets) in [
                 (false, [0, 1], [State::Paused, State::Cancelled]),
                 (true, [0, 1], [State::Paused, State::Active]),
@@ -290,7 +290,7 @@ impl Model for Protocol {
             match actor.phase {
                 Phase::Idle => steps.push(Step::Load(index)),
                 Phase::Loaded { .. } => steps.push(Step::Decide(index)),
-                // Who dies before anything was sent might as well not have begun.
+                // A crash before anything was sent equals not having begun.
                 Phase::Waiting { sends, .. } => {
                     steps.push(Step::End(index));
                     if sends < MAX_SENDS[index] {
@@ -302,11 +302,11 @@ impl Model for Protocol {
             }
         }
         for index in 0..world.flying.len() {
-            // Copies of a message are one and the same.
+            // Copies of a message are equivalent.
             if index > 0 && world.flying[index] == world.flying[index - 1] {
                 continue;
             }
-            // What is lost on the way never arrives; what nobody waits for is not answered.
+            // A lost message never arrives, and a message whose sender does not wait is not answered.
             let id = world.flying[index].id;
             let waits = matches!(world.actors[id.actor].phase, Phase::Waiting { message, .. } if message.id == id);
             steps.extend(
@@ -353,7 +353,7 @@ impl Model for Protocol {
                 })
             }),
             Property::always("what is refused has not", |_, world: &World| {
-                // The one limit: what others have followed is not known again once its token is forgotten.
+                // The one limit: a commit followed by others is no longer recognised once its token is forgotten.
                 let is_lost = |commit| !world.tokens.contains(&commit) && world.last_commit != Some(commit);
                 world.actors.iter().all(|actor| match actor.phase {
                     Phase::Refused { commit: Some(commit), .. } => !world.has(commit) || is_lost(commit),
@@ -367,7 +367,7 @@ impl Model for Protocol {
                 world.actors.iter().all(is_over)
             }),
         ];
-        // So that the promises above are none about nothing.
+        // These show that the promises above are not vacuous.
         properties.extend([
             Property::sometimes("by the answer", |_, world: &World| knows(world, By::Answer)),
             Property::sometimes("by the token", |_, world: &World| knows(world, By::Token)),
@@ -396,7 +396,7 @@ fn knows(world: &World, by: By) -> bool {
     world.actors.iter().any(|actor| actor.phase == Phase::Acknowledged { by })
 }
 
-/// Looks at every state, or with a defect until this is found broken.
+/// Checks every state or, with a defect, runs until this property is found broken.
 fn check(defect: Option<(Defect, &'static str)>) -> impl Checker<Protocol> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let model = Protocol { defect: defect.map(|(defect, _)| defect) };

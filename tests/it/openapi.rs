@@ -1,5 +1,5 @@
-//! The promise: the OpenAPI document tells of requests what the handlers read, no more and no less. That answers are as
-//! documented is checked wherever a test gets one, by [`crate::harness::contract`].
+//! The promise: the OpenAPI document describes exactly the requests that the handlers read.
+//! [`crate::harness::contract`] checks the answers of all tests against it.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ fn all_properties() -> BTreeSet<String> {
     schemas.values().flat_map(properties).collect()
 }
 
-/// Sends a body to a route, as those do whom it is for, about records that are not there.
+/// Sends a body to a route, as a caller who may use it, about records that do not exist.
 async fn call(world: &World, route: &Route, body: &Value) -> Reply {
     let mut path = route.path.trim_start_matches("/api/v1").to_owned();
     for (name, value) in [
@@ -49,7 +49,7 @@ async fn call(world: &World, route: &Route, body: &Value) -> Reply {
     send(world.request(route.method.clone(), &path, token).json(body)).await
 }
 
-/// The fields that a refusal complains of, with this code.
+/// The fields that a problem reports with this code.
 fn complaints(problem: &Value, code: &str) -> BTreeSet<String> {
     let named = fields(problem).into_iter().filter(|(_, found)| *found == code);
     named.map(|(pointer, _)| pointer.trim_start_matches('/').to_owned()).collect()
@@ -63,7 +63,7 @@ async fn what_is_documented_as_required_is_and_nothing_else() {
         let required = schema["required"].as_array().into_iter().flatten();
         let required: BTreeSet<String> = required.map(|name| name.as_str().expect("a name").to_owned()).collect();
         if ["put_tenant", "release_tenant"].contains(&route.handler) {
-            // There is always a tenant, before anything is set of it.
+            // Every tenant exists, even before any of its fields is set.
             reply.expect(200);
         } else if required.is_empty() {
             reply.expect_problem(404, "not_found");
@@ -82,8 +82,8 @@ async fn every_documented_property_is_read() {
         if documented.is_empty() {
             continue;
         }
-        // Every handler complains of each that it reads, and of each that it does not: no property is an object without
-        // fields of its own.
+        // Every handler reports each field that it reads, and each unknown one: no property is an object without
+        // fields.
         let body: Value = documented.iter().map(|name| (name.clone(), json!({}))).collect::<Map<_, _>>().into();
         let problem = call(&world, route, &body).await.expect_problem(422, "validation_failed");
         let named: BTreeSet<String> =
@@ -103,14 +103,14 @@ async fn properties_that_only_others_have_are_refused() {
     }
 }
 
-/// Whether a text is a value of the domain.
+/// Returns whether the domain accepts a text.
 type Parses = fn(&str) -> bool;
 
 fn parses<T: std::str::FromStr<Err = InvalidValue>>(text: &str) -> bool {
     text.parse::<T>().is_ok()
 }
 
-/// Every text value that the document has a form for, and a text that is one, by the name of its schema.
+/// Every string type with a pattern in the document: its schema's name, a valid text, and the domain's parser.
 const VALUES: &[(&str, &str, Parses)] = &[
     ("Currency", "EUR", parses::<Currency>),
     ("DeploymentId", "019bc104-f980-7c2f-93d1-5b0c4e8a9d27", parses::<DeploymentId>),
@@ -142,15 +142,18 @@ fn the_forms_of_values_are_those_that_are_checked() {
             agree(name, &validator, *parses, &text);
             accepted += usize::from(parses(&text));
         }
-        assert!((1..ROUNDS).contains(&accepted), "{name}: {accepted} of {ROUNDS} are accepted, so one side is untried");
+        assert!(
+            (1..ROUNDS).contains(&accepted),
+            "{name}: {accepted} of {ROUNDS} are accepted, so only one side is tested"
+        );
     }
 }
 
 fn agree(name: &str, validator: &Validator, parses: Parses, text: &str) {
-    assert_eq!(validator.is_valid(&json!(text)), parses(text), "{name}: documentation and code differ on {text:?}");
+    assert_eq!(validator.is_valid(&json!(text)), parses(text), "{name}: document and code differ on {text:?}");
 }
 
-/// A text that is like another but for a few characters, or about as long as it may be.
+/// A text that differs from another in a few characters, or that is about as long as allowed.
 fn variation(random: &mut Random, example: &str, max_len: Option<u64>) -> String {
     const CHARACTERS: &[char] = &[
         'a', 'f', 'g', 'z', 'A', 'Z', '0', '9', '-', '_', '.', '+', '#', '/', '~', '!', '"', '$', '%', ' ', '\t', '\n',
@@ -181,6 +184,6 @@ fn variation(random: &mut Random, example: &str, max_len: Option<u64>) -> String
 fn descriptions_are_for_callers() {
     let text = document().to_string();
     for trace in ["[`", "crate::", "super::", "Option<", "Vec<"] {
-        assert!(!text.contains(trace), "the document tells callers about {trace}");
+        assert!(!text.contains(trace), "the document mentions {trace}");
     }
 }

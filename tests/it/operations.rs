@@ -1,4 +1,4 @@
-//! The promise: the operations page explains every alarm, and every line that is logged as an error.
+//! The promise: the operations page explains every alarm and every log line of level error.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use regex_lite::Regex;
 use crate::harness::project::ROOT;
 use crate::harness::yaml;
 
-/// The first cells of a section's table, between backticks.
+/// The first cells of a section's table, without their backticks.
 fn rows(heading: &str) -> BTreeSet<String> {
     let page = fs::read_to_string(format!("{ROOT}/docs/operations.md")).expect("the page");
     let section = page.split(&format!("\n## {heading}\n")).nth(1).expect("a section");
@@ -19,7 +19,7 @@ fn rows(heading: &str) -> BTreeSet<String> {
 }
 
 fn error_lines(folder: &Path, found: &mut BTreeSet<String>) {
-    // The last text between quotes: what stands before it are fields.
+    // The message is the last string; the strings before it are fields.
     let logged = Regex::new(r#"tracing::error!\((?:[^;]*[ (\n])?"([^"]*)"\s*\)"#).expect("an expression");
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

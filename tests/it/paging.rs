@@ -102,7 +102,7 @@ async fn more_than_nine_events_still_come_in_order() {
     }
     let sequences = |records: &[Value]| records.iter().map(|e| e["sequence"].as_u64().unwrap()).collect::<Vec<_>>();
     let pages = world.pages(&format!("/deployments/{id}/events"), &world.user, "events").await;
-    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 2], "50 a page when nothing is said");
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 2], "a page has 50 by default");
     assert_eq!(sequences(&pages.concat()), (1..=102).rev().collect::<Vec<_>>());
     let shown = world.get(&format!("/deployments/{id}"), &world.user).await.expect(200);
     assert_eq!(sequences(shown["events"].as_array().unwrap()), (53..=102).rev().collect::<Vec<_>>());
@@ -160,7 +160,7 @@ async fn deployments_are_found_by_region_plan_subscription_and_hold() {
         }
         let mut record =
             json!({"id": id, "tenant_id": tenant, "region": region, "plan": null, "version": null, "held": held});
-        // Of the others one was never subscribed, and one is so no longer.
+        // Of the others, one was never subscribed and one no longer is.
         let plan = [None, Some(("studio", 1)), Some(("studio", 2)), Some(("team", 1))][n % 4];
         if let Some((plan, version)) = plan {
             let body = json!({"plan_code": plan, "plan_version": version});
@@ -175,7 +175,7 @@ async fn deployments_are_found_by_region_plan_subscription_and_hold() {
         all.insert(0, record);
         world.clock.shift(TimeDelta::seconds(1));
     }
-    // Who changes the plan is found under the new one.
+    // After a change of plan, a deployment is found under the new plan.
     let changed = all[0]["id"].as_str().unwrap().to_owned();
     let path = format!("/deployments/{changed}/subscription/change");
     world.post(&path, &world.admin, json!({"plan_code": "team"})).await.expect(200);
@@ -205,7 +205,7 @@ async fn deployments_are_found_by_region_plan_subscription_and_hold() {
         check(&world, &format!("{path}&tenant_id=acme"), &world.admin, "deployments", "id", &ids(true)).await;
         check(&world, &path, &world.admin, "deployments", "id", &ids(false)).await;
     }
-    // Everyone's of a plan come by its version.
+    // The platform's list by plan is ordered by version.
     let newest_version_first = |one: &Value| std::cmp::Reverse(one["version"].as_u64());
     let mut of_studio: Vec<Value> = all.iter().filter(|one| one["plan"] == "studio").cloned().collect();
     of_studio.sort_by_key(newest_version_first);

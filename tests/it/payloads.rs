@@ -1,5 +1,5 @@
-//! The promise: the payloads of `infra/events`, with which `sam local invoke` calls each function, are those of the routes and
-//! of the records that there are now.
+//! The promise: the payloads of `infra/events`, which `sam local invoke` sends to each function, match the present
+//! routes and records.
 
 use std::fs;
 
@@ -25,6 +25,6 @@ fn every_route_has_its_payload() {
 
 #[test]
 fn the_payload_of_the_stream_is_an_event_as_it_is_stored_now() {
-    let events = publish(&payload("publish_events")).expect("what can be published");
+    let events = publish(&payload("publish_events")).expect("events of the payload");
     assert_eq!(events.len(), 1);
 }

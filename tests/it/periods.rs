@@ -1,17 +1,17 @@
-//! The promise: a subscription's periods follow its anchor: the calendar's months by default, or the moment in which it
-//! begins, and a short month leaves no trace.
+//! The promise: a subscription's periods follow its anchor, which is the calendar month by default or the moment of
+//! subscribing. A short month does not move later boundaries.
 
 use serde_json::{Value, json};
 
 use crate::harness::World;
 
-/// What a subscription shows of its periods.
+/// The period fields of a subscription.
 fn period(subscription: &Value) -> (&str, &str, u64) {
     let text = |name: &str| subscription[name].as_str().expect("a time");
     (text("current_period_start"), text("current_period_end"), subscription["cycle_index"].as_u64().unwrap())
 }
 
-/// A world at `at` in which a deployment subscribes; its id.
+/// A world in which a deployment subscribes at `at`. Returns the deployment's id.
 async fn subscribed_at(at: &str, body: Value) -> (World, String) {
     let world = World::start().await;
     world.open_shop().await;
@@ -23,9 +23,9 @@ async fn subscribed_at(at: &str, body: Value) -> (World, String) {
     (world, id)
 }
 
-/// Pauses the deployment and resumes it at `at`: the period that `at` falls into opens.
+/// Pauses the deployment and resumes it at `at`, which opens the period around `at`.
 async fn resumed_at(world: &World, id: &str, at: &str) -> Value {
-    // What is overdue cannot be paused.
+    // A deployment with an overdue invoice cannot be paused.
     world.settle_open_invoices(id).await;
     world.transition(id, &world.user, json!({"to_state": "paused"})).await.expect(200);
     world.set_time(at);
@@ -77,10 +77,10 @@ async fn anchored_now_periods_begin_at_this_moment_of_each_month() {
     let (world, id) = subscribed_at("2027-01-15T10:00:30.250Z", body).await;
     let subscription = world.subscription(&id).await;
     assert_eq!((&subscription["anchor"], &subscription["anchor_day"]), (&json!("now"), &json!(15)));
-    // To the second: what is below is not billed.
+    // Billing is to the second: fractions are dropped.
     assert_eq!(period(&subscription), ("2027-01-15T10:00:30Z", "2027-02-15T10:00:30Z", 0));
     assert_eq!(subscription["billed_from"], "2027-01-15T10:00:30Z");
-    // A moment before a boundary belongs to the period before it, the boundary itself to the next.
+    // The moment before a boundary belongs to the earlier period, the boundary itself to the next.
     let resumed = resumed_at(&world, &id, "2027-03-15T10:00:29Z").await;
     assert_eq!(period(&resumed), ("2027-02-15T10:00:30Z", "2027-03-15T10:00:30Z", 1));
     let resumed = resumed_at(&world, &id, "2027-03-15T10:00:30Z").await;

@@ -1,5 +1,5 @@
-//! The promise: the scheduled functions are permitted what their work needs and no more, as `requests.rs` says of the routes;
-//! and nothing that is deployed is permitted anything by a wildcard.
+//! The promise: the scheduled functions have exactly the permissions that their work needs (`requests.rs` checks those
+//! of the routes), and no deployed policy contains a wildcard.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -24,17 +24,17 @@ use crate::requests::{check_request, permissions};
 use crate::template;
 
 const JANUARY: &str = "2027-01-01T00:00:00Z";
-/// What Lambda needs to take messages out of a queue on a function's behalf.
+/// The actions that Lambda needs to read a queue on a function's behalf.
 const POLLING: [&str; 3] = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
 
-/// What was needed: actions, and on what of the table, or on which queue.
+/// The permissions that were needed: an action, and the part of the table or the queue.
 type Needed = BTreeSet<(String, String)>;
 
 fn need(action: &str, on: &str) -> (String, String) {
     (action.to_owned(), on.to_owned())
 }
 
-/// What the requests so far needed. Every function warms its connection by a Query of the table.
+/// The permissions that the requests so far needed. Every function warms its connection by a Query of the table.
 fn needed(billing: &Billing) -> Needed {
     let mut needed = Needed::from([need("dynamodb:Query", "table")]);
     for seen in billing.dynamodb.seen() {
@@ -49,7 +49,7 @@ fn needed(billing: &Billing) -> Needed {
 #[tokio::test]
 async fn a_sweep_may_do_what_its_steps_need_and_no_more() {
     let billing = Billing::at(JANUARY).await;
-    // One changes to a plan that its add-on does not fit, one never pays, and one cannot be worked on.
+    // One changes to a plan that does not fit its add-on, one never pays, and one is damaged.
     let changing =
         billing.create_subscribed("changing", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
     billing.settle(&changing).await;
@@ -72,10 +72,10 @@ async fn a_sweep_may_do_what_its_steps_need_and_no_more() {
     assert_eq!(template::scheduled_permissions()["billing_sweep"], needed);
 }
 
-/// What a queue was sent: the names of operations, and their bodies.
+/// The messages that a queue received: the names of operations, and their bodies.
 type Sent = Arc<Mutex<Vec<(String, Value)>>>;
 
-/// A queue that takes everything, and a client of it.
+/// A queue that accepts everything, and a client of it.
 async fn queue() -> (aws_sdk_sqs::Client, Sent) {
     let sent = Sent::default();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_tick_sends_each_due_shard_once_and_may_do_no_more() {
     let mut needed = needed(&billing);
     let mut shards = Vec::new();
     for (target, body) in sent.lock().unwrap().iter() {
-        // IAM knows the batch by the name of the single message.
+        // IAM names the permission for a batch like that for a single message.
         assert_eq!(target, "AmazonSQS.SendMessageBatch");
         needed.insert(need("sqs:SendMessage", "BillingQueue"));
         for entry in body["Entries"].as_array().unwrap() {
@@ -134,7 +134,7 @@ async fn a_tick_sends_each_due_shard_once_and_may_do_no_more() {
 #[tokio::test]
 async fn an_operations_worker_may_do_what_its_commands_need_and_no_more() {
     let billing = Billing::at(JANUARY).await;
-    // Its due steps, a change of plan that an add-on does not fit, an invoice of its own, a hold, and a refusal.
+    // Due steps, a change of plan that an add-on does not fit, an invoice, a hold, and a refusal.
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
     billing.settle(&id).await;
     billing.set_time("2027-02-07T00:00:00Z");
@@ -195,7 +195,7 @@ async fn a_tick_sends_each_running_operation_once_and_may_do_no_more() {
         assert_eq!(entry["MessageDeduplicationId"], format!("202701010000-{id}"));
     }
     assert_eq!(template::scheduled_permissions()["operations_dispatch"], needed);
-    // A worker takes the message; one that names no operation comes again.
+    // A worker takes the message; a message that names no operation is delivered again.
     billing.clock.shift(chrono::TimeDelta::seconds(60));
     let body = messages[0]["MessageBody"].clone();
     let event = json!({"Records": [{"messageId": "first", "body": body}, {"messageId": "second", "body": "{}"}]});
@@ -213,7 +213,7 @@ fn nothing_is_permitted_by_a_wildcard_or_to_everyone() {
         if resource["Type"] == "AWS::Serverless::Function" {
             assert_eq!(properties["Role"], Value::Null, "{name}: a role that this test does not see");
             for policy in properties["Policies"].as_array().into_iter().flatten() {
-                assert!(policy["Statement"].is_array(), "{name}: a policy of somebody else's making: {policy}");
+                assert!(policy["Statement"].is_array(), "{name}: a policy that this test cannot read: {policy}");
             }
         }
         statements(properties, &mut |statement| {

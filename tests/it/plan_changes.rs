@@ -1,5 +1,5 @@
-//! The promise: a change of plan charges and gives back what the rest of the period comes to, to the cent, and never
-//! gives back more than was billed; one at the period's end waits there, in sight, and can be taken back.
+//! The promise: a change of plan charges and credits the rest of the period to the cent, and never credits more than
+//! was billed. A change at the period's end is shown until then and can be withdrawn.
 
 use arcadia_domain::MAX_CHARGES_IN_PERIOD;
 use chrono::TimeDelta;
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 use crate::harness::World;
 use crate::harness::shop::{column, merged};
 
-/// The month in which these tests take place: 30 days.
+/// The month of these tests: 30 days.
 const NOVEMBER: &str = "2027-11-01T00:00:00Z";
-/// The middle of it.
+/// The middle of the month.
 const HALF: &str = "2027-11-16T00:00:00Z";
-/// When it is over.
+/// The end of the month.
 const DECEMBER: &str = "2027-12-01T00:00:00Z";
 
-/// A world at the middle of the month, with a deployment that has been on `studio` with storage since its beginning and
-/// has paid for it: version 4.
+/// A world in the middle of the month, with a deployment that has had `studio` with storage since the month began and
+/// has paid for it. Its version is 4.
 async fn half_a_month_in(anchor: &str) -> (World, String) {
     let world = World::start().await;
     world.open_shop().await;
@@ -55,7 +55,7 @@ async fn an_immediate_change_gives_back_the_rest_of_the_old_plan_and_charges_tha
     let lines = [line("plan_credit", "studio", -1_450, rest), line("plan_charge", "team", 4_950, rest)];
     assert_eq!(bare(&changed["lines"]), json!(lines));
     let subscription = &changed["subscription"];
-    // What was paid and is not used is balance, what is charged waits.
+    // The unused part that was paid becomes balance; the charge waits.
     assert_eq!(bare(&subscription["unbilled_lines"]), json!(lines[1..]));
     let balances = async || world.show(&id).await["deployment"]["balances"].clone();
     assert_eq!(balances().await, json!([{"currency": "USD", "amount_cents": 1_450}]));
@@ -66,14 +66,14 @@ async fn an_immediate_change_gives_back_the_rest_of_the_old_plan_and_charges_tha
     );
     assert_eq!(subscription["addons"][0]["price_cents"], 750);
 
-    // Back at once: all that was just charged is given back. A quarter of the month before its end, again.
+    // Back at once: the whole new charge is credited. Then the same a quarter of the month before its end.
     let back = world.change(&id, json!({"plan_code": "studio", "proration": "prorate"})).await.expect(200);
     assert_eq!(cents(&back["lines"]), [-4_950, 1_450]);
     assert_eq!(cents(&back["subscription"]["unbilled_lines"]), [1_450]);
     world.set_time("2027-11-23T12:00:00Z");
     let again = world.change(&id, json!({"plan_code": "team"})).await.expect(200);
     assert_eq!(cents(&again["lines"]), [-725, 2_475]);
-    assert_eq!(cents(&again["subscription"]["unbilled_lines"]), [725, 2_475], "what waits is lowered");
+    assert_eq!(cents(&again["subscription"]["unbilled_lines"]), [725, 2_475], "the waiting charges are lowered");
     assert_eq!(balances().await, json!([{"currency": "USD", "amount_cents": 1_450}]));
     world.check(&id).await;
 }
@@ -82,7 +82,7 @@ async fn an_immediate_change_gives_back_the_rest_of_the_old_plan_and_charges_tha
 async fn halves_of_a_cent_are_rounded_up_once_a_line() {
     let (world, id) = half_a_month_in("calendar").await;
     world.sell_plan("odd", &[json!({"price_cents": 333})]).await;
-    // Half of 333 is 166.5, a quarter of 333 is 83.25; a third of what is left of a second does not count.
+    // Half of 333 is 166.5, a quarter of 333 is 83.25. The last third of a second does not count.
     assert_eq!(cents(&world.change(&id, json!({"plan_code": "odd"})).await.expect(200)["lines"]), [-1_450, 167]);
     world.set_time("2027-11-23T12:00:00.333Z");
     assert_eq!(cents(&world.change(&id, json!({"plan_code": "studio"})).await.expect(200)["lines"]), [-83, 725]);
@@ -97,15 +97,15 @@ async fn without_proration_the_new_price_counts_from_the_next_period() {
     assert_eq!((&changed["lines"], &changed["subscription"]["unbilled_lines"]), (&json!([]), &json!([])));
     let subscription = &changed["subscription"];
     assert_eq!((&subscription["plan_code"], &subscription["current_period_end"]), (&json!("team"), &json!(DECEMBER)));
-    // Of what was billed, the old plan's price, a quarter is not used; nothing was billed at the new one's.
+    // A quarter of the billed price, the old plan's, is not used; nothing was billed at the new plan's price.
     world.set_time("2027-11-23T12:00:00Z");
     let back = world.change(&id, json!({"plan_code": "studio"})).await.expect(200);
     let rest = ("2027-11-23T12:00:00Z", DECEMBER);
-    // The credit names what it takes back: what was billed as studio.
+    // The credit names the charge that it takes back: the one billed as studio.
     let lines = [line("plan_credit", "studio", -725, rest), line("plan_charge", "studio", 725, rest)];
     assert_eq!(bare(&back["lines"]), json!(lines));
     assert_eq!(bare(&back["subscription"]["unbilled_lines"]), json!(lines[1..]));
-    // Once more each way: what is not billed is not given back, and what is, is.
+    // Once more each way: only a billed charge is credited.
     for (plan_code, proration, expected) in [
         ("team", "none", &[][..]),
         ("team", "prorate", &[]),
@@ -146,7 +146,7 @@ async fn a_change_to_another_interval_credits_the_rest_and_begins_a_new_period()
         assert_eq!(subscription["unbilled_lines"], json!([]));
         let shown = world.show(&id).await;
         assert_eq!(column(&shown["events"], "type")[..2], ["invoice_opened", "plan_changed"]);
-        // The first invoice is paid, so its credits are balance, which settles a part of this one.
+        // The first invoice is paid, so its credits are balance and settle a part of this one.
         let total_cents = plan_cents + addon_cents;
         let invoice = &shown["events"][0]["data"]["invoice"];
         assert_eq!((bare(&invoice["lines"]), &invoice["total_cents"]), (json!(charges), &json!(total_cents)));
@@ -192,7 +192,7 @@ async fn an_addon_costs_the_rest_of_the_period_and_what_is_detached_is_given_bac
     // At once: all of it, and not a cent more.
     assert!(owed(&detach(&second).await).is_empty());
     let third = world.attach(&id, "storage_50gb").await;
-    // A quarter of 750 is 187.50: the charge that waits since the middle is lowered, what was paid becomes balance.
+    // A quarter of 750 is 187.50: it lowers the charge that has waited since the middle; the paid part becomes balance.
     world.set_time("2027-11-23T12:00:00Z");
     assert_eq!(owed(&detach(&third).await), [375 - 188]);
     let left = detach(&first).await;
@@ -210,13 +210,13 @@ async fn an_addon_costs_the_rest_of_the_period_and_what_is_detached_is_given_bac
 async fn what_was_billed_for_part_of_a_period_is_the_most_that_is_given_back() {
     let world = World::start().await;
     world.open_shop().await;
-    // Subscribed an eighth of a second into the last half of the month: half of it is billed.
+    // Subscribed an eighth of a second into the second half of the month: the whole half is billed.
     world.set_time("2027-11-16T00:00:00.125Z");
     let id = world.create_subscribed("shop", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
     world.clock.shift(TimeDelta::seconds(1));
     let changed = world.change(&id, json!({"plan_code": "yearly"})).await.expect(200);
     assert_eq!(cents(&changed["lines"])[..2], [-1_450, -375]);
-    // A clock that runs behind does not reach into time that was not billed.
+    // A clock that is behind does not credit time that was not billed.
     world.set_time("2027-11-10T00:00:00Z");
     let back = world.change(&id, json!({"plan_code": "studio", "dry_run": true})).await.expect(200);
     assert_eq!(cents(&back["lines"])[..2], [-27_811, -719]);
@@ -242,7 +242,7 @@ async fn a_change_at_the_periods_end_waits_in_sight_and_can_be_taken_back() {
     assert_eq!((&deployment["next_action"], &deployment["next_action_at"]), (&json!("change_plan"), &json!(DECEMBER)));
     world.check(&id).await;
 
-    // Asked for again, it is there already; another one takes its place.
+    // The same change again changes nothing; another one replaces it.
     let again = world.change(&id, body).await.expect(200);
     assert_eq!((&again["event"], &again["subscription"]), (&Value::Null, &shown["subscription"]));
     let other = world.change(&id, json!({"plan_code": "yearly", "effective": "period_end"})).await.expect(200);
@@ -267,7 +267,7 @@ async fn a_waiting_change_is_undone_by_an_immediate_one_and_tells_what_it_will_d
     let addon_id = world.subscription(&id).await["addons"][0]["id"].as_str().unwrap().to_owned();
     world.delete(&format!("/deployments/{id}/subscription/addons/{addon_id}"), &world.user).await.expect(200);
     world.change(&id, to_euro).await.expect(200);
-    // What fits now is taken, and the change tells that it will be dropped; what will fit then is not taken yet.
+    // An add-on that fits now is accepted, and the change lists it as dropped; one that will fit is not accepted yet.
     let path = format!("/deployments/{id}/subscription/addons");
     let attached = world.post(&path, &world.user, json!({"addon_code": "storage_50gb"})).await.expect(201);
     let pending = &attached["subscription"]["pending_change"];
@@ -301,7 +301,7 @@ async fn changes_within_a_period_have_a_limit_and_beyond_it_nothing_is_written()
         let addon_id = world.attach(&id, "storage_50gb").await;
         world.delete(&format!("{addons}/{addon_id}"), &world.user).await.expect(200);
     }
-    assert_eq!(world.subscription(&id).await["unbilled_lines"], json!([]), "what was taken back does not wait");
+    assert_eq!(world.subscription(&id).await["unbilled_lines"], json!([]), "a withdrawn charge does not wait");
     let before = world.contents().await;
     let attach = world.post(&addons, &world.user, json!({"addon_code": "storage_50gb"})).await;
     attach.expect_problem(422, "too_many_changes");
@@ -310,10 +310,10 @@ async fn changes_within_a_period_have_a_limit_and_beyond_it_nothing_is_written()
         world.change(&id, body).await.expect_problem(422, "too_many_changes");
     }
     assert_eq!(world.contents().await, before);
-    // What costs nothing now is still possible.
+    // A command that costs nothing now is still possible.
     world.change(&id, json!({"plan_code": "team", "effective": "period_end"})).await.expect(200);
     world.change_as(&world.admin, &id, json!({"plan_code": "team", "proration": "none"})).await.expect(200);
-    // And what was attached can be detached, which gives back.
+    // An attached add-on can be detached, which gives a credit.
     let detached = world.delete(&format!("{addons}/{first}"), &world.user).await.expect(200);
     assert_eq!(detached["subscription"]["unbilled_lines"], json!([]));
     assert_eq!(world.show(&id).await["deployment"]["balances"], json!([{"currency": "USD", "amount_cents": 375}]));
@@ -361,7 +361,7 @@ async fn another_interval_within_the_second_of_the_first_invoice_is_not_had_for_
     let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
     let yearly = json!({"plan_code": "yearly", "proration": "prorate"});
     world.change(&id, yearly).await.expect(200);
-    // Of the month nothing was used, so nothing is due; the second invoice of the second has its place in its number.
+    // None of the month was used, so nothing is due. The second invoice of a second has a suffix in its number.
     let opened = &world.check(&id).await.deployment.open_invoices;
     assert_eq!(opened.len(), 1, "the year is billed");
     assert!(opened[0].number.as_str().ends_with("-USD-002"), "{}", opened[0].number);

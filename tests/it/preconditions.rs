@@ -1,5 +1,5 @@
-//! The promise: `If-Match` lets a caller insist on the version that they saw, and `dry_run` shows what would happen
-//! without doing it.
+//! The promise: with `If-Match` a command is executed only on the version that the caller saw, and `dry_run` shows the
+//! outcome without executing it.
 
 use arcadia_domain::State;
 use chrono::TimeDelta;
@@ -107,7 +107,7 @@ async fn a_dry_run_shows_what_would_happen_and_writes_nothing() {
     assert_eq!(foreseen["event"]["sequence"], 2);
     assert_eq!(foreseen["dry_run"], true);
 
-    // What it foresaw is what then happens.
+    // The real outcome equals that of the dry run.
     let mut happened = world.transition(&id, &world.user, wish).await.expect(200);
     assert_eq!(happened["dry_run"].take(), false);
     foreseen["dry_run"].take();
@@ -116,7 +116,7 @@ async fn a_dry_run_shows_what_would_happen_and_writes_nothing() {
     assert_eq!((lines, events), (Some(json!([])), Some(json!([happened["event"]]))));
     assert_eq!(foreseen, happened);
 
-    // Nothing would happen.
+    // A dry run of a command that changes nothing.
     let after = world.contents().await;
     let body = world.transition(&id, &world.user, dry).await.expect(200);
     assert_eq!(body["event"], Value::Null);

@@ -1,6 +1,6 @@
-//! The promise: a price changes with notice. Publishing a version in place of another closes that one, tells each of its
-//! subscriptions the new price and the day, and charges it from that day on; nobody is missed, and nobody can buy the old
-//! one any more.
+//! The promise: a price changes with notice. A version published in place of another closes that one, announces the new
+//! price and its day to each of its subscriptions, and charges it from that day on. No subscription is missed, and
+//! nobody can buy the closed version any more.
 
 use std::collections::BTreeMap;
 
@@ -67,10 +67,14 @@ async fn every_subscription_is_told_the_new_price_and_charged_it_from_its_day_on
     assert_eq!(listed["versions"], json!([published["plan_version"], replaced]));
     let operation = operation_of(&published);
     let started = show(&billing, &operation).await;
-    assert_eq!(started["matching"], json!({"count": 5, "is": "exact"}), "four on it, and one that will be");
+    assert_eq!(
+        started["matching"],
+        json!({"count": 5, "is": "exact"}),
+        "four on the version, and one that changes to it"
+    );
     assert_eq!((&started["status"], &started["command"]["type"]), (&json!("running"), &json!("announce_price")));
 
-    // A request that had read the catalog before is carried out after the first pass has begun.
+    // A request that read the catalog earlier is executed after the first pass has begun.
     turn(&billing, &operation).await;
     let late = id_of(&billing.create("late").await);
     let before = billing.dynamodb.stale("PLAN#club", &["#PLAN", "VERSION#"]);
@@ -122,7 +126,7 @@ async fn every_subscription_is_told_the_new_price_and_charged_it_from_its_day_on
         assert_eq!(newest["total_cents"], 3_900);
         billing.check(id).await;
     }
-    // Paused, the terms have changed too, and nothing was billed.
+    // In a pause the terms have changed too, and nothing was billed.
     assert_eq!(billing.subscription(&paused).await["plan_version"], 2);
     assert_eq!((billing.invoices(&paused).await.len(), billing.books(&other).await.count("plan_changed")), (1, 0));
     assert_eq!(billing.subscription(&moving).await["plan_code"], "team");
@@ -145,12 +149,12 @@ async fn nobody_can_buy_a_closed_version() {
         let refused = billing.post(&format!("/deployments/{bare}/subscribe"), token, body).await;
         refused.expect_problem(409, "plan_version_closed");
     }
-    // Who has it can withdraw a change of its own by naming it, and is told the new price.
+    // A subscriber of the closed version can withdraw its own change by naming that version, and is told the new price.
     billing.change(&holder, later("team")).await.expect(200);
     billing.change(&holder, closed("period_end")).await.expect(200);
     assert_eq!(billing.subscription(&holder).await["pending_change"]["plan_version"], 2);
     finish(&billing, &billing.app, &operation).await;
-    // Now a price is announced: that stays, and the way out is another plan.
+    // An announced price stays; only a change to another plan avoids it.
     for body in [closed("period_end"), closed("immediate"), later("team")] {
         billing.change(&holder, body).await.expect_problem(403, "scheduled_by_platform");
     }
@@ -217,7 +221,7 @@ async fn a_publication_is_whole_or_not_at_all() {
         let request = billing.request(Method::POST, "/plans/club/versions", &billing.admin);
         request.header("idempotency-key", "k").json(&body)
     };
-    // DynamoDB's answer is lost, and it has forgotten the token when the write is sent again.
+    // DynamoDB's response is lost, and the token has expired when the write is sent again.
     billing.dynamodb.plan("TransactWriteItems", 1, Fault::ServerError);
     billing.dynamodb.plan("TransactWriteItems", 1, Fault::ForgetToken);
     let first = send(keyed(raise(1))).await.expect(201);
@@ -226,7 +230,7 @@ async fn a_publication_is_whole_or_not_at_all() {
     let listed = billing.get("/operations", &billing.admin).await.expect(200);
     assert_eq!(listed["operations"].as_array().map(Vec::len), Some(1));
     assert_eq!(id_of(&listed["operations"][0]), operation_of(&first));
-    // Two at the same moment: one replaces, the other is refused.
+    // Two publications at the same moment: one replaces the version, the other is refused.
     finish(&billing, &billing.app, &operation_of(&first)).await;
     let (one, two) = join(billing.publish("club", raise(2)), billing.publish("club", raise(2))).await;
     let mut statuses = [one.status, two.status];
@@ -282,7 +286,7 @@ async fn who_was_away_is_told_the_newest_price_when_coming_back() {
         assert_eq!((&told["type"], &told["reason"]), (&json!("price_change_announced"), &json!("price_change")));
         billing.check(id).await;
     }
-    // A withdrawal by the platform is not undone.
+    // A subscription whose change the platform withdrew is not changed again.
     let path = format!("/deployments/{leaving}/subscription/change");
     billing.delete(&path, &billing.admin).await.expect(200);
     assert_eq!(billing.subscription(&leaving).await["pending_change"], Value::Null);

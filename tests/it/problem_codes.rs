@@ -1,6 +1,5 @@
-//! The promise: every problem that the OpenAPI document lists can happen, and is answered with the status that it says.
-//! That no answer has a code which its operation does not list is checked wherever a test gets one, by
-//! [`crate::harness::contract`].
+//! The promise: every problem that the OpenAPI document lists can happen, with the status that it states.
+//! [`crate::harness::contract`] checks in all tests that no answer has a code that its operation does not list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,10 +20,10 @@ use crate::harness::world::{claims, id_of, signed, token};
 use crate::harness::{Fault, contract, table};
 
 const FOREVER: usize = usize::MAX;
-/// An id that nothing has.
+/// An id that does not exist.
 const NOBODY: &str = "019bc104-f980-7c2f-93d1-5b0c4e8a9d27";
 
-/// Every problem that the document lists, and its status.
+/// Every problem in the document, and its status.
 fn listed() -> BTreeMap<&'static str, u16> {
     let schemas = contract::document()["components"]["schemas"].as_object().expect("schemas");
     let problems = schemas.iter().filter_map(|(name, schema)| Some((name.strip_prefix("Problem.")?, schema)));
@@ -32,7 +31,7 @@ fn listed() -> BTreeMap<&'static str, u16> {
     problems.map(|(code, schema)| (code, u16::try_from(status(schema)).expect("a status"))).collect()
 }
 
-/// A shop, with what went wrong in it so far.
+/// A shop, with the problems seen so far.
 struct Refusals {
     billing: Billing,
     listed: BTreeMap<&'static str, u16>,
@@ -40,7 +39,7 @@ struct Refusals {
 }
 
 impl Refusals {
-    /// Insists that a request is refused with a code of the list, and ticks that off.
+    /// Insists that a request is refused with a listed code, and marks the code as seen.
     async fn refused(&mut self, code: &'static str, request: RequestBuilder) {
         let status = *self.listed.get(code).unwrap_or_else(|| panic!("{code} is not listed"));
         send(request).await.expect_problem(status, code);
@@ -76,7 +75,7 @@ impl Refusals {
         format!("/deployments/{}", self.billing.create_subscribed(slug, json!({"plan_code": plan_code})).await)
     }
 
-    /// A deployment with an open invoice, and the number of that.
+    /// A deployment with an open invoice, and the invoice's number.
     async fn owing(&self, slug: &str) -> (String, String) {
         let id = self.billing.create_subscribed(slug, json!({"plan_code": "studio"})).await;
         let number = self.billing.newest(&id).await;
@@ -88,7 +87,7 @@ impl Refusals {
     }
 }
 
-/// What cannot be read, and who may not.
+/// Malformed requests, and callers without permission.
 async fn requests(case: &mut Refusals) {
     let shop = format!("/deployments/{}", id_of(&case.billing.create("shop").await));
     let body = |text: &'static str| case.call(Method::POST, "/deployments").header("content-type", text);
@@ -141,7 +140,7 @@ async fn requests(case: &mut Refusals) {
     .await;
 }
 
-/// What the lifecycle forbids.
+/// Refusals of the lifecycle.
 async fn lifecycle(case: &mut Refusals) {
     let active = case.created_in("active", State::Active).await;
     let archived = case.created_in("archived", State::Archived).await;
@@ -194,7 +193,7 @@ async fn lifecycle(case: &mut Refusals) {
     case.refused("too_many_invoices", case.admin(Method::GET, path, json!({}))).await;
 }
 
-/// What cannot be bought.
+/// Refusals of subscriptions.
 async fn subscriptions(case: &mut Refusals) {
     let billing = &case.billing;
     billing.sell_plan("tryout", &[json!({"price_cents": 1, "trial_days": 14})]).await;
@@ -263,7 +262,7 @@ async fn subscriptions(case: &mut Refusals) {
     .await;
 }
 
-/// What cannot be granted.
+/// Refusals of discounts.
 async fn discounts(case: &mut Refusals) {
     let billing = &case.billing;
     let bare = case.created_in("undiscounted", State::Active).await;
@@ -295,10 +294,10 @@ async fn discounts(case: &mut Refusals) {
     .await;
 }
 
-/// What cannot be paid, or owed.
+/// Refusals of payments and of invoices.
 async fn invoices(case: &mut Refusals) {
     let billing = &case.billing;
-    // Whoever owes for two years and is not moved on has all the invoices that there may be.
+    // A held deployment that has not paid for two years has the most open invoices that are allowed.
     let debtor = billing.create_subscribed("debtor", json!({"plan_code": "studio"})).await;
     let path = format!("/deployments/{debtor}");
     billing.patch(&path, &billing.admin, json!({"billing_action_suspended": true})).await.expect(200);
@@ -357,7 +356,7 @@ async fn invoices(case: &mut Refusals) {
     let absolved = case.owing("absolved").await;
     send(correct(&absolved, "/write-off", json!({}))).await.expect(200);
     send(correct(&absolved, "/credit-notes", json!({}))).await.expect(200);
-    // Its balance was paid back, and then the payment that it came from was charged back.
+    // The refund of a balance whose payment is then charged back.
     let spent = case.owing("spent").await;
     let due = billing.show(&spent.0).await["deployment"]["open_invoices"][0]["due_cents"].as_i64().expect("cents");
     billing.pay(&spent.0, &spent.1, "p", due).await.expect(200);
@@ -421,12 +420,12 @@ async fn invoices(case: &mut Refusals) {
     .await;
 }
 
-/// What operations on many deployments are refused for.
+/// Refusals of operations on many deployments.
 async fn operations(case: &mut Refusals) {
     let command = json!({"type": "update", "billing_action_suspended": true});
     let ids = |count| (0..count).map(|n| format!("00000000-0000-7000-8000-{n:012}")).collect::<Vec<_>>();
     let start = |count: usize| json!({"filter": {"ids": ids(count)}, "command": command});
-    // Two have been running since the rules of tenants were set, and a price change runs too.
+    // Two operations have been running since the tenants' rules were set, and a price change runs too.
     for _ in 3..MAX_RUNNING_OPERATIONS {
         case.billing.post("/operations", &case.billing.admin, start(1)).await.expect(202);
     }
@@ -438,7 +437,7 @@ async fn operations(case: &mut Refusals) {
     .await;
 }
 
-/// What comes of others at the same moment, and of DynamoDB.
+/// Refusals because of concurrent callers or of DynamoDB.
 async fn troubles(case: &mut Refusals) {
     let paths = [case.created_in("troubled", State::Active).await, case.created_in("other", State::Active).await];
     let pause = |path: &str, key: &'static str| {
@@ -478,6 +477,6 @@ async fn every_problem_that_is_listed_happens() {
     operations(&mut case).await;
     troubles(&mut case).await;
     let never: Vec<&str> = case.listed.into_keys().filter(|code| !case.seen.contains(code)).collect();
-    assert_eq!(never, Vec::<&str>::new(), "these are listed, but nothing here leads to them");
+    assert_eq!(never, Vec::<&str>::new(), "these codes are listed, but no request here causes them");
     println!("{} problems", case.seen.len());
 }

@@ -1,5 +1,5 @@
-//! The promise: the program that developers run keeps its records, ends in good order, says what is wrong, and prints
-//! tokens that work.
+//! The promise: the local program keeps its records, shuts down cleanly, reports what is wrong, and prints tokens that
+//! work.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -18,23 +18,23 @@ use crate::harness::shop::merged;
 use crate::harness::world::{START, id_of};
 use crate::harness::{dynamodb, unique};
 
-/// The program.
+/// The path of the program.
 pub fn program() -> &'static Path {
     built("arcadia")
 }
 
-/// The binary of every function but the console.
+/// The path of the binary of every function but the console.
 pub fn bootstrap() -> &'static Path {
     built("bootstrap")
 }
 
-/// The binary of the console.
+/// The path of the console's binary.
 pub fn console() -> &'static Path {
     built("console")
 }
 
-/// Builds the programs, once. The packages and targets are those that the tests were built with, since cargo would
-/// otherwise choose other features for the same dependencies and compile them again.
+/// Builds the programs, once. Packages and targets are those of the tests' own build; otherwise cargo would choose
+/// other features for the same dependencies and compile them again.
 fn built(name: &str) -> &'static Path {
     static PROGRAMS: OnceLock<Vec<Value>> = OnceLock::new();
     let programs = PROGRAMS.get_or_init(|| {
@@ -46,8 +46,8 @@ fn built(name: &str) -> &'static Path {
         if cfg!(feature = "traces") {
             command.args(["--features", "arcadia-tests/traces"]);
         }
-        // Cargo tells a test what it is part of; the TLS library's build script would take that for a change, and all
-        // that is made from it would be compiled again, now and with the next build outside.
+        // Cargo sets these for a test. The TLS library's build script would see a change and rebuild everything that
+        // depends on it, now and in the next build outside.
         for name in [
             "MANIFEST_DIR",
             "PKG_NAME",
@@ -63,14 +63,14 @@ fn built(name: &str) -> &'static Path {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let messages = String::from_utf8(output.stdout).expect("text");
         let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        // Its unit tests go by the same name.
+        // The program's unit tests have the same name.
         messages.filter(|m| m["executable"].is_string() && m["profile"]["test"] == false).collect()
     });
     let program = programs.iter().find(|message| message["target"]["name"] == name);
     Path::new(program.and_then(|message| message["executable"].as_str()).expect("cargo says where the program is"))
 }
 
-/// A directory of its own, removed in the end.
+/// A temporary directory, removed at the end.
 pub struct Directory(pub PathBuf);
 
 impl Directory {
@@ -89,7 +89,7 @@ impl Drop for Directory {
     }
 }
 
-/// A running program; it is killed if a test ends before it does.
+/// A running program. It is killed if a test ends before it does.
 pub struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -97,8 +97,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the program and waits until it says where it is. No test may depend on the day on which it runs, so the
-    /// program begins at [`START`] unless it is told otherwise.
+    /// Starts the program and waits until it prints its address. No test may depend on the date, so the program begins
+    /// at [`START`] unless the arguments say otherwise.
     pub async fn start(data: &Directory, arguments: &[&str]) -> Self {
         if arguments.contains(&"--clock") {
             return Self::start_as_it_is(data, arguments).await;
@@ -106,7 +106,7 @@ impl Running {
         Self::start_as_it_is(data, &[arguments, &["--clock", START]].concat()).await
     }
 
-    /// The same with nothing added: on the machine's own clock.
+    /// The same without a clock argument: on the machine's own clock.
     async fn start_as_it_is(data: &Directory, arguments: &[&str]) -> Self {
         let mut command = Command::new(program());
         command.args(["--port", "0", "--data"]).arg(&data.0).args(arguments);
@@ -122,12 +122,12 @@ impl Running {
         panic!("the program ended early: {stderr}");
     }
 
-    /// Its number among processes.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id().expect("it still runs")
     }
 
-    /// The rest of what it says at first.
+    /// The rest of the banner.
     pub async fn banner(&mut self) -> String {
         const LAST: &str = "/lifecycle -H ";
         let mut banner = String::new();
@@ -138,21 +138,21 @@ impl Running {
         banner
     }
 
-    /// Sends a signal and waits for the end; the exit code, and what was still printed.
+    /// Sends a signal and waits for the end. Returns the exit code and the rest of the output.
     pub async fn stop(self, signal: &str) -> (Option<i32>, String) {
         let (code, printed, _) = self.end(signal).await;
         (code, printed)
     }
 
-    /// Sends a signal and waits for the end; what was logged.
+    /// Sends a signal and waits for the end. Returns the log.
     pub async fn stop_and_read_log(self, signal: &str) -> String {
         self.end(signal).await.2
     }
 
-    /// Sends a signal and waits for the end; the exit code, what was still printed, and all that was logged.
+    /// Sends a signal and waits for the end. Returns the exit code, the rest of the output and the log.
     pub async fn end(mut self, signal: &str) -> (Option<i32>, String, String) {
         let pid = self.child.id().expect("it still runs").to_string();
-        // The shell's own: a small machine may have no other.
+        // The shell's own `kill`: a small machine may have no other.
         let sent = StdCommand::new("sh").args(["-c", r#"kill "$@""#, "kill", signal, &pid]).status();
         assert!(sent.unwrap().success());
         let mut stderr = self.child.stderr.take().unwrap();
@@ -180,7 +180,7 @@ pub fn token(data: &Directory, arguments: &[&str]) -> String {
     token_as_it_is(data, &[arguments, &["--clock", START]].concat())
 }
 
-/// The same with nothing added: for a program on the machine's own clock.
+/// The same without a clock argument: for a program on the machine's own clock.
 fn token_as_it_is(data: &Directory, arguments: &[&str]) -> String {
     let output = run(&[&["token", "--data", data.path()], arguments].concat());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -212,7 +212,7 @@ async fn records_survive_a_restart_and_signals_end_it_in_good_order() {
     taken.expect_problem(409, "slug_taken");
     let listed = second.http.get("/deployments", &user).await.expect(200);
     let mut row = merged(before["deployment"].clone(), json!({"subscription": null}));
-    // What lies ahead of a deployment is told where it alone is shown.
+    // Only the answer for a single deployment has `upcoming`.
     row.as_object_mut().unwrap().remove("upcoming");
     assert_eq!(listed["deployments"], json!([row]));
     let (code, _) = second.stop("-INT").await;
@@ -227,7 +227,7 @@ async fn without_a_clock_of_its_own_it_runs_on_the_machines() {
     running.http.post("/deployments", &user, json!({"slug": "shop"})).await.expect(201);
     let admin = token_as_it_is(&data, &["--role", "platform_admin"]);
     let clock = running.http.anonymous(Method::GET, "/local/clock").bearer_auth(admin).send().await.unwrap();
-    assert_eq!(clock.status(), 404, "there is none to be moved");
+    assert_eq!(clock.status(), 404, "there is no clock route without --clock");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The promise: whoever acts at the same moment as others, each change happens once, whole, and in one order.
+//! The promise: among concurrent callers, each change happens once, entirely, and in one order.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::harness::client::send;
 use crate::harness::world::id_of;
 use crate::harness::{Fault, Reply, World, environment};
 
-/// How many act at once.
+/// The number of concurrent callers.
 const CALLERS: usize = 32;
 
-/// Asks for transitions all at once.
+/// Requests transitions all at once.
 async fn transitions(world: &World, id: &str, if_match: Option<&str>, target: impl Fn(usize) -> State) -> Vec<Reply> {
     let path = format!("/deployments/{id}/transition");
     let requests = (0..CALLERS).map(|caller| {
@@ -32,7 +32,7 @@ fn count(replies: &[Reply], status: u16) -> usize {
     replies.iter().filter(|reply| reply.status == status).count()
 }
 
-/// Checks that the history is whole and leads to what is stored.
+/// Checks that the history has no gaps and leads to the stored state.
 async fn check_history(world: &World, id: &str, length: usize) {
     let events = world.events(id).await;
     assert_eq!(events.len(), length);
@@ -52,7 +52,7 @@ async fn of_callers_on_one_version_exactly_one_succeeds() {
     let id = id_of(&world.create("shop").await);
     let replies = transitions(&world, &id, Some("\"1\""), mixed).await;
     let (overtaken, stale) = (count(&replies, 409), count(&replies, 412));
-    println!("overtaken while deciding: {overtaken}, stale when read: {stale}");
+    println!("conflicts at the commit: {overtaken}, stale when read: {stale}");
     assert_eq!((count(&replies, 200), overtaken + stale), (1, CALLERS - 1));
     for reply in replies {
         match reply.status {
@@ -68,16 +68,16 @@ async fn of_callers_on_one_version_exactly_one_succeeds() {
 async fn of_commits_on_one_version_exactly_one_succeeds() {
     let world = World::start().await;
     let id = id_of(&world.create("shop").await);
-    // All have read version 1 before any of them writes.
+    // All callers have read version 1 before any of them writes.
     world.dynamodb.clear();
     world.dynamodb.plan("TransactWriteItems", CALLERS, Fault::Gather(Arc::new(Barrier::new(CALLERS))));
     let replies = transitions(&world, &id, None, mixed).await;
     assert_eq!((count(&replies, 200), count(&replies, 409)), (1, CALLERS - 1));
-    assert_eq!(world.dynamodb.operations().len(), 2 * CALLERS, "a lost race is not tried again");
+    assert_eq!(world.dynamodb.operations().len(), 2 * CALLERS, "a lost race is not retried");
     check_history(&world, &id, 2).await;
 }
 
-/// The same again and again, each round on a deployment of its own; `ROUNDS=<n>` for more of them.
+/// The same again and again, each round on a new deployment; `ROUNDS=<n>` sets the number of rounds.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_every_round_exactly_one_of_the_commits_on_one_version_succeeds() {
     const ROUNDS: usize = 20;
@@ -97,7 +97,7 @@ async fn in_every_round_exactly_one_of_the_commits_on_one_version_succeeds() {
         won += 1;
         lost += CALLERS - 1;
     }
-    println!("{rounds} rounds of {CALLERS} writers: {won} won, {lost} overtaken");
+    println!("{rounds} rounds of {CALLERS} writers: {won} won, {lost} lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +157,7 @@ async fn changes_of_every_kind_leave_a_history_without_gaps() {
     assert_eq!(resources.len(), count(&replies, 201));
 }
 
-/// A pause that is made between the two reads of a deployment and its history, whichever comes first.
+/// A pause that is committed between the two reads of a deployment and its history, in either order.
 #[tokio::test]
 async fn what_is_shown_together_is_of_one_moment() {
     for held in 0..2 {
@@ -178,8 +178,8 @@ async fn what_is_shown_together_is_of_one_moment() {
         let (shown, ()) = tokio::join!(world.get(&path, &world.user), pause);
         let shown = shown.expect(200);
         let (version, events) = (&shown["deployment"]["version"], shown["events"].as_array().unwrap());
-        assert_eq!(&events[0]["sequence"], version, "the read that came later: {held}");
-        assert_eq!(events[0]["to_state"], shown["deployment"]["state"], "the read that came later: {held}");
-        assert_eq!(json!(events.len()), *version, "the read that came later: {held}");
+        assert_eq!(&events[0]["sequence"], version, "the later read: {held}");
+        assert_eq!(events[0]["to_state"], shown["deployment"]["state"], "the later read: {held}");
+        assert_eq!(json!(events.len()), *version, "the later read: {held}");
     }
 }

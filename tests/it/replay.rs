@@ -1,5 +1,5 @@
-//! The promise: a deployment's events are numbered 1..n without gaps, and folding them gives what is stored, whatever
-//! was done to it.
+//! The promise: after any calls, a deployment's events are numbered 1..n without gaps, and folding them gives the
+//! stored records.
 
 use arcadia_api::DeploymentView;
 use arcadia_domain::{DeploymentId, EventKind, State, replay};
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::harness::world::id_of;
 use crate::harness::{Random, Reply, World};
 
-/// How many calls are made.
+/// The number of calls.
 const CALLS: usize = 200;
-/// Over how many deployments.
+/// The number of deployments.
 const DEPLOYMENTS: usize = 4;
 
-/// Does something, not always something legal.
+/// Sends a random command, not always a legal one.
 async fn act(world: &World, random: &mut Random, id: &str) -> Reply {
     let token = if random.below(4) == 0 { &world.user } else { &world.admin };
     match random.below(10) {
@@ -72,7 +72,7 @@ async fn folding_the_events_of_any_history_gives_what_is_stored() {
         ids.push(world.create_in(&format!("shop-{n}"), state).await);
     }
     for call in 0..CALLS {
-        // Clocks of different machines do not agree, so time may also go back.
+        // Clocks of different machines disagree, so time may also go back.
         let seconds = i64::try_from(random.below(120)).unwrap() - 20;
         world.clock.shift(TimeDelta::seconds(seconds));
         let id = random.pick(&ids).clone();
@@ -92,15 +92,15 @@ async fn folding_the_events_of_any_history_gives_what_is_stored() {
                 EventKind::Updated(_) => 2,
                 EventKind::ResourceAdded { .. } => 3,
                 EventKind::ResourceDeleted { .. } => 4,
-                other => panic!("nothing was bought: {other:?}"),
+                other => panic!("unexpected event: {other:?}"),
             }] += 1;
         }
     }
     println!("events by kind: {kinds:?}");
-    assert!(kinds[..4].iter().all(|count| *count > 0), "the series exercised too little: {kinds:?}");
+    assert!(kinds[..4].iter().all(|count| *count > 0), "the history has too few kinds of events: {kinds:?}");
 }
 
-/// Compares the history, what is stored, and what is shown.
+/// Compares the events, the stored records, and the answers.
 async fn check(world: &World, id: &str) {
     let events = world.events(id).await;
     let sequences: Vec<u64> = events.iter().map(|event| event.sequence).collect();

@@ -1,5 +1,5 @@
-//! The promise: a change is made once or not at all, and the caller is told which, also when DynamoDB loses an
-//! answer, collides with another transaction, or is short of capacity.
+//! The promise: a change is made once or not at all, and the caller is told which, even if DynamoDB's response is lost,
+//! another transaction collides, or capacity is short.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::harness::world::id_of;
 use crate::harness::{Fault, Reply, World};
 
 const WRITE: &str = "TransactWriteItems";
-/// How often the SDK sends a request in all, if it fails in another way than by a cancellation.
+/// The most attempts that the SDK makes of a request that fails other than by a cancellation.
 const SDK_ATTEMPTS: usize = 3;
-/// How often a commit is sent that is cancelled for nothing that is wrong with it.
+/// How often the store sends a commit that DynamoDB cancels for a temporary reason.
 const COMMIT_ATTEMPTS: usize = 5;
 const FOREVER: usize = usize::MAX;
 
-/// A world with an active deployment, its requests so far forgotten.
+/// A world with an active deployment; the proxy's record of requests is empty.
 async fn start() -> (World, String) {
     let world = World::start().await;
     let id = id_of(&world.create("shop").await);
@@ -41,7 +41,7 @@ fn check_sent(world: &World, times: usize) {
     assert!(sent.windows(2).all(|pair| pair[0] == pair[1]), "a commit is sent again as it was");
 }
 
-/// Checks that the pause has been made, once.
+/// Checks that the pause was made, once.
 async fn check_paused_once(world: &World, id: &str, reply: Reply) {
     let body = reply.expect(200);
     assert_eq!((&body["event"]["sequence"], &body["deployment"]["version"]), (&json!(2), &json!(2)));
@@ -71,7 +71,7 @@ async fn answers_that_are_lost_again_and_again_are_reported_and_the_change_is_ma
             world.dynamodb.plan(WRITE, times, lost.clone());
             expect_unavailable(pause(&world, &id).await);
             check_sent(&world, SDK_ATTEMPTS);
-            // It was made, and the caller who does as told learns so.
+            // It was made, and a caller that retries as told learns that.
             let made = world.contents().await;
             let again = pause(&world, &id).await;
             assert_eq!(again.header("etag"), "\"2\"");
@@ -93,7 +93,7 @@ async fn a_writer_knows_its_own_write_when_dynamodb_has_forgotten_the_token() {
         check_sent(&world, 2);
         check_paused_once(&world, &id, reply).await;
 
-        // And so does one that created a deployment.
+        // The same for the creation of a deployment.
         world.dynamodb.clear();
         world.dynamodb.plan(WRITE, 1, lost.clone());
         world.dynamodb.plan(WRITE, 1, Fault::ForgetToken);
@@ -138,7 +138,7 @@ async fn a_collision_is_tried_again_under_the_same_token() {
     }
 }
 
-/// Insists on being told to come back.
+/// Insists on a 503 with `Retry-After`.
 #[track_caller]
 fn expect_unavailable(reply: Reply) {
     let seconds: u32 = reply.header("retry-after").parse().expect("Retry-After in seconds");
@@ -152,7 +152,7 @@ async fn collisions_without_end_are_reported_and_leave_no_trace() {
     let before = world.contents().await;
     world.dynamodb.plan(WRITE, FOREVER, Fault::cancelled(&["TransactionConflict", "None"]));
     expect_unavailable(pause(&world, &id).await);
-    // The SDK does not send a cancelled transaction again; the commit does.
+    // The SDK does not retry a cancelled transaction; the store does.
     check_sent(&world, COMMIT_ATTEMPTS);
     assert_eq!(world.contents().await, before);
 }
@@ -160,7 +160,7 @@ async fn collisions_without_end_are_reported_and_leave_no_trace() {
 #[tokio::test]
 async fn what_is_in_the_way_of_a_busy_deployment_is_not_judged_yet() {
     let (world, id) = start().await;
-    // The event that is there already may be this commit's own: only the deployment could tell.
+    // The existing event may be this commit's own: only the deployment could tell.
     world.dynamodb.plan(WRITE, 1, Fault::cancelled(&["TransactionConflict", "ConditionalCheckFailed"]));
     pause(&world, &id).await.expect(200);
     check_sent(&world, 2);

@@ -1,4 +1,4 @@
-//! The promise: a deployment's cloud resources are recorded with it, outlive their deletion as records, and hold off
+//! The promise: a deployment's cloud resources are recorded with it, stay as records after their deletion, and prevent
 //! its archival while they are live.
 
 use arcadia_domain::{MAX_LIVE_RESOURCES, State};
@@ -81,7 +81,7 @@ async fn a_deployment_with_live_resources_is_not_archived() {
         world.delete(&format!("{path}/{resource_id}"), &world.data_plane).await.expect(200);
     }
     world.transition(&id, &world.admin, json!({"to_state": "archived"})).await.expect(200);
-    // What is deleted stays so, also now.
+    // A deleted resource stays deleted, also in this state.
     world.delete(&format!("{path}/{}", ids[0]), &world.data_plane).await.expect(200);
     assert_eq!(world.collect(&path, &world.user, "resources").await.len(), 2);
 }

@@ -1,5 +1,5 @@
-//! The promise: what the clock will do with everyone's deployments is told in the order of time, to each what is theirs;
-//! an account adds up what a tenant has and owes; a history can be read from either end.
+//! The promise: the schedule lists the next steps of all deployments in the order of time, to each caller its own. An
+//! account adds up a tenant's deployments and debts, and a history can be read from either end.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::harness::world::{id_of, user};
 
 const MANY: usize = 10_001;
 
-/// Three tenants' deployments: two subscribed, one of them unpaid and overdue, one in a trial, one paused until later.
+/// The deployments of three tenants: two subscribed, one of them overdue, one in a trial, one paused until later.
 async fn business() -> (Billing, Vec<String>) {
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
     let mut ids = Vec::new();
@@ -22,7 +22,7 @@ async fn business() -> (Billing, Vec<String>) {
         let body = json!({"plan_code": "studio", "addons": ["storage_50gb"]});
         billing.post(&path, &user(tenant), body).await.expect(201);
         ids.push(id);
-        // What is due at the same moment is told in the order of ids, which follow from chance within a moment.
+        // Entries of the same moment are ordered by id, and ids of the same millisecond are random.
         billing.clock.shift(TimeDelta::seconds(1));
     }
     billing.settle(&ids[0]).await;
@@ -120,7 +120,7 @@ async fn the_next_invoice_is_told_as_what_is_scheduled_makes_it() {
     assert_eq!((&entry["slug"], &entry["amount_cents"]), (&json!("paid"), &json!(price)));
     assert_eq!(column(&json!(upcoming().await), "amount_cents"), [price]);
     billing.post(&format!("{paid}/cancellation"), &user("acme"), json!({"effective": "period_end"})).await.expect(200);
-    assert_eq!(upcoming().await, [] as [Value; 0], "nothing is invoiced any more");
+    assert_eq!(upcoming().await, [] as [Value; 0], "no further invoice is coming");
 }
 
 #[tokio::test]
@@ -139,12 +139,12 @@ async fn an_account_adds_up_what_a_tenant_has_and_owes() {
     };
     let first = account(user("acme")).await;
     assert_eq!(first["deployments"], json!({"active": 2, "trial": 1, "paused": 1}));
-    assert_eq!(first["amounts"], amounts(3_650, 0, [0; 4]), "due on the 8th");
+    assert_eq!(first["amounts"], amounts(3_650, 0, [0; 4]), "the invoice is due on the 8th");
     let mut ahead = column(&first["upcoming_invoices"], "slug");
     ahead.sort_unstable_by_key(ToString::to_string);
     assert_eq!(ahead, ["paid", "unpaid"]);
     assert_eq!(first, account(billing.admin.clone()).await);
-    // What is told is what is stored: no sweep comes.
+    // The schedule shows the stored entries: no sweep runs.
     billing.set_time("2027-01-08T00:00:01Z");
     let mut age = 0;
     for (days, bucket) in [(0, 0), (30, 0), (31, 1), (60, 1), (61, 2), (90, 2), (91, 3)] {

@@ -1,4 +1,4 @@
-//! The promise: every claim of SECURITY.md about what stops an attack names what shows it, and that exists.
+//! The promise: every claim of SECURITY.md about a defence names the tests that show it, and they exist.
 
 use std::fs;
 use std::path::Path;
@@ -13,10 +13,10 @@ fn every_threat_names_a_test_that_exists() {
     let mut count = 0;
     for row in rows {
         count += 1;
-        let shown_by = row.trim_end_matches('|').rsplit('|').next().expect("a last column");
+        let shown_by = row.trim_end_matches('|').rsplit('|').next().expect("the last column");
         let named: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
         let files: Vec<&&str> = named.iter().filter(|name| name.contains(['.', '/'])).collect();
-        assert!(!files.is_empty(), "nothing shows it: {row}");
+        assert!(!files.is_empty(), "no test is named: {row}");
         for file in files {
             let path = if file.contains('/') && !file.starts_with("simulation/") {
                 format!("{ROOT}/{file}")

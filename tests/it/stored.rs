@@ -1,8 +1,9 @@
-//! The promise: what any release has stored, every later one reads; and what the newest release stores, the code still
-//! stores byte for byte. `tests/stored/<release>` has items of every kind as that release wrote them.
+//! The promise: every later release reads the items that any release has stored, and the code stores the newest
+//! release's
+//! items byte for byte. `tests/stored/<release>` has items of every kind as that release wrote them.
 //!
 //! `UPDATE_DOCS=1 cargo test -p arcadia-tests --test it stored::` writes the files of the version in `Cargo.toml` anew.
-//! Those of earlier releases are never changed.
+//! The files of earlier releases are never changed.
 
 mod kinds;
 mod sample;
@@ -21,12 +22,12 @@ use crate::harness::project::ROOT;
 use kinds::{KINDS, Kind, record_types};
 use sample::{item_of, json_of};
 
-/// The release that the code becomes.
+/// The release that is being developed.
 const RELEASE: &str = env!("CARGO_PKG_VERSION");
-/// The file with the attributes that a record must have.
+/// The file of the required attributes of each record.
 const REQUIRED: &str = "required";
 
-/// The way to a value within an item: names, and places in lists.
+/// The path of a value within an item: names, and indexes in lists.
 type Path = Vec<Value>;
 
 fn folder(release: &str) -> String {
@@ -53,7 +54,7 @@ fn releases() -> BTreeMap<String, BTreeSet<String>> {
     releases.into_iter().map(|release| (release.clone(), names(&folder(&release)))).collect()
 }
 
-/// Compares a file of this release with its text, or writes it.
+/// Compares a file of this release with its expected text, or writes it.
 fn keep(name: &str, value: &Value) {
     let path = format!("{}/{name}.json", folder(RELEASE));
     let text = serde_json::to_string_pretty(value).expect("JSON") + "\n";
@@ -62,11 +63,11 @@ fn keep(name: &str, value: &Value) {
         fs::write(&path, text).expect("a file");
     } else {
         let found = fs::read_to_string(&path).unwrap_or_default();
-        assert!(found == text, "{path} is not what this code stores: run bash infra/ci/generate-docs");
+        assert!(found == text, "{path} is out of date: run bash infra/ci/generate-docs");
     }
 }
 
-/// The values of an item, each with the way to it.
+/// The values of an item, each with its path.
 fn values(value: &Value, path: &[Value], found: &mut Vec<(Path, Value)>) {
     let inner: Vec<(Value, &Value)> = match value {
         Value::Object(members) => members.iter().map(|(name, value)| (json!(name), value)).collect(),
@@ -80,7 +81,7 @@ fn values(value: &Value, path: &[Value], found: &mut Vec<(Path, Value)>) {
     }
 }
 
-/// The item without the value at a path; none if that is an element of a list.
+/// The item without the value at a path; none if the value is an element of a list.
 fn without(item: &Value, path: &[Value]) -> Option<Value> {
     let (last, way) = path.split_last()?;
     let mut stripped = item.clone();
@@ -95,18 +96,18 @@ fn without(item: &Value, path: &[Value]) -> Option<Value> {
     Some(stripped)
 }
 
-/// A path as text. All elements of a list have the same.
+/// A path as text. All elements of a list have the same text.
 fn label(path: &[Value]) -> String {
     path.iter().map(|step| step.as_str().unwrap_or("*")).collect::<Vec<_>>().join(".")
 }
 
-/// A sample, and the names of what it has.
+/// A sample, and the names of its values.
 struct Sample<'a> {
     item: &'a Value,
     values: Vec<(Path, Value)>,
-    /// The names of its values, null ones apart.
+    /// The names of its values, except null ones.
     present: BTreeSet<String>,
-    /// The names of the objects among them; that of the item itself is empty.
+    /// The names of its objects; the item's own name is empty.
     objects: BTreeSet<String>,
 }
 
@@ -119,7 +120,7 @@ impl<'a> Sample<'a> {
         Self { item, present, objects: objects.chain([String::new()]).collect(), values: found }
     }
 
-    /// Whether it has no value of a name, though it is of the same type as another and has the object around it.
+    /// Returns whether it lacks a value, though it is of the same type as `other` and has the object around the value.
     fn is_without(&self, name: &str, other: &Self) -> bool {
         let of_type = |sample: &Self| {
             let (event, command) = (&sample.item["record"]["event"], &sample.item["record"]["command"]);
@@ -131,8 +132,8 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// The attributes without which a kind of items cannot be read. One that a sample has and another of its type has not is
-/// not among them.
+/// The required attributes of a kind of items. An attribute that one sample has and another of its type lacks is not
+/// required.
 fn required(kind: &Kind, items: &[Value]) -> BTreeSet<String> {
     let samples: Vec<Sample> = items.iter().map(Sample::new).collect();
     let mut required = BTreeSet::new();
@@ -142,14 +143,14 @@ fn required(kind: &Kind, items: &[Value]) -> BTreeSet<String> {
             let Err(error) = (kind.again)(item_of(&stripped)) else { continue };
             let name = label(path);
             let is_optional = value.is_null() || samples.iter().any(|other| other.is_without(&name, sample));
-            assert!(!is_optional, "{} without {name} is not read: {}", kind.name, error_chain(&error));
+            assert!(!is_optional, "{} without {name} is unreadable: {}", kind.name, error_chain(&error));
             required.insert(name);
         }
     }
     required
 }
 
-/// Compares all that this code stores with what is kept of its release, or writes it.
+/// Compares all that this code stores with the files of its release, or writes them.
 async fn keep_all() {
     let mut all_required = BTreeMap::new();
     for kind in &KINDS {
@@ -168,7 +169,7 @@ async fn keep_all() {
     }
 }
 
-/// Lets the files be written, if that is asked for, before another test reads them.
+/// Writes the files, if requested, before another test reads them.
 async fn kept() {
     static KEPT: OnceCell<()> = OnceCell::const_new();
     if environment("UPDATE_DOCS").is_some() {
@@ -217,7 +218,7 @@ async fn every_kind_of_items_is_kept() {
     let known: BTreeSet<String> = kinds.into_iter().chain(others).collect();
     assert_eq!(releases()[RELEASE], known);
     for (release, names) in releases() {
-        assert!(names.is_subset(&known), "{release}: of {names:?} not all are read");
+        assert!(names.is_subset(&known), "{release}: some of {names:?} are not read");
     }
 }
 

@@ -1,5 +1,5 @@
-//! The promise: what cannot be bought, attached, changed or cancelled is refused with a stable code, and nothing is
-//! written.
+//! The promise: a purchase, an add-on, a change or a cancellation that is not allowed is refused with a stable code,
+//! and nothing is written.
 
 use arcadia_domain::{MAX_ADDONS, State};
 use reqwest::Method;
@@ -11,10 +11,10 @@ use crate::harness::table::Contents;
 use crate::harness::world::id_of;
 use crate::harness::{Reply, World};
 
-/// An id that nothing has.
+/// An id that does not exist.
 const MISSING: &str = "01920000-0000-7000-8000-000000000000";
 
-/// A shop with a deployment that is subscribed and one that is not, and its contents to compare with.
+/// A shop with one subscribed and one unsubscribed deployment, and the table's contents to compare with.
 struct Case {
     world: World,
     subscribed: String,
@@ -36,8 +36,7 @@ impl Case {
         Self { world, subscribed, bare, before }
     }
 
-    /// A call on the deployment without a subscription or the one with it: as acme's user, but for what is for
-    /// `platform_admin`.
+    /// A call on one of the deployments, as acme's user, or as `platform_admin` where only that role may call.
     async fn call(&self, method: Method, id: &str, path: &str, body: &Value) -> Reply {
         let token = if path == "/trial" { &self.world.admin } else { &self.world.user };
         let request = self.world.request(method, &format!("/deployments/{id}{path}"), token);
@@ -95,7 +94,7 @@ async fn an_addon_of_another_currency_is_refused_unless_a_change_may_drop_it() {
             assert_eq!(problem["addon_code"], "storage_50gb");
         }
     }
-    // What was billed in one currency is not given back in another.
+    // An amount billed in one currency is not credited in another.
     let body = json!({"plan_code": "euro", "drop_incompatible": true});
     world.change(id, body.clone()).await.expect_problem(422, "currency_change");
     case.unchanged().await;
@@ -103,7 +102,7 @@ async fn an_addon_of_another_currency_is_refused_unless_a_change_may_drop_it() {
     let dropped = world.subscription(id).await["addons"][0]["id"].clone();
     let changed = world.change_as(&world.admin, id, merged(body, json!({"proration": "none"}))).await.expect(200);
     assert_eq!(changed["event"]["data"]["dropped_addons"], json!([dropped]));
-    // The dropped add-on is given back as a detached one, in its own currency.
+    // The dropped add-on is credited like a detached one, in its own currency.
     assert_eq!((&changed["lines"][0]["amount_cents"], changed["lines"].as_array().unwrap().len()), (&json!(-401), 1));
     assert_eq!(changed["subscription"]["addons"], json!([]));
     assert_eq!(
@@ -131,7 +130,7 @@ async fn a_subscription_has_at_most_50_addons_however_they_come() {
     attach.expect_problem(422, "too_many_addons");
     assert_eq!(world.contents().await, before);
     let stored = world.check(id).await;
-    // The place of one that was detached can be taken.
+    // A new add-on can take the place of a detached one.
     let path = format!("/deployments/{id}/subscription/addons/{}", stored.addons[7].id);
     world.delete(&path, &world.user).await.expect(200);
     world.attach(id, "storage_50gb").await;
@@ -272,7 +271,7 @@ async fn every_field_refuses_what_it_cannot_be() {
         println!("{path} {body}");
         case.call(Method::POST, &case.subscribed, path, &body).await.expect_fields(&[(pointer, code)]);
     }
-    // Whoever wants to set a price is told that nobody may.
+    // A body with a price is refused, since nobody may set one.
     for (path, body) in [
         ("/subscribe", merged(plan.clone(), json!({"price_cents": 1}))),
         ("/subscription/addons", merged(addon.clone(), json!({"price_cents": 1}))),

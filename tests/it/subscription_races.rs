@@ -1,5 +1,5 @@
-//! The promise: whoever buys at the same moment as others, a deployment has one subscription, a cancelled deployment
-//! none, and a tenant one trial of a plan.
+//! The promise: whatever the concurrent callers, a deployment has one subscription, a cancelled deployment none, and a
+//! tenant one trial of a plan.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use tokio::sync::Barrier;
 use crate::harness::world::id_of;
 use crate::harness::{Fault, Random, Reply, World};
 
-/// How often a race is run that has no certain winner.
+/// The number of rounds of a race without a certain winner.
 const ROUNDS: usize = 50;
 
-/// Lets the next `callers` commits go on side by side, so that none has read what another writes.
+/// Holds the next `callers` commits until all have arrived, so that none has read another's write.
 fn gather(world: &World, callers: usize) {
     world.dynamodb.plan("TransactWriteItems", callers, Fault::Gather(Arc::new(Barrier::new(callers))));
 }
@@ -46,10 +46,10 @@ async fn of_subscribers_at_one_moment_exactly_one_succeeds() {
         assert_eq!(world.subscription(&id).await, won.body["subscription"]);
         let stored = world.check(&id).await;
         assert_eq!((stored.deployment.version, stored.addons.len()), (3, 1));
-        // One was billed.
+        // One subscription was billed.
         let invoices = world.collect(&format!("/deployments/{id}/invoices"), &world.user, "invoices").await;
         assert_eq!(invoices, [won.body["invoice"].clone()]);
-        // Whoever comes afterwards learns why.
+        // A later caller learns why it is refused.
         world.subscribe(&id, body(0)).await.expect_problem(409, "already_subscribed");
     }
 }
@@ -62,7 +62,7 @@ async fn whichever_of_a_subscription_and_a_cancellation_wins_no_cancelled_deploy
     let (mut both, mut outcomes) = (0, [0, 0]);
     for round in 0..ROUNDS {
         let id = id_of(&world.create(&format!("shop-{round}")).await);
-        // Side by side to the last, or as it comes with one of the two a little ahead.
+        // Either all at once, or with one of the two a little ahead.
         if random.below(2) == 0 {
             gather(&world, 2);
         }
@@ -86,7 +86,7 @@ async fn whichever_of_a_subscription_and_a_cancellation_wins_no_cancelled_deploy
         assert_eq!(stored.deployment.state == State::Cancelled, done[1], "round {round}");
         assert_eq!(stored.subscription.is_some(), done[0], "round {round}");
         assert_eq!(stored.live_subscription().is_some(), done == [true, false], "round {round}");
-        // A subscription comes with its invoice.
+        // A subscription has an invoice with it.
         assert_eq!(stored.deployment.version, 1 + 2 * u64::from(done[0]) + u64::from(done[1]));
         assert_eq!(stored.deployment.open_invoices.len(), usize::from(done[0]));
     }
@@ -110,7 +110,7 @@ async fn of_two_deployments_of_a_tenant_at_one_moment_at_most_one_gets_the_trial
         for reply in lost {
             reply.expect_problem(409, "trial_used");
         }
-        // Whoever lost subscribes again, and is billed at once.
+        // The losers subscribe again, and are billed at once.
         let mut trials = 0;
         for id in &ids {
             if world.subscription(id).await.is_null() {
@@ -143,7 +143,7 @@ async fn of_attachments_at_one_moment_each_is_there_once_or_was_refused() {
     assert_eq!(ids, answered);
     assert_eq!(stored.subscription.unwrap().waiting().count(), ids.len(), "each is charged once");
 
-    // One add-on is detached once, whoever asks.
+    // An add-on is detached once, whoever asks.
     let path = format!("{path}/{}", ids[0]);
     gather(&world, 4);
     let (detached, refused) = by_status(join_all((0..4).map(|_| world.delete(&path, &world.user))).await, 200);

@@ -1,5 +1,5 @@
-//! The promise: whatever is bought, changed and cancelled in whatever order, a deployment's events are numbered 1..n
-//! without gaps, folding them gives what is stored, and a live subscription's status follows the state.
+//! The promise: after any purchases, changes and cancellations, a deployment's events are numbered 1..n without gaps,
+//! folding them gives the stored records, and a live subscription's status follows the state.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ use crate::harness::shop::merged;
 use crate::harness::world::id_of;
 use crate::harness::{Random, Reply, World};
 
-/// How many calls are made.
+/// The number of calls.
 const CALLS: usize = 150;
-/// Over how many deployments.
+/// The number of deployments.
 const DEPLOYMENTS: usize = 3;
-/// How often everything is compared, in calls.
+/// The number of calls between two comparisons.
 const CHECK_EVERY: usize = 10;
 
-/// Does something, not always something legal.
+/// Sends a random command, not always a legal one.
 async fn act(world: &World, random: &mut Random, id: &str) -> Reply {
     let plan_code = *random.pick(&["studio", "team", "euro", "yearly", "tryout"]);
     let effective = *random.pick(&["immediate", "immediate", "period_end"]);
     let path = format!("/deployments/{id}");
     match random.below(16) {
-        // Few moves lead out of a pause and none out of the archive, so those to `active` are the most.
+        // Few moves lead out of a pause and none out of the archive, so most moves are to `active`.
         0..=3 => {
             let states = [
                 State::Active,
@@ -96,7 +96,7 @@ async fn folding_the_events_of_any_purchases_gives_what_is_stored() {
     }
     let mut statuses = BTreeMap::<u16, usize>::new();
     for call in 0..CALLS {
-        // From moments to weeks; and clocks of different machines do not agree, so time may also go back.
+        // Seconds to weeks. Clocks of different machines disagree, so time may also go back.
         let seconds = *random.pick(&[-20, 0, 300, 40_000, 100_000, 900_000]);
         world.clock.shift(TimeDelta::milliseconds(seconds * 1_000 + 137));
         let id = random.pick(&ids).clone();
@@ -119,10 +119,10 @@ async fn folding_the_events_of_any_purchases_gives_what_is_stored() {
         }
     }
     println!("answers by status: {statuses:?}\nevents by kind: {kinds:?}");
-    assert!(kinds.contains_key("subscribed") && kinds.len() >= 5, "the series exercised too little: {kinds:?}");
+    assert!(kinds.contains_key("subscribed") && kinds.len() >= 5, "the history has too few kinds of events: {kinds:?}");
 }
 
-/// Compares what lists tell of a deployment with what is stored of it.
+/// Compares a deployment's row in lists with its stored records.
 fn check_row(stored: &Aggregate, row: &Value) {
     let cents = |terms: &PlanTerms| {
         let addons = stored.addons.iter().filter(|addon| addon.currency == terms.currency);
@@ -143,7 +143,7 @@ fn check_row(stored: &Aggregate, row: &Value) {
     assert_eq!(*row, expected);
 }
 
-/// Insists that the clock finds a deployment when its next step is due, and not at all if it has none.
+/// Insists that the due index has a deployment at its next step's time, or not at all if it has no next step.
 async fn check_due(world: &World, stored: &Aggregate) {
     let id = stored.deployment.id;
     let contents = world.contents().await;

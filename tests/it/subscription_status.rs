@@ -9,7 +9,7 @@ use crate::harness::World;
 use crate::harness::shop::merged;
 use crate::harness::world::{ACME, id_of};
 
-/// What a live subscription is while its deployment is in a state, written out by hand.
+/// The status of a live subscription in each state, written out by hand.
 fn status(state: State) -> &'static str {
     match state {
         State::Trial | State::Active | State::PastDue => "active",
@@ -18,7 +18,7 @@ fn status(state: State) -> &'static str {
     }
 }
 
-/// How a deployment that was subscribed when it was new gets into a state.
+/// The moves that take a deployment, subscribed when it was new, to a state.
 fn moves_to(state: State) -> &'static [State] {
     match state {
         State::Trial | State::Active => &[],
@@ -45,7 +45,8 @@ async fn step_writing(world: &World, id: &str, to_state: State, billed: bool) ->
     let before = world.load(id).await;
     world.dynamodb.clear();
     let body = world.transition(id, &world.admin, json!({"to_state": to_state})).await.expect(200);
-    // What brings a subscription back reads if its version was replaced, and what issues an invoice the tenant's policy.
+    // A move that brings a subscription back reads whether its version was replaced; one that issues an invoice reads
+    // the policy.
     let comes_back = before.deployment.state == State::Cancelled
         && before.subscription.as_ref().is_some_and(|last| last.cancelled_with_deployment);
     let gets = [comes_back && to_state == State::Active, billed].into_iter().filter(|is_read| *is_read);
@@ -54,7 +55,7 @@ async fn step_writing(world: &World, id: &str, to_state: State, billed: bool) ->
     assert_eq!(world.dynamodb.seen().iter().map(|seen| seen.operation.as_str()).collect::<Vec<_>>(), expected);
     let seen = world.dynamodb.seen();
     let writes = seen.last().unwrap().body["TransactItems"].as_array().unwrap();
-    // Archiving also counts the tenant's live deployments, by an update.
+    // Archiving also updates the count of the tenant's live deployments.
     let mut written: Vec<&str> = writes.iter().filter_map(|write| write["Put"]["Item"]["SK"]["S"].as_str()).collect();
     written.sort_unstable();
     let after = world.check(id).await;
@@ -92,7 +93,7 @@ async fn subscribed_in(world: &World, slug: &str, state: State) -> String {
 async fn every_move_of_the_map_takes_the_subscription_along() {
     let world = World::start().await;
     world.open_shop().await;
-    // The tenant has one trial of a plan, and the deployment in trial takes it up.
+    // A tenant has one trial of a plan, and the deployment in trial uses it.
     for (index, step_of_map) in MOVES.iter().enumerate() {
         if step_of_map.from == State::Trial {
             continue;
@@ -132,7 +133,7 @@ async fn a_deployment_that_comes_back_within_the_paid_period_is_not_billed_again
     let at = "2027-01-15T10:00:00Z";
     let expected = json!({"status": "cancelled", "cancelled_at": at, "ended_at": at});
     assert_eq!(cancelled, merged(before.clone(), expected));
-    // The invoice is not given up before 30 days after its due date.
+    // The invoice is given up 30 days after its due date.
     world.set_time("2027-01-31T23:59:59Z");
     step(&world, &id, State::Active).await;
     assert_eq!(world.subscription(&id).await, before);
@@ -140,7 +141,7 @@ async fn a_deployment_that_comes_back_within_the_paid_period_is_not_billed_again
     assert_eq!(
         (&deployment["next_action"], &deployment["next_action_at"]),
         (&json!("mark_past_due"), &json!("2027-01-22T10:00:00Z")),
-        "the invoice of the start is open still"
+        "the first invoice is still open"
     );
     world.settle_open_invoices(&id).await;
     let deployment = &world.show(&id).await["deployment"];
@@ -155,17 +156,17 @@ async fn a_deployment_that_comes_back_later_begins_a_new_period_at_its_old_price
     let world = World::start().await;
     world.open_shop().await;
     for (slug, anchor, start, end, cents) in [
-        // 276 of March's 744 hours are left: 1075.81 of 2900, 278.23 of 750.
+        // 276 of March's 744 hours remain: 1075.81 of 2900, 278.23 of 750.
         ("a", "calendar", "2027-03-01T00:00:00Z", "2027-04-01T00:00:00Z", 1_076 + 278),
         ("b", "now", "2027-03-20T12:00:00Z", "2027-04-20T12:00:00Z", 3_650),
     ] {
         world.set_time("2027-01-15T10:00:00Z");
         let body = json!({"plan_code": "studio", "addons": ["storage_50gb"], "anchor": anchor});
         let id = world.create_subscribed(slug, body).await;
-        // What is open would be given up meanwhile.
+        // An open invoice would be given up meanwhile.
         world.settle_open_invoices(&id).await;
         let before = world.subscription(&id).await;
-        // What was scheduled before is not scheduled any more.
+        // The end of the subscription removes a scheduled change.
         world.change(&id, json!({"plan_code": "team", "effective": "period_end"})).await.expect(200);
         world.cancel(&id, "period_end").await.expect(200);
         step(&world, &id, State::Cancelled).await;
@@ -192,7 +193,7 @@ async fn what_was_cancelled_by_itself_stays_so_when_the_deployment_comes_back() 
     world.open_shop().await;
     let id = subscribed_in(&world, "shop", State::Active).await;
     world.cancel(&id, "immediate").await.expect(200);
-    // What is overdue would become past due by the clock.
+    // An overdue invoice would make the deployment past due.
     world.settle_open_invoices(&id).await;
     let ended = world.subscription(&id).await;
     world.clock.shift(TimeDelta::seconds(1));
@@ -226,7 +227,7 @@ async fn a_pause_that_outlasts_the_period_goes_on_with_the_anchored_one() {
         (&subscription["billed_from"], &subscription["cycle_index"]),
         (&json!("2027-03-10T06:00:00Z"), &json!(2))
     );
-    // What of the new period was billed can be given back, and no more: 522 of its 744 hours.
+    // Only the billed part of the new period can be credited: 522 of its 744 hours.
     let dry = world.change(&id, json!({"plan_code": "team", "dry_run": true})).await.expect(200);
     assert_eq!(dry["lines"][0]["amount_cents"], -2_035);
 }
@@ -264,7 +265,7 @@ async fn a_subscription_cancelled_by_itself_is_not_revived_when_all_happens_in_o
     let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
     world.cancel(&id, "immediate").await.expect(200);
     for to_state in ["cancelled", "active"] {
-        // As the platform: the tenant owes an invoice.
+        // As the platform, since the tenant owes an invoice.
         world.transition(&id, &world.admin, json!({"to_state": to_state})).await.expect(200);
     }
     assert_eq!(world.subscription(&id).await["status"], "cancelled");

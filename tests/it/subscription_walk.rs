@@ -1,5 +1,5 @@
 //! The promise: a plan and an add-on are put into the catalog and bought together, at prices that no later change of
-//! the catalog touches; a change of plan is one call.
+//! the catalog touches. A change of plan is one call.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::harness::World;
 use crate::harness::world::{ACME, START, id_of};
 
-/// The first of the month in which every test begins, and of the one after it.
+/// The beginnings of the month of these tests and of the next month.
 const MONTH: (&str, &str) = ("2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z");
-/// When an invoice of [`START`] is due.
+/// The due date of an invoice that is issued at [`START`].
 const DUE: &str = "2027-01-22T10:00:00Z";
 
-/// A world that sells `studio` with one version and `storage_50gb`, put there call by call.
+/// A world that sells `studio` with one version and `storage_50gb`, created by single calls.
 async fn catalog() -> World {
     let world = World::start().await;
     let plan = world.put("/plans/studio", &world.admin, json!({"name": "Studio"})).await;
@@ -128,7 +128,7 @@ async fn a_subscription_copies_its_prices_and_runs_with_the_calendar_month() {
         assert_eq!((&row["next_action"], &row["next_action_at"]), (&json!("mark_past_due"), &json!(DUE)));
         assert_eq!(row["open_invoices"], json!([open]));
     }
-    // Once it is paid, the next thing is the next period.
+    // Once the invoice is paid, the next step is the next period.
     world.settle_open_invoices(&id).await;
     let deployment = &world.show(&id).await["deployment"];
     assert_eq!((&deployment["open_invoices"], &deployment["version"]), (&json!([]), &json!(4)));
@@ -140,11 +140,11 @@ async fn a_subscription_copies_its_prices_and_runs_with_the_calendar_month() {
 async fn addons_stand_in_one_order_in_every_answer_and_in_the_replay() {
     let world = catalog().await;
     let id = id_of(&world.create("shop").await);
-    // All in one millisecond, so that their ids alone do not tell which came first.
+    // All in one millisecond, so that their ids alone do not give their order.
     let subscribed =
         world.subscribe(&id, json!({"plan_code": "studio", "addons": vec!["storage_50gb"; 8]})).await.expect(201);
     assert_eq!(world.subscription(&id).await["addons"], subscribed["subscription"]["addons"]);
-    // A clock that runs behind.
+    // A clock that is behind.
     world.clock.shift(-TimeDelta::seconds(1));
     let path = format!("/deployments/{id}/subscription/addons");
     let attached = world.post(&path, &world.user, json!({"addon_code": "storage_50gb"})).await.expect(201);
@@ -167,7 +167,7 @@ async fn a_new_price_of_an_addon_is_for_new_subscribers_only() {
     let new = world.create_subscribed("new", studio_with_storage()).await;
     let addon = &world.subscription(&new).await["addons"][0];
     assert_eq!((&addon["price_cents"], &addon["quantity"], &addon["unit"]), (&json!(990), &json!(60), &json!("GiB")));
-    // The old subscriber gets the new price when he buys anew, beside the old one.
+    // The old subscriber gets the new price with a new subscription; the old one keeps its price.
     world.clock.shift(TimeDelta::milliseconds(1));
     world.attach(&old, "storage_50gb").await;
     let subscription = world.subscription(&old).await;
@@ -217,10 +217,10 @@ async fn a_dry_run_of_a_change_tells_its_lines_to_the_cent_and_writes_nothing() 
     world.publish("studio", json!({"price_cents": 3_900})).await.expect(201);
     let before = world.contents().await;
     let dry = world.change(&id, json!({"plan_code": "studio", "dry_run": true})).await;
-    assert_eq!(dry.header("etag"), "\"3\"", "of what is stored");
+    assert_eq!(dry.header("etag"), "\"3\"", "the stored version");
     let dry = dry.expect(200);
     assert_eq!(world.contents().await, before);
-    // From 15 January, 10:00, 398 of the month's 744 hours are left: 1551.34 of 2900, 2086.29 of 3900.
+    // From 15 January, 10:00, 398 of the month's 744 hours remain: 1551.34 of 2900, 2086.29 of 3900.
     let line = |charge: &str, kind: &str, amount_cents: i64| {
         json!({
             "charge": charge, "kind": kind, "code": "studio", "amount_cents": amount_cents, "currency": "USD", "from": START,
@@ -233,7 +233,7 @@ async fn a_dry_run_of_a_change_tells_its_lines_to_the_cent_and_writes_nothing() 
     for name in ["subscription", "lines", "invoice", "event"] {
         assert_eq!(real[name], dry[name], "{name}");
     }
-    // The invoice is unpaid: what replaces a part of it does not wait.
+    // The invoice is unpaid, so the charge that replaces a part of it does not wait.
     assert_eq!(real["subscription"]["unbilled_lines"], json!([]));
     assert_eq!(real["invoice"]["lines"], json!([dry["lines"][1]]));
     world.check(&id).await;

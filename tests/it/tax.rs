@@ -1,6 +1,6 @@
-//! The promise: a tenant's tax rate reaches its deployments, every invoice that is issued from then on has one tax line,
-//! and what is credited, refunded or foretold has its tax, to the cent. The example of `docs/billing.md` is carried out
-//! here, and a second account agrees with it.
+//! The promise: a tenant's tax rate reaches its deployments. Every invoice issued from then on has one tax line, and
+//! credits, refunds and previews include their tax, to the cent. The test runs the example of `docs/billing.md`, and a
+//! second account must agree with it.
 
 use std::collections::HashSet;
 use std::fs;
@@ -44,7 +44,7 @@ async fn balance(billing: &Billing, id: &str) -> i64 {
     billing.show(id).await["deployment"]["balances"][0]["amount_cents"].as_i64().unwrap_or_default()
 }
 
-/// Insists that the books of a deployment add up, also by the account that is kept a second time.
+/// Insists that the books of a deployment balance, also by the second account.
 async fn check(billing: &Billing, id: &str) {
     billing.check(id).await;
     Account::check(&billing.books(id).await.events, &HashSet::new());
@@ -112,7 +112,7 @@ async fn credits_notes_and_refunds_give_the_tax_back_and_no_more() {
         (&refused["errors"][0]["pointer"], &refused["errors"][0]["code"]),
         (&json!("/lines"), &json!("tax_line"))
     );
-    // A dry run tells the credit and its tax.
+    // A dry run shows the credit and its tax.
     let dry = billing.post(&format!("{notes}?dry_run=true"), &billing.admin, of(0, 1_000)).await.expect(200);
     assert_eq!(column(&dry["lines"], "amount_cents"), [-1_000, -190]);
     assert_eq!(column(&dry["lines"], "kind"), ["plan_credit", "tax_credit"]);
@@ -128,7 +128,7 @@ async fn credits_notes_and_refunds_give_the_tax_back_and_no_more() {
     };
     refund("r-1", 1_190, None).await.expect(200);
     let refused = refund("r-2", 3_155, Some(&january)).await.expect_problem(409, "refund_exceeds_paid");
-    assert_eq!(refused["paid_cents"], 3_154, "with the tax, and less what was paid back");
+    assert_eq!(refused["paid_cents"], 3_154, "the amount with tax, less the refund");
     refund("r-2", 1_000, Some(&january)).await.expect(200);
     let shown = newest(&billing, &id).await;
     let credits: Vec<i64> = column(&shown["credits"], "amount_cents").iter().filter_map(Value::as_i64).collect();
@@ -138,10 +138,10 @@ async fn credits_notes_and_refunds_give_the_tax_back_and_no_more() {
     assert_eq!(
         (&shown["credited_cents"], &shown["total_cents"]),
         (&json!(4_344), &json!(4_344)),
-        "and nothing is left"
+        "nothing is left to credit"
     );
     refund("r-4", 1, Some(&january)).await.expect_problem(409, "refund_exceeds_paid");
-    // A grant is a means of payment: it has no tax.
+    // A grant is a means of payment, so it has no tax.
     let grant = json!({"amount_cents": 500, "currency": "USD", "reason": "outage"});
     billing.post(&format!("/deployments/{id}/credits"), &billing.admin, grant).await.expect(200);
     let charge = json!({"description": "Migration", "amount_cents": 1_001, "currency": "USD", "when": "now"});
@@ -171,7 +171,7 @@ async fn recurring_revenue_is_without_tax_and_an_unpaid_invoice_gives_no_tax_bac
     let addon = billing.subscription(&id).await["addons"][0]["id"].as_str().expect("an id").to_owned();
     billing.set_time("2027-01-02T00:00:00Z");
     billing.delete(&format!("/deployments/{id}/subscription/addons/{addon}"), &billing.user).await.expect(200);
-    // 726 of storage and 138 of its tax are not due any more.
+    // 726 of storage and its tax of 138 are no longer due.
     assert_eq!((&newest(&billing, &id).await["due_cents"], balance(&billing, &id).await), (&json!(3_480), 0));
     billing
         .post(&format!("/deployments/{id}/invoices/{}/write-off", billing.newest(&id).await), &billing.admin, json!({}))
@@ -182,7 +182,7 @@ async fn recurring_revenue_is_without_tax_and_an_unpaid_invoice_gives_no_tax_bac
     check(&billing, &id).await;
 }
 
-/// An amount as documents write it: `13,917`.
+/// An amount in the format of the documents: `13,917`.
 fn written(cents: i64) -> String {
     let digits = cents.abs().to_string();
     let mut text = String::new();
@@ -231,7 +231,7 @@ async fn the_example_of_a_year_with_a_discount_and_tax_is_to_the_cent() {
     assert_eq!(detached, storage + storage_tax);
     assert_eq!(left, detached + plan + plan_tax - month_total);
     let (kept, kept_tax) = (subtotal - storage - plan + month, year_tax - storage_tax - plan_tax + month_tax);
-    assert_eq!(total - left, kept + kept_tax, "what was paid is what was used, and the tax on it");
+    assert_eq!(total - left, kept + kept_tax, "the customer paid for the used part and its tax");
     let w = written;
     let rows = [
         format!(

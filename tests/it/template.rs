@@ -1,5 +1,5 @@
-//! The promise: `template.yaml` deploys exactly the routes and the table that are in the code, and every function may
-//! do what its calls need and no more.
+//! The promise: `template.yaml` deploys exactly the code's routes and table, and every function has exactly the
+//! permissions that its calls need.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,39 +23,39 @@ fn all_functions() -> impl Iterator<Item = Value> {
     functions.map(|mut function| function["Properties"].take())
 }
 
-/// Those that have the API's routes: all that are called over HTTP but the console.
+/// The functions of the API's routes: all that are called over HTTP except the console.
 fn functions() -> Vec<Value> {
     all_functions().filter(|properties| calls(properties).next().is_some() && !is_console(properties)).collect()
 }
 
-/// Whether a function is the console: the only one of another binary.
+/// Returns whether a function is the console, the only one with another binary.
 fn is_console(properties: &Value) -> bool {
     properties["CodeUri"] == "infra/console-server"
 }
 
-/// The events by which a function is called over HTTP.
+/// The events that call a function over HTTP.
 fn calls(properties: &Value) -> impl Iterator<Item = &Value> {
     let events = properties["Events"].as_object().into_iter().flat_map(|events| events.values());
     events.filter(|event| event["Type"] == "HttpApi").map(|event| &event["Properties"])
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    value.as_array().unwrap_or_else(|| panic!("{value} is no list")).iter().map(text).collect()
+    value.as_array().unwrap_or_else(|| panic!("{value} is not a list")).iter().map(text).collect()
 }
 
-/// What functions may do, by their handlers: an action, and what of the table, or which queue, it is allowed on.
+/// The permissions of functions, by handler: an action, and the part of the table or the queue.
 type Permissions = BTreeMap<String, BTreeSet<(String, String)>>;
 
-/// What each function may do that is called over HTTP.
+/// The permissions of each function that is called over HTTP.
 pub fn permissions() -> Permissions {
     permissions_of(functions())
 }
 
-/// What each of the others may do.
+/// The permissions of all other functions.
 pub fn scheduled_permissions() -> Permissions {
     permissions_of(all_functions().filter(|properties| calls(properties).next().is_none()))
 }
@@ -63,7 +63,7 @@ pub fn scheduled_permissions() -> Permissions {
 fn permissions_of(functions: impl IntoIterator<Item = Value>) -> Permissions {
     let mut permissions = BTreeMap::new();
     for function in functions {
-        // One without policies may do nothing but log.
+        // A function without policies may only log.
         let policies = function["Policies"].as_array().into_iter().flatten();
         let statements = policies.flat_map(|policy| policy["Statement"].as_array().expect("statements"));
         let mut permitted = BTreeSet::new();
@@ -82,11 +82,11 @@ fn permissions_of(functions: impl IntoIterator<Item = Value>) -> Permissions {
     permissions
 }
 
-/// What an ARN names: the table, an index of it, or another resource of the template.
+/// The resource that an ARN names: the table, an index of it, or another resource of the template.
 fn named_by(arn: &Value) -> String {
     let resource = arn["!GetAtt"].as_str().and_then(|text| text.strip_suffix(".Arn"));
     let index = arn["!Sub"].as_str().and_then(|text| text.strip_prefix("${Table.Arn}/index/"));
-    let name = resource.or(index).unwrap_or_else(|| panic!("{arn} is no resource of the template, nor an index"));
+    let name = resource.or(index).unwrap_or_else(|| panic!("{arn} is neither a resource of the template nor an index"));
     if name == "Table" { "table".to_owned() } else { name.to_owned() }
 }
 
@@ -117,7 +117,7 @@ fn every_route_is_behind_the_authorizer() {
     assert!(auth["Authorizers"][&default]["JwtConfiguration"].is_object());
     for function in functions() {
         for call in calls(&function) {
-            assert_eq!(call["Auth"], Value::Null, "{}: a route of its own authorization", function["Handler"]);
+            assert_eq!(call["Auth"], Value::Null, "{}: a route with its own authorizer", function["Handler"]);
         }
     }
 }
@@ -131,13 +131,13 @@ fn one_function_is_open_to_everyone_and_it_may_do_nothing() {
     for call in calls(console) {
         assert_eq!(call["ApiId"], json!({"!Ref": "Api"}), "{call}");
         assert_eq!(call["Auth"], json!({"Authorizer": "NONE"}), "{call}");
-        // An event without method and path is for whatever no other route takes.
+        // An event without method and path takes every request without a route.
         paths.push(call["Path"].as_str().unwrap_or("$default").to_owned());
         assert_eq!(call["Method"].as_str(), call["Path"].as_str().map(|_| "GET"), "{call}");
     }
     paths.sort();
     assert_eq!(paths, ["$default", "/", "/console", "/console/{file+}"]);
-    assert!(ROUTES.iter().all(|route| route.path.starts_with("/api/")), "no route of the API is under the console's");
+    assert!(ROUTES.iter().all(|route| route.path.starts_with("/api/")), "the API's routes begin with /api/");
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ fn the_guide_explains_every_parameter_and_its_default() {
     }
 }
 
-/// What a name is of a stack whose name is as long as it may be: 128 characters.
+/// Resolves a name in a stack whose own name has the greatest length, 128 characters.
 fn resolved(name: &Value) -> String {
     let stack_name = "s".repeat(128);
     let stack_id = format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/{stack_name}/{}", uuid::Uuid::max());
@@ -207,8 +207,8 @@ fn resolved(name: &Value) -> String {
     parts.iter().map(part).collect()
 }
 
-/// The most characters of a name, by type; and whether CloudFormation shortens the names that it makes, so that a
-/// resource needs none.
+/// The longest allowed name of each type of resource, and whether CloudFormation shortens the names that it generates,
+/// so that the resource needs no name.
 const NAMES: &[(&str, &str, usize, bool)] = &[
     ("AWS::Events::Archive", "ArchiveName", 48, false),
     ("AWS::Events::EventBus", "Name", 256, false),
@@ -241,8 +241,8 @@ fn names_are_within_their_limits_for_the_longest_name_of_a_stack() {
     }
 }
 
-/// The values that `samconfig.toml` sets in each environment, as SAM reads them: a value with a space needs quotes of its
-/// own, or it ends there.
+/// The values that `samconfig.toml` sets in each environment, as SAM reads them: an unquoted value ends at its first
+/// space.
 #[test]
 fn every_value_of_samconfig_arrives_as_it_stands() {
     let settings = fs::read_to_string(format!("{ROOT}/samconfig.toml")).expect("samconfig.toml");
@@ -265,7 +265,7 @@ fn every_value_of_samconfig_arrives_as_it_stands() {
     for name in ["Stage", "TokenIssuer", "TokenAudience", "BillingSchedule"] {
         assert_eq!(seen.get(name), Some(&environments), "{name} is set in each environment");
     }
-    // Macros in nested stacks need it, and deploying without confirmation.
+    // Macros in nested stacks, and deployment without confirmation, need these.
     assert_eq!(
         settings.matches(r#"capabilities = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]"#).count(),
         environments
@@ -292,7 +292,7 @@ fn other_origins_may_send_and_read_every_header_that_the_document_has() {
     assert_eq!(allowed, methods);
 }
 
-/// A list whose order means nothing.
+/// The elements of a list, sorted, where order does not matter.
 fn sorted(list: &Value) -> Vec<String> {
     let mut items: Vec<String> = list.as_array().unwrap().iter().map(Value::to_string).collect();
     items.sort();

@@ -1,6 +1,6 @@
-//! The promise: while a tenant is held, none of its deployments is active or created, whoever asks and whatever is paid;
-//! its release resumes exactly those that the hold paused, and no copy that is late brings a hold back. What a tenant's rule
-//! pauses for the lack of a subscription resumes with one.
+//! The promise: while a tenant is held, none of its deployments is active or created, by any caller or payment. Its
+//! release resumes exactly the deployments that the hold paused, and a late copy of the rules does not restore a hold.
+//! Deployments paused by the rule about missing subscriptions resume when they subscribe.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ async fn release(billing: &Billing) -> Value {
     billing.delete(HOLD, &billing.admin).await.expect(202)["tenant"].take()
 }
 
-/// Works on the operation that copies the rules of a tenant, to its end.
+/// Runs the operation that copies a tenant's rules, to its end.
 async fn copy(billing: &Billing, tenant: &Value) -> String {
     let operation = tenant["operation_id"].as_str().expect("an operation").to_owned();
     finish(billing, &billing.app, &operation).await;
@@ -40,7 +40,7 @@ async fn tenant(billing: &Billing) -> Value {
     billing.get("/tenants/acme", &billing.user).await.expect(200)["tenant"].take()
 }
 
-/// The state of a deployment, whether its tenant is held, and what paused it. Its history must add up.
+/// The state of a deployment, whether its tenant is held, and the reason of its pause. Its history must balance.
 async fn stands(billing: &Billing, id: &str) -> Value {
     billing.books(id).await;
     let deployment = billing.show(id).await["deployment"].take();
@@ -66,7 +66,7 @@ async fn a_hold_pauses_what_is_active_and_its_release_resumes_just_that() {
         (&held["hold"]["reason"], &held["hold"]["by"], &held["version"]),
         (&json!("abuse"), &json!("ada"), &json!(1))
     );
-    assert_eq!(tenant(&billing).await, held, "its own users are shown it");
+    assert_eq!(tenant(&billing).await, held, "the tenant's users see the hold");
     assert_eq!(show(&billing, held["operation_id"].as_str().expect("an id")).await["status"], "running");
     let operation = copy(&billing, &held).await;
     let of = |outcome: &str| (outcome.to_owned(), String::new());
@@ -132,7 +132,7 @@ async fn a_hold_is_set_once_in_the_version_that_was_seen_and_with_its_operation_
         billing.put(HOLD, token, json!({"reason": "abuse"})).await.expect_problem(403, "admin_required");
         billing.delete(HOLD, token).await.expect_problem(403, "admin_required");
     }
-    // What DynamoDB does not commit leaves neither the hold nor an operation.
+    // A failed transaction leaves neither the hold nor an operation.
     let before = billing.fingerprint().await;
     let fault = Fault::cancelled(&["ConditionalCheckFailed", "None", "None", "None", "None"]);
     billing.dynamodb.plan("TransactWriteItems", 1, fault);
@@ -140,7 +140,7 @@ async fn a_hold_is_set_once_in_the_version_that_was_seen_and_with_its_operation_
     refused.expect_problem(409, "version_conflict");
     billing.dynamodb.clear();
     assert_eq!(billing.fingerprint().await, before);
-    // Nor does a hold for which no operation can start.
+    // The same if no operation can start.
     for _ in 0..16 {
         start(&billing, json!({"filter": {"tenant_id": "nobody"}, "command": {"type": "copy_tenant_rules"}})).await;
     }
@@ -158,12 +158,12 @@ async fn no_payment_lifts_a_hold() {
     assert_eq!(billing.state(&id).await, "past_due");
     let held = hold(&billing, "abuse").await;
     copy(&billing, &held).await;
-    assert_eq!(stands(&billing, &id).await, json!(["past_due", true, null]), "the ladder goes on");
+    assert_eq!(stands(&billing, &id).await, json!(["past_due", true, null]), "dunning continues");
     billing.settle(&id).await;
     assert_eq!(stands(&billing, &id).await, json!(["paused", true, "tenant_hold"]));
     let kinds = billing.kinds(&id).await;
     assert_eq!(kinds[kinds.len() - 2..], ["active by till as settled", "paused by till as tenant_held"]);
-    // It is billed on from the release.
+    // Billing continues from the release.
     billing.clock.shift(TimeDelta::days(60));
     assert_eq!(billing.sweep().await.steps, 0);
     copy(&billing, &release(&billing).await).await;
@@ -177,14 +177,14 @@ async fn a_copy_that_is_late_does_not_bring_a_hold_back() {
     let id = id_of(&billing.create("shop").await);
     let held = hold(&billing, "abuse").await;
     let released = release(&billing).await;
-    // Whichever comes first copies the rules as they are by then.
+    // The first worker copies the rules as they are by then.
     copy(&billing, &held).await;
     assert_eq!(stands(&billing, &id).await, json!(["active", false, null]));
     let found = results(&billing, &copy(&billing, &released).await).await;
     assert_eq!(found[&id].0, "unchanged");
     assert!(billing.kinds(&id).await.iter().all(|kind| !kind.contains("tenant_held")));
 
-    // A worker that read the hold and commits after its release was copied meets a newer version.
+    // A worker that read the hold commits after the release was copied, and meets a newer version.
     let stale = TenantRules { version: 1, held: true, ..TenantRules::default() };
     let read = billing.books(&id).await.aggregate;
     let late = arcadia_domain::decide(
@@ -214,7 +214,7 @@ async fn a_creation_that_read_other_rules_is_refused() {
     let refused = store.commit(&before, billing.app.new_commit_id(), None).await;
     assert!(matches!(refused, Err(StoreError::TenantConflict)), "{refused:?}");
     let after = created(1, TenantRules { version: 2, ..TenantRules::default() });
-    store.commit(&after, billing.app.new_commit_id(), None).await.expect("a creation by the rules as they are");
+    store.commit(&after, billing.app.new_commit_id(), None).await.expect("a creation by the present rules");
     billing.put("/tenants/acme", &billing.admin, json!({"deployment_quota": 1})).await.expect(200);
     billing.post("/deployments", &billing.user, json!({"slug": "more"})).await.expect_problem(409, "quota_exceeded");
 }
@@ -285,7 +285,7 @@ async fn what_has_no_subscription_for_the_days_of_its_tenant_is_paused_until_it_
     billing.settle(&subscribed).await;
     billing.clock.shift(TimeDelta::days(60));
     billing.sweep().await;
-    // With a quota in the same request.
+    // Together with a quota, in the same request.
     let reply = set(&billing, json!({"unsubscribed_after_days": 10, "deployment_quota": 3})).await;
     let tenant = reply.expect(202)["tenant"].take();
     assert_eq!((&tenant["unsubscribed_after_days"], &tenant["live_deployments"]), (&json!(10), &json!(2)));
@@ -298,7 +298,11 @@ async fn what_has_no_subscription_for_the_days_of_its_tenant_is_paused_until_it_
     billing.clock.shift(TimeDelta::days(10));
     billing.sweep().await;
     assert_eq!(stands(&billing, &old).await, json!(["paused", false, "unsubscribed"]));
-    assert_eq!(stands(&billing, &subscribed).await, json!(["past_due", false, null]), "it is subscribed, and owes");
+    assert_eq!(
+        stands(&billing, &subscribed).await,
+        json!(["past_due", false, null]),
+        "it is subscribed, and its invoice is overdue"
+    );
     for token in [&billing.user, &billing.admin] {
         to(&billing, &old, token, "active").await.expect_problem(409, "subscription_required");
     }
@@ -312,7 +316,7 @@ async fn what_has_no_subscription_for_the_days_of_its_tenant_is_paused_until_it_
     assert_eq!(stands(&billing, &old).await, json!(["active", false, null]));
     let kinds = billing.kinds(&old).await;
     assert_eq!(kinds[kinds.len() - 3..], ["active by bob as subscribed", "subscribed", "invoice_opened"]);
-    // Without the rule nothing is paused any more, and what it paused can be resumed by hand.
+    // Without the rule no deployment is paused, and those that it paused can be resumed by hand.
     let never = set(&billing, json!({"unsubscribed_after_days": null})).await.expect(202)["tenant"].take();
     copy(&billing, &never).await;
     let new = all.iter().find(|deployment| deployment["slug"] == "new").expect("it is listed");

@@ -1,5 +1,5 @@
-//! The promise: what is known of a tenant is read and changed by those who may, every change is an event in the same
-//! transaction, and no two creations pass a quota together.
+//! The promise: a tenant's fields are read and changed by the callers who may, every change is an event in the same
+//! transaction, and concurrent creations cannot exceed a quota.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ async fn a_tenants_fields_are_kept_with_a_history_and_a_version() {
     assert_eq!(reply.header("etag"), "\"1\"");
     assert_eq!(reply.expect(202)["tenant"]["name"], "Acme GmbH", "the tax rate is copied by an operation");
     assert_eq!(set(&world, customer).await["version"], 1, "nothing differs");
-    // Its own user says where invoices go; what is left out stays.
+    // A tenant's user sets the billing address; absent fields stay.
     let address = json!({"billing_address": "Hafenstrasse 1\n20457 Hamburg", "email": "billing@acme.example"});
     world.put(PATH, &world.user, address).await.expect(200);
     let known = tenant(&world).await;
@@ -118,7 +118,7 @@ async fn of_creations_for_the_last_place_of_a_quota_one_succeeds() {
     assert_eq!(created.len(), 1);
     assert!(replies.iter().all(|reply| reply.status == 201 || reply.body["code"] == "quota_exceeded"));
     assert_eq!(tenant(&world).await["live_deployments"], 2);
-    // The platform keeps to it too; a cancelled deployment has its place until it is archived.
+    // The platform obeys it too; a cancelled deployment counts until it is archived.
     let body = json!({"tenant_id": "acme", "slug": "other"});
     world.post("/deployments", &world.admin, body.clone()).await.expect_problem(409, "quota_exceeded");
     let id = id_of(&created[0].body["deployment"]);
@@ -128,11 +128,11 @@ async fn of_creations_for_the_last_place_of_a_quota_one_succeeds() {
     assert_eq!(tenant(&world).await["live_deployments"], 1);
     create(&world, "other").await.expect(201);
     create(&world, "more").await.expect_problem(409, "quota_exceeded");
-    // A slug that is taken is told first, and without a quota there is no count.
+    // A taken slug is reported first, and without a quota there is no count.
     create(&world, "other").await.expect_problem(409, "slug_taken");
     assert_eq!(set(&world, json!({"deployment_quota": null})).await["live_deployments"], Value::Null);
     create(&world, "more").await.expect(201);
-    // A quota below what there is takes nothing away.
+    // A quota below the present count removes nothing.
     assert_eq!(set(&world, json!({"deployment_quota": 1})).await["live_deployments"], 3);
     create(&world, "again").await.expect_problem(409, "quota_exceeded");
     // Another tenant's deployments do not count.
@@ -160,7 +160,7 @@ async fn a_tenant_of_an_earlier_release_is_read_and_counted() {
     let world = World::start().await;
     create(&world, "shop").await.expect(201);
     let archived = world.create_in("old", State::Archived).await;
-    // As an earlier release left them: an account without fields, and no limits.
+    // The items of an earlier release: an account without fields, and no limits.
     let (client, table) = (world.app.store.client(), world.app.store.table());
     let delete = client.delete_item().table_name(table).key("PK", string("TENANT#acme")).key("SK", string("#LIMITS"));
     delete.send().await.expect("a delete by the test");

@@ -1,6 +1,6 @@
-//! The promise: whatever a decision rests on, and whatever is shown together, is of one version. DynamoDB reads item by
-//! item, so a read beside a transaction may mix two moments; it is recognised, made again a named number of times, and
-//! then answered with 503. A read that is not torn takes no request more.
+//! The promise: a decision, and an answer, uses records of one version. DynamoDB reads item by item, so a read beside a
+//! transaction may mix two moments. A torn read is recognised, repeated a fixed number of times, and then answered with
+//! 503. A read that is not torn costs no more requests.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,12 @@ use crate::harness::world::id_of;
 use crate::harness::{Fault, cursors};
 
 const FOREVER: usize = usize::MAX;
-/// How often a read is made, as the proxy counts.
+/// The number of attempts of a read.
 const READS: usize = MAX_READS as usize;
-/// The last transaction may have written any of these.
+/// The items that the last transaction may have written.
 const PRESENT: [&str; 2] = ["#DEPLOYMENT", "#SUBSCRIPTION#"];
 
-/// A deployment that was subscribed when the year began, a day later. The proxy remembers what is written over.
+/// A deployment that was subscribed when the year began, a day later. The proxy remembers overwritten items.
 async fn start() -> (Billing, String) {
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
     billing.sell_addon("backup", json!({"price_cents": 1_000})).await;
@@ -35,12 +35,12 @@ fn partition(id: &str) -> String {
     format!("DEPLOYMENT#{id}")
 }
 
-/// The items of the present state that the last transaction changed, as they were before it.
+/// The items of the present state that the last transaction changed, as they were before.
 fn stale(billing: &Billing, id: &str) -> Vec<Stale> {
     billing.dynamodb.stale(&partition(id), &["#SUBSCRIPTION", PRESENT[0], PRESENT[1]])
 }
 
-/// Every choice of some of the items, but not of all.
+/// Every choice of some, but not all, of the items.
 fn mixtures(stale: &[Stale]) -> Vec<Vec<Stale>> {
     let all = 1_usize << stale.len();
     let chosen = |choice: usize| {
@@ -49,8 +49,8 @@ fn mixtures(stale: &[Stale]) -> Vec<Vec<Stale>> {
     (1..all - 1).map(chosen).collect()
 }
 
-/// Shows the deployment while the read of its present state is torn in each way there is; it is shown as it is, at the
-/// cost of one Query more.
+/// Shows the deployment while the read of its present state is torn in every possible way. Each answer is correct and
+/// costs one more Query.
 async fn check_shown(billing: &Billing, id: &str) -> usize {
     let shown = billing.show(id).await;
     let mixtures = mixtures(&stale(billing, id));
@@ -64,7 +64,7 @@ async fn check_shown(billing: &Billing, id: &str) -> usize {
     mixtures.len()
 }
 
-/// Insists that a request is told to come back.
+/// Insists on a 503 that says when to retry.
 #[track_caller]
 fn expect_unavailable(reply: Reply) {
     assert_ne!(reply.header("retry-after"), "");
@@ -119,7 +119,7 @@ async fn a_replaced_subscription_is_never_mixed_with_the_one_before() {
     billing.set_time("2027-01-02T01:00:00Z");
     let body = json!({"plan_code": "team", "addons": ["backup", "storage_50gb"]});
     let replaced = billing.subscribe(&id, body).await.expect(201);
-    // The deployment, the subscription, the add-on that is gone, and two new ones.
+    // The deployment, the subscription, the removed add-on, and two new ones.
     assert_eq!(stale(&billing, &id).len(), 5);
     assert_eq!(check_shown(&billing, &id).await, 30);
     for mixture in mixtures(&stale(&billing, &id)) {
@@ -138,18 +138,18 @@ async fn a_change_of_state_is_shown_with_the_subscription_that_follows_it() {
     let (billing, id) = start().await;
     billing.transition(&id, &billing.user, json!({"to_state": "paused"})).await.expect(200);
     assert_eq!(check_shown(&billing, &id).await, 2);
-    // What the last transaction changed is one item now: there is nothing to mix, and an older whole is no mixture.
+    // The last transaction changed one item, so there is nothing to mix, and the whole older state is not a mixture.
     billing.patch(&format!("/deployments/{id}"), &billing.user, json!({"display_name": "Shop"})).await.expect(200);
     billing.dynamodb.clear();
     let before = billing.dynamodb.stale(&partition(&id), &["#DEPLOYMENT"]);
     billing.dynamodb.plan("Query", 1, Fault::Torn(before));
     let shown = billing.show(&id).await;
     assert_eq!((&shown["deployment"]["display_name"], &shown["deployment"]["version"]), (&json!("shop"), &json!(4)));
-    assert_eq!(shown["events"][0]["sequence"], 4, "the event that the older state does not know is left out");
+    assert_eq!(shown["events"][0]["sequence"], 4, "the event after the older state is omitted");
     assert_eq!(billing.dynamodb.operations(), ["Query"; 3]);
 }
 
-/// The events of a deployment's last commit, as if they were not there yet.
+/// The events of a deployment's last commit, as absent items.
 fn unseen(billing: &Billing, id: &str) -> Vec<Stale> {
     billing.dynamodb.stale(&partition(id), &["EVENT#"])
 }
@@ -170,13 +170,13 @@ async fn a_page_of_events_has_no_gap_and_no_half_of_a_commit_at_its_newest_end()
         billing.dynamodb.plan("Query", 1, Fault::Torn(mixture.clone()));
         assert_eq!(billing.get(&path, &billing.user).await.expect(200), whole, "{mixture:?}");
         assert_eq!(billing.dynamodb.operations(), ["GetItem", "Query", "Query"], "{mixture:?}");
-        // And so when they are shown with the deployment.
+        // The same when they are shown with the deployment.
         billing.dynamodb.clear();
         billing.dynamodb.plan("Query", 1, Fault::Torn(mixture.clone()));
         assert_eq!(billing.show(&id).await, shown, "{mixture:?}");
         assert_eq!(billing.dynamodb.operations(), ["Query"; 3], "{mixture:?}");
     }
-    // Without both, the page is of the moment before, but the deployment is not.
+    // Without both events, the page is of the moment before, but the deployment is not.
     billing.dynamodb.clear();
     billing.dynamodb.plan("Query", 1, Fault::Torn(unseen(&billing, &id)));
     assert_eq!(billing.show(&id).await, shown);
@@ -191,13 +191,17 @@ async fn a_page_may_end_within_a_commit_and_the_next_goes_on_there() {
     let sequences: Vec<&Value> = pages.iter().flatten().map(|event| &event["sequence"]).collect();
     assert_eq!(sequences, [3, 2, 1]);
     let each = [["GetItem"; 3], ["Query"; 3]];
-    assert_eq!(billing.dynamodb.operations(), each.as_flattened(), "a Query for each page, of one's own");
-    // A page that begins before an event is torn if the one right before it is missing.
+    assert_eq!(
+        billing.dynamodb.operations(),
+        each.as_flattened(),
+        "a Query for each page of the caller's own deployment"
+    );
+    // A page that begins before an event is torn if the event right before the position is missing.
     let body = billing.get(&format!("{path}?limit=1"), &billing.user).await.expect(200);
     let next = format!("{path}?limit=1&cursor={}", body["next_cursor"].as_str().unwrap());
     billing.subscribe(&id_of(&billing.create("blog").await), json!({"plan_code": "studio"})).await.expect(201);
     assert_eq!(billing.get(&next, &billing.user).await.expect(200)["events"][0]["sequence"], 2);
-    // A position that no page ever named is beyond the newest: one request more tells.
+    // A forged position is beyond the newest event: one more request finds that out.
     billing.dynamodb.clear();
     let beyond = cursors::forged(&format!("/api/v1{path}"), "99");
     let beyond = billing.get(&format!("{path}?cursor={beyond}"), &billing.user).await.expect(200);
@@ -225,7 +229,7 @@ async fn a_version_of_a_plan_is_read_with_the_plan_that_it_was_published_with() 
         expect_unavailable(billing.subscribe(&other, wanted).await);
         assert_eq!(billing.dynamodb.count("BatchGetItem"), READS, "{missing}");
     }
-    // The catalog shows no plan without its newest version.
+    // The catalog never shows a plan without its newest version.
     let shown = billing.get("/plans/team", &billing.user).await.expect(200);
     billing.dynamodb.clear();
     billing.dynamodb.plan("Query", 1, Fault::Torn(billing.dynamodb.stale("PLAN#team", &["VERSION#"])));
@@ -234,7 +238,7 @@ async fn a_version_of_a_plan_is_read_with_the_plan_that_it_was_published_with() 
     billing.dynamodb.clear();
     billing.dynamodb.plan("GetItem", 1, Fault::Torn(billing.dynamodb.stale("PLAN#team", &["#PLAN"])));
     let before = billing.get("/plans/team", &billing.user).await.expect(200);
-    assert_eq!(before["versions"].as_array().map(Vec::len), Some(1), "a plan of before is shown as it was");
+    assert_eq!(before["versions"].as_array().map(Vec::len), Some(1), "an older plan is shown with its versions");
 
     billing.dynamodb.clear();
     billing.subscribe(&other, json!({"plan_code": "team", "plan_version": 2})).await.expect(201);
@@ -247,7 +251,7 @@ async fn a_version_of_a_plan_is_read_with_the_plan_that_it_was_published_with() 
 
 #[tokio::test]
 async fn a_resource_is_written_only_over_the_version_that_was_read() {
-    // Beside another resource that is live, and by itself.
+    // Beside another live resource, and alone.
     for others in 0..2 {
         let (billing, id) = start().await;
         let path = format!("/deployments/{id}/resources");
@@ -285,8 +289,8 @@ async fn a_read_that_stays_torn_is_given_up_after_the_named_number_of_reads() {
     billing.dynamodb.clear();
     billing.dynamodb.plan("Query", FOREVER, torn.clone());
     expect_unavailable(billing.get(&path, &billing.user).await);
-    assert_eq!(billing.dynamodb.count("Query"), READS, "its events are read once it is known to be one's own");
-    // Another tenant learns nothing by it.
+    assert_eq!(billing.dynamodb.count("Query"), READS, "events are read after the owner is known");
+    // Another tenant's caller learns nothing from it.
     let stranger = crate::harness::world::user("other");
     billing.dynamodb.clear();
     billing.dynamodb.plan("Query", FOREVER, torn.clone());
@@ -300,7 +304,7 @@ async fn a_read_that_stays_torn_is_given_up_after_the_named_number_of_reads() {
     billing.dynamodb.plan("Query", FOREVER, Fault::Torn(half));
     expect_unavailable(billing.get(&format!("/deployments/{blog}/events"), &billing.admin).await);
     assert_eq!(billing.dynamodb.operations(), ["Query"; READS]);
-    // Nothing of the deployment was touched, and the clock comes back to it.
+    // Nothing of the deployment was changed, and a later sweep takes it up again.
     let of_id = |contents: &BTreeMap<(String, String), Value>| -> Vec<Value> {
         contents.iter().filter(|((pk, _), _)| *pk == partition(&id)).map(|(_, item)| item.clone()).collect()
     };

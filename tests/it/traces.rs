@@ -1,6 +1,7 @@
-//! The promise: built with the feature `traces`, the binary prints what an invocation did as spans that any collector of
-//! OpenTelemetry takes, within X-Ray's trace, and nothing unless X-Ray samples it. The feature is not deployed, so these
-//! tests are built apart: `cargo test --workspace --features arcadia-tests/traces --test it traces::`.
+//! The promise: built with the feature `traces`, the binary prints the work of an invocation as spans that any
+//! OpenTelemetry collector accepts, within X-Ray's trace, and nothing unless X-Ray samples it. The feature is not
+//! deployed, so these tests are built separately: `cargo test --workspace --features arcadia-tests/traces --test it
+//! traces::`.
 
 use std::fs;
 
@@ -12,7 +13,7 @@ use crate::harness::lambda::{self, Ran};
 use crate::harness::project::ROOT;
 use crate::harness::{Fault, World};
 
-/// Long ago, since the binary goes by the machine's clock.
+/// Long ago, since the binary uses the machine's clock.
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 const SAMPLED: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
 const NOT_SAMPLED: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0";
@@ -30,7 +31,7 @@ fn transition(id: &str, to_state: &str) -> Value {
     event
 }
 
-/// The spans of a line, after a look at what all of them have.
+/// The spans of a line, after checking their common form.
 fn spans(line: &Value) -> Vec<Value> {
     let resource = &line["resourceSpans"][0];
     assert_eq!(resource["resource"]["attributes"][0]["value"]["stringValue"], "arcadia-cloud");
@@ -45,12 +46,12 @@ fn spans(line: &Value) -> Vec<Value> {
     spans
 }
 
-/// A time, which OTLP's JSON has as text.
+/// A time, which OTLP's JSON has as a string.
 fn nanoseconds(span: &Value, name: &str) -> u64 {
     span[name].as_str().expect("a text").parse().expect("nanoseconds")
 }
 
-/// The value of an attribute of a span, as text.
+/// The value of an attribute of a span, as a string.
 fn attribute<'a>(span: &'a Value, key: &str) -> &'a str {
     let mut attributes = span["attributes"].as_array().expect("attributes").iter();
     let value = attributes.find(|attribute| attribute["key"] == key).map(|attribute| &attribute["value"]);
@@ -73,7 +74,7 @@ async fn a_call_is_a_span_and_so_is_every_attempt_of_every_request_in_it() {
     assert_eq!(names(&paused), [query, write, write, "transition_deployment"]);
     assert_eq!(names(&refused), [query, "transition_deployment"]);
     let errors: Vec<&str> = paused.iter().map(|span| attribute(span, "error.type")).collect();
-    assert_eq!(errors, ["", "TransactionCanceledException", "", ""], "what failed was sent again");
+    assert_eq!(errors, ["", "TransactionCanceledException", "", ""], "a failed request was sent again");
     assert_eq!((&paused[1]["status"]["code"], &paused[2]["status"]), (&json!(2), &Value::Null));
 
     for (spans, status, code) in [(&paused, "200", ""), (&refused, "422", "invalid_transition")] {
@@ -121,7 +122,7 @@ async fn the_spans_of_a_long_sweep_come_in_several_lines_and_none_is_missing() {
     let (root, requests) = all.split_last().unwrap();
     assert_eq!((&root["name"], attribute(root, "faas.name")), (&json!("billing_sweep"), "billing_sweep"));
     assert!(requests.iter().all(|request| request["parentSpanId"] == root["spanId"]));
-    // All but the one that warms the connection, before the invocation.
+    // All but the request that warms the connection, before the invocation.
     assert_eq!(requests.len(), billing.dynamodb.seen().len() - 1);
     assert!(ran.traces.len() > 2 && requests.len() > 2 * MAX_SPANS, "{} spans", all.len());
 }

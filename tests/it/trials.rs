@@ -1,4 +1,4 @@
-//! The promise: a tenant has one trial of a plan, free of charge to its end, which only `platform_admin` moves.
+//! The promise: a tenant has one trial of a plan, free of charge to its end, and only `platform_admin` moves that end.
 
 use arcadia_domain::State;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::harness::world::{START, id_of, user};
 /// 14 days from the start.
 const TRIAL_END: &str = "2027-01-29T10:00:00Z";
 
-/// A world that sells `tryout` with 14 days of trial, and what [`World::open_shop`] has.
+/// A world that sells `tryout` with 14 days of trial, and the records of [`World::open_shop`].
 async fn shop() -> World {
     let world = World::start().await;
     world.open_shop().await;
@@ -27,7 +27,7 @@ async fn subscribe_as_admin(world: &World, id: &str, body: Value) -> crate::harn
     world.post(&format!("/deployments/{id}/subscribe"), &world.admin, body).await
 }
 
-/// Asks for a later end of the trial.
+/// Requests a later end of the trial.
 async fn extend(world: &World, id: &str, token: &str, trial_ends_at: &str) -> crate::harness::Reply {
     world.post(&format!("/deployments/{id}/trial"), token, json!({"trial_ends_at": trial_ends_at})).await
 }
@@ -58,15 +58,16 @@ async fn the_plans_trial_is_free_and_bills_nothing_that_happens_in_it() {
     let subscription = world.check(&id).await.subscription.unwrap();
     assert!(subscription.in_trial() && subscription.charges.is_empty());
 
-    // A trial belongs to its plan: that of another counts from the beginning of the subscription, and is had once.
+    // A trial belongs to its plan. Another plan's trial counts from the beginning of the subscription, and a tenant has
+    // it once.
     world.sell_plan("longer", &[json!({"price_cents": 5_000, "trial_days": 30})]).await;
     let longer = world.change(&id, json!({"plan_code": "longer"})).await.expect(200);
     assert_eq!((&longer["lines"], &longer["invoice"]), (&json!([]), &Value::Null));
     assert_eq!(longer["subscription"]["trial_ends_at"], "2027-02-14T10:00:00Z");
-    // A plan without one, or whose trial is used up, is billed at once.
+    // A plan without a trial, or with a used one, is billed at once.
     let billed = world.change(&id, json!({"plan_code": "studio"})).await.expect(200);
     assert_eq!(billed["lines"][0]["amount_cents"], 1_458, "15.58 of 31 days: {billed}");
-    assert_eq!(billed["lines"][1]["amount_cents"], 377, "its add-on as well: {billed}");
+    assert_eq!(billed["lines"][1]["amount_cents"], 377, "its add-on is billed as well: {billed}");
     assert_eq!(billed["invoice"]["total_cents"], 1_835);
     assert_eq!(billed["subscription"]["billed_from"], "2027-01-16T10:00:00Z");
     let second = world.create_subscribed("second", json!({"plan_code": "longer"})).await;
@@ -82,7 +83,7 @@ async fn a_tenant_has_one_trial_of_a_plan_and_every_further_deployment_is_billed
     let subscription = world.subscription(&second).await;
     assert_eq!((&subscription["trial_ends_at"], &subscription["billed_from"]), (&Value::Null, &json!(START)));
     assert_eq!(subscription["current_period_end"], "2027-02-01T00:00:00Z");
-    // Nor is there a second one for the same deployment, in another version, or at the platform's wish.
+    // There is no second trial for the same deployment, for another version, or when the platform subscribes.
     world.cancel(&first, "immediate").await.expect(200);
     world.publish("tryout", json!({"price_cents": 1, "trial_days": 700})).await.expect(201);
     let before = world.contents().await;
@@ -91,7 +92,7 @@ async fn a_tenant_has_one_trial_of_a_plan_and_every_further_deployment_is_billed
     assert_eq!(world.contents().await, before);
     let again = world.subscribe(&first, tryout()).await.expect(201);
     assert_eq!(again["subscription"]["trial_ends_at"], Value::Null);
-    // Another plan has a trial of its own, and another tenant too.
+    // Another plan, and another tenant, has its own trial.
     world.sell_plan("other", &[json!({"price_cents": 1, "trial_days": 1})]).await;
     let other = world.create_subscribed("other", json!({"plan_code": "other"})).await;
     assert_eq!(world.subscription(&other).await["trial_ends_at"], "2027-01-16T10:00:00Z");
@@ -125,7 +126,7 @@ async fn only_platform_admin_sets_a_trials_end_and_only_ahead() {
         (&body["subscription"]["trial_ends_at"], &body["subscription"]["billed_from"]),
         (&json!(march), &Value::Null)
     );
-    // It is the tenant's trial of this plan, though the plan itself gives none.
+    // It uses the tenant's trial of this plan, though the plan itself gives none.
     let second = id_of(&world.create("second").await);
     subscribe_as_admin(&world, &second, wished(march)).await.expect_problem(409, "trial_used");
     world.subscribe(&second, json!({"plan_code": "studio"})).await.expect(201);
@@ -162,7 +163,7 @@ async fn a_running_trial_is_extended_or_shortened_by_the_platform_and_by_nobody_
     assert_eq!(world.show(&id).await["deployment"]["next_action_at"], later);
     world.check(&id).await;
 
-    // An earlier end is as good as a later one, as long as it lies ahead.
+    // An earlier end is accepted like a later one, if it is in the future.
     let earlier = "2027-01-20T00:00:00Z";
     let body = extend(&world, &id, &world.admin, earlier).await.expect(200);
     assert_eq!(body["event"]["data"]["ends_at"], json!({"from": later, "to": earlier}));
@@ -172,7 +173,7 @@ async fn a_running_trial_is_extended_or_shortened_by_the_platform_and_by_nobody_
     assert_eq!(world.show(&id).await["deployment"]["next_action_at"], earlier);
     world.check(&id).await;
 
-    // At its end it is over, though no sweep may have come yet: the subscription ends as scheduled.
+    // The trial is over at its end, even before a sweep: the subscription ends as scheduled.
     world.set_time(earlier);
     extend(&world, &id, &world.admin, "2027-03-01T00:00:00Z").await.expect_problem(409, "no_trial");
     assert_eq!(world.check(&id).await.live_subscription(), None);
@@ -284,7 +285,7 @@ async fn a_trial_is_not_over_for_a_pause_or_a_cancellation_within_it() {
         }
         assert_eq!(world.subscription(&id).await, before, "{away}");
     }
-    // A pause that outlasts it begins billing.
+    // A pause that outlasts the trial ends it; the resumption begins billing.
     world.transition(&id, &world.user, json!({"to_state": "paused"})).await.expect(200);
     world.set_time("2027-02-03T04:05:06Z");
     world.transition(&id, &world.user, json!({"to_state": "active"})).await.expect(200);

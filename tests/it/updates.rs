@@ -1,5 +1,5 @@
-//! The promise: a deployment's own fields are changed one by one or together, each change with its event; what is left
-//! out stays, and null clears what may be empty.
+//! The promise: a deployment's own fields are changed one by one or together, each change with its event. Absent fields
+//! stay, and null clears a field that may be empty.
 
 use arcadia_domain::State;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! The promise: records are read by the release before the one that wrote them, as `docs/deploying.md` tells whoever goes
-//! back: what was added to a record is not noticed.
+//! The promise: the previous release reads the records of the next one, as `docs/deploying.md` promises for a rollback.
+//! It ignores attributes that were added.
 
 use arcadia_store::item::{Item, string};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::harness::billing::Billing;
 use crate::harness::history::{BEGINNING, FORGED, everything};
 
-/// What no release has.
+/// An attribute that no release has.
 const ADDED: &str = "added_later";
 
-/// All that the API tells of a deployment.
+/// All answers of the API about a deployment.
 async fn told(billing: &Billing, id: &str) -> Vec<Value> {
     let mut told = Vec::new();
     for end in ["", "/events?limit=100", "/invoices", "/resources"] {
@@ -20,10 +20,10 @@ async fn told(billing: &Billing, id: &str) -> Vec<Value> {
     told
 }
 
-/// Whose members are not attributes of a record but what it is about: prices by interval.
+/// A map whose keys are data, not attributes: prices by interval.
 const KEYED: &str = "interval_prices";
 
-/// Adds to the item, and to every record in it.
+/// Adds an attribute to the item, and to every record in it.
 fn add(item: &mut Item) {
     for (_, value) in item.iter_mut().filter(|(name, _)| *name != KEYED) {
         add_within(value);
@@ -56,6 +56,6 @@ async fn what_a_later_release_added_to_a_record_is_not_noticed() {
             billing.books(&id).await;
         }
     }
-    println!("{items} items were added to");
+    println!("{items} items got an attribute");
     assert!(items > 30);
 }

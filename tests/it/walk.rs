@@ -1,5 +1,5 @@
-//! The promise: a deployment is created, moves along the map with an event for each move, and a move outside the map
-//! is refused and leaves no trace.
+//! The promise: a deployment is created and moves along the map with an event for each move. A move outside the map is
+//! refused and leaves no trace.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! An account of a deployment that is kept a second time: from what its events say was bought, paused and ended, and never
-//! from the charges and credits that the product records. What those come to is compared with it to the cent.
+//! A second account of a deployment, kept from the purchases, pauses and ends in its events and never from the recorded
+//! charges and credits. Their sum must equal this account's, to the cent.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::thread;
@@ -11,16 +11,16 @@ use arcadia_domain::{
 };
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
-/// How many of the last events a failure tells.
+/// The number of latest events that a failure prints.
 const TOLD: usize = 8;
 
-/// What is to be paid for a time, for the plan or for an add-on, or once.
+/// An amount to pay: for a time, for the plan or an add-on, or once.
 struct Span {
     is_once: bool,
     addon: Option<SubscriptionAddonId>,
-    /// Less what is off.
+    /// The price before its discount.
     price: i64,
-    /// What the discount takes off the price.
+    /// The discount on the price.
     off: i64,
     period: (Timestamp, Timestamp),
     from: Timestamp,
@@ -30,14 +30,14 @@ struct Span {
     is_void: bool,
 }
 
-/// A discount, by its terms when it was granted.
+/// A discount, with its terms at the grant.
 struct Rebate {
     terms: Discount,
     left: Option<u32>,
     runs: bool,
 }
 
-/// The account; everything in it is in one currency.
+/// The account. All amounts are in one currency.
 #[derive(Default)]
 pub struct Account {
     subscription: Option<Subscription>,
@@ -45,19 +45,19 @@ pub struct Account {
     rebate: Option<Rebate>,
     spans: Vec<Span>,
     invoices: BTreeMap<InvoiceNumber, Invoice>,
-    /// What waits of each charge.
+    /// The waiting part of each charge.
     waiting: BTreeMap<ChargeId, i64>,
-    /// The tax rate that the tenant has, in basis points.
+    /// The tenant's current tax rate, in basis points.
     tax_rate: u32,
-    /// The tax rate of each invoice, and whether an amount was paid back of it: that can cost the tax a cent more.
+    /// The tax rate of each invoice, and whether a payment of it was returned: then its tax can differ by a cent.
     taxes: BTreeMap<InvoiceNumber, (u32, bool)>,
     policy: DunningPolicy,
     state_since: Option<Timestamp>,
-    /// The last events that were entered, told if one does not fit.
+    /// The latest events, printed if one does not fit.
     last: VecDeque<Event>,
 }
 
-/// `price * part / whole`, rounded half up, the schoolbook way.
+/// `price * part / whole`, rounded half up, by long division.
 fn share(price: i64, from: Timestamp, to: Timestamp, (start, end): (Timestamp, Timestamp)) -> i64 {
     let seconds = |from: Timestamp, to: Timestamp| i128::from(to.timestamp() - from.timestamp());
     let (numerator, whole) = (i128::from(price) * seconds(from, to).max(0), seconds(start, end));
@@ -65,13 +65,13 @@ fn share(price: i64, from: Timestamp, to: Timestamp, (start, end): (Timestamp, T
     i64::try_from(if rest * 2 >= whole { cents + 1 } else { cents }).expect("a share of a price")
 }
 
-/// The tax on an amount, rounded half up, the schoolbook way.
+/// The tax on an amount, rounded half up, by long division.
 fn tax(cents: i64, rate: u32) -> i64 {
     let parts = cents * i64::from(rate);
     parts / 10_000 + i64::from(parts % 10_000 >= 5_000)
 }
 
-/// Boundary `index` of a subscription, from the calendar alone.
+/// Boundary `index` of a subscription, computed from the calendar alone.
 fn boundary(subscription: &Subscription, index: u32) -> Timestamp {
     let anchor = subscription.anchor.anchor_at;
     let months = anchor.year() * 12
@@ -82,7 +82,7 @@ fn boundary(subscription: &Subscription, index: u32) -> Timestamp {
 }
 
 impl Account {
-    /// Enters a whole history. `unprorated` has the changes of plan that were asked for without proration.
+    /// Enters a whole history. `unprorated` has the plan changes that were requested without proration.
     pub fn check(events: &[Event], unprorated: &HashSet<u64>) {
         let mut account = Self::default();
         for event in events {
@@ -155,7 +155,7 @@ impl Account {
                         is_clock && was_billed && subscription.status == SubscriptionStatus::Active,
                     );
                 } else if from.interval == to.interval {
-                    // The period goes on, also if it has only just begun and nothing of the old plan remains.
+                    // The period continues, even if it has just begun and nothing of the old plan remains.
                     self.close(now, |span| span.addon.is_none());
                     self.subscription = Some(subscription.clone());
                     self.open(subscription, None, now, None);
@@ -186,7 +186,7 @@ impl Account {
             }
             EventKind::ChargeAdded { subscription } => {
                 self.subscription = Some(subscription.clone());
-                // It waits in the event's entries, or the invoice of the same commit has it.
+                // A charge waits in the event's entries, or the invoice of the same commit bills it.
                 for entry in &event.entries {
                     if let Entry::Charged { line } = entry {
                         self.once(line);
@@ -195,7 +195,7 @@ impl Account {
             }
             EventKind::CreditNoteIssued { number, .. } => {
                 self.note(event, number);
-                let (_, is_paid_back) = self.taxes.get_mut(number).expect("it was issued");
+                let (_, is_paid_back) = self.taxes.get_mut(number).expect("the invoice was issued");
                 *is_paid_back |= event.sequence < event.commit_last;
             }
             EventKind::Created { tenant_rules, .. } => self.tax_rate = tenant_rules.tax_rate_basis_points,
@@ -227,8 +227,8 @@ impl Account {
         }
     }
 
-    /// A subscription that runs and is past its trial is to be paid for: if the time until now is used up, a period opens.
-    /// `goes_on`: without a gap after the period before.
+    /// A running subscription past its trial must be paid for: if it is paid up to now at most, a period opens.
+    /// `goes_on`: it continues the period before without a gap.
     fn follow(&mut self, new: &Subscription, goes_on: bool) {
         let of_plan = |span: &&Span| span.addon.is_none() && !span.is_once;
         let paid_to = self.spans.iter().filter(of_plan).map(|span| span.to).max();
@@ -236,7 +236,7 @@ impl Account {
             && paid_to.is_none_or(|to| to <= billed_from)
         {
             if new.current_period_start == new.current_period_end {
-                // It runs again after its agreed end, from a plan that changed while it was paused: it only ends.
+                // A subscription resumed after its agreed end, from a plan that changed during the pause, only ends.
                 let has_ended = new.cancel_at.is_some_and(|end| self.state_since.is_some_and(|since| end <= since));
                 assert!(has_ended, "a period without time: {new:?}");
                 self.subscription = Some(new.clone());
@@ -257,8 +257,8 @@ impl Account {
         self.subscription = Some(new.clone());
     }
 
-    /// Something is bought: at the opening of a period of which so much of an amount off is taken already, or within it. What
-    /// is taken off its price.
+    /// Opens a span at the beginning of a period or within it. `taken` is the part of an amount discount that the
+    /// period has used already. Returns the discount.
     fn open(
         &mut self,
         subscription: &Subscription,
@@ -268,7 +268,7 @@ impl Account {
     ) -> i64 {
         let period = (subscription.current_period_start, subscription.current_period_end);
         if period.0 == period.1 {
-            // Another interval began while it was paused, and a price changes before a period opens.
+            // A new interval began during the pause, or a price changes before a period opens.
             return 0;
         }
         let price = addon.map_or(subscription.terms.price_cents, |addon| addon.price_cents);
@@ -299,7 +299,7 @@ impl Account {
         off
     }
 
-    /// Something to be paid once.
+    /// Enters an amount to pay once.
     fn once(&mut self, line: &Line) {
         let (price, from) = (line.amount_cents, line.from);
         let (is_once, addon, invoice, is_void) = (true, None, None, false);
@@ -317,7 +317,7 @@ impl Account {
         });
     }
 
-    /// A credit note takes from what its invoice charged.
+    /// A credit note lowers the charges of its invoice.
     fn note(&mut self, event: &Event, number: &InvoiceNumber) {
         for entry in &event.entries {
             let Entry::Credited { line: credit, .. } = entry else { continue };
@@ -326,7 +326,7 @@ impl Account {
             }
             let invoice = &self.invoices[number];
             let line = invoice.charges().find(|line| line.charge == credit.charge).expect("it names a charge");
-            // Spans of one invoice that begin together are told apart by what they are for.
+            // Spans of one invoice that begin together are distinguished by their plan or add-on.
             let before = |other: &&Line| is_alike(other, line) && other.charge < line.charge;
             let nth = invoice.charges().filter(before).count();
             let spans = self.spans.iter_mut().filter(|span| span.invoice.as_ref() == Some(number));
@@ -336,7 +336,7 @@ impl Account {
         }
     }
 
-    /// What lies beyond `at` is not to be paid for.
+    /// Removes the amounts for the time after `at`.
     fn close(&mut self, at: Timestamp, which: impl Fn(&Span) -> bool) {
         for span in self.spans.iter_mut().filter(|span| span.to > at && !span.is_once && which(span)) {
             span.cents -= share(span.price, at.max(span.from), span.to, span.period).min(span.cents);
@@ -361,10 +361,11 @@ impl Account {
         }
     }
 
-    /// The clock moves nobody down the ladder before the oldest open invoice is that late, nor two rungs at once.
+    /// The clock moves a deployment down the ladder only when its oldest open invoice is late enough, and one rung at a
+    /// time.
     fn check_ladder(&self, event: &Event, is_clock: bool) {
         let policy = self.policy;
-        // Without a subscription its time can be over before.
+        // Without a subscription, the retention may have ended before.
         if is_clock && event.reason.as_ref().is_some_and(|reason| reason.as_str() == "unsubscribed") {
             let is_live = self.subscription.as_ref().is_some_and(|last| last.status != SubscriptionStatus::Cancelled);
             assert!(!is_live, "it has a subscription: {event:?}");
@@ -391,14 +392,14 @@ impl Account {
         assert!(apart == 0 || self.state_since.is_some_and(|since| late(since, apart)), "two rungs at once: {event:?}");
     }
 
-    /// A scheduled resume bills nothing of the time for which it waited: whatever was due by then was settled by then.
+    /// A scheduled resume bills nothing of the time that it waited: all due invoices were settled before.
     fn check_resume(&self, event: &Event, from: Timestamp) {
         let is_settled = |invoice: &Invoice| invoice.closed_at.is_some_and(|closed_at| closed_at <= from);
         let mut due = self.invoices.values().filter(|invoice| invoice.due_at <= from);
         assert!(due.all(is_settled), "it bills the time for which it waited: {event:?}");
     }
 
-    /// The tax of each invoice is that of what is to be paid for it. All tax together.
+    /// Checks the tax of each invoice against the amount to pay for it. Returns the sum of all tax.
     fn check_taxes(&self, event: &Event) -> i64 {
         let mut nets: BTreeMap<&InvoiceNumber, i64> = BTreeMap::new();
         for span in &self.spans {
@@ -441,7 +442,7 @@ impl Drop for Account {
 }
 
 impl Span {
-    /// The kind of its charge.
+    /// The kind of line that charges for it.
     const fn kind(&self) -> LineKind {
         match (self.is_once, self.addon) {
             (true, _) => LineKind::OneOffCharge,
@@ -457,12 +458,12 @@ impl Rebate {
     }
 }
 
-/// What is to be paid for a charge of an invoice: its line and that of its discount.
+/// The amount to pay for a charge of an invoice: its line and the line of its discount.
 fn net(invoice: &Invoice, charge: &Line) -> i64 {
     invoice.lines.iter().filter(|line| line.charge == charge.charge).map(|line| line.amount_cents).sum()
 }
 
-/// Whether two lines are of the same kind and begin together.
+/// Returns whether two lines are of the same kind and begin together.
 fn is_alike(one: &Line, other: &Line) -> bool {
     (one.kind, one.from) == (other.kind, other.from)
 }

@@ -1,4 +1,4 @@
-//! The reckoning: what the table holds in the end, held against what clients asked for and were told.
+//! The audit: compares the final table with the clients' requests and the answers to them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,20 +12,20 @@ use crate::harness::Reply;
 use crate::harness::billing::{Books, account};
 use crate::harness::table::Contents;
 
-/// Who takes the steps of the clock.
+/// The actor of the clock's steps.
 const CLOCK: &str = "system:billing";
 
-/// What there is in the end.
+/// The final contents of the table.
 pub struct Audit {
     contents: Contents,
     books: BTreeMap<String, Books>,
     resources: BTreeMap<String, Resource>,
-    /// The events that came of each caller's one operation, with their deployment.
+    /// The events of each operation, by its caller, with their deployment.
     runs: HashMap<String, Vec<(String, Event)>>,
 }
 
 impl Audit {
-    /// Reads everything, and insists that each deployment's books are in order.
+    /// Reads everything, and insists that the books of each deployment balance.
     pub async fn read(ledger: &Ledger) -> Self {
         let contents = ledger.billing.contents().await;
         let (mut books, mut resources) = (BTreeMap::new(), BTreeMap::new());
@@ -45,13 +45,13 @@ impl Audit {
         Self { contents, books, resources, runs }
     }
 
-    /// Insists that what was told is so, that what is so was asked for, and that it is so once.
+    /// Insists that every answer is true, that every change was requested, and that none happened twice.
     pub fn check(&self, ledger: &Ledger) {
         let entries = lock(&ledger.entries);
         let mut callers: HashSet<String> = entries.iter().map(|entry| entry.operation.actor()).collect();
         callers.insert(CLOCK.to_owned());
         let strangers: Vec<&String> = self.runs.keys().filter(|actor| !callers.contains(*actor)).collect();
-        assert!(strangers.is_empty(), "nobody asked for the events of {strangers:?}");
+        assert!(strangers.is_empty(), "no client requested the events of {strangers:?}");
         for entry in entries.iter() {
             self.check_run(entry);
             if let Outcome::Done(reply) = &entry.outcome
@@ -66,7 +66,7 @@ impl Audit {
         self.check_catalog(&entries);
     }
 
-    /// The events of an operation are those of one commit, and as many as its client was told.
+    /// The events of an operation belong to one commit and agree with the answer.
     fn check_run(&self, entry: &Entry) {
         let Entry { operation, outcome, repeated } = entry;
         let repeated = *repeated && !operation.has_key();
@@ -78,12 +78,12 @@ impl Audit {
             assert!(operation.what.events().contains(&kind(first).as_str()), "{}", told());
             for ((id, event), sequence) in rest.iter().zip(first.sequence + 1..) {
                 assert_eq!((id, event.sequence), (first_id, sequence), "not one commit: {}", told());
-                assert!(!operation.what.events().contains(&kind(event).as_str()), "done twice: {}", told());
+                assert!(!operation.what.events().contains(&kind(event).as_str()), "executed twice: {}", told());
             }
         }
         match outcome {
-            Outcome::Refused(_) => assert!(run.is_empty(), "done though refused: {}", told()),
-            // Without a key it is there or not, once.
+            Outcome::Refused(_) => assert!(run.is_empty(), "executed though refused: {}", told()),
+            // Without a key it was executed once or not at all.
             Outcome::Unknown => {}
             Outcome::Done(reply) => {
                 let changed = is_change(operation, reply);
@@ -96,7 +96,7 @@ impl Audit {
         }
     }
 
-    /// What an answer shows is what there was at the version that it names.
+    /// An answer shows the state at the version that it names.
     fn check_told(&self, entry: &Entry, reply: &Reply) {
         let Entry { operation, .. } = entry;
         let body = &reply.body;
@@ -117,7 +117,7 @@ impl Audit {
                 ("deployment", json!(DeploymentView::of(&aggregate))),
                 ("subscription", json!(SubscriptionView::of(&aggregate))),
             ] {
-                assert!(body.get(name).is_none_or(|shown| *shown == view), "{entry:?}\nbut there was {view}");
+                assert!(body.get(name).is_none_or(|shown| *shown == view), "{entry:?}\nthe state was {view}");
             }
             if let Some(number) = body["invoice"]["number"].as_str()
                 && !self.run(operation).is_empty()
@@ -150,7 +150,7 @@ impl Audit {
         self.check_lasting(operation, reply, books);
     }
 
-    /// What cannot be undone is still there.
+    /// A change that cannot be undone is still there.
     fn check_lasting(&self, operation: &Operation, reply: &Reply, books: &Books) {
         let invoice = reply.body["invoice"]["number"].as_str().map(|number| &books.invoices[number]);
         match (operation.what, invoice) {
@@ -168,7 +168,7 @@ impl Audit {
         }
     }
 
-    /// No period begins twice, and no reference pays twice.
+    /// No period begins twice, and no payment reference counts twice.
     fn check_clock(&self) {
         for (id, books) in &self.books {
             let (mut begun, mut paid) = (HashSet::new(), HashSet::new());
@@ -187,7 +187,7 @@ impl Audit {
         }
     }
 
-    /// Every resource was added once, by whom it is named after, and deleted once at most.
+    /// Every resource was added once, by the caller that it is named after, and deleted at most once.
     fn check_resources(&self) {
         let events = self.runs.values().flatten();
         let (mut added, mut deleted) = (BTreeMap::new(), HashSet::new());
@@ -209,7 +209,7 @@ impl Audit {
         assert_eq!(gone.collect::<HashSet<_>>(), deleted);
     }
 
-    /// Every deployment has one claim on its slug and every claim a deployment; and so have trials.
+    /// Every deployment has one claim on its slug and every claim has a deployment. The same holds for trials.
     fn check_claims(&self) {
         let claims = |prefix: &str, id: fn(&Value) -> &Value| -> BTreeMap<(String, String), String> {
             let claims = self.contents.iter().filter(|((_, sk), _)| sk.starts_with(prefix));
@@ -234,7 +234,7 @@ impl Audit {
         assert_eq!(claims("TRIAL#", |item| &item["record"]["deployment_id"]), trials);
     }
 
-    /// The catalog's records are what somebody asked for, in as many revisions as were asked for.
+    /// The catalog has the requested records, in as many revisions as were requested.
     fn check_catalog(&self, entries: &[Entry]) {
         let of = |what: What, path: &str| -> Vec<&Entry> {
             entries.iter().filter(|e| e.operation.what == what && e.operation.path == path).collect()
@@ -244,7 +244,7 @@ impl Audit {
             let done = count(|outcome| matches!(outcome, Outcome::Done(_)));
             done..=done + count(|outcome| matches!(outcome, Outcome::Unknown))
         };
-        // Plans were put once and published once before.
+        // Plans were put once and published once before the run.
         for (what, path, pk, sk, first) in [
             (What::PutCatalog, "/plans/team", "PLAN#team", "#PLAN", 2),
             (What::PutCatalog, "/addons/storage_50gb", "ADDON#storage_50gb", "#ADDON", 1),
@@ -268,13 +268,13 @@ impl Audit {
             let is_there = prices.contains(&Some(u64::try_from(entry.operation.number).expect("a number")));
             match &entry.outcome {
                 Outcome::Done(_) => assert!(is_there, "lost: {entry:?}"),
-                Outcome::Refused(_) => assert!(!is_there, "done though refused: {entry:?}"),
+                Outcome::Refused(_) => assert!(!is_there, "executed though refused: {entry:?}"),
                 Outcome::Unknown => {}
             }
         }
     }
 
-    /// A deployment as it was at a version.
+    /// A deployment at a version.
     fn at(&self, id: &str, version: u64) -> Aggregate {
         let events = &self.books[id].events[..usize::try_from(version).expect("a version")];
         replay(id.parse().expect("an id"), events).expect("a history")
@@ -285,7 +285,7 @@ impl Audit {
     }
 }
 
-/// The deployments that anything is stored of.
+/// The ids of the deployments that have any items.
 fn partitions(contents: &Contents) -> HashSet<String> {
     contents.keys().filter_map(|(pk, _)| pk.strip_prefix("DEPLOYMENT#")).map(str::to_owned).collect()
 }
@@ -299,7 +299,7 @@ fn version(reply: &Reply) -> Option<u64> {
     reply.header("etag").trim_matches('"').parse().ok()
 }
 
-/// Whether an answer says that something changed; none if it does not say.
+/// Returns whether an answer reports a change; none if it does not say.
 fn is_change(operation: &Operation, reply: &Reply) -> Option<bool> {
     if operation.is_dry_run() {
         return Some(false);

@@ -1,5 +1,5 @@
-//! Clients that do as they please: they look at a deployment that others change too, and do something to it that is
-//! mostly allowed.
+//! Clients that act at random: each looks at a deployment that others change too, and sends a command that is mostly
+//! allowed.
 
 use arcadia_domain::State;
 use chrono::TimeDelta;
@@ -10,11 +10,11 @@ use super::ledger::{Ledger, Operation, Outcome, Role, What, lock};
 use crate::harness::Random;
 use crate::harness::world::ACME;
 
-/// After how many operations of all clients time goes on.
+/// Time passes after this many operations of all clients.
 const TIME_PASSES_EVERY: usize = 12;
-/// Another tenant, whose deployments only `platform_admin` reaches here.
+/// A second tenant, whose deployments only `platform_admin` reaches here.
 pub const GLOBEX: &str = "globex";
-/// What is for sale: plans, of which the last two begin with a trial, and add-ons.
+/// The plans for sale, of which the last two begin with a trial, and the add-ons.
 pub const PLANS: [&str; 6] = ["studio", "team", "euro", "yearly", "tryout", "taster"];
 const ADDONS: [&str; 3] = ["storage_50gb", "euro_seats", "no_such_addon"];
 
@@ -22,9 +22,9 @@ const ADDONS: [&str; 3] = ["storage_50gb", "euro_seats", "no_such_addon"];
 pub struct Customer<'a> {
     ledger: &'a Ledger,
     random: Random,
-    /// The deployment that was looked at last.
+    /// The last deployment that the client looked at.
     view: Value,
-    /// The number of the next operation.
+    /// The number of the client's next operation.
     number: usize,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Customer<'a> {
         Self { ledger, random, view: Value::Null, number: 0 }
     }
 
-    /// Goes on until all operations are drawn.
+    /// Acts until all operations are drawn.
     pub async fn live(mut self) {
         while let Some(number) = self.ledger.draw() {
             self.number = number;
@@ -53,7 +53,7 @@ impl<'a> Customer<'a> {
                         }
                     }
                 }
-                // Whoever was overtaken, or does not know, reads again and decides anew.
+                // After a conflict or an unknown outcome, the client reads again.
                 Outcome::Unknown => self.view = Value::Null,
                 Outcome::Refused(code) if code == "version_conflict" => self.view = Value::Null,
                 Outcome::Done(_) | Outcome::Refused(_) => {}
@@ -98,7 +98,7 @@ impl<'a> Customer<'a> {
         self.spoil(operation)
     }
 
-    /// Makes a mistake in one of some bodies.
+    /// Makes a mistake in some bodies.
     fn spoil(&mut self, mut operation: Operation) -> Operation {
         if let Some(body) = operation.body.as_mut().filter(|_| self.one_in(30)) {
             body["nonsense"] = 1.into();
@@ -113,7 +113,7 @@ impl<'a> Customer<'a> {
         if !allowed.is_empty() && !self.one_in(5) {
             to_state = *self.random.pick(&allowed);
         }
-        // Whatever is put away for good is of no more use.
+        // A cancelled or archived deployment is of little more use to the run.
         if matches!(to_state, State::Cancelled | State::Archived) && !self.one_in(4) {
             to_state = State::Active;
         }
@@ -141,7 +141,7 @@ impl<'a> Customer<'a> {
     fn resources(&mut self) -> Operation {
         let id = self.id();
         let known = self.ledger.resources(&id);
-        // Now and then someone tries whose affair it is not.
+        // Now and then a caller tries whose role does not allow it.
         let role = if self.one_in(10) { self.role() } else { Role::DataPlane };
         if !known.is_empty() && self.one_in(3) {
             let path = format!("/resources/{}", self.random.pick(&known));
@@ -195,7 +195,7 @@ impl<'a> Customer<'a> {
         }
     }
 
-    /// Pays what is open, in whole or in part or too much, or takes it back.
+    /// Pays an open invoice in whole, in part or too much, or voids it.
     fn settle(&mut self) -> Operation {
         let open = self.view["deployment"]["open_invoices"].as_array().cloned().unwrap_or_default();
         let Some(invoice) = open.first() else { return self.read() };
@@ -269,7 +269,7 @@ impl<'a> Customer<'a> {
         self.operation(What::Read, Method::GET, path, None, Role::Admin)
     }
 
-    /// An operation on the deployment that was looked at last; sometimes only on the version of it that was seen.
+    /// A command on the last deployment that the client looked at, sometimes with its version as `If-Match`.
     fn change(&mut self, what: What, method: Method, path: &str, body: Option<Value>, role: Role) -> Operation {
         let id = self.id();
         let if_match = self.one_in(8).then(|| format!("\"{}\"", self.view["deployment"]["version"]));
@@ -285,7 +285,7 @@ impl<'a> Customer<'a> {
         self.view["deployment"]["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Mostly one of the tenant's users.
+    /// A random role, mostly that of the tenant's users.
     fn role(&mut self) -> Role {
         let is_foreign = self.view["deployment"]["tenant_id"] == GLOBEX && !self.one_in(10);
         if is_foreign || self.one_in(3) { Role::Admin } else { Role::User }

@@ -1,4 +1,4 @@
-//! What clients asked for, and what they were told: a caller who does as the answers say, and keeps the books.
+//! The clients' requests and the answers to them, from a caller that follows the answers and keeps the books.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -16,12 +16,12 @@ use crate::harness::client::send;
 use crate::harness::world::{ACME, token};
 use crate::harness::{Random, Reply};
 
-/// How often what may be repeated is sent in all.
+/// The most attempts of a repeatable request.
 const MAX_TRIES: usize = 10;
 /// Longer than any sweep takes.
 const SWEEP_LIMIT: Duration = Duration::from_secs(300);
 
-/// What an operation is for.
+/// The kinds of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     Create,
@@ -45,7 +45,7 @@ pub enum What {
     Read,
 }
 
-/// Who asks.
+/// The callers' roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     User,
@@ -54,13 +54,13 @@ pub enum Role {
     DataPlane,
 }
 
-/// Something that a client wants. Its number makes its caller's name, so that every event tells what it came of.
+/// A request of a client. Its number is in the name of its caller, so that every event leads back to its operation.
 #[derive(Debug, Clone)]
 pub struct Operation {
     pub number: usize,
     pub what: What,
     pub role: Role,
-    /// The deployment, if it is about one that is there already.
+    /// The deployment, if it exists already.
     pub deployment: Option<String>,
     pub method: Method,
     pub path: String,
@@ -68,14 +68,14 @@ pub struct Operation {
     pub if_match: Option<String>,
 }
 
-/// What became of it, as far as its client knows.
+/// The outcome, as far as the client knows.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// It was done, or nothing needed to be.
+    /// It was executed, or nothing needed to change.
     Done(Reply),
-    /// It was not, for a reason with this code.
+    /// It was refused with this code.
     Refused(String),
-    /// Nobody knows.
+    /// The outcome is unknown.
     Unknown,
 }
 
@@ -84,18 +84,18 @@ pub enum Outcome {
 pub struct Entry {
     pub operation: Operation,
     pub outcome: Outcome,
-    /// Whether an earlier try may have done it already.
+    /// Whether an earlier attempt may have executed it already.
     pub repeated: bool,
 }
 
-/// All of them, and the world that they happened in.
+/// All entries, and the world that they happened in.
 #[derive(Debug)]
 pub struct Ledger {
     pub billing: Billing,
     pub entries: Mutex<Vec<Entry>>,
-    /// The deployments that clients know of.
+    /// The deployments that clients know.
     pub deployments: Mutex<Vec<String>>,
-    /// Held while a key is in use, so that it does not expire between one try and the next.
+    /// Held while a key is in use, so that it does not expire between two attempts.
     day: RwLock<()>,
     drawn: AtomicUsize,
     limit: usize,
@@ -104,7 +104,7 @@ pub struct Ledger {
     steps: AtomicUsize,
 }
 
-/// What happened in all.
+/// The counts of a run.
 #[derive(Debug)]
 pub struct Tally {
     pub operations: usize,
@@ -114,11 +114,11 @@ pub struct Tally {
 }
 
 impl What {
-    /// The types of event of which one comes of it, and no more than one.
+    /// The types of event that it can cause, one event of one of them at most.
     pub const fn events(self) -> &'static [&'static str] {
         match self {
             Self::Create => &["created"],
-            // Who pauses what is paused moves the end of the pause.
+            // Pausing a paused deployment changes the end of the pause.
             Self::Transition => &["state_changed", "updated"],
             Self::Update => &["updated"],
             Self::AddResource => &["resource_added"],
@@ -137,7 +137,7 @@ impl What {
         }
     }
 
-    /// Whether doing it twice is the same as doing it once, whatever happens in between.
+    /// Returns whether executing it twice equals executing it once, whatever happens in between.
     const fn is_repeatable(self) -> bool {
         matches!(self, Self::Read | Self::DeleteResource | Self::Detach | Self::Pay | Self::PutPolicy)
     }
@@ -149,13 +149,13 @@ impl Operation {
         format!("op-{}", self.number)
     }
 
-    /// Whether it only asks what would happen.
+    /// Returns whether it is a dry run.
     pub fn is_dry_run(&self) -> bool {
         self.body.as_ref().is_some_and(|body| body["dry_run"] == true)
     }
 
-    /// Whether it carries an `Idempotency-Key`, as half of all that can do. Whoever sends it again until it is answered
-    /// knows that it was done exactly once; without a key, what is answered with 503 was done once at most.
+    /// Returns whether it carries an `Idempotency-Key`, as half of those do that can. With a key and retries until an
+    /// answer, it was executed exactly once; without a key, a 503 means at most once.
     pub fn has_key(&self) -> bool {
         self.method == Method::POST && self.number.is_multiple_of(2)
     }
@@ -171,7 +171,7 @@ impl Operation {
 }
 
 impl Ledger {
-    /// An empty ledger of a world, for so many operations.
+    /// An empty ledger of a world, for `limit` operations.
     pub fn new(billing: Billing, limit: usize) -> Self {
         Self {
             billing,
@@ -186,13 +186,13 @@ impl Ledger {
         }
     }
 
-    /// The number of the next operation, if there is another.
+    /// The number of the next operation, unless all are drawn.
     pub fn draw(&self) -> Option<usize> {
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
         (number < self.limit).then_some(number)
     }
 
-    /// Does an operation as its answers say: what may be repeated is sent again as long as the answer is 503.
+    /// Sends an operation as its answers tell: a repeatable one again for as long as the answer is 503.
     pub async fn perform(&self, operation: Operation) -> Outcome {
         let token = operation.token();
         let _today = if operation.has_key() { Some(self.day.read().await) } else { None };
@@ -226,7 +226,7 @@ impl Ledger {
         outcome
     }
 
-    /// Lets some days go by and sweeps. What DynamoDB does not answer for is left to the next sweep.
+    /// Lets some days pass and sweeps. Deployments that DynamoDB did not respond for are left to the next sweep.
     pub async fn let_time_pass(&self, random: &mut Random) {
         const MAX_HOURS: usize = 240;
         let hours = i64::try_from(1 + random.below(MAX_HOURS)).expect("some hours");
@@ -259,7 +259,7 @@ impl Ledger {
         resources.collect()
     }
 
-    /// What happened so far.
+    /// The counts so far.
     pub fn tally(&self) -> Tally {
         let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
         Tally {
@@ -291,21 +291,22 @@ impl Ledger {
         let code = reply.body["code"].as_str().expect("a refusal has a code").to_owned();
         let overtaken = code == "version_conflict";
         self.conflicts.fetch_add(usize::from(overtaken), Ordering::Relaxed);
-        // A record of the catalog is put without a token, so that its writer knows its own write only while it stands.
+        // A record of the catalog is put without a token, so its writer recognises its own write only until the next
+        // one.
         let doubtful = overtaken && operation.what == What::PutCatalog;
         let repeated = repeated && !operation.has_key();
         if repeated || doubtful { Outcome::Unknown } else { Outcome::Refused(code) }
     }
 }
 
-/// The only failure there may be says when to come back.
+/// The only allowed failure is a 503 that says when to retry.
 fn check_unavailable(reply: Reply) {
     let seconds: u32 = reply.header("retry-after").parse().expect("Retry-After in seconds");
     assert!((1..=60).contains(&seconds), "{seconds}");
     reply.expect_problem(503, "unavailable");
 }
 
-/// What a mutex holds.
+/// Locks a mutex.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no holder of the lock panics")
 }

@@ -1,4 +1,4 @@
-//! The kinds of stored items: samples of each as today's writer writes it, and its reader.
+//! The kinds of stored items: samples of each from the present writer, and its reader.
 
 use arcadia_domain::{
     Action, Aggregate, Amount, BalanceMovement, Change, Command, Credit, Deployment, DeploymentId, DunningPolicy,
@@ -29,11 +29,11 @@ pub struct Kind {
     pub name: &'static str,
     /// Samples, with every field present in one and absent in another.
     pub samples: fn() -> Vec<Item>,
-    /// Reads an item and writes what was read.
+    /// Reads an item and writes it again.
     pub again: fn(Item) -> Result<Item, StoreError>,
 }
 
-/// Every kind whose items are written whole. The others are in [`super::sums`].
+/// Every kind whose items are written whole. The other kinds are in [`super::sums`].
 pub const KINDS: [Kind; 22] = [
     Kind { name: "account", samples: accounts, again: account_again },
     Kind {
@@ -95,7 +95,7 @@ pub const KINDS: [Kind; 22] = [
     Kind {
         name: "payment",
         samples: || written(|payment: &Payment| items::from_payment(deployment().id, &a_record(), payment)),
-        // Nothing of it is read but that it is there.
+        // Only its existence is read.
         again: Ok,
     },
     Kind {
@@ -149,11 +149,11 @@ pub const KINDS: [Kind; 22] = [
     },
 ];
 
-/// The types of the records that are stored unchanged, as the store itself lists them when it meets another.
+/// The types of the records that are stored unchanged, from the store's own error about an unknown type.
 pub fn record_types() -> Vec<String> {
     let unknown = items::to_plan(item_of(&json!({"PK": "?", "SK": "?", "type": "?", "record": {}})));
     let error = error_chain(&unknown.expect_err("there is no such type"));
-    let (_, names) = error.split_once("expected one of ").expect("the types that there are");
+    let (_, names) = error.split_once("expected one of ").expect("the list of known types");
     names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
 }
 
@@ -165,7 +165,7 @@ fn written<T: JsonSchema + DeserializeOwned>(write: impl Fn(&T) -> Result<Item, 
     records().iter().map(|record| expect(write(record))).collect()
 }
 
-/// Accounts with the fields of a tenant, and one that a tenant's first deployment has opened.
+/// Accounts with the fields of a tenant, and one from a tenant's first deployment.
 fn accounts() -> Vec<Item> {
     let tenant_id = deployment().tenant_id;
     let opened = json!({
@@ -224,32 +224,32 @@ fn subscribed() -> Aggregate {
 fn invoices() -> Vec<InvoiceRow> {
     let Deployment { tenant_id, slug, .. } = deployment();
     let mut invoices: Vec<Invoice> = records();
-    // It alone has no entry in the due index.
+    // Only a paid invoice has no entry in the due index.
     invoices.push(Invoice { status: InvoiceStatus::Paid, ..a_record() });
     let row = |invoice| InvoiceRow { tenant_id: tenant_id.clone(), slug: slug.clone(), invoice };
     invoices.into_iter().map(row).collect()
 }
 
-/// The invoice that takes most room: with everything that it can have, as often as it can have it.
+/// The largest invoice: with every part, as often as the limits allow.
 pub fn largest_invoice() -> Item {
     fn times<T: Clone>(list: &[T], count: usize) -> Vec<T> {
         list.iter().cycle().take(count).cloned().collect()
     }
     let InvoiceRow { tenant_id, slug, mut invoice } = invoices().swap_remove(0);
     let a_line = invoice.lines.first().expect("a line").clone();
-    // Four bytes for each character, amounts of all digits, and spans of their own.
+    // Four bytes for each character, the most digits for amounts, and a different span for each line.
     let (amount_cents, at) = (MAX_PRICE_CENTS - 1, invoice.issued_at - TimeDelta::seconds(1));
     let charge = "1234567-123".parse().expect("a charge");
     let of_the_plan = Line { description: None, amount_cents, charge, from: at, to: at, ..a_line };
     let description = Some("\u{1f600}".repeat(200).parse().expect("a description"));
     let one_off = Line { description, ..of_the_plan.clone() };
     let one_offs = times(&[one_off], usize::try_from(MAX_CHARGES_WITH_ONE_OFFS).expect("a count"));
-    // The plan, add-ons and a discount of each, and the tax.
+    // The plan, the add-ons, a discount of each, and the tax.
     invoice.lines = [one_offs, times(&[of_the_plan], 2 * (1 + MAX_ADDONS) + 1)].concat();
     let credit = invoice.credits.first().expect("a credit").clone();
     let (returned_cents, forgiven_cents) = (amount_cents, amount_cents);
     let credit = Credit { charge, amount_cents, returned_cents, forgiven_cents, ..credit };
-    // Those of all that remains come last.
+    // The credits of the whole rest come last.
     invoice.credits = times(&[credit], MAX_CREDITS + invoice.lines.len());
     invoice.write_offs = times(&invoice.write_offs, MAX_WRITE_OFFS);
     let reference = "r".repeat(255).parse().expect("a reference");
@@ -274,10 +274,10 @@ fn answer(full: bool) -> IdempotencyRecord {
 fn idempotency_item(record: &IdempotencyRecord) -> Item {
     let store = Store::new(table::client("http://127.0.0.1:1"), "none");
     let write = expect(store.idempotency_write(record));
-    write.put.expect("it is put").item
+    write.put.expect("a put").item
 }
 
-/// A deployment without anything, and one with every attribute.
+/// A deployment with no optional attribute, and one with every attribute.
 fn deployments() -> Vec<Item> {
     let stored =
         |aggregate: &Aggregate| expect(item::to_item(&DeploymentItem::new(aggregate, DEFAULT_DUE_SHARDS, commit_id())));
@@ -304,7 +304,7 @@ fn deployments() -> Vec<Item> {
             let again = item::from_item::<DeploymentItem>(item_of(&more)).and_then(|read| item::to_item(&read));
             again.ok().map(|item| json_of(&item)).filter(|again| again[name] == more[name])
         });
-        full = fits.unwrap_or_else(|| panic!("no value here fits the attribute {name} of a deployment: add one"));
+        full = fits.unwrap_or_else(|| panic!("no sample value fits the attribute {name} of a deployment: add one"));
     }
     vec![item_of(&full), stored(&created().after)]
 }
@@ -321,7 +321,7 @@ fn attributes<'de, T: Deserialize<'de>>() -> Vec<&'static str> {
     names.0
 }
 
-/// Takes the names of the fields that a type asks for, and gives none.
+/// Collects the field names that a type asks for, and provides no values.
 struct Names(Vec<&'static str>);
 
 impl<'de> Deserializer<'de> for &mut Names {

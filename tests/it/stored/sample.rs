@@ -1,4 +1,4 @@
-//! Values of every record, made from its JSON Schema: with everything that it can have, and with as little as it can have.
+//! Values of every record, made from its JSON Schema: with every optional part, and with none.
 
 use arcadia_store::item::{Item, from_item};
 use schemars::JsonSchema;
@@ -6,12 +6,12 @@ use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-/// How much a value has.
+/// How much of its optional parts a value has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// Every field, a list with an element of every kind, and the first of several values.
     Full,
-    /// Null, empty or zero where that can be, and the last of several values.
+    /// Null, empty or zero where allowed, and the last of several values.
     Bare,
 }
 
@@ -89,7 +89,7 @@ impl Sampler {
             Some("string") if schema["format"] == "date-time" => json!("2027-01-31T00:00:00Z"),
             Some("string") if schema["format"] == "date" => json!("2027-01-31"),
             Some("string") => json!("text"),
-            other => panic!("no value of {other:?} is known: {schema}"),
+            other => panic!("no sample value for the type {other:?}: {schema}"),
         }
     }
 
@@ -117,7 +117,7 @@ impl Sampler {
     }
 }
 
-/// The schemas of which a value has one, null apart.
+/// The alternative schemas of a value, except null.
 fn alternatives(schema: &Value) -> Vec<&Value> {
     let lists = ["oneOf", "anyOf"].into_iter().filter_map(|name| schema[name].as_array());
     lists.flatten().filter(|one| one["type"] != "null").collect()

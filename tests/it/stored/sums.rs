@@ -1,5 +1,5 @@
-//! Items that the store does not write whole, but part by part: traces, sums of figures, marks of batches, limits of
-//! tenants, and which operations run.
+//! Items that the store updates in parts and never writes whole: traces, sums of figures, marks of batches, limits of
+//! tenants, and the running operations.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -22,7 +22,7 @@ use crate::harness::{dynamodb, table, unique};
 /// The `type` of each kind.
 pub const NAMES: [&str; 5] = ["attention", "figures", "figures_batch", "running_operations", "tenant_limits"];
 
-/// DynamoDB Local knows a transaction by its id, whatever the table.
+/// DynamoDB Local recognises a transaction by its token, whatever its table.
 fn other_commit_id() -> CommitId {
     CommitId::new(Uuid::from_u64_pair(RandomState::new().hash_one(1), RandomState::new().hash_one(2)))
 }
@@ -33,7 +33,7 @@ async fn store() -> Store {
     Store::new(client, name)
 }
 
-/// What the store has in a table on which everything is done that writes such items, by kind.
+/// The store's items of these kinds, in a table on which every command that writes them was executed.
 pub async fn written() -> BTreeMap<String, Vec<Item>> {
     let store = store().await;
     let creation = created();
@@ -49,7 +49,7 @@ pub async fn written() -> BTreeMap<String, Vec<Item>> {
     let quota =
         update_tenant(&Tenant::default(), quota, a_record(), &admin(), now()).expect("a quota").expect("a change");
     let tenant_id = &creation.after.deployment.tenant_id;
-    let count = store.count_live(tenant_id).await.expect("a count").expect("one that is not too great");
+    let count = store.count_live(tenant_id).await.expect("a count").expect("a count within the limit");
     let new_quota = Some(NewQuota::Of(3, count));
     store.commit_tenant(tenant_id, &quota, new_quota, None, other_commit_id()).await.expect("a commit");
     let reason = HoldTenant { reason: a_record(), notes: None };
@@ -70,7 +70,7 @@ pub async fn written() -> BTreeMap<String, Vec<Item>> {
     kinds
 }
 
-/// Insists that the table takes an item, and a transaction with it.
+/// Insists that the table accepts an item, alone and in a transaction.
 pub async fn put(item: Item) {
     let store = store().await;
     let put = Put::builder().table_name(store.table()).set_item(Some(item)).build().expect("a write");
@@ -91,7 +91,7 @@ pub async fn check(kinds: BTreeMap<&str, Vec<Item>>) {
     assert_eq!(limits.map(|limits| limits.live()), (count("tenant_limits") > 0).then_some(Some(1)));
     let traces: Vec<NeedsAttention> = store.list_attention(None, now(), 100, None).await.expect("the traces").items;
     assert_eq!(traces.len(), count("attention"));
-    let running = store.running_operations().await.expect("the operations that run");
+    let running = store.running_operations().await.expect("the running operations");
     assert_eq!(running.len(), count("running_operations"));
     let later = now() + TimeDelta::hours(2);
     let totals = store.summary(later).await.expect("the figures").totals;
