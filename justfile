@@ -1,10 +1,11 @@
-# The daily loop. `just` is at https://just.systems; every recipe is one or two commands that can be typed as well.
+# The commands of daily work. `just` is at https://just.systems; every recipe is one or two commands that can be typed
+# as well.
 
 # List the recipes.
 default:
     @just --list
 
-# Format, and mend what clippy can mend.
+# Format, and apply clippy's fixes.
 fix:
     cargo fmt --all
     cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
@@ -13,15 +14,15 @@ fix:
 lint:
     bash .ci/run lint
 
-# Test the rules alone: seconds.
+# Test the rules alone, in seconds.
 rules:
     cargo test -p arcadia-domain
 
-# Test one promise: a file of tests/it, or a test in it.
+# Run one integration test: a file of tests/it, or a test in it.
 promise name:
     cargo test -p arcadia-tests --test it -- {{ name }}
 
-# Write every generated document anew, in the order in which they depend on each other.
+# Write every generated document anew, in the order of their dependencies.
 docs:
     bash infra/ci/generate-docs
 
@@ -29,6 +30,6 @@ docs:
 pictures:
     UPDATE_DOCS=1 UPDATE_PICTURES=1 cargo test -p arcadia-tests --test it -- console_pictures
 
-# Everything that must hold before a change is merged.
+# Run every check that a change must pass before it is merged.
 ci:
     bash .ci/run

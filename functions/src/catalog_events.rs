@@ -17,7 +17,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     Ok(Answer::ok(json!(CatalogEventList { events: events.items, next_cursor: page.cursor(events.next) })))
 }
 
-/// The record whose events are asked for; `None` for all of the catalog.
+/// The requested record; `None` for the whole catalog.
 fn record(call: &Call) -> Result<Option<CatalogRecord>, Error> {
     let plan = call.parsed_parameter("plan")?.map(CatalogRecord::Plan);
     let addon = call.parsed_parameter("addon")?.map(CatalogRecord::Addon);

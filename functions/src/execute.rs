@@ -35,7 +35,7 @@ pub struct Current {
     remarks: (Option<Reason>, Option<Notes>),
 }
 
-/// Who gives a command, and how. It comes with a request, or with an operation on many deployments.
+/// The caller and the mode of a command, from a request or from an operation on many deployments.
 #[derive(Debug, Clone, Copy)]
 pub struct Order<'a> {
     /// The actor of the events.

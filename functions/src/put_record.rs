@@ -8,8 +8,8 @@ use crate::execute::Mode;
 use crate::http::{Answer, Call};
 use crate::runtime::App;
 
-/// Puts a record as a caller wants it, with the revision and the times of `before`, or responds with what would follow.
-/// The path of a new record is the request's own.
+/// Puts the requested record, with the revision and the times of `before`, or responds to a dry run. The path of a new
+/// record is the request's own.
 pub async fn put<R: CatalogItem>(
     app: &App,
     call: &Call,

@@ -25,7 +25,7 @@ from samtranslator.translator.transform import transform
 
 ROOT = pathlib.Path(__file__).parents[2]
 BUCKET = "packages"
-# As long as the name of a stack may be, but for what moto appends to the names of nested stacks.
+# The longest name of a stack, less the part that moto appends to the names of nested stacks.
 STACK_NAME = "s" * 90
 PARAMETERS = {
     "Stage": "test",
@@ -34,7 +34,7 @@ PARAMETERS = {
     "AlarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:alarms",
     "CorsOrigins": "https://one.example.com,https://two.example.com",
 }
-# The types that moto does not know, and how many resources there are of each.
+# The resource types that moto does not support, and the number of resources of each.
 UNKNOWN = {
     "AWS::ApiGatewayV2::Api": 1,
     "AWS::ApiGatewayV2::Stage": 1,
@@ -83,7 +83,7 @@ def known_to_moto(template, unknown):
     template = replaced(template)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Events::Archive":
-            # moto takes only a text.
+            # moto accepts only a string.
             resource["Properties"]["EventPattern"] = json.dumps(resource["Properties"]["EventPattern"])
     return template
 

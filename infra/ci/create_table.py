@@ -9,9 +9,9 @@ import sys
 import boto3
 from samcli.yamlhelper import yaml_parse
 
-# `sam local invoke` resolves a reference to a resource to the resource's own name in the template.
+# `sam local invoke` resolves a reference to a resource to its logical id in the template.
 NAME = "Table"
-# The template also says how the table is kept, for which CreateTable has no parameters.
+# Some properties of the template have no parameter in CreateTable.
 SHAPE = ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"]
 
 template = yaml_parse((pathlib.Path(__file__).parents[2] / "template.yaml").read_text())

@@ -4,7 +4,7 @@ import re
 
 import schemathesis
 
-# As the document has it.
+# The same values as in the document.
 IF_MATCH = re.compile(r'\*|"[0-9]+"(, "[0-9]+")*')
 
 

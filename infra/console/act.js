@@ -22,23 +22,23 @@ import { html, useSay } from './ui.js';
  * @property {boolean} [required]
  * @property {string} [pattern]
  * @property {number} [maxlength]
- * @property {boolean} [remark] changes nothing of the outcome, so the dry run stands
- * @property {(values: Values) => boolean} [when] shown only then
+ * @property {boolean} [remark] does not affect the outcome, so the dry run stays valid
+ * @property {(values: Values) => boolean} [when] the condition to show it
  */
 /**
  * @typedef {object} Action
  * @property {string} title
- * @property {string} verb what the button that carries it out says
- * @property {Child} [what] what it does, in a sentence
+ * @property {string} verb the text of the confirming button
+ * @property {Child} [what] its effect, in a sentence
  * @property {boolean} [danger]
  * @property {Field[]} [fields]
- * @property {(values: Values) => Command} command throws an Error with a sentence if the values make none
+ * @property {(values: Values) => Command} command throws an Error with a sentence if the values are invalid
  * @property {(answer: any, before: Fields) => Child} [outcome] shows the answer to the dry run; only commands on deployments have one
- * @property {boolean} [dryRunInBody] its body asks for the dry run, not its query
- * @property {(values: Values) => Child} [preview] what can be said without asking
+ * @property {boolean} [dryRunInBody] the body requests the dry run, not the query
+ * @property {(values: Values) => Child} [preview] a preview that needs no request
  * @property {Snapshot} [seen] the record that the page shows
- * @property {() => Promise<Snapshot>} [read] the record as it is now
- * @property {string} done said when it is done
+ * @property {() => Promise<Snapshot>} [read] reads the current record
+ * @property {string} done the message after success
  */
 
 const DRY_RUN_DELAY_MS = 250;
@@ -49,7 +49,7 @@ function freshKey() {
 }
 
 /**
- * Keeps the dialog of a page. `after` gets the command's answer, and null when the dialog was left after a conflict.
+ * Keeps the dialog of a page. `after` gets the command's answer, and null when the dialog was closed after a conflict.
  * @returns {[(action: Action) => void, (after: (answer: any) => void) => Child]}
  */
 export function useAction() {
@@ -83,7 +83,7 @@ function Dialog({ action, after, close }) {
   );
   const [sending, setSending] = useState(false);
   const sent = useRef(false);
-  // One key for one command: sent again after a lost answer it is carried out once.
+  // One key for each command, so that a command repeated after a lost answer is executed once.
   const key = useRef({ of: '', key: '' });
   const shown = fields.filter((field) => field.when?.(values) ?? true);
   const decisive = JSON.stringify([
@@ -159,7 +159,7 @@ function Dialog({ action, after, close }) {
       after(answer);
     } catch (error) {
       setSending(false);
-      // A refusal is an answer: what is sent next is another command.
+      // A refusal is an answer, so the next request is another command.
       if (!(error instanceof Problem && error.passing)) key.current = { of: '', key: '' };
       await refused(/** @type {Error} */ (error));
     }
@@ -168,7 +168,7 @@ function Dialog({ action, after, close }) {
   const change = (/** @type {Field} */ field) => (/** @type {Event} */ event) => {
     const input = /** @type {HTMLInputElement} */ (event.target);
     const value = field.type === 'checkbox' ? (input.checked ? 'yes' : '') : input.value;
-    // Of two changes before the next drawing none is lost.
+    // Two changes before the next rendering are both kept.
     setValues((was) => ({ ...was, [field.name]: value }));
   };
 
@@ -210,7 +210,7 @@ function Refusal({ problem, meanwhile }) {
     <div class="box bad" role="alert">
       <p>${problem.message} ${problem instanceof Problem && html`<code>${problem.code}</code>`}</p>
       ${errors.length > 0 && html`<ul>${errors.map((each) => html`<li><code>${each.pointer}</code> ${each.detail}</li>`)}</ul>`}
-      ${problem instanceof Problem && problem.passing && html`<p>Sending it again is safe: the command is carried out once.</p>`}
+      ${problem instanceof Problem && problem.passing && html`<p>It is safe to send the command again: it is executed only once.</p>`}
       ${
         meanwhile &&
         (meanwhile.length > 0

@@ -14,15 +14,15 @@ const RECONNECT_MS = 2_000;
 let token = '';
 let skew_ms = 0;
 let onUnauthenticated = () => {};
-/** Whether there may be a stream of events: a deployed API has none, and is asked once. */
+/** Whether the server may have a stream of events. A deployed API has none; the first request finds out. */
 let hasEvents = true;
 
-/** What was sent since the page was opened, oldest first. @type {Sent[]} */
+/** The requests since the page was opened, oldest first. @type {Sent[]} */
 export let log = [];
 /** @type {Set<() => void>} */
 const watchers = new Set();
 
-/** A refusal (problem+json), or an answer that never came: then `status` is 0. */
+/** A problem (problem+json), or a missing answer: then `status` is 0. */
 export class Problem extends Error {
   /**
    * @param {number} status
@@ -42,7 +42,7 @@ export class Problem extends Error {
     return this.status === 0 || this.status >= 500 || this.status === 429 || this.code === 'idempotency_key_in_use';
   }
 
-  /** Whether the record is no longer what the request was made for. */
+  /** Whether the record has changed since the page read it. */
   get conflict() {
     return this.status === 409 || this.status === 412;
   }
@@ -50,7 +50,7 @@ export class Problem extends Error {
 
 /**
  * @param {string} bearer
- * @param {() => void} lost called when the API no longer takes the token
+ * @param {() => void} lost called when the API no longer accepts the token
  */
 export function authenticate(bearer, lost) {
   token = bearer;
@@ -98,7 +98,7 @@ export function curl(sent) {
 }
 
 /**
- * Sends a request and gives its answer. Throws a [`Problem`].
+ * Sends a request and returns its answer. Throws a [`Problem`].
  * @template T
  * @param {string} method
  * @param {string} path under /api/v1, or under the origin if it begins with /local

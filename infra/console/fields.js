@@ -45,7 +45,7 @@ export function deploymentFields(deployment) {
   };
 }
 
-/** What a subscription adds to a deployment that has none. */
+/** The fields that a first subscription adds to a deployment. */
 const SUBSCRIPTION = [
   'Subscription',
   'Plan',
@@ -82,7 +82,7 @@ export function subscriptionFields(subscription) {
   };
 }
 
-/** What an event tells of the subscription. @param {SubscriptionRecord} record @returns {Fields} */
+/** The fields of a subscription in an event. @param {SubscriptionRecord} record @returns {Fields} */
 export function recordFields(record) {
   return {
     Subscription: words(record.status),

@@ -3,7 +3,7 @@
 
 /** @typedef {import('./shapes.d.ts').Amount} Amount */
 
-// ISO 4217's minor units where they are not two. `Intl` is no source: it follows CLDR, which differs (IQD, LAK).
+// ISO 4217's minor units where they are not two. `Intl` is not a source: it follows CLDR, which differs (IQD, LAK).
 const DIGITS = new Map([
   ...'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF'
     .split(' ')
@@ -17,7 +17,7 @@ export function digitsOf(currency) {
 }
 
 /**
- * An amount in words of its currency, without the code: `1,825.00`.
+ * An amount in major units, without the currency's code: `1,825.00`.
  * @param {number} cents in minor units
  * @param {string} currency
  */
@@ -123,7 +123,7 @@ const UNITS = [
 export function relative(at, now) {
   const seconds = (new Date(at).getTime() - now.getTime()) / 1000;
   for (const [unit, length] of UNITS) {
-    // Up to 60 days are told in days: "in 2 months" is too coarse for a due date.
+    // Up to 60 days are shown in days: "in 2 months" is too coarse for a due date.
     const least = unit === 'month' ? 60 * 86_400 : unit === 'year' ? 2 * length : length;
     if (Math.abs(seconds) >= least) return RELATIVE.format(Math.trunc(seconds / length), unit);
   }
@@ -131,7 +131,7 @@ export function relative(at, now) {
 }
 
 /**
- * A moment as the API takes it: to the second, in UTC.
+ * A time in the API's format: to the second, in UTC.
  * @param {Date} at
  */
 export function rfc3339(at) {
@@ -148,14 +148,14 @@ export function counted(count, one, many = one + 's') {
 }
 
 /**
- * `past_due` as it is read: `past due`.
+ * A name in words: `past due` for `past_due`.
  * @param {string} name
  */
 export function words(name) {
   return name.replaceAll('_', ' ');
 }
 
-/** What the clock does, in the words of docs/billing.md. @type {Record<string, string>} */
+/** The scheduled steps, in the words of docs/billing.md. @type {Record<string, string>} */
 const ACTIONS = {
   cancel_subscription: 'cancel the subscription',
   end_trial: 'end the trial',
@@ -177,7 +177,7 @@ export function action(name) {
   return ACTIONS[name] ?? words(name);
 }
 
-/** What needs a person besides what is overdue: the kinds of GET /attention. */
+/** The kinds of GET /attention. */
 export const ATTENTION = {
   held: 'held: the clock does not move them',
   cancelled_with_resources: 'cancelled, but resources still run at the provider',
@@ -196,7 +196,7 @@ const MOVES = {
 };
 
 /**
- * The name of a move: `Pause`; back to `active` it is named by where it begins.
+ * The name of a move: `Pause`; back to `active`, the name depends on the state before.
  * @param {string} from
  * @param {string} to
  */

@@ -11,7 +11,7 @@ import { href } from './router.js';
 
 const NODE_W = 96;
 const NODE_H = 34;
-/** How many letters stand in a state's box at their usual size. */
+/** The number of letters that fit in a state's box at the usual size. */
 const FITS = 11;
 const NARROW = '(max-width: 720px)';
 
@@ -61,7 +61,7 @@ function useNarrow() {
 /** @type {Promise<Lifecycle> | null} */
 let asked = null;
 
-/** Asks once: the lifecycle does not change while the console is open. The answer also sets the clock that `api.now` goes by. */
+/** Loads it once: the lifecycle does not change while the console is open. The answer also sets the clock of `api.now`. */
 export function loadLifecycle() {
   asked ??= /** @type {Promise<Lifecycle>} */ (api.get('/lifecycle')).catch((error) => {
     asked = null;

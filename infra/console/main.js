@@ -47,7 +47,7 @@ function find(path) {
 }
 
 /**
- * Addresses, and the entry's own and its name.
+ * The entries of the navigation: address, key and name.
  * @param {Session} session
  * @param {boolean} testClock
  * @returns {Array<[string, string, string]>}
@@ -69,7 +69,7 @@ function navigation(session, testClock) {
 function Console({ config, first, error }) {
   const [session, setSession] = useState(first);
   const [notice, setNotice] = useState(error);
-  // Before any page asks anything.
+  // Before any page sends a request.
   if (session)
     api.authenticate(session.token, () => {
       setSession(null);
@@ -89,7 +89,7 @@ function Console({ config, first, error }) {
 function Frame({ config, session }) {
   const { path, query } = useRoute();
   const testClock = session.testClock && session.admin;
-  // The time that is shown follows every answer.
+  // Every answer updates the time that is shown.
   const [, tick] = useState(0);
   useEffect(() => api.watchLog(() => tick((count) => count + 1)), []);
   const [turn, setTurn] = useState(0);
@@ -129,7 +129,7 @@ function Fresh({ load, ...rest }) {
     );
   useEffect(open, []);
   const [broken] = useErrorBoundary((error) => console.error(error));
-  if (broken) return html`<${Page} title="Error"><${Empty}>This page cannot show what the API answered.<//><//>`;
+  if (broken) return html`<${Page} title="Error"><${Empty}>This page cannot show the API's answer.<//><//>`;
   if (state.page) return html`<${state.page} ...${rest} />`;
   return state.failure
     ? html`<${Page} title="Error"><${Trouble} error=${new Error(state.failure)} retry=${state.failure === REPLACED ? undefined : open} /><//>`
@@ -139,7 +139,7 @@ function Fresh({ load, ...rest }) {
 const REPLACED = 'A newer version of the console was deployed. Reload it in the browser to go on.';
 const UNREACHABLE = 'This page could not be loaded. Check the connection, then try again.';
 
-/** Whether the server no longer has the files of this console: every version has addresses of its own. */
+/** Whether the server no longer has the files of this console: every version has its own addresses. */
 async function isReplaced() {
   const answer = await fetch(import.meta.url, { method: 'HEAD', cache: 'no-store' }).catch(() => null);
   return answer?.status === 404;
@@ -148,7 +148,7 @@ async function isReplaced() {
 async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById('app'));
   const linked = tokenOfLink();
-  // The page's module comes while the configuration does.
+  // Loads the page's module in parallel with the configuration.
   if (linked)
     void find(route().path)
       ?.load()

@@ -16,7 +16,7 @@ export async function configuration() {
   return response.json();
 }
 
-/** The link of the local program's banner carries a token in its fragment: takes it out of the address. */
+/** The link of the local program's banner carries a token in its fragment: removes it from the address. */
 export function tokenOfLink() {
   const match = /^#token=([^&]+)$/.exec(location.hash);
   if (!match) return null;
@@ -110,7 +110,7 @@ export async function signIn(config) {
 }
 
 /**
- * Ends a sign-in that the issuer has sent back here. Null if this is no such return.
+ * Ends a sign-in that the issuer has sent back here. Null if the page was not opened by such a return.
  * @param {Config} config
  * @returns {Promise<string | null>} the access token
  */
@@ -122,7 +122,7 @@ export async function signInReturned(config) {
   sessionStorage.removeItem(PENDING);
   history.replaceState(null, '', location.pathname + (pending?.hash ?? ''));
   if (!pending || query.get('state') !== pending.state)
-    throw new Error('This sign-in was not begun here, or it was begun twice. Sign in again.');
+    throw new Error('This sign-in was not started here, or was started twice. Sign in again.');
   if (query.has('error'))
     throw new Error(`The issuer refused the sign-in: ${query.get('error_description') ?? query.get('error')}.`);
   const { token_endpoint } = await discover(config.issuer);
@@ -138,15 +138,15 @@ export async function signInReturned(config) {
       code_verifier: pending.verifier,
     }),
   });
-  if (!response.ok) throw new Error(`The issuer did not give a token (${response.status}). Sign in again.`);
+  if (!response.ok) throw new Error(`The issuer returned no token (${response.status}). Sign in again.`);
   const tokens = await response.json();
   if (tokens.id_token && claimsOf(tokens.id_token)?.['nonce'] !== pending.nonce)
-    throw new Error('The issuer answered another sign-in than this one. Sign in again.');
+    throw new Error('The token belongs to another sign-in. Sign in again.');
   return tokens.access_token;
 }
 
 /**
- * Ends the issuer's session, too, if it has an address for that. The token is forgotten by leaving.
+ * Ends the issuer's session, too, if it has an address for that. Leaving the page forgets the token.
  * @param {Config} config
  */
 export async function signOut(config) {

@@ -24,7 +24,7 @@ def of(schema):
     own = object_of(schema) if "properties" in schema else None
     for word in ("oneOf", "anyOf"):
         if word in schema:
-            # Variants that come later have no type yet; the pages show them by their name.
+            # Future variants have no type; the pages show them by name.
             known = [each for each in schema[word] if not each.get("$ref", "").endswith("Other")]
             union = " | ".join(of(each) for each in known)
             return f"{own} & ({union})" if own else union

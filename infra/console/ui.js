@@ -58,7 +58,7 @@ function Requests() {
   return html`
     <details class="requests">
       <summary>Requests <span class="muted">${sent.length}</span></summary>
-      <p class="muted">What this page asked the API, as commands. Set TOKEN first.</p>
+      <p class="muted">The requests of this page to the API, as commands. Set TOKEN first.</p>
       <ol>${sent.map(
         (each) => html`
         <li>
@@ -71,12 +71,12 @@ function Requests() {
     </details>`;
 }
 
-/** Says something to those who cannot see it, and shows it for a moment. @returns {(text: string) => void} */
+/** Announces a text to screen readers, and shows it for a moment. @returns {(text: string) => void} */
 export function useSay() {
   return useCallback((text) => dispatchEvent(new CustomEvent('say', { detail: text })), []);
 }
 
-/** Where [`useSay`] is heard. */
+/** Shows the texts of [`useSay`]. */
 export function Said() {
   const [text, set] = useState('');
   useEffect(() => {
@@ -98,7 +98,7 @@ export function Said() {
  */
 
 /**
- * Loads something and loads it again when its key changes; what was there stays until then.
+ * Loads data, and again when the key changes; the old data stays until then.
  * @template T
  * @param {string} key
  * @param {() => Promise<T>} load
@@ -136,7 +136,7 @@ export function useLoad(key, load) {
  */
 
 /**
- * A list by pages, from the first on.
+ * A paged list, from its first page.
  * @template T
  * @param {string} path
  * @param {string} member the list's name in the answer
@@ -185,7 +185,7 @@ export function usePages(path, member, query, idle = false) {
 
 /**
  * The end of a list: loads on when it comes into view, and says how much there is.
- * @param {{ list: Paged<any>, one: string, empty: string, auto?: boolean }} props `empty`: what to say when there is none
+ * @param {{ list: Paged<any>, one: string, empty: string, auto?: boolean }} props `empty`: the text for an empty list
  */
 export function More({ list, one, empty, auto = true }) {
   const end = useRef(/** @type {HTMLElement | null} */ (null));
@@ -212,7 +212,7 @@ export function More({ list, one, empty, auto = true }) {
 }
 
 /**
- * An error as its sentence, with its code and a way on.
+ * An error's sentence and code, with a button to retry.
  * @param {{ error: Error, retry?: () => void }} props
  */
 export function Trouble({ error, retry }) {
@@ -226,7 +226,7 @@ export function Trouble({ error, retry }) {
 }
 
 /**
- * What was loaded, or how far that is.
+ * The loaded data, or the progress of loading.
  * @template T
  * @param {{ of: Loaded<T>, children: (data: T) => Child }} props
  */
@@ -275,7 +275,7 @@ export function When({ at, time = false, bare = false }) {
 }
 
 /**
- * Terms and what they are.
+ * A list of terms with their values.
  * @param {{ of: Array<[string, Child] | null | false> }} props
  */
 export function Facts({ of }) {
@@ -283,7 +283,7 @@ export function Facts({ of }) {
 }
 
 /**
- * A filter that stands in the address.
+ * A filter that is kept in the address.
  * @param {{ label: string, name: string, value: string | undefined, options?: Array<[string, string]>, type?: string, placeholder?: string }} props
  */
 export function Filter({ label, name, value = '', options, type = 'search', placeholder }) {

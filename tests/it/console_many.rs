@@ -181,7 +181,7 @@ async fn a_price_is_changed_for_all_of_its_customers_from_the_catalog() {
         let day = "const field = document.querySelector('dialog input[type=datetime-local]');
             field.value = '2027-03-01T00:00';
             field.dispatchEvent(new Event('input', { bubbles: true }));";
-        find(browser, "dialog//label", "holds from").await;
+        find(browser, "dialog//label", "applies from").await;
         browser.client.execute(day, Vec::new()).await.expect("a script");
         fill(browser, "Reason", "dearer power").await;
         find(browser, "dialog//td", "39.00 USD").await;

@@ -218,7 +218,7 @@ async fn walk(browser: &Browser, stack: &str, origins: &[String; 3]) {
 
     // A return of a sign-in that the page did not begin.
     browser.client.goto(&format!("{page}?code={CODE}&state=forged")).await.unwrap();
-    find(browser, "p", "not begun here").await;
+    find(browser, "p", "not started here").await;
     assert_eq!(browser.client.current_url().await.unwrap().as_str(), page);
 
     let complaints = browser.log("browser").await;

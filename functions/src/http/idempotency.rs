@@ -159,7 +159,7 @@ mod tests {
             request.headers_mut().append(HEADER, "k".parse().unwrap());
             *request.method_mut() = method.clone();
             let read = IdempotencyKey::from_request(&request, &principal, b"");
-            assert_eq!(read.is_err(), method == Method::POST, "two keys are none, and other methods have none");
+            assert_eq!(read.is_err(), method == Method::POST, "two keys are invalid, and other methods have no key");
         }
     }
 }

@@ -32,7 +32,7 @@ pub enum Turned {
     Ended,
 }
 
-/// What a worker did.
+/// The report of a worker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Number of pages.

@@ -27,7 +27,7 @@ pub struct Taker<'a> {
     policies: Policies,
 }
 
-/// What became of a deployment.
+/// The outcome for a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
     /// It has this result.
@@ -44,7 +44,7 @@ struct Decided {
     change: Option<Change>,
 }
 
-/// The tenant and the slug of a deployment, as far as it was found.
+/// The tenant and the slug of a deployment, if it was found.
 type Name = Option<(TenantId, Slug)>;
 
 impl<'a> Taker<'a> {

@@ -121,7 +121,7 @@ async fn refuse_if_running(app: &App, plan_code: &ShortCode, version: u32) -> Re
     Ok(())
 }
 
-/// The answer to a dry run: the version, and what its publication would do.
+/// The answer to a dry run: the version, and the effect of its publication.
 async fn foresee(
     app: &App,
     version: &PlanVersion,

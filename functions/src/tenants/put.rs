@@ -1,4 +1,4 @@
-//! `PUT /tenants/{tenant_id}`: sets fields of a tenant. Its users may set where its invoices go.
+//! `PUT /tenants/{tenant_id}`: sets fields of a tenant. Its own users may set the addresses of its invoices.
 
 use arcadia_api::body::PutTenantRequest;
 use arcadia_domain::{TenantChange, TenantId, UpdateTenant, update_tenant};

@@ -1,4 +1,4 @@
-//! `GET /tenants/{tenant_id}`: shows what is known of a tenant. A tenant that nothing is known of has no fields.
+//! `GET /tenants/{tenant_id}`: shows the fields of a tenant. A tenant without a stored record has none.
 
 use arcadia_domain::TenantId;
 

@@ -34,7 +34,7 @@ export function Catalog({ session }) {
   const changes = /** @type {import('../ui.js').Paged<import('../shapes.d.ts').CatalogEvent>} */ (
     usePages('/catalog/events', 'events', { limit: 20 }, !session.admin)
   );
-  // How many subscriptions each version has is for the platform to know.
+  // Only the platform sees how many subscriptions each version has.
   const figures = useLoad('figures', () =>
     session.admin
       ? /** @type {Promise<{ summary: import('../shapes.d.ts').Summary }>} */ (api.get('/summary'))
@@ -121,7 +121,7 @@ function PlanRows({ plan, admin, act, counts }) {
     </tbody>`;
 }
 
-/** Who is on a plan, or on one of its versions. @param {{ plan: Plan, counts: Counts, version?: number }} props */
+/** The number of subscriptions of a plan, or of one of its versions. @param {{ plan: Plan, counts: Counts, version?: number }} props */
 function Subscriptions({ plan, counts, version }) {
   if (!counts) return null;
   const of = counts.filter(
@@ -189,7 +189,7 @@ function publish(plan) {
   return {
     title: `Publish version ${version} of ${plan.name}`,
     verb: `Publish version ${version}`,
-    what: 'A version is for good: it can be followed by another, never changed. New subscriptions get this one. It moves nobody, unless it replaces an earlier version: that is then closed, and each of its subscriptions is told the new price and changes at its first period from the day on.',
+    what: 'A published version cannot be changed, only followed by another. New subscriptions get the newest version. Existing subscriptions keep theirs, unless this one replaces it: then the old version is closed, the new price is announced to each of its subscriptions, and each changes with its first period from the day on.',
     fields: [
       {
         name: 'price',
@@ -225,7 +225,7 @@ function publish(plan) {
       },
       {
         name: 'effective_from',
-        label: 'The new price holds from (UTC)',
+        label: 'The new price applies from (UTC)',
         type: 'datetime-local',
         required: true,
         when: (values) => Boolean(values['replaces']),
@@ -292,21 +292,21 @@ function newPlan(plans) {
   return {
     title: 'New plan',
     verb: 'Create',
-    what: 'It can be bought once a version of it is published.',
+    what: 'A plan can be bought once it has a published version.',
     fields: [
       {
         name: 'code',
         label: 'Code',
         required: true,
         pattern: CODE,
-        hint: 'Its identity, for good: lower case letters, digits and underscores.',
+        hint: 'Lower case letters, digits and underscores. It cannot be changed later.',
       },
       { name: 'name', label: 'Name', required: true },
       ...REMARKS,
     ],
     outcome: recordOutcome(describe),
     command: ({ code = '', ...values }) => {
-      if (plans.some((plan) => plan.code === code)) throw new Error(`There is a plan ${code} already.`);
+      if (plans.some((plan) => plan.code === code)) throw new Error(`The plan ${code} exists already.`);
       return { method: 'PUT', path: `/plans/${encodeURIComponent(code)}`, body: filled(values) };
     },
     done: 'The plan is created.',
@@ -335,7 +335,7 @@ function putAddon(addon) {
   return {
     title: addon ? `Edit ${addon.name}` : 'New add-on',
     verb: addon ? 'Save' : 'Create',
-    what: 'Its price is copied onto a subscription when it is attached: a new price touches nobody who has it.',
+    what: 'A subscription copies the price when the add-on is attached, so a new price does not change existing subscriptions.',
     fields: [
       ...(addon
         ? []
@@ -345,7 +345,7 @@ function putAddon(addon) {
               label: 'Code',
               required: true,
               pattern: CODE,
-              hint: 'Its identity, for good: lower case letters, digits and underscores.',
+              hint: 'Lower case letters, digits and underscores. It cannot be changed later.',
             },
           ]),
       { name: 'name', label: 'Name', required: true, value: addon?.name ?? '' },

@@ -49,7 +49,7 @@ export function describe({ type, data }) {
   }
 }
 
-/** What every change moves, and what grants move. */
+/** Fields that are not shown: those that every change moves, and the count of grants. */
 const ALWAYS = ['revision', 'updated_at', 'redemptions'];
 
 /** The fields that differ between two revisions. @param {{ from: object, to: object }} change */

@@ -66,7 +66,7 @@ export function Clock({ session }) {
   };
   return html`
     <${Page} title="Clock">
-      <p class="lead">The test clock of this local program. Everything that is due on the way happens at its own moment. It cannot be turned back.</p>
+      <p class="lead">The test clock of this local program. Each step that becomes due on the way is taken at its own time. The clock cannot be turned back.</p>
       <${Show} of=${state}>${(
         /** @type {{ now: string, schedule: Scheduled[], more: boolean }} */ { now, schedule, more },
       ) => html`
@@ -112,7 +112,7 @@ export function Clock({ session }) {
 }
 
 /**
- * Just beyond the next step, and never backward.
+ * A time just after the next step, and never an earlier one than now.
  * @param {string} now
  * @param {string} at
  */
@@ -120,7 +120,7 @@ function next(now, at) {
   return Math.max(Date.parse(at), Date.parse(now)) + 1_000;
 }
 
-/** What two sweeps did together. @param {Sweep} one @param {Sweep} two @returns {Sweep} */
+/** The combined report of two sweeps. @param {Sweep} one @param {Sweep} two @returns {Sweep} */
 function added(one, two) {
   return {
     due: one.due + two.due,

@@ -18,7 +18,7 @@ const utc = (value) => (value ? rfc3339(new Date(value + 'Z')) : undefined);
 export const filled = (body) =>
   Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined && value !== ''));
 
-/** What every correction asks. @type {import('../act.js').Field[]} */
+/** The fields of every correction. @type {import('../act.js').Field[]} */
 export const REMARKS = [
   { name: 'reason', label: 'Reason', remark: true, maxlength: 200 },
   { name: 'notes', label: 'Notes', remark: true, maxlength: 2_000 },
@@ -72,15 +72,15 @@ export function hold(deployment) {
     title: held ? `Clear the hold on ${deployment.slug}` : `Hold ${deployment.slug}`,
     verb: held ? 'Clear the hold' : 'Hold',
     what: held
-      ? 'The clock changes its state again. What the hold delayed counts from now.'
-      : 'Until the hold is cleared, the clock does not change its state and gives up no invoice. Renewals and invoices go on.',
+      ? 'The clock changes its state again. Deadlines that passed during the hold are counted from now.'
+      : 'Until the hold is cleared, the clock does not change its state and gives up no invoice. Renewals and invoices continue.',
     fields: REMARKS,
     command: (remarks) => ({
       method: 'PATCH',
       path: `/deployments/${deployment.id}`,
       body: { billing_action_suspended: !held, ...filled(remarks) },
     }),
-    done: held ? 'The hold is cleared.' : 'It is held.',
+    done: held ? 'The hold is cleared.' : 'The deployment is held.',
   };
 }
 
@@ -89,7 +89,7 @@ export function extendTrial(deployment) {
   return {
     title: `Move the end of the trial of ${deployment.slug}`,
     verb: 'Move',
-    what: 'A later moment extends the trial, an earlier one shortens it.',
+    what: 'A later time extends the trial, an earlier one shortens it.',
     fields: [
       {
         name: 'trial_ends_at',
@@ -117,7 +117,7 @@ export function recordResource(deployment) {
     fields: [
       { name: 'kind', label: 'Kind', required: true, hint: 'Such as vm, database or bucket.' },
       { name: 'provider_reference', label: "The provider's reference", required: true },
-      { name: 'region', label: 'Region', hint: `Left out, it is ${deployment.region}.` },
+      { name: 'region', label: 'Region', hint: `Default: ${deployment.region}.` },
     ],
     command: (values) => ({ method: 'POST', path: `/deployments/${deployment.id}/resources`, body: filled(values) }),
     done: 'The resource is recorded.',
@@ -155,7 +155,7 @@ function addonPrice(addon, interval) {
 
 /** The platform alone may sell an earlier version. @param {boolean} admin @returns {import('../act.js').Field[]} */
 function versionField(admin) {
-  return admin ? [{ name: 'plan_version', label: 'Version', type: 'number', hint: 'Left out, the newest.' }] : [];
+  return admin ? [{ name: 'plan_version', label: 'Version', type: 'number', hint: 'Default: the newest.' }] : [];
 }
 
 /** @param {string | undefined} text */
@@ -225,7 +225,7 @@ export function attach(deployment, subscription, { addons }) {
     verb: 'Attach',
     what:
       fitting.length > 0
-        ? 'The rest of this period is charged by the second, on the next invoice. The price is kept, whatever the catalog says later.'
+        ? 'The rest of this period is charged by the second, on the next invoice. The add-on keeps its price when the catalog changes.'
         : `No add-on on sale is priced in ${subscription.currency}.`,
     fields: [
       {
@@ -330,8 +330,8 @@ export function changePlan({ deployment, subscription }, { plans }, admin) {
 /** @param {Deployment} deployment @returns {Action} */
 export function withdrawChange(deployment) {
   return {
-    title: 'Take the scheduled change of plan back',
-    verb: 'Take it back',
+    title: 'Withdraw the scheduled plan change',
+    verb: 'Withdraw',
     what: 'The subscription keeps its plan.',
     fields: REMARKS,
     command: (remarks) => ({
@@ -339,7 +339,7 @@ export function withdrawChange(deployment) {
       path: `/deployments/${deployment.id}/subscription/change`,
       body: filled(remarks),
     }),
-    done: 'The change is taken back.',
+    done: 'The change is withdrawn.',
   };
 }
 
@@ -415,16 +415,16 @@ export function cancelSubscription(deployment, subscription) {
 /** @param {Deployment} deployment @returns {Action} */
 export function withdrawCancellation(deployment) {
   return {
-    title: 'Take the scheduled cancellation back',
-    verb: 'Take it back',
-    what: 'The subscription goes on.',
+    title: 'Withdraw the scheduled cancellation',
+    verb: 'Withdraw',
+    what: 'The subscription continues.',
     fields: REMARKS,
     command: (remarks) => ({
       method: 'DELETE',
       path: `/deployments/${deployment.id}/subscription/cancellation`,
       body: filled(remarks),
     }),
-    done: 'The cancellation is taken back.',
+    done: 'The cancellation is withdrawn.',
   };
 }
 
@@ -452,7 +452,7 @@ export function charge(details) {
     title: `Charge ${deployment.slug} once`,
     verb: 'Charge',
     fields: [
-      { name: 'description', label: 'Description', required: true, maxlength: 200, hint: 'As it stands on the invoice.' },
+      { name: 'description', label: 'Description', required: true, maxlength: 200, hint: 'The text on the invoice.' },
       ...amountFields(currencyOf(details)),
       {
         name: 'when',
@@ -471,7 +471,7 @@ export function charge(details) {
       path: `/deployments/${deployment.id}/charges`,
       body: filled({ description, ...amountOf(money), when, reason, notes }),
     }),
-    done: 'It is charged.',
+    done: 'The amount is charged.',
   };
 }
 
@@ -481,7 +481,7 @@ export function credit(details) {
   return {
     title: `Grant ${deployment.slug} a credit`,
     verb: 'Grant',
-    what: 'Balance, which settles open invoices at once and the next ones later. No charge is taken back.',
+    what: 'Adds balance, which settles open invoices at once and later ones when they are issued. No charge is credited.',
     fields: [
       ...amountFields(currencyOf(details)),
       { name: 'reason', label: 'Reason', required: true, maxlength: 200 },
@@ -502,7 +502,7 @@ export function refund(details) {
   return {
     title: `Record a refund of ${deployment.slug}`,
     verb: 'Record',
-    what: 'Money that was paid back out of the balance. To pay an invoice back, credit it on its own page.',
+    what: 'Records money that was paid back from the balance. To refund an invoice, credit it on its own page.',
     fields: [
       ...amountFields(currencyOf(details)),
       { name: 'reference', label: 'Reference', required: true, maxlength: 255, hint: 'Of the outgoing payment.' },

@@ -83,7 +83,7 @@ function putCoupon(coupon, coupons) {
   return {
     title: coupon ? `Edit ${coupon.name}` : 'New coupon',
     verb: coupon ? 'Save' : 'Create',
-    what: 'Its terms are copied when it is granted: a change touches nobody who has it.',
+    what: 'Its terms are copied when it is granted, so a change does not affect earlier grants.',
     fields: [
       ...(coupon
         ? []
@@ -93,7 +93,7 @@ function putCoupon(coupon, coupons) {
               label: 'Code',
               required: true,
               pattern: '[a-z0-9_]+',
-              hint: 'Its identity, for good: lower case letters, digits and underscores.',
+              hint: 'Lower case letters, digits and underscores. It cannot be changed later.',
             },
           ]),
       { name: 'name', label: 'Name', required: true, value: coupon?.name ?? '' },
@@ -145,7 +145,7 @@ function putCoupon(coupon, coupons) {
         name: 'plans',
         label: 'Plans',
         value: coupon?.plans.join(', ') ?? '',
-        hint: 'Codes between commas; left out, it is for every plan.',
+        hint: 'Codes separated by commas. Empty means every plan.',
       },
       {
         name: 'max_redemptions',
@@ -177,7 +177,7 @@ function putCoupon(coupon, coupons) {
     ],
     outcome: recordOutcome(describe),
     command: ({ code = coupon?.code ?? '', reason, notes, ...values }) => {
-      if (!coupon && coupons.some((each) => each.code === code)) throw new Error(`There is a coupon ${code} already.`);
+      if (!coupon && coupons.some((each) => each.code === code)) throw new Error(`The coupon ${code} exists already.`);
       return { method: 'PUT', path: `/coupons/${encodeURIComponent(code)}`, body: { ...terms(values), ...filled({ reason, notes }) } };
     },
     ...(coupon

@@ -31,7 +31,7 @@ function tenantFields(tenant) {
   };
 }
 
-/** An empty field clears what was there. @param {string | undefined} value */
+/** An empty field clears the value. @param {string | undefined} value */
 const orNull = (value) => (value?.trim() ? value : null);
 
 /** @param {string | undefined} value */
@@ -129,7 +129,7 @@ function holdOrRelease(tenant) {
   return {
     title: `Hold ${tenant.tenant_id}`,
     verb: 'Hold',
-    what: 'Its active deployments are paused, within minutes, and none is created or resumed until the tenant is released, whatever is paid.',
+    what: 'Its active deployments are paused, within minutes, and none is created or resumed until the tenant is released, even if its invoices are paid.',
     fields: [
       { name: 'reason', label: 'Reason', required: true, maxlength: 200 },
       { name: 'notes', label: 'Notes', type: 'textarea', remark: true, maxlength: 2000 },

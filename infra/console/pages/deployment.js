@@ -65,8 +65,8 @@ export function Deployment({ session, params }) {
 const GATHER_MS = 100;
 
 /**
- * Reads again when something happens to the deployment, as the local program tells. Only while the tab is seen: a
- * browser has few connections to a server.
+ * Reads the deployment again at each of its events, which the local program streams. Only while the tab is visible,
+ * since a browser allows few connections to a server.
  * @param {boolean} local
  * @param {string} id
  * @param {() => void} readAgain
@@ -135,7 +135,7 @@ function Body({ data, admin, act, lifecycle, invoices }) {
       <//>
       <div class="actions">
         ${allowed.map((to) => html`<button type="button" class=${['cancelled', 'archived'].includes(to) ? 'danger' : ''} onClick=${() => act(commands.transition(data, to))}>${commands.moveName(deployment.state, to)}</button>`)}
-        ${allowed.length === 0 && html`<p class="muted">You can make no move from here.</p>`}
+        ${allowed.length === 0 && html`<p class="muted">You cannot move it to another state.</p>`}
       </div>
     </section>
     <div class="columns">
@@ -151,7 +151,7 @@ function Body({ data, admin, act, lifecycle, invoices }) {
         <section aria-labelledby="upcoming">
           <h2 id="upcoming">Comes by itself</h2>
           ${deployment.billing_action_suspended && html`<p class="muted">Held${deployment.billing_action_suspended_since && html` since <${When} at=${deployment.billing_action_suspended_since} bare=${true} /> (${relative(deployment.billing_action_suspended_since, api.now())})`}. The clock does not change its state; renewals and invoices go on.</p>`}
-          ${deployment.tenant_held && html`<p class="muted">Its tenant is held. ${deployment.paused_by === 'tenant_hold' ? 'The hold paused it, and its release resumes it' : 'It cannot be resumed before the release'}; the dunning ladder goes on.</p>`}
+          ${deployment.tenant_held && html`<p class="muted">Its tenant is held. ${deployment.paused_by === 'tenant_hold' ? 'The hold paused it, and its release resumes it' : 'It cannot be resumed before the release'}; dunning continues.</p>`}
           ${deployment.paused_by === 'unsubscribed' && html`<p class="muted">It had no subscription for too long. Subscribing it resumes it.</p>`}
           ${
             (deployment.upcoming ?? []).length === 0

@@ -96,7 +96,7 @@ function creation(admin, tenant) {
   return {
     title: 'New deployment',
     verb: 'Create',
-    what: 'Slug and tenant are for good; the rest can be changed later.',
+    what: 'Slug and tenant cannot be changed later; all other fields can.',
     fields: [
       ...(admin ? [{ name: 'tenant_id', label: 'Tenant', required: true, value: tenant ?? '' }] : []),
       {
@@ -114,7 +114,7 @@ function creation(admin, tenant) {
               name: 'trial_ends_at',
               label: 'Trial until (UTC)',
               type: /** @type {const} */ ('datetime-local'),
-              hint: 'Left out, it begins as active.',
+              hint: 'If empty, it begins as active.',
             },
           ]
         : []),

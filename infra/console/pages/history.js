@@ -7,7 +7,7 @@ import { Chip, html, Trouble } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Event} Event_ */
 
-// More than come with the deployment, so that the first page read has new ones.
+// More than the deployment's answer has, so that the first page has new events.
 const PAGE = 100;
 
 /** @param {{ id: string, first: Event_[] }} props the first events come with the deployment */
@@ -161,11 +161,11 @@ export function describe({ type, data, charges }) {
     case 'plan_change_scheduled':
       return `Change of plan scheduled${data.subscription.pending_change ? `: ${data.subscription.pending_change.terms.plan_code} v${data.subscription.pending_change.terms.plan_version} on ${moment(data.subscription.current_period_end)}` : ''}`;
     case 'plan_change_withdrawn':
-      return 'Scheduled change of plan taken back';
+      return 'Scheduled plan change withdrawn';
     case 'cancellation_scheduled':
       return `Subscription ends on ${moment(data.subscription.cancel_at ?? data.subscription.current_period_end)}`;
     case 'cancellation_withdrawn':
-      return 'Scheduled cancellation taken back';
+      return 'Scheduled cancellation withdrawn';
     case 'subscription_cancelled':
       return 'Subscription ended';
     case 'discount_granted':
@@ -190,7 +190,7 @@ function paid({ number, payment, due_cents }) {
   return `${moneys(got ? [got] : [])}${due_cents ? `, ${money(due_cents, currency)} still due` : ''}`;
 }
 
-/** What changed of the rules of the tenant. @param {{ from: import('../shapes.d.ts').TenantRules, to: import('../shapes.d.ts').TenantRules }} change */
+/** The changes of a tenant's rules. @param {{ from: import('../shapes.d.ts').TenantRules, to: import('../shapes.d.ts').TenantRules }} change */
 function tenantRules({ from, to }) {
   const changed = [];
   if (from.held !== to.held) changed.push(to.held ? 'tenant held' : 'tenant released');

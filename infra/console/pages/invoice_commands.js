@@ -40,7 +40,7 @@ export function payment(id, invoice) {
       },
       { name: 'amount', label: `Amount in ${currency}`, required: true, value: amount(due_cents, currency) },
       { name: 'value_date', label: 'Arrived on', remark: true, pattern: '\\d{4}-\\d{2}-\\d{2}', hint: 'Such as 2027-01-31.' },
-      { name: 'keep', label: 'What exceeds the amount due becomes balance', type: 'checkbox' },
+      { name: 'keep', label: 'Any excess becomes balance', type: 'checkbox' },
       ...REMARKS,
     ],
     command: ({ reference, amount: text = '', value_date, keep, reason, notes }) => {
@@ -62,7 +62,7 @@ export function voiding(id, invoice) {
     title: 'Void the invoice',
     verb: 'Void',
     danger: true,
-    what: `Takes ${invoice.number} over ${money(invoice.total_cents, invoice.currency)} back, as if it had never been issued: nothing of it is due, nothing of it is credited later${invoice.balance_cents ? ', and the balance that settled it comes back' : ''}. This cannot be undone.`,
+    what: `Voids ${invoice.number} over ${money(invoice.total_cents, invoice.currency)}, as if it had never been issued: it is not due, and nothing of it is credited later${invoice.balance_cents ? '. The balance that settled it is restored' : ''}. This cannot be undone.`,
     fields: REMARKS,
     command: (remarks) => ({ method: 'POST', path: `/deployments/${id}/invoices/${invoice.number}/void`, body: filled(remarks) }),
     done: 'The invoice is void.',
@@ -109,7 +109,7 @@ export function creditNote(id, invoice) {
   };
 }
 
-/** What was settled and can be paid back, in minor units. @param {Invoice} invoice */
+/** The settled amount that can be refunded, in minor units. @param {Invoice} invoice */
 export const settled = (invoice) => invoice.paid_cents + invoice.balance_cents - invoice.returned_cents;
 
 /** @param {string} id @param {Invoice} invoice @returns {import('../act.js').Action} */

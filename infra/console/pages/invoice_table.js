@@ -7,7 +7,7 @@ import { Chip, html, Money, opens, When } from '../ui.js';
 import { payable, payment, voidable, voiding } from './invoice_commands.js';
 
 /** @param {{ invoices: Array<import('../shapes.d.ts').Invoice | import('../shapes.d.ts').InvoiceRow>, admin?: boolean, act?: (action: import('../act.js').Action) => void }} props
- *   `act`: with what the platform can do to them; `admin`: with whose they are, if they say it */
+ *   `act`: show the platform's commands; `admin`: show the tenant, if the invoices have it */
 export function InvoiceTable({ invoices, admin = false, act }) {
   return html`
     <table class="rows click">

@@ -17,7 +17,7 @@ const MOST = 100_000;
 /** @param {import('../main.js').PageProps} props */
 export function Invoices({ session, query }) {
   const { status, tenant_id, days } = query;
-  // The first answer of the API sets the clock that `issued_from` goes by.
+  // The first answer of the API sets the clock that `issued_from` uses.
   const ready = useLoad('clock', loadLifecycle);
   const [issued_from, issued_to] = days && ready.data ? span(days) : ['', ''];
   const filters = { status: status ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', issued_from, issued_to };
@@ -46,7 +46,7 @@ export function Invoices({ session, query }) {
 }
 
 /**
- * When a choice begins and ends. To the day, so that the same view asks the same.
+ * The beginning and the end of a choice, to the day, so that the same view sends the same request.
  * @param {string} choice a number of days, or a month
  * @returns {[string, string]}
  */

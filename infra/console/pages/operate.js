@@ -80,7 +80,7 @@ const FIELDS = [
     label: 'Description',
     required: true,
     maxlength: 200,
-    hint: 'As it stands on the invoice.',
+    hint: 'The text on the invoice.',
   }),
   of(['credit', 'charge'], {
     name: 'amount',
@@ -200,7 +200,7 @@ export function operate(filter) {
     title: 'A command on many deployments',
     verb: 'Start',
     danger: true,
-    what: `For all ${target({ filter: /** @type {import('../shapes.d.ts').OperationFilter} */ (named) })}, each as a single command. It can be stopped; what is done stays done.`,
+    what: `For all ${target({ filter: /** @type {import('../shapes.d.ts').OperationFilter} */ (named) })}, each as a single command. It can be stopped; finished deployments stay changed.`,
     fields: FIELDS,
     command: ({ reason, notes, rate, ...values }) => ({
       method: 'POST',

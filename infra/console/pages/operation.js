@@ -33,7 +33,7 @@ export function Operation({ query, params }) {
     const timer = setTimeout(() => void loaded.reload(), LOOK_AGAIN_MS);
     return () => clearTimeout(timer);
   });
-  // What came since the list was read.
+  // The results since the list was read.
   const found = operation ? results_of(operation, outcome) : 0;
   useEffect(() => {
     if (operation && found > results.items.length && results.items.length < PAGE) results.reload();
@@ -116,7 +116,7 @@ function stopping({ id }) {
     title: 'Stop the operation',
     verb: 'Stop',
     danger: true,
-    what: 'The deployments of the page in progress still get their results. All later ones stay as they are. A stopped operation cannot go on.',
+    what: 'The deployments of the page in progress still get their results. All later ones stay as they are. A stopped operation cannot be continued.',
     command: () => ({ method: 'POST', path: `/operations/${id}/stop`, body: {} }),
     done: 'The operation stops.',
   };

@@ -45,7 +45,8 @@ export function outcome({ deployment, subscription, invoice, lines, events }, be
 }
 
 /**
- * What a dry run on a tenant or on the catalog answers: the events, and to how many deployments new rules would be copied.
+ * Shows the answer to a dry run on a tenant or the catalog: the events, and the number of deployments that new rules
+ * would be copied to.
  * @template E
  * @param {(event: E) => Child} describe
  * @returns {(answer: { events: E[], matching?: import('../shapes.d.ts').Matching | null }) => Child}

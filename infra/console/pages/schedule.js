@@ -14,9 +14,9 @@ const PAGE = 100;
 /** @param {import('../main.js').PageProps} props */
 export function Schedule({ session, query }) {
   const { days, action: name, tenant_id } = query;
-  // The first answer of the API sets the clock that `before` goes by.
+  // The first answer of the API sets the clock that `before` uses.
   const ready = useLoad('clock', loadLifecycle);
-  // To the hour, so that the same view asks the same.
+  // To the hour, so that the same view sends the same request.
   const before =
     days && ready.data
       ? rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + Number(days) * 24 * HOUR_MS))

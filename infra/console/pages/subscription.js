@@ -17,7 +17,7 @@ export function Subscription({ data, admin, act }) {
   const live = subscription && subscription.status !== 'cancelled';
   const runs = subscription?.status === 'active';
   const subscribable = !live && ['trial', 'active', 'past_due'].includes(deployment.state);
-  /** The catalog is asked for when a command needs it. @param {(catalog: commands.Catalog) => import('../act.js').Action} make */
+  /** Loads the catalog when a command needs it. @param {(catalog: commands.Catalog) => import('../act.js').Action} make */
   const withCatalog = async (make) => {
     setError(null);
     try {
@@ -50,7 +50,7 @@ export function Subscription({ data, admin, act }) {
             ${
               subscription.cancel_at
                 ? (admin || subscription.cancel_scheduled_by !== 'platform_admin') &&
-                  html`<button type="button" onClick=${() => act(commands.withdrawCancellation(deployment))}>Take the cancellation back</button>`
+                  html`<button type="button" onClick=${() => act(commands.withdrawCancellation(deployment))}>Withdraw the cancellation</button>`
                 : html`<button type="button" class="danger" onClick=${() => act(commands.cancelSubscription(deployment, subscription))}>Cancel the subscription</button>`
             }`
           }
@@ -86,7 +86,7 @@ export function Subscription({ data, admin, act }) {
           html`
           <div class="box">
             <p>Changes to <b>${subscription.pending_change.plan_code} v${subscription.pending_change.plan_version}</b>, ${money(subscription.pending_change.price_cents, subscription.pending_change.currency)} ${per(subscription.pending_change.interval)}, on ${moment(subscription.pending_change.effective_at)}; ${subscription.pending_change.effective_from ? 'a price change that the platform announced' : `scheduled by ${words(subscription.pending_change.scheduled_by)}`}.</p>
-            ${(admin || subscription.pending_change.scheduled_by !== 'platform_admin') && html`<button type="button" class="small" onClick=${() => act(commands.withdrawChange(deployment))}>Take it back</button>`}
+            ${(admin || subscription.pending_change.scheduled_by !== 'platform_admin') && html`<button type="button" class="small" onClick=${() => act(commands.withdrawChange(deployment))}>Withdraw it</button>`}
           </div>`
         }
         <div class="head"><h3>Add-ons</h3>${runs && html`<button type="button" class="small" onClick=${() => withCatalog((catalog) => commands.attach(deployment, subscription, catalog))}>Attach an add-on</button>`}</div>

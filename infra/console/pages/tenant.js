@@ -14,7 +14,7 @@ import { recordOutcome } from './outcome.js';
 /** @typedef {import('../shapes.d.ts').AccountAmounts} Amounts */
 /** @typedef {import('../shapes.d.ts').DunningPolicy} Policy */
 
-/** Ages of what is overdue, in days. @type {Array<['0_30' | '31_60' | '61_90' | 'over_90', string]>} */
+/** Ages of overdue amounts, in days. @type {Array<['0_30' | '31_60' | '61_90' | 'over_90', string]>} */
 const AGES = [
   ['0_30', 'to 30 days'],
   ['31_60', '31 to 60'],
@@ -121,11 +121,11 @@ function Body({ account, of }) {
     </section>
     <section aria-labelledby="owed">
       <h2 id="owed">Owed</h2>
-      ${account.amounts.length === 0 ? html`<${Empty}>Nothing is owed, and nothing stands to the tenant's credit.<//>` : html`<${Owed} amounts=${account.amounts} />`}
+      ${account.amounts.length === 0 ? html`<${Empty}>Nothing is owed, and there is no balance.<//>` : html`<${Owed} amounts=${account.amounts} />`}
     </section>
     <section aria-labelledby="next">
       <h2 id="next">Next invoices</h2>
-      ${account.upcoming_invoices.length === 0 ? html`<${Empty}>No invoice is to come.<//>` : html`<${Upcoming} invoices=${account.upcoming_invoices} />`}
+      ${account.upcoming_invoices.length === 0 ? html`<${Empty}>No invoice is scheduled.<//>` : html`<${Upcoming} invoices=${account.upcoming_invoices} />`}
     </section>`;
 }
 
@@ -171,7 +171,7 @@ function Statement({ of: { amounts } }) {
           html`<tr class=${name === 'closing_cents' ? 'strong' : ''}><th scope="row">${text}</th>${amounts.map((each) => html`<td class="num"><${Money} cents=${each[name] && sign * each[name]} currency=${each.currency} /></td>`)}</tr>`,
       )}</tbody>
     </table>
-    <p class="muted small">By when it was recorded; what stands to the tenant's credit counts against what it owes.</p>`;
+    <p class="muted small">Entries count by the time of recording. Balance is subtracted from the debt.</p>`;
 }
 
 /** @param {{ invoices: Account['upcoming_invoices'] }} props */
@@ -186,7 +186,7 @@ function Upcoming({ invoices }) {
           <td class="num"><${Money} cents=${each.amount_cents} currency=${each.currency} /></td></tr>`,
       )}</tbody>
     </table>
-    <p class="muted small">Estimates: the recurring price with tax, without what waits and without credits.</p>`;
+    <p class="muted small">Estimates: the recurring price with tax, without waiting charges and credits.</p>`;
 }
 
 /** @param {{ policy: Policy }} props */

@@ -12,12 +12,12 @@ import { Empty, html, Money, Page, Show, useLoad, When } from '../ui.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** How many steps the first view asks for. */
+/** The number of steps that the first view requests. */
 const PAGE = 60;
-/** The most requests that counting them all takes. */
+/** The most requests to count all of them. */
 const MOST_PAGES = 50;
 const SHOWN = 10;
-/** Where deployments are that owe what is overdue. */
+/** The states of deployments that can have overdue invoices. */
 const STATES = ['past_due', 'suspended', 'paused'];
 /** Ages of overdue amounts, in days. @type {Array<['0_30' | '31_60' | '61_90' | 'over_90', string]>} */
 const AGES = [
@@ -33,7 +33,7 @@ export function Today({ session }) {
   const lifecycle = useLoad('lifecycle', loadLifecycle);
   const first = useRef(/** @type {Promise<Figures> | null} */ (null));
   const figures = useLoad('figures', () => (first.current = loadFigures(session)));
-  // The answer before this one set the clock; the first request of all goes by the browser's.
+  // The answer before this one set the clock; the very first request uses the browser's.
   const schedule = useLoad('schedule', async () => {
     await first.current?.catch(() => null);
     return nextSteps();
@@ -75,14 +75,14 @@ export function Today({ session }) {
 /** @typedef {{ counts: Record<string, number>, overdue: OverdueAmounts[], summary: Summary | null }} Figures */
 /** @typedef {{ schedule: Scheduled[], next_cursor: string | null }} Steps */
 
-/** The steps of the next seven days, from a place on. @param {string | null} [cursor] @returns {Promise<Steps>} */
+/** The steps of the next seven days, from a cursor on. @param {string | null} [cursor] @returns {Promise<Steps>} */
 function nextSteps(cursor = null) {
   const before = rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + 7 * DAY_MS));
   return api.get('/schedule', { before, limit: PAGE, cursor });
 }
 
 /**
- * Of everyone, the summary; of a tenant, how many deployments are in each state.
+ * For the platform the summary, for a tenant the number of deployments by state.
  * @param {import('../session.js').Session} session
  * @returns {Promise<Figures>}
  */
@@ -111,7 +111,7 @@ function Clock({ health }) {
 
 /** @typedef {{ kind: keyof typeof ATTENTION, count: number }} Kind */
 
-/** What needs a person besides what is overdue. @param {Summary} summary @returns {Kind[]} */
+/** The counts of the attention list. @param {Summary} summary @returns {Kind[]} */
 function waitingIn({ attention, clock }) {
   const { held, cancelled_with_resources, not_published } = attention;
   const counts = { held, cancelled_with_resources, postponed: clock.postponed, not_published };
@@ -141,9 +141,9 @@ const MOVEMENTS = [
   ['churned_cents', 'churned', -1],
 ];
 
-/** What is paid again and again, by currency, and how that changed this month. @param {{ summary: Summary }} props */
+/** Recurring revenue by currency, and its changes this month. @param {{ summary: Summary }} props */
 function Revenue({ summary }) {
-  if (summary.recurring.length === 0) return html`<${Empty}>Nobody pays for a subscription outside a trial.<//>`;
+  if (summary.recurring.length === 0) return html`<${Empty}>There are no paid subscriptions outside a trial.<//>`;
   return html`
     <p class="lead muted">Of active and past due deployments outside their trials, as of <${When} at=${summary.as_of} time=${true} bare=${true} />.</p>
     <div class="revenue">${summary.recurring.map(
@@ -202,13 +202,13 @@ function Overdue({ invoices, amounts, admin }) {
       )}
       </tbody>
     </table>
-    <p class="more"><a href=${href('invoices', { status: 'overdue' })}>All that is overdue</a>. Deployments: ${STATES.map((state, index) => html`${index > 0 && ', '}<a href=${href('deployments', { state })}>${words(state)}</a>`)}</p>`;
+    <p class="more"><a href=${href('invoices', { status: 'overdue' })}>All overdue invoices</a>. Deployments: ${STATES.map((state, index) => html`${index > 0 && ', '}<a href=${href('deployments', { state })}>${words(state)}</a>`)}</p>`;
 }
 
 /**
  * Counts as bars, each with its name and its text.
  * @param {{ caption: string, heads: string[], of: Array<{ name: string, count: number, text: string, label?: string, kind?: string }> }} props
- *   `label`: what stands beside the bar in place of the count
+ *   `label`: the text beside the bar instead of the count
  */
 function Bars({ caption, heads, of }) {
   const most = Math.max(1, ...of.map(({ count }) => count));
@@ -247,7 +247,7 @@ function Ahead({ first }) {
   };
   if (schedule.length === 0) return html`<${Empty}>Nothing is due in the next 7 days.<//>`;
   const tomorrow = api.now().getTime() + DAY_MS;
-  // Where the page is not the end, what lies beyond its last entry is unknown.
+  // If there are more pages, the steps after the last entry are unknown.
   const last = Date.parse(schedule.at(-1)?.at ?? '');
   const names = [...new Set(schedule.map((each) => each.action))];
   const cell = (/** @type {Scheduled[]} */ entries, /** @type {boolean} */ partial) => {

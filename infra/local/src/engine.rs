@@ -178,7 +178,7 @@ mod tests {
         AttributeValue::S(text.to_owned())
     }
 
-    /// Puts an item that must not be there yet.
+    /// Puts an item that must not exist yet.
     fn put_new(sk: &str, mark: &str) -> TransactWriteItem {
         let put = Put::builder()
             .table_name("table")
@@ -220,7 +220,7 @@ mod tests {
             engine.stop().await.unwrap();
         }
         std::fs::remove_file(&file).unwrap();
-        assert!(!file.with_extension("db-wal").exists(), "the file was closed in good order");
+        assert!(!file.with_extension("db-wal").exists(), "the file was closed cleanly");
     }
 
     #[tokio::test]

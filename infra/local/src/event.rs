@@ -103,7 +103,7 @@ pub fn build(parts: &Parts, body: &[u8], context: &Context<'_>) -> Result<Value,
 /// Percent-decodes; `None` if the encoding is invalid or the result is not UTF-8.
 #[must_use]
 pub fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
-    // The library leaves what is not an escape as it is.
+    // The library leaves invalid escapes unchanged.
     let is_escape =
         |rest: &str| rest.get(..2).is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
     if !text.split('%').skip(1).all(is_escape) {

@@ -427,7 +427,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    /// A clock that the gateway can read, and the function then not.
+    /// A clock that the gateway can read once, and the function cannot read.
     #[derive(Debug, Default)]
     struct BrokenClock(AtomicBool);
 
@@ -512,7 +512,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_function_that_panics_is_answered_for() {
-        // Nothing listens there, and nothing is asked.
+        // No server listens there, and none is called.
         let store = Store::new(local_client("http://127.0.0.1:9"), "table");
         let settings = Settings { default_region: "eu-central-1".parse().unwrap(), claims: claim_names() };
         let issuer = Issuer::generate().unwrap();

@@ -328,7 +328,7 @@ mod tests {
         }
     }
 
-    /// Claims that are accepted, with one of them changed.
+    /// Accepted claims, with one of them changed.
     fn claims(name: &str, value: Value) -> Value {
         let mut claims =
             json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "bob", "iat": NOW_S, "nbf": NOW_S, "exp": NOW_S + 60});
@@ -396,7 +396,7 @@ mod tests {
         let hs256 = Header { kid: Some(OURS.key_id.clone()), ..Header::new(Algorithm::HS256) };
         let secret = EncodingKey::from_secret(OURS.public_key_pem().as_bytes());
         let token = jsonwebtoken::encode(&hs256, &good, &secret).unwrap();
-        assert!(verdict(&token).starts_with("Untrusted"), "the public key is no shared secret");
+        assert!(verdict(&token).starts_with("Untrusted"), "the public key is not a shared secret");
         let rs512 = Header { kid: Some(OURS.key_id.clone()), ..Header::new(Algorithm::RS512) };
         assert!(verdict(&jsonwebtoken::encode(&rs512, &good, &OURS.signing).unwrap()).starts_with("Untrusted"));
     }

@@ -408,7 +408,7 @@ fn failures(codes: &BTreeSet<&'static str>) -> Result<Map<String, Value>, Docume
     Ok(failures.collect())
 }
 
-/// Adds what API Gateway answers by itself: another form of a status, or a status that only it has.
+/// Adds the answers of API Gateway itself: another form of a status, or a status that only it sends.
 fn add_gateway_answers(failures: &mut Map<String, Value>, takes_body: bool) {
     for answer in GATEWAY_ANSWERS.iter().filter(|answer| takes_body || answer.status != 413) {
         let line = format!("- `{{\"message\": \"{}\"}}` by API Gateway itself: {}.", answer.message, answer.reason);
@@ -498,8 +498,8 @@ fn schemas(generators: Generators) -> BTreeMap<String, Value> {
     all
 }
 
-/// Makes each variant of a tagged schema a component of its own, with the properties that all of them have, and one for
-/// variants that come later: so generated clients get a class for each, and take an unknown one.
+/// Turns each variant of a tagged schema into a component with the properties that all of them share, and adds one for
+/// future variants, so that generated clients have a class for each and accept an unknown one.
 fn name_variants(schemas: &mut BTreeMap<String, Value>, name: &str, tag: &str) {
     let Some(schema) = schemas.get_mut(name) else { return };
     let own = schema.clone();

@@ -219,7 +219,7 @@ pub fn schema(problem: &Problem) -> Value {
     if let (Value::Object(properties), Value::Object(members)) = (&mut properties, members(code)) {
         properties.extend(members);
     }
-    // Only the currency of an add-on is told with its code.
+    // Only an add-on's currency is part of this problem.
     let names = properties.as_object().into_iter().flat_map(Map::keys);
     let required: Vec<&String> = names.filter(|name| *name != "addon_code").collect();
     json!({"description": description, "type": "object", "required": required, "properties": properties})

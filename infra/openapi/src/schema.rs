@@ -48,7 +48,7 @@ impl Transform for Plain {
     }
 }
 
-/// Removes defaults: they are those of stored records, and an answer has every field.
+/// Removes defaults: they apply to stored records, and an answer has every field.
 struct Complete;
 
 impl Transform for Complete {
@@ -58,7 +58,7 @@ impl Transform for Complete {
     }
 }
 
-/// Turns a choice between single values, each with its meaning, into one list of values.
+/// Turns a choice between single values, each with a description, into one list of values.
 fn list_values(schema: &mut Map<String, Value>) {
     let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else { return };
     let value = |choice: &Value| Some((choice.get("const")?.as_str()?.to_owned(), choice.get("description").cloned()));

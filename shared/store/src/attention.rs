@@ -23,11 +23,11 @@ const UNTIL: &str = "until";
 /// A deployment that needs a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeedsAttention {
-    /// Why.
+    /// The reason.
     pub kind: Attention,
-    /// Since when.
+    /// Since when it needs a person.
     pub since: Timestamp,
-    /// When the sweep tries again; only for what is postponed.
+    /// When the sweep tries again; only for a postponed deployment.
     pub until: Option<Timestamp>,
     /// The deployment.
     pub id: DeploymentId,
@@ -35,11 +35,12 @@ pub struct NeedsAttention {
     pub row: Option<DeploymentRow>,
 }
 
-/// How long it is told that an event could not be published: as long as the pipe's queue keeps what it gave up.
+/// How long an unpublished event is listed: as long as the pipe's queue keeps it.
 const NOT_PUBLISHED_FOR: TimeDelta = TimeDelta::days(14);
 
 impl Store {
-    /// Lists deployments that need a person, for one reason or any, the longest first: a Query of each partition and one
+    /// Lists deployments that need a person, for one reason or all, the longest first: a Query of each partition and
+    /// one
     /// BatchGetItem.
     ///
     /// # Errors
@@ -67,7 +68,7 @@ impl Store {
         let ids: BTreeSet<DeploymentId> = traces.iter().map(|trace| trace.entry.due.id).collect();
         let mut rows = HashMap::new();
         for item in self.get_items(ids.into_iter().map(keys::deployment), false).await? {
-            // A record that cannot be read is a reason to be listed.
+            // An unreadable record is itself a reason to be listed.
             rows.insert(pages::key_of(&item)?, items::to_deployment(item).ok());
         }
         let found = traces.into_iter().map(|Trace { entry, until }| NeedsAttention {
@@ -145,7 +146,7 @@ impl Store {
 #[derive(Debug)]
 struct Trace {
     entry: AttentionEntry,
-    /// Until when a failure is told; none for what follows from a state.
+    /// The end of a failure's listing; none for a trace of a state.
     until: Option<Timestamp>,
 }
 
@@ -155,7 +156,7 @@ impl Trace {
         Ok(Self { entry: pages::position(TABLE, item)?, until })
     }
 
-    /// Whether it counts: DynamoDB deletes expired items in its own time.
+    /// Whether it has not expired: DynamoDB deletes expired items some time later.
     fn counts(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| until > now)
     }

@@ -119,8 +119,9 @@ impl Store {
     }
 
     /// Reads the price change that a subscription with these terms missed, if their plan version was replaced: one
-    /// consistent GetItem, and one more for each version that replaced another. It is to the newest version, from when
-    /// that holds.
+    /// consistent GetItem, and one more for each version that replaced another. It is a change to the newest version,
+    /// from
+    /// the day on which its price applies.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -153,8 +154,9 @@ impl Store {
         self.get(keys::coupon(code)).await?.map(items::to_coupon).transpose()
     }
 
-    /// Writes the record of a plan, an add-on or a coupon as an event has it, with the event. A coupon is refused if it was
-    /// granted since it was read, because its record also has how often that was.
+    /// Writes the record of a plan, an add-on or a coupon as an event has it, with the event. A coupon is refused if it
+    /// was
+    /// granted since it was read, because its record also counts the grants.
     ///
     /// # Errors
     /// [`StoreError::CatalogConflict`] if another writer was first, or another [`StoreError`] if DynamoDB does not

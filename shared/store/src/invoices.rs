@@ -69,7 +69,7 @@ impl Store {
             Some(was) => builder
                 .condition_expression("#record.#status = :was")
                 .expression_attribute_values(":was", string(was.as_str())),
-            // What is not owed is paid or written off, and stays so.
+            // An invoice that is not owed is paid or written off, and stays so.
             None => builder
                 .condition_expression("#record.#status = :settled OR #record.#status = :written_off")
                 .expression_attribute_values(":settled", string(InvoiceStatus::Paid.as_str()))

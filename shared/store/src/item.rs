@@ -30,7 +30,7 @@ pub fn to_item<T: Serialize>(record: &T) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-/// Removes what is null, at any depth: a missing field is read as null, and takes no space.
+/// Removes null members, at any depth: a missing field is read as null, and takes no space.
 fn strip(members: &mut Item) {
     members.retain(|_, value| !value.is_null());
     members.values_mut().for_each(strip_within);

@@ -109,8 +109,8 @@ impl TenantLimits {
 }
 
 impl Store {
-    /// Reads the limits of a tenant's new deployments: one consistent GetItem. `None` if the tenant has no deployment
-    /// since there are limits.
+    /// Reads the limits of a tenant's new deployments: one consistent GetItem. `None` if the tenant has created no
+    /// deployment since limits were introduced.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or the item is damaged.

@@ -30,7 +30,7 @@ const OPERATION_INDEX: usize = 0;
 const RUNNING_INDEX: usize = 1;
 /// The most Query requests for each partition that counts matching deployments. Each reads 1 MB.
 const MAX_COUNTING: usize = 10;
-/// The number of rows that a Query of a tenant's deployments asks for while they are counted.
+/// The page size of the Query that counts a tenant's deployments.
 const COUNTED_ROWS: usize = 1_000;
 
 /// The beginning of a position in the second list of a price change.
@@ -140,8 +140,9 @@ impl Store {
         items.into_iter().map(items::to_operation).collect()
     }
 
-    /// Looks if another operation can start: one consistent BatchGetItem, which whoever starts one may send. A start finds it
-    /// out by its condition; a dry run needs to look.
+    /// Checks whether another operation can start: one consistent BatchGetItem, which the functions that start
+    /// operations
+    /// may send. A start finds out by its condition; only a dry run needs the check.
     ///
     /// # Errors
     /// [`StoreError::TooManyOperations`] if none can, or another [`StoreError`] if DynamoDB does not answer.

@@ -16,7 +16,7 @@ use super::{Store, StoreError};
 /// The most reads that fill a page of a filtered list. A page that needs more ends early, with a cursor.
 const MAX_FILLINGS: usize = 10;
 
-/// The number of records that a later Query of a page asks for; DynamoDB returns at most 1 MB of them.
+/// The page size of the later Query requests that fill a page; DynamoDB returns at most 1 MB.
 const FILLING: usize = 1_000;
 
 /// A page of a list.
@@ -143,7 +143,7 @@ impl Store {
                 items.insert(key_of(&item)?, item);
             }
             for (position, key) in found.items {
-                // What has gone since the entry was read is left out.
+                // A record that is gone since its entry was read is left out.
                 let record = items.remove(&key).map(|item| read(&position, item)).transpose()?.flatten();
                 records.extend(record.map(|record| (position, record)));
             }

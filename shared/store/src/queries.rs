@@ -194,7 +194,7 @@ impl Store {
         let entries = |before| async move {
             let part = IndexPart { index: STATE_INDEX, keys: keys::plan_entries(version, before), oldest_first: false };
             let Page { items, next } = self.merged(&part, partitions, limit).await?;
-            // The entry is that of the subscription; the row is that of its deployment.
+            // The index entry belongs to the subscription, the row to its deployment.
             let items =
                 items.into_iter().map(|(entry, _): (PlanEntry, Key)| (entry, keys::deployment(entry.id))).collect();
             Ok(Page { items, next })
@@ -416,7 +416,7 @@ impl Store {
     ) -> Result<Page<DeploymentRow, DeploymentId>, StoreError> {
         let entries = |before| async move {
             let Page { items, next } = self.merged(&newest_before(index, before), partitions, limit).await?;
-            // The entry of a slug is that of its claim, so its key is not the deployment's.
+            // The index entry belongs to the slug's claim, so its key is not the deployment's.
             let items = items.into_iter().map(|(id, _)| (id, keys::deployment(id))).collect();
             Ok(Page { items, next })
         };

@@ -1,5 +1,5 @@
-//! Sends transactions, and repeats them with the same token while they are cancelled for a transient reason. What a
-//! transaction writes and how its cancellation is judged is up to the caller.
+//! Sends transactions, and repeats them with the same token while they are cancelled for a transient reason. The caller
+//! decides what a transaction writes and what its cancellation means.
 
 use std::fmt;
 use std::time::Duration;

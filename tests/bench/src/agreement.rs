@@ -1,5 +1,5 @@
-//! Whether the contestants do the same: they answer the same calls alike, store the same, and what any of them stored the
-//! product reads as its own. Whoever did less would be faster for no merit.
+//! Checks that the contestants do the same work: they give the same answers, store the same items, and the product can
+//! read the items of each. A contestant that did less would be faster without merit.
 
 use std::fs;
 
@@ -13,14 +13,14 @@ use crate::contestants::Contestants;
 use crate::place::{Place, TENANT, event};
 use crate::process::{Process, Program};
 
-/// A deployment that nobody has.
+/// An id that does not exist.
 const NOBODY: &str = "01941f29-7c00-7000-8000-000000000000";
-/// The digits of a shard in a key.
+/// The number of digits of a shard in a key.
 const SHARD_DIGITS: usize = 3;
-/// The digits of a second in a key, from the year's on.
+/// The number of digits of a time in a key, down to the second.
 const SECOND_DIGITS: usize = 14;
 
-/// Fails with what differs if a contestant does anything else than the product.
+/// Fails with the difference if a contestant's behaviour differs from the product's.
 pub async fn check(contestants: &Contestants) -> Result<(), Failure> {
     let [ours, peers @ ..] = contestants.all();
     let expected = walk(ours).await?;
@@ -28,14 +28,14 @@ pub async fn check(contestants: &Contestants) -> Result<(), Failure> {
         let found = walk(peer).await?;
         for (expected, found) in expected.iter().zip(&found) {
             if expected != found {
-                return Err(format!("{} differs:\n{found:#}\nof the product's\n{expected:#}", peer.name).into());
+                return Err(format!("{} differs:\n{found:#}\nfrom the product's\n{expected:#}", peer.name).into());
             }
         }
     }
     Ok(())
 }
 
-/// What is asked of each about the deployment `id`: by whom, of which, and what.
+/// The requests that are sent to each contestant about the deployment `id`: the claims, the id, and the body.
 fn requests(id: &str) -> Vec<(Value, &str, Value)> {
     let admin = || json!({"sub": "ada@example.com", "role": "platform_admin"});
     let user = || json!({"sub": "bob@example.com", "role": "tenant_user", "tenant_id": TENANT});
@@ -69,7 +69,7 @@ fn requests(id: &str) -> Vec<(Value, &str, Value)> {
     ]
 }
 
-/// All that a function says and stores when it is asked all that, without what can be no two times the same.
+/// The answers and items of a function for all these requests, without the parts that differ in every run.
 async fn walk(program: &Program) -> Result<Vec<Value>, Failure> {
     let place = Place::new("agreement").await?;
     let id = place.create("shop").await?;
@@ -85,7 +85,7 @@ async fn walk(program: &Program) -> Result<Vec<Value>, Failure> {
             answered.answer
         };
         let status = answer["statusCode"].clone();
-        let body: Value = serde_json::from_str(answer["body"].as_str().ok_or("an answer without a body")?)?;
+        let body: Value = serde_json::from_str(answer["body"].as_str().ok_or("the answer has no body")?)?;
         let headers = ["content-type", "cache-control", "etag", "x-request-id"].map(|name| header(&answer, name));
         found.push(json!({"asked": event["body"], "status": status, "headers": headers, "body": alike(&body)}));
         if status == 200 {
@@ -107,13 +107,13 @@ async fn walk(program: &Program) -> Result<Vec<Value>, Failure> {
     Ok(found)
 }
 
-/// A header of an answer; the case of names does not count.
+/// A header of an answer, by its name in any case.
 fn header<'a>(answer: &'a Value, name: &str) -> Option<&'a Value> {
     let mut headers = answer["headers"].as_object()?.iter();
     headers.find_map(|(given, value)| given.eq_ignore_ascii_case(name).then_some(value))
 }
 
-/// The product shows the deployment as the function did last, and its events, numbered without a gap.
+/// The product shows the deployment as the function last answered it, and its events numbered without gaps.
 async fn read_by_the_product(place: &Place, id: &str, last: &Value) -> Result<(), Failure> {
     let shown = place.call("show_deployment", json!({"id": id}), json!({})).await?;
     if same_times(&shown["deployment"]) != same_times(last) {
@@ -129,7 +129,7 @@ async fn read_by_the_product(place: &Place, id: &str, last: &Value) -> Result<()
     Ok(())
 }
 
-/// All that is stored in a deployment's partition, without what can be no two times the same.
+/// The items of a deployment's partition, without the parts that differ in every run.
 pub async fn stored(place: &Place, id: &str) -> Result<Vec<Value>, Failure> {
     let store = &place.app.store;
     let query = store.client().query().table_name(store.table()).consistent_read(true);
@@ -139,7 +139,7 @@ pub async fn stored(place: &Place, id: &str) -> Result<Vec<Value>, Failure> {
     Ok(output.items.unwrap_or_default().into_iter().map(plain).collect())
 }
 
-/// A stored value, whose kind can still be told.
+/// A stored value with its type.
 fn plain(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => text.as_str().into(),
@@ -153,7 +153,7 @@ fn plain(value: &AttributeValue) -> Value {
     }
 }
 
-/// A value without what differs by its nature: times, ids, and shards, which follow from ids.
+/// A value without the parts that always differ: times, ids, and shards, which follow from ids.
 fn alike(value: &Value) -> Value {
     map_texts(value, &|text| {
         let parts = text.split('#').map(|part| {
@@ -171,12 +171,12 @@ fn alike(value: &Value) -> Value {
     })
 }
 
-/// Whether a part of a key is a number of so many digits.
+/// Returns whether a part of a key is a number with this many digits.
 fn is_number(part: &str, digits: usize) -> bool {
     part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A value in which times that are the same are also written the same.
+/// A value in which equal times are written equally.
 fn same_times(value: &Value) -> Value {
     map_texts(value, &|text| match text.parse::<DateTime<Utc>>() {
         Ok(time) => time.to_rfc3339_opts(SecondsFormat::Millis, true),

@@ -1,5 +1,5 @@
-//! A transition through its handler, from the event's text to the answer's, against the same two requests sent by the
-//! bare SDK: the Query and the TransactWriteItems with the same items and conditions, and nothing beside.
+//! A transition through its handler, from the event's text to the answer's, against the same two requests by the bare
+//! SDK: the Query and the TransactWriteItems with the same items and conditions, and nothing else.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::place::{Item, Place, event, query, request, route};
 use crate::report::{Finding, Goal, Section};
 use crate::stats::{Ratios, Samples, cpu_time};
 
-/// Calls of each kind in a round, one of the one and one of the other by turns.
+/// Calls of each kind in a round, alternating.
 const CALLS: usize = 1_000;
 /// Calls of each kind before the first round.
 const WARM_UP: usize = 1_000;
@@ -26,7 +26,7 @@ struct Times {
     cpu: Samples,
 }
 
-/// What the bare SDK writes next.
+/// The next write of the bare SDK.
 struct Bare<'a> {
     place: &'a Place,
     partition: String,
@@ -45,7 +45,7 @@ pub async fn measure(rounds: usize) -> Result<Section, Failure> {
         let (mut by_handler, mut by_sdk) = (Times::default(), Times::default());
         for call in 0..if round == 0 { WARM_UP } else { CALLS } {
             let to_state = if call % 2 == 0 { "paused" } else { "active" };
-            // Whoever is first meets the cache that the other left behind, so they take turns at that too.
+            // The first call finds the cache as the other kind left it, so the kinds take turns at being first, too.
             if (call / 2) % 2 == 0 {
                 by_handler.time(transition(&place, &handled, to_state)).await?;
                 by_sdk.time(bare.transition(to_state)).await?;
@@ -101,7 +101,7 @@ async fn transition(place: &Place, id: &str, to_state: &str) -> Result<(), Failu
 impl<'a> Bare<'a> {
     async fn new(place: &'a Place) -> Result<Self, Failure> {
         let id = place.create("bare").await?;
-        // The event of a transition is what is written each time, under another number.
+        // Each write repeats the event of a transition with another sequence.
         for to_state in ["paused", "active"] {
             transition(place, &id, to_state).await?;
         }

@@ -1,5 +1,5 @@
-//! What is measured against each other: the product's deployed binary, and the same transition in other languages. All
-//! of it is built here, from the pinned versions in `peers/`, and nothing goes on without it.
+//! The measured programs: the product's deployed binary, and the same transition in other languages. All of them are
+//! built here, from the pinned versions in `peers/`; without them the benchmark fails.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::Failure;
 use crate::process::Program;
 use crate::project::{ROOT, TEMPORARY};
 
-/// The three.
+/// The three programs.
 #[derive(Debug)]
 pub struct Contestants {
     /// The product.
@@ -26,7 +26,7 @@ impl Contestants {
         Ok(Self { ours: ours()?, python: python()?, node: node()? })
     }
 
-    /// All three, the product first.
+    /// All three programs, the product first.
     pub fn all(&self) -> [&Program; 3] {
         [&self.ours, &self.python, &self.node]
     }
@@ -36,8 +36,8 @@ impl Contestants {
 fn ours() -> Result<Program, Failure> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "-p", "arcadia-functions", "--bin", "bootstrap"]);
-    // Cargo tells a program that it runs what that is part of; the TLS library's build script would take that for a
-    // change, and all that is made from it would be compiled again, now and with the next build outside.
+    // Cargo sets these for a program that it runs. The TLS library's build script would see a change and rebuild
+    // everything that depends on it, now and in the next build outside.
     for name in
         ["MANIFEST_DIR", "PKG_NAME", "PKG_VERSION_MAJOR", "PKG_VERSION_MINOR", "PKG_VERSION_PATCH", "PKG_VERSION_PRE"]
     {
@@ -50,14 +50,14 @@ fn ours() -> Result<Program, Failure> {
     Ok(Program { name: "ours", command, folder, handler: "transition_deployment" })
 }
 
-/// How large a function's zip is, in bytes, made by what `sam package` makes it with.
+/// The size of a function's zip in bytes, made with the same tool as `sam package` uses.
 pub fn zip_size(program: &Program) -> Result<u64, Failure> {
     let zip = program.folder.join("bootstrap.zip");
     run(Command::new("python3").args(["-m", "zipfile", "-c"]).arg(&zip).arg(program.folder.join("bootstrap")))?;
     Ok(fs::metadata(zip)?.len())
 }
 
-/// The packages lie beside the handler, as `sam build` has them, and are compiled already, as Lambda's own are.
+/// The packages are beside the handler, as `sam build` places them, and precompiled, as Lambda's own are.
 fn python() -> Result<Program, Failure> {
     let sources = peer("python");
     let folder = folder("python")?;
@@ -93,19 +93,19 @@ fn node() -> Result<Program, Failure> {
     Ok(Program { name: "Node", command, folder, handler: "index.handler" })
 }
 
-/// Where a peer's sources are.
+/// The directory of a peer's sources.
 fn peer(name: &str) -> PathBuf {
     Path::new(ROOT).join("tests/bench/peers").join(name)
 }
 
-/// Where a contestant is built.
+/// The directory that a contestant is built in.
 fn folder(name: &str) -> Result<PathBuf, Failure> {
     let folder = Path::new(TEMPORARY).join("peers").join(name);
     fs::create_dir_all(&folder)?;
     Ok(fs::canonicalize(folder)?)
 }
 
-/// Whether what a manifest names was installed by an earlier run.
+/// Returns whether an earlier run has installed the packages of a manifest.
 fn is_installed(folder: &Path, manifest: &Path) -> Result<bool, Failure> {
     Ok(fs::read(manifest)? == fs::read(folder.join("installed")).unwrap_or_default())
 }
@@ -119,7 +119,7 @@ fn run(command: &mut Command) -> Result<(), Failure> {
     output(command).map(drop)
 }
 
-/// What a command printed, without the line's end. It fails with all that it said if it fails.
+/// The output of a command, without the final line break. A failure contains everything that it printed.
 pub fn output(command: &mut Command) -> Result<String, Failure> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     let stdout = String::from_utf8_lossy(&output.stdout);

@@ -1,5 +1,5 @@
-//! A whole function process, from its start: the product's deployed binary against the same transition written in Python
-//! and in JavaScript, each driven by the same runtime API and working on the same DynamoDB Local.
+//! A whole function process, from its start: the product's deployed binary against the same transition in Python and in
+//! JavaScript, with the same runtime API and the same DynamoDB Local.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::{Failure, agreement};
 const WARM_UP: usize = 100;
 /// Calls of a warm process in a round.
 const CALLS: usize = 500;
-/// Calls after which a process's memory shows whether it keeps anything.
+/// The number of calls after which a memory leak would show.
 const MANY_CALLS: usize = 10_000;
 /// Bytes of a megabyte.
 const MB: f64 = 1_000_000.0;
 
-/// What one process did in one round.
+/// The measurements of one process in one round.
 #[derive(Debug)]
 struct Run {
     cold: Duration,
@@ -30,7 +30,7 @@ struct Run {
     peak_memory: u64,
 }
 
-/// What became of one contestant over all rounds.
+/// The measurements of one contestant over all rounds.
 #[derive(Debug, Default)]
 struct Record {
     cold: Samples,
@@ -39,7 +39,7 @@ struct Record {
     peak_memory: Vec<u64>,
 }
 
-/// How often as much a peer takes as the product does, round by round.
+/// The ratios of a peer's figures to the product's, round by round.
 #[derive(Debug, Default)]
 struct Versus {
     cold: Ratios,
@@ -56,7 +56,7 @@ pub async fn measure(rounds: usize) -> Result<Section, Failure> {
     let mut versus: [Versus; 2] = Default::default();
     for round in 0..=rounds {
         let mut runs = [None, None, None];
-        // Whoever is first in one round is last in another.
+        // The first contestant of one round is the last of another.
         for turn in 0..3 {
             let index = (turn + round) % 3;
             let program = contestants.all()[index];
@@ -64,7 +64,7 @@ pub async fn measure(rounds: usize) -> Result<Section, Failure> {
             runs[index] = Some(run(program, &place, &deployment, CALLS).await?);
         }
         let [Some(ours), Some(python), Some(node)] = runs else { unreachable!("each has had its turn") };
-        // The first round warms DynamoDB Local and the machine's caches of files.
+        // The first round warms DynamoDB Local and the machine's file caches.
         if round == 0 {
             continue;
         }
@@ -87,7 +87,7 @@ pub async fn measure(rounds: usize) -> Result<Section, Failure> {
     Ok(Section { name: "functions", findings, tables: vec![table(&contestants, &records)] })
 }
 
-/// Starts a process, calls it until it is warm, and then so many times more.
+/// Starts a process, calls it until it is warm, and then `calls` times more.
 async fn run(program: &Program, place: &Place, deployment: &str, calls: usize) -> Result<Run, Failure> {
     let event_to =
         |to_state| event("transition_deployment", &json!({"id": deployment}), &json!({"to_state": to_state}));
@@ -129,7 +129,7 @@ impl Record {
     }
 }
 
-/// The peers' figures in those of the product.
+/// The ratios of the peers' figures to the product's.
 fn ratios(records: &[Record; 3], versus: &[Versus; 2]) -> Vec<Finding> {
     let [ours, python, node] = records;
     let times = |of: fn(&Record) -> Duration, peer: &Record| format!("{:.2?} / {:.2?}", of(peer), of(ours));

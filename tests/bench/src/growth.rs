@@ -1,5 +1,5 @@
-//! What more of everything costs: a sweep's time for each deployment, and that of a page and of a deployment, when
-//! there is a hundred or a thousand times as much beside it.
+//! How costs grow: the time of a sweep for each deployment, of a page and of a deployment, with a hundred or a thousand
+//! times as many other records.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,17 +20,17 @@ use crate::report::{Finding, Goal, Section};
 use crate::stats::{Ratios, Samples};
 use crate::sweeps::Tenancy;
 
-/// How many deployments are due in the one case and in the other.
+/// The number of due deployments in the two cases.
 const DUE: [usize; 2] = [1_000, 100_000];
-/// How many items a table holds in the one case and in the other.
+/// The number of items in the table in the two cases.
 const ITEMS: [usize; 2] = [1_000, 1_000_000];
-/// How many items a new deployment is: itself, the claim on its slug, its first event.
+/// The number of items of a new deployment: itself, the claim on its slug, its first event.
 const ITEMS_OF_ONE: usize = 3;
 /// Calls of each kind in a round.
 const CALLS: usize = 300;
-/// How many deployments are written at a time.
+/// The number of deployments written at a time.
 const DEPLOYMENTS_OF_A_BATCH: usize = 10_000;
-/// What tables are called.
+/// The name of the table.
 const TABLE: &str = "growth";
 
 /// Measures the section.
@@ -47,7 +47,7 @@ async fn of_a_sweep(rounds: usize) -> Result<Finding, Failure> {
     for _ in 0..rounds.min(3) {
         let [few, many] = DUE;
         let mut each = [Duration::ZERO; 2];
-        // As much work in the one case as in the other.
+        // The same total work in both cases.
         for _ in 0..many / few / 10 {
             each[0] += tenancy.sweep_stub(few, Duration::ZERO).await?.2;
         }
@@ -72,7 +72,7 @@ async fn of_a_table(rounds: usize) -> Result<Vec<Finding>, Failure> {
         for round in 0..=rounds {
             let mut times = [Samples::default(), Samples::default()];
             for call in 0..CALLS {
-                // In turns, and in turns who is first.
+                // The tables alternate, and they alternate at being first.
                 let order = if call % 2 == 0 { [0, 1] } else { [1, 0] };
                 for index in order {
                     let filled = [&few, &many][index];
@@ -96,7 +96,7 @@ async fn of_a_table(rounds: usize) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-/// A table full of deployments of one tenant, on an engine of its own.
+/// A table full of deployments of one tenant, on its own engine.
 struct Filled {
     place: Place,
     ids: Vec<Uuid>,
@@ -109,7 +109,7 @@ impl Filled {
         fs::create_dir_all(TEMPORARY)?;
         let file = Path::new(TEMPORARY).join(format!("{}.db", crate::unique("growth")));
         let storage = Storage::File(file.clone());
-        // One is made by the product, and all others are like it.
+        // The product makes one deployment, and all others are copies of it.
         let engine = Engine::start(&storage, Purpose::Serve).await?;
         let place = Place::new_on(engine.client(), TABLE, Arc::new(RealClock)).await?;
         let first = place.create("shop-0").await?;
@@ -125,7 +125,7 @@ impl Filled {
         Ok(fs::remove_file(self.file)?)
     }
 
-    /// An id that is stored, another for each number.
+    /// The id of a stored deployment, by its number.
     fn id(&self, number: usize) -> String {
         self.ids[number * 7_919 % self.ids.len()].to_string()
     }
@@ -144,14 +144,14 @@ impl Filled {
     }
 }
 
-/// Writes more deployments like the only one that is there.
+/// Writes copies of the first deployment.
 fn fill(file: &Path, first: &str, ids: &[Uuid]) -> Result<(), Failure> {
     let database = Database::new(file.to_str().ok_or("a path that is not UTF-8")?)?;
     database.enable_bulk_loading()?;
     let scan = ScanRequest { table_name: TABLE.to_owned(), ..ScanRequest::default() };
     let pattern = database.scan(scan)?.items.unwrap_or_default();
     if pattern.len() != ITEMS_OF_ONE {
-        return Err(format!("a new deployment is {} items", pattern.len()).into());
+        return Err(format!("a new deployment has {} items", pattern.len()).into());
     }
     let mut number = 0;
     for batch in ids.chunks(DEPLOYMENTS_OF_A_BATCH) {
@@ -172,7 +172,7 @@ fn with_claims(mut event: Value, claims: Value) -> Value {
     event
 }
 
-/// An item of another deployment: with its id and slug in place of the first's.
+/// An item of another deployment, with its id and slug in place of the first one's.
 fn renamed(item: &Item, first: &str, id: &str, slug: &str) -> Item {
     item.iter().map(|(name, value)| (name.clone(), rename(value, first, id, slug))).collect()
 }

@@ -1,4 +1,4 @@
-//! The machine that figures come from: absolute times mean nothing without it.
+//! The machine of the measurements: absolute times mean nothing without it.
 
 use std::fs;
 use std::process::Command;
@@ -30,7 +30,7 @@ pub fn describe() -> Result<Section, Failure> {
     Ok(Section { name: "machine", findings: Vec::new(), tables: vec![table] })
 }
 
-/// A value of one of the kernel's tables.
+/// A value of one of the kernel's files.
 fn field(path: &str, name: &str) -> Result<String, Failure> {
     let text = fs::read_to_string(path)?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'));

@@ -1,15 +1,20 @@
-//! Measures the product's speed and cost, each against a baseline in the same run: machines are noisy, but what they do to
-//! the one they do to the other. `cargo run --profile measure -p arcadia-bench` makes all of it anew and writes the
-//! tables of docs/performance.md.
+//! Measures the product's speed and cost, each against a baseline in the same run: a machine's noise affects both
+//! alike.
+//! `cargo run --profile measure -p arcadia-bench` measures everything anew and writes the tables of
+//! docs/performance.md.
 //!
 //! # Layout
-//! One module for each section of that document: [`calls`] one handler against the bare SDK; [`functions`] whole function
-//! processes against the same in other languages; [`operations`] a command on many deployments; [`sweeps`], [`growth`] and
-//! [`plan`] the scheduled work. [`contestants`] builds those functions, [`process`] starts them at a [`runtime_api`] and
-//! watches them, and [`agreement`] makes sure that they all do the same. Measurements take place at a [`place`], or before
-//! a [`stub`] where DynamoDB Local is itself the limit. [`stats`], [`report`] and [`machine`] say what came of it.
-#![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "ratios, and nothing of money")]
-#![allow(clippy::expect_used, reason = "a benchmark that cannot go on has nothing to tell")]
+//! One module for each section of that document: [`calls`] one handler against the bare SDK; [`functions`] whole
+//! function
+//! processes against the same in other languages; [`operations`] a command on many deployments; [`sweeps`], [`growth`]
+//! and
+//! [`plan`] the scheduled work. [`contestants`] builds those functions, [`process`] starts them at a [`runtime_api`]
+//! and
+//! measures them, and [`agreement`] checks that they all do the same work. Measurements take place at a [`place`], or
+//! with
+//! a [`stub`] where DynamoDB Local itself is the limit. [`stats`], [`report`] and [`machine`] produce the tables.
+#![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "it computes ratios, not amounts of money")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot continue has no result")]
 
 mod agreement;
 mod calls;
@@ -40,18 +45,18 @@ use arcadia_functions::runtime::{Clock as _, RealClock};
 use clap::{Parser, ValueEnum};
 use report::{Section, put_into};
 
-/// Why there is no figure.
+/// The reason why a measurement failed.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// Measures speed and cost against baselines of the same run.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// What to measure; everything if nothing is named.
+    /// Sections to measure; all if none is named
     sections: Vec<Part>,
-    /// Only prints, and leaves docs/performance.md as it is.
+    /// Print the tables and leave docs/performance.md unchanged
     #[arg(long)]
     print: bool,
-    /// How many rounds of everything; the spread is over these.
+    /// Number of rounds, whose spread is reported
     #[arg(long, default_value_t = 9)]
     rounds: usize,
 }
@@ -59,7 +64,7 @@ struct Arguments {
 /// A section of docs/performance.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// What it is measured on.
+    /// The machine of the measurements
     Machine,
     /// A handler against the bare SDK.
     Calls,
@@ -69,7 +74,7 @@ enum Part {
     Operations,
     /// The sweep against a bare loop, and against what latency leaves possible.
     Sweeps,
-    /// What more deployments cost.
+    /// The cost of more deployments
     Growth,
     /// Every renewal at the same midnight, on paper and simulated.
     Plan,
@@ -77,7 +82,7 @@ enum Part {
 
 fn main() -> Result<(), Failure> {
     let Arguments { sections, print, rounds } = Arguments::parse();
-    // Cargo makes it only with an integration test.
+    // Cargo creates this directory only for integration tests.
     fs::create_dir_all(project::TEMPORARY)?;
     let parts = if sections.is_empty() { Part::value_variants() } else { &sections };
     for part in parts {
@@ -113,15 +118,15 @@ fn runtime() -> tokio::runtime::Builder {
     builder
 }
 
-/// A name that nothing else has.
+/// A unique name.
 fn unique(name: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
     format!("bench-{name}-{}-{}-{count}", std::process::id(), RealClock.now().timestamp_millis())
 }
 
-/// An environment variable that steers the benchmark.
-#[allow(clippy::disallowed_methods, reason = "the one place of the benchmark that reads the environment")]
+/// An environment variable of the benchmark.
+#[allow(clippy::disallowed_methods, reason = "the only place of the benchmark that reads the environment")]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -1,7 +1,7 @@
-//! An operation on many deployments against bare loops of the same commits. A loop has the SDK alone send, as many at a
-//! time as a worker does, for each deployment the Query of its present state and a TransactWriteItems that was built
-//! beforehand. It reads no pages, decides nothing and looks for no results. Rates are not part of it: the clock goes on
-//! to wherever the worker would wait for.
+//! An operation on many deployments against bare loops of the same commits. In a loop the SDK alone sends the Query of
+//! each deployment's present state and a TransactWriteItems that was built before, with the worker's concurrency. It
+//! reads no pages, decides nothing and looks up no results. Rates are excluded: the clock skips every wait of the
+//! worker.
 
 use std::mem;
 use std::sync::Arc;
@@ -26,17 +26,17 @@ use crate::report::{Finding, Goal, Section};
 use crate::stats::{Ratios, Samples, cpu_time};
 use crate::sweeps::{Tenancy, copy_table};
 
-/// How many deployments an operation has.
+/// The number of deployments of an operation.
 const DEPLOYMENTS: usize = 1_000;
-/// Whose times are taken: the operation, then the loops.
+/// The measured programs: the operation, then the loops.
 const CONTESTANTS: usize = 3;
-/// How long an attempt may take. On a busy machine DynamoDB Local can keep one of 32 requests waiting for longer than the
+/// The time limit of an attempt. On a busy machine DynamoDB Local can delay one of 32 requests for longer than the
 /// product waits for DynamoDB.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pass in which a deployment has its result.
 const FIRST_PASS: u32 = 1;
 
-/// What a loop writes beside each deployment and its event.
+/// The item that a loop writes beside each deployment and its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Beside {
     /// The result, as an operation does.
@@ -49,7 +49,7 @@ enum Beside {
 struct Loop {
     place: Place,
     beside: Beside,
-    /// The deployments as they are in its table.
+    /// The deployments as they are stored in its table.
     deployments: Vec<Aggregate>,
 }
 
@@ -87,7 +87,7 @@ pub async fn measure(rounds: usize) -> Result<Section, Failure> {
         let mut commits = [loops[0].commits(&operation)?, loops[1].commits(&operation)?];
         let mut spent = [Spent::default(); CONTESTANTS];
         for turn in 0..CONTESTANTS {
-            // In turns who is first.
+            // The contestants take turns at being first.
             let contestant = (round + turn) % CONTESTANTS;
             spent[contestant] = match contestant.checked_sub(1) {
                 None => Spent::by(work(&tenancy, operation.id)).await?,
@@ -156,7 +156,7 @@ async fn work(tenancy: &Tenancy, id: OperationId) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Fails unless the operation has credited every deployment, and each loop has stored the same.
+/// Fails unless the operation has credited every deployment, and each loop has stored the same items.
 async fn agree(tenancy: &Tenancy, loops: &[Loop], id: OperationId) -> Result<(), Failure> {
     let store = &tenancy.place.app.store;
     let operation = store.load_operation(id).await?.ok_or("the operation is gone")?;
@@ -168,7 +168,7 @@ async fn agree(tenancy: &Tenancy, loops: &[Loop], id: OperationId) -> Result<(),
     for bare in loops {
         for id in ids {
             if stored(&bare.place, id).await? != stored(&tenancy.place, id).await? {
-                return Err(format!("a loop stores of {id} what the operation does not").into());
+                return Err(format!("a loop and the operation store different items of {id}").into());
             }
         }
         let results = bare.place.app.store.operation_results_of(id, &deployment_ids).await?;
@@ -183,7 +183,7 @@ async fn agree(tenancy: &Tenancy, loops: &[Loop], id: OperationId) -> Result<(),
     Ok(())
 }
 
-/// Results by deployment and without their times, which differ from page to page.
+/// Results by deployment, without their times, which differ from page to page.
 fn untimed(mut results: Vec<OperationResult>) -> Vec<OperationResult> {
     results.sort_unstable_by_key(|result| result.deployment_id);
     for result in &mut results {
@@ -193,7 +193,7 @@ fn untimed(mut results: Vec<OperationResult>) -> Vec<OperationResult> {
 }
 
 impl Spent {
-    /// The time that some work takes for each deployment.
+    /// The time of some work for each deployment.
     async fn by(work: impl Future<Output = Result<(), Failure>>) -> Result<Self, Failure> {
         let (wall, cpu) = (Instant::now(), cpu_time()?);
         work.await?;

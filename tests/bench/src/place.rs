@@ -1,4 +1,4 @@
-//! Where measurements take place: a table of its own on DynamoDB Local, and the product's functions on it.
+//! The place of a measurement: a table of its own on DynamoDB Local, and the product's functions on it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 
 use crate::{Failure, dynamodb};
 
-/// The tenant whose deployments are worked on.
+/// The tenant of the deployments.
 pub const TENANT: &str = "acme";
-/// The region that deployments are in.
+/// The region of the deployments.
 pub const REGION: &str = "eu-central-1";
 
 /// An item as the SDK has it.
@@ -30,7 +30,7 @@ pub struct SetClock(Mutex<Timestamp>);
 /// A table, and the functions on it.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// The product, as its functions have it.
+    /// The product, as its functions use it.
     pub app: App,
 }
 
@@ -40,12 +40,12 @@ impl SetClock {
         Self(Mutex::new(at))
     }
 
-    /// What it shows.
+    /// The clock's time.
     pub fn get(&self) -> Timestamp {
         *self.0.lock().expect("no holder of the lock panics")
     }
 
-    /// Sets it.
+    /// Sets the time.
     pub fn set(&self, at: Timestamp) {
         *self.0.lock().expect("no holder of the lock panics") = at;
     }
@@ -58,7 +58,7 @@ impl Clock for SetClock {
 }
 
 impl Place {
-    /// Makes a new table on DynamoDB Local.
+    /// Creates a new table on DynamoDB Local.
     pub async fn new(name: &str) -> Result<Self, Failure> {
         Self::new_at(name, Arc::new(RealClock)).await
     }
@@ -68,31 +68,31 @@ impl Place {
         Self::new_on(local_client(dynamodb::endpoint()), &crate::unique(name), clock).await
     }
 
-    /// The same, where a client of the caller's asks.
+    /// The same, with the caller's client.
     pub async fn new_on(client: Client, table: &str, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let place = Self::on(client, table, clock);
         schema::create_table(place.app.store.client(), place.app.store.table()).await?;
         Ok(place)
     }
 
-    /// The functions on a table that is there, at the time of `clock`.
+    /// The functions on an existing table, at the time of `clock`.
     pub fn at(endpoint: &str, table: &str, clock: Arc<dyn Clock>) -> Self {
         Self::on(local_client(endpoint), table, clock)
     }
 
-    /// Where DynamoDB Local answers.
+    /// The endpoint of DynamoDB Local.
     pub fn endpoint() -> &'static str {
         dynamodb::endpoint()
     }
 
-    /// The functions with a client of the caller's.
+    /// The functions with the caller's client.
     pub fn on(client: Client, table: &str, clock: Arc<dyn Clock>) -> Self {
         let claims = ClaimNames { tenant: "tenant_id".to_owned(), role: "role".to_owned() };
         let settings = Settings { default_region: REGION.parse().expect("a region's code"), claims };
         Self { app: App { store: Store::new(client, table), clock, settings } }
     }
 
-    /// Calls a route as platform_admin and expects that it succeeds.
+    /// Calls a route as platform_admin and expects success.
     pub async fn call(&self, handler: &str, parameters: Value, body: Value) -> Result<Value, Failure> {
         let (status, body) = self.answer(route(handler), request(&event(handler, &parameters, &body))?).await?;
         if status >= 300 { Err(format!("{handler}: {status} {body}").into()) } else { Ok(body) }
@@ -101,18 +101,18 @@ impl Place {
     /// A route's answer to a request.
     pub async fn answer(&self, route: &Route, request: Request) -> Result<(u16, Value), Failure> {
         let response = respond(&self.app, route, request).await;
-        let Body::Text(text) = response.body() else { return Err("an answer without a text".into()) };
+        let Body::Text(text) = response.body() else { return Err("the answer has no text".into()) };
         Ok((response.status().as_u16(), serde_json::from_str(text)?))
     }
 
-    /// Makes an active deployment; its id.
+    /// Creates an active deployment. Returns its id.
     pub async fn create(&self, slug: &str) -> Result<String, Failure> {
         let body = json!({"tenant_id": TENANT, "slug": slug, "display_name": "The shop"});
         let made = self.call("create_deployment", json!({}), body).await?;
         Ok(made["deployment"]["id"].as_str().expect("a deployment has an id").to_owned())
     }
 
-    /// Puts a plan `studio` and an add-on `storage_50gb` on offer, at this price each.
+    /// Adds a plan `studio` and an add-on `storage_50gb` to the catalog, at this price each.
     pub async fn open_shop(&self, price_cents: i64) -> Result<(), Failure> {
         let studio = json!({"code": "studio"});
         self.call("put_plan", studio.clone(), json!({"name": "Studio"})).await?;
@@ -124,7 +124,7 @@ impl Place {
         Ok(())
     }
 
-    /// Makes an active deployment with a subscription and an add-on; its id.
+    /// Creates an active deployment with a subscription and an add-on. Returns its id.
     pub async fn create_subscribed(&self, slug: &str) -> Result<String, Failure> {
         let id = self.create(slug).await?;
         let body = json!({"plan_code": "studio", "addons": ["storage_50gb"]});
@@ -138,7 +138,7 @@ pub fn route(handler: &str) -> &'static Route {
     find_route(handler).expect("a route of that name")
 }
 
-/// What API Gateway sends a function for a call of platform_admin. `parameters` are the path's.
+/// The event that API Gateway sends to a function for a call of platform_admin. `parameters` are the path's.
 pub fn event(handler: &str, parameters: &Value, body: &Value) -> Value {
     let Route { method, path, .. } = route(handler);
     let mut raw_path = (*path).to_owned();
@@ -184,12 +184,12 @@ pub fn event(handler: &str, parameters: &Value, body: &Value) -> Value {
     })
 }
 
-/// The request that Lambda's runtime makes of an event.
+/// The request that Lambda's runtime makes from an event.
 pub fn request(event: &Value) -> Result<Request, Failure> {
     Ok(lambda_http::request::from_str(&event.to_string())?)
 }
 
-/// The items of a partition whose sort keys begin like this: one consistent Query.
+/// The items of a partition whose sort keys have this prefix: one consistent Query.
 pub async fn query(place: &Place, partition: &str, prefix: &str) -> Result<Vec<Item>, Failure> {
     let store = &place.app.store;
     let output = store

@@ -1,6 +1,6 @@
-//! Every renewal at the same midnight: what the limits let expect, and what the sweep itself makes of it, in virtual time
-//! before a stub that answers as late and throttles as hard as DynamoDB would. One shard stands for all, since all are
-//! alike; it has its share of the table.
+//! Every renewal at the same midnight: the prediction from the limits, and the sweep itself in virtual time with a stub
+//! that has DynamoDB's latency and throttling. One shard with its share of the table stands for all, since all are
+//! alike.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -16,31 +16,31 @@ use crate::stub::{Capacity, Settings, Stub};
 use crate::sweeps::Tenancy;
 use crate::{Failure, runtime};
 
-/// How many deployments of a shard are simulated at most; the time of the others follows from theirs.
+/// The most deployments of a shard that are simulated; the time of the others is extrapolated.
 const SIMULATED: usize = 60_000;
-/// How long a read and a transaction take, as DynamoDB answers within a region.
+/// The latency of a read and of a transaction, as DynamoDB responds within a region.
 const LATENCY: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(10)];
 /// How often shards are dispatched.
 const TICK: Duration = Duration::from_secs(300);
-/// What DynamoDB lets one partition write in a second.
+/// The write units a second of one partition in DynamoDB.
 const PARTITION_UNITS: f64 = 1_000.0;
-/// What a renewal writes, in the table and its indexes; see docs/costs.md.
+/// The write units of a renewal, in the table and its indexes; see docs/costs.md.
 const STEP_UNITS: f64 = 22.0;
-/// What of it is the entry in the due index, which is deleted and made anew.
+/// The part of them for the entry in the due index, which is deleted and written anew.
 const STEP_UNITS_IN_SHARD: f64 = 2.0;
 
-/// One way to be set up.
+/// A setup to simulate.
 struct Setup {
     what: &'static str,
     deployments: usize,
     shards: u8,
     /// The sweep function's time limit.
     timeout: Duration,
-    /// What the table may write in a second.
+    /// The write units a second of the table.
     table_units: f64,
 }
 
-/// What became of a shard.
+/// The outcome of a shard.
 struct Drained {
     took: Duration,
     sweeps: usize,
@@ -113,7 +113,7 @@ pub fn measure() -> Result<Section, Failure> {
 }
 
 impl Setup {
-    /// What bounds a shard that is being swept, and to how many steps a second.
+    /// The lowest bound of a shard's sweep, and its steps a second.
     fn bound(&self) -> (&'static str, f64) {
         let [read, write] = LATENCY.map(|latency| latency.as_secs_f64());
         let bounds = [
@@ -124,7 +124,7 @@ impl Setup {
         bounds.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("there are three")
     }
 
-    /// How long a shard takes: so much a tick, as long as a sweep may last, and then the rest.
+    /// The predicted time of a shard: in each tick as many steps as a sweep can last, and then the rest.
     fn expected(&self, rate: f64) -> Duration {
         let of_a_shard = self.deployments as f64 / f64::from(self.shards);
         let of_a_tick = rate * (self.timeout - MARGIN).min(TICK).as_secs_f64();
@@ -148,7 +148,7 @@ async fn drain(settings: &Settings, now: Timestamp, timeout: Duration) -> Result
     let mut tick = started;
     let mut sweeps = 0;
     while stub.due() > 0 {
-        // A message that comes while its shard is being swept waits for that.
+        // A message that comes during the sweep of its shard waits for its end.
         tokio::time::sleep_until(tick).await;
         tick = tick.max(Instant::now() - TICK) + TICK;
         sweep_shards(&place.app, &[0], Instant::now() + timeout - MARGIN).await?;

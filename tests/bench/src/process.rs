@@ -1,4 +1,4 @@
-//! A function as a process: started as Lambda starts it, called through the runtime API, and watched from outside.
+//! A function as a process: started as Lambda starts it, called through the runtime API, and measured from outside.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -14,16 +14,16 @@ use crate::Failure;
 use crate::place::{Place, REGION};
 use crate::runtime_api::RuntimeApi;
 
-/// How a function is started.
+/// How to start a function.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// What it is called here.
+    /// Its name in the tables.
     pub name: &'static str,
     /// The command line.
     pub command: Vec<String>,
-    /// Where it is started, and where its files are.
+    /// The directory that it starts in and that has its files.
     pub folder: PathBuf,
-    /// Lambda's name for what is called; of the product it is the route.
+    /// Lambda's name of the handler; the product's is the route.
     pub handler: &'static str,
 }
 
@@ -35,17 +35,17 @@ pub struct Process {
     api: RuntimeApi,
 }
 
-/// What a function answered, and how long that took.
+/// A function's answer, and how long it took.
 #[derive(Debug)]
 pub struct Answered {
     /// The answer as API Gateway gets it.
     pub answer: Value,
-    /// From the event's being there, or the process's start if that was later, to the answer's last byte.
+    /// From the arrival of the event, or the start of the process if that was later, to the last byte of the answer.
     pub took: Duration,
 }
 
 impl Process {
-    /// Starts a function whose first event is waiting for it, and takes its answer.
+    /// Starts a function whose first event is waiting, and returns its answer.
     pub async fn start(program: &Program, place: &Place, event: &Value) -> Result<(Self, Answered), Failure> {
         let api = RuntimeApi::start().await?;
         api.push(event.to_string())?;
@@ -79,39 +79,39 @@ impl Process {
         Ok(Answered { answer: serde_json::from_slice(&body)?, took: at - since })
     }
 
-    /// The CPU time that it has used so far, with all its threads.
+    /// The CPU time so far, of all threads.
     pub fn cpu_time(&self) -> Result<Duration, Failure> {
         for thread in fs::read_dir(format!("/proc/{}/task", self.pid))? {
             let children = fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
             if !children.is_empty() {
-                return Err(format!("it works in other processes too, {children}, which are not counted").into());
+                return Err(format!("its child processes {children} are not measured").into());
             }
         }
         let clock: ClockId = clock_getcpuclockid(Pid::from_raw(i32::try_from(self.pid)?))?;
         Ok(Duration::from(clock_gettime(clock)?))
     }
 
-    /// The most memory that it has had so far, in bytes.
+    /// The peak memory so far, in bytes.
     pub fn peak_memory(&self) -> Result<u64, Failure> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-        Ok(peak.ok_or("/proc tells no peak memory")?.parse::<u64>()? * 1024)
+        Ok(peak.ok_or("/proc has no peak memory")?.parse::<u64>()? * 1024)
     }
 
-    /// Ends it.
+    /// Ends the process.
     pub async fn end(mut self) -> Result<(), Failure> {
         Ok(self.child.kill().await?)
     }
 }
 
 impl Program {
-    /// Where it logs.
+    /// The path of its log.
     pub fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
 }
 
-/// What Lambda sets, and what template.yaml does; nothing else.
+/// The variables that Lambda and template.yaml set, and no others.
 fn environment(program: &Program, place: &Place) -> Vec<(&'static str, String)> {
     let mut variables = vec![
         ("AWS_ENDPOINT_URL_DYNAMODB", Place::endpoint().to_owned()),
@@ -128,7 +128,7 @@ fn environment(program: &Program, place: &Place) -> Vec<(&'static str, String)> 
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
         ("AWS_REGION", REGION),
-        // Telling of the end of a Node's support takes time that the function has no part in.
+        // The warning about the end of a Node version's support would cost time.
         ("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true"),
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("DEFAULT_REGION", REGION),

@@ -1,6 +1,6 @@
-//! Where things are.
+//! The project's directories.
 
 /// The folder of the workspace.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-/// A folder for files that nobody keeps.
+/// A directory for temporary files.
 pub const TEMPORARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp");

@@ -1,32 +1,32 @@
-//! What was found, as the tables of docs/performance.md.
+//! The results, as the tables of docs/performance.md.
 
 use std::fmt::Write as _;
 
 use crate::stats::Ratios;
 
-/// What a measurement should come to.
+/// The goal of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub enum Goal {
-    /// This much, or less.
+    /// At most this value.
     AtMost(f64),
-    /// This much, or more.
+    /// At least this value.
     AtLeast(f64),
 }
 
-/// One line of a table: what was measured, what it should be, and what it was.
+/// One line of a table: a measurement, its goal and its result.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// What was measured.
+    /// The name of the measurement.
     pub what: String,
-    /// What it should be.
+    /// The goal.
     pub goal: Goal,
-    /// What it was.
+    /// The result.
     pub found: f64,
-    /// The smallest and the greatest of several rounds, if there were several.
+    /// The smallest and the greatest result, if there were several rounds.
     pub spread: Option<(f64, f64)>,
     /// The unit; ratios have none.
     pub unit: &'static str,
-    /// What the numbers behind it were.
+    /// The numbers behind the result.
     pub detail: String,
 }
 
@@ -37,19 +37,19 @@ pub struct Section {
     pub name: &'static str,
     /// Measurements that have a goal.
     pub findings: Vec<Finding>,
-    /// Tables beside them, as Markdown.
+    /// Further tables, as Markdown.
     pub tables: Vec<String>,
 }
 
 impl Finding {
-    /// A ratio, by what several rounds came to.
+    /// A ratio, from the results of several rounds.
     pub fn ratio(what: impl Into<String>, goal: Goal, ratios: &Ratios, detail: impl Into<String>) -> Self {
         let (found, least, most) = ratios.spread();
         let (what, detail) = (what.into(), detail.into());
         Self { what, goal, found, spread: Some((least, most)), unit: "", detail }
     }
 
-    /// A quantity that was found once.
+    /// A quantity that was measured once.
     pub fn once(
         what: impl Into<String>,
         goal: Goal,
@@ -60,7 +60,7 @@ impl Finding {
         Self { what: what.into(), goal, found, spread: None, unit, detail: detail.into() }
     }
 
-    /// Whether it is as it should be.
+    /// Returns whether the goal is met.
     pub fn is_met(&self) -> bool {
         match self.goal {
             Goal::AtMost(most) => self.found <= most,

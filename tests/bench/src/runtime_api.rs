@@ -1,4 +1,4 @@
-//! Lambda's runtime API, as far as functions ask it: events are handed out one after the other, and answers taken.
+//! The part of Lambda's runtime API that functions use: it hands out events one after the other, and receives answers.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -22,14 +22,14 @@ const DEADLINE_MS: &str = "253402300799000";
 /// A runtime API for one process.
 #[derive(Debug)]
 pub struct RuntimeApi {
-    /// Where it answers, as `AWS_LAMBDA_RUNTIME_API` has it.
+    /// Its address, in the form of `AWS_LAMBDA_RUNTIME_API`.
     pub address: String,
     events: mpsc::UnboundedSender<String>,
     answers: mpsc::UnboundedReceiver<Arrived>,
     serving: JoinHandle<std::io::Result<()>>,
 }
 
-/// What a function sent, and when the last byte of it was there.
+/// A request of a function, and the arrival time of its last byte.
 #[derive(Debug)]
 struct Arrived {
     at: Instant,
@@ -53,18 +53,18 @@ impl RuntimeApi {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?.to_string();
         let router = Router::new().fallback(handle).with_state(Arc::new(shared));
-        // Lambda's own waits for nobody's acknowledgement before it sends the rest.
+        // Lambda's own API sends without waiting for acknowledgements, too.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let serving = tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { address, events, answers, serving })
     }
 
-    /// Has an event wait for whoever asks next.
+    /// Queues an event for the next request.
     pub fn push(&self, event: String) -> Result<(), Failure> {
         Ok(self.events.send(event)?)
     }
 
-    /// The next answer, and when it had arrived. An error that the function reports is one here too.
+    /// The next answer and its arrival time. An error that the function reports is an error here, too.
     pub async fn answer(&mut self) -> Result<(Instant, Bytes), Failure> {
         let Arrived { at, path, body } = self.answers.recv().await.ok_or("the runtime API has ended")?;
         if path.ends_with("/response") {
@@ -95,7 +95,7 @@ async fn handle(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, bod
             .expect("a response");
     }
     let arrived = Arrived { at: Instant::now(), path: uri.path().to_owned(), body };
-    // Nobody waits for it if the measurement was given up.
+    // Without a receiver the measurement was given up.
     let _ = shared.answers.send(arrived);
     Response::builder().status(202).body(Body::from("{}")).expect("a response")
 }

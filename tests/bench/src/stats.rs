@@ -1,4 +1,4 @@
-//! What many measurements come to.
+//! Statistics of measurements.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::Failure;
 pub struct Samples(Vec<Duration>);
 
 impl Samples {
-    /// Takes one more.
+    /// Adds a sample.
     pub fn push(&mut self, sample: Duration) {
         self.0.push(sample);
     }
@@ -26,17 +26,17 @@ impl Samples {
         sorted[(sorted.len() * percent).div_ceil(100).clamp(1, sorted.len()) - 1]
     }
 
-    /// The middle one.
+    /// The median.
     pub fn median(&self) -> Duration {
         self.percentile(50)
     }
 
-    /// Takes all of another's.
+    /// Adds the samples of another value.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// Their mean.
+    /// The mean.
     ///
     /// # Panics
     /// If there is none.
@@ -44,28 +44,28 @@ impl Samples {
         self.sum() / u32::try_from(self.0.len()).expect("not that many")
     }
 
-    /// All together.
+    /// The sum.
     pub fn sum(&self) -> Duration {
         self.0.iter().sum()
     }
 }
 
-/// A ratio that was found in several rounds.
+/// The ratios of several rounds.
 #[derive(Debug, Clone, Default)]
 pub struct Ratios(Vec<f64>);
 
 impl Ratios {
-    /// Takes what was found in one round.
+    /// Adds the ratio of one round.
     pub fn push(&mut self, measured: Duration, baseline: Duration) {
         self.push_ratio(measured.as_secs_f64() / baseline.as_secs_f64());
     }
 
-    /// The same, of what is no time.
+    /// The same, for a ratio of other quantities than times.
     pub fn push_ratio(&mut self, ratio: f64) {
         self.0.push(ratio);
     }
 
-    /// The middle one; the smallest and the greatest.
+    /// The median; the smallest and the greatest.
     ///
     /// # Panics
     /// If there is none.
@@ -76,7 +76,7 @@ impl Ratios {
     }
 }
 
-/// The CPU time that this thread has used: the runtime has no other.
+/// The CPU time of this thread: the runtime has no other.
 pub fn cpu_time() -> Result<Duration, Failure> {
     Ok(Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?))
 }

@@ -1,6 +1,6 @@
-//! A DynamoDB that is never the limit: it holds deployments that are due and alike, answers each request after a set
-//! time, and throttles as DynamoDB does when it is told how much a second it takes. What it knows of a deployment is one
-//! that was really stored, under other ids. It answers over HTTP, or within the process, where time can be virtual.
+//! A DynamoDB that is never the limit. It holds due deployments that are all alike, answers each request after a fixed
+//! time, and throttles as DynamoDB does if it is given a capacity. Its deployment is a really stored one, under other
+//! ids. It answers over HTTP, or within the process, where time can be virtual.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -28,29 +28,29 @@ use tokio::time::Instant;
 use crate::Failure;
 use crate::place::Item;
 
-/// What a stub is made of.
+/// The settings of a stub.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The present state of one deployment that is due, as it is stored.
+    /// The stored present state of one due deployment.
     pub deployment: Vec<Item>,
     /// Its id.
     pub id: String,
-    /// How many like it are due, in all shards together.
+    /// The number of due deployments, in all shards together.
     pub due: usize,
-    /// Over how many shards they are spread.
+    /// The number of shards that they are spread over.
     pub shards: usize,
-    /// How long a read takes, and how long a transaction.
+    /// The latency of a read and of a transaction.
     pub latency: [Duration; 2],
-    /// What it takes in a second; anything if there is none.
+    /// The capacity; unlimited if there is none.
     pub capacity: Option<Capacity>,
 }
 
-/// How much a table takes in a second. What is not used is kept for some seconds, as DynamoDB does.
+/// The capacity of a table. Unused capacity is kept for some seconds, as in DynamoDB.
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {
-    /// Steps that the table takes.
+    /// Steps a second of the table.
     pub table: f64,
-    /// Steps that one partition of the due index takes.
+    /// Steps a second of one partition of the due index.
     pub shard: f64,
 }
 
@@ -58,38 +58,38 @@ pub struct Capacity {
 #[derive(Debug, Clone)]
 pub struct Stub(Arc<State>);
 
-/// What a stub has done.
+/// The counts of a stub.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Done {
     /// Requests that were answered.
     pub requests: usize,
-    /// Transactions that were taken.
+    /// Transactions that were accepted.
     pub steps: usize,
     /// Requests that were throttled.
     pub throttled: usize,
-    /// How long an answer really took, from the request's arrival to the answer's departure.
+    /// The real latency of an answer, from the request's arrival to the answer's departure.
     pub latency: Duration,
 }
 
 #[derive(Debug)]
 struct State {
-    /// The answer to the Query of a deployment, in the pieces between which its id stands.
+    /// The answer to the Query of a deployment, split where its id belongs.
     aggregate: Vec<String>,
     /// A sort key of the due index, without the id.
     due_at: String,
     latency: [Duration; 2],
-    /// What is due, by shard: the numbers of deployments, in the order of their keys.
+    /// The due deployments by shard: their numbers, in the order of their keys.
     due: Vec<Mutex<BTreeSet<usize>>>,
     requests: AtomicUsize,
     steps: AtomicUsize,
     throttled: AtomicUsize,
     answered_after_us: AtomicU64,
     capacity: Option<Capacity>,
-    /// The table's, and then each shard's.
+    /// The bucket of the table, then those of the shards.
     buckets: Mutex<Vec<Bucket>>,
 }
 
-/// Capacity that has not been used yet, in steps.
+/// Unused capacity, in steps.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     steps: f64,
@@ -98,7 +98,7 @@ struct Bucket {
 
 /// The header that names the operation.
 const TARGET: &str = "x-amz-target";
-/// For how many seconds unused capacity is kept.
+/// The number of seconds for which unused capacity is kept.
 const BURST_S: f64 = 5.0;
 
 impl Stub {
@@ -127,7 +127,7 @@ impl Stub {
         })))
     }
 
-    /// Answers over HTTP, on a thread that ends with the process; where.
+    /// Answers over HTTP, on a thread that ends with the process. Returns the URL.
     pub fn listen(&self) -> Result<String, Failure> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -138,19 +138,19 @@ impl Stub {
         Ok(endpoint)
     }
 
-    /// A client that asks it without leaving the process, and is otherwise the functions' own.
+    /// A client that calls it within the process, and is otherwise the functions' own.
     pub fn client(&self) -> Client {
         let connector = SharedHttpConnector::new(Connector(Arc::clone(&self.0)));
         let client = http_client_fn(move |_, _| connector.clone());
         Client::from_conf(local_client("http://stub").config().to_builder().http_client(client).build())
     }
 
-    /// How many are due.
+    /// The number of due deployments.
     pub fn due(&self) -> usize {
         self.0.due.iter().map(|shard| shard.lock().expect("no holder of the lock panics").len()).sum()
     }
 
-    /// What it has done so far.
+    /// The counts so far.
     pub fn done(&self) -> Done {
         let requests = self.0.requests.load(Ordering::Relaxed);
         let latency_us = self.0.answered_after_us.load(Ordering::Relaxed) / (requests as u64).max(1);
@@ -163,7 +163,7 @@ impl Stub {
     }
 }
 
-/// The stub as the SDK's way to the outside.
+/// The stub as the SDK's connector.
 #[derive(Debug)]
 struct Connector(Arc<State>);
 
@@ -252,7 +252,7 @@ impl State {
         answer.to_string()
     }
 
-    /// Takes a step, if there is capacity for it.
+    /// Accepts a step, if there is capacity for it.
     fn transact(&self, body: &str) -> (StatusCode, String) {
         let number = number_of(id_in(body));
         let shard = number % self.due.len();
@@ -284,7 +284,7 @@ impl State {
     }
 }
 
-/// The id of a deployment by its number; ids sort as numbers do.
+/// The id of a deployment by its number; ids sort like numbers.
 fn id_of(number: usize) -> String {
     format!("01941f29-7c00-7000-8000-{number:012x}")
 }
@@ -303,7 +303,7 @@ fn wire_item(item: &Item) -> Value {
     item.iter().map(|(name, value)| (name.clone(), wire(value))).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// A value as it goes over the wire.
+/// A value in DynamoDB's wire format.
 fn wire(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => json!({"S": text}),

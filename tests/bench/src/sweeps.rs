@@ -1,5 +1,5 @@
-//! The sweep: on DynamoDB Local against a bare loop of the same requests, and before a stub against what its latency
-//! leaves possible.
+//! The sweep: on DynamoDB Local against a bare loop of the same requests, and with a stub against the most that its
+//! latency allows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,22 +20,22 @@ use crate::stats::{Ratios, cpu_time};
 use crate::stub::{Settings, Stub};
 use crate::{Failure, runtime};
 
-/// When the deployments are made; they are due with each month that begins.
+/// When the deployments are created; they are due at the beginning of each month.
 const BEGINNING: &str = "2027-01-15T10:00:00Z";
-/// How many deployments are due on DynamoDB Local in a round.
+/// The number of due deployments on DynamoDB Local in a round.
 const DUE: usize = 256;
-/// How many are due before the stub in a round.
+/// The number of due deployments at the stub in a round.
 const DUE_AT_STUB: usize = 20_000;
-/// How long the stub takes to answer.
+/// The latency of the stub.
 const LATENCY: Duration = Duration::from_millis(5);
 /// Longer than any sweep.
 const LIMIT: Duration = Duration::from_secs(3_600);
-/// How many items one BatchWriteItem takes.
+/// The number of items of one BatchWriteItem.
 const BATCH: usize = 25;
 
-/// Deployments that are due each month, and what is stored of one of them.
+/// Deployments that are due each month, and the stored items of one of them.
 pub struct Tenancy {
-    /// Where they are.
+    /// Their place.
     pub place: Place,
     /// The clock of that place.
     pub clock: Arc<SetClock>,
@@ -43,9 +43,9 @@ pub struct Tenancy {
     pub ids: Vec<String>,
 }
 
-/// What a step writes, taken from one that the product took.
+/// The writes of a step, taken from one by the product.
 struct Written {
-    /// Present records by sort key: they are read, and written as they were but for the version.
+    /// Present records by sort key: they are read, and written unchanged but for the version.
     present: Vec<String>,
     /// New records of history.
     new: Vec<Item>,
@@ -69,7 +69,7 @@ async fn against_bare_loop(rounds: usize) -> Result<Finding, Failure> {
     let before = tenancy.sample().await?;
     tenancy.sweep_next_month().await?;
     let written = Written::between(&before, &tenancy.sample().await?);
-    // Once each before the first round.
+    // Each of them once before the first round.
     bare_loop(&copy, &tenancy.ids, &written, 0).await?;
     let mut ratios = Ratios::default();
     let mut detail = String::new();
@@ -104,7 +104,7 @@ async fn against_latency(tenancy: &Tenancy, rounds: usize) -> Result<Finding, Fa
     Ok(Finding::ratio("requests a second of a sweep / (32 / 5 ms)", Goal::AtLeast(0.9), &ratios, detail))
 }
 
-/// The same where computing takes no time.
+/// The same without the time of computing.
 async fn in_virtual_time((settings, now): (Settings, Timestamp)) -> Result<Finding, Failure> {
     let stub = Stub::new(&Settings { latency: [LATENCY; 2], ..settings })?;
     let place = Place::on(stub.client(), "stub", Arc::new(SetClock::new(now)));
@@ -115,18 +115,18 @@ async fn in_virtual_time((settings, now): (Settings, Timestamp)) -> Result<Findi
     Ok(Finding::once("the same in virtual time", Goal::AtLeast(0.9), requests / possible(), "", detail))
 }
 
-/// Requests a second that latency leaves possible.
+/// The requests a second that latency allows.
 fn possible() -> f64 {
     CONCURRENCY as f64 / LATENCY.as_secs_f64()
 }
 
-/// Requests a second of so many steps: each waits for two answers.
+/// The requests a second of `steps`: each step waits for two answers.
 fn a_second(steps: usize, time: Duration) -> f64 {
     2.0 * steps as f64 / time.as_secs_f64()
 }
 
 impl Tenancy {
-    /// Makes so many deployments, each with a free subscription and an add-on: nothing is owed, so that each month is
+    /// Creates `count` deployments, each with a free subscription and an add-on: nothing is owed, so that each month is
     /// one renewal.
     pub async fn new(count: usize) -> Result<Self, Failure> {
         let clock = Arc::new(SetClock::new(BEGINNING.parse()?));
@@ -139,7 +139,7 @@ impl Tenancy {
         Ok(Self { place, clock, ids })
     }
 
-    /// Lets a month begin and sweeps; how long that took.
+    /// Begins a month and sweeps. Returns how long that took.
     async fn sweep_next_month(&self) -> Result<Duration, Failure> {
         self.clock.set(first_of_next_month(self.clock.get()));
         let started = Instant::now();
@@ -148,7 +148,7 @@ impl Tenancy {
         if report.steps == self.ids.len() { Ok(took) } else { Err(format!("{report:?}").into()) }
     }
 
-    /// A stub that has so many of the same due, with the time at which they are.
+    /// A stub with `due` copies of the first deployment, and their due time.
     pub async fn settings(&self, due: usize, shards: u8) -> Result<(Settings, Timestamp), Failure> {
         let settings = Settings {
             deployment: query(&self.place, &format!("DEPLOYMENT#{}", self.ids[0]), "#").await?,
@@ -161,7 +161,7 @@ impl Tenancy {
         Ok((settings, first_of_next_month(self.clock.get())))
     }
 
-    /// Sweeps a stub that has so many of the same due; how long that took, and how much CPU time.
+    /// Sweeps a stub with `due` copies of the first deployment. Returns its wall and CPU time.
     pub async fn sweep_stub(&self, due: usize, latency: Duration) -> Result<(Stub, Duration, Duration), Failure> {
         let (settings, now) = self.settings(due, self.place.app.store.due_shards()).await?;
         let stub = Stub::new(&Settings { latency: [latency; 2], ..settings })?;
@@ -173,7 +173,7 @@ impl Tenancy {
         if all { Ok((stub, took, cpu)) } else { Err(format!("{report:?}, {:?}", stub.done()).into()) }
     }
 
-    /// All that is stored of the first deployment, by sort key.
+    /// The stored items of the first deployment, by sort key.
     async fn sample(&self) -> Result<HashMap<String, Item>, Failure> {
         let mut items = HashMap::new();
         for prefix in ["#", "EVENT#", "INVOICE#"] {
@@ -194,7 +194,7 @@ impl Written {
     }
 }
 
-/// Reads and writes each deployment as a step does; how long all of them took.
+/// Reads and writes each deployment as a step does. Returns the time of all of them.
 async fn bare_loop(place: &Place, ids: &[String], written: &Written, round: usize) -> Result<Duration, Failure> {
     let started = Instant::now();
     let steps = stream::iter(ids).map(|id| bare_step(place, id, written, round)).buffer_unordered(CONCURRENCY);
@@ -240,7 +240,7 @@ async fn bare_step(place: &Place, id: &str, written: &Written, round: usize) -> 
     Ok(())
 }
 
-/// Copies all of a table. Only a benchmark may Scan.
+/// Copies a whole table. Only a benchmark may Scan.
 pub async fn copy_table(from: &Place, to: &Place) -> Result<(), Failure> {
     let pages = from.app.store.client().scan().table_name(from.app.store.table()).into_paginator().items().send();
     let items: Vec<Item> = pages.collect::<Result<_, _>>().await?;
@@ -250,7 +250,7 @@ pub async fn copy_table(from: &Place, to: &Place) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes some items, 25 at most.
+/// Writes at most 25 items.
 async fn put_batch(place: &Place, items: Vec<Item>) -> Result<(), Failure> {
     let mut writes = Vec::with_capacity(items.len());
     for item in items {

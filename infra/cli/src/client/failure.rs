@@ -69,7 +69,7 @@ pub struct Problem {
     json: bool,
 }
 
-/// What is read of a problem.
+/// The parts of a problem that are printed.
 #[derive(Debug, Deserialize)]
 struct Details {
     code: String,
@@ -81,7 +81,7 @@ struct Details {
     more: Map<String, Value>,
 }
 
-/// A mistake in a request.
+/// An error in one field of a request.
 #[derive(Debug, Deserialize)]
 struct Mistake {
     #[serde(default)]
@@ -164,7 +164,7 @@ impl Problem {
 
     fn text(&self) -> String {
         let Self { status, details: Details { code, detail, errors, more }, .. } = self;
-        // With errors the detail only joins those that are listed below.
+        // With `errors`, the detail only repeats them.
         let what = if errors.is_empty() { visible(detail) } else { "the request is invalid".to_owned() };
         let mut text = format!("{what} {}", styled(DIM, &format!("({}, {status})", visible(code))));
         for Mistake { pointer, code, detail } in errors {

@@ -68,7 +68,7 @@ struct Mode {
     dry_run: bool,
 }
 
-/// A page of a list, with the records of whatever type.
+/// A page of a list, with records of any type.
 #[derive(Deserialize, Serialize)]
 struct Page {
     next_cursor: Option<String>,
@@ -76,7 +76,7 @@ struct Page {
     rest: Map<String, Value>,
 }
 
-/// What names a deployment in a list, whatever else a later release says of it.
+/// The names of a deployment in a list; later releases may add fields.
 #[derive(Deserialize)]
 struct Named {
     id: DeploymentId,
@@ -93,8 +93,8 @@ impl Client {
     /// text.
     pub fn new(base: &str, is_local: bool, token: String, json: bool) -> Self {
         let mut config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
-        // Local requests bypass proxies. Redirects are not followed, because the API has none and a token must not be
-        // sent elsewhere.
+        // Local requests bypass proxies. Redirects are not followed, since the API has none and the token must go
+        // nowhere else.
         if is_local {
             config = config.proxy(None);
         }
@@ -119,8 +119,9 @@ impl Client {
         self.print(&text, || view(&answer))
     }
 
-    /// Sends a command, and prints the response. `view` also gets whether it is that of a dry run, which has events of type
-    /// `E` beside the command's own response.
+    /// Sends a command, and prints the response. `view` is also told whether it is a dry run, whose response has events
+    /// of type
+    /// `E` beside the command's own members.
     ///
     /// # Errors
     /// [`Failure`] unless the response is a success of that type.
@@ -164,7 +165,7 @@ impl Client {
         Ok(())
     }
 
-    /// Reads a list page by page: the last page with the records of all.
+    /// Reads a list page by page. Returns the last page, with the records of all pages.
     fn collect(&self, request: &Request, name: &str, paging: &Paging) -> Result<Page, Failure> {
         let limit = paging.most(DEFAULT_ROWS);
         let mut cursor = paging.cursor.clone();
@@ -183,7 +184,7 @@ impl Client {
         }
     }
 
-    /// Says how to get the rest of a list that was printed as text.
+    /// Prints how to get the rest of a list that was printed as text.
     fn tell_of_more(&self, cursor: Option<String>) {
         if let Some(cursor) = cursor.filter(|_| !self.json) {
             anstream::eprintln!(
@@ -210,7 +211,7 @@ impl Client {
             rest = rest.saturating_sub(records.lines().count());
             let names = if is_first { format!("{names}\r\n") } else { String::new() };
             match write!(out, "{names}{}", text::visible_lines(records)).and_then(|()| out.flush()) {
-                // Whoever reads the first lines only has what they want.
+                // A reader that closes the pipe early, such as `head`, is not an error.
                 Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
                 written => written?,
             }
@@ -266,7 +267,7 @@ impl Client {
             if response.status().is_success() {
                 return Ok((text, response.headers().clone()));
             }
-            // What was too much at once was not executed.
+            // A request refused with 429 was not executed.
             let can_be_repeated = status == 429 || request.can_be_repeated();
             match retry_after(&response).filter(|_| can_be_repeated && attempt < MAX_ATTEMPTS) {
                 Some(wait) => thread::sleep(wait),

@@ -152,7 +152,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 /// Percent-encodes a text so that it is one part of a path or query.
 fn encode(text: &str) -> String {
     match text {
-        // A path's part of dots alone would be another path.
+        // A segment of dots alone would change the path.
         "." => "%2E".to_owned(),
         ".." => "%2E%2E".to_owned(),
         _ => utf8_percent_encode(text, UNRESERVED).to_string(),

@@ -107,7 +107,7 @@ impl Shop {
     }
 }
 
-/// The person of the platform who does what the demo does.
+/// The platform's user that acts in the demo.
 pub(super) fn operator() -> Actor {
     Actor { id: "lena@support".to_owned(), authority: Authority::PlatformAdmin }
 }
@@ -145,7 +145,7 @@ enum Off {
     Amount(i64, Currency),
 }
 
-/// Adds a coupon to the catalog unless it exists. It discounts so many periods, or all.
+/// Adds a coupon to the catalog unless it exists. It discounts this many periods, or all.
 async fn sell_coupon(
     app: &App,
     (code, name): (&str, &str),

@@ -279,7 +279,8 @@ impl Life {
         }
     }
 
-    /// Plans a discount for some. Who gets one follows from the id, so that all else stays as it is without.
+    /// Plans a discount for some deployments. The choice follows from the id and uses no random number, so it changes
+    /// nothing else.
     fn plan_discount(&mut self, now: Timestamp) {
         let code = match self.aggregate.deployment.id.as_uuid().as_u128() % 24 {
             0 | 1 => "partners",

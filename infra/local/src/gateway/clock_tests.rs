@@ -1,4 +1,4 @@
-//! The gateway with a test clock in front of the whole product: what its route answers, and what time then does.
+//! The gateway with a test clock in front of the whole product: the answers of the clock route, and the steps taken.
 
 use arcadia_domain::Authority;
 use arcadia_functions::runtime::Settings;
@@ -15,7 +15,7 @@ use crate::engine::{Engine, Purpose, Storage};
 use crate::issuer::{TokenRequest, claim_names};
 use crate::sweeper::{Sweeper, sweep_until_done};
 
-/// A product in memory whose clock starts with 2027.
+/// A product in memory whose clock begins with the year 2027.
 struct World {
     gateway: Gateway,
     engine: Engine,
@@ -57,7 +57,7 @@ impl World {
         body
     }
 
-    /// A deployment that is subscribed to the demo plan with its add-on; the path of what belongs to it.
+    /// Creates a deployment with the demo plan and its add-on. Returns its path.
     async fn subscribed(&self, slug: &str) -> String {
         let created = json!({"tenant_id": "acme", "slug": slug});
         let created = self.admin(Method::POST, "/api/v1/deployments", created).await;
@@ -205,7 +205,7 @@ async fn sweeping_until_done_catches_up_with_all_that_was_missed() {
     assert!(report.steps > 0 && !report.unfinished && report.behind == 0, "{report:?}");
     assert_eq!(sweep_until_done(&late, stop_at).await.unwrap().due, 0);
     let shown = world.admin(Method::GET, &path, Value::Null).await;
-    assert_eq!(shown["deployment"]["state"], "past_due", "its fourteen days began only now");
+    assert_eq!(shown["deployment"]["state"], "past_due", "its fourteen days begin only now");
     world.engine.stop().await.unwrap();
 }
 

@@ -1,6 +1,6 @@
-//! The answers of routes: what handlers send, the OpenAPI document describes and the command line reads. Each is declared
-//! once, by the macro `answer!` or `page!`. A dry run's answer is the command's own, with its charges, credits and events
-//! beside it. What is in an answer is a record of the domain, or a view of it from the modules beside this one.
+//! The answers of routes: sent by handlers, described in the OpenAPI document and read by the command line. Each is
+//! declared once, by the macro `answer!` or `page!`. A dry run's answer is the command's own, plus the charges, credits
+//! and events. An answer contains records of the domain, or views of them from the modules beside this one.
 
 mod catalog;
 mod corrections;

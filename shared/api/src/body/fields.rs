@@ -16,7 +16,7 @@ pub struct Fields {
     /// Pointer of the object that they are fields of; empty for the body.
     object: String,
     members: Map<String, Value>,
-    /// The names that were asked for.
+    /// The names of the fields that the reader knows.
     known: BTreeSet<&'static str>,
     /// Unknown fields of nested objects.
     unknown: Vec<FieldError>,
@@ -180,10 +180,10 @@ impl Fields {
         field.flatten()
     }
 
-    /// Finishes reading, with what was read.
+    /// Finishes reading, with the result.
     ///
     /// # Errors
-    /// [`BodyError::Unknown`] if there are fields that were not asked for, with those that could not be read; otherwise
+    /// [`BodyError::Unknown`] if there are unknown fields, with those that could not be read; otherwise
     /// [`BodyError::Invalid`] if a field could not be read.
     pub fn finish<T>(self, read: Result<T, Unread>) -> Result<T, BodyError> {
         let unknown = self.left_over();
@@ -194,7 +194,7 @@ impl Fields {
         }
     }
 
-    /// The fields that were not asked for, here and in nested objects.
+    /// The unknown fields, here and in nested objects.
     fn left_over(&self) -> Vec<FieldError> {
         let unknown = self.members.keys().filter(|name| !self.known.contains(name.as_str())).map(|name| FieldError {
             pointer: self.pointer(name),

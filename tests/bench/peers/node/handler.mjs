@@ -1,7 +1,7 @@
-// `POST /deployments/{id}/transition`, as the product answers it, in JavaScript: the AWS SDK v3, and nothing beside.
+// `POST /deployments/{id}/transition` as the product answers it, in JavaScript with the AWS SDK v3 alone.
 //
-// It reads and writes what the product does, with the same requests and conditions. What the benchmark never asks for is
-// left out, which makes it only faster: idempotency keys, If-Match, query parameters, subscriptions and invoices.
+// It sends the product's requests and conditions to DynamoDB. Features that the benchmark never uses are left out,
+// which can only make it faster: idempotency keys, If-Match, query parameters, subscriptions and invoices.
 
 import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
@@ -14,12 +14,12 @@ const STATE_SHARDS = 4;
 const MAX_BODY_LEN = 64 * 1024;
 const MAX_AHEAD_MS = 36_525 * 86_400_000;
 
-// Made before the first event, as everything is that does not depend on one. Credentials are read once; the SDK keeps
-// connections alive by itself.
+// Like everything that does not depend on an event, the client is created before the first one. Credentials are read
+// once; the SDK keeps connections alive.
 const dynamodb = new DynamoDBClient({ maxAttempts: 3, requestHandler: { connectionTimeout: 2000, requestTimeout: 2000 } });
 
-// Who may make which move: the tenant too, the tenant while it owes nothing or while nothing is overdue, and in both cases no
-// hold is on the deployment, or the platform alone.
+// Who may make which move: also tenants; tenants while nothing is owed, or while nothing is overdue, and in both cases
+// without a hold; or only the platform.
 const MOVES = {
   trial: { active: "tenant", cancelled: "tenant" },
   active: { paused: "tenant", past_due: "platform", cancelled: "tenant" },
@@ -31,7 +31,7 @@ const MOVES = {
 };
 
 class Problem extends Error {
-  // What a caller is told when something went wrong (RFC 9457).
+  // A problem (RFC 9457).
   constructor(status, code, detail, members = {}) {
     super(code);
     this.status = status;
@@ -40,7 +40,7 @@ class Problem extends Error {
   }
 }
 
-// What is wrong with a field.
+// An error in a field.
 class Invalid extends Error {
   constructor(code, detail) {
     super(code);
@@ -107,7 +107,7 @@ function readFields(event) {
   try {
     body = JSON.parse(bytes.toString());
   } catch {
-    // Told below.
+    // Reported below.
   }
   if (body === null || typeof body !== "object" || Array.isArray(body)) {
     throw new Problem(400, "malformed_json", "The body is not a JSON object.");
@@ -174,11 +174,11 @@ async function load(id, { role, tenant }) {
   return item;
 }
 
-// Refuses what the map does not have, or not for this caller.
+// Refuses a move that the map does not have, or does not allow this caller.
 function checkMove(item, to, role) {
   const from = item.state.S;
   const moves = MOVES[from];
-  // Nothing is owed without invoices.
+  // Without invoices nothing is owed.
   const refused = item.billing_action_suspended.BOOL ? ["platform", "tenant_nothing_overdue", "tenant_owing_nothing"] : ["platform"];
   const permitted = Object.keys(moves).filter((name) => role === "platform_admin" || !refused.includes(moves[name]));
   const members = { from, to, allowed_transitions: permitted };
@@ -207,7 +207,7 @@ function checkResumeAt(to, resumeAt, now) {
 
 const writeTime = (ms) => new Date(ms).toISOString();
 
-// What the clock will do next by itself, and when.
+// The next scheduled step, and its time.
 function nextAction(item) {
   if (item.billing_action_suspended.BOOL) return undefined;
   switch (item.state.S) {
@@ -225,7 +225,7 @@ function nextAction(item) {
   }
 }
 
-// The deployment in its new state; what is not set has no attribute.
+// The deployment in its new state. Unset fields have no attribute.
 function move(before, fields, now) {
   const { resume_at, next_action, next_action_at, GSI3PK, GSI3SK, ...after } = before;
   const id = before.id.S;
@@ -250,7 +250,7 @@ function move(before, fields, now) {
   return after;
 }
 
-// A value as DynamoDB has it.
+// A value in DynamoDB's form.
 function marshal(value) {
   if (value === null) return { NULL: true };
   if (typeof value === "string") return { S: value };
@@ -258,7 +258,7 @@ function marshal(value) {
   return { M: Object.fromEntries(Object.entries(value).map(([name, member]) => [name, marshal(member)])) };
 }
 
-// Writes the new state and its event: both, or nothing if somebody changed the deployment since it was read.
+// Writes the new state and its event: both, or nothing if another writer has changed the deployment since it was read.
 async function commit(before, after, event) {
   const commitId = randomUUID();
   const last_commit_id = { S: commitId };
@@ -326,7 +326,7 @@ async function transition(event, principal, id) {
     return { body: { deployment: view(before), event: null, dry_run }, version: before.version.N };
   }
   checkMove(before, to, principal.role);
-  // A clock that runs behind another's must not make time in a history run backwards.
+  // A clock that is behind another's must not make a history's times decrease.
   const now = Math.max(Date.now(), Date.parse(before.updated_at.S));
   checkResumeAt(to, fields.resume_at, now);
   const after = move(before, fields, now);

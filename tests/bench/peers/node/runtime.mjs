@@ -1,5 +1,5 @@
-// The loop that asks Lambda's runtime API for events. Lambda's own client for Node is more than this and compiles native
-// code when it is installed; this one does the least that can be done, which makes the function only faster.
+// The loop that asks Lambda's runtime API for events. Lambda's own client for Node does more and compiles native code
+// when it is installed. This one does only what is necessary, which can only make the function faster.
 
 import http from "node:http";
 

@@ -26,8 +26,8 @@ DUE_SHARDS = int(os.environ["DUE_SHARDS"])
 STATE_SHARDS = 4
 MAX_BODY_LEN = 64 * 1024
 
-# Who may make which move: the tenant too, the tenant while it owes nothing or while nothing is overdue, and in both cases no
-# hold is on the deployment, or the platform alone.
+# Who may make which move: also tenants; tenants while nothing is owed, or while nothing is overdue, and in both cases
+# without a hold; or only the platform.
 MOVES = {
     "trial": {"active": "tenant", "cancelled": "tenant"},
     "active": {"paused": "tenant", "past_due": "platform", "cancelled": "tenant"},
@@ -45,7 +45,7 @@ VIEW = (
 
 logger = Logger(service="transition_deployment")
 app = APIGatewayHttpResolver()
-# Made before the first event, as everything is that does not depend on one.
+# Like everything that does not depend on an event, the client is created before the first one.
 dynamodb = boto3.client(
     "dynamodb",
     config=Config(connect_timeout=2, read_timeout=2, retries={"mode": "standard", "max_attempts": 3}),
@@ -205,7 +205,7 @@ def check_move(deployment, to, role):
     """Refuses what the map does not have, or not for this caller."""
     moves, source = MOVES[deployment["state"]], deployment["state"]
     state = {"from": source, "to": to}
-    # Nothing is owed without invoices.
+    # Without invoices nothing is owed.
     held = deployment["billing_action_suspended"]
     refused = ("platform", "tenant_nothing_overdue", "tenant_owing_nothing") if held else ("platform",)
     permitted = [name for name, permission in moves.items() if role == "platform_admin" or permission not in refused]
@@ -321,7 +321,7 @@ def transition(deployment_id):
     after, happened, version = before, None, before["version"]
     if before["state"] != to:
         check_move(before, to, role)
-        # A clock that runs behind another's must not make time in a history run backwards.
+        # A clock that is behind another's must not make a history's times decrease.
         now = max(datetime.now(timezone.utc), datetime.fromisoformat(before["updated_at"]))
         check_resume_at(to, fields.get("resume_at"), now)
         after = move(before, fields, now)

@@ -76,7 +76,7 @@ pub fn plan_version(answer: &PlanVersionAnswer<'_>) -> Text {
     text
 }
 
-/// Formats what a publication would do.
+/// Formats the dry run of a publication.
 pub fn plan_version_dry_run(answer: &PlanVersionDryRun<'_>) -> Text {
     let mut text = published("would be", &answer.plan_version, answer.replaced.as_deref());
     match answer.matching {

@@ -1,5 +1,5 @@
-//! Formats responses as text: a list as a table, a change as a line or two. Each page's module has the responses of its
-//! commands; what they share is here.
+//! Formats responses as text: a list as a table, a change as a line or two. The modules have the responses of their
+//! commands; shared functions are here.
 
 mod business;
 mod catalog;
@@ -44,7 +44,7 @@ fn full_name(deployment: &DeploymentView<'_>) -> String {
     format!("{}/{}", deployment.tenant_id, deployment.slug)
 }
 
-/// The part of each price, or the amount of a period, that a coupon or a discount takes off.
+/// The percentage, or the amount of a period, that a coupon or a discount takes off.
 fn off(basis_points: Option<u32>, amount: Option<(i64, Currency)>) -> String {
     match (basis_points, amount) {
         (Some(points), _) if points % 100 == 0 => format!("{} % off", points / 100),
@@ -130,7 +130,7 @@ fn event_rows(events: &[impl EventRow]) -> Text {
     list(&["no.", "when", "what", "who", "why"], events, event_row)
 }
 
-/// What the response of a dry run has beside the command's own: what the command would do.
+/// The additional members of a dry run's response.
 #[derive(Debug, Deserialize)]
 pub struct Foreseen<E> {
     events: Vec<E>,
@@ -177,7 +177,7 @@ fn line_row(line: &Line) -> Vec<Cell> {
     ]
 }
 
-/// The members of a record that say something, each with its name.
+/// The members of a record that have a value, each with its name.
 fn members(record: impl Serialize) -> Vec<(String, String)> {
     let Ok(Value::Object(members)) = serde_json::to_value(record) else { return Vec::new() };
     let said = members.into_iter().filter(|(_, value)| !matches!(value, Value::Null | Value::Bool(false)));

@@ -30,7 +30,7 @@ pub fn operation_line(operation: &OperationView<'_>) -> String {
     )
 }
 
-/// Formats what an operation does and for which deployments.
+/// Formats the command of an operation and its deployments.
 fn target(operation: &OperationView<'_>) -> (String, String) {
     let pairs = |members: Vec<(String, String)>| {
         members.into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
@@ -99,7 +99,7 @@ pub fn operation(one: &OperationView<'_>) -> Text {
     text
 }
 
-/// What a deployment is called in a result: by its id if there is no such deployment.
+/// The name of a deployment in a result: its id if the deployment does not exist.
 fn name(id: DeploymentId, tenant_id: Option<&TenantId>, slug: Option<&Slug>) -> String {
     tenant_id.zip(slug).map_or_else(|| id.to_string(), |(tenant_id, slug)| format!("{tenant_id}/{slug}"))
 }
@@ -126,7 +126,7 @@ pub fn operation_results(page: &OperationResultList<'_>) -> Text {
     })
 }
 
-/// Formats the dry run of an operation: how many deployments match, and what the first ones would get.
+/// Formats the dry run of an operation: how many deployments match, and the results of the first ones.
 pub fn operation_preview(answer: &OperationDryRun) -> Text {
     preview(answer.matching, &answer.preview)
 }
