@@ -150,7 +150,7 @@ fn finds(term: &str, names: &BTreeSet<String>) -> BTreeSet<String> {
 }
 
 #[test]
-fn searches_find_every_kind_of_what_they_are_about() {
+fn every_search_finds_its_invoices() {
     assert_eq!(
         tokens("Project2-trial333"),
         ["2", "333", "project", "project2trial333", "trial"].map(str::to_owned).into()
@@ -171,7 +171,7 @@ fn searches_find_every_kind_of_what_they_are_about() {
 }
 
 #[test]
-fn what_alarms_and_the_dashboard_look_at_is_written() {
+fn every_metric_of_the_alarms_and_the_dashboard_is_written() {
     let written = written();
     let (shown, _) = shown();
     let all: Vec<Metric> = alarms().values().flat_map(watched).chain(shown.iter().cloned()).collect();
@@ -288,7 +288,7 @@ fn matches(filter: &str, line: &Value) -> bool {
 }
 
 #[test]
-fn what_is_read_out_of_the_access_log_is_in_it_and_no_caller_can_write_it_at_will() {
+fn fields_read_from_the_access_log_are_in_it_and_no_caller_can_forge_them() {
     let throttled = access_log_line(&[("status", "429")]);
     let unreachable =
         access_log_line(&[("status", "401"), ("authorizer.error", "OIDC discovery endpoint communication error")]);

@@ -24,7 +24,7 @@ async fn counts(billing: &Billing) -> Value {
 }
 
 #[tokio::test]
-async fn a_hold_and_what_still_runs_after_a_cancellation_are_listed_while_they_last() {
+async fn holds_and_cancelled_deployments_that_still_run_are_listed_while_they_last() {
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
     let [held, gone] = [id_of(&billing.create("held").await), id_of(&billing.create("gone").await)];
     let hold = async |id: &str, held: bool| {
@@ -62,7 +62,7 @@ async fn a_hold_and_what_still_runs_after_a_cancellation_are_listed_while_they_l
 }
 
 #[tokio::test]
-async fn what_a_function_of_ours_could_not_do_is_listed_though_its_record_cannot_be_read() {
+async fn failures_of_functions_are_listed_even_for_unreadable_records() {
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
     overwrite(&billing, &id, "#DEPLOYMENT", "state", Some("bogus")).await;

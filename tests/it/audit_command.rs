@@ -10,7 +10,7 @@ use crate::harness::{dynamodb, unique};
 use crate::program::{Directory, Running, run, token};
 
 #[tokio::test]
-async fn an_audit_adds_up_the_books_and_names_what_was_written_past_the_product() {
+async fn an_audit_adds_up_the_books_and_names_changes_made_past_the_product() {
     let (data, table) = (Directory::new(), unique());
     let admin = token(&data, &["--role", "platform_admin"]);
     let running = Running::start(&data, &["--dynamodb-endpoint", dynamodb::endpoint(), "--table", &table]).await;

@@ -32,7 +32,7 @@ fn start_sweep(at: Timestamp, endpoint: &str, table: &str) -> Child {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_sweep_has_left_the_next_one_does_and_nothing_twice() {
+async fn the_next_sweep_finishes_the_work_of_a_killed_one_and_does_nothing_twice() {
     let mut random = Random::from_seed();
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
     let ids = billing.fill(DUE, "free").await;

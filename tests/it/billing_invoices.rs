@@ -208,7 +208,7 @@ async fn a_free_plan_is_invoiced_and_paid_at_once() {
 }
 
 #[tokio::test]
-async fn what_changes_within_a_period_is_on_the_next_invoice_and_credits_of_what_was_paid_become_balance() {
+async fn charges_within_a_period_are_on_the_next_invoice_and_credits_of_paid_ones_become_balance() {
     let billing = Billing::at("2027-11-01T00:00:00Z").await;
     billing.sell_plan("large", &[json!({"price_cents": 30_000})]).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
@@ -262,7 +262,7 @@ async fn what_changes_within_a_period_is_on_the_next_invoice_and_credits_of_what
 }
 
 #[tokio::test]
-async fn an_ending_subscription_is_invoiced_for_what_waits_and_what_is_left_of_it_becomes_balance() {
+async fn an_ending_subscription_bills_its_waiting_charges_and_its_rest_becomes_balance() {
     let billing = Billing::at("2027-11-01T00:00:00Z").await;
     // Of November's 29.00, 11 of 30 days remain on the 20th: 10.63. Of the waiting 3.75, four of fifteen days are used.
     for (slug, add, scheduled, expected, credited_cents, balance_cents) in [

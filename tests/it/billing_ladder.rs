@@ -46,7 +46,7 @@ async fn expect_steps(billing: &Billing, id: &str, action: &str, at: &str, steps
 }
 
 #[tokio::test]
-async fn what_stays_unpaid_climbs_the_ladder_step_by_step() {
+async fn an_unpaid_deployment_climbs_the_ladder_step_by_step() {
     let (billing, id) = owing().await;
     // The cancellation gives up November's invoice. December's is due on the 8th and is given up on its own day.
     for (action, at, steps, state, since) in [
@@ -124,7 +124,7 @@ async fn a_renewal_on_the_ladder_takes_the_payment_terms_of_its_moment_and_leave
 }
 
 #[tokio::test]
-async fn whoever_pauses_and_does_not_pay_is_cancelled_in_time_or_resumed_by_the_platform_onto_the_first_rung() {
+async fn an_unpaid_paused_deployment_is_cancelled_in_time_or_resumed_by_the_platform_onto_the_first_rung() {
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
     let [left, resumed] = [
         billing.create_subscribed("left", json!({"plan_code": "studio"})).await,
@@ -168,7 +168,7 @@ async fn whoever_pauses_and_does_not_pay_is_cancelled_in_time_or_resumed_by_the_
 }
 
 #[tokio::test]
-async fn whoever_is_held_is_billed_but_not_moved_and_then_climbs_each_rung_at_its_distance() {
+async fn a_held_deployment_is_billed_but_not_moved_and_then_climbs_each_rung_at_its_distance() {
     let (billing, id) = owing().await;
     set_held(&billing, &id, true).await;
     for month in ["2027-12", "2028-01", "2028-02"] {
@@ -318,7 +318,7 @@ async fn a_scheduled_cancellation_and_a_scheduled_change_of_plan_take_place_at_t
 }
 
 #[tokio::test]
-async fn whoever_is_far_behind_catches_up_three_steps_a_sweep_and_is_reported() {
+async fn a_deployment_far_behind_catches_up_three_steps_a_sweep_and_is_reported() {
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
     billing.sell_plan("free", &[json!({"price_cents": 0})]).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "free"})).await;

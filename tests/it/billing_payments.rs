@@ -144,7 +144,7 @@ async fn the_same_reference_is_the_same_payment() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_payment_is_refused_and_writes_nothing() {
+async fn an_invalid_payment_is_refused_and_writes_nothing() {
     let (billing, id, number) = owing().await;
     let contents = billing.contents().await;
     let refused = billing.pay(&id, &number, "p", 1_451).await.expect_problem(422, "overpayment");
@@ -407,7 +407,7 @@ async fn suspended_runs_again_when_nothing_overdue_is_left_and_not_before() {
 }
 
 #[tokio::test]
-async fn what_was_given_up_can_be_paid_and_until_it_is_its_tenant_cannot_reactivate() {
+async fn a_given_up_invoice_can_be_paid_and_until_then_its_tenant_cannot_reactivate() {
     let (billing, id, first) = owing().await;
     for time in [PAST_DUE, RENEWED, SUSPENDED] {
         billing.step_at(time).await;

@@ -368,7 +368,7 @@ async fn no_line_that_is_logged_holds_what_dynamodb_was_sent() {
 }
 
 #[tokio::test]
-async fn what_dynamodb_does_not_answer_for_is_done_by_the_next_sweep() {
+async fn the_next_sweep_takes_the_deployments_that_dynamodb_did_not_answer_for() {
     let (billing, ids) = renewing(20).await;
     let mut renewed = 0;
     for (n, fault) in [
@@ -403,7 +403,7 @@ async fn what_dynamodb_does_not_answer_for_is_done_by_the_next_sweep() {
 }
 
 #[tokio::test]
-async fn what_dynamodb_does_not_answer_for_is_looked_at_again_while_anything_gets_done() {
+async fn unanswered_deployments_are_tried_again_while_the_sweep_makes_progress() {
     let (billing, ids) = renewing(20).await;
     billing.set_time("2027-03-01T00:00:00Z");
     // Two steps each. A refused write is not retried: the first pass commits five, the second all others.

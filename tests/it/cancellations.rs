@@ -212,7 +212,7 @@ async fn a_cancellation_at_the_trials_end_keeps_its_day_when_the_trial_ends_earl
 }
 
 #[tokio::test]
-async fn what_was_agreed_to_end_meanwhile_does_not_come_back_to_bill_the_time_between() {
+async fn a_subscription_that_was_to_end_meanwhile_does_not_bill_the_time_between() {
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
     billing.sell_plan("quarterly", &[json!({"price_cents": 8_000, "interval": "quarter"})]).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "quarterly"})).await;
@@ -239,7 +239,7 @@ async fn what_was_agreed_to_end_meanwhile_does_not_come_back_to_bill_the_time_be
 }
 
 #[tokio::test]
-async fn what_lies_beyond_an_agreed_end_is_given_back_on_whatever_day_the_deployment_runs_again() {
+async fn time_beyond_an_agreed_end_is_credited_whenever_the_deployment_runs_again() {
     for back in ["2027-02-15T00:00:00Z", "2027-04-05T00:00:00Z"] {
         let billing = Billing::at("2027-01-01T00:00:00Z").await;
         billing.sell_plan("quarterly", &[json!({"price_cents": 8_000, "interval": "quarter"})]).await;

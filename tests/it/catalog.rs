@@ -137,7 +137,7 @@ async fn of_writers_of_one_record_at_one_moment_exactly_one_succeeds() {
 }
 
 #[tokio::test]
-async fn what_is_retired_cannot_be_bought_and_what_runs_on_it_goes_on() {
+async fn retired_records_cannot_be_bought_and_their_subscriptions_continue() {
     let world = World::start().await;
     world.open_shop().await;
     let storage = json!({"plan_code": "studio", "addons": ["storage_50gb"]});
@@ -203,7 +203,7 @@ async fn a_list_is_read_page_by_page_in_the_order_of_codes() {
 }
 
 #[tokio::test]
-async fn what_is_not_in_the_catalog_is_not_found() {
+async fn a_record_that_is_not_in_the_catalog_is_not_found() {
     let world = World::start().await;
     for path in ["/plans/nothing", "/addons/nothing"] {
         world.get(path, &world.user).await.expect_problem(404, "not_found");
@@ -216,7 +216,7 @@ async fn what_is_not_in_the_catalog_is_not_found() {
 }
 
 #[tokio::test]
-async fn writing_what_is_there_already_changes_nothing() {
+async fn writing_the_present_values_changes_nothing() {
     let world = World::start().await;
     world.sell_plan("studio", &[json!({"price_cents": 2_900})]).await;
     world.put("/addons/storage", &world.admin, addon(750)).await.expect(201);

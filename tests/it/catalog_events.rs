@@ -74,7 +74,7 @@ async fn every_change_is_told_with_what_was_and_what_is() {
 }
 
 #[tokio::test]
-async fn what_changes_nothing_or_is_refused_is_no_event() {
+async fn a_command_that_changes_nothing_or_is_refused_has_no_event() {
     let world = World::start().await;
     world.sell_plan("studio", &[json!({"price_cents": 2_900})]).await;
     world.sell_coupon("partner", json!({})).await;

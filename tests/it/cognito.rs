@@ -70,7 +70,7 @@ fn machine(scopes: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn everyone_is_who_the_pool_says() {
+async fn callers_have_the_role_that_the_pool_gives_them() {
     let world = World::start().await;
     let bob = user(json!({"custom:tenant_id": "acme"}), json!([]));
     let body = world.post("/deployments", &bob, json!({"slug": "shop"})).await.expect(201);

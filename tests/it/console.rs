@@ -145,7 +145,7 @@ pub async fn confirm(browser: &Browser) {
 }
 
 #[tokio::test]
-async fn everything_that_money_hangs_on_is_done_from_the_console() {
+async fn every_command_about_money_is_in_the_console() {
     let world = World::start().await;
     world.open_shop().await;
     let id = id_of(&world.create("shop").await);
@@ -233,7 +233,7 @@ async fn find_among_many(browser: &Browser) {
 }
 
 #[tokio::test]
-async fn what_needs_a_person_is_counted_on_today_and_listed() {
+async fn deployments_that_need_a_person_are_counted_on_today_and_listed() {
     let data = Directory::new();
     let program = Running::start(&data, &["--in-memory"]).await;
     let admin = token(&data, &["--role", "platform_admin"]);

@@ -22,7 +22,7 @@ async fn correct(browser: &Browser, button: &str, fields: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn what_went_wrong_is_put_right_from_the_console() {
+async fn corrections_are_made_from_the_console() {
     let billing = Billing::at(START).await;
     billing.sell_coupon("partner", json!({})).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;

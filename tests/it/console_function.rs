@@ -154,7 +154,7 @@ async fn the_parameters_of_the_stack_say_where_to_sign_in() {
 }
 
 #[tokio::test]
-async fn what_has_no_route_is_a_problem_of_the_product() {
+async fn a_path_without_a_route_is_a_problem_of_the_product() {
     let requests = [
         get("/api/v1/nothing"),
         request("POST", "/api/v1/deployments/x", json!({})),

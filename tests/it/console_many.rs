@@ -11,7 +11,7 @@ use crate::harness::world::{ACME, START};
 use crate::many::{finish, show};
 
 #[tokio::test]
-async fn a_command_for_all_of_a_list_is_shown_started_followed_and_stopped() {
+async fn a_command_for_all_deployments_of_a_list_is_previewed_started_followed_and_stopped() {
     let billing = Billing::at(START).await;
     for n in 0..3 {
         billing.create_subscribed(&format!("shop-{n}"), json!({"plan_code": "studio"})).await;

@@ -120,7 +120,7 @@ async fn a_grant_that_is_sent_again_counts_once() {
 }
 
 #[tokio::test]
-async fn what_was_granted_keeps_its_terms_and_is_on_the_invoice() {
+async fn a_granted_discount_keeps_its_terms_and_is_on_the_invoice() {
     let billing = Billing::at(JANUARY).await;
     billing.sell_coupon("partner", json!({})).await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;

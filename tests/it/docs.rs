@@ -176,7 +176,7 @@ async fn the_openapi_document_is_the_one_of_the_routes_and_types() {
 }
 
 #[test]
-fn what_the_pages_say_a_renewal_and_a_payment_cost_is_what_the_tables_say() {
+fn the_pages_and_the_tables_agree_on_the_cost_of_a_renewal_and_a_payment() {
     let read = |name: &str| fs::read_to_string(format!("{ROOT}/{name}")).expect(name);
     let (costs, words) = (read("docs/costs.md"), |page: &str| page.split_whitespace().collect::<Vec<_>>().join(" "));
     let units = |operation: &str| {

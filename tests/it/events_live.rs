@@ -70,7 +70,7 @@ async fn create(program: &Running, token: &str, slug: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_happens_is_told_live_to_those_who_may_see_it() {
+async fn events_are_streamed_live_to_the_callers_who_may_see_them() {
     let data = Directory::new();
     let admin = token(&data, &["--role", "platform_admin"]);
     let acme = token(&data, &["--role", "tenant_user", "--tenant", "acme"]);
@@ -109,7 +109,7 @@ async fn what_happens_is_told_live_to_those_who_may_see_it() {
 }
 
 #[tokio::test]
-async fn readers_are_refused_who_may_not_read_ask_for_nonsense_or_are_too_many() {
+async fn readers_without_permission_with_invalid_requests_or_too_many_are_refused() {
     let data = Directory::new();
     let admin = token(&data, &["--role", "platform_admin"]);
     let provider = token(&data, &["--role", "payment_provider"]);

@@ -209,7 +209,7 @@ async fn a_table_of_its_own_counts_with_each_commit() {
 }
 
 #[tokio::test]
-async fn however_many_months_what_is_given_up_was_due_in_it_fits_into_transactions_that_count() {
+async fn given_up_invoices_of_many_months_fit_into_the_counting_transactions() {
     let mut billing = Billing::at("2027-01-01T00:00:00Z").await;
     billing.app.store = billing.app.store.clone().counting();
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;

@@ -150,7 +150,7 @@ fn every_command_of_the_guides_works() {
 }
 
 #[test]
-fn what_cannot_be_run_here_is_at_least_well_formed_and_names_what_there_is() {
+fn commands_that_cannot_run_here_are_well_formed_and_name_existing_things() {
     let templates = ["template.yaml", "infra/cognito.yaml"].map(yaml::read);
     let settings = fs::read_to_string(format!("{ROOT}/samconfig.toml")).expect("samconfig.toml");
     for guide in guides() {

@@ -75,7 +75,7 @@ async fn every_post_is_carried_out_once_and_replayed_to_the_byte() {
 }
 
 #[tokio::test]
-async fn a_replay_is_what_was_true_then_whatever_happened_since() {
+async fn a_replay_is_the_first_answer_whatever_happened_since() {
     let (world, path) = start().await;
     let pause = json!({"to_state": "paused", "reason": "holidays"});
     let first = post(&world, &world.user, "k", &path, &pause).await;
@@ -138,7 +138,7 @@ async fn a_refused_request_takes_no_key_up() {
 }
 
 #[tokio::test]
-async fn of_many_who_send_the_same_request_at_once_one_does_it_and_all_are_told_the_same() {
+async fn of_many_equal_requests_at_once_one_is_executed_and_all_get_the_same_answer() {
     for round in 0..4 {
         let (world, path) = start().await;
         let (path, body) = match round % 2 {

@@ -259,7 +259,7 @@ async fn a_page_comes_as_csv_and_names_the_next() {
 }
 
 #[tokio::test]
-async fn what_is_another_tenants_is_not_there_and_too_much_is_refused() {
+async fn another_tenants_records_do_not_exist_and_too_many_are_refused() {
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
     let id = billing.create_subscribed("shop", json!({"plan_code": "studio"})).await;
     let globex = user("globex");

@@ -11,7 +11,7 @@ use crate::harness::routes::{MISSING, Names, ROWS, Target};
 use crate::harness::world::{ACME, id_of, token, user};
 
 #[tokio::test]
-async fn what_nobody_has_is_not_found_by_the_platform_either() {
+async fn a_record_that_does_not_exist_is_not_found_by_the_platform_either() {
     let world = World::start().await;
     for row in ROWS.iter().filter(|row| matches!(row.names, Names::Deployment | Names::Part)) {
         let missing = Target { tenant: ACME.to_owned(), id: MISSING.to_owned(), part: row.missing_part() };
@@ -21,7 +21,7 @@ async fn what_nobody_has_is_not_found_by_the_platform_either() {
 }
 
 #[tokio::test]
-async fn whom_a_route_is_not_for_is_refused_before_anything_is_read_or_parsed() {
+async fn a_caller_without_permission_is_refused_before_anything_is_read_or_parsed() {
     let world = World::start().await;
     let provider = token("psp", "payment_provider", None);
     let plane = token("plane", "data_plane", None);
@@ -98,7 +98,7 @@ async fn a_tenant_is_shown_its_own_dunning_policy() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_call_is_no_news_of_whether_there_is_such_a_deployment() {
+async fn an_invalid_call_does_not_reveal_whether_a_deployment_exists() {
     let world = World::start().await;
     world.open_shop().await;
     let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
@@ -117,7 +117,7 @@ async fn what_is_wrong_with_a_call_is_no_news_of_whether_there_is_such_a_deploym
 }
 
 #[tokio::test]
-async fn the_history_of_anothers_deployment_takes_what_that_of_none_takes() {
+async fn the_history_of_another_tenants_deployment_costs_the_same_as_of_a_missing_one() {
     let world = World::start().await;
     let id = id_of(&world.create("shop").await);
     for state in ["paused", "active", "paused"] {
@@ -140,7 +140,7 @@ async fn the_history_of_anothers_deployment_takes_what_that_of_none_takes() {
 }
 
 #[tokio::test]
-async fn what_a_tenant_tries_out_uses_up_nobody_elses_trial() {
+async fn a_trial_does_not_use_up_another_tenants() {
     let world = World::start().await;
     world.sell_plan("tryout", &[json!({"price_cents": 2_900, "trial_days": 14})]).await;
     for tenant in [ACME, "globex"] {

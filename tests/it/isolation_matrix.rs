@@ -510,7 +510,7 @@ async fn cases(world: &World) -> Vec<Case<'_>> {
 }
 
 #[tokio::test]
-async fn on_no_route_does_naming_what_is_anothers_help() {
+async fn no_route_reveals_another_tenants_records_however_they_are_named() {
     let world = World::start().await;
     let cases = cases(&world).await;
     let before = world.contents().await;

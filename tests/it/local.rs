@@ -140,7 +140,7 @@ async fn a_program_in_between_gets_no_token_though_it_hands_the_proof_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_is_answered_can_steer_the_terminal() {
+async fn no_answer_can_control_the_terminal() {
     const NASTY: &str = "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}gnp\u{200b}\u{feff}";
     let refused = |_| async {
         let problem = json!({

@@ -313,7 +313,7 @@ async fn an_operation_that_is_resumed_from_the_wrong_page_still_leaves_nobody_ou
 }
 
 #[tokio::test]
-async fn who_comes_later_is_not_missed_and_who_has_gone_is_left_alone() {
+async fn a_late_deployment_is_not_missed_and_one_that_left_is_not_changed() {
     let billing = Billing::at(START).await;
     let ids = billing.fill(2, "free").await;
     let id = start(&billing, json!({"filter": {"state": "active"}, "command": hold()})).await;
@@ -416,7 +416,7 @@ async fn starting_is_idempotent_and_limited() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_is_said_field_by_field() {
+async fn a_refused_request_lists_its_errors_field_by_field() {
     let billing = Billing::at(START).await;
     let post = async |body: Value| billing.post("/operations", &billing.admin, body).await;
     let fine = || json!({"filter": {"state": "active"}, "command": hold()});

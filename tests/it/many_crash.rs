@@ -48,7 +48,7 @@ async fn work(billing: &Billing, app: &App, id: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_worker_has_left_the_next_one_does_and_nothing_twice() {
+async fn the_next_worker_finishes_the_work_of_a_killed_one_and_does_nothing_twice() {
     let mut random = Random::from_seed();
     let billing = Billing::at(START).await;
     let ids = billing.fill(DEPLOYMENTS, "free").await;
@@ -119,7 +119,7 @@ async fn outcomes(billing: &Billing, id: &str) -> BTreeMap<String, OperationResu
 /// The worker is the deployed function in a process of its own. Its clock is the machine's; the deployments are of a
 /// past day and have nothing due, so the test is the same on every day.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_process_has_left_the_next_one_does_and_credits_nothing_twice() {
+async fn the_next_process_finishes_the_work_of_a_killed_one_and_credits_nothing_twice() {
     let mut random = Random::from_seed();
     let deployments = environment("DEPLOYMENTS").map(|text| text.parse().expect("DEPLOYMENTS is a whole number"));
     let deployments: usize = deployments.unwrap_or(DEPLOYMENTS_OF_PROCESS);

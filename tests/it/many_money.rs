@@ -132,7 +132,7 @@ async fn many_get_a_discount_as_often_as_the_coupon_has_it_and_the_others_are_li
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_these_commands_is_said() {
+async fn refused_commands_say_what_is_wrong() {
     let billing = Billing::at(JANUARY).await;
     let post = async |command: Value| {
         let body = json!({"filter": {"state": "active"}, "command": command});

@@ -44,7 +44,7 @@ fn counted(line: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_call_counts_what_came_of_it_and_a_mere_look_nothing() {
+async fn a_call_counts_its_outcome_and_a_read_counts_nothing() {
     let billing = Billing::at(LONG_AGO).await;
     let id = billing.create("shop").await["id"].as_str().unwrap().to_owned();
     billing.dynamodb.plan("TransactWriteItems", 1, Fault::cancelled(&["TransactionConflict", "None"]));

@@ -56,7 +56,7 @@ fn complaints(problem: &Value, code: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn what_is_documented_as_required_is_and_nothing_else() {
+async fn exactly_the_fields_documented_as_required_are() {
     let world = World::start().await;
     for (route, schema) in ROUTES.iter().filter_map(|route| Some((route, body_schema(route)?))) {
         let reply = call(&world, route, &json!({})).await;

@@ -64,7 +64,7 @@ async fn deployments_are_paged_for_a_tenant_and_for_everyone() {
 }
 
 #[tokio::test]
-async fn everyone_who_uses_a_slug_is_paged() {
+async fn all_deployments_with_a_slug_are_paged() {
     let world = World::start().await;
     let mut ids = Vec::new();
     for n in 0..RECORDS {

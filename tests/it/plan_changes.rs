@@ -207,7 +207,7 @@ async fn an_addon_costs_the_rest_of_the_period_and_what_is_detached_is_given_bac
 }
 
 #[tokio::test]
-async fn what_was_billed_for_part_of_a_period_is_the_most_that_is_given_back() {
+async fn a_credit_never_exceeds_the_billed_part_of_a_period() {
     let world = World::start().await;
     world.open_shop().await;
     // Subscribed an eighth of a second into the second half of the month: the whole half is billed.
@@ -280,7 +280,7 @@ async fn a_waiting_change_is_undone_by_an_immediate_one_and_tells_what_it_will_d
 }
 
 #[tokio::test]
-async fn a_change_to_what_it_is_already_changes_nothing() {
+async fn a_change_to_the_present_state_changes_nothing() {
     let (world, id) = half_a_month_in("calendar").await;
     let before = world.contents().await;
     for effective in ["immediate", "period_end"] {
@@ -344,7 +344,7 @@ async fn a_line_never_ends_before_it_begins() {
 }
 
 #[tokio::test]
-async fn a_waiting_change_to_what_the_plan_is_now_waits_for_nothing() {
+async fn a_scheduled_change_to_the_present_plan_schedules_nothing() {
     let world = World::start().await;
     world.open_shop().await;
     let id = world.create_subscribed("shop", json!({"plan_code": "studio"})).await;

@@ -166,7 +166,7 @@ async fn nobody_can_buy_a_closed_version() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_replacement_is_said_field_by_field() {
+async fn a_refused_replacement_lists_its_errors_field_by_field() {
     let billing = club().await;
     let publish = async |body: Value| billing.publish("club", body).await;
     let without = |name: &str| {
@@ -192,7 +192,7 @@ async fn what_is_wrong_with_a_replacement_is_said_field_by_field() {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_what_would_be_published_and_who_would_be_told() {
+async fn a_dry_run_shows_the_version_and_the_subscriptions_that_would_be_told() {
     let billing = club().await;
     let id = paid(&billing, "shop", "club").await;
     let before = billing.fingerprint().await;
@@ -259,7 +259,7 @@ async fn an_announced_version_that_is_replaced_takes_its_subscriptions_with_it()
 }
 
 #[tokio::test]
-async fn who_was_away_is_told_the_newest_price_when_coming_back() {
+async fn a_subscription_that_comes_back_is_told_the_newest_price() {
     let billing = club().await;
     let leaving = paid(&billing, "leaving", "club").await;
     billing.cancel(&leaving, "period_end").await.expect(200);

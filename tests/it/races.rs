@@ -101,7 +101,7 @@ async fn in_every_round_exactly_one_of_the_commits_on_one_version_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_who_want_the_same_write_it_once() {
+async fn many_callers_of_the_same_change_write_it_once() {
     let world = World::start().await;
     let id = id_of(&world.create("shop").await);
     let replies = transitions(&world, &id, None, |_| State::Paused).await;
@@ -159,7 +159,7 @@ async fn changes_of_every_kind_leave_a_history_without_gaps() {
 
 /// A pause that is committed between the two reads of a deployment and its history, in either order.
 #[tokio::test]
-async fn what_is_shown_together_is_of_one_moment() {
+async fn the_records_of_one_answer_are_of_one_moment() {
     for held in 0..2 {
         let world = World::start().await;
         let id = id_of(&world.create("shop").await);

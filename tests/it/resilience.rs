@@ -158,7 +158,7 @@ async fn collisions_without_end_are_reported_and_leave_no_trace() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_way_of_a_busy_deployment_is_not_judged_yet() {
+async fn conflicts_of_a_busy_deployment_are_not_judged_yet() {
     let (world, id) = start().await;
     // The existing event may be this commit's own: only the deployment could tell.
     world.dynamodb.plan(WRITE, 1, Fault::cancelled(&["TransactionConflict", "ConditionalCheckFailed"]));

@@ -103,7 +103,7 @@ async fn the_schedule_is_told_in_the_order_of_time_and_to_each_what_is_theirs() 
 }
 
 #[tokio::test]
-async fn the_next_invoice_is_told_as_what_is_scheduled_makes_it() {
+async fn the_next_invoice_is_shown_as_the_scheduled_changes_make_it() {
     let (billing, ids) = business().await;
     let paid = format!("/deployments/{}/subscription", ids[0]);
     let upcoming = async || -> Vec<Value> {
@@ -161,7 +161,7 @@ async fn an_account_adds_up_what_a_tenant_has_and_owes() {
 }
 
 #[tokio::test]
-async fn of_more_deployments_than_are_added_up_nothing_is_told_by_halves() {
+async fn a_sum_of_too_many_deployments_is_null_and_never_partial() {
     let billing = Billing::at("2027-01-01T00:00:00Z").await;
     let id = id_of(&billing.create("shop").await);
     crowd(&billing.direct, billing.app.store.table(), &id, MANY - 2).await;

@@ -178,7 +178,7 @@ async fn kept() {
 }
 
 #[tokio::test]
-async fn what_this_code_stores_is_what_is_kept_of_its_release() {
+async fn this_code_stores_the_items_that_are_kept_of_its_release() {
     kept().await;
     if environment("UPDATE_DOCS").is_none() {
         keep_all().await;
@@ -186,7 +186,7 @@ async fn what_this_code_stores_is_what_is_kept_of_its_release() {
 }
 
 #[tokio::test]
-async fn what_every_release_has_stored_is_read() {
+async fn the_records_of_every_release_are_read() {
     kept().await;
     let releases = releases();
     assert!(releases.contains_key(RELEASE), "{releases:?}");

@@ -49,7 +49,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn what_the_catalog_does_not_sell_is_refused_by_name() {
+async fn records_that_the_catalog_does_not_sell_are_refused_by_name() {
     let case = Case::start().await;
     let plans = [
         (json!({"plan_code": "nothing"}), "unknown_plan"),
@@ -138,7 +138,7 @@ async fn a_subscription_has_at_most_50_addons_however_they_come() {
 }
 
 #[tokio::test]
-async fn what_does_not_run_cannot_be_subscribed() {
+async fn a_deployment_that_does_not_run_cannot_be_subscribed() {
     let case = Case::start().await;
     let world = &case.world;
     for state in [State::Paused, State::Suspended, State::Cancelled, State::Archived] {

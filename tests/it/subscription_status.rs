@@ -188,7 +188,7 @@ async fn a_deployment_that_comes_back_later_begins_a_new_period_at_its_old_price
 }
 
 #[tokio::test]
-async fn what_was_cancelled_by_itself_stays_so_when_the_deployment_comes_back() {
+async fn a_subscription_cancelled_by_itself_stays_cancelled_when_the_deployment_comes_back() {
     let world = World::start().await;
     world.open_shop().await;
     let id = subscribed_in(&world, "shop", State::Active).await;

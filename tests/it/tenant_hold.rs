@@ -278,7 +278,7 @@ async fn set(billing: &Billing, body: Value) -> Reply {
 }
 
 #[tokio::test]
-async fn what_has_no_subscription_for_the_days_of_its_tenant_is_paused_until_it_has_one() {
+async fn an_unsubscribed_deployment_is_paused_after_its_tenants_days_until_it_subscribes() {
     let billing = Billing::at(START).await;
     let old = id_of(&billing.create("old").await);
     let subscribed = billing.create_subscribed("subscribed", json!({"plan_code": "studio"})).await;

@@ -96,7 +96,7 @@ async fn a_charge_that_waits_is_not_lost_when_the_next_command_reads_a_mixture()
 }
 
 #[tokio::test]
-async fn what_follows_a_detached_addon_does_not_read_it_again() {
+async fn commands_after_a_detached_addon_do_not_read_it_again() {
     let (billing, id) = start().await;
     let addon = id_of(&billing.subscription(&id).await["addons"][0]);
     billing.delete(&format!("/deployments/{id}/subscription/addons/{addon}"), &billing.user).await.expect(200);

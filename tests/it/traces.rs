@@ -101,7 +101,7 @@ async fn a_call_is_a_span_and_so_is_every_attempt_of_every_request_in_it() {
 }
 
 #[tokio::test]
-async fn what_is_not_sampled_prints_nothing_more_than_without_the_feature() {
+async fn an_invocation_that_is_not_sampled_prints_no_more_than_without_the_feature() {
     let world = World::start().await;
     let id = world.create("shop").await["id"].as_str().unwrap().to_owned();
     for trace in [None, Some(NOT_SAMPLED), Some("Root=;Sampled=1")] {

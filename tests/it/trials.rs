@@ -180,7 +180,7 @@ async fn a_running_trial_is_extended_or_shortened_by_the_platform_and_by_nobody_
 }
 
 #[tokio::test]
-async fn what_is_in_no_trial_cannot_be_extended() {
+async fn a_deployment_without_a_trial_cannot_be_extended() {
     let world = shop().await;
     let bare = id_of(&world.create("bare").await);
     let billed = world.create_subscribed("billed", json!({"plan_code": "studio"})).await;

@@ -53,7 +53,7 @@ async fn fields_are_changed_with_an_event_that_tells_both_values() {
 }
 
 #[tokio::test]
-async fn what_changes_nothing_writes_nothing() {
+async fn a_command_that_changes_nothing_writes_nothing() {
     let world = World::start().await;
     let id = id_of(&world.create("shop").await);
     let path = format!("/deployments/{id}");

@@ -40,7 +40,7 @@ fn add_within(value: &mut AttributeValue) {
 }
 
 #[tokio::test]
-async fn what_a_later_release_added_to_a_record_is_not_noticed() {
+async fn attributes_added_by_a_later_release_are_ignored() {
     let billing = Billing::at(BEGINNING).await;
     let mut items = 0;
     for id in everything(&billing).await {
