@@ -29,8 +29,8 @@ pub fn operations() -> Vec<Operation> {
             "record_payment",
             "Record a payment",
             "In full or in part. Repeating a payment with the same reference, amount and currency has no further \
-             effect. With `overpayment` `balance`, what exceeds the amount due becomes balance. When no invoice is overdue \
-             any more, a `past_due` or `suspended` deployment returns to `active`.",
+             effect. With `overpayment` `balance`, the excess over the amount due becomes balance. When no invoice is \
+             overdue any more, a `past_due` or `suspended` deployment returns to `active`.",
         )
         .body::<RecordPaymentRequest>([(
             "in part",
@@ -109,8 +109,9 @@ pub fn operations() -> Vec<Operation> {
             TENANTS,
             "list_tenants",
             "List tenants",
-            "All tenants that ever had a deployment or that a field was set of, by id, with the number of deployments \
-             that are not archived and the open and overdue amounts. Both are null for a tenant with more than 10,000 deployments.",
+            "All tenants with a set field, or that ever had a deployment, by id, with the number of deployments that \
+             are not archived and the open and overdue amounts. Both are null for a tenant with more than 10,000 \
+             deployments.",
         )
         .ok::<TenantList>("A page of tenants."),
         Operation::new(
@@ -119,9 +120,9 @@ pub fn operations() -> Vec<Operation> {
             "Show a tenant's account",
             "Adds up the tenant's stored deployments, up to 10,000: the number in each state, open and overdue \
              amounts, the balance, and the next invoices. With `month` it includes a statement of up to 10,000 \
-             invoices: the amount owed at the start of the month; amounts invoiced, credited, voided, written off, paid, \
-             granted and paid back, \
-             by the time of recording; and the amount owed at the end. The statement of a past month never changes.",
+             invoices: the amount owed at the start of the month; amounts invoiced, credited, voided, written off, \
+             paid, granted and paid back, by the time of recording; and the amount owed at the end. The statement of a \
+             past month never changes.",
         )
         .ok::<AccountAnswer<'static>>("The account.")
         .problems(&["too_many_deployments", "too_many_invoices"]),

@@ -42,8 +42,8 @@ pub fn operations() -> Vec<Operation> {
             CATALOG,
             "list_catalog_events",
             "List the catalog's history",
-            "All changes of plans, add-ons and coupons, newest first, or with one of `plan`, `addon` and `coupon` those of \
-             one record. The events of a record are numbered by its revisions, without gaps.",
+            "All changes of plans, add-ons and coupons, newest first, or with one of `plan`, `addon` and `coupon` \
+             those of one record. The events of a record are numbered by its revisions, without gaps.",
         )
         .ok::<CatalogEventList>("A page of events.")
         .problems(&["conflicting_parameters"]),
@@ -86,10 +86,10 @@ fn plans() -> Vec<Operation> {
             PLANS,
             "publish_plan_version",
             "Publish a version of a plan",
-            "A published version never changes its price, and existing subscriptions keep it. New subscriptions get the \
-             newest version. With `replaces`, the old version is closed in the same transaction: nobody can newly buy \
-             it. An operation then announces the new price to each of its subscriptions, which changes at its first \
-             period boundary from `effective_from` on. Tenants cannot take that back, but can cancel or change to \
+            "A published version never changes its price, and existing subscriptions keep it. New subscriptions get \
+             the newest version. With `replaces`, the old version is closed in the same transaction and can no longer \
+             be bought. An operation then announces the new price to each of its subscriptions, which changes at its \
+             first period boundary from `effective_from` on. Tenants cannot withdraw that, but can cancel or change to \
              another plan. A dry run stores nothing.",
         )
         .body::<PublishPlanVersionRequest>([

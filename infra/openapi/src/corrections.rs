@@ -18,8 +18,8 @@ fn of_balance() -> Vec<Operation> {
             INVOICES,
             "add_charge",
             "Charge an amount once",
-            "For example for a migration. It waits for the next invoice of the live subscription, or is invoiced at once. \
-             A deployment that has ended its subscription can still be charged at once.",
+            "For example for a migration. It waits for the next invoice of the live subscription, or is invoiced at \
+             once. A deployment that has ended its subscription can still be charged at once.",
         )
         .body::<AddChargeRequest>([(
             "now",
@@ -40,7 +40,7 @@ fn of_balance() -> Vec<Operation> {
             "grant_credit",
             "Grant a credit",
             "Adds to the balance, for example for an outage. It settles open invoices of its currency at once, oldest \
-             first; the rest waits for the next ones. It takes no charge back: for that, issue a credit note.",
+             first; the rest waits for the next ones. It credits no charge: for that, issue a credit note.",
         )
         .body::<GrantCreditRequest>([(
             "for an outage",
@@ -54,9 +54,9 @@ fn of_balance() -> Vec<Operation> {
             INVOICES,
             "refund_balance",
             "Record a refund",
-            "Records that money was paid back, out of the balance. With `invoice`, a credit note of the amount is issued \
-             in the same transaction, and what it returns is paid back. Repeating a refund with the same reference, \
-             amount and currency has no further effect.",
+            "Records that money was paid back from the balance. With `invoice`, a credit note of the amount is issued \
+             in the same transaction, and the returned amount is paid back. Repeating a refund with the same \
+             reference, amount and currency has no further effect.",
         )
         .body::<RefundBalanceRequest>([
             ("out of the balance", json!({"reference": "refund-17", "amount_cents": 100, "currency": "USD"})),
@@ -105,9 +105,10 @@ pub fn operations() -> Vec<Operation> {
             INVOICES,
             "reverse_payment",
             "Reverse a payment",
-            "The invoice is owed again with its old due date, and dunning counts from the reversal. If the deployment is \
-             `cancelled` or `archived`, the invoice becomes `uncollectible`. A part of the payment that had become \
-             balance is owed as well. Repeating the request writes nothing and is not an error; another kind is refused.",
+            "The invoice is owed again with its old due date, and dunning counts from the reversal. If the deployment \
+             is `cancelled` or `archived`, the invoice becomes `uncollectible`. A part of the payment that had become \
+             balance is owed as well. Repeating the request writes nothing and is not an error; another kind is \
+             refused.",
         )
         .body::<ReversePaymentRequest>([("a chargeback", json!({"kind": "chargeback"}))])
         .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
@@ -118,9 +119,9 @@ pub fn operations() -> Vec<Operation> {
             INVOICES,
             "issue_credit_note",
             "Credit charges of an invoice",
-            "In full or in part. The credit first lowers the amount due, then what was written off; what had been settled \
-             becomes balance, or is paid back with `refund`. The tax on what is credited is credited with it, at the rate \
-             of the invoice.",
+            "In full or in part. The credit first lowers the amount due, then the written-off amount; a settled part \
+             becomes balance, or is paid back with `refund`. The credit includes its tax, at the rate of the \
+             invoice.",
         )
         .optional_body::<IssueCreditNoteRequest>(
             true,
@@ -146,9 +147,9 @@ pub fn operations() -> Vec<Operation> {
             INVOICES,
             "write_off_invoice",
             "Write an invoice off",
-            "Forgives the amount due. Its charges stand; payments, credits and balance on it stay. If no invoice is overdue \
-             any more, a `past_due` or `suspended` deployment returns to `active`. Repeating the request writes nothing \
-             and is not an error.",
+            "Forgives the amount due. Its charges stand; payments, credits and balance on it stay. If no invoice is \
+             overdue any more, a `past_due` or `suspended` deployment returns to `active`. Repeating the request \
+             writes nothing and is not an error.",
         )
         .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "goodwill"}))])
         .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")
@@ -159,8 +160,8 @@ pub fn operations() -> Vec<Operation> {
             INVOICES,
             "withdraw_write_off",
             "Withdraw a write-off",
-            "The invoice is owed again with its old due date, and dunning counts from now. Repeating the request writes \
-             nothing and is not an error.",
+            "The invoice is owed again with its old due date, and dunning counts from now. Repeating the request \
+             writes nothing and is not an error.",
         )
         .optional_body::<RemarksRequest>(true, [("with a reason", json!({"reason": "wrong invoice"}))])
         .versioned::<SettledInvoiceAnswer<'static>>("The current invoice and its deployment.")

@@ -41,8 +41,8 @@ pub fn operations() -> Vec<Operation> {
             SUBSCRIPTIONS,
             "grant_discount",
             "Grant a discount",
-            "Copies the terms of a coupon to the subscription and counts the grant. The discount lowers the charges for \
-             the plan and the add-ons from the next period that opens; the present period stays as it is. It can \
+            "Copies the terms of a coupon to the subscription and counts the grant. The discount lowers the charges \
+             for the plan and the add-ons from the next period that opens; the present period stays as it is. It can \
              replace a discount that has no period left.",
         )
         .body::<GrantDiscountRequest>([("partner", json!({"coupon": "partner", "reason": "a partner since 2027"}))])
@@ -64,7 +64,7 @@ pub fn operations() -> Vec<Operation> {
             SUBSCRIPTIONS,
             "remove_discount",
             "Remove the discount",
-            "A discount that runs ends with the current period; another one ends at once. The grant stays counted.",
+            "A running discount ends with the current period; another one ends at once. The grant stays counted.",
         )
         .optional_body::<RemarksRequest>(true, [("reason", json!({"reason": "not a partner any more"}))])
         .versioned::<SubscriptionAnswer<'static>>("The subscription.")

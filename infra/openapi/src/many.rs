@@ -23,8 +23,8 @@ pub fn operations() -> Vec<Operation> {
             "Start an operation on many deployments",
             "Gives a command to every deployment that the filter selects, each as a single command by the caller: with \
              its due steps taken first, by the same rules and with the same events. The work begins within a minute \
-             and goes on at `rate_per_second`. Every deployment gets one result, even if a worker is interrupted. The \
-             list is read again until a pass that began a minute after the start finds no deployment without a \
+             and continues at `rate_per_second`. Every deployment gets one result, even if a worker is interrupted. \
+             The list is read again until a pass that began a minute after the start finds no deployment without a \
              result. A dry run stores nothing.",
         )
         .body::<StartOperationRequest>([
@@ -83,10 +83,10 @@ pub fn operations() -> Vec<Operation> {
             OPERATIONS,
             "stop_operation",
             "Stop an operation",
-            "The deployments of the page in progress still get their results; all later ones stay as they are. \
+            "The deployments of the page in progress still get their results; later ones stay unchanged. \
              Stopping an operation that has ended changes nothing and is not an error.",
         )
-        .optional_body::<StopOperationRequest>(false, [("nothing to say", json!({}))])
+        .optional_body::<StopOperationRequest>(false, [("without a reason", json!({}))])
         .ok::<OperationAnswer<'static>>("The operation: it stops, or had ended before.")
         .problems(&["version_conflict"]),
     ]

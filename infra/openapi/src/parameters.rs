@@ -160,7 +160,7 @@ pub fn request_headers() -> Value {
             "name": "Idempotency-Key",
             "in": "header",
             "description": "A key for this request, chosen by the caller. A repeated request with the same key is not \
-                carried out again: it gets the stored response, with `Idempotent-Replayed: true`. The key is printable \
+                executed again: it gets the stored response, with `Idempotent-Replayed: true`. The key is printable \
                 ASCII without commas; send the header once.",
             "schema": {
                 "type": "string",

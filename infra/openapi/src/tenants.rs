@@ -15,18 +15,18 @@ pub fn operations() -> Vec<Operation> {
             TENANTS,
             "show_tenant",
             "Show a tenant",
-            "Name, billing address, e-mail address, tax id and rate, the quota of live deployments, and the hold. A tenant of \
-             which nothing is set has version 0 and null fields.",
+            "Name, billing address, e-mail address, tax id and rate, the quota of live deployments, and the hold. A \
+             tenant without set fields has version 0 and null fields.",
         )
         .versioned::<TenantAnswer<'static>>("The tenant."),
         Operation::new(
             TENANTS,
             "put_tenant",
             "Set fields of a tenant",
-            "Fields that are left out stay as they are; null clears a field. A tenant's users may set the billing \
-             address and the e-mail address. Setting a quota counts the tenant's live deployments, up to 10,000 \
-             deployments that it ever had. A new tax rate or `unsubscribed_after_days` is copied to each deployment by the \
-             operation `operation_id`, which starts in the same transaction. If nothing differs, nothing is written.",
+            "Omitted fields stay unchanged; null clears a field. A tenant's users may set the billing address and the \
+             e-mail address. Setting a quota counts the tenant's live deployments, up to 10,000 deployments that it \
+             ever had. A new tax rate or `unsubscribed_after_days` is copied to each deployment by the operation \
+             `operation_id`, which starts in the same transaction. If nothing differs, nothing is written.",
         )
         .body::<PutTenantRequest>([
             ("address", json!({"billing_address": "Hafenstrasse 1, 20457 Hamburg", "email": "billing@acme.example"})),
@@ -53,10 +53,11 @@ pub fn operations() -> Vec<Operation> {
             TENANTS,
             "hold_tenant",
             "Hold a tenant",
-            "Pauses the tenant's active deployments and those that become active later, whatever is paid, until the \
-             tenant is released. Meanwhile nobody can resume or create one. The dunning ladder goes on. The operation \
+            "Pauses the tenant's active deployments and those that become active later, even if invoices are paid, \
+             until the tenant is released. Meanwhile nobody can resume or create one. Dunning continues. The operation \
              `operation_id` copies the hold to each deployment; it starts in the transaction that stores the hold. \
-             Another reason, or other notes, replace them and keep `since`. For the same ones nothing is written.",
+             Another reason, or other notes, replace the old ones and keep `since`. If they are the same, nothing is \
+             written.",
         )
         .body::<HoldTenantRequest>([(
             "abuse",
@@ -73,8 +74,8 @@ pub fn operations() -> Vec<Operation> {
             TENANTS,
             "release_tenant",
             "Release a tenant from its hold",
-            "Resumes the deployments that the hold paused; those that a caller had paused stay paused. If an invoice is \
-             overdue, the dunning ladder applies to what was resumed. The operation `operation_id` copies the release \
+            "Resumes the deployments that the hold paused; those that a caller had paused stay paused. If an invoice \
+             is overdue, dunning applies to the resumed deployments. The operation `operation_id` copies the release \
              to each deployment; it starts in the transaction that stores the release. If the tenant is not held, \
              nothing is written.",
         )
@@ -90,8 +91,9 @@ pub fn operations() -> Vec<Operation> {
             TENANTS,
             "list_tenant_events",
             "List a tenant's history",
-            "All events of the tenant itself, newest first, or with `order=asc` oldest first: changes of its fields, its \
-             hold and its dunning policy. Its deployments have histories of their own. Events are numbered without gaps.",
+            "All events of the tenant itself, newest first, or with `order=asc` oldest first: changes of its fields, \
+             its hold and its dunning policy. Its deployments have histories of their own. Events are numbered without \
+             gaps.",
         )
         .ok::<TenantEventList>("A page of events."),
     ]
