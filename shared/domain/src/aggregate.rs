@@ -64,9 +64,9 @@ impl Change {
         self.events.iter().any(|event| matches!(event.kind, EventKind::InvoiceOpened { .. }))
     }
 
-    /// The terms that a subscription comes back to, or will change to: it was cancelled with its deployment, or had a
-    /// scheduled cancellation or a scheduled change of its customer. An operation that announces a price change passes such
-    /// subscriptions over, so this change must be decided with the one that they missed ([`super::decide::Read::successor`]).
+    /// The terms that a subscription comes back to, or will change to: it was cancelled with its deployment, or had its
+    /// customer's own scheduled cancellation or change. An operation that announces a price change passes over such
+    /// subscriptions, so this change must be decided together with the missed one ([`super::decide::Read::successor`]).
     #[must_use]
     pub fn returns_to(&self) -> Option<&PlanTerms> {
         let live = self.after.live_subscription()?;
@@ -158,7 +158,7 @@ impl Aggregate {
         }
     }
 
-    /// When an event changed what the time without a subscription does: a late sweep ends a subscription at its end.
+    /// When an event changed the flow of the time without a subscription: a late sweep ends a subscription at its end.
     fn flow_changed_at(&self, before: Option<&Subscription>, occurred_at: Timestamp) -> Timestamp {
         let has_ended = before.is_some_and(Subscription::is_live) && self.live_subscription().is_none();
         let ended_at = self.subscription.as_ref().and_then(|last| last.ended_at).filter(|_| has_ended);

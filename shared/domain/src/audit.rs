@@ -91,7 +91,7 @@ pub enum Violation {
         /// The totals of both sides.
         totals: Totals,
     },
-    /// A credit exceeds what remains of its charge, or names a charge that does not exist.
+    /// A credit exceeds the rest of its charge, or names a charge that does not exist.
     #[error("event {sequence} credits more than remains of charge {charge}")]
     Credit {
         /// The event.
@@ -107,7 +107,8 @@ pub enum Violation {
         /// The charge.
         charge: ChargeId,
     },
-    /// The tax of an invoice is not that of its lines at the rate of its deployment, or a credit did not give its tax back.
+    /// The tax of an invoice is not that of its lines at the rate of its deployment, or a credit did not credit its
+    /// tax.
     #[error("after event {sequence} the tax of invoice {number} is wrong")]
     Tax {
         /// The event.
@@ -131,7 +132,7 @@ pub enum Violation {
         /// The currency.
         currency: Currency,
     },
-    /// A charge of the running period is not kept any more although nothing credited it, so that no credit could.
+    /// A charge of the running period was dropped although nothing credited it, so no credit can reach it.
     #[error("event {sequence} forgets charge {charge}, which can still be credited")]
     Forgotten {
         /// The event.
@@ -264,7 +265,8 @@ impl Audit {
                     if stands_cents < 0 || line.kind != self.kind_of(line.charge, number).credit() {
                         return Err(Violation::Credit { sequence, charge: line.charge });
                     }
-                    // A credit note leaves the time that its charge covers, unless nothing of the charge stands.
+                    // A credit note does not change the time that its charge covers, unless it credits the whole
+                    // charge.
                     let is_note = matches!(event.kind, EventKind::CreditNoteIssued { .. });
                     if !is_note || stands_cents == 0 {
                         self.uncover(line);
@@ -283,8 +285,8 @@ impl Audit {
         Ok(())
     }
 
-    /// Checks the tax of the invoices that an event credits: it is that of what stands, or a minor unit less after a credit
-    /// of an amount that no credit at the rate makes up.
+    /// Checks the tax of the invoices that an event credits: it is the tax of the remaining part, or a minor unit less
+    /// after a credit of an amount that no credit at the rate gives exactly.
     fn check_credited_tax(&self, event: &Event) -> Result<(), Violation> {
         let credited = |entry: &Entry| match entry {
             Entry::Credited { invoice, .. } => invoice.clone(),
@@ -309,7 +311,7 @@ impl Audit {
         lines.find(|line| line.charge == charge).map_or(LineKind::PlanCharge, |line| line.kind)
     }
 
-    /// Records the time that a charge for the plan covers. A discount lowers what that time is worth.
+    /// Records the time that a charge for the plan covers. A discount lowers the value of that time.
     fn cover(&mut self, sequence: u64, line: &Line) -> Result<(), Violation> {
         if line.kind == LineKind::Discount {
             if let Some(covered) = self.covered.get_mut(&line.charge) {
@@ -455,7 +457,7 @@ fn is_taxed_at(invoice: &Invoice, rate_basis_points: u32) -> bool {
         && tax.amount_cents == expected_cents
 }
 
-/// What stands of the charge of a line, in minor units; negative if the charge is not beside it.
+/// The remaining part of a line's charge, in minor units; negative if the invoice does not have the charge.
 fn stands(invoice: &Invoice, line: &Line) -> i64 {
     let is_there = invoice.charges().any(|charged| charged.charge == line.charge);
     invoice.standing_cents(line.charge).filter(|_| is_there).unwrap_or(-1)

@@ -55,6 +55,6 @@ impl DunningPolicy {
 
 /// `at` plus `days`.
 pub(super) fn days_after(at: Timestamp, days: u32) -> Timestamp {
-    // Beyond the range of dates, time stands still.
+    // A date out of range stays the same.
     at.checked_add_signed(TimeDelta::days(i64::from(days))).unwrap_or(at)
 }

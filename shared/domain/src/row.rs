@@ -57,10 +57,10 @@ pub struct SubscriptionSummary {
     pub current_period_end: Timestamp,
     /// The time of its scheduled cancellation; null if none is scheduled.
     pub cancel_at: Option<Timestamp>,
-    /// The price of one interval after the change of plan that is scheduled for the end of the current period; null if
+    /// The price of one interval after the plan change that is scheduled for the end of the current period; null if
     /// none is.
     pub pending: Option<Amount>,
-    /// What its discount takes off the next period, in minor units; absent if nothing.
+    /// The discount of the next period, in minor units; absent if there is none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub next_discount_cents: i64,
 }

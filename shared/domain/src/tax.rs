@@ -15,7 +15,7 @@ pub fn tax_cents(net_cents: i64, rate_basis_points: u32) -> i64 {
     prorate(net_cents, i64::from(rate_basis_points), WHOLE_BASIS_POINTS)
 }
 
-/// What stands of an invoice: its charges before tax, and its tax.
+/// The remaining part of an invoice: its charges before tax, and its tax.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taxed {
     /// Its tax rate.
@@ -27,14 +27,14 @@ pub struct Taxed {
 }
 
 impl Taxed {
-    /// The tax that a credit of `net_cents` gives back, in minor units: down to the tax of what then stands.
+    /// The tax of a credit of `net_cents`, in minor units: down to the tax of the remaining part.
     #[must_use]
     pub fn credit_cents(self, net_cents: i64) -> i64 {
         (self.tax_cents - tax_cents((self.net_cents - net_cents).max(0), self.rate_basis_points)).max(0)
     }
 
     /// The part before tax of a credit of `gross_cents`, in minor units; the rest is tax. A cent that no credit at the
-    /// rate makes up is of the tax. More than what stands is not checked here.
+    /// rate gives exactly belongs to the tax. The caller checks that it does not exceed the remaining part.
     #[must_use]
     pub fn net_part_cents(self, gross_cents: i64) -> i64 {
         // The greatest part that does not make more than the whole. The whole grows with the part.
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(invoice.net_part_cents(4_344), 3_650);
         assert_eq!((invoice.net_part_cents(1_190), invoice.credit_cents(1_000)), (1_000, 190));
         assert_eq!(taxed(0, 3_650, 0).net_part_cents(1_000), 1_000);
-        // At 100 percent two cents are one of each. One cent alone is of the tax, and the next one is not.
+        // At 100 percent two cents are one of each. A single cent belongs to the tax, and the next one does not.
         assert_eq!(taxed(10_000, 2, 2).net_part_cents(1), 0);
         assert_eq!((taxed(10_000, 2, 1).net_part_cents(1), taxed(10_000, 2, 1).credit_cents(1)), (1, 0));
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::values::Timestamp;
 
 const SECONDS_A_DAY: i64 = 86_400;
-/// The billed days that give back a time of so many days or fewer.
+/// The number of billed days that clear a full count of at most as many days.
 const DAYS_A_MONTH: i64 = 30;
 
 /// The rules of a tenant that its deployments follow. They are copied to each deployment.
@@ -35,30 +35,30 @@ const fn is_none(rate_basis_points: &u32) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct UnsubscribedRule {
-    /// After how many days.
+    /// The limit, in days.
     pub after_days: u32,
     /// When the rule was set. Days count from then at the earliest.
     pub since: Timestamp,
 }
 
-/// How much a deployment has used of the time that the rule gives it without a subscription. It grows while the deployment
-/// runs without one, stands while it does not run, and shrinks while a subscription is billed, so that thirty days give all
-/// of it back: whoever subscribes only to cancel, or pauses only to resume, does not begin anew.
+/// The time that a deployment has used of the limit without a subscription. It grows while the deployment runs without
+/// one, stays while it does not run, and shrinks while a subscription is billed: thirty billed days clear it. So
+/// subscribing and cancelling at once, or a pause, does not reset it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct UnsubscribedTime {
     /// The time used at the moment `at`, in seconds.
     pub seconds: i64,
-    /// When it last began to grow, to shrink or to stand.
+    /// When it last began to grow, to shrink or to stay.
     pub at: Timestamp,
 }
 
-/// What the time without a subscription does.
+/// The change of the time without a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnsubscribedFlow {
     /// It grows.
     Grows,
-    /// It stands.
+    /// It stays.
     Stands,
     /// It shrinks.
     Shrinks,
@@ -83,7 +83,7 @@ impl UnsubscribedRule {
         let seconds = match flow {
             UnsubscribedFlow::Grows => used.seconds.saturating_add(passed),
             UnsubscribedFlow::Stands => used.seconds,
-            // Nobody gets all of it again for less than a month.
+            // Less than a month never clears all of it.
             UnsubscribedFlow::Shrinks => {
                 let days = i64::from(self.after_days).min(DAYS_A_MONTH);
                 used.seconds.saturating_sub(passed.saturating_mul(days) / DAYS_A_MONTH)
@@ -94,7 +94,7 @@ impl UnsubscribedRule {
 }
 
 impl TenantRules {
-    /// Whether none was ever set.
+    /// Whether no rule was ever set.
     #[must_use]
     pub fn is_default(&self) -> bool {
         *self == Self::default()

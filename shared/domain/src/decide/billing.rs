@@ -148,7 +148,7 @@ pub(super) fn void(context: &Context<'_>, invoice: Invoice) -> Result<Option<Cha
         InvoiceStatus::Open | InvoiceStatus::Uncollectible => expect_listed(context, &invoice)?,
         InvoiceStatus::Paid | InvoiceStatus::WrittenOff => {}
     }
-    // What a reversed payment left in the balance can have been used elsewhere.
+    // Balance from a reversed payment may have been used elsewhere.
     if invoice.standing_payments().next().is_some() {
         return Err(Rejection::InvoiceHasPayments);
     }

@@ -95,8 +95,8 @@ impl<'a> Books<'a> {
         self.settle();
     }
 
-    /// Credits charges of an invoice by amounts in minor units, and returns what became balance. First the amount due
-    /// falls, then what is forgiven; the rest had been settled.
+    /// Credits charges of an invoice by amounts in minor units, and returns the part that became balance. It lowers the
+    /// amount due first, then the forgiven amount; the rest had been settled.
     pub(super) fn credit_lines(
         &mut self,
         invoice: &Invoice,
@@ -223,8 +223,8 @@ impl<'a> Books<'a> {
         self.settle();
     }
 
-    /// Credits a charge of an invoice by a line, and returns the part that lowered the amount due, in minor units. First
-    /// the amount due falls, then what is forgiven; the rest had been settled.
+    /// Credits a charge of an invoice by a line, and returns the part that lowered the amount due, in minor units. It
+    /// lowers the amount due first, then the forgiven amount; the rest had been settled.
     fn credit_invoiced(
         &mut self,
         charge: &mut Charge,
@@ -245,8 +245,8 @@ impl<'a> Books<'a> {
         lowered_cents
     }
 
-    /// Credits a charge for tax after credits of other charges of its invoice, in minor units, and returns the part that
-    /// lowered the amount due. It leaves other charges alone.
+    /// Credits a charge for tax after credits of other charges of its invoice, in minor units, and returns the part
+    /// that lowered the amount due. It changes no other charge.
     fn credit_tax(&mut self, charge: &mut Charge, credited: &[(InvoiceNumber, i64)], forgiven: &mut Forgiven) -> i64 {
         let (Some(taxed), Some(number)) = (charge.taxed(), charge.invoice.clone()) else { return 0 };
         let net_cents = credited.iter().filter(|(of, _)| *of == number).map(|(_, cents)| cents).sum();

@@ -12,13 +12,13 @@ use crate::{
     SubscriptionStatus, audit, next_action, upcoming,
 };
 
-/// One deployment, its history and its present time.
+/// A deployment with its history and its present time.
 #[derive(Clone)]
 pub(super) struct Life {
     pub(super) aggregate: Aggregate,
     pub(super) events: Vec<Event>,
     pub(super) invoices: BTreeMap<InvoiceNumber, Invoice>,
-    /// The price change that the catalog has of the subscription's version.
+    /// The price change that the subscription missed, according to the catalog.
     pub(super) missed: Option<AnnouncePrice>,
     policy: DunningPolicy,
     ids: u128,
@@ -64,7 +64,7 @@ impl Life {
         self.invoices = audit(self.aggregate.deployment.id, &self.events).unwrap_or_else(|e| panic!("{e}")).invoices;
     }
 
-    /// What the audit finds in the history after an edit of its events.
+    /// The violation that the audit finds after an edit of the history's events.
     pub(super) fn violation(&self, edit: &dyn Fn(&mut Event)) -> Option<String> {
         let mut events = self.events.clone();
         events.iter_mut().for_each(edit);
@@ -79,7 +79,7 @@ impl Life {
         }
     }
 
-    /// What the audit finds in another history of the deployment.
+    /// The violation that the audit finds in another history of the deployment.
     pub(super) fn finds(&self, events: &[Event]) -> String {
         crate::audit(self.aggregate.deployment.id, events).unwrap_err().to_string()
     }
@@ -355,7 +355,7 @@ fn m8_pausing_again_moves_the_end_of_the_pause() {
     assert_eq!(life.events.last().unwrap().kind.name(), "updated");
     let events = life.events.len();
     life.moves(State::Paused, "2027-01-04");
-    assert_eq!(life.events.len(), events, "left out, it is kept");
+    assert_eq!(life.events.len(), events, "an omitted value is kept");
     life.pauses_until(None, "2027-01-05");
     assert_eq!(life.aggregate.deployment.resume_at, None);
 }
@@ -415,7 +415,7 @@ fn a3_what_waits_at_the_end_of_the_ladder_is_invoiced_and_given_up() {
     life.live_until("2027-02-07");
     assert_eq!((life.state(), life.aggregate.deployment.uncollectible_invoices.len()), (State::Cancelled, 1));
     assert_eq!(life.due(), [532]);
-    // It has its own due date, 14 February, and is given up 30 days after that.
+    // The invoice has its own due date, 14 February, and is given up 30 days after it.
     life.live_until("2027-03-16");
     assert_eq!((life.due(), life.aggregate.deployment.uncollectible_invoices.len()), (vec![], 2));
 }
@@ -480,7 +480,7 @@ fn a7_an_agreed_cancellation_keeps_its_day_when_the_plan_changes() {
     life.live_until("2028-01-01");
     assert!(life.aggregate.live_subscription().is_none());
 
-    // The other way round: the part of the price paid for the time after that day is credited on it.
+    // The other way round: on that day the part of the price for later time is credited.
     let mut life = Life::new("2027-01-01");
     life.subscribes("studio", &[], "2027-01-01");
     life.does(Command::CancelSubscription(Effective::PeriodEnd), "2027-01-05");
@@ -656,7 +656,7 @@ fn p5_dunning_ends_also_by_a_credit() {
     life.pays_one(&life.oldest(), "2027-01-09");
     life.does(Command::CancelSubscription(Effective::Immediate), "2027-01-10");
     assert_eq!(life.balance("USD"), 28_285);
-    // Balance settles the oldest open invoice of its currency by itself.
+    // Balance settles the oldest open invoice of its currency automatically.
     life.subscribes("dear", &[], "2027-01-10");
     assert_eq!((life.due(), life.balance("USD")), (vec![96_559 - 28_285], 0));
 }
@@ -744,7 +744,7 @@ fn what_would_come_after_an_agreed_end_is_not_told_as_ahead() {
     assert!(!told(&life).contains(&Action::Renew), "{:?}", told(&life));
 }
 
-/// A command of a tenant's user, or a payment.
+/// A random command of a tenant's user, or a payment.
 #[derive(Debug, Clone, Copy)]
 enum Wish {
     Subscribe(usize, usize),
@@ -774,7 +774,7 @@ fn coupons(index: usize) -> crate::Coupon {
 const PLANS: [&str; 5] = ["studio", "team", "solo", "yearly", "dear"];
 
 impl Life {
-    /// Gives the command of a wish, if no rule refuses it.
+    /// Gives the command of a wish, unless a rule refuses it.
     fn wishes(&mut self, wish: Wish, now: Timestamp) {
         let terms = |index: usize| {
             let plan = plan(PLANS[index]);
@@ -783,7 +783,7 @@ impl Life {
         let command = match wish {
             Wish::Wait => return,
             Wish::Discount(index) => {
-                // Granted in the place of a running one, it would end that.
+                // A grant in place of a running discount would end that.
                 if self.aggregate.subscription.as_ref().is_none_or(|s| s.discount.is_none()) {
                     let command = GrantDiscount { coupon: coupons(index), reason: None, notes: None };
                     self.asks(Authority::PlatformAdmin, Command::GrantDiscount(command), now);
@@ -850,8 +850,8 @@ impl Life {
         }
     }
 
-    /// The value of the time used, in millionths of a minor unit: the subscription's prices at each time after the most
-    /// that its discount can take off, by the millisecond, while it was billed.
+    /// The value of the used time, in millionths of a minor unit: for each billed millisecond the subscription's
+    /// prices, less the largest discount that they can have.
     fn used(&self) -> i128 {
         let mut aggregate = replay(self.aggregate.deployment.id, &self.events[..1]).unwrap();
         let mut used = 0;
@@ -882,8 +882,8 @@ impl Life {
         used
     }
 
-    /// The most amounts that were rounded: each charge and each credit once. A charge or credit of zero is not
-    /// recorded, so each event that could have made one counts too.
+    /// The most roundings: one for each charge and each credit. A charge or credit of zero is not recorded, so every
+    /// event that could have made one counts too.
     fn roundings(&self) -> usize {
         let lines: usize = self.invoices.values().map(|invoice| invoice.lines.len()).sum();
         lines + self.events.iter().map(|event| 1 + event.entries.len()).sum::<usize>()
@@ -920,7 +920,7 @@ proptest::proptest! {
         let mut now = at("2027-01-31T10:00");
         for (wish, milliseconds) in wishes {
             now += chrono::TimeDelta::milliseconds(milliseconds);
-            // Sweeps are on time: use between a boundary and a late sweep is not part of this promise.
+            // Sweeps are on time: use between a boundary and a late sweep is excluded here.
             while let Some(next) = life.aggregate.next_action().filter(|next| next.at <= now) {
                 life.sweep(next.at.max(life.aggregate.deployment.updated_at));
             }

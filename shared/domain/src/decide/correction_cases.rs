@@ -87,7 +87,7 @@ fn a_charge_made_once_is_invoiced_now_or_with_the_next_invoice() {
     assert!(life.due().is_empty());
     life.live_until("2027-02-01T00:00:00Z");
     assert_eq!(life.due(), [8_650]);
-    // Leaving does not lose a charge that waits, and neither ending nor changing the plan gives any of it back.
+    // A waiting charge survives the end of the subscription and a change of plan, and no part of it is credited.
     life.pays("2027-02-01T00:00:00Z");
     life.corrects(charge(Invoiced::NextInvoice), "2027-02-02T00:00:00Z");
     life.does(Command::CancelSubscription(Effective::Immediate), "2027-02-15T00:00:00Z");
@@ -135,7 +135,7 @@ fn a_credit_note_lowers_what_is_due_and_only_what_was_paid_becomes_balance() {
     let refused = life.refuses(Correction::CreditNote(note), "2027-01-02T00:00:00Z");
     assert_eq!(refused, Rejection::CreditExceedsCharge { charge: addon, remaining_cents: 50 });
     life.pays("2027-01-02T00:00:00Z");
-    // Detaching gives back no more than what is left of the charge.
+    // Detaching credits no more than the rest of the charge.
     life.detaches("2027-01-16T12:00:00Z");
     assert_eq!(life.balance("USD"), 50);
     life.notes(life.only(), Extent::Whole, None, "2027-01-17T00:00:00Z");
@@ -170,7 +170,7 @@ fn a_refund_pays_back_balance_once_and_never_more_than_there_is() {
     ] {
         assert_eq!(life.refuses(other, "2027-01-06T00:00:00Z"), Rejection::PaymentReferenceReused);
     }
-    // What is still due is not paid back.
+    // The part that is still due is not paid back.
     life.live_until("2027-02-01T00:00:00Z");
     let invoice = life.invoice(&life.oldest());
     let note = CreditNote { invoice, extent: Extent::Whole, pay_back: Some(pay_back("wire-3")) };
@@ -205,7 +205,7 @@ fn an_event_names_the_charges_that_it_touches_and_no_others() {
     assert_eq!(replay(life.aggregate.deployment.id, &old).ok(), aggregate);
 }
 
-/// A history with one more event, made by whoever passes the rules over.
+/// A history with one more event, as a program without the rules would write it.
 fn with_event(life: &Life, kind: EventKind, change: impl FnOnce(&mut Event)) -> Vec<Event> {
     let last = life.events.last().unwrap();
     let (sequence, mut events) = (last.sequence + 1, life.events.clone());
@@ -264,7 +264,7 @@ fn a_reversed_payment_is_owed_again_and_each_rung_counts_from_the_reversal() {
     let rung = |action| upcoming.iter().find(|next| next.action == action).unwrap().at;
     assert_eq!(rung(Action::MarkPastDue), days(past_due_after_days));
     assert_eq!(rung(Action::Suspend), days(suspended_after_days));
-    // The same reference stands for the same payment, which was reversed.
+    // The same reference is the same payment, which was reversed.
     let known = reopened.payments[0].clone();
     let again =
         Pay::new(reopened.clone(), Payment::new(known.reference, 3_650, at("2027-01-21T00:00:00Z")), reopened.currency);
@@ -292,8 +292,8 @@ fn what_is_paid_too_much_becomes_balance_and_its_reversal_takes_all_of_it_back()
     life.live_until("2027-02-01T00:00:00Z");
     assert_eq!(life.due(), [2_300], "the excess went to February");
     life.reverses(life.only(), "2027-02-02T00:00:00Z");
-    assert_eq!((life.due(), life.balance("USD")), (vec![5_000, 2_300], 0), "all that was taken back is owed");
-    // A paid invoice takes a second payment only as balance.
+    assert_eq!((life.due(), life.balance("USD")), (vec![5_000, 2_300], 0), "the whole reversed amount is owed");
+    // A paid invoice accepts a second payment only as balance.
     let mut life = subscribed(true);
     life.pays_too_much(life.only(), 3_650, "2027-01-02T00:00:00Z");
     assert_eq!(life.balance("USD"), 3_650);
@@ -306,11 +306,11 @@ fn a_write_off_ends_dunning_and_is_withdrawn_with_the_old_due_date() {
     assert_eq!(life.state(), State::PastDue);
     life.corrects(Correction::WriteOff(life.only()), "2027-01-20T00:00:00Z");
     assert_eq!((life.state(), life.only().status, life.due()), (State::Active, InvoiceStatus::WrittenOff, vec![]));
-    // What was forgiven is not given back as balance.
+    // A forgiven amount does not become balance.
     life.changes_now("solo", "2027-01-20T12:00:00Z");
     assert_eq!(life.balance("USD"), 0);
     let forgiven = life.only().forgiven_cents();
-    assert!(forgiven < 3_650, "the credit of the unused part lowers what is forgiven");
+    assert!(forgiven < 3_650, "the credit of the unused part lowers the forgiven amount");
     life.corrects(Correction::WithdrawWriteOff(life.only()), "2027-01-21T00:00:00Z");
     assert_eq!((life.due()[0], life.only().due_at), (forgiven, at("2027-01-08T00:00:00Z")));
     life.corrects(Correction::WithdrawWriteOff(life.only()), "2027-01-21T00:00:00Z");
@@ -328,10 +328,10 @@ fn forgiving_the_rest_of_a_part_paid_invoice_keeps_what_was_paid() {
     life.corrects(Correction::WriteOff(life.only()), "2027-01-02T00:00:00Z");
     life.notes(life.only(), Extent::Whole, Some("wire"), "2027-01-03T00:00:00Z");
     assert_eq!((life.balance("USD"), life.only().forgiven_cents()), (0, 0));
-    assert_eq!(life.only().returned_cents, 1_825, "no more is paid back than was paid");
+    assert_eq!(life.only().returned_cents, 1_825, "no more than the payment is paid back");
 }
 
-/// An invoice of studio with storage of which 1,825 are paid and the rest, 1,825, is forgiven.
+/// An invoice of studio with storage with 1,825 paid and the rest, 1,825, forgiven.
 fn half_forgiven() -> Life {
     let mut life = subscribed(false);
     life.pays_part(1_825, "2027-01-02T00:00:00Z").unwrap();
@@ -342,14 +342,14 @@ fn half_forgiven() -> Life {
 #[test]
 fn what_is_forgiven_falls_before_anything_is_given_back_whichever_charge_is_credited() {
     let forgiven = |life: &Life| (life.only().forgiven_cents(), life.only().returned_cents, life.balance("USD"));
-    // By its tenant: 750 of storage, half used.
+    // Credited by the tenant: 750 of storage, half used.
     let mut life = half_forgiven();
     life.detaches("2027-01-16T12:00:00Z");
     assert_eq!(forgiven(&life), (1_825 - 375, 0, 0));
-    // What is left of the plan, 1,450, lowers the rest of it, and is not the tenant's money either.
+    // The rest of the plan, 1,450, lowers the rest of the forgiven amount, and does not become balance either.
     life.does(Command::CancelSubscription(Effective::Immediate), "2027-01-16T12:00:00Z");
     assert_eq!(forgiven(&life), (0, 0, 0));
-    // By a credit note for the last charge, then for everything.
+    // Credited by a credit note for the last charge, then for everything.
     let mut life = half_forgiven();
     let addon = ChargeId { sequence: 2, place: 1 };
     life.notes(life.only(), Extent::Lines(vec![(addon, 700)]), None, "2027-01-03T00:00:00Z");
@@ -393,7 +393,7 @@ fn what_waits_is_invoiced_when_the_subscription_is_paused() {
     assert!(life.due().is_empty());
     life.moves(State::Paused, "2027-01-31T23:59:59Z");
     assert_eq!(life.due(), [9_900 + 5_000 - 2_900], "the balance of the plan before is used");
-    // It runs again for less than is owed of it: nothing is billed twice.
+    // It runs again for less than the amount owed: nothing is billed twice.
     life.pays("2027-02-01T00:00:00Z");
     life.moves(State::Active, "2027-02-10T00:00:00Z");
     assert_eq!(life.due(), [6_718 + 509], "19 of 28 days");
@@ -454,7 +454,7 @@ fn what_is_forgiven_in_two_parts_gives_nothing_back_and_is_withdrawn_at_once() {
     life.corrects(Correction::WriteOff(life.only()), "2027-01-03T00:00:00Z");
     assert_eq!(life.only().forgiven_cents(), 3_650);
     life.detaches("2027-01-16T12:00:00Z");
-    assert_eq!(life.balance("USD"), 0, "nothing was paid, so nothing is given back");
+    assert_eq!(life.balance("USD"), 0, "nothing was paid, so there is no balance");
     life.corrects(Correction::WithdrawWriteOff(life.only()), "2027-01-17T00:00:00Z");
     life.corrects(Correction::WithdrawWriteOff(life.only()), "2027-01-17T00:00:00Z");
     let withdrawn = life.events.iter().filter(|event| event.kind.name() == "write_off_withdrawn").count();
@@ -488,7 +488,7 @@ fn all_open_invoices_are_postponed_together_and_none_is_moved_forward() {
         (life.state(), due(&life)),
         (State::PastDue, vec![at("2027-01-08T00:00:00Z"), at("2027-01-23T00:00:00Z")])
     );
-    // One that is due later stays, and the other ends dunning.
+    // An invoice that is due later stays, and the other one ends dunning.
     life.corrects(Correction::Postpone(Postponement::Until(at("2027-01-20T00:00:00Z"))), "2027-01-16T00:00:00Z");
     assert_eq!(
         (life.state(), due(&life)),
@@ -499,7 +499,7 @@ fn all_open_invoices_are_postponed_together_and_none_is_moved_forward() {
     assert_eq!(life.events.len(), events, "nothing is due earlier");
     let past = Correction::Postpone(Postponement::Until(at("2027-01-16T00:00:00Z")));
     assert!(matches!(life.refuses(past, "2027-01-16T00:00:00Z"), Rejection::InvalidField { field: "due_at", .. }));
-    // A week more: from the due date, or from now if that has passed.
+    // A week more: from the due date, or from now if the due date has passed.
     life.corrects(Correction::Postpone(Postponement::ByDays(7)), "2027-01-22T00:00:00Z");
     assert_eq!(due(&life), [at("2027-01-29T00:00:00Z"), at("2027-01-30T00:00:00Z")]);
     let kinds: Vec<_> = life.events.iter().rev().take(3).map(|event| event.kind.name()).collect();
@@ -509,7 +509,7 @@ fn all_open_invoices_are_postponed_together_and_none_is_moved_forward() {
     life.pays("2027-01-22T00:00:00Z");
     let events = life.events.len();
     life.corrects(Correction::Postpone(Postponement::ByDays(7)), "2027-01-22T00:00:00Z");
-    assert_eq!(life.events.len(), events, "nothing is open");
+    assert_eq!(life.events.len(), events, "no invoice is open");
 }
 
 #[test]
@@ -525,7 +525,7 @@ fn more_invoices_than_a_transaction_holds_are_not_postponed() {
     life.corrects(Correction::Postpone(Postponement::ByDays(7)), "2027-01-02T00:00:00Z");
     let moved = life.events.iter().filter(|event| event.kind.name() == "invoice_due_date_changed").count();
     assert_eq!(moved, MAX_OPEN_INVOICES);
-    // The clock can go beyond what commands can.
+    // The clock can exceed the limit of commands.
     let open = &mut life.aggregate.deployment.open_invoices;
     let last = open.last().unwrap().clone();
     open.resize(MAX_POSTPONED + 1, last);
@@ -554,7 +554,7 @@ fn only_the_platform_corrects_and_the_provider_reverses() {
 #[test]
 fn a_scheduled_resume_waits_for_the_last_of_several_overdue_invoices_and_bills_nothing_before() {
     let mut life = subscribed(false);
-    // Due on 8 January; the pause is to end while it is overdue.
+    // Due on 8 January; the pause is to end while the invoice is overdue.
     let resume_at = Some(Some(at("2027-01-20T00:00:00Z")));
     let pause = Transition { to_state: State::Paused, reason: None, notes: None, resume_at };
     life.does(Command::Transition(pause), "2027-01-05T00:00:00Z");
@@ -564,7 +564,7 @@ fn a_scheduled_resume_waits_for_the_last_of_several_overdue_invoices_and_bills_n
         currency: "USD".parse().unwrap(),
         when: Invoiced::Now,
     };
-    // Due on 1 February, after the resume was.
+    // Due on 1 February, after the day of the resume.
     life.corrects(Correction::Charge(charge), "2027-01-25T00:00:00Z");
     life.corrects(Correction::Credit(usd(3_650)), "2027-02-03T00:00:00Z");
     life.sweep(at("2027-02-03T00:00:00Z"));

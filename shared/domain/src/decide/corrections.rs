@@ -25,7 +25,7 @@ pub const MAX_POSTPONEMENT_DAYS: u32 = 365;
 /// The most invoices that one command postpones: each is two writes of its transaction.
 pub const MAX_POSTPONED: usize = 25;
 
-/// The command that corrects what a customer was charged or paid.
+/// The command that corrects a customer's charges or payments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correct {
     /// The correction.
@@ -41,7 +41,7 @@ pub struct Correct {
 pub enum Correction {
     /// Charge an amount once.
     Charge(OneOff),
-    /// Grant balance, which takes no charge back.
+    /// Grant balance; no charge is credited.
     Credit(Amount),
     /// Credit charges of an invoice.
     CreditNote(CreditNote),
@@ -66,7 +66,7 @@ pub enum Postponement {
     /// This time. An invoice that is due then or later keeps its due date.
     #[serde(rename = "due_at")]
     Until(Timestamp),
-    /// So many days after its due date, or from now on if it is overdue.
+    /// This many days after its due date, or from now on if it is overdue.
     #[serde(rename = "days")]
     ByDays(u32),
 }
@@ -89,7 +89,7 @@ pub struct OneOff {
 pub struct CreditNote {
     /// The invoice, as read.
     pub invoice: Invoice,
-    /// What is credited.
+    /// The extent of the credit.
     pub extent: Extent,
     /// Whether the part that becomes balance is paid back at once.
     pub pay_back: Option<PayBack>,
@@ -358,7 +358,7 @@ impl Given<'_> {
         Ok(Some(self.change_of(vec![changed], invoice)))
     }
 
-    /// The deployment lists what is needed of its open invoices, so none is read.
+    /// Needs only the deployment's list of its open invoices, so it reads no invoice.
     fn postpone(&self, postponement: Postponement) -> Result<Option<Change>, Rejection> {
         let at = self.context.at;
         if let Postponement::Until(due_at) = postponement {
@@ -380,12 +380,12 @@ impl Given<'_> {
     }
 }
 
-/// A refund under a reference that is known already changes nothing if it is the same.
+/// A refund under a known reference changes nothing if it is the same refund.
 fn same_refund(is_same: bool) -> Result<Option<Change>, Rejection> {
     if is_same { Ok(None) } else { Err(Rejection::PaymentReferenceReused) }
 }
 
-/// Whether a refund of an invoice is of this extent: its credit note credited just these charges.
+/// Whether a refund of an invoice has this extent: its credit note credited exactly these charges.
 fn paid_back(invoice: &Invoice, extent: &Extent, refund: &Refund) -> bool {
     let tax = invoice.tax_line().map(|line| line.charge);
     let note = invoice.credits.iter().filter(|credit| credit.credited_at == refund.refunded_at);
@@ -414,14 +414,14 @@ fn subscription_of(context: &Context<'_>, invoice: &Invoice) -> Option<Subscript
     context.aggregate.subscription.clone().filter(holds)
 }
 
-/// Records how much of an invoice is forgiven, so that a credit of an unused part gives back only what was paid.
+/// Records the forgiven amount of an invoice, so that a credit of an unused part returns only the paid part.
 fn forgive(subscription: &mut Subscription, invoice: &Invoice, amount_cents: i64) {
     let mut forgiven = subscription.take_forgiven();
     forgiven.insert(invoice.number.clone(), amount_cents);
     subscription.put_forgiven(forgiven);
 }
 
-/// The credits of a credit note: charges with amounts in minor units, and the tax that they give back.
+/// The credits of a credit note: charges with amounts in minor units, and their tax.
 fn credits_of(invoice: &Invoice, extent: &Extent) -> Result<Vec<(ChargeId, i64)>, Rejection> {
     let (tax, taxed) = (invoice.tax_line().map(|line| line.charge), invoice.taxed());
     let standing = || {
@@ -465,7 +465,7 @@ fn credits_of(invoice: &Invoice, extent: &Extent) -> Result<Vec<(ChargeId, i64)>
         Extent::Amount(amount_cents) => amount_cents - net_cents,
     };
     credits.extend(tax.map(|tax| (tax, tax_cents)).filter(|(_, cents)| *cents > 0));
-    // The whole that remains is credited once at most.
+    // A credit of the whole rest occurs at most once.
     if *extent != Extent::Whole && invoice.credits.len() + credits.len() > MAX_CREDITS {
         return Err(Rejection::TooManyCredits);
     }

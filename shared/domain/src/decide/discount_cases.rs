@@ -55,7 +55,7 @@ fn refused(life: &mut Life, command: Command, now: &str) -> Rejection {
 #[test]
 fn a_discount_begins_with_the_next_period_and_stands_on_lines_of_its_own() {
     let mut life = discounted(partner());
-    assert_eq!((life.due(), life.balance("USD")), (vec![], 0), "the present period stands");
+    assert_eq!((life.due(), life.balance("USD")), (vec![], 0), "the present period is unchanged");
     life.live_until("2027-02-01");
     assert_eq!(life.due(), [2_920]);
     let (plan, addon, off) = (LineKind::PlanCharge, LineKind::AddonCharge, LineKind::Discount);
@@ -66,7 +66,7 @@ fn a_discount_begins_with_the_next_period_and_stands_on_lines_of_its_own() {
     assert_eq!(invoice.lines[1].code.as_str(), "partner");
 }
 
-/// The defect that this finds: a credit of the undiscounted price gives back 375, more than was paid for the time.
+/// The defect that this finds: a credit of the undiscounted price is 375, more than the customer paid for the time.
 #[test]
 fn a_credit_is_of_the_discounted_price() {
     let mut life = discounted(partner());
@@ -111,7 +111,7 @@ fn an_amount_goes_to_the_plan_and_then_to_the_addons() {
     assert_eq!(life.balance("USD"), 225, "half of 450");
     life.attaches(storage(), "2027-02-15");
     life.live_until("2027-03-01");
-    assert_eq!(life.due(), [2_900 + 750 + 375 - 225], "an add-on attached within the period has no part of it");
+    assert_eq!(life.due(), [2_900 + 750 + 375 - 225], "an add-on attached within the period gets none of it");
     assert_eq!(ends(&life), [DiscountEnd::NoPeriodsLeft]);
 }
 
@@ -187,7 +187,7 @@ fn a_plan_that_the_coupon_is_not_for_ends_the_discount() {
     assert_eq!(life.due(), [4_950 + 9_900 + 750 - 1_160]);
     life.pays("2027-03-01");
     life.changes_now("studio", "2027-03-01T00:01");
-    assert!(life.subscription().discount.is_none(), "changing back does not bring it back");
+    assert!(life.subscription().discount.is_none(), "changing back does not restore it");
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_credit_note_and_its_refund_are_of_what_was_paid() {
     let invoice = &life.invoices[&february];
     assert_eq!((invoice.credited_cents, invoice.credits.len(), life.balance("USD")), (2_920, 2, 0));
     life.detaches("2027-02-15");
-    assert_eq!(life.balance("USD"), 0, "nothing of its charge is left");
+    assert_eq!(life.balance("USD"), 0, "its charge is credited in full");
 }
 
 #[test]

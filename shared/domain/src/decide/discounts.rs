@@ -51,7 +51,7 @@ pub(super) fn grant(context: &Context<'_>, command: GrantDiscount) -> Result<Cha
     })
 }
 
-/// Removes the discount: one that runs at the end of the period, another one at once.
+/// Removes the discount: a running one at the end of the period, another one at once.
 pub(super) fn remove(context: &Context<'_>, command: RemoveDiscount) -> Result<Option<Change>, Rejection> {
     let RemoveDiscount { reason, notes } = command;
     let mut subscription = live_subscription(context)?;

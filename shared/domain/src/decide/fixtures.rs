@@ -54,7 +54,7 @@ pub fn priced_addon(code: &str, price_cents: i64, currency: &str, interval_price
     }
 }
 
-/// A coupon for a part of each price, in basis points, or else for an amount in a currency.
+/// A coupon for a percentage, in basis points, or else for an amount in a currency.
 pub fn coupon(off: Result<u32, (i64, &str)>, periods: Option<u32>, plans: &[&str]) -> Coupon {
     let now = at("2026-01-01");
     let (amount_cents, currency) = off.err().map(|(cents, currency)| (cents, currency.parse().unwrap())).unzip();

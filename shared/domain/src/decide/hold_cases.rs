@@ -1,5 +1,5 @@
-//! Cases of a tenant's rules: what its hold and the lack of a subscription pause, what resumes after them, and what they
-//! leave alone. Every history is audited after every commit.
+//! Cases of a tenant's rules: the pauses by its hold and by the lack of a subscription, the resumptions after them, and
+//! the deployments that they do not change. Every history is audited after every commit.
 
 use chrono::TimeDelta;
 
@@ -53,14 +53,14 @@ fn a_hold_pauses_what_is_active_and_its_release_resumes_just_that() {
         assert_eq!(life.tries(by, to(State::Active), "2027-01-11T00:00:00Z"), Err(Rejection::TenantHeld));
         assert!(!allowed_transitions(&life.aggregate.deployment, by, at("2027-01-11")).contains(&State::Active));
     }
-    // No time of a hold is billed: the next period opens at the release.
+    // The time of a hold is not billed: the next period opens at the release.
     life.live_until("2027-03-16T12:00:00Z");
     assert_eq!((life.aggregate.deployment.version, life.due()), (held, vec![]));
     life.tenant_released("2027-03-16T12:00:00Z");
     assert_eq!((life.state(), life.pause_of()), (State::Active, None));
     assert_eq!((life.moves_after(held), life.due()), (vec![(State::Active, "tenant_released")], vec![1_450]));
 
-    // What its tenant had paused stays paused.
+    // A deployment that its tenant had paused stays paused.
     life.moves(State::Paused, "2027-03-17T00:00:00Z");
     life.tenant_held("2027-03-18T00:00:00Z");
     assert_eq!((life.state(), life.pause_of()), (State::Paused, None));
@@ -78,7 +78,7 @@ fn what_becomes_active_under_a_hold_is_paused_in_the_same_commit() {
     life.live_until("2027-01-09T00:00:00Z");
     assert_eq!(life.state(), State::PastDue);
     life.tenant_held("2027-01-10T00:00:00Z");
-    assert_eq!(life.state(), State::PastDue, "the ladder goes on");
+    assert_eq!(life.state(), State::PastDue, "dunning continues");
     let held = life.aggregate.deployment.version;
     life.pays("2027-01-11T00:00:00Z");
     assert_eq!((life.state(), life.moves_after(held)), (State::Paused, both(State::Active)));
@@ -86,14 +86,14 @@ fn what_becomes_active_under_a_hold_is_paused_in_the_same_commit() {
     assert_eq!(last.sequence, last.commit_last);
     assert!(life.events.iter().rev().take(3).all(|event| event.commit_last == last.sequence), "one commit");
 
-    // A reactivation does not either.
+    // Nor does a reactivation.
     life.moves(State::Cancelled, "2027-01-12T00:00:00Z");
     let cancelled = life.aggregate.deployment.version;
     life.tries(Authority::TenantUser, to(State::Active), "2027-01-13T00:00:00Z").unwrap();
     let moves = vec![(State::Active, ""), (State::Paused, "tenant_held")];
     assert_eq!((life.moves_after(cancelled), life.pause_of()), (moves, Some(PausedBy::TenantHold)));
 
-    // Nor does the end of a trial, which the clock takes.
+    // Nor does the end of a trial, which is a scheduled step.
     let mut life = Life::create(State::Trial, Some("2027-01-15T00:00:00Z"), "2027-01-01T00:00:00Z");
     life.subscribes("studio", &[], "2027-01-02T00:00:00Z");
     life.tenant_held("2027-01-03T00:00:00Z");
@@ -118,7 +118,7 @@ fn a_scheduled_end_of_a_pause_waits_for_the_release() {
     assert_eq!(life.state(), State::Paused, "its own pause ends by its own step");
     life.live_until("2027-03-16T12:05:00Z");
     assert_eq!((life.state(), life.due()), (State::Active, vec![1_450]), "billed from the release on");
-    // A pause by the hold has no end that a caller could set.
+    // A caller cannot set an end of a pause by the hold.
     life.tenant_held("2027-03-17T00:00:00Z");
     let until = Some(Some(at("2027-04-01")));
     let later = Transition { to_state: State::Paused, reason: None, notes: None, resume_at: until };
@@ -137,7 +137,7 @@ fn the_ladder_goes_on_under_a_hold_and_after_it() {
     life.live_until("2027-02-10T00:00:00Z");
     assert_eq!(life.state(), State::Cancelled, "30 days after the due date");
     life.tenant_released("2027-02-11T00:00:00Z");
-    assert_eq!((life.state(), life.pause_of()), (State::Cancelled, None), "it was not paused any more");
+    assert_eq!((life.state(), life.pause_of()), (State::Cancelled, None), "it is no longer paused");
 
     released.live_until("2027-01-20T00:00:00Z");
     assert_eq!(released.state(), State::Paused);
@@ -156,7 +156,7 @@ fn rules_are_followed_once_in_order_and_by_the_platform_alone() {
     let released = life.aggregate.clone();
     for known in [2, 3] {
         life.does(rules(known, true), "2027-01-03T00:00:00Z");
-        assert_eq!(life.aggregate, released, "a copy that is late does nothing");
+        assert_eq!(life.aggregate, released, "a late copy changes nothing");
     }
     life.does(rules(4, true), "2027-01-04T00:00:00Z");
     assert_eq!(life.state(), State::Paused);
@@ -219,7 +219,7 @@ fn what_has_no_subscription_for_so_long_is_paused_and_a_subscription_resumes_it(
     assert!(life.events[2..].iter().all(|event| event.sequence == 3 || event.commit_last == last), "one commit");
     assert!(upcoming(&life.aggregate).iter().all(|next| next.action != Action::PauseUnsubscribed));
 
-    // The days of a billed subscription are given back, and those of a pause stand.
+    // Billed days are subtracted from the count, and days of a pause do not count.
     life.pays("2027-02-15T00:00:00Z");
     life.does(Command::CancelSubscription(Effective::Immediate), "2027-02-20T00:00:00Z");
     assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-02-25"))));
@@ -230,7 +230,7 @@ fn what_has_no_subscription_for_so_long_is_paused_and_a_subscription_resumes_it(
 
 #[test]
 fn who_tricks_the_time_without_a_subscription_is_paused_at_once_or_suspended() {
-    // Coming back by a cancellation, or by a subscription of a second.
+    // A cancellation and reactivation, or a subscription of one second, does not reset the count.
     let mut life = unsubscribed("2027-01-01T00:00:00Z");
     life.live_until("2027-02-01T00:00:00Z");
     assert_eq!(life.pause_of(), Some(PausedBy::Unsubscribed));
@@ -241,7 +241,7 @@ fn who_tricks_the_time_without_a_subscription_is_paused_at_once_or_suspended() {
     life.subscribes("studio", &[], "2027-02-03T00:00:00Z");
     life.does(Command::CancelSubscription(Effective::Immediate), "2027-02-03T00:00:00Z");
     assert_eq!(life.pause_of(), Some(PausedBy::Unsubscribed));
-    // Small debts that keep it past due: it is suspended when its time is over, and paused once they are paid.
+    // Small debts keep it past due: it is suspended when its days are used up, and paused once they are paid.
     let mut life = unsubscribed("2027-01-01T00:00:00Z");
     life.subscribes("studio", &[], "2027-01-20T00:00:00Z");
     life.does(Command::CancelSubscription(Effective::Immediate), "2027-01-20T01:00:00Z");
@@ -262,7 +262,7 @@ fn the_time_without_a_subscription_does_not_begin_anew_for_who_subscribes_only_t
         life.does(Command::CancelSubscription(Effective::Immediate), &format!("{day}T00:00:00Z"));
     }
     assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-01-31"))));
-    // Two days that are billed give two days back. A late sweep ends the subscription, and counts from its end.
+    // Two billed days subtract two days. A late sweep ends the subscription, and the count continues from its end.
     life.subscribes("studio", &[], "2027-01-30T00:00:00Z");
     life.pays("2027-01-30T00:00:00Z");
     life.does(Command::CancelSubscription(Effective::PeriodEnd), "2027-01-30T00:00:00Z");
@@ -275,7 +275,7 @@ fn the_time_without_a_subscription_does_not_begin_anew_for_who_subscribes_only_t
 #[test]
 fn the_lack_of_a_subscription_pauses_neither_by_itself_nor_under_a_hold_of_the_deployment() {
     let mut life = Life::new("2027-01-01T00:00:00Z");
-    assert_eq!(next(&life), None, "without a rule, never");
+    assert_eq!(next(&life), None, "without a rule it is never paused");
     life.does(Command::FollowTenant(after_30_days(1, "2027-01-01")), "2027-01-01T00:00:00Z");
     let hold = |held| UpdateDeployment { billing_action_suspended: Some(held), ..UpdateDeployment::default() };
     life.does(Command::Update(hold(true)), "2027-01-02T00:00:00Z");
@@ -283,7 +283,7 @@ fn the_lack_of_a_subscription_pauses_neither_by_itself_nor_under_a_hold_of_the_d
     life.does(Command::Update(hold(false)), "2027-03-01T00:00:00Z");
     life.sweep(at("2027-03-01T00:00:00Z"));
     assert_eq!(life.pause_of(), Some(PausedBy::Unsubscribed));
-    // What the rule paused can be resumed by hand once there is no rule, and has no end that a caller could set.
+    // Without the rule, its pause can be resumed by hand and has no end that a caller could set.
     let until =
         Transition { to_state: State::Paused, reason: None, notes: None, resume_at: Some(Some(at("2027-04-01"))) };
     let refused = life.tries(Authority::TenantUser, Command::Transition(until), "2027-03-02T00:00:00Z");

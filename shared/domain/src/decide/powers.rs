@@ -60,7 +60,7 @@ pub(super) fn admit_creation(actor: &Actor, state: State, trial_ends_at: Option<
 }
 
 /// Whether repeating a schedule changes nothing. It does change something if the platform repeats a schedule of a
-/// tenant's user: from then on, it is the platform's.
+/// tenant's user: from then on, the schedule belongs to the platform.
 pub(super) const fn stands(actor: &Actor, scheduled_by: Authority) -> bool {
     match scheduled_by {
         Authority::TenantUser => matches!(actor.authority, Authority::TenantUser),
@@ -98,8 +98,8 @@ fn admit_change(context: &Context<'_>, command: &ChangePlan) -> Result<(), Rejec
         if is_same {
             return Ok(());
         }
-        // Leaving an announced price for another plan is always possible. Changing to the present terms would take the
-        // announcement back.
+        // A change to another plan is possible despite an announced price. A change to the present terms would withdraw
+        // the announcement.
         let leaves = command.effective == Effective::Immediate
             && pending.is_announced()
             && context

@@ -48,7 +48,7 @@ fn terms(life: &Life) -> (u32, i64) {
     (terms.plan_version, terms.price_cents)
 }
 
-/// The next invoice: when, and how much.
+/// The next invoice: its time and amount.
 fn next_invoice(life: &Life) -> (Timestamp, i64) {
     let (at, invoices) = next_invoices(&life.aggregate).unwrap().unwrap();
     (at, invoices[0].total_cents)
@@ -101,20 +101,20 @@ fn a_tenant_cannot_take_it_back_but_can_leave() {
     for command in [
         Command::WithdrawPlanChange,
         change_to("team", Effective::PeriodEnd),
-        // To the terms that it has would be to take the change back.
+        // A change to the present terms would withdraw the announced change.
         change(plan.clone(), closed.clone(), Effective::PeriodEnd),
         change(plan.clone(), closed, Effective::Immediate),
     ] {
         assert_eq!(life.tries(user, command, "2027-01-11"), Err(Rejection::ScheduledByPlatform));
     }
-    // To ask for what is announced changes nothing, and earlier is possible.
+    // Requesting the announced change again changes nothing, and an earlier change is possible.
     life.tries(user, change(plan.clone(), new.clone(), Effective::PeriodEnd), "2027-01-11").unwrap();
     assert_eq!(life.aggregate, kept);
-    // A cancellation stays possible, and taking it back leaves the announcement.
+    // A cancellation stays possible, and withdrawing it keeps the announcement.
     life.tries(user, Command::CancelSubscription(Effective::PeriodEnd), "2027-01-11").unwrap();
     life.tries(user, Command::WithdrawCancellation, "2027-01-11").unwrap();
     assert_eq!(change_at(&life), Some(at("2027-03-01")));
-    // A pause or a cancellation of the deployment does not lose it either.
+    // A pause or a cancellation of the deployment does not remove it either.
     life.moves(State::Cancelled, "2027-01-12");
     life.moves(State::Active, "2027-01-13");
     assert_eq!(change_at(&life), Some(at("2027-03-01")));
@@ -125,7 +125,7 @@ fn a_tenant_cannot_take_it_back_but_can_leave() {
     assert_eq!(life.aggregate.subscription.as_ref().unwrap().pending_change, None);
 }
 
-/// What a catalog with `raised` answers about a subscription to its closed version.
+/// The catalog's answer about a subscription to the closed version of `raised`.
 fn misses(life: &mut Life, effective_from: &str) {
     let Command::AnnouncePrice(missed) = announce("studio", effective_from) else { unreachable!() };
     life.missed = Some(missed);
@@ -147,9 +147,9 @@ fn who_comes_back_to_a_closed_version_is_told_the_new_price() {
         life.tries(user, back, "2027-01-20").unwrap();
         let told = life.events.last().unwrap();
         assert!(matches!(told.kind, EventKind::PriceChangeAnnounced { .. }), "{told:?}");
-        assert_eq!(told.charges, Some(crate::ChargeChanges::default()), "no charge is touched");
+        assert_eq!(told.charges, Some(crate::ChargeChanges::default()), "no charge is changed");
         assert_eq!((terms(&life), change_at(&life)), ((1, 2_900), Some(at("2027-02-01"))));
-        // It is the platform's, and once it withdraws the change nothing announces it again.
+        // The change belongs to the platform. Once the platform withdraws it, it is not announced again.
         assert_eq!(life.tries(user, Command::WithdrawPlanChange, "2027-01-21"), Err(Rejection::ScheduledByPlatform));
         life.does(Command::WithdrawPlanChange, "2027-01-21");
         assert_eq!(change_at(&life), None);
@@ -184,7 +184,7 @@ fn who_was_away_with_a_change_to_a_closed_version_is_told_the_newest_price_too()
     for (out, back, returns) in [
         (Command::CancelSubscription(Effective::PeriodEnd), Command::WithdrawCancellation, "2027-01-20"),
         (to(State::Cancelled), to(State::Active), "2027-01-20"),
-        // The second version has begun, and the third is told.
+        // The second version is in force, and the third is announced.
         (to(State::Cancelled), to(State::Active), "2027-03-05"),
     ] {
         let mut life = studio("2027-01-01");
@@ -194,7 +194,7 @@ fn who_was_away_with_a_change_to_a_closed_version_is_told_the_newest_price_too()
         life.tries(user, back, returns).unwrap();
         assert_eq!((next(&life), change_at(&life)), (4_900, Some(at("2027-05-01"))), "{returns}");
     }
-    // A change to the version that was closed meanwhile becomes one to the newest.
+    // A change to a version that was closed meanwhile becomes a change to the newest.
     let mut life = Life::new("2027-01-01");
     life.subscribes("team", &[], "2027-01-01");
     life.pays("2027-01-01");
@@ -226,7 +226,7 @@ fn a_period_that_begins_with_a_reactivation_has_the_new_price_if_that_holds() {
 
 #[test]
 fn while_paused_the_new_price_begins_with_the_period_that_it_is_for() {
-    // March was to be the first month at the new price.
+    // March is the first month at the new price.
     for (resumed, cents) in [("2027-02-15", 1_450), ("2027-02-22", 725), ("2027-03-17", 1_887)] {
         let mut life = studio("2027-01-01");
         life.moves(State::Paused, "2027-01-20");
@@ -280,7 +280,7 @@ fn plan_before(plan: &Plan, closed: &PlanVersion) -> Plan {
 fn what_a_customer_has_scheduled_stays_unless_it_is_to_the_closed_version() {
     let user = Authority::TenantUser;
     let platform = Authority::PlatformAdmin;
-    // Another plan, and a cancellation, stay.
+    // A change to another plan, and a cancellation, stay.
     let mut life = studio("2027-01-01");
     life.tries(user, change_to("team", Effective::PeriodEnd), "2027-01-05").unwrap();
     let refused = life.tries(platform, announce("studio", "2027-02-15"), "2027-01-10");
@@ -301,7 +301,7 @@ fn what_a_customer_has_scheduled_stays_unless_it_is_to_the_closed_version() {
     let EventKind::PriceChangeAnnounced { from, to, .. } = &life.events.last().unwrap().kind else { panic!() };
     assert_eq!((from.plan_version, to), (1, &PlanTerms::from(&new)));
     life.tries(user, Command::WithdrawPlanChange, "2027-01-11").unwrap();
-    // One to the new version keeps its day, but cannot be taken back any more.
+    // A change to the new version keeps its day, but can no longer be withdrawn.
     let mut life = studio("2027-01-01");
     let (plan, _, new) = raised("studio", "2027-06-01", 0);
     life.tries(user, change(plan, new, Effective::PeriodEnd), "2027-01-05").unwrap();
@@ -309,7 +309,7 @@ fn what_a_customer_has_scheduled_stays_unless_it_is_to_the_closed_version() {
     assert_eq!(change_at(&life), Some(at("2027-02-01")));
     let refused = life.tries(user, Command::WithdrawPlanChange, "2027-01-11");
     assert_eq!(refused, Err(Rejection::ScheduledByPlatform));
-    // Once more changes nothing, neither now nor on the new version.
+    // A repetition changes nothing, neither now nor on the new version.
     let known = life.aggregate.clone();
     life.does(announce("studio", "2027-06-01"), "2027-01-12");
     assert_eq!(life.aggregate, known);

@@ -58,8 +58,8 @@ pub(super) fn tell_returned(context: &Context<'_>, change: Change) -> Change {
     })
 }
 
-/// The events of a move that restarts a subscription whose plan version was replaced meanwhile, if a period begins with it
-/// that has the new price already.
+/// The events of a move that restarts a subscription whose plan version was replaced meanwhile, if the move begins a
+/// period that has the new price already.
 pub(super) fn move_of_returned(context: &Context<'_>, moved: &Moved) -> Option<Vec<Event>> {
     let AnnouncePrice { terms, replaces, effective_from } = context.successor?.clone();
     let mut told = context.aggregate.clone();

@@ -56,7 +56,7 @@ pub enum Rejection {
         field: &'static str,
         /// A stable code.
         code: &'static str,
-        /// What a valid value looks like, as a phrase that follows the field's name.
+        /// The form of a valid value, as a phrase that follows the field's name.
         detail: &'static str,
     },
     /// The caller's role may not do this.
@@ -174,7 +174,7 @@ pub enum Rejection {
         /// The plan of the subscription.
         plan_code: ShortCode,
     },
-    /// The coupon takes off an amount in another currency than the plan's.
+    /// The coupon's amount is in another currency than the plan's.
     #[error("the coupon {coupon} takes off an amount in {currency}, the plan is priced in {expected}")]
     CouponCurrency {
         /// The coupon.
@@ -234,7 +234,7 @@ pub enum Rejection {
     InvoiceNotOpen {
         /// The status.
         status: &'static str,
-        /// What was to be done, as a participle.
+        /// The rejected action, as a participle.
         verb: &'static str,
     },
     /// A void invoice is not corrected.
@@ -243,12 +243,12 @@ pub enum Rejection {
     /// The invoice has no such charge.
     #[error("the invoice has no charge {0}")]
     UnknownCharge(ChargeId),
-    /// A credit exceeds what remains of its charge.
+    /// A credit exceeds the rest of its charge.
     #[error("the credit of charge {charge} must be from 1 to what remains of it, {remaining_cents} in minor units")]
     CreditExceedsCharge {
         /// The charge.
         charge: ChargeId,
-        /// What remains of it, in minor units.
+        /// The rest of the charge, in minor units.
         remaining_cents: i64,
     },
     /// Nothing remains of the charges of the invoice.
@@ -260,7 +260,7 @@ pub enum Rejection {
     /// The invoice is not settled by that much.
     #[error("of the credit only {paid_cents}, in minor units, had been settled and can be paid back")]
     RefundExceedsPaid {
-        /// What can be paid back, in minor units.
+        /// The amount that can be paid back, in minor units.
         paid_cents: i64,
     },
     /// The balance is too small.
@@ -283,7 +283,7 @@ pub enum Rejection {
     /// The invoice has the maximum of write-offs.
     #[error("an invoice can be written off at most {MAX_WRITE_OFFS} times")]
     TooManyWriteOffs,
-    /// Everything that was written off has been credited since.
+    /// The whole written-off amount has been credited since.
     #[error("what was written off has been credited since; nothing would be owed again")]
     NothingForgiven,
     /// The invoice was opened or changed after the deployment was read.
@@ -307,10 +307,10 @@ pub enum Rejection {
     /// The invoice has the maximum of payments.
     #[error("an invoice can have at most {MAX_PAYMENTS} payments, and further ones that pay all that is due")]
     TooManyPayments,
-    /// An invoice with payments that stand cannot be voided.
+    /// An invoice with payments that are not reversed cannot be voided.
     #[error("an invoice with payments that stand cannot be voided")]
     InvoiceHasPayments,
-    /// What credits or payments of the invoice left in the balance was used, so it cannot be voided.
+    /// Balance from credits or payments of the invoice was used, so it cannot be voided.
     #[error("what credits or payments of the invoice left in the balance was used: credit the invoice instead")]
     InvoiceBalanceUsed,
 }

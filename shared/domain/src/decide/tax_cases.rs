@@ -35,7 +35,7 @@ impl Life {
         self.corrects_tax(Correction::CreditNote(CreditNote { invoice, extent, pay_back }), now).unwrap();
     }
 
-    /// What is credited of the charges of an invoice, and of its tax.
+    /// The credited amount of an invoice's charges, and of its tax.
     fn credited(&self, number: &InvoiceNumber) -> (i64, i64) {
         let invoice = &self.invoices[number];
         let tax = invoice.tax_cents() - invoice.taxed().unwrap().tax_cents;
@@ -90,12 +90,12 @@ fn a_deployment_has_the_rate_from_its_creation_and_takes_no_older_one() {
     assert_eq!(decided, Ok(None));
 }
 
-/// The defect that this finds: a credit without its tax keeps tax on what was never used.
+/// The defect that this finds: a credit without its tax keeps the tax on unused time.
 #[test]
 fn the_credit_of_a_part_gives_its_tax_back() {
     let mut life = subscribed(1_900, true);
     life.detaches("2027-01-16T12:00");
-    assert_eq!(life.balance("USD"), 375 + 72, "622 is the tax of the 3,275 that stand");
+    assert_eq!(life.balance("USD"), 375 + 72, "622 is the tax of the remaining 3,275");
     life.changes_now("team", "2027-01-16T12:00");
     assert_eq!(life.balance("USD"), 447 + 1_450 + 275, "347 is the tax of 1,825");
     life.live_until("2027-02-01");
@@ -108,7 +108,7 @@ fn an_invoice_credited_in_full_has_no_tax_left() {
     let mut life = subscribed(1_900, false);
     let number = life.oldest();
     life.does(Command::CancelSubscription(Effective::Immediate), "2027-01-01");
-    assert_eq!((life.due(), life.balance("USD")), (vec![], 0), "nothing was paid, so nothing is given back");
+    assert_eq!((life.due(), life.balance("USD")), (vec![], 0), "nothing was paid, so there is no balance");
     assert_eq!(life.credited(&number), (3_650, 694));
 
     let mut life = subscribed(1_900, true);
@@ -156,14 +156,14 @@ fn a_refund_of_an_amount_is_divided_at_the_rate_to_the_cent() {
     assert_eq!((life.credited(&number), life.balance("USD")), ((1_000, 190), 0));
     // Of 2,649 it is 503.31, and of 2,648 it is 503.12: 1 and 2 cents are 1 + 1 and 2 + 1.
     life.credits(&number, Extent::Amount(1), Some("r-2"), "2027-01-02");
-    assert_eq!(life.credited(&number), (1_000, 191), "one cent alone is of the tax");
+    assert_eq!(life.credited(&number), (1_000, 191), "a single cent belongs to the tax");
     life.credits(&number, Extent::Amount(3_153), Some("r-3"), "2027-01-02");
     assert_eq!((life.credited(&number), life.balance("USD")), ((3_650, 694), 0), "all of it, to the cent");
     let paid_back: i64 = [1_190, 1, 3_153].iter().sum();
     assert_eq!(paid_back, life.invoices[&number].paid_cents);
 }
 
-/// A credit lowers what is due, then what is forgiven; only what was settled is given back, with its tax.
+/// A credit lowers the amount due, then the forgiven amount; only the settled part is returned, with its tax.
 #[test]
 fn what_was_not_paid_gives_back_no_tax() {
     let mut life = subscribed(1_900, false);
@@ -187,7 +187,7 @@ fn a_voided_invoice_is_without_its_tax_and_a_grant_has_none() {
     life.voids(&number, "2027-02-02");
     assert_eq!(life.balance("USD"), 5_000);
     life.detaches("2027-02-15");
-    assert_eq!(life.balance("USD"), 5_000, "a voided charge gives back neither itself nor its tax");
+    assert_eq!(life.balance("USD"), 5_000, "a voided charge returns neither its amount nor its tax");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn every_kind_of_invoice_has_tax() {
     life.attaches(storage(), "2027-01-03");
     assert_eq!(life.sums(), (702, 133), "invoiced at once, because the credit lowered an unpaid invoice; 133.38");
     life.changes_now("yearly", "2027-01-04");
-    assert_eq!(life.sums().0, 28_762 + 744 + 1_001, "the year, its storage and what waited");
+    assert_eq!(life.sums().0, 28_762 + 744 + 1_001, "the year, its storage and the waiting charge");
     assert_eq!(life.sums().1, 5_796);
     life.does(Command::CancelSubscription(Effective::Immediate), "2027-01-04");
     let events = life.events.iter().filter_map(|event| match &event.kind {
@@ -228,7 +228,7 @@ fn an_invoice_of_zero_names_the_rate_and_has_no_tax() {
     assert_eq!(life.subscription().charges.iter().filter(|charge| charge.tax.is_some()).count(), 0);
 }
 
-/// The next invoice is foretold with its tax.
+/// The preview of the next invoice includes its tax.
 #[test]
 fn the_next_invoice_is_foretold_with_tax() {
     let life = subscribed(1_900, true);

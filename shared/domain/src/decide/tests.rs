@@ -79,7 +79,7 @@ enum Step {
         invoice: usize,
         days: i64,
     },
-    /// Whether the tenant is held, and after how many days without a subscription a deployment is paused.
+    /// The tenant's rules: whether it is held, and the days without a subscription until a pause.
     Rules(bool, Option<u32>),
     /// The tax rate of the tenant.
     TaxRate(u32),
@@ -230,7 +230,7 @@ fn command(step: &Step, n: usize, now: Timestamp, aggregate: &Aggregate, ledger:
         Step::RemoveDiscount => Command::RemoveDiscount(RemoveDiscount::default()),
         Step::Announce { days } => {
             let live = aggregate.live_subscription()?;
-            // Sometimes that of the version that it is to change to.
+            // Sometimes the replaced version is the one that it is to change to.
             let pending = live.pending_change.as_ref().filter(|_| days % 2 == 0);
             let replaced = pending.map_or(&live.terms, |pending| &pending.terms);
             let (plan_version, price_cents) = (replaced.plan_version + 1, replaced.price_cents / 2 + 500);
@@ -375,7 +375,7 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
         |charge: &crate::Charge| charge.discount.clone().map_or((0, 0), |off| (off.price_cents, off.amount_cents));
     let is_off_in_part = |charge: &crate::Charge| off(charge).0 <= charge.price_cents && off(charge).1 >= 0;
     prop_assert!(subscription.charges.iter().all(is_off_in_part));
-    // The charges that run to the end of a period have together no more of an amount than there is.
+    // Together, the charges that run to the end of a period have no more of an amount discount than its amount.
     let running = subscription.discount.as_ref().filter(|discount| discount.running);
     if let Some(cents) = running.and_then(|discount| discount.amount_cents) {
         let live = subscription.charges.iter().filter(|charge| charge.to == subscription.current_period_end);
@@ -384,7 +384,7 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
     Ok(())
 }
 
-/// An announced price does not begin before its moment, and no period that began earlier is billed at it.
+/// An announced price does not apply before its day, and no period that began earlier has it.
 fn check_notice(before: &Aggregate, change: &Change) -> Result<(), TestCaseError> {
     let Some(pending) = before.live_subscription().and_then(|live| live.pending_change.as_ref()) else { return Ok(()) };
     let Some(from) = pending.effective_from else { return Ok(()) };
@@ -401,13 +401,13 @@ fn check_notice(before: &Aggregate, change: &Change) -> Result<(), TestCaseError
     Ok(())
 }
 
-/// The sum of the payments of an invoice that were reversed. What they left in the balance is owed again.
+/// The sum of the reversed payments of an invoice. Balance that came from them is owed again.
 fn reversed_cents(invoice: &Invoice) -> i64 {
     let reversed = invoice.payments.iter().filter(|payment| payment.reversal.is_some());
     reversed.map(|payment| payment.amount_cents).sum()
 }
 
-/// The subscription records what stands of each invoice that it holds charges of.
+/// The subscription records the remaining part of each invoice whose charges it holds.
 fn check_taxes(aggregate: &Aggregate, ledger: &Ledger) -> Result<(), TestCaseError> {
     let Some(subscription) = &aggregate.subscription else { return Ok(()) };
     for tax in subscription.charges.iter().filter(|charge| charge.tax.is_some()) {
@@ -463,7 +463,7 @@ proptest! {
                 let [copied, by_strict] =
                     [None, Some(strict)].map(|policy| crate::step(&aggregate, policy, now).unwrap());
                 let issues = by_strict.as_ref().is_some_and(Change::issues_invoice);
-                prop_assert!(issues || copied == by_strict, "a step minds the tenant's policy and issues nothing");
+                prop_assert!(issues || copied == by_strict, "a step depends on the tenant's policy and issues nothing");
             }
             if let Some(change) = change {
                 prop_assert_eq!(change.before.as_ref(), Some(&aggregate));
@@ -519,7 +519,7 @@ fn only_what_was_billed_and_not_used_is_given_back() {
     let third = at("2026-11-16T00:00:00Z");
     let back = run(&dear, change_plan(plan(0), Effective::Immediate, Proration::Prorate, false), third);
     let due: Vec<i64> = back.after.deployment.open_invoices.iter().map(|open| open.due_cents).collect();
-    assert_eq!(due, [1_450, 1_450], "half of studio was billed and not used, and is charged again");
+    assert_eq!(due, [1_450, 1_450], "the billed and unused half of studio is charged again");
 }
 
 #[test]
@@ -567,7 +567,7 @@ fn reactivation_restarts_what_ended_with_the_deployment_and_nothing_else() {
     let ended = run(&subscribed, Command::CancelSubscription(Effective::Immediate), now);
     let cancelled = run(&ended, to(State::Cancelled), now + TimeDelta::days(1));
     let back = run(&cancelled, to(State::Active), later);
-    assert!(!back.subscription.unwrap().is_live(), "it had been cancelled by itself");
+    assert!(!back.subscription.unwrap().is_live(), "the subscription itself had been cancelled");
 }
 
 #[test]
@@ -605,7 +605,7 @@ fn what_was_billed_in_one_currency_is_not_given_back_in_another() {
     let team = run(&dollars, change_plan(plan(1), Effective::Immediate, Proration::Prorate, false), half);
     let due = |o: &OpenInvoice| (o.currency.to_string(), o.due_cents);
     let open: Vec<_> = team.deployment.open_invoices.iter().map(due).collect();
-    assert_eq!(open, [("EUR".to_owned(), 1_350), ("USD".to_owned(), 4_950)], "euros are given back in euros");
+    assert_eq!(open, [("EUR".to_owned(), 1_350), ("USD".to_owned(), 4_950)], "euros are returned in euros");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The guards under random histories: no command of a tenant's user has an effect that the table of powers denies,
-//! after any history of the platform's commands.
+//! Random histories: after any commands of the platform, no command of a tenant's user has an effect that the table of
+//! powers denies.
 
 use chrono::TimeDelta;
 use proptest::prelude::*;
