@@ -82,7 +82,7 @@ pub const POWERS: &[PowerRow] = &[
         description: "choose the version of a plan",
         holders: Roles {
             tenant_user: Limited(
-                "the newest of a plan on sale, or the terms that the live subscription has, also if the plan is retired",
+                "the newest of a plan on sale, or the terms that the live subscription has, even if the plan is retired",
             ),
             payment_provider: Never,
             data_plane: Never,
@@ -100,7 +100,7 @@ pub const POWERS: &[PowerRow] = &[
     },
     PowerRow {
         power: Power::TakeBack,
-        description: "take back or replace a scheduled change of plan, take back a scheduled cancellation",
+        description: "withdraw or replace a scheduled plan change, withdraw a scheduled cancellation",
         holders: Roles {
             tenant_user: Limited("those that a tenant's user scheduled"),
             payment_provider: Never,
@@ -114,7 +114,7 @@ pub const POWERS: &[PowerRow] = &[
     },
     PowerRow {
         power: Power::Leave,
-        description: "leave with debts: `past_due` or `suspended` to `cancelled`",
+        description: "cancel with debts: `past_due` or `suspended` to `cancelled`",
         holders: Moves(&[(State::PastDue, State::Cancelled), (State::Suspended, State::Cancelled)]),
     },
     PowerRow {
