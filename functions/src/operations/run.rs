@@ -158,7 +158,7 @@ impl<'a> Worker<'a> {
         next.revision += 1;
         match app.store.save_operation(&next, app.new_commit_id(), None).await {
             Ok(()) => self.operation = next,
-            // It was told to stop, or another worker goes on with it.
+            // Its stop was requested, or another worker continued it.
             Err(StoreError::VersionConflict) => {
                 let read = app.store.load_operation(self.operation.id).await?;
                 self.operation = read.ok_or_else(|| StoreError::Damaged("an operation is gone".into()))?;

@@ -202,7 +202,7 @@ impl<'a> Taker<'a> {
     }
 }
 
-/// The problem of a refusal for good; `None` if a later attempt can succeed.
+/// The problem of a permanent refusal; `None` if a later attempt can succeed.
 ///
 /// # Errors
 /// [`StoreError::VersionConflict`] if the deployment must be read again at once, [`StoreError::Denied`] if DynamoDB does

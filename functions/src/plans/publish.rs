@@ -104,8 +104,8 @@ async fn replace(
     Ok(Replaced { closed, operation })
 }
 
-/// Refuses to replace a version whose own price is still being announced: that operation would go on to schedule changes
-/// to it.
+/// Refuses to replace a version whose own price is still being announced: that operation would schedule more changes to
+/// it.
 async fn refuse_if_running(app: &App, plan_code: &ShortCode, version: u32) -> Result<(), Error> {
     let running = app.store.load_running_operations().await?;
     if running.len() >= MAX_RUNNING_OPERATIONS {

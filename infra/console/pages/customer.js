@@ -1,5 +1,5 @@
-//! What is known of a tenant: where its invoices go, its tax, its quota, its hold; with forms to edit it, to hold and to
-//! release it, and its history.
+//! A tenant: where its invoices go, its tax, its quota, its hold and its history; with forms to edit, hold and release
+//! it.
 
 import { useAction } from '../act.js';
 import * as api from '../api.js';

@@ -377,7 +377,7 @@ impl TenantView {
     }
 }
 
-/// What is known of a tenant.
+/// A tenant and its settings.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "TenantRecord"))]
 pub struct TenantRecordView<'a> {

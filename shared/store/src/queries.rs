@@ -240,10 +240,10 @@ impl Store {
         Ok(Some((aggregate, until_whole("a page of events", read).await?)))
     }
 
-    /// A page of a deployment's events, without a gap and never with half of a commit at its newest end: for a tenant one
-    /// GetItem of whose the deployment is, and one Query. If the Query finds no event, or not those expected, one GetItem
-    /// checks the deployment and its version. `None` as for [`Store::load`]: a missing deployment and another tenant's
-    /// take the same request.
+    /// A page of a deployment's events, without a gap and never with half of a commit at its newest end. One Query; for
+    /// a tenant, first one GetItem that shows who owns the deployment. If the Query finds no event, or not those
+    /// expected, one GetItem checks the deployment and its version. `None` as for [`Store::load`]: a missing deployment
+    /// and another tenant's take the same request.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
@@ -260,8 +260,8 @@ impl Store {
         until_whole("a page of events", || self.read_events(id, limit, range)).await
     }
 
-    /// Whether a deployment is in the scope, as far as that says: everything may be in the scope of the platform. What is read
-    /// of another tenant's deployment is no more than whose it is, so it takes no longer than a missing one.
+    /// Whether a deployment is in the scope. For the platform always true, without a read. Of another tenant's
+    /// deployment only the owner is read, so it takes no longer than a missing one.
     async fn is_in_scope(&self, scope: &Scope, id: DeploymentId) -> Result<bool, StoreError> {
         let Scope::Tenant(tenant_id) = scope else { return Ok(true) };
         let Key { pk, sk } = keys::deployment(id);
