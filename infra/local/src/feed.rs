@@ -204,7 +204,7 @@ impl Feed {
         };
         let json = match serde_json::to_string(&CloudEvent::from(record)) {
             Ok(json) => json.into(),
-            Err(error) => return tracing::error!(%error, "an event cannot be told"),
+            Err(error) => return tracing::error!(%error, "an event cannot be written"),
         };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let last = kept.push(tenant_id, json);

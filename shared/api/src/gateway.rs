@@ -1,4 +1,4 @@
-//! What API Gateway answers by itself, before or instead of a function: `{"message": "…"}` and no problem.
+//! The answers that API Gateway gives before or instead of a function: `{"message": "…"}`, without a problem.
 
 /// An answer of API Gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

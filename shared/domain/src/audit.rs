@@ -3,7 +3,7 @@
 //!
 //! The rule, for each currency: charged - credited = received - paid back + granted + open + given up + forgiven +
 //! waiting - balance. Tax is a charge, so both sides include it. An invoice has the tax rate of its deployment, and
-//! its tax is that of what stands of it.
+//! its tax is that of its charges less their credits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -199,7 +199,7 @@ impl CatalogRecord {
         }
     }
 
-    /// What it is: `plan`, `addon` or `coupon`.
+    /// The kind of record: `plan`, `addon` or `coupon`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -50,7 +50,7 @@ pub enum Entry {
         /// The currency of the amount.
         currency: Currency,
     },
-    /// Balance came from an invoice: what had settled a voided invoice, or the part of a payment beyond the amount due.
+    /// Balance came from an invoice: the settled amount of a voided one, or the part of a payment beyond the amount due.
     BalanceReturned {
         /// The number of the invoice.
         number: InvoiceNumber,
@@ -59,7 +59,7 @@ pub enum Entry {
         /// The currency of the amount.
         currency: Currency,
     },
-    /// Balance was granted, for example for an outage. It takes no charge back.
+    /// Balance was granted, for example for an outage. It credits no charge.
     BalanceGranted {
         /// The amount, in minor units.
         amount_cents: i64,

@@ -79,7 +79,7 @@ pub enum EventKind {
     },
     /// The deployment moved from the event's `from_state` to its `to_state`.
     StateChanged {
-        /// When the pause ends by itself; null if it does not.
+        /// When the pause ends automatically; null if it does not.
         resume_at: Option<Timestamp>,
         /// The rule that paused it; left out if a caller did, and for other states.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -431,7 +431,7 @@ pub struct Updated {
     /// The hold: whether scheduled steps leave its state alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billing_action_suspended: Option<Changed<bool>>,
-    /// When the pause ends by itself.
+    /// When the pause ends automatically.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume_at: Option<Changed<Option<Timestamp>>>,
     /// The rules of its tenant, as copied to it.

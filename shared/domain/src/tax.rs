@@ -2,8 +2,8 @@
 //! [`super::tenant_rules`], when an invoice is issued or credited in [`super::decide()`].
 //!
 //! The rule: tax is exclusive, on the sum of the other lines of an invoice, rounded half up once. The tax line is a
-//! charge. Credits of the other charges credit it down to the tax of what stands, so what stands of an invoice is always
-//! taxed at its own rate, and all of it credited leaves no tax.
+//! charge. Credits of the other charges credit it down to the tax of what remains, so the remaining charges are always
+//! taxed at the invoice's own rate, and an invoice that is credited in full has no tax left.
 
 use super::coupon::WHOLE_BASIS_POINTS;
 use super::money::prorate;

@@ -14,7 +14,7 @@ use super::values::{BillingAddress, DisplayName, EmailAddress, Notes, OperationI
 /// The greatest tax rate, in basis points: 100 percent.
 pub const MAX_TAX_RATE_BASIS_POINTS: i64 = 10_000;
 
-/// The most days that a deployment can be active without a subscription before it is paused.
+/// The most days that a deployment can stay active without a subscription before it is paused.
 pub const MAX_UNSUBSCRIBED_DAYS: i64 = 3_650;
 
 /// The greatest quota of live deployments.

@@ -302,7 +302,7 @@ pub enum Rejection {
         due_cents: i64,
     },
     /// The reference is already used for another payment.
-    #[error("the reference stands for another payment")]
+    #[error("the reference belongs to another payment")]
     PaymentReferenceReused,
     /// The invoice has the maximum of payments.
     #[error("an invoice can have at most {MAX_PAYMENTS} payments, and further ones that pay all that is due")]
