@@ -272,7 +272,7 @@ async fn a_damaged_deployment_is_left_alone_for_an_hour_and_holds_nobody_up() {
         assert_eq!(
             &billing.partition(id).await,
             expected,
-            "nothing but its place in the index has changed, and since when"
+            "only its place in the index and the time of the first failure have changed"
         );
     }
     check_renewed(&billing, healthy, 1).await;

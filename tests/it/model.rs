@@ -120,7 +120,7 @@ enum Step {
     },
     SendAgain(usize),
     Look(usize),
-    /// The actor crashes, or gives up and tells its caller to retry.
+    /// The actor crashes, or gives up, and its caller has to retry.
     End(usize),
     /// Ten minutes pass.
     ForgetTokens,

@@ -143,7 +143,7 @@ async fn of_attachments_at_one_moment_each_is_there_once_or_was_refused() {
     assert_eq!(ids, answered);
     assert_eq!(stored.subscription.unwrap().waiting().count(), ids.len(), "each is charged once");
 
-    // An add-on is detached once, whoever asks.
+    // An add-on is detached once, however many requests ask for it.
     let path = format!("{path}/{}", ids[0]);
     gather(&world, 4);
     let (detached, refused) = by_status(join_all((0..4).map(|_| world.delete(&path, &world.user))).await, 200);

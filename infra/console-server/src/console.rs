@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_to_the_root_is_led_to_the_page() {
+    fn the_root_redirects_to_the_page() {
         for path in ["/", "/console", PATH] {
             let response = find(path).unwrap();
             assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT);

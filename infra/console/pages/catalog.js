@@ -132,7 +132,7 @@ function Subscriptions({ plan, counts, version }) {
     plan_code: plan.code,
     plan_version: version === undefined ? null : String(version),
   });
-  return html`, ${count ? html`<a href=${to}>${counted(count, 'subscription')}</a>` : 'nobody subscribed'}`;
+  return html`, ${count ? html`<a href=${to}>${counted(count, 'subscription')}</a>` : 'no subscriptions'}`;
 }
 
 /** @param {{ plan: Plan, admin: boolean, counts: Counts }} props */
@@ -283,7 +283,7 @@ const STATUS = {
   type: 'select',
   options: [
     ['active', 'on sale'],
-    ['retired', 'retired: nobody can buy it any more, who has it keeps it'],
+    ['retired', 'retired: cannot be newly bought; existing subscriptions keep it'],
   ],
 };
 

@@ -103,7 +103,7 @@ impl Sweeper {
         loop {
             ticks.tick().await;
             if let Err(error) = run_all(&self.app, Instant::now() + SWEEP_LIMIT).await {
-                tracing::error!(error = error_chain(&error), "an operation failed; the next tick goes on with it");
+                tracing::error!(error = error_chain(&error), "an operation failed; the next tick continues it");
             }
         }
     }

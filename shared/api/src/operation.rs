@@ -32,7 +32,7 @@ pub struct OperationView<'a> {
     pub started_by: Cow<'a, str>,
     /// Time of the start.
     pub started_at: Timestamp,
-    /// The operator who stopped it; null if nobody did.
+    /// The operator who stopped it; null if it was not stopped.
     pub stopped_by: Option<Cow<'a, str>>,
     /// Time of the end; null while it runs.
     pub ended_at: Option<Timestamp>,

@@ -60,7 +60,7 @@ pub struct Audit {
     waiting: BTreeMap<ChargeId, Line>,
     /// Balance granted and paid back, by currency, in minor units.
     moved: BTreeMap<Currency, (i64, i64)>,
-    /// How many times balance was used in the commit at hand.
+    /// How many times balance was used in the current commit.
     settled: usize,
     /// The references of refunds.
     refunds: BTreeSet<String>,

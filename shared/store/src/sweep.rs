@@ -61,8 +61,8 @@ impl Store {
         Ok(DuePage { rows, more })
     }
 
-    /// Moves a deployment that cannot be worked on out of the way from `now` until `until`, unless it has changed since its
-    /// entry was read. Its place in the due index changes, and the item notes when it was postponed for the first time:
+    /// Postpones a deployment that cannot be worked on from `now` until `until`, unless it has changed since its entry
+    /// was read. Its place in the due index changes, and the item notes when it was postponed for the first time:
     /// two requests, however many deployments are postponed.
     ///
     /// # Errors

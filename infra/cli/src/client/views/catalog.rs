@@ -71,7 +71,7 @@ fn published(is: &str, version: &PlanVersion, replaced: Option<&PlanVersion>) ->
 pub fn plan_version(answer: &PlanVersionAnswer<'_>) -> Text {
     let mut text = published("is", &answer.plan_version, answer.replaced.as_deref());
     if let Some(id) = answer.operation_id {
-        text.line([plain(&format!("operation {id} tells them (arcadia operations watch {id})"))]);
+        text.line([plain(&format!("operation {id} announces the change (arcadia operations watch {id})"))]);
     }
     text
 }
