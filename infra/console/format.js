@@ -48,7 +48,7 @@ export function moneys(amounts) {
 /** Basis points as percent. @param {number} rate */
 export const percent = (rate) => `${(rate / 100).toFixed(2)} %`;
 
-/** How much a discount takes off, since when and for how long. @param {import('./shapes.d.ts').Discount} of */
+/** The size of a discount, its beginning and its duration. @param {import('./shapes.d.ts').Discount} of */
 export function discount({ coupon, percent_basis_points: points, amount_cents, currency, periods_left: left, running }) {
   const off = points === null ? money(amount_cents ?? 0, currency ?? '') : `${points / 100} %`;
   const since = running ? '' : ', from the next period on';

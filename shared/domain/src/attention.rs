@@ -1,4 +1,4 @@
-//! The reasons for which a deployment needs a person. The traces of them are stored by `arcadia_store`.
+//! The reasons for which a deployment needs a person. `arcadia_store` stores their traces.
 
 use super::deployment::Deployment;
 use super::lifecycle::State;

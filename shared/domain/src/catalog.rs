@@ -79,7 +79,7 @@ pub struct PlanVersion {
     /// Whether it can be newly bought.
     #[serde(default)]
     pub status: VersionStatus,
-    /// The version that replaces it, if it is closed.
+    /// The version that replaced it, if it is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<u32>,
     /// The moment from which its subscriptions change to that version, each at its first period boundary at or after

@@ -17,7 +17,7 @@ use super::values::{DisplayName, InvoiceNumber, ShortCode, SubscriptionAddonId, 
 pub struct Charge {
     /// Its unique id.
     pub id: ChargeId,
-    /// The add-on that it charges for; null for the plan, for a charge made once and for tax.
+    /// The charged add-on; null for the plan, for a charge made once and for tax.
     pub addon_id: Option<SubscriptionAddonId>,
     /// The code of the plan or add-on; `one_off` for a charge made once, `tax` for tax.
     pub code: ShortCode,
@@ -29,7 +29,7 @@ pub struct Charge {
     /// The discount of that price; absent if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<ChargeDiscount>,
-    /// What it is the tax of; absent unless it is tax.
+    /// The taxed charges; absent unless it is tax.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<ChargeTax>,
     /// The amount after the discount, in minor units. A credit lowers it while the charge waits for an invoice.
@@ -57,13 +57,13 @@ pub struct Charge {
 pub struct ChargeDiscount {
     /// The code of the coupon.
     pub coupon: ShortCode,
-    /// What it takes off the price of a whole period, in minor units.
+    /// The discount of the price of a whole period, in minor units.
     pub price_cents: i64,
-    /// What it takes off the charge, in minor units.
+    /// The discount of the charge, in minor units.
     pub amount_cents: i64,
 }
 
-/// What a charge for tax is the tax of: the other charges of its invoice.
+/// The charges that a charge for tax is computed from: the other ones of its invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct ChargeTax {
@@ -78,10 +78,10 @@ pub struct ChargeTax {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct ChargeChanges {
-    /// The charges that it made or changed, as they are afterwards.
+    /// The charges that it made or changed, after the event.
     #[serde(default)]
     pub changed: Vec<Charge>,
-    /// The ids of the charges that the subscription does not keep any more: nothing can change them.
+    /// The ids of the charges that the subscription no longer keeps, because nothing can change them.
     #[serde(default)]
     pub dropped: Vec<ChargeId>,
 }
@@ -143,7 +143,7 @@ impl Charge {
         self.invoice.is_none()
     }
 
-    /// What stands of its invoice, if it is tax.
+    /// The part of its invoice that remains after credits, if it is tax.
     #[must_use]
     pub fn taxed(&self) -> Option<Taxed> {
         let ChargeTax { rate_basis_points, net_cents } = self.tax.clone()?;

@@ -247,8 +247,8 @@ pub(crate) fn unsubscribed_until(aggregate: &Aggregate) -> Option<Timestamp> {
     Some(rule.until(aggregate.unsubscribed()?))
 }
 
-/// When a pause ends by itself, unless a hold delays it: not while an invoice is overdue, and not before the last obstacle to it went away
-/// ([`Deployment::released_at`]).
+/// When a pause ends automatically, unless a hold delays it: not while an invoice is overdue, and not before the last
+/// obstacle to it ended ([`Deployment::released_at`]).
 fn resume_at(deployment: &Deployment) -> Option<Timestamp> {
     let resume_at = deployment.resume_at?;
     let at = deployment.released_at.map_or(resume_at, |released_at| resume_at.max(released_at));

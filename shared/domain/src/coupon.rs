@@ -38,9 +38,9 @@ pub struct Coupon {
     pub code: ShortCode,
     /// Its display name.
     pub name: DisplayName,
-    /// The part of each price that it takes off, in basis points: 2000 is 20 %. Null for an amount.
+    /// The discount, as a part of each price in basis points: 2000 is 20 %. Null for an amount.
     pub percent_basis_points: Option<u32>,
-    /// The amount that it takes off a period, in minor units. Null for a percentage.
+    /// The discount of a period, in minor units. Null for a percentage.
     pub amount_cents: Option<i64>,
     /// The currency of the amount; null for a percentage.
     pub currency: Option<Currency>,
@@ -73,9 +73,9 @@ pub struct Coupon {
 pub struct Discount {
     /// The code of the coupon.
     pub coupon: ShortCode,
-    /// The part of each price that it takes off, in basis points: 2000 is 20 %. Null for an amount.
+    /// The discount, as a part of each price in basis points: 2000 is 20 %. Null for an amount.
     pub percent_basis_points: Option<u32>,
-    /// The amount that it takes off a period, in minor units. Null for a percentage.
+    /// The discount of a period, in minor units. Null for a percentage.
     pub amount_cents: Option<i64>,
     /// The currency of the amount; null for a percentage.
     pub currency: Option<Currency>,
@@ -158,8 +158,8 @@ impl Discount {
         self.periods_left != Some(0) && self.covers(plan_code, currency)
     }
 
-    /// What it takes off the price of a whole period, in minor units: from 0 to the price. A percentage is rounded half
-    /// up. `taken_cents` is the part of an amount that other charges of the period have already.
+    /// The discount of the price of a whole period, in minor units: from 0 to the price. A percentage is rounded half
+    /// up. `taken_cents` is the part of a fixed amount that other charges of the period have used.
     #[must_use]
     pub fn off_cents(&self, price_cents: i64, taken_cents: i64) -> i64 {
         let percent = |points: u32| prorate(price_cents, i64::from(points), WHOLE_BASIS_POINTS);
@@ -167,7 +167,7 @@ impl Discount {
         self.percent_basis_points.map_or_else(|| self.amount_cents.map_or(0, amount), percent)
     }
 
-    /// What it takes off a whole period, in minor units. `prices` are those of the plan and its add-ons.
+    /// The discount of a whole period, in minor units. `prices` are those of the plan and its add-ons.
     #[must_use]
     pub fn off_period_cents(&self, prices: impl Iterator<Item = i64>) -> i64 {
         prices.fold(0, |taken_cents, price_cents| taken_cents + self.off_cents(price_cents, taken_cents))

@@ -42,9 +42,9 @@ pub struct Deployment {
     pub tenant_rules: TenantRules,
     /// The time without a subscription that it has used; set only while its tenant's rules limit that.
     pub unsubscribed: Option<UnsubscribedTime>,
-    /// When its pause ends by itself; set only while `paused`.
+    /// When its pause ends automatically; set only while `paused`.
     pub resume_at: Option<Timestamp>,
-    /// When the last obstacle to the end of the pause went away: a hold of it or its tenant, or an overdue invoice.
+    /// When the last obstacle to the end of the pause ended: a hold of it or its tenant, or an overdue invoice.
     pub released_at: Option<Timestamp>,
     /// The number of its cloud resources that are not deleted.
     pub live_resources: u32,
@@ -73,7 +73,7 @@ impl Deployment {
         !self.open_invoices.is_empty() || !self.uncollectible_invoices.is_empty()
     }
 
-    /// Whether it has an open invoice whose due date has come at `now`.
+    /// Whether it has an open invoice that is overdue at `now`.
     #[must_use]
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.oldest_due_at().is_some_and(|due_at| due_at <= now)
@@ -91,12 +91,12 @@ impl Deployment {
         self.open_invoices.iter().map(OpenInvoice::dunned_from).min()
     }
 
-    /// Records when an obstacle to the end of a pause went away, of several the last.
+    /// Records when an obstacle to the end of a pause ended, or the last of several.
     pub(super) fn release(&mut self, at: Timestamp) {
         self.released_at = Some(at).filter(|_| self.state == State::Paused);
     }
 
-    /// Whether balance is left for an open invoice of its currency: there were more than one commit settles.
+    /// Whether balance is left for an open invoice of its currency, because one commit could not settle all of them.
     #[must_use]
     pub fn balance_waits(&self) -> bool {
         self.balances.iter().any(|balance| self.open_invoices.iter().any(|open| open.currency == balance.currency))

@@ -122,7 +122,7 @@ pub struct WriteOff {
     pub amount_cents: i64,
     /// When it was made.
     pub written_off_at: Timestamp,
-    /// Its withdrawal; absent while it stands.
+    /// Its withdrawal; absent if it was not withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawal: Option<Withdrawal>,
 }
@@ -148,12 +148,12 @@ pub struct Payment {
     /// The part that exceeded the amount due and became balance, in minor units; absent if there is none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub excess_cents: i64,
-    /// The day on which the money arrived, as the payer's or the receiver's bank says; absent if it was not given.
+    /// The day on which the money arrived, by the payer's or the receiver's bank; absent if it was not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_date: Option<NaiveDate>,
     /// When it was recorded.
     pub received_at: Timestamp,
-    /// Its reversal; absent while it stands.
+    /// Its reversal; absent if it was not reversed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reversal: Option<Reversal>,
 }
@@ -170,7 +170,7 @@ impl Payment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct Reversal {
-    /// Why.
+    /// The reason.
     pub kind: ReversalKind,
     /// When it was recorded.
     pub reversed_at: Timestamp,
@@ -247,7 +247,7 @@ impl Invoice {
         written_off - self.credits.iter().map(|credit| credit.forgiven_cents).sum::<i64>()
     }
 
-    /// What remains of one of its charges after its discount and credits, in minor units; `None` if the charge is not on it.
+    /// The rest of one of its charges after its discount and credits, in minor units; `None` if it has no such charge.
     #[must_use]
     pub fn standing_cents(&self, charge: ChargeId) -> Option<i64> {
         let lines = || self.lines.iter().filter(|line| line.charge == charge);
@@ -274,7 +274,7 @@ impl Invoice {
         self.tax_line().map_or(0, |line| line.amount_cents)
     }
 
-    /// Its tax rate, in basis points; 0 for none.
+    /// Its tax rate, in basis points; 0 without tax.
     #[must_use]
     pub fn tax_rate_basis_points(&self) -> u32 {
         self.tax_line().and_then(|line| line.tax_rate_basis_points).unwrap_or_default()
@@ -286,7 +286,7 @@ impl Invoice {
         self.total_cents - self.tax_cents()
     }
 
-    /// What stands of it; `None` if it has no tax line.
+    /// The part of it that remains after credits; `None` if it has no tax line.
     #[must_use]
     pub fn taxed(&self) -> Option<Taxed> {
         let line = self.tax_line()?;
@@ -342,7 +342,7 @@ impl Invoice {
         self.close(InvoiceStatus::WrittenOff, at);
     }
 
-    /// Withdraws the write-offs that stand: the first of them for all that is forgiven.
+    /// Withdraws the write-offs that are not withdrawn; the first of them records the whole forgiven amount.
     pub(super) fn withdraw_write_off(&mut self, at: Timestamp) {
         let mut left_cents = self.forgiven_cents();
         for write_off in self.write_offs.iter_mut().filter(|one| one.withdrawal.is_none()) {

@@ -1,4 +1,4 @@
-//! Operations: one command on many deployments, page by page. An operation knows how far it is and when it is over;
+//! Operations: one command on many deployments, page by page. An operation records its progress and its end;
 //! working on a page, and storing its results, is in `arcadia_functions` and `arcadia_store`.
 //!
 //! A *pass* walks once over the deployments that the filter selects. Passes repeat, because indexes lag and commands
@@ -20,14 +20,14 @@ use super::values::{DeploymentId, DisplayName, Notes, OperationId, Reason, Short
 pub const MAX_OPERATION_IDS: usize = 1_000;
 /// The most operations of a table that run at a time.
 pub const MAX_RUNNING_OPERATIONS: usize = 20;
-/// Deployments per second of an operation whose request does not say.
+/// Deployments per second of an operation whose request does not set it.
 pub const DEFAULT_OPERATION_RATE: u32 = 100;
 /// The most deployments per second. All results of an operation are in one partition of the table, and each costs two
 /// of the 1,000 write units that DynamoDB serves per second there.
 pub const MAX_OPERATION_RATE: u32 = 400;
 /// The most deployments of a page.
 pub const MAX_OPERATION_PAGE: usize = 100;
-/// The most passes of an operation that goes on meeting new deployments.
+/// The most passes of an operation that keeps finding new deployments.
 pub const MAX_OPERATION_PASSES: u32 = 50;
 
 /// How long after the start of an operation a pass must begin to be its last. By then the indexes show every change,
@@ -73,7 +73,7 @@ pub struct Operation {
     /// Its results so far.
     #[serde(default)]
     pub counts: OperationCounts,
-    /// How far it is.
+    /// Its progress.
     pub progress: Progress,
     /// The number of its stored changes. A change is stored only over the revision that was read.
     pub revision: u64,
@@ -243,7 +243,7 @@ pub struct OperationResult {
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<OperationProblem>,
-    /// When.
+    /// The time of the result.
     pub at: Timestamp,
     /// The pass that it is a result of.
     pub pass: u32,

@@ -26,7 +26,7 @@ pub const MAX_CHARGES_IN_PERIOD: u32 = 200;
 /// The most charges within one period, those that the platform makes once included: changes leave them room.
 pub const MAX_CHARGES_WITH_ONE_OFFS: u32 = 220;
 
-/// What is forgiven of invoices, in minor units.
+/// The forgiven amounts of invoices, in minor units.
 pub type Forgiven = BTreeMap<InvoiceNumber, i64>;
 
 named! {
@@ -338,7 +338,7 @@ impl Subscription {
     /// Opens the period that contains `at`, billed from `at` on.
     pub fn open_period_at(&mut self, at: Timestamp) {
         let at = at.trunc_subsecs(0);
-        // Beyond the range of dates, time stands still.
+        // A period beyond the range of dates is empty and does not move.
         let unmoving = Period { index: self.cycle_index, start: at, end: at };
         let period = self.anchor.period_at(self.terms.interval, at).unwrap_or(unmoving);
         self.cycle_index = period.index;
@@ -468,7 +468,7 @@ impl Subscription {
         Some(self.terms.recurring_cents(addons)? - off_cents)
     }
 
-    /// What the charges that run to the end of the current period have of a discount by an amount, in minor units.
+    /// The part of a fixed discount that charges until the end of the current period have used, in minor units.
     #[must_use]
     pub fn taken_cents(&self) -> i64 {
         let running = self.charges.iter().filter(|charge| charge.to == self.current_period_end);
@@ -548,7 +548,7 @@ impl Subscription {
         self.put_forgiven(forgiven);
     }
 
-    /// Takes what is forgiven of invoices from their charges, in minor units by invoice.
+    /// Removes the forgiven amounts from the charges and returns them, in minor units by invoice.
     pub fn take_forgiven(&mut self) -> Forgiven {
         let mut forgiven = Forgiven::new();
         for charge in self.charges.iter_mut().filter(|charge| charge.forgiven_cents > 0) {

@@ -111,8 +111,8 @@ mod tests {
         {
             assert!(!is_local(remote), "{remote}");
         }
-        assert!(is_local("http://evil@127.0.0.1"), "what counts is the host");
-        assert!(!is_local("http://127.0.0.1@example.com"), "not what stands before it");
+        assert!(is_local("http://evil@127.0.0.1"), "only the host counts");
+        assert!(!is_local("http://127.0.0.1@example.com"), "the user part does not count");
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub enum OfDeployment {
         #[command(flatten)]
         sending: Sending,
     },
-    /// Record that balance was paid back, or the price of an invoice (platform_admin)
+    /// Record a refund of balance, or of the price of an invoice (platform_admin)
     Refund {
         #[command(flatten)]
         which: Deployment,
@@ -113,7 +113,7 @@ pub enum OfInvoice {
         /// 12-0=500; can be repeated. Default: all that remains of every charge
         #[arg(long, value_name = "CHARGE=N", value_parser = line)]
         line: Vec<(String, i64)>,
-        /// Pay back what had been settled, under this reference of the outgoing payment
+        /// Pay back the settled part, under this reference of the outgoing payment
         #[arg(long, value_name = "REFERENCE")]
         refund: Option<String>,
         #[command(flatten)]
@@ -121,7 +121,7 @@ pub enum OfInvoice {
         #[command(flatten)]
         sending: Sending,
     },
-    /// Take a payment back, so that the invoice is owed again (platform_admin, payment_provider)
+    /// Reverse a payment: the invoice is owed again (platform_admin, payment_provider)
     Reverse {
         #[command(flatten)]
         which: Invoice,

@@ -44,10 +44,10 @@ struct PutFields {
     /// Name for display
     #[arg(long)]
     name: String,
-    /// Part of each price that it takes off, in basis points: 2000 is 20 %
+    /// Discount as a part of each price, in basis points: 2000 is 20 %
     #[arg(long, value_name = "N", required_unless_present = "amount_cents")]
     percent_basis_points: Option<u32>,
-    /// Amount that it takes off a period, in minor units
+    /// Discount of a period, in minor units
     #[arg(long, value_name = "N", requires = "currency", conflicts_with = "percent_basis_points")]
     amount_cents: Option<i64>,
     /// Currency of the amount

@@ -14,7 +14,7 @@ use super::connection::{Confirmed, Connection};
 use super::money::Sum;
 use crate::client::{Client, Failure, Once, Options, Paging, Request, Text, one_of, plain, views};
 
-/// Time between two looks at an operation.
+/// Time between two requests for the progress of an operation.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
@@ -335,7 +335,7 @@ fn show(answer: &OperationAnswer<'_>) -> Text {
     views::operation(&answer.operation)
 }
 
-/// Looks at an operation again and again until it has ended, and then shows it.
+/// Requests an operation repeatedly until it has ended, and then shows it.
 fn watch(client: &Client, request: &Request) -> Result<(), Failure> {
     let bar = progress_bar();
     let mut last = String::new();

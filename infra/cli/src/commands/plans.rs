@@ -82,7 +82,7 @@ struct PublishFields {
     /// Trial of a tenant's first subscription, in days
     #[arg(long, value_name = "N")]
     trial_days: Option<u32>,
-    /// The version to close: its subscriptions are told the new price and change to the new version
+    /// The version to close: its subscriptions change to the new version, which is announced to them
     #[arg(long, value_name = "VERSION", requires = "effective_from")]
     replaces: Option<u32>,
     /// When the subscriptions change, such as 2027-06-01 or 60d: each at its first period boundary from this time on

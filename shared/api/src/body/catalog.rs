@@ -89,10 +89,10 @@ body! {
     PutCouponRequest {
         /// Name for display.
         name: DisplayName = required(text),
-        /// The part of each price that it takes off, in basis points: 2000 is 20 %. Required without `amount_cents`.
+        /// The discount, as a part of each price in basis points: 2000 is 20 %. Required without `amount_cents`.
         percent_basis_points: Option<u32> = optional(integer(1, WHOLE_BASIS_POINTS))
             [range(min = 1, max = WHOLE_BASIS_POINTS)],
-        /// The amount that it takes off a period, in minor units. Requires `currency`; not together with a percentage.
+        /// The discount of a period, in minor units. Requires `currency`; not together with a percentage.
         amount_cents: Option<i64> = optional(amount) [range(min = 1, max = MAX_PRICE_CENTS)],
         /// Currency of the amount.
         currency: Option<Currency> = optional(text),

@@ -115,7 +115,7 @@ pub struct Pay {
     pub payment: Payment,
     /// The currency of the payment.
     pub currency: Currency,
-    /// What happens to the part beyond the amount due.
+    /// The use of the part beyond the amount due.
     pub overpayment: Overpayment,
 }
 
@@ -174,7 +174,7 @@ pub struct Transition {
     pub reason: Option<Reason>,
     /// Notes.
     pub notes: Option<Notes>,
-    /// When the pause ends by itself. `None` keeps the present time of a paused deployment, `Some(None)` clears it.
+    /// When the pause ends automatically. `None` keeps the present time of a paused deployment, `Some(None)` clears it.
     pub resume_at: Option<Option<Timestamp>>,
 }
 
@@ -204,8 +204,8 @@ pub fn allowed_transitions(deployment: &Deployment, authority: Authority, now: T
     deployment.state.moves().filter(is_allowed).map(|m| m.to).collect()
 }
 
-/// Why a deployment cannot move to `to` now, whoever asks. Only the release of its tenant ends a pause under a hold, and
-/// only a subscription one for the lack of it, as long as the rule stands.
+/// Why a deployment cannot move to `to` now, for every caller. Only the release of its tenant ends a pause under a hold,
+/// and only a subscription one for the lack of it, as long as the rule exists.
 fn obstacle(deployment: &Deployment, to: State) -> Option<Rejection> {
     let Deployment { state: State::Paused, paused_by, tenant_rules, .. } = deployment else { return None };
     if to != State::Active {

@@ -44,7 +44,7 @@ fn full_name(deployment: &DeploymentView<'_>) -> String {
     format!("{}/{}", deployment.tenant_id, deployment.slug)
 }
 
-/// The percentage, or the amount of a period, that a coupon or a discount takes off.
+/// The percentage of a coupon or discount, or its amount for a period.
 fn off(basis_points: Option<u32>, amount: Option<(i64, Currency)>) -> String {
     match (basis_points, amount) {
         (Some(points), _) if points % 100 == 0 => format!("{} % off", points / 100),

@@ -29,7 +29,7 @@ use super::token::token_hours;
 
 /// Default time between sweeps, in seconds.
 const TICK_SECONDS: u32 = 10;
-/// How long a running sweep may take to finish after the program is told to stop.
+/// How long a running sweep may take to finish after the program gets a signal to stop.
 const TICK_GRACE: Duration = Duration::from_secs(5);
 /// Metrics namespace of the local program. It does not exist in CloudWatch.
 const METRICS_NAMESPACE: &str = "arcadia-cloud-local";
