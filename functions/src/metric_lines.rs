@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_measured_within_a_measured_work_is_part_of_it() {
+    fn work_measured_within_measured_work_is_part_of_it() {
         let metrics = collected(measured(async {
             count(COMMITS);
             measured(async { count(COMMITS) }).await;

@@ -149,7 +149,7 @@ fn the_ladders_diagram_is_the_ladder() {
 }
 
 #[test]
-fn who_may_do_what_is_the_table_of_powers() {
+fn the_documented_powers_are_those_of_the_table() {
     check("billing.md", "powers", &powers());
 }
 

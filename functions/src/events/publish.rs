@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_read_is_named_and_nothing_is_dropped() {
+    fn an_unreadable_record_is_named_and_nothing_is_dropped() {
         let keys = json!({"PK": {"S": "DEPLOYMENT#x"}, "SK": {"S": "EVENT#0000000001"}});
         let image = json!({"PK": {"S": "DEPLOYMENT#x"}, "SK": {"S": "EVENT#0000000001"}, "type": {"S": "event"}});
         for (dynamodb, reason) in [

@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_issued_is_verified_from_its_first_second_to_its_last() {
+    fn an_issued_token_is_verified_from_its_first_second_to_its_last() {
         let token = OURS.issue(&request(), at(NOW_S)).unwrap();
         let claims = OURS.verify(&token, at(NOW_S)).unwrap();
         assert_eq!(claims["role"], "tenant_user");

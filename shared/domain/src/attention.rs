@@ -12,7 +12,7 @@ named! {
         Held = "held",
         /// It is cancelled and still has live cloud resources.
         CancelledWithResources = "cancelled_with_resources",
-        /// A scheduled step failed, and the sweep leaves the deployment alone for an hour.
+        /// A scheduled step failed, and the sweep skips the deployment for an hour.
         Postponed = "postponed",
         /// One of its events could not be published.
         NotPublished = "not_published",

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_zero_is_not_there() {
+    fn a_figure_of_zero_is_absent() {
         let mut figures = Figures::default();
         figures.add(Figure::State(State::Active), 2);
         let mut others = figures.clone();

@@ -32,7 +32,7 @@ named! {
         Void = "void",
         /// It was given up after the deployment was cancelled. It is still owed and can be paid.
         Uncollectible = "uncollectible",
-        /// What was due was forgiven: its charges stand, and nothing is owed for it any more.
+        /// The amount due was forgiven: its charges remain, and nothing is owed for it any more.
         WrittenOff = "written_off",
     }
 }

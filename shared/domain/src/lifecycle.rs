@@ -38,13 +38,13 @@ named! {
         Active = "active",
         /// Runs, but an invoice is unpaid after its due date.
         PastDue = "past_due",
-        /// Stopped at the tenant's wish or by a hold; no new period is billed.
+        /// Stopped on request or by a rule of its tenant; no new period is billed.
         Paused = "paused",
         /// Stopped because invoices stayed unpaid.
         Suspended = "suspended",
         /// Ended; can still be reactivated.
         Cancelled = "cancelled",
-        /// Gone for good; only its records remain.
+        /// Ended permanently; only its records remain.
         Archived = "archived",
     }
 }

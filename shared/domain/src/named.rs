@@ -1,5 +1,5 @@
-//! Enums whose values have names on the wire. [`named!`] is the one place where such an enum is spelled: its names,
-//! their parsing, serde, the JSON schema and the descriptions in help texts all follow from it.
+//! Enums whose values have names on the wire. [`named!`] declares such an enum in one place: its names, their parsing,
+//! serde, the JSON schema and the descriptions in help texts are all derived from it.
 
 /// An enum whose values have names on the wire, with a description of each value.
 pub trait Named: Copy + PartialEq + Send + Sync + 'static {
@@ -15,8 +15,8 @@ pub trait Named: Copy + PartialEq + Send + Sync + 'static {
 }
 
 /// Declares enums with named values: `Value = "name"` after a sentence that describes the value. The code in
-/// parentheses after the enum's name is the one of the [`crate::InvalidValue`] that parsing any other text ends with;
-/// after it, the default value can be named.
+/// parentheses after the enum's name is that of the [`crate::InvalidValue`] for any other text; the default value can
+/// follow it.
 #[macro_export]
 macro_rules! named {
     ($(

@@ -201,11 +201,11 @@ named! {
     pub enum OperationStatus("invalid_status") {
         /// It runs.
         Running = "running",
-        /// It was told to stop and finishes the page in progress.
+        /// Its stop was requested; it finishes the page in progress.
         Stopping = "stopping",
         /// It was stopped; the remaining deployments were left as they are.
         Stopped = "stopped",
-        /// It has a result for every deployment that it met.
+        /// It has a result for every deployment that it found.
         Completed = "completed",
     }
 }
@@ -619,7 +619,7 @@ mod tests {
     }
 
     #[test]
-    fn what_got_no_answer_is_tried_again_a_little_later() {
+    fn an_unanswered_deployment_is_tried_again_a_little_later() {
         let mut operation = operation(OperationFilter { ids: Some(1), ..OperationFilter::default() });
         operation.turn_to(page(&[1], None), at(0));
         operation.count(&PageWork { unanswered: 1, taken: 1, ..PageWork::default() }, at(0));

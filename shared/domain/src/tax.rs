@@ -83,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_stands_is_taxed_at_the_rate_after_any_credits(
+        fn the_rest_is_taxed_at_the_rate_after_any_credits(
             net in 0..=MAX_PRICE_CENTS,
             rate in 0..=10_000_u32,
             credits in prop::collection::vec((any::<bool>(), 0..=10_000_i64), 0..20),

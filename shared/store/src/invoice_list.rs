@@ -22,7 +22,7 @@ arcadia_domain::named! {
     pub enum ListedStatus("invalid_status") {
         /// Open: waiting for payment.
         Open = "open",
-        /// Open, with a due date that has come.
+        /// Open and past its due date.
         Overdue = "overdue",
         /// Paid.
         Paid = "paid",

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_misses_its_goal_says_so() {
+    fn a_missed_goal_is_reported() {
         let mut ratios = Ratios::default();
         for ratio in [1.3, 1.0, 1.2] {
             ratios.push_ratio(ratio);

@@ -55,7 +55,7 @@ impl Paging {
     }
 }
 
-/// A parser of the names of these values, which the help lists with their descriptions.
+/// A parser of the names of these values; the help lists them with their descriptions.
 pub fn one_of<T: Named>(values: &'static [T]) -> impl TypedValueParser<Value = T> {
     let known = |value: &T| T::VALUES.iter().find(|(known, ..)| known == value);
     let names = values

@@ -127,7 +127,7 @@ pub enum OfInvoice {
         which: Invoice,
         /// Reference of the payment
         reference: String,
-        /// Why
+        /// Reason of the reversal
         #[arg(long, value_parser = one_of(&ReversalKind::ALL))]
         kind: ReversalKind,
         #[command(flatten)]

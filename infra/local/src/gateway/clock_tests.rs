@@ -155,7 +155,7 @@ async fn a_leap_over_a_year_takes_every_step_at_its_own_moment() {
 }
 
 #[tokio::test]
-async fn whoever_was_held_back_climbs_the_ladder_as_slowly_as_when_deployed() {
+async fn after_a_hold_the_ladder_is_climbed_as_slowly_as_when_deployed() {
     let world = World::start().await;
     let path = world.subscribed("shop").await;
     world.admin(Method::PATCH, &path, json!({"billing_action_suspended": true})).await;
@@ -172,7 +172,7 @@ async fn whoever_was_held_back_climbs_the_ladder_as_slowly_as_when_deployed() {
 }
 
 #[tokio::test]
-async fn who_pays_renews_month_after_month_at_the_boundaries() {
+async fn a_paying_customer_is_renewed_every_month_at_the_boundary() {
     let world = World::start().await;
     let path = world.subscribed("shop").await;
     for month in 1..=12 {

@@ -146,7 +146,7 @@ enum CommandSchema {
     CopyTenantRules {},
 }
 
-/// The error of a command that cannot be given by itself.
+/// The error of a command that only the publication of a version starts.
 const ANNOUNCED_BY_A_VERSION: InvalidValue =
     InvalidValue { code: "invalid_command", detail: "is announce_price: publish a plan version that replaces another" };
 

@@ -309,7 +309,7 @@ fn m6_balance_survives_cancellation_and_reactivation() {
 }
 
 #[test]
-fn what_the_platform_scheduled_outlives_a_cancellation_and_a_reactivation() {
+fn a_schedule_of_the_platform_outlives_a_cancellation_and_a_reactivation() {
     for back in ["2027-01-20", "2027-02-20"] {
         let mut life = Life::new("2027-01-01");
         life.subscribes("studio", &[], "2027-01-01");
@@ -726,7 +726,7 @@ fn n8_every_deadline_that_lies_ahead_is_told() {
 }
 
 #[test]
-fn what_would_come_after_an_agreed_end_is_not_told_as_ahead() {
+fn steps_after_an_agreed_end_are_not_listed_as_upcoming() {
     let told = |life: &Life| upcoming(&life.aggregate).into_iter().map(|next| next.action).collect::<Vec<_>>();
     let mut life = Life::new("2027-01-01");
     life.subscribes("studio", &[], "2027-01-01");

@@ -285,7 +285,7 @@ fn a_chargeback_after_the_cancellation_is_owed_and_moves_nothing() {
 }
 
 #[test]
-fn what_is_paid_too_much_becomes_balance_and_its_reversal_takes_all_of_it_back() {
+fn an_overpayment_becomes_balance_and_its_reversal_removes_all_of_it() {
     let mut life = subscribed(false);
     life.pays_too_much(life.only(), 5_000, "2027-01-02T00:00:00Z");
     assert_eq!((life.due(), life.balance("USD")), (vec![], 1_350));
@@ -340,7 +340,7 @@ fn half_forgiven() -> Life {
 }
 
 #[test]
-fn what_is_forgiven_falls_before_anything_is_given_back_whichever_charge_is_credited() {
+fn a_credit_of_any_charge_lowers_the_forgiven_amount_first() {
     let forgiven = |life: &Life| (life.only().forgiven_cents(), life.only().returned_cents, life.balance("USD"));
     // Credited by the tenant: 750 of storage, half used.
     let mut life = half_forgiven();
@@ -386,7 +386,7 @@ fn payments_into_the_balance_leave_room_for_the_one_that_settles() {
 }
 
 #[test]
-fn what_waits_is_invoiced_when_the_subscription_is_paused() {
+fn a_waiting_charge_is_invoiced_when_the_subscription_is_paused() {
     let mut life = subscribed(true);
     life.changes_now("team", "2027-01-01T00:00:00Z");
     life.corrects(once(5_000, Invoiced::NextInvoice), "2027-01-02T00:00:00Z");
@@ -443,7 +443,7 @@ fn changes_leave_room_for_what_the_platform_charges_once() {
 }
 
 #[test]
-fn what_is_forgiven_in_two_parts_gives_nothing_back_and_is_withdrawn_at_once() {
+fn an_amount_forgiven_in_two_parts_returns_nothing_and_is_withdrawn_at_once() {
     let mut life = subscribed(false);
     let payment = Payment::new("half".parse().unwrap(), 1_825, at("2027-01-02T00:00:00Z"));
     let invoice = life.only();

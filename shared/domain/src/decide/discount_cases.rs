@@ -134,7 +134,7 @@ fn another_plan_takes_the_place_of_the_present_one_in_an_amount() {
 }
 
 #[test]
-fn what_an_addon_has_of_an_amount_another_plan_does_not_get() {
+fn the_part_of_an_amount_used_by_an_addon_is_not_given_to_another_plan() {
     let mut life = Life::new("2027-01-01");
     life.subscribes("solo", &[storage()], "2027-01-01");
     life.pays("2027-01-01");
@@ -321,7 +321,7 @@ fn recurring_revenue_is_less_what_the_running_discount_takes_off() {
 }
 
 #[test]
-fn what_cannot_be_granted_is_refused_with_its_reason() {
+fn an_impossible_grant_is_refused_with_its_reason() {
     let mut life = Life::new("2027-01-01");
     assert_eq!(refused(&mut life, grant(partner()), "2027-01-01"), Rejection::NotSubscribed);
     life.subscribes("studio", &[], "2027-01-01");

@@ -70,7 +70,7 @@ fn a_hold_pauses_what_is_active_and_its_release_resumes_just_that() {
 }
 
 #[test]
-fn what_becomes_active_under_a_hold_is_paused_in_the_same_commit() {
+fn a_deployment_that_becomes_active_under_a_hold_is_paused_in_the_same_commit() {
     let both = |entered| vec![(entered, "settled"), (State::Paused, "tenant_held")];
     // A payment does not lift a hold.
     let mut life = Life::new("2027-01-01T00:00:00Z");
@@ -199,7 +199,7 @@ fn next(life: &Life) -> Option<(Action, Timestamp)> {
 }
 
 #[test]
-fn what_has_no_subscription_for_so_long_is_paused_and_a_subscription_resumes_it() {
+fn a_deployment_without_a_subscription_is_paused_in_time_and_resumed_by_one() {
     let mut life = unsubscribed("2027-01-10T00:00:00Z");
     assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-02-09"))), "not before the rule was set");
     life.live_until("2027-02-08T23:59:59Z");
@@ -229,7 +229,7 @@ fn what_has_no_subscription_for_so_long_is_paused_and_a_subscription_resumes_it(
 }
 
 #[test]
-fn who_tricks_the_time_without_a_subscription_is_paused_at_once_or_suspended() {
+fn short_subscriptions_and_pauses_do_not_extend_the_time_without_one() {
     // A cancellation and reactivation, or a subscription of one second, does not reset the count.
     let mut life = unsubscribed("2027-01-01T00:00:00Z");
     life.live_until("2027-02-01T00:00:00Z");

@@ -128,7 +128,7 @@ impl Pay {
 }
 
 named! {
-    /// What happens to the part of a payment beyond the amount due.
+    /// The use of the part of a payment beyond the amount due.
     #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
     pub enum Overpayment("invalid_overpayment") {
         /// The payment is refused.

@@ -132,7 +132,7 @@ fn misses(life: &mut Life, effective_from: &str) {
 }
 
 #[test]
-fn who_comes_back_to_a_closed_version_is_told_the_new_price() {
+fn a_subscription_that_returns_to_a_closed_version_gets_the_new_price() {
     let user = Authority::TenantUser;
     let own = change_to("team", Effective::PeriodEnd);
     let to = |to_state| Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None });
@@ -170,7 +170,7 @@ fn only_what_brings_a_subscription_back_asks_for_a_missed_price() {
 }
 
 #[test]
-fn who_was_away_with_a_change_to_a_closed_version_is_told_the_newest_price_too() {
+fn a_returning_subscription_with_a_change_gets_the_newest_price() {
     let user = Authority::TenantUser;
     let to = |to_state| Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None });
     let (plan, closed, new) = raised("studio", "2027-01-15", 0);
@@ -277,7 +277,7 @@ fn plan_before(plan: &Plan, closed: &PlanVersion) -> Plan {
 }
 
 #[test]
-fn what_a_customer_has_scheduled_stays_unless_it_is_to_the_closed_version() {
+fn a_customers_own_change_stays_unless_it_is_to_the_closed_version() {
     let user = Authority::TenantUser;
     let platform = Authority::PlatformAdmin;
     // A change to another plan, and a cancellation, stay.
@@ -339,7 +339,7 @@ fn an_announcement_follows_when_its_version_is_replaced_before_it_begins() {
 }
 
 #[test]
-fn nobody_can_buy_a_closed_version_and_its_subscriptions_go_on() {
+fn a_closed_version_cannot_be_bought_and_its_subscriptions_continue() {
     let (plan, closed, _) = raised("studio", "2028-01-01", 0);
     let is_closed = Rejection::PlanVersionClosed { plan_code: "studio".parse().unwrap(), version: 1 };
     for by in [Authority::PlatformAdmin, Authority::TenantUser] {

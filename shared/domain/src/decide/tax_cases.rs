@@ -165,7 +165,7 @@ fn a_refund_of_an_amount_is_divided_at_the_rate_to_the_cent() {
 
 /// A credit lowers the amount due, then the forgiven amount; only the settled part is returned, with its tax.
 #[test]
-fn what_was_not_paid_gives_back_no_tax() {
+fn an_unpaid_charge_returns_no_tax() {
     let mut life = subscribed(1_900, false);
     let invoice = life.newest();
     let payment = Payment::new("p-1".parse().unwrap(), 2_000, at("2027-01-02"));

@@ -594,7 +594,7 @@ fn another_interval_is_billed_also_in_the_second_in_which_the_old_one_was() {
 }
 
 #[test]
-fn what_was_billed_in_one_currency_is_not_given_back_in_another() {
+fn a_charge_in_one_currency_is_not_credited_in_another() {
     let now = at("2026-11-01T00:00:00Z");
     let (aggregate, _) = new_deployment(State::Active, now);
     let run =

@@ -146,7 +146,7 @@ fn check(before: &Aggregate, change: &Change, now: Timestamp) -> Result<(), Test
 
 proptest! {
     #[test]
-    fn what_the_table_denies_a_tenant_does_not_come_about(trial in any::<bool>(), steps in steps()) {
+    fn a_power_that_the_table_denies_a_tenant_has_no_effect(trial in any::<bool>(), steps in steps()) {
         let mut now = at("2026-01-31T10:00:00Z");
         let (mut aggregate, _) = new_deployment(if trial { State::Trial } else { State::Active }, now);
         for (n, Step { by_platform, ask, seconds }) in steps.iter().enumerate() {
