@@ -101,7 +101,7 @@ const STEPS: &[Step] = &[
     ("list_operations", "example", &[]),
     ("show_operation", "example", OPERATION),
     ("list_operation_results", "example", OPERATION),
-    ("stop_operation", "nothing_to_say", OPERATION),
+    ("stop_operation", "without_a_reason", OPERATION),
     ("hold_tenant", "abuse", ACME),
     ("hold_tenant", "abuse", ACME),
     ("release_tenant", "with_a_reason", ACME),
