@@ -81,7 +81,7 @@ pub fn moment(text: &str) -> Result<Timestamp, InvalidValue> {
     if at.year() <= MAX_YEAR {
         Ok(at)
     } else {
-        Err(InvalidValue { code: "out_of_range", detail: "must not be later than the year 8999" })
+        Err(InvalidValue::new("out_of_range", "must not be later than the year 8999"))
     }
 }
 

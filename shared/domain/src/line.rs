@@ -30,7 +30,7 @@ impl FromStr for ChargeId {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let invalid = InvalidValue { code: "invalid_charge_id", detail: "must be the id of a charge, such as 12-0" };
+        let invalid = InvalidValue::new("invalid_charge_id", "must be the id of a charge, such as 12-0");
         let (sequence, place) = text.split_once('-').ok_or_else(|| invalid.clone())?;
         match (sequence.parse(), place.parse()) {
             (Ok(sequence), Ok(place)) => Ok(Self { sequence, place }),

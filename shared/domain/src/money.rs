@@ -56,9 +56,7 @@ impl std::str::FromStr for Currency {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let known = CODES.split_ascii_whitespace().any(|code| code == text);
         let letters = <[u8; 3]>::try_from(text.as_bytes()).ok().filter(|_| known);
-        letters
-            .map(Self)
-            .ok_or(InvalidValue { code: "invalid_currency", detail: "must be an ISO 4217 code such as USD or EUR" })
+        letters.map(Self).ok_or(InvalidValue::new("invalid_currency", "must be an ISO 4217 code such as USD or EUR"))
     }
 }
 

@@ -67,7 +67,7 @@ macro_rules! named {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 const NAMES: &str = concat!("must be one of ", $($name, ", "),+);
                 let found = Self::ALL.into_iter().find(|value| value.as_str() == text);
-                found.ok_or($crate::InvalidValue { code: $code, detail: NAMES.split_at(NAMES.len() - ", ".len()).0 })
+                found.ok_or($crate::InvalidValue::new($code, NAMES.split_at(NAMES.len() - ", ".len()).0))
             }
         }
     )+};
@@ -89,6 +89,6 @@ mod tests {
     #[test]
     fn another_text_is_refused_with_the_names() {
         let detail = "must be one of trial, active, past_due, paused, suspended, cancelled, archived";
-        assert_eq!("Active".parse::<State>(), Err(InvalidValue { code: "invalid_state", detail }));
+        assert_eq!("Active".parse::<State>(), Err(InvalidValue::new("invalid_state", detail)));
     }
 }

@@ -57,7 +57,7 @@ impl FromStr for Month {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let month = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").map(Self);
         let is_plain = |month: &Self| month.to_string() == text && (FIRST_YEAR..=LAST_YEAR).contains(&month.0.year());
-        let invalid = InvalidValue { code: "invalid_month", detail: "must be a month such as 2027-01" };
+        let invalid = InvalidValue::new("invalid_month", "must be a month such as 2027-01");
         month.ok().filter(is_plain).ok_or(invalid)
     }
 }

@@ -48,7 +48,7 @@ macro_rules! text_value {
                 if check(text) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(InvalidValue { code: $code, detail: $detail })
+                    Err(InvalidValue::new($code, $detail))
                 }
             }
         }
@@ -134,7 +134,7 @@ macro_rules! id_value {
                 const HYPHENATED_LEN: usize = 36;
                 match Uuid::try_parse(text) {
                     Ok(id) if text.len() == HYPHENATED_LEN => Ok(Self(id)),
-                    Ok(_) | Err(_) => Err(InvalidValue { code: "invalid_id", detail: "must be a UUID" }),
+                    Ok(_) | Err(_) => Err(InvalidValue::new("invalid_id", "must be a UUID")),
                 }
             }
         }

@@ -118,14 +118,12 @@ body! {
 
 /// Requires either a percentage, or an amount with its currency; and the number of periods where the duration has one.
 fn a_coupon_is_of_one_kind(fields: &mut Fields) {
-    const NEITHER: InvalidValue =
-        InvalidValue { code: "nothing_off", detail: "or amount_cents with currency must be given" };
+    const NEITHER: InvalidValue = InvalidValue::new("nothing_off", "or amount_cents with currency must be given");
     const NOT_WITH_PERCENT: InvalidValue =
-        InvalidValue { code: "not_allowed", detail: "must not be given together with percent_basis_points" };
-    const NOT_WITHOUT_AMOUNT: InvalidValue = InvalidValue { code: "not_allowed", detail: "is only for amount_cents" };
-    const TOO_MANY_PLANS: InvalidValue = InvalidValue { code: "too_many", detail: "can name at most 20 plans" };
-    const NOT_FOR_DURATION: InvalidValue =
-        InvalidValue { code: "not_allowed", detail: "is only for the duration periods" };
+        InvalidValue::new("not_allowed", "must not be given together with percent_basis_points");
+    const NOT_WITHOUT_AMOUNT: InvalidValue = InvalidValue::new("not_allowed", "is only for amount_cents");
+    const TOO_MANY_PLANS: InvalidValue = InvalidValue::new("too_many", "can name at most 20 plans");
+    const NOT_FOR_DURATION: InvalidValue = InvalidValue::new("not_allowed", "is only for the duration periods");
     match (fields.has("percent_basis_points"), fields.has("amount_cents"), fields.has("currency")) {
         (true, false, false) | (false, true, true) => {}
         (false, true, false) => fields.miss("currency"),

@@ -90,9 +90,9 @@ body! {
 
 fn only_refunds_have_references(fields: &mut Fields) {
     if fields.len("lines") == Some(0) {
-        fields.fail("lines", InvalidValue { code: "empty", detail: "must name at least one charge" });
+        fields.fail("lines", InvalidValue::new("empty", "must name at least one charge"));
     }
-    const ONLY_WITH_REFUND: InvalidValue = InvalidValue { code: "not_allowed", detail: "is only for a refund" };
+    const ONLY_WITH_REFUND: InvalidValue = InvalidValue::new("not_allowed", "is only for a refund");
     if fields.has("refund") && fields.peek("refund", boolean).is_none() {
         return;
     }

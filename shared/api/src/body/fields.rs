@@ -1,6 +1,7 @@
 //! The fields of a JSON body, and how the value of each is read. All errors are reported together, and unknown fields are
 //! rejected.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
@@ -220,7 +221,7 @@ impl Fields {
     }
 
     fn fail_at(&mut self, pointer: String, invalid: InvalidValue) {
-        self.errors.push(FieldError { pointer, code: invalid.code, detail: invalid.detail.to_owned() });
+        self.errors.push(FieldError { pointer, code: invalid.code, detail: invalid.detail.into_owned() });
     }
 
     /// The number of elements of a list, if the field is one.
@@ -234,17 +235,17 @@ impl Fields {
     }
 }
 
-const REQUIRED: InvalidValue = InvalidValue { code: "required", detail: "is required" };
-const NOT_OBJECT: InvalidValue = InvalidValue { code: "not_an_object", detail: "must be an object" };
-const NOT_LIST: InvalidValue = InvalidValue { code: "not_a_list", detail: "must be a list" };
-const NOT_NULL: InvalidValue = InvalidValue { code: "not_null", detail: "must not be null" };
+const REQUIRED: InvalidValue = InvalidValue::new("required", "is required");
+const NOT_OBJECT: InvalidValue = InvalidValue::new("not_an_object", "must be an object");
+const NOT_LIST: InvalidValue = InvalidValue::new("not_a_list", "must be a list");
+const NOT_NULL: InvalidValue = InvalidValue::new("not_null", "must not be null");
 
 /// Reads a string as one of the domain's text types.
 ///
 /// # Errors
 /// [`InvalidValue`] if it is not a string or does not have the type's form.
 pub fn text<T: FromStr<Err = InvalidValue>>(value: &Value) -> Result<T, InvalidValue> {
-    value.as_str().ok_or(InvalidValue { code: "not_a_string", detail: "must be a string" })?.parse()
+    value.as_str().ok_or(InvalidValue::new("not_a_string", "must be a string"))?.parse()
 }
 
 /// Reads a boolean.
@@ -252,7 +253,7 @@ pub fn text<T: FromStr<Err = InvalidValue>>(value: &Value) -> Result<T, InvalidV
 /// # Errors
 /// [`InvalidValue`] if it is not a boolean.
 pub fn boolean(value: &Value) -> Result<bool, InvalidValue> {
-    value.as_bool().ok_or(InvalidValue { code: "not_a_boolean", detail: "must be true or false" })
+    value.as_bool().ok_or(InvalidValue::new("not_a_boolean", "must be true or false"))
 }
 
 /// Reads a whole number from `min` to `max`. `1.0` is not a whole number.
@@ -261,13 +262,16 @@ pub fn boolean(value: &Value) -> Result<bool, InvalidValue> {
 /// [`InvalidValue`] if it is not a whole number, or out of range.
 pub fn integer<T: TryFrom<i64>>(min: i64, max: i64) -> impl Fn(&Value) -> Result<T, InvalidValue> {
     move |value| {
-        const NOT_WHOLE: InvalidValue = InvalidValue { code: "not_an_integer", detail: "must be a whole number" };
-        const OUT_OF_RANGE: InvalidValue = InvalidValue { code: "out_of_range", detail: "is out of range" };
+        const NOT_WHOLE: InvalidValue = InvalidValue::new("not_an_integer", "must be a whole number");
         if !value.is_i64() && !value.is_u64() {
             return Err(NOT_WHOLE);
         }
-        let number = value.as_i64().filter(|number| (min..=max).contains(number)).ok_or(OUT_OF_RANGE)?;
-        T::try_from(number).map_err(|_| OUT_OF_RANGE)
+        let number = value.as_i64().filter(|number| (min..=max).contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| InvalidValue {
+            code: "out_of_range",
+            detail: Cow::Owned(format!("must be from {min} to {max}")),
+        })
     }
 }
 
@@ -287,7 +291,7 @@ pub fn integers_by(min: i64, max: i64) -> impl Fn(&Value) -> Result<BTreeMap<Int
     move |value| {
         let members = value.as_object().ok_or(NOT_OBJECT)?;
         if members.is_empty() {
-            return Err(InvalidValue { code: "empty", detail: "must name at least one interval" });
+            return Err(InvalidValue::new("empty", "must name at least one interval"));
         }
         let number = integer(min, max);
         members.iter().map(|(name, value)| Ok((name.parse()?, number(value)?))).collect()
@@ -300,10 +304,10 @@ pub fn integers_by(min: i64, max: i64) -> impl Fn(&Value) -> Result<BTreeMap<Int
 /// [`InvalidValue`] if it is not an RFC 3339 time, or not in the years 1970 to 9999.
 pub fn timestamp(value: &Value) -> Result<Timestamp, InvalidValue> {
     const MILLISECONDS: u16 = 3;
-    let invalid = InvalidValue {
-        code: "invalid_timestamp",
-        detail: "must be an RFC 3339 time in the years 1970 to 9999, such as 2027-01-31T00:00:00Z",
-    };
+    let invalid = InvalidValue::new(
+        "invalid_timestamp",
+        "must be an RFC 3339 time in the years 1970 to 9999, such as 2027-01-31T00:00:00Z",
+    );
     let text = value.as_str().ok_or_else(|| invalid.clone())?;
     let at = DateTime::parse_from_rfc3339(text).map_err(|_| invalid.clone())?.with_timezone(&Utc);
     // A leap second is printed as :60, which many clients cannot read.
@@ -321,8 +325,7 @@ pub fn timestamp(value: &Value) -> Result<Timestamp, InvalidValue> {
 /// [`InvalidValue`] if it is not a date such as 2027-01-31 in the years 1970 to 9999.
 pub fn date(value: &Value) -> Result<NaiveDate, InvalidValue> {
     const LEN: usize = 10;
-    let invalid =
-        InvalidValue { code: "invalid_date", detail: "must be a date in the years 1970 to 9999, such as 2027-01-31" };
+    let invalid = InvalidValue::new("invalid_date", "must be a date in the years 1970 to 9999, such as 2027-01-31");
     let text = value.as_str().filter(|text| text.len() == LEN).ok_or_else(|| invalid.clone())?;
     let date: NaiveDate = text.parse().map_err(|_| invalid.clone())?;
     if (1970..=9999).contains(&date.year()) { Ok(date) } else { Err(invalid) }

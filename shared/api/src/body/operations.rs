@@ -58,13 +58,13 @@ body! {
 
 fn a_filter_has_a_condition(fields: &mut Fields) {
     if fields.len("ids") == Some(0) {
-        fields.fail("ids", InvalidValue { code: "empty", detail: "must name at least one deployment" });
+        fields.fail("ids", InvalidValue::new("empty", "must name at least one deployment"));
     }
     if fields.has("plan_version") && !fields.has("plan_code") {
         fields.miss("plan_code");
     }
     if !["tenant_id", "state", "plan_code", "ids"].iter().any(|name| fields.has(name)) {
-        fields.fail_whole(InvalidValue { code: "empty", detail: "must have at least one condition" });
+        fields.fail_whole(InvalidValue::new("empty", "must have at least one condition"));
     }
 }
 
@@ -148,7 +148,7 @@ enum CommandSchema {
 
 /// The error of a command that only the publication of a version starts.
 const ANNOUNCED_BY_A_VERSION: InvalidValue =
-    InvalidValue { code: "invalid_command", detail: "is announce_price: publish a plan version that replaces another" };
+    InvalidValue::new("invalid_command", "is announce_price: publish a plan version that replaces another");
 
 fn read_command(fields: &mut Fields) -> Result<OperationCommand, Unread> {
     Ok(match fields.required("type", text)? {
@@ -205,7 +205,7 @@ fn read_postponement(fields: &mut Fields) -> Result<Postponement, Unread> {
     }
     let days = fields.required("days", read_days);
     if fields.optional("due_at", timestamp).is_some() {
-        fields.fail("due_at", InvalidValue { code: "not_allowed", detail: "is not allowed with days" });
+        fields.fail("due_at", InvalidValue::new("not_allowed", "is not allowed with days"));
     }
     Ok(Postponement::ByDays(days?))
 }

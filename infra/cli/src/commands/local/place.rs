@@ -81,7 +81,7 @@ fn start_logging(log: Log) {
 
 /// Parses a time that a clock can be set to.
 pub fn clock_moment(text: &str) -> Result<Timestamp, String> {
-    moment(text).map_err(|invalid| invalid.detail.to_owned())
+    moment(text).map_err(|invalid| invalid.detail.into_owned())
 }
 
 fn endpoint(text: &str) -> Result<String, String> {
