@@ -1,21 +1,21 @@
-//! The promise: a dry run of any command on a deployment, a tenant or the catalog answers what the command then answers and does, and stores
-//! nothing; no idempotency key gets in its way.
+//! The promise: a dry run of any command on a deployment, a tenant or the catalog answers what the command then answers
+//! and does, and stores nothing; no idempotency key gets in its way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use arcadia_domain::InvoiceNumber;
-use arcadia_functions::ROUTES;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::billing::Billing;
-use crate::harness::client::send;
+use crate::harness::client::{PREFIX, send};
+use crate::harness::routes::{rows, stock};
 use crate::harness::shop::merged;
-use crate::harness::world::id_of;
+use crate::harness::world::{ACME, id_of};
 
-/// What an answer says, whatever ids were made for it: each is named by the order in which it appears.
+/// An answer whose new ids are replaced by the order in which they appear.
 fn without_ids(value: &Value) -> Value {
     fn walk(value: &mut Value, names: &mut BTreeMap<String, String>) {
         match value {
@@ -33,25 +33,26 @@ fn without_ids(value: &Value) -> Value {
     value
 }
 
-/// Runs a command dry, then carries it out, and holds the two together. The answer.
-async fn twice(billing: &Billing, met: &mut BTreeSet<&'static str>, call: (Method, &str, &str, Value)) -> Value {
-    let (method, id, rest, body) = call;
-    let path = format!("/deployments/{id}{rest}");
+/// A command: method, path and body.
+type Call = (Method, String, Value);
+
+/// Runs a command dry, then executes it, and compares the two.
+async fn twice(billing: &Billing, id: &str, (method, path, body): Call) {
     let request = |query: &str| {
         let request = billing.request(method.clone(), &format!("{path}{query}"), &billing.admin);
         if body.is_null() { request } else { request.json(&body) }
     };
-    let what = format!("{method} {rest} {body}");
+    let what = format!("{method} {path} {body}");
     let (before, version) = (billing.fingerprint().await, billing.show(id).await["deployment"]["version"].clone());
     let key = format!("key of {what}").replace(',', ";");
     let dry = send(request("?dry_run=true").header("idempotency-key", &key)).await;
-    assert_eq!(dry.header("etag"), format!("\"{version}\""), "{what}: the version that is stored");
+    assert_eq!(dry.header("etag"), format!("\"{version}\""), "{what}: the stored version");
     let mut dry = dry.expect(200);
     assert_eq!(billing.fingerprint().await, before, "{what} stored something");
     let real = send(request("?dry_run=false").header("idempotency-key", &key)).await;
     assert!((200..300).contains(&real.status), "{what}: {}", real.text);
     let again = send(request("?dry_run=true").header("idempotency-key", &key)).await;
-    assert_eq!(again.headers.get("idempotent-replayed"), None, "{what}: a dry run is answered anew");
+    assert_eq!(again.headers.get("idempotent-replayed"), None, "{what}: a dry run has an answer of its own");
     let mut real = real.body;
     let events = billing.events(id).await;
     let new = events.iter().filter(|event| version.as_u64().is_some_and(|version| event.sequence > version));
@@ -69,30 +70,11 @@ async fn twice(billing: &Billing, met: &mut BTreeSet<&'static str>, call: (Metho
     fields.remove("dry_run");
     fields.remove("lines");
     assert_eq!(without_ids(&dry), without_ids(&real), "{what}");
-    met.insert(handler(&method, &path));
-    real
 }
 
-/// The handler of a request.
-fn handler(method: &Method, path: &str) -> &'static str {
-    let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
-    let given = parts(&format!("/api/v1{path}"));
-    let is_meant = |wanted: Vec<String>| {
-        wanted.len() == given.len()
-            && wanted.iter().zip(&given).all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
-    };
-    let route = ROUTES.iter().find(|route| route.method == *method && is_meant(parts(route.path)));
-    route.expect("a route").handler
-}
-
-/// Runs a command on a tenant or on a record of the catalog dry, then carries it out, and holds the two together.
-/// `history` lists the events of what it changes, the newest first.
-async fn twice_on_record(
-    billing: &Billing,
-    met: &mut BTreeSet<&'static str>,
-    (method, path, body): (Method, &str, Value),
-    (history, matching): (&str, Value),
-) {
+/// Runs a command on a tenant or on a record of the catalog dry, then executes it, and compares the two. `matching` is
+/// the number of deployments that it is copied to.
+async fn twice_on_record(billing: &Billing, (method, path, body): Call, matching: Value) {
     let what = format!("{method} {path} {body}");
     let request = |query: &str| {
         let request = billing.request(method.clone(), &format!("{path}{query}"), &billing.admin);
@@ -107,7 +89,13 @@ async fn twice_on_record(
     assert_eq!(fields.remove("dry_run"), Some(json!(true)), "{what}");
     assert_eq!(fields.remove("matching").unwrap_or_default(), matching, "{what}");
     let foreseen = fields.remove("events").expect("events");
-    let newest = billing.get(history, &billing.admin).await.expect(200)["events"][0].take();
+    // The history of the tenant, or of the record of the catalog.
+    let history = match path.split('/').collect::<Vec<_>>()[1..] {
+        ["tenants", tenant, ..] => format!("/tenants/{tenant}/events?limit=1"),
+        [kind, code] => format!("/catalog/events?{}={code}&limit=1", kind.trim_end_matches('s')),
+        _ => panic!("{what}: nothing has a history"),
+    };
+    let newest = billing.get(&history, &billing.admin).await.expect(200)["events"][0].take();
     assert_eq!(without_ids(&foreseen), without_ids(&json!([newest])), "{what}");
     for name in ["reason", "notes"] {
         assert_eq!(newest[name], body[name], "{what}");
@@ -115,124 +103,111 @@ async fn twice_on_record(
     assert_eq!(without_ids(&dry), without_ids(&real.body), "{what}");
     let again = request("?dry_run=true").await.expect(200);
     assert_eq!((&again["events"], again.get("matching").unwrap_or(&Value::Null)), (&json!([]), &Value::Null), "{what}");
-    met.insert(handler(&method, path));
-}
-
-/// Every command on tenants and on the catalog, dry and then carried out.
-async fn on_records(billing: &Billing, met: &mut BTreeSet<&'static str>) {
-    let said = |body: Value| merged(json!({"reason": "asked for", "notes": "by telephone"}), body);
-    let copied = json!({"count": 3, "is": "exact"});
-    let (tenant, hold) = ("/tenants/acme", "/tenants/acme/hold");
-    let policy = json!({
-        "payment_terms_days": 14, "past_due_after_days": 1, "suspended_after_days": 14, "cancelled_after_days": 30,
-        "archived_after_days": 90,
-    });
-    for (method, path, body, matching) in [
-        (Method::PUT, tenant, said(json!({"name": "Acme"})), Value::Null),
-        (Method::PUT, tenant, said(json!({"deployment_quota": 9})), Value::Null),
-        (Method::PUT, tenant, said(json!({"tax_rate_basis_points": 700})), copied.clone()),
-        (Method::PUT, hold, said(json!({})), copied.clone()),
-        (Method::PUT, hold, said(json!({"notes": "by letter too"})), copied.clone()),
-        (Method::DELETE, hold, said(json!({"reason": "settled"})), copied),
-        (Method::PUT, "/tenants/acme/dunning-policy", said(policy), Value::Null),
-    ] {
-        twice_on_record(billing, met, (method, path, body), ("/tenants/acme/events?limit=1", matching)).await;
-    }
-    let addon = json!({"name": "Seats", "price_cents": 500, "currency": "USD", "quantity": 1, "unit": "seats"});
-    let coupon = json!({"name": "Start", "percent_basis_points": 1_000, "duration": "once"});
-    for (kind, path, new) in [
-        ("plan", "/plans/dry", json!({"name": "Dry"})),
-        ("addon", "/addons/dry", addon),
-        ("coupon", "/coupons/dry", coupon),
-    ] {
-        let history = format!("/catalog/events?{kind}=dry&limit=1");
-        let changed = said(merged(new.clone(), json!({"status": "retired"})));
-        for body in [said(new), changed] {
-            twice_on_record(billing, met, (Method::PUT, path, body), (&history, Value::Null)).await;
-        }
-    }
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_what_the_command_then_does_and_stores_nothing() {
+async fn a_dry_run_of_every_command_tells_what_it_then_does_and_stores_nothing() {
     let billing = Billing::at("2027-01-10T12:00:00Z").await;
-    let met = &mut BTreeSet::new();
-    let shop = &id_of(&billing.create("shop").await);
-    let (post, delete) = (Method::POST, Method::DELETE);
-    let subscribed = json!({"plan_code": "studio", "addons": ["storage_50gb"]});
-    let answer = twice(&billing, met, (post.clone(), shop, "/subscribe", subscribed)).await;
-    let number = answer["invoice"]["number"].as_str().expect("an invoice").to_owned();
-    let payment = json!({"reference": "p1", "amount_cents": answer["invoice"]["due_cents"], "currency": "USD"});
-    twice(&billing, met, (post.clone(), shop, &format!("/invoices/{number}/payments"), payment)).await;
-    billing.clock.shift(TimeDelta::hours(1));
-    let answer =
-        twice(&billing, met, (post.clone(), shop, "/subscription/addons", json!({"addon_code": "storage_50gb"}))).await;
-    let addon = id_of(&answer["addon"]);
-    billing.clock.shift(TimeDelta::days(2));
-    twice(&billing, met, (delete.clone(), shop, &format!("/subscription/addons/{addon}"), Value::Null)).await;
-    let later = json!({"plan_code": "team", "effective": "period_end"});
-    twice(&billing, met, (post.clone(), shop, "/subscription/change", later)).await;
-    twice(&billing, met, (delete.clone(), shop, "/subscription/change", Value::Null)).await;
-    twice(&billing, met, (post.clone(), shop, "/subscription/change", json!({"plan_code": "team"}))).await;
-    billing.sell_coupon("partner", json!({})).await;
-    let discount = json!({"coupon": "partner", "reason": "a partner"});
-    twice(&billing, met, (post.clone(), shop, "/subscription/discount", discount)).await;
-    twice(&billing, met, (delete.clone(), shop, "/subscription/discount", json!({"reason": "no more"}))).await;
-    twice(&billing, met, (post.clone(), shop, "/subscription/cancellation", Value::Null)).await;
-    twice(&billing, met, (delete.clone(), shop, "/subscription/cancellation", Value::Null)).await;
-    twice(&billing, met, (Method::PATCH, shop, "", json!({"billing_action_suspended": true}))).await;
-    twice(&billing, met, (Method::PATCH, shop, "", json!({"billing_action_suspended": false}))).await;
-    twice(&billing, met, (post.clone(), shop, "/transition", json!({"to_state": "paused"}))).await;
-    // The pause invoiced what waited for the next period.
-    let open = billing.show(shop).await["deployment"]["open_invoices"][0].take();
-    let (number, due) = (open["number"].as_str().expect("an invoice"), open["due_cents"].as_i64().expect("cents"));
-    billing.pay(shop, number, "p2", due).await.expect(200);
-    billing.clock.shift(TimeDelta::days(40));
-    twice(&billing, met, (post.clone(), shop, "/transition", json!({"to_state": "active"}))).await;
-    let resource = json!({"kind": "database", "provider_reference": "db-1"});
-    let answer = twice(&billing, met, (post.clone(), shop, "/resources", resource)).await;
-    let resource = id_of(&answer["resource"]);
-    twice(&billing, met, (delete.clone(), shop, &format!("/resources/{resource}"), Value::Null)).await;
-    let open = billing.invoices(shop).await.into_iter().find(|invoice| invoice["status"] == "open").expect("one");
-    let number = open["number"].as_str().expect("a number");
-    twice(&billing, met, (post.clone(), shop, &format!("/invoices/{number}/void"), Value::Null)).await;
-    twice(&billing, met, (post.clone(), shop, "/subscription/cancellation", json!({"effective": "immediate"}))).await;
-    billing.sell_plan("tryout", &[json!({"price_cents": 2_900, "trial_days": 14})]).await;
-    let tried = &billing.create_subscribed("tried", json!({"plan_code": "tryout"})).await;
-    let ends = json!({"trial_ends_at": billing.clock.ahead(TimeDelta::days(20))});
-    twice(&billing, met, (post.clone(), tried, "/trial", ends)).await;
-    corrections(&billing, met).await;
-    on_records(&billing, met).await;
-    let with_dry_run = ROUTES.iter().filter(|route| route.parameters.contains(&"dry_run")).map(|route| route.handler);
-    assert_eq!(*met, with_dry_run.collect(), "every command has a dry run, and each was tried");
+    stock(&billing).await;
+    for (n, row) in rows().filter(|row| row.route().parameters.contains(&"dry_run")).enumerate() {
+        let target = row.ready(&billing, ACME, n).await;
+        // New records have the highest ids.
+        billing.clock.shift(TimeDelta::seconds(1));
+        let path = row.path_for(&target).trim_start_matches(PREFIX).to_owned();
+        let call = (row.route().method.clone(), path, row.body_for(&target).unwrap_or_default());
+        if row.is_deployment_command() {
+            twice(&billing, &target.id, call).await;
+        } else {
+            let count = billing.stored().await.len();
+            let matching = if row.starts_operation() { exactly(count) } else { Value::Null };
+            twice_on_record(&billing, call, matching).await;
+        }
+    }
     billing.get("/plans?dry_run=true", &billing.admin).await.expect_problem(400, "unknown_parameter");
-    let path = format!("/deployments/{shop}/transition?dry_run=perhaps");
+    let id = id_of(&billing.create("shop").await);
+    let path = format!("/deployments/{id}/transition?dry_run=perhaps");
     let refused = billing.post(&path, &billing.admin, json!({"to_state": "paused"})).await;
     refused.expect_problem(400, "invalid_boolean");
 }
 
-/// Every correction, dry and then carried out.
-async fn corrections(billing: &Billing, met: &mut BTreeSet<&'static str>) {
-    let id = &billing.create_subscribed("corrected", json!({"plan_code": "studio"})).await;
-    let number = billing.newest(id).await;
-    let invoice = |end: &str| format!("/invoices/{number}{end}");
-    let amount = |extra: Value| merged(json!({"amount_cents": 100, "currency": "USD"}), extra);
+fn exactly(count: usize) -> Value {
+    json!({"count": count, "is": "exact"})
+}
+
+#[tokio::test]
+async fn so_does_a_dry_run_of_unusual_commands() {
+    let billing = Billing::at("2027-01-10T12:00:00Z").await;
+    let id = billing.create_subscribed("shop", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
+    let on = async |method: Method, end: &str, body: Value| {
+        twice(&billing, &id, (method, format!("/deployments/{id}{end}"), body)).await;
+    };
     let (post, delete) = (Method::POST, Method::DELETE);
+    billing.settle(&id).await;
+    billing.clock.shift(TimeDelta::hours(1));
+    let addon = billing.attach(&id, "storage_50gb").await;
+    billing.clock.shift(TimeDelta::days(2));
+    on(delete.clone(), &format!("/subscription/addons/{addon}"), Value::Null).await;
+    on(post.clone(), "/subscription/change", json!({"plan_code": "team", "effective": "period_end"})).await;
+    on(delete, "/subscription/change", Value::Null).await;
+    on(post.clone(), "/subscription/change", json!({"plan_code": "team"})).await;
+    for suspended in [true, false] {
+        on(Method::PATCH, "", json!({"billing_action_suspended": suspended})).await;
+    }
+    // The pause invoices what waits for the next period.
+    on(post.clone(), "/transition", json!({"to_state": "paused"})).await;
+    billing.settle(&id).await;
+    billing.clock.shift(TimeDelta::days(40));
+    on(post.clone(), "/transition", json!({"to_state": "active"})).await;
+    on(post.clone(), &format!("/invoices/{}/void", billing.newest(&id).await), Value::Null).await;
+    on(post.clone(), "/subscription/cancellation", json!({"effective": "immediate"})).await;
+    on(post, "/subscribe", json!({"plan_code": "studio", "addons": ["storage_50gb"]})).await;
+}
+
+#[tokio::test]
+async fn so_does_a_dry_run_of_unusual_corrections() {
+    let billing = Billing::at("2027-01-10T12:00:00Z").await;
+    let id = billing.create_subscribed("corrected", json!({"plan_code": "studio"})).await;
+    let number = billing.newest(&id).await;
+    let invoice = |end: &str| format!("/invoices/{number}{end}");
+    let on = async |method: Method, end: &str, body: Value| {
+        twice(&billing, &id, (method, format!("/deployments/{id}{end}"), body)).await;
+    };
+    let amount = |extra: Value| merged(json!({"amount_cents": 100, "currency": "USD"}), extra);
     let due_at = json!({"due_at": billing.clock.ahead(TimeDelta::days(60)), "reason": "asked for"});
-    twice(billing, met, (Method::PATCH, id, &invoice(""), due_at)).await;
-    twice(billing, met, (post.clone(), id, &invoice("/write-off"), json!({"reason": "goodwill"}))).await;
-    twice(billing, met, (delete, id, &invoice("/write-off"), Value::Null)).await;
-    let paid = json!({"reference": "corrected", "overpayment": "balance", "amount_cents": 5_000, "currency": "USD"});
-    twice(billing, met, (post.clone(), id, &invoice("/payments"), paid)).await;
-    twice(billing, met, (post.clone(), id, "/refunds", amount(json!({"reference": "refund"})))).await;
-    twice(billing, met, (post.clone(), id, "/credits", amount(json!({"reason": "outage"})))).await;
-    twice(billing, met, (post.clone(), id, "/charges", amount(json!({"description": "Migration"})))).await;
-    let of_invoice = amount(json!({"reference": "of-invoice", "invoice": number}));
-    twice(billing, met, (post.clone(), id, "/refunds", of_invoice)).await;
+    on(Method::PATCH, &invoice(""), due_at).await;
+    let paid = json!({"reference": "paid", "overpayment": "balance", "amount_cents": 5_000, "currency": "USD"});
+    on(Method::POST, &invoice("/payments"), paid).await;
+    on(Method::POST, "/refunds", amount(json!({"reference": "refund"}))).await;
+    on(Method::POST, "/refunds", amount(json!({"reference": "of-invoice", "invoice": number}))).await;
     let note = json!({"refund": true, "reference": "the-rest"});
-    twice(billing, met, (post.clone(), id, &invoice("/credit-notes"), note)).await;
-    let reversal = json!({"kind": "mistake"});
-    twice(billing, met, (post, id, &invoice("/payments/corrected/reversal"), reversal)).await;
+    on(Method::POST, &invoice("/credit-notes"), note).await;
+    on(Method::POST, &invoice("/payments/paid/reversal"), json!({"kind": "mistake"})).await;
+}
+
+#[tokio::test]
+async fn so_does_a_dry_run_of_unusual_commands_on_tenants_and_the_catalog() {
+    let billing = Billing::at("2027-01-10T12:00:00Z").await;
+    billing.create("shop").await;
+    let said = |body: Value| merged(json!({"reason": "asked for", "notes": "by telephone"}), body);
+    let (tenant, hold) = ("/tenants/acme", "/tenants/acme/hold");
+    for (path, body, matching) in [
+        (tenant, json!({"name": "Acme"}), Value::Null),
+        (tenant, json!({"deployment_quota": 9}), Value::Null),
+        (tenant, json!({"tax_rate_basis_points": 700}), exactly(1)),
+        (hold, json!({}), exactly(1)),
+        (hold, json!({"notes": "by letter too"}), exactly(1)),
+    ] {
+        twice_on_record(&billing, (Method::PUT, path.to_owned(), said(body)), matching).await;
+    }
+    twice_on_record(&billing, (Method::DELETE, hold.to_owned(), said(json!({"reason": "settled"}))), exactly(1)).await;
+    let addon = json!({"name": "Seats", "price_cents": 500, "currency": "USD", "quantity": 1, "unit": "seats"});
+    let coupon = json!({"name": "Start", "percent_basis_points": 1_000, "duration": "once"});
+    for (path, new) in [("/plans/dry", json!({"name": "Dry"})), ("/addons/dry", addon), ("/coupons/dry", coupon)] {
+        let changed = said(merged(new.clone(), json!({"status": "retired"})));
+        for body in [said(new), changed] {
+            twice_on_record(&billing, (Method::PUT, path.to_owned(), body), Value::Null).await;
+        }
+    }
 }
 
 /// What the API tells of the next invoices, and how many there were.

@@ -5,10 +5,11 @@ use arcadia_functions::respond;
 use arcadia_functions::runtime::Clock as _;
 use serde_json::{Value, json};
 
+use crate::harness::billing::Billing;
 use crate::harness::forgery::{Forgery, admin_claims, corpus, honest};
 use crate::harness::raw::send_raw;
-use crate::harness::routes::{ROWS, Row, Target};
-use crate::harness::world::{ACME, signed};
+use crate::harness::routes::{Row, Target, find_row, rows, stock};
+use crate::harness::world::{ACME, START, signed};
 use crate::harness::{Reply, World};
 
 async fn call(world: &World, row: &Row, target: &Target, forgery: &Forgery) -> Reply {
@@ -22,11 +23,11 @@ async fn call(world: &World, row: &Row, target: &Target, forgery: &Forgery) -> R
 
 #[tokio::test]
 async fn without_a_valid_token_no_route_reaches_the_table() {
-    let world = World::start().await;
-    world.open_shop().await;
+    let world = Billing::at(START).await;
+    stock(&world).await;
     let mut targets = Vec::new();
-    for row in ROWS {
-        targets.push((row, row.ready(&world, ACME).await));
+    for (n, row) in rows().enumerate() {
+        targets.push((row, row.ready(&world, ACME, n).await));
     }
     let before = world.fingerprint().await;
     world.dynamodb.clear();
@@ -48,8 +49,8 @@ async fn without_a_valid_token_no_route_reaches_the_table() {
         assert_eq!(world.dynamodb.seen(), [], "{} reached the table", forgery.name);
         assert_eq!(world.fingerprint().await, before, "{} changed the table", forgery.name);
     }
-    println!("{} forgeries, refused {refused} times on {} routes", forgeries.len(), ROWS.len());
-    assert!(forgeries.len() >= 150 && refused == forgeries.len() * ROWS.len());
+    println!("{} forgeries, refused {refused} times on {} routes", forgeries.len(), targets.len());
+    assert!(forgeries.len() >= 150 && refused == forgeries.len() * targets.len());
     // The routes accept honest tokens: unusual ones where nothing is changed, an ordinary one everywhere.
     for (name, header) in honest() {
         for (row, target) in targets.iter().filter(|(row, _)| row.route().method == "GET") {
@@ -103,7 +104,7 @@ async fn without_claims_in_the_context_no_function_reaches_the_table() {
         (user(json!([ACME])), 500, ""),
         (user(json!(1)), 500, ""),
     ] {
-        for row in ROWS {
+        for row in rows() {
             let event = event(row, &authorizer);
             let Ok(request) = lambda_http::request::from_str(&event.to_string()) else {
                 assert_eq!(status, 500, "{authorizer} is unreadable");
@@ -118,7 +119,7 @@ async fn without_claims_in_the_context_no_function_reaches_the_table() {
         }
     }
     // A request that did not pass the gateway has no context at all.
-    for row in ROWS {
+    for row in rows() {
         let response = respond(&world.app, row.route(), lambda_http::Request::default()).await;
         assert_eq!(response.status(), 401, "{}", row.handler);
         refused += 1;
@@ -126,14 +127,14 @@ async fn without_claims_in_the_context_no_function_reaches_the_table() {
     assert_eq!(world.dynamodb.seen(), []);
     println!("{refused} calls of functions without a caller refused");
     // The same event with claims is answered.
-    let row = ROWS.iter().find(|row| row.handler == "list_plans").expect("a row");
+    let row = find_row("list_plans");
     let request = lambda_http::request::from_str(&event(row, &claims(admin)).to_string()).expect("an event");
     assert_eq!(respond(&world.app, row.route(), request).await.status(), 200);
 }
 
 /// An event as API Gateway makes one, with claims in every place that a caller controls.
 fn event(row: &Row, authorizer: &Value) -> Value {
-    let target = Target { tenant: ACME.to_owned(), id: String::new(), part: String::new() };
+    let target = Target::of(ACME);
     let (method, path) = (row.route().method.as_str(), row.path_for(&target));
     let token = signed(admin_claims());
     let mut context = json!({

@@ -9,9 +9,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
+use crate::harness::billing::Billing;
 use crate::harness::client::{PREFIX, send};
-use crate::harness::routes::ROWS;
-use crate::harness::world::{ACME, id_of, token, user};
+use crate::harness::routes::{rows, stock};
+use crate::harness::world::{ACME, START, id_of, token, user};
 use crate::harness::{Fault, Reply, World};
 
 const KEY: &str = "idempotency-key";
@@ -47,12 +48,10 @@ fn check_replay(first: &Reply, again: &Reply) {
 
 #[tokio::test]
 async fn every_post_is_carried_out_once_and_replayed_to_the_byte() {
-    let world = World::start().await;
-    world.open_shop().await;
-    let posts = ROWS.iter().filter(|row| row.route().method == Method::POST);
-    let mut tried = 0;
-    for row in posts {
-        let target = row.ready(&world, ACME).await;
+    let world = Billing::at(START).await;
+    stock(&world).await;
+    for (n, row) in rows().filter(|row| row.route().method == Method::POST).enumerate() {
+        let target = row.ready(&world, ACME, n).await;
         let path = row.path_for(&target);
         let path = path.strip_prefix(PREFIX).expect("a path of the API");
         let body = row.body_for(&target).unwrap_or(json!({}));
@@ -69,9 +68,7 @@ async fn every_post_is_carried_out_once_and_replayed_to_the_byte() {
         let other = post(&world, &world.admin, row.handler, "/deployments", &other).await;
         other.expect_problem(422, "idempotency_key_reused");
         assert_eq!(world.contents().await, before);
-        tried += 1;
     }
-    assert_eq!(tried, 20);
 }
 
 #[tokio::test]

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::harness::World;
 use crate::harness::client::{PREFIX, send};
-use crate::harness::routes::{MISSING, Names, ROWS, Target};
+use crate::harness::routes::{MISSING, Names, Target, rows};
 use crate::harness::world::{ACME, id_of, token, user};
 
 #[tokio::test]
 async fn a_record_that_does_not_exist_is_not_found_by_the_platform_either() {
     let world = World::start().await;
-    for row in ROWS.iter().filter(|row| matches!(row.names, Names::Deployment | Names::Part)) {
-        let missing = Target { tenant: ACME.to_owned(), id: MISSING.to_owned(), part: row.missing_part() };
+    for row in rows().filter(|row| matches!(row.names(), Names::Deployment | Names::Part)) {
+        let missing = Target { id: MISSING.to_owned(), part: row.missing_part(), ..Target::of(ACME) };
         let reply = send(row.request(&world, &missing).bearer_auth(&world.admin)).await;
         reply.expect_problem(404, "not_found");
     }
@@ -25,7 +25,7 @@ async fn a_caller_without_permission_is_refused_before_anything_is_read_or_parse
     let world = World::start().await;
     let provider = token("psp", "payment_provider", None);
     let plane = token("plane", "data_plane", None);
-    for row in ROWS {
+    for row in rows() {
         let (route, users) = (row.route(), [&world.user, &user("globex")]);
         let (tokens, code) = match row.audience {
             Audience::Everyone => (vec![&provider, &plane], "role_not_permitted"),

@@ -1,9 +1,6 @@
-//! The promise: a command sees the deployment as the sweep would leave it if it ran now. What the clock has to do comes first,
-//! by the sweep's own code, so that nobody gains or loses by the minutes between a boundary and the sweep.
+//! The promise: a command sees the deployment as the sweep would leave it if it ran now. The due steps come first, by the
+//! sweep's own code, so that nobody gains or loses by the minutes between a boundary and the sweep.
 
-use std::collections::BTreeSet;
-
-use arcadia_functions::ROUTES;
 use arcadia_functions::runtime::Clock as _;
 use chrono::TimeDelta;
 use reqwest::{Method, RequestBuilder};
@@ -11,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::harness::billing::Billing;
 use crate::harness::client::send;
-use crate::harness::world::id_of;
+use crate::harness::permissions::{Permissions, needed};
+use crate::harness::routes::{Due, Ready, rows, stock};
 use crate::harness::{Fault, Reply};
-use crate::requests::permissions;
 
 const JANUARY: &str = "2027-01-01T00:00:00Z";
 const FEBRUARY: &str = "2027-02-01T00:00:00Z";
@@ -116,268 +113,44 @@ async fn whoever_pauses_just_before_each_sweep_does_not_escape_it() {
     assert_eq!(billing.state(&id).await, "cancelled");
 }
 
-/// What is due of a deployment when a command comes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Due {
-    Renewal,
-    Overdue,
-    TrialEnd,
-    PlanChange,
-    Cancellation,
-}
-
-/// A command on a late deployment: what is due, the handler, the rest of the path, a body, the answer's status, and the
-/// events of both.
-type Case = (Due, &'static str, &'static str, Value, u16, &'static [&'static str]);
-
-fn cases() -> Vec<Case> {
-    use Due::{Cancellation, Overdue, PlanChange, Renewal, TrialEnd};
-    let resource = json!({"kind": "database", "provider_reference": "db-2"});
-    let payment = json!({"reference": "late", "amount_cents": 2_900, "currency": "USD"});
-    vec![
-        (
-            Renewal,
-            "update_deployment",
-            "",
-            json!({"display_name": "Shop"}),
-            200,
-            &["renewed", "invoice_opened", "updated"],
-        ),
-        (
-            Renewal,
-            "transition_deployment",
-            "/transition",
-            json!({"to_state": "paused"}),
-            200,
-            &["renewed", "invoice_opened", "paused by ada as "],
-        ),
-        (Renewal, "create_resource", "/resources", resource, 201, &["renewed", "invoice_opened", "resource_added"]),
-        (
-            Renewal,
-            "delete_resource",
-            "/resources/{resource_id}",
-            Value::Null,
-            200,
-            &["renewed", "invoice_opened", "resource_deleted"],
-        ),
-        (
-            Renewal,
-            "attach_addon",
-            "/subscription/addons",
-            json!({"addon_code": "storage_50gb"}),
-            201,
-            &["renewed", "invoice_opened", "addon_attached"],
-        ),
-        (
-            Renewal,
-            "detach_addon",
-            "/subscription/addons/{addon_id}",
-            Value::Null,
-            200,
-            &["renewed", "invoice_opened", "addon_detached"],
-        ),
-        (
-            Renewal,
-            "change_plan",
-            "/subscription/change",
-            json!({"plan_code": "team", "effective": "period_end"}),
-            200,
-            &["renewed", "invoice_opened", "plan_change_scheduled"],
-        ),
-        (
-            Renewal,
-            "cancel_subscription",
-            "/subscription/cancellation",
-            json!({}),
-            200,
-            &["renewed", "invoice_opened", "cancellation_scheduled"],
-        ),
-        // What was to be taken back has happened.
-        (
-            PlanChange,
-            "withdraw_plan_change",
-            "/subscription/change",
-            Value::Null,
-            409,
-            &["plan_changed", "invoice_opened"],
-        ),
-        (
-            Cancellation,
-            "withdraw_cancellation",
-            "/subscription/cancellation",
-            Value::Null,
-            409,
-            &["subscription_cancelled"],
-        ),
-        (
-            Cancellation,
-            "subscribe_deployment",
-            "/subscribe",
-            json!({"plan_code": "studio"}),
-            201,
-            &["subscription_cancelled", "subscribed", "invoice_opened"],
-        ),
-        (
-            TrialEnd,
-            "extend_trial",
-            "/trial",
-            json!({"trial_ends_at": "2027-03-01T00:00:00Z"}),
-            409,
-            &["trial_ended", "invoice_opened"],
-        ),
-        (
-            Overdue,
-            "record_payment",
-            "/invoices/{number}/payments",
-            payment,
-            200,
-            &["past_due by system:billing as invoice_overdue", "payment_received", "active by ada as settled"],
-        ),
-        (
-            Overdue,
-            "void_invoice",
-            "/invoices/{number}/void",
-            json!({}),
-            200,
-            &["past_due by system:billing as invoice_overdue", "invoice_voided", "active by ada as settled"],
-        ),
-        (
-            Overdue,
-            "update_invoice",
-            "/invoices/{number}",
-            json!({"due_at": "2027-06-01T00:00:00Z"}),
-            200,
-            &["past_due by system:billing as invoice_overdue", "invoice_due_date_changed", "active by ada as settled"],
-        ),
-        (
-            Overdue,
-            "issue_credit_note",
-            "/invoices/{number}/credit-notes",
-            json!({}),
-            200,
-            &["past_due by system:billing as invoice_overdue", "credit_note_issued", "active by ada as settled"],
-        ),
-        (
-            Overdue,
-            "write_off_invoice",
-            "/invoices/{number}/write-off",
-            json!({}),
-            200,
-            &["past_due by system:billing as invoice_overdue", "invoice_written_off", "active by ada as settled"],
-        ),
-        (
-            Overdue,
-            "withdraw_write_off",
-            "/invoices/{number}/write-off",
-            json!({}),
-            200,
-            &["past_due by system:billing as invoice_overdue"],
-        ),
-        (
-            Overdue,
-            "reverse_payment",
-            "/invoices/{number}/payments/nothing/reversal",
-            json!({"kind": "mistake"}),
-            404,
-            &["past_due by system:billing as invoice_overdue"],
-        ),
-        (
-            Renewal,
-            "grant_discount",
-            "/subscription/discount",
-            json!({"coupon": "partner"}),
-            200,
-            &["renewed", "invoice_opened", "discount_granted"],
-        ),
-        (Renewal, "remove_discount", "/subscription/discount", Value::Null, 409, &["renewed", "invoice_opened"]),
-        (
-            Renewal,
-            "add_charge",
-            "/charges",
-            json!({"description": "Migration", "amount_cents": 500, "currency": "USD"}),
-            200,
-            &["renewed", "invoice_opened", "charge_added"],
-        ),
-        (
-            Renewal,
-            "grant_credit",
-            "/credits",
-            json!({"amount_cents": 500, "currency": "USD", "reason": "outage"}),
-            200,
-            &["renewed", "invoice_opened", "credit_granted"],
-        ),
-        (
-            Renewal,
-            "refund_balance",
-            "/refunds",
-            json!({"reference": "r", "amount_cents": 1, "currency": "USD"}),
-            409,
-            &["renewed", "invoice_opened"],
-        ),
-    ]
-}
-
-/// A deployment of which `due` is due, with whatever a path can name; the path's end.
-async fn prepare(billing: &Billing, n: usize, due: Due, path: &str) -> (String, String) {
-    let plan = if due == Due::TrialEnd { "tryout" } else { "studio" };
-    let addons: &[&str] = if path.contains("{addon_id}") { &["storage_50gb"] } else { &[] };
-    let created = billing.post("/deployments", &billing.admin, json!({"tenant_id": format!("t{n}"), "slug": "shop"}));
-    let id = id_of(&created.await.expect(201)["deployment"]);
-    let at = |rest: &str| format!("/deployments/{id}{rest}");
-    let post = async |rest: &str, body: Value| billing.post(&at(rest), &billing.admin, body).await;
-    let subscribed = post("/subscribe", json!({"plan_code": plan, "addons": addons})).await.expect(201);
-    let mut path = path.to_owned();
-    if let Some(addon) = subscribed["subscription"]["addons"].get(0) {
-        path = path.replace("{addon_id}", &id_of(addon));
-    }
-    if path.contains("{number}") {
-        path = path.replace("{number}", &billing.newest(&id).await);
-    }
-    if path.contains("{resource_id}") {
-        let created = post("/resources", json!({"kind": "database", "provider_reference": "db-1"})).await.expect(201);
-        path = path.replace("{resource_id}", &id_of(&created["resource"]));
-    }
-    if due != Due::Overdue {
-        billing.settle(&id).await;
-    }
+/// The records of which a step is due, when it is, and its events.
+fn due(due: Due, of_row: Ready) -> (Ready, &'static str, &'static [&'static str]) {
+    const END_OF_JANUARY: &str = "2027-01-20T00:00:00Z";
     match due {
-        Due::PlanChange => {
-            let later = json!({"plan_code": "team", "effective": "period_end"});
-            post("/subscription/change", later).await.expect(200);
+        Due::Renewal => (of_row, LATE, &["renewed", "invoice_opened"]),
+        Due::Overdue => (Ready::Subscribed, END_OF_JANUARY, &["past_due by system:billing as invoice_overdue"]),
+        Due::TrialEnd => {
+            (Ready::InTrial, END_OF_JANUARY, &["active by system:billing as trial_ended", "invoice_opened"])
         }
-        Due::Cancellation => {
-            post("/subscription/cancellation", json!({"effective": "period_end"})).await.expect(200);
-        }
-        Due::Renewal | Due::Overdue | Due::TrialEnd => {}
+        Due::PlanChange => (Ready::Changing, LATE, &["plan_changed", "invoice_opened"]),
+        Due::Cancellation => (Ready::Cancelling, LATE, &["subscription_cancelled"]),
     }
-    (id.clone(), at(&path))
 }
 
 #[tokio::test]
 async fn every_command_finds_the_clock_s_step_taken() {
     let billing = Billing::at(JANUARY).await;
-    billing.sell_plan("tryout", &[json!({"price_cents": 2_900, "trial_days": 10})]).await;
-    billing.sell_coupon("partner", json!({})).await;
-    let cases = cases();
-    for route in ROUTES.iter().filter(|r| r.path.contains("{id}") && r.method != Method::GET) {
-        assert!(cases.iter().any(|case| case.1 == route.handler), "{} is not tried on a late clock", route.handler);
-    }
+    stock(&billing).await;
     let mut prepared = Vec::new();
-    for (n, (due, _, path, ..)) in cases.iter().enumerate() {
-        let (id, path) = prepare(&billing, n, *due, path).await;
-        prepared.push((billing.kinds(&id).await.len(), id, path));
+    // The table insists that every command on a deployment says what becomes of it.
+    for (n, (row, late)) in rows().filter_map(|row| Some((row, row.late?))).enumerate() {
+        let (ready, at, step) = due(late.due, row.on);
+        let target = row.ready_on(ready, &billing, &format!("t{n}"), n).await;
+        prepared.push((row, late.outcome, billing.kinds(&target.id).await.len(), target, at, step));
     }
-    for ((due, handler, _, body, status, events), (known, id, path)) in cases.into_iter().zip(prepared) {
-        let is_january = matches!(due, Due::Overdue | Due::TrialEnd);
-        billing.set_time(if is_january { "2027-01-20T00:00:00Z" } else { LATE });
-        let route = ROUTES.iter().find(|route| route.handler == handler).expect("a route");
-        let request = billing.request(route.method.clone(), &path, &billing.admin);
-        let reply = send(if body.is_null() { request } else { request.json(&body) }).await;
-        assert_eq!(reply.status, status, "{handler}: {}", reply.text);
-        assert_eq!(kinds_after(&billing, &id, known).await, events, "{handler}");
-        let due_still = billing.books(&id).await.aggregate.next_action().filter(|next| next.at <= billing.clock.now());
-        assert_eq!(due_still, None, "{handler}");
+    let (mut found, mut expected) = (Vec::new(), Vec::new());
+    for (row, outcome, known, target, at, step) in prepared {
+        billing.set_time(at);
+        let reply = send(row.request(&billing, &target).bearer_auth(&billing.admin)).await;
+        let accepted = (200..300).contains(&reply.status);
+        let next = billing.books(&target.id).await.aggregate.next_action();
+        assert_eq!(next.filter(|next| next.at <= billing.clock.now()), None, "{}", row.handler);
+        let events = kinds_after(&billing, &target.id, known).await;
+        found.push((row.handler, if accepted { Ok(()) } else { Err(reply.status) }, events.join(", ")));
+        let events = [step, outcome.unwrap_or_default()].concat();
+        expected.push((row.handler, outcome.map(|_| ()), events.join(", ")));
     }
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]
@@ -571,8 +344,8 @@ async fn what_is_read_shows_what_is_stored() {
     assert_eq!(billing.fingerprint().await, before);
 }
 
-/// What taking steps before a command needs to be permitted, as `requests.rs` counts it.
-pub async fn step_permissions() -> BTreeSet<(String, String)> {
+/// The permissions that due steps need before a command.
+pub async fn step_permissions() -> Permissions {
     let billing = Billing::at(JANUARY).await;
     // One changes to a plan that its add-on does not fit, and one never pays.
     let addons = json!({"plan_code": "studio", "addons": ["storage_50gb"]});
@@ -582,7 +355,6 @@ pub async fn step_permissions() -> BTreeSet<(String, String)> {
     billing.change(&changing, to_euro).await.expect(200);
     let unpaid = billing.create_subscribed("unpaid", json!({"plan_code": "studio"})).await;
     billing.dynamodb.clear();
-    let mut needed = BTreeSet::new();
     for at in ["2027-01-08T00:00:00Z", "2027-01-22T00:00:00Z", "2027-02-07T00:00:00Z"] {
         billing.set_time(at);
         for id in [&changing, &unpaid] {
@@ -592,9 +364,7 @@ pub async fn step_permissions() -> BTreeSet<(String, String)> {
                 .expect(200);
         }
     }
-    for seen in billing.dynamodb.seen() {
-        needed.extend(permissions(&seen));
-    }
+    let needed = needed(&billing.dynamodb.seen());
     assert_eq!(billing.state(&unpaid).await, "cancelled");
     needed
 }

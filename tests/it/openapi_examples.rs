@@ -1,112 +1,107 @@
 //! The promise: every example of a request in the OpenAPI document is accepted as it stands, in the order of a walk
-//! through the product; what it was answered with is the document's example of an answer.
+//! through the product; its answer is the document's example of an answer.
+//!
+//! The walk is written down, because its order is a story that neither the routes nor their descriptions tell: a plan is
+//! sold before a deployment is subscribed to it, and shown after it was changed. An operation that is not in the walk is
+//! called after it, with each of its examples, on the records of the walk.
 
 use std::collections::BTreeMap;
 
 use arcadia_domain::Power;
 use arcadia_functions::operations::run::Worker;
-use arcadia_functions::{Audience, Route, find_route};
+use arcadia_functions::{Audience, ROUTES, Route, find_route};
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::client::send;
+use crate::harness::client::{PREFIX, send};
 use crate::harness::contract::operation;
 use crate::harness::{Reply, World};
 
-/// What each step calls: an operation, the name of its example, and what is put into its path.
-type Step = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+/// A step: an operation, the name of its example, and the deployment or the code in its path, if it is not the usual one.
+type Step = (&'static str, &'static str, &'static str);
 
-/// An id that nothing has; the document has it as an example too.
+/// An id that no record has; the document has it as an example too.
 const NOBODY: &str = "019bc104-f980-7c2f-93d1-5b0c4e8a9d27";
-const SHOP: &[(&str, &str)] = &[("id", "shop")];
-const TRIAL: &[(&str, &str)] = &[("id", "trial")];
-const STUDIO: &[(&str, &str)] = &[("code", "studio")];
-const STORAGE: &[(&str, &str)] = &[("code", "storage_50gb")];
-const PARTNER: &[(&str, &str)] = &[("code", "partner")];
-const START: &[(&str, &str)] = &[("code", "start")];
-const OPERATION: &[(&str, &str)] = &[("operation_id", "operation")];
-const ACME: &[(&str, &str)] = &[("tenant_id", "acme")];
 
-/// The walk. What stands in a path is the name of something made before, or else the thing itself. An operation without
-/// a body has one example, which is called `example`.
+/// The steps whose order matters. An operation without a body has one example, which is called `example`.
 const STEPS: &[Step] = &[
-    ("put_plan", "studio", STUDIO),
-    ("publish_plan_version", "monthly", STUDIO),
-    ("publish_plan_version", "price_change", STUDIO),
-    ("put_plan", "studio", STUDIO),
-    ("put_addon", "storage", STORAGE),
-    ("put_addon", "storage", STORAGE),
-    ("list_plans", "example", &[]),
-    ("show_plan", "example", STUDIO),
-    ("list_addons", "example", &[]),
-    ("show_addon", "example", STORAGE),
-    ("put_coupon", "percentage", PARTNER),
-    ("put_coupon", "percentage", PARTNER),
-    ("put_coupon", "amount", START),
-    ("list_coupons", "example", &[]),
-    ("show_coupon", "example", PARTNER),
-    ("list_catalog_events", "example", &[]),
-    ("show_lifecycle", "example", &[]),
-    ("put_dunning_policy", "patient", ACME),
-    ("show_dunning_policy", "example", ACME),
-    ("put_tenant", "address", ACME),
-    ("put_tenant", "customer", ACME),
-    ("show_tenant", "example", ACME),
-    ("list_tenant_events", "example", ACME),
-    ("create_deployment", "shop", &[]),
-    ("create_deployment", "trial", &[]),
-    ("extend_trial", "later", TRIAL),
-    ("update_deployment", "rename", SHOP),
-    ("create_resource", "database", SHOP),
-    ("list_resources", "example", SHOP),
-    ("delete_resource", "example", &[("id", "shop"), ("resource_id", "resource")]),
-    ("subscribe_deployment", "studio", SHOP),
-    ("subscribe_deployment", "anchored", TRIAL),
-    ("attach_addon", "storage", SHOP),
-    ("list_deployments", "example", &[]),
-    ("show_deployment", "example", SHOP),
-    ("detach_addon", "with_a_reason", &[("id", "shop"), ("addon_id", "addon")]),
-    ("change_plan", "upgrade", SHOP),
-    ("change_plan", "later", SHOP),
-    ("withdraw_plan_change", "with_a_reason", SHOP),
-    ("grant_discount", "partner", SHOP),
-    ("remove_discount", "reason", SHOP),
-    ("cancel_subscription", "at_the_end", SHOP),
-    ("withdraw_cancellation", "with_a_reason", SHOP),
-    ("list_invoices", "example", SHOP),
-    ("find_invoices", "example", &[]),
-    ("list_schedule", "example", &[]),
-    ("list_attention", "example", &[]),
-    ("show_summary", "example", &[]),
-    ("list_tenants", "example", &[]),
-    ("show_account", "example", ACME),
-    ("show_invoice", "example", &[("id", "shop"), ("number", "invoice")]),
-    ("record_payment", "in_part", &[("id", "shop"), ("number", "invoice")]),
-    ("grant_credit", "for_an_outage", TRIAL),
-    ("refund_balance", "out_of_the_balance", TRIAL),
-    ("issue_credit_note", "one_charge_in_part", &[("id", "mistake"), ("number", "mistaken_invoice")]),
-    ("update_invoice", "a_month_more", &[("id", "mistake"), ("number", "mistaken_invoice")]),
-    ("write_off_invoice", "with_a_reason", &[("id", "mistake"), ("number", "mistaken_invoice")]),
-    ("withdraw_write_off", "with_a_reason", &[("id", "mistake"), ("number", "mistaken_invoice")]),
-    ("void_invoice", "with_a_reason", &[("id", "mistake"), ("number", "mistaken_invoice")]),
-    ("reverse_payment", "a_chargeback", &[("id", "shop"), ("number", "invoice"), ("reference", "wire-2027-000017")]),
-    ("add_charge", "now", SHOP),
-    ("transition_deployment", "dry_run", SHOP),
-    ("transition_deployment", "pause", SHOP),
-    ("list_events", "example", SHOP),
-    ("start_operation", "move_to_a_new_version", &[]),
-    ("start_operation", "hold_for_an_outage", &[]),
-    ("list_operations", "example", &[]),
-    ("show_operation", "example", OPERATION),
-    ("list_operation_results", "example", OPERATION),
-    ("stop_operation", "without_a_reason", OPERATION),
-    ("hold_tenant", "abuse", ACME),
-    ("hold_tenant", "abuse", ACME),
-    ("release_tenant", "with_a_reason", ACME),
-    ("release_tenant", "with_a_reason", ACME),
-    ("put_tenant", "pause_without_a_subscription", ACME),
+    ("put_plan", "studio", ""),
+    ("publish_plan_version", "monthly", ""),
+    ("publish_plan_version", "price_change", ""),
+    ("put_plan", "studio", ""),
+    ("put_addon", "storage", ""),
+    ("put_addon", "storage", ""),
+    ("list_plans", "example", ""),
+    ("show_plan", "example", ""),
+    ("list_addons", "example", ""),
+    ("show_addon", "example", ""),
+    ("put_coupon", "percentage", ""),
+    ("put_coupon", "percentage", ""),
+    ("put_coupon", "amount", "start"),
+    ("list_coupons", "example", ""),
+    ("show_coupon", "example", ""),
+    ("list_catalog_events", "example", ""),
+    ("show_lifecycle", "example", ""),
+    ("put_dunning_policy", "patient", ""),
+    ("show_dunning_policy", "example", ""),
+    ("put_tenant", "address", ""),
+    ("put_tenant", "customer", ""),
+    ("show_tenant", "example", ""),
+    ("list_tenant_events", "example", ""),
+    ("create_deployment", "shop", ""),
+    ("create_deployment", "trial", ""),
+    ("extend_trial", "later", "trial"),
+    ("update_deployment", "rename", ""),
+    ("create_resource", "database", ""),
+    ("list_resources", "example", ""),
+    ("delete_resource", "example", ""),
+    ("subscribe_deployment", "studio", ""),
+    ("subscribe_deployment", "anchored", "trial"),
+    ("attach_addon", "storage", ""),
+    ("list_deployments", "example", ""),
+    ("show_deployment", "example", ""),
+    ("detach_addon", "with_a_reason", ""),
+    ("change_plan", "upgrade", ""),
+    ("change_plan", "later", ""),
+    ("withdraw_plan_change", "with_a_reason", ""),
+    ("grant_discount", "partner", ""),
+    ("remove_discount", "reason", ""),
+    ("cancel_subscription", "at_the_end", ""),
+    ("withdraw_cancellation", "with_a_reason", ""),
+    ("list_invoices", "example", ""),
+    ("find_invoices", "example", ""),
+    ("list_schedule", "example", ""),
+    ("list_attention", "example", ""),
+    ("show_summary", "example", ""),
+    ("list_tenants", "example", ""),
+    ("show_account", "example", ""),
+    ("show_invoice", "example", ""),
+    ("record_payment", "in_part", ""),
+    ("grant_credit", "for_an_outage", "trial"),
+    ("refund_balance", "out_of_the_balance", "trial"),
+    ("issue_credit_note", "one_charge_in_part", "mistake"),
+    ("update_invoice", "a_month_more", "mistake"),
+    ("write_off_invoice", "with_a_reason", "mistake"),
+    ("withdraw_write_off", "with_a_reason", "mistake"),
+    ("void_invoice", "with_a_reason", "mistake"),
+    ("reverse_payment", "a_chargeback", ""),
+    ("add_charge", "now", ""),
+    ("transition_deployment", "dry_run", ""),
+    ("transition_deployment", "pause", ""),
+    ("list_events", "example", ""),
+    ("start_operation", "move_to_a_new_version", ""),
+    ("start_operation", "hold_for_an_outage", ""),
+    ("list_operations", "example", ""),
+    ("show_operation", "example", ""),
+    ("list_operation_results", "example", ""),
+    ("stop_operation", "without_a_reason", ""),
+    ("hold_tenant", "abuse", ""),
+    ("hold_tenant", "abuse", ""),
+    ("release_tenant", "with_a_reason", ""),
+    ("release_tenant", "with_a_reason", ""),
+    ("put_tenant", "pause_without_a_subscription", ""),
 ];
 
 /// The document with the answers of the walk as examples.
@@ -115,20 +110,22 @@ pub async fn document() -> Value {
     world.sell_plan("team", &[json!({"price_cents": 9_900})]).await;
     let mut made = BTreeMap::new();
     let mut document = arcadia_openapi::document().expect("routes and descriptions match");
-    for (handler, example, open) in STEPS {
+    let remaining = ROUTES.iter().filter(|route| !STEPS.iter().any(|(handler, ..)| *handler == route.handler));
+    let remaining = remaining.flat_map(|route| examples(route).into_iter().map(|example| (route.handler, example, "")));
+    for (handler, example, on) in STEPS.iter().copied().chain(remaining) {
         // Everything at a time of its own, so that lists have an order.
         world.clock.shift(TimeDelta::seconds(1));
-        if *handler == "issue_credit_note" {
+        if handler == "issue_credit_note" {
             make_mistake(&world, &mut made).await;
         }
-        if *handler == "list_operation_results" {
+        if handler == "list_operation_results" {
             work(&world).await;
         }
         let route = find_route(handler).unwrap_or_else(|| panic!("no route is called {handler}"));
-        let reply = call(&world, route, example, open, &made).await;
+        let reply = call(&world, route, example, &path(route, on, &made)).await;
         assert!((200..300).contains(&reply.status), "{handler}, {example}: {}", reply.text);
         for (name, pointer) in [
-            (*example, "/deployment/id"),
+            (example, "/deployment/id"),
             ("resource", "/resource/id"),
             ("addon", "/addon/id"),
             ("operation", "/operation/id"),
@@ -158,18 +155,39 @@ async fn work(world: &World) {
     }
 }
 
-/// Carries out an example as those do whom its operation is for.
-async fn call(
-    world: &World,
-    route: &Route,
-    example: &str,
-    open: &[(&str, &str)],
-    made: &BTreeMap<&str, String>,
-) -> Reply {
-    let mut path = route.path.trim_start_matches("/api/v1").to_owned();
-    for (name, value) in open {
-        path = path.replace(&format!("{{{name}}}"), made.get(value).map_or(*value, String::as_str));
-    }
+/// The names of an operation's examples.
+fn examples(route: &Route) -> Vec<&'static str> {
+    let examples = &operation(route)["requestBody"]["content"]["application/json"]["examples"];
+    examples.as_object().map_or(vec!["example"], |examples| examples.keys().map(String::as_str).collect())
+}
+
+/// The path of an operation on the records of the walk. `on` names the deployment or the code, if it is not the usual
+/// one.
+fn path(route: &Route, on: &str, made: &BTreeMap<&str, String>) -> String {
+    let path = route.path.trim_start_matches(PREFIX);
+    let usual = match path.split('/').nth(1) {
+        Some("plans") => "studio",
+        Some("addons") => "storage_50gb",
+        Some("coupons") => "partner",
+        _ => "shop",
+    };
+    let on = if on.is_empty() { usual } else { on };
+    let parameters = [
+        ("{id}", on),
+        ("{tenant_id}", "acme"),
+        ("{resource_id}", "resource"),
+        ("{addon_id}", "addon"),
+        ("{operation_id}", "operation"),
+        ("{number}", if on == "mistake" { "mistaken_invoice" } else { "invoice" }),
+        ("{reference}", "wire-2027-000017"),
+    ];
+    let found = |value: &str| made.get(value).map_or_else(|| value.to_owned(), String::clone);
+    let path = path.replace("{code}", on);
+    parameters.into_iter().fold(path, |path, (name, value)| path.replace(name, &found(value)))
+}
+
+/// Executes an example, as a caller that its operation is for.
+async fn call(world: &World, route: &Route, example: &str, path: &str) -> Reply {
     let token = match route.audience {
         // Trials are the platform's to grant, and most fields of a customer are the platform's to set.
         Audience::Everyone | Audience::Watchers
@@ -180,7 +198,7 @@ async fn call(
         Audience::Holders(Power::RecordResources) => &world.data_plane,
         Audience::Everyone | Audience::Watchers | Audience::Admins | Audience::Holders(_) => &world.admin,
     };
-    let request = world.request(route.method.clone(), &path, token);
+    let request = world.request(route.method.clone(), path, token);
     let body = &operation(route)["requestBody"]["content"]["application/json"]["examples"];
     let request = match body {
         Value::Null => request,

@@ -1,7 +1,6 @@
 //! The promise: the scheduled functions have exactly the permissions that their work needs (`requests.rs` checks those
 //! of the routes), and no deployed policy contains a wildcard.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
@@ -17,33 +16,28 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::harness::billing::{Billing, overwrite};
+use crate::harness::permissions::{self, Permissions, check_requests};
+use crate::harness::proxy::Seen;
 use crate::harness::routes::MISSING;
 use crate::harness::yaml;
 use crate::many;
-use crate::requests::{check_request, permissions};
 use crate::template;
 
 const JANUARY: &str = "2027-01-01T00:00:00Z";
 /// The actions that Lambda needs to read a queue on a function's behalf.
 const POLLING: [&str; 3] = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
 
-/// The permissions that were needed: an action, and the part of the table or the queue.
-type Needed = BTreeSet<(String, String)>;
-
 fn need(action: &str, on: &str) -> (String, String) {
     (action.to_owned(), on.to_owned())
 }
 
-/// The permissions that the requests so far needed. Every function warms its connection by a Query of the table.
-fn needed(billing: &Billing) -> Needed {
-    let mut needed = Needed::from([need("dynamodb:Query", "table")]);
-    for seen in billing.dynamodb.seen() {
-        if seen.operation != "TransactWriteItems" && seen.operation != "UpdateItem" {
-            check_request(&seen.operation, &seen.body, 0, "a scheduled function");
-        }
-        needed.extend(permissions(&seen));
-    }
-    needed
+/// The permissions that the requests so far needed.
+fn needed(billing: &Billing) -> Permissions {
+    let seen = billing.dynamodb.seen();
+    let written = ["TransactWriteItems", "UpdateItem"];
+    let others: Vec<Seen> = seen.iter().filter(|seen| !written.contains(&&seen.operation[..])).cloned().collect();
+    check_requests(&others, 0, "a scheduled function");
+    permissions::needed(&seen)
 }
 
 #[tokio::test]
@@ -143,7 +137,7 @@ async fn an_operations_worker_may_do_what_its_commands_need_and_no_more() {
         "drop_incompatible": true,
     });
     let hold = json!({"type": "update", "billing_action_suspended": true});
-    let mut needed = Needed::new();
+    let mut needed = Permissions::new();
     for (filter, command) in [
         (json!({"tenant_id": "acme"}), to_euro.clone()),
         (json!({"plan_code": "euro"}), hold),

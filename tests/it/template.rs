@@ -12,6 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::contract::document;
+use crate::harness::permissions::{ByHandler, Permissions};
 use crate::harness::project::ROOT;
 use crate::harness::{World, yaml};
 
@@ -47,26 +48,23 @@ fn texts(value: &Value) -> Vec<String> {
     value.as_array().unwrap_or_else(|| panic!("{value} is not a list")).iter().map(text).collect()
 }
 
-/// The permissions of functions, by handler: an action, and the part of the table or the queue.
-type Permissions = BTreeMap<String, BTreeSet<(String, String)>>;
-
 /// The permissions of each function that is called over HTTP.
-pub fn permissions() -> Permissions {
+pub fn permissions() -> ByHandler {
     permissions_of(functions())
 }
 
 /// The permissions of all other functions.
-pub fn scheduled_permissions() -> Permissions {
+pub fn scheduled_permissions() -> ByHandler {
     permissions_of(all_functions().filter(|properties| calls(properties).next().is_none()))
 }
 
-fn permissions_of(functions: impl IntoIterator<Item = Value>) -> Permissions {
-    let mut permissions = BTreeMap::new();
+fn permissions_of(functions: impl IntoIterator<Item = Value>) -> ByHandler {
+    let mut permissions = ByHandler::new();
     for function in functions {
         // A function without policies may only log.
         let policies = function["Policies"].as_array().into_iter().flatten();
         let statements = policies.flat_map(|policy| policy["Statement"].as_array().expect("statements"));
-        let mut permitted = BTreeSet::new();
+        let mut permitted = Permissions::new();
         for statement in statements {
             assert_eq!(statement["Effect"], "Allow");
             let resources = match &statement["Resource"] {

@@ -13,7 +13,7 @@ use crate::harness::environment;
 use crate::harness::project::ROOT;
 use crate::harness::yaml;
 
-use super::Row;
+use super::Measured;
 use super::on_many::{DEPLOYMENTS, ManyRow};
 
 /// What a million units cost on demand in us-east-1, in 1/10,000 dollars, as of 2026.
@@ -25,7 +25,7 @@ const SCHEDULE: &str = "rate(5 minutes)";
 const TICKS_A_MONTH: usize = 30 * 24 * 12;
 
 /// Holds what was measured against what is published, or publishes it.
-pub fn check(rows: &[Row], steps: &[Row], on_many: &[ManyRow], sizes: &str) {
+pub fn check(rows: &[Measured], steps: &[Measured], on_many: &[ManyRow], sizes: &str) {
     docs::check("costs.md", "operations", &table(rows));
     docs::check("costs.md", "many", &many(on_many, rows));
     docs::check("costs.md", "clock", &(table(steps) + &months(steps)));
@@ -55,7 +55,7 @@ pub fn sizes(items: &Items, id: &str) -> String {
 }
 
 /// What the OpenAPI document says of each operation: its first row.
-fn published(rows: &[Row]) -> Value {
+fn published(rows: &[Measured]) -> Value {
     let costs = ROUTES.iter().map(|route| {
         let row = rows.iter().find(|row| row.name == route.handler).expect("every route has a row");
         let read_units: Value = serde_json::from_str(&units(row.cost.half_read_units)).expect("a number");
@@ -67,12 +67,12 @@ fn published(rows: &[Row]) -> Value {
     Value::Object(costs.collect::<Map<_, _>>())
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Measured]) -> String {
     let mut text = String::from(
         "| Operation | Requests | Read units | Write units | of these for indexes | $ per million | Write units more with a key |\n\
          |---|---:|---:|---:|---|---:|---:|\n",
     );
-    for Row { name, cost, keyed, .. } in rows {
+    for Measured { name, cost, keyed, .. } in rows {
         let indexes = cost.index_write_units.iter().map(|(name, units)| format!("{name} {units}"));
         let indexes = indexes.collect::<Vec<_>>().join(", ");
         let keyed = keyed.map_or_else(String::new, |units| units.to_string());
@@ -85,7 +85,7 @@ fn table(rows: &[Row]) -> String {
 }
 
 /// What operations on many deployments cost, beside as many calls of the single command.
-fn many(on_many: &[ManyRow], rows: &[Row]) -> String {
+fn many(on_many: &[ManyRow], rows: &[Measured]) -> String {
     let mut text = String::from(
         "| Command | Requests | Read units | Write units | $ | $ of single calls |\n|---|---:|---:|---:|---:|---:|\n",
     );
@@ -101,7 +101,7 @@ fn many(on_many: &[ManyRow], rows: &[Row]) -> String {
 }
 
 /// What the ticks of a month cost in which nothing is due.
-fn months(steps: &[Row]) -> String {
+fn months(steps: &[Measured]) -> String {
     assert_eq!(yaml::template()["Parameters"]["BillingSchedule"]["Default"], SCHEDULE);
     let mut text = format!("\nA month of ticks, {SCHEDULE}, in which nothing is due:\n\n");
     for row in steps.iter().filter(|row| row.name.starts_with("tick")) {
@@ -112,9 +112,9 @@ fn months(steps: &[Row]) -> String {
     text
 }
 
-fn least<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
+fn least<'a>(rows: impl Iterator<Item = &'a Measured>) -> String {
     let mut text = String::from("| Operation | It must read | It must write |\n|---|---|---|\n");
-    for Row { name, reads, writes, .. } in rows {
+    for Measured { name, reads, writes, .. } in rows {
         writeln!(text, "| {} | {reads} | {writes} |", code(name)).expect("a text");
     }
     text

@@ -9,9 +9,10 @@ use chrono::TimeDelta;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::{Ready, TENANT, Target, prepare};
+use super::TENANT;
 use crate::harness::billing::Billing;
 use crate::harness::capacity::{Cost, Index, cost};
+use crate::harness::routes::{Ready, stock};
 use crate::harness::table;
 use crate::many;
 
@@ -35,9 +36,9 @@ pub struct ManyRow {
 /// Measures operations on two pages of typical deployments.
 pub async fn measure() -> Vec<ManyRow> {
     let billing = Billing::at("2027-01-15T10:00:00Z").await;
-    billing.sell_addon("seats_10", json!({"price_cents": 500, "quantity": 10, "unit": "seats"})).await;
-    let (world, lists) = (&billing, &Target::default());
-    let made = stream::iter(0..2 * PAGE).map(|n| prepare(world, lists, Ready::Paid, n)).buffer_unordered(CONCURRENCY);
+    stock(&billing).await;
+    let world = &billing;
+    let made = stream::iter(0..2 * PAGE).map(|n| Ready::Paid.make(world, TENANT, n)).buffer_unordered(CONCURRENCY);
     assert_eq!(made.count().await, 2 * PAGE);
     let credit = json!({"type": "credit", "amount_cents": 500, "currency": "USD"});
     let pause = json!({"type": "transition", "to_state": "paused"});
