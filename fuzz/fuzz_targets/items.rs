@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    arcadia_tests::targets::items::run(input);
+    arcadia_harness::targets::items::run(input);
 });

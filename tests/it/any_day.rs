@@ -40,7 +40,7 @@ fn tested<'a>(path: &Path, text: &'a str) -> Vec<&'a str> {
 fn no_test_reads_the_machines_date() {
     let clocks = ["RealClock", "Utc::now", "Local::now", "SystemTime"];
     let mut seen = 0;
-    for path in ["tests/it", "tests/targets", "shared", "functions/src", "infra"] {
+    for path in ["tests/harness", "tests/it", "shared", "functions/src", "infra"] {
         for path in sources(&Path::new(ROOT).join(path)) {
             if path.ends_with("it/any_day.rs") {
                 continue;

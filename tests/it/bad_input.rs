@@ -4,7 +4,8 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::harness::World;
-use crate::harness::client::{fields, send};
+use crate::harness::client::send;
+use crate::harness::reply::fields;
 use crate::harness::table::Contents;
 use crate::harness::world::id_of;
 

@@ -10,9 +10,9 @@ use futures_util::{StreamExt as _, stream};
 use tokio::process::{Child, Command};
 
 use crate::harness::billing::Billing;
+use crate::harness::programs::program;
 use crate::harness::trap::{Stop, Trap};
 use crate::harness::{Random, dynamodb};
-use crate::program::program;
 
 /// The number of deployments due at the beginning of each month.
 const DUE: usize = 500;

@@ -20,10 +20,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::{TlsAcceptor, rustls};
 
+use crate::harness::programs::program;
 use crate::harness::project::ROOT;
 use crate::harness::world::{STARTS, id_of};
 use crate::harness::{dynamodb, environment};
-use crate::program::{Directory, Running, program, run, token};
+use crate::program::{Directory, Running, run, token};
 
 /// A running program, and the command line that calls it.
 struct Shell {

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use crate::harness::World;
 use crate::harness::lambda::run_binary;
+use crate::harness::programs::console;
 use crate::harness::project::ROOT;
-use crate::program::console;
 
 const CLAIMS: [(&str, &str); 2] = [("ROLE_CLAIM", "role"), ("TENANT_CLAIM", "https://example.com/tenant")];
 /// The variables of a stack without the console's client.

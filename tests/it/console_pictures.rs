@@ -10,8 +10,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use fantoccini::Locator;
 use serde_json::{Value, json};
 
@@ -154,42 +152,5 @@ async fn look(browser: &Browser, place: &str, tag: &str, text: &str) {
         tries += 1;
         assert!(tries < 100, "{place} is still loading");
         tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-impl Browser {
-    /// A picture of the window.
-    async fn picture(&self) -> Vec<u8> {
-        let shot = self.devtools("Page.captureScreenshot", json!({"format": "png"})).await;
-        BASE64_STANDARD.decode(shot["data"].as_str().expect("a picture")).expect("base64")
-    }
-
-    /// Insists that the page is no wider than the window and that axe-core finds no violation.
-    async fn check(&self, what: &str) {
-        let hidden = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-        let hidden = self.client.execute(hidden, vec![]).await.unwrap();
-        assert_eq!(hidden, 0, "{what} is wider than the window");
-        assert_eq!(self.violations().await, "", "{what}");
-    }
-
-    /// The violations that axe-core finds: the rule, its help text, and the elements.
-    async fn violations(&self) -> String {
-        let found = "const told = arguments[0]; axe.run().then(({violations}) => told(violations.flatMap(({id, help, nodes}) => \
-                     nodes.map(({html}) => `${id}: ${help}: ${html}`)).join('\\n')), (error) => told(String(error)))";
-        let found = self.client.execute_async(found, vec![]).await.expect("axe-core runs");
-        found.as_str().expect("a text").to_owned()
-    }
-
-    /// Sets the size of the window.
-    async fn resize(&self, width: u32, height: u32) {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
-        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
-    }
-
-    /// Sets the preferred colour scheme, and reduced motion, so that no picture shows a half-finished animation.
-    async fn prefer(&self, scheme: &str) {
-        let still = json!({"name": "prefers-reduced-motion", "value": "reduce"});
-        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}, still]});
-        self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 }

@@ -12,8 +12,8 @@ mod walk;
 
 use crate::harness::billing::Billing;
 use crate::harness::capacity::{Cost, Index, Items, cost};
+use crate::harness::exchange::Exchange;
 use crate::harness::floor::Floor;
-use crate::harness::proxy::Exchange;
 use crate::harness::table;
 
 pub use walk::walk;

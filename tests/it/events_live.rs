@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
+use crate::harness::programs::program;
 use crate::harness::world::id_of;
-use crate::program::{Directory, Running, program, run, token};
+use crate::program::{Directory, Running, run, token};
 
 /// Longer than any step of these tests takes.
 const LIMIT: Duration = Duration::from_secs(120);

@@ -10,9 +10,9 @@ use arcadia_store::stream;
 use chrono::{Datelike as _, TimeDelta};
 use serde_json::{Value, json};
 
+use crate::harness::Fault;
 use crate::harness::billing::Billing;
 use crate::harness::dynamodb;
-use crate::harness::proxy::Fault;
 use crate::harness::random::Random;
 use crate::harness::stream::Stream;
 use crate::harness::world::{id_of, user};

@@ -9,9 +9,8 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use arcadia_tests::targets::{TARGETS, Target};
-
 use crate::harness::project::ROOT;
+use crate::harness::targets::{TARGETS, Target};
 use crate::harness::{Random, environment};
 
 /// The number of inputs made for each target.
@@ -105,7 +104,7 @@ fn every_target_has_a_fuzzer_and_seeds_and_nothing_else_does() {
     let manifest = fs::read_to_string(format!("{ROOT}/fuzz/Cargo.toml")).unwrap();
     for name in targets {
         let fuzzer = fs::read_to_string(format!("{ROOT}/fuzz/fuzz_targets/{name}.rs")).unwrap();
-        assert!(fuzzer.contains(&format!("arcadia_tests::targets::{name}::run(input);")), "{name}");
+        assert!(fuzzer.contains(&format!("arcadia_harness::targets::{name}::run(input);")), "{name}");
         let binary = format!("name = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n");
         assert!(manifest.contains(&binary), "{name} is not a binary of fuzz/Cargo.toml");
     }

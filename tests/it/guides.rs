@@ -8,10 +8,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::harness::programs::program;
 use crate::harness::project::{ROOT, TEMPORARY};
 use crate::harness::world::{START, STARTS};
 use crate::harness::{insist_on, unique, yaml};
-use crate::program::program;
 
 /// The beginning of the mark of a block that cannot be run here.
 const NEEDS: &str = "<!-- needs ";

@@ -8,7 +8,8 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::harness::billing::Billing;
-use crate::harness::client::{Reply, send};
+use crate::harness::client::send;
+use crate::harness::reply::Reply;
 use crate::harness::table::crowd;
 use crate::harness::world::{id_of, user};
 

@@ -18,8 +18,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::harness::programs::program;
 use crate::harness::shop::merged;
-use crate::program::{Directory, Running, program, run, token};
+use crate::program::{Directory, Running, run, token};
 
 /// Another server on this machine. Returns its URL, and the tokens that it received.
 async fn stranger<F, R>(answer: F) -> (String, Arc<Mutex<Vec<String>>>)

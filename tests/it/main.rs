@@ -6,7 +6,7 @@
 )]
 #![allow(missing_docs, reason = "a test binary has no public documentation")]
 
-mod harness;
+use arcadia_harness as harness;
 
 mod alarms;
 mod any_day;

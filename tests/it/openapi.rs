@@ -11,8 +11,9 @@ use arcadia_functions::{Audience, ROUTES, Route};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-use crate::harness::client::{fields, send};
+use crate::harness::client::send;
 use crate::harness::contract::{compile, document, operation, resolve};
+use crate::harness::reply::fields;
 use crate::harness::{Random, Reply, World};
 
 /// The schema of an operation's body, if it has one.

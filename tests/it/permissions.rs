@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::harness::billing::{Billing, overwrite};
+use crate::harness::exchange::Seen;
 use crate::harness::permissions::{self, Permissions, check_requests};
-use crate::harness::proxy::Seen;
 use crate::harness::routes::MISSING;
 use crate::harness::yaml;
 use crate::many;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::harness::World;
 use crate::harness::client::send;
+use crate::harness::exchange::Seen;
 use crate::harness::permissions::{ByHandler, check_requests, needed};
-use crate::harness::proxy::Seen;
 use crate::harness::routes::{MISSING, rows};
 use crate::harness::world::id_of;
 use crate::{costs, late_clock, subscription_requests, template};

@@ -170,16 +170,6 @@ fn payment_lines(id: &str) -> Vec<Line> {
         reverse((200, CHANGE_INVOICE, 3)),
         reverse((200, INVOICE, 0)),
         call(
-            "update_invoice",
-            Method::PATCH,
-            at("/{number}"),
-            json!({"due_at": "2027-12-31T00:00:00Z"}),
-            (200, CHANGE_INVOICE, 3),
-        ),
-        // The subscription keeps what of its charges is forgiven.
-        call("write_off_invoice", Method::POST, at("/{number}/write-off"), json!({}), (200, CHANGE_INVOICE, 4)),
-        call("withdraw_write_off", Method::DELETE, at("/{number}/write-off"), Value::Null, (200, CHANGE_INVOICE, 4)),
-        call(
             "issue_credit_note",
             Method::POST,
             at("/{number}/credit-notes"),

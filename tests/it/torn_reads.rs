@@ -10,7 +10,7 @@ use arcadia_store::MAX_READS;
 use serde_json::{Value, json};
 
 use crate::harness::billing::Billing;
-use crate::harness::client::Reply;
+use crate::harness::reply::Reply;
 use crate::harness::tears::Stale;
 use crate::harness::world::id_of;
 use crate::harness::{Fault, cursors};

@@ -19,8 +19,6 @@
 mod agreement;
 mod calls;
 mod contestants;
-#[path = "../../it/harness/dynamodb.rs"]
-mod dynamodb;
 mod functions;
 mod growth;
 mod machine;
@@ -28,11 +26,8 @@ mod operations;
 mod place;
 mod plan;
 mod process;
-mod project;
 mod report;
 mod runtime_api;
-#[path = "../../it/harness/setup.rs"]
-mod setup;
 mod stats;
 mod stub;
 mod sweeps;
@@ -42,6 +37,7 @@ use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arcadia_functions::runtime::{Clock as _, RealClock};
+use arcadia_harness::{dynamodb, project};
 use clap::{Parser, ValueEnum};
 use report::{Section, put_into};
 
@@ -123,10 +119,4 @@ fn unique(name: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
     format!("bench-{name}-{}-{}-{count}", std::process::id(), RealClock.now().timestamp_millis())
-}
-
-/// An environment variable of the benchmark.
-#[allow(clippy::disallowed_methods, reason = "the only place of the benchmark that reads the environment")]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

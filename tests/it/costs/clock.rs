@@ -13,8 +13,8 @@ use super::{Measured, TENANT, measure};
 use crate::harness::billing::Billing;
 use crate::harness::capacity::{Index, Items};
 use crate::harness::client::send;
+use crate::harness::exchange::Exchange;
 use crate::harness::floor::{DUE_ELSEWHERE, EVENT, Floor, IN_ANOTHER_STATE, INVOICE, Read, SUBSCRIPTION, Write};
-use crate::harness::proxy::Exchange;
 use crate::harness::routes::{Ready, Target, find_row, present, stock};
 use crate::harness::table;
 

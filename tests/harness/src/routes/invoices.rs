@@ -8,10 +8,8 @@ use super::Due::{Overdue, Renewal};
 use super::Ready::{Forgiven, InCredit, Paid, Renewed, Subscribed};
 use super::deployments::{owner, present};
 use super::{Position, Row, Target, row};
-use crate::harness::floor::Entry::{Appears, Rewritten};
-use crate::harness::floor::{
-    DEPLOYMENT, DUE_ELSEWHERE, EVENT, INVOICE_MOVES, INVOICE_SETTLED, Read, SUBSCRIPTION, Write,
-};
+use crate::floor::Entry::{Appears, Rewritten};
+use crate::floor::{DEPLOYMENT, DUE_ELSEWHERE, EVENT, INVOICE_MOVES, INVOICE_SETTLED, Read, SUBSCRIPTION, Write};
 
 pub const ROWS: &[Row] = &[
     row("list_invoices", Everyone)

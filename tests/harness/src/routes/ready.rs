@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{MISSING, Row, Target};
-use crate::harness::billing::Billing;
-use crate::harness::world::{id_of, user};
+use crate::billing::Billing;
+use crate::world::{id_of, user};
 
 /// The records that a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
-use crate::program;
+use super::programs::bootstrap;
 
 /// Later than any test.
 const DEADLINE_MS: &str = "253402300799000";
@@ -30,7 +30,6 @@ pub struct Ran {
     /// The lines of standard output that are metrics.
     pub metrics: Vec<Value>,
     /// The lines that are spans.
-    #[cfg_attr(not(feature = "traces"), expect(dead_code, reason = "only the tests of traces look at them"))]
     pub traces: Vec<Value>,
     /// The other lines.
     pub logs: Vec<Value>,
@@ -67,7 +66,7 @@ pub async fn run_within(
     // A function without a table gets nothing of what belongs to one.
     let environment = table.map(|(endpoint, table)| of_table(endpoint, table));
     let environment = environment.as_ref().map_or(&[][..], |environment| environment);
-    run_binary(program::bootstrap(), trace, handler, environment, events).await
+    run_binary(bootstrap(), trace, handler, environment, events).await
 }
 
 /// The same for any binary: it gets what Lambda sets, and `environment`.
@@ -101,7 +100,7 @@ pub async fn run_binary(
 impl Function {
     /// Starts a function on a table, by its endpoint and name. What it prints is not kept.
     pub async fn on_table(handler: &str, (endpoint, table): (&str, &str)) -> Self {
-        Self::start(program::bootstrap(), None, handler, &of_table(endpoint, table), Stdio::null()).await
+        Self::start(bootstrap(), None, handler, &of_table(endpoint, table), Stdio::null()).await
     }
 
     async fn start(

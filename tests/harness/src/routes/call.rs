@@ -8,9 +8,9 @@ use reqwest::RequestBuilder;
 use serde_json::Value;
 
 use super::{Names, Row};
-use crate::harness::client::Http;
-use crate::harness::floor::Key;
-use crate::harness::world::{token, user};
+use crate::client::Http;
+use crate::floor::Key;
+use crate::world::{token, user};
 
 /// An id that no record has.
 pub const MISSING: &str = "01920000-0000-7000-8000-000000000000";

@@ -4,7 +4,7 @@ use arcadia_functions::Audience::{Admins, Everyone};
 
 use super::Ready::{Bare, Listed};
 use super::{Position, Row, Target, row};
-use crate::harness::floor::{ACCOUNT, OPERATION, RUNNING, Read, TENANT_EVENT, TENANT_LIMITS};
+use crate::floor::{ACCOUNT, OPERATION, RUNNING, Read, TENANT_EVENT, TENANT_LIMITS};
 
 pub const ROWS: &[Row] = &[
     row("show_account", Everyone).reads(|t| vec![Read::page("the tenant's deployments", t.tenant_partition())]),

@@ -2,5 +2,5 @@
 
 /// The folder of the workspace.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-/// A directory for temporary files.
+/// A directory for temporary files. [`super::dynamodb`] creates it.
 pub const TEMPORARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp");

@@ -7,8 +7,8 @@ use arcadia_store::schema::TENANT_INDEX;
 use super::Ready::{Listed, Operated};
 use super::lists::states;
 use super::{Position, Row, Target, further, row};
-use crate::harness::floor::Entry::Rewritten;
-use crate::harness::floor::{OPERATION, RUNNING, Read};
+use crate::floor::Entry::Rewritten;
+use crate::floor::{OPERATION, RUNNING, Read};
 
 pub const ROWS: &[Row] = &[
     row("list_operations", Admins)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::proxy::Seen;
+use super::exchange::Seen;
 
 /// Actions, each with the table, index or queue that it is on.
 pub type Permissions = BTreeSet<(String, String)>;

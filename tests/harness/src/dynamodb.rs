@@ -1,7 +1,7 @@
 //! The real DynamoDB Local, started once for the whole binary. It is never skipped: a test that cannot have it fails
 //! and says what is missing.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -50,6 +50,7 @@ fn directory() -> Result<String, String> {
 }
 
 fn start(directory: &str) -> Result<Running, String> {
+    fs::create_dir_all(TEMPORARY).map_err(|error| format!("{TEMPORARY}: {error}"))?;
     let port = free_port();
     let log_path = format!("{TEMPORARY}/dynamodb-local-{port}.log");
     let log = File::create(&log_path).map_err(|error| format!("{log_path}: {error}"))?;
@@ -72,7 +73,7 @@ fn start(directory: &str) -> Result<Running, String> {
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         let ended = supervisor.try_wait().map_err(|error| format!("sh: {error}"))?;
         if ended.is_some() || started.elapsed() > START_LIMIT {
-            let log = std::fs::read_to_string(&log_path).unwrap_or_default();
+            let log = fs::read_to_string(&log_path).unwrap_or_default();
             return Err(format!("DynamoDB Local did not open port {port} ({ended:?}); it said:\n{log}"));
         }
         thread::sleep(POLL_EVERY);

@@ -10,7 +10,7 @@ use arcadia_store::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
 
 use super::Ready::Listed;
 use super::{Position, Row, Target, further, row};
-use crate::harness::floor::Read;
+use crate::floor::Read;
 
 pub const ROWS: &[Row] = &[
     row("list_deployments", Everyone)

@@ -4,8 +4,8 @@ use arcadia_functions::Audience::{Admins, Everyone};
 use arcadia_store::schema::TENANT_INDEX;
 
 use super::{Position, Row, Target, row};
-use crate::harness::floor::Entry::Rewritten;
-use crate::harness::floor::{CATALOG_EVENT, COUPON, Read, Write};
+use crate::floor::Entry::Rewritten;
+use crate::floor::{CATALOG_EVENT, COUPON, Read, Write};
 
 pub const ROWS: &[Row] = &[
     row("list_plans", Everyone).list(Position::Code).reads(|_| vec![Read::page("a page of all plans", "PLANS")]),

@@ -7,8 +7,8 @@ use super::Due::{Cancellation, PlanChange, Renewal};
 use super::Ready::{Bare, Cancelling, Changing, Discounted, Paid};
 use super::deployments::present;
 use super::{Row, row};
-use crate::harness::floor::Entry::{Appears, Goes, Moves, Rewritten};
-use crate::harness::floor::{ADDON, COUPON, DEPLOYMENT, EVENT, INVOICE, INVOICE_STAYS, Read, SUBSCRIPTION};
+use crate::floor::Entry::{Appears, Goes, Moves, Rewritten};
+use crate::floor::{ADDON, COUPON, DEPLOYMENT, EVENT, INVOICE, INVOICE_STAYS, Read, SUBSCRIPTION};
 
 pub const ROWS: &[Row] = &[
     row("subscribe_deployment", Everyone)

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 
 use super::Random;
-use super::proxy::Seen;
+use super::exchange::Seen;
 
 /// An item's primary key.
 type Key = (String, String);

@@ -18,10 +18,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Barrier, Notify};
+use tokio::sync::Notify;
 
+use super::exchange::{Exchange, Seen};
+use super::fault::Fault;
 use super::tears::{self, Memory, Stale};
 use super::weather::{Kind, Weather, halves};
 
@@ -41,55 +43,6 @@ pub struct Proxy {
     /// Where it answers.
     pub endpoint: String,
     state: Arc<Shared>,
-}
-
-/// A request that went to DynamoDB.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
-    /// Such as `Query`.
-    pub operation: String,
-    /// What it asked for.
-    pub body: Value,
-}
-
-/// A request that DynamoDB answered.
-#[derive(Debug, Clone)]
-pub struct Exchange {
-    /// Such as `Query`.
-    pub operation: String,
-    /// What it asked for.
-    pub request: Value,
-    /// What DynamoDB answered.
-    pub answer: Value,
-}
-
-/// What shall go wrong.
-#[derive(Debug, Clone)]
-pub enum Fault {
-    /// DynamoDB does it, but the connection breaks in the middle of its answer.
-    BreakOff,
-    /// DynamoDB does it, but its answer arrives as a 500.
-    ServerError,
-    /// DynamoDB does not hear of it and answers this instead.
-    Answer(StatusCode, Value),
-    /// DynamoDB does not know the request token again, as after ten minutes.
-    ForgetToken,
-    /// The request waits until as many as the barrier is for are there, so that they go on side by side.
-    Gather(Arc<Barrier>),
-    /// The request takes this much longer.
-    Delay(Duration),
-    /// The connection is reset, and DynamoDB hears of the request so much later all the same.
-    Late(Duration),
-    /// DynamoDB does it, but never answers.
-    Unanswered,
-    /// The connection is reset, and DynamoDB does not hear of it.
-    ResetBefore,
-    /// DynamoDB does it, but the connection is reset.
-    ResetAfter,
-    /// DynamoDB reads half of the keys and names the others as unprocessed.
-    Unprocessed,
-    /// DynamoDB reads some items as they were before a transaction. Only a request that asks for one of them is torn.
-    Torn(Vec<Stale>),
 }
 
 #[derive(Debug)]
@@ -231,41 +184,6 @@ impl Proxy {
     /// How many requests of `operation` there were.
     pub fn count(&self, operation: &str) -> usize {
         lock(&self.state.seen).iter().filter(|seen| seen.operation == operation).count()
-    }
-}
-
-impl Fault {
-    /// What DynamoDB answers to a transaction that it cancelled, with a code for each item.
-    pub fn cancelled(codes: &[&str]) -> Self {
-        let reasons: Vec<Value> = codes.iter().map(|code| json!({"Code": code, "Message": code})).collect();
-        let message =
-            format!("Transaction cancelled, please refer cancellation reasons for specific reasons {codes:?}");
-        Self::error("TransactionCanceledException", &json!({"Message": message, "CancellationReasons": reasons}))
-    }
-
-    /// An error that DynamoDB answers with, by its name.
-    pub fn named(name: &str) -> Self {
-        Self::error(name, &json!({"message": name}))
-    }
-
-    /// What DynamoDB answers to a request that breaks one of its rules: it quotes all of it.
-    pub fn invalid(request: &str) -> Self {
-        let message = format!(
-            "1 validation error detected: Value '[{request}]' at 'transactItems' failed to satisfy constraint: Member must \
-             have length less than or equal to 100"
-        );
-        Self::error("ValidationException", &json!({"message": message}))
-    }
-
-    /// Whether whoever sent the request takes it for failed.
-    fn fails(&self) -> bool {
-        !matches!(self, Self::Gather(_) | Self::Delay(_) | Self::ForgetToken | Self::Unprocessed | Self::Torn(_))
-    }
-
-    fn error(name: &str, body: &Value) -> Self {
-        let mut body = body.clone();
-        body["__type"] = format!("com.amazonaws.dynamodb.v20120810#{name}").into();
-        Self::Answer(StatusCode::BAD_REQUEST, body)
     }
 }
 

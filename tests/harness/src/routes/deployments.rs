@@ -7,8 +7,8 @@ use arcadia_store::schema::{DUE_INDEX, STATE_INDEX, TENANT_INDEX};
 use super::Due::{Renewal, TrialEnd};
 use super::Ready::{Bare, Equipped, InTrial, Paid};
 use super::{Position, Row, Target, further, row};
-use crate::harness::floor::Entry::{Appears, Goes, Moves, Rewritten};
-use crate::harness::floor::{DEPLOYMENT, DUE_ELSEWHERE, EVENT, Read, SUBSCRIPTION, TENANT_LIMITS, Write};
+use crate::floor::Entry::{Appears, Goes, Moves, Rewritten};
+use crate::floor::{DEPLOYMENT, DUE_ELSEWHERE, EVENT, Read, SUBSCRIPTION, TENANT_LIMITS, Write};
 
 pub const ROWS: &[Row] = &[
     row("create_deployment", Everyone)

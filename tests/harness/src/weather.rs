@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::proxy::Seen;
+use super::exchange::Seen;
 use super::tears::Memory;
 use super::{Fault, Random};
 
