@@ -25,6 +25,7 @@ mod catalog;
 mod catalog_events;
 mod cli;
 mod cognito;
+mod conformance;
 mod console;
 mod console_corrections;
 mod console_function;

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! `start`, `list`, `show`, `results` and `stop` are the routes.
-//! [`run`] works page by page, `take` on one deployment, `command` makes its command. [`dispatch`] sends each running
+//! [`run`] works page by page, [`take`] on one deployment, `command` makes its command. [`dispatch`] sends each running
 //! operation to the queue of its workers.
 
 mod command;
@@ -13,4 +13,4 @@ pub mod run;
 pub(crate) mod show;
 pub(crate) mod start;
 pub(crate) mod stop;
-mod take;
+pub mod take;

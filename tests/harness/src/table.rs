@@ -58,31 +58,42 @@ pub async fn contents(client: &Client, table: &str) -> Contents {
 
 /// Hashes the whole table as DynamoDB Local writes it down, without making sense of it.
 pub async fn fingerprint(table: &str) -> u64 {
-    let page = raw_scan(table, &Value::Null).await;
+    let page = raw_scan(&http(), table, &Value::Null).await;
     assert!(page.starts_with('{') && page.contains("\"Items\":[{"), "{page}");
     assert!(!page.contains("\"LastEvaluatedKey\""), "only tables of one page are hashed");
     BuildHasherDefault::<DefaultHasher>::default().hash_one(page)
 }
 
 /// Reads the whole table with every value as DynamoDB has it, such as `{"S": "text"}`.
-pub async fn typed_items(table: &str) -> BTreeMap<(String, String), Value> {
-    let key = |item: &Value, name: &str| item[name]["S"].as_str().expect("keys are strings").to_owned();
-    let (mut found, mut start) = (BTreeMap::new(), Value::Null);
+pub async fn typed_items(table: &str) -> Contents {
+    let (client, mut found, mut start) = (http(), Contents::new(), Value::Null);
     loop {
-        let mut page: Value = serde_json::from_str(&raw_scan(table, &start).await).expect("JSON");
-        let Value::Array(items) = page["Items"].take() else { panic!("a list of items: {page}") };
-        found.extend(items.into_iter().map(|item| ((key(&item, "PK"), key(&item, "SK")), item)));
-        start = page["LastEvaluatedKey"].take();
+        let (items, last) = typed_page(&raw_scan(&client, table, &start).await);
+        found.extend(items);
+        start = last;
         if start.is_null() {
             return found;
         }
     }
 }
 
-/// What DynamoDB Local answers to a Scan that begins after a key, or at the beginning.
-async fn raw_scan(table: &str, start: &Value) -> String {
-    let request =
-        reqwest::Client::builder().no_proxy().build().expect("an HTTP client").post(super::dynamodb::endpoint());
+/// The items of a page as DynamoDB Local writes it, and the key where the next page begins.
+pub fn typed_page(page: &str) -> (Contents, Value) {
+    let key = |item: &Value, name: &str| item[name]["S"].as_str().expect("keys are strings").to_owned();
+    let mut page: Value = serde_json::from_str(page).expect("JSON");
+    let Value::Array(items) = page["Items"].take() else { panic!("a list of items: {page}") };
+    let items = items.into_iter().map(|item| ((key(&item, "PK"), key(&item, "SK")), item)).collect();
+    (items, page["LastEvaluatedKey"].take())
+}
+
+/// An HTTP client for requests to DynamoDB Local past the SDK.
+pub fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().expect("an HTTP client")
+}
+
+/// The answer of DynamoDB Local to a Scan that begins after a key, or at the beginning.
+pub async fn raw_scan(client: &reqwest::Client, table: &str, start: &Value) -> String {
+    let request = client.post(super::dynamodb::endpoint());
     let request = request.header("x-amz-target", "DynamoDB_20120810.Scan");
     let request = request.header("content-type", "application/x-amz-json-1.0");
     // It checks the form of this and nothing else.

@@ -1,5 +1,5 @@
-//! The clock first, as `functions/src/catch_up.rs` has it: the due steps of one deployment, for a sweep and before a command.
-//! Each advance is one request to the table.
+//! The due steps of one deployment, for a sweep and before a command, as `functions/src/catch_up.rs` takes them. Each
+//! advance is at most one request to the table.
 
 use std::collections::HashMap;
 
@@ -9,39 +9,40 @@ use arcadia_store::{MAX_READS, StoreError, items, keys};
 use super::world::{Defect, SDK_ATTEMPTS, World};
 use super::writer::{Writer, no_answer, stayed_torn};
 
-/// As the real ones.
+/// The limits of the real ones.
 const MAX_STEPS: usize = 3;
 const MAX_CONFLICTS: usize = 3;
 
-/// The policies that were read, by a sweep or for a request.
+/// The dunning policies that a sweep or a request has read.
 pub type Policies = HashMap<TenantId, DunningPolicy>;
 
-/// A deployment that is brought up to a moment.
+/// A deployment whose due steps are taken.
 pub struct CatchUp {
-    /// As it is now.
+    /// The deployment after the steps so far.
     pub aggregate: Aggregate,
     machine: usize,
     now: Timestamp,
-    /// The steps that were taken.
+    /// The number of steps taken.
     pub steps: usize,
     conflicts: usize,
     phase: Phase,
-    /// How often the read that is under way was sent without an answer.
+    /// The number of times that the present read was sent without an answer.
     sends: u32,
-    /// How often what it reads was torn.
+    /// The number of torn reads.
     torn: u32,
 }
 
 enum Phase {
-    /// What is due is decided next; that takes no request.
+    /// The next step is to be decided, without a request.
     Deciding,
+    /// The step issues an invoice, so the tenant's policy is to be read.
     Policy,
     Commit(Box<Writer>),
-    /// Somebody else was faster.
+    /// Another writer was first, so the deployment is to be read again.
     Again,
 }
 
-/// What it came to.
+/// The outcome, as the real one.
 pub enum Outcome {
     UpToDate,
     Behind,
@@ -53,7 +54,7 @@ impl CatchUp {
         Self { aggregate, machine, now, steps: 0, conflicts: 0, phase: Phase::Deciding, sends: 0, torn: 0 }
     }
 
-    /// Goes on by at most one request to the table; tells the outcome when there is one.
+    /// Continues by at most one request to the table; returns the outcome once there is one.
     pub fn advance(&mut self, world: &mut World, policies: &mut Policies) -> Option<Outcome> {
         match std::mem::replace(&mut self.phase, Phase::Deciding) {
             Phase::Deciding => return self.decide(world, policies),
@@ -111,17 +112,23 @@ impl CatchUp {
         if self.steps == MAX_STEPS {
             return Some(Outcome::Behind);
         }
-        let Some(policy) = policies.get(&self.aggregate.deployment.tenant_id) else {
-            self.phase = Phase::Policy;
-            return None;
+        let decide = |policy| {
+            let change = step(&self.aggregate, policy, at).expect("no limit is near");
+            change.unwrap_or_else(|| panic!("{next:?} is due but cannot be decided"))
         };
-        let change = step(&self.aggregate, Some(*policy), at).expect("no limit is near");
-        let change = change.unwrap_or_else(|| panic!("{next:?} is due and cannot be done"));
+        let mut change = decide(None);
+        if change.issues_invoice() {
+            let Some(policy) = policies.get(&self.aggregate.deployment.tenant_id) else {
+                self.phase = Phase::Policy;
+                return None;
+            };
+            change = decide(Some(*policy));
+        }
         self.phase = Phase::Commit(Box::new(Writer::new(world, self.machine, None, change, None)));
         None
     }
 
-    /// A defect: a rung of the ladder that is taken as if the tenant's policy were some days shorter.
+    /// A defect: takes a rung of the ladder as if the tenant's policy were some days shorter.
     fn early_rung(&self, world: &World, at: Timestamp) -> Option<Change> {
         const DAYS: u32 = 5;
         let is_due = |aggregate: &Aggregate| aggregate.next_action().filter(|next| next.at <= at);
@@ -138,7 +145,7 @@ impl CatchUp {
         Some(Change { before: Some(self.aggregate.clone()), ..change })
     }
 
-    /// Notes that no answer came, and sends the same again unless that was once too often.
+    /// Counts a request without an answer, and repeats it unless that was the last attempt.
     fn unanswered(&mut self, phase: Phase) -> Option<Outcome> {
         self.sends += 1;
         if self.sends == SDK_ATTEMPTS {

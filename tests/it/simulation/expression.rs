@@ -1,19 +1,19 @@
-//! The part of DynamoDB's expression language that the store uses, evaluated truly. What is not known here panics, so
-//! that a new expression of the store cannot pass unnoticed.
+//! The part of DynamoDB's expression language that the store uses. An unknown expression panics, so a new expression of
+//! the store does not go unnoticed.
 
 use std::collections::HashMap;
 
 use arcadia_store::item::Item;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-/// An expression's own names, as `#state`, and values, as `:version`.
+/// The names of an expression, such as `#state`, and its values, such as `:version`.
 pub struct Terms<'a> {
     pub names: Option<&'a HashMap<String, String>>,
     pub values: Option<&'a HashMap<String, AttributeValue>>,
 }
 
 impl<'a> Terms<'a> {
-    /// Whether a condition holds for what is there.
+    /// Whether a condition holds for the stored item.
     pub fn hold(&self, condition: Option<&str>, found: Option<&Item>) -> bool {
         let Some(condition) = condition else { return true };
         outside(condition, " OR ")
@@ -36,7 +36,7 @@ impl<'a> Terms<'a> {
         let [path, operator, value] = term.split(' ').collect::<Vec<_>>()[..] else {
             panic!("an unknown condition: {term}")
         };
-        // What is not there compares with nothing.
+        // A comparison with a missing attribute is false.
         let Some(left) = found.and_then(|item| self.read(item, path)) else { return false };
         let right = if value.starts_with(':') {
             Some(self.value(value))
@@ -52,7 +52,7 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// Carries an update out.
+    /// Executes an update.
     pub fn apply(&self, update: &str, item: &mut Item) {
         let assignments = update.strip_prefix("SET ").unwrap_or_else(|| panic!("an unknown update: {update}"));
         let (assignments, removed) = assignments.split_once(" REMOVE ").unwrap_or((assignments, ""));
@@ -79,8 +79,8 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// What is assigned: a value, what is there or else a value, the sum of what is there and a value, or what is there with
-    /// the elements of a list after its own.
+    /// The assigned value: a value, the present value or else a value, the sum of the present value and a value, or the
+    /// present list with the elements of another.
     fn compute(&self, value: &str, item: &Item) -> AttributeValue {
         if let Some((present, more)) = value.split_once(" + ") {
             return AttributeValue::N((number(&self.present(present, item)) + number(self.value(more))).to_string());
@@ -96,7 +96,7 @@ impl<'a> Terms<'a> {
         self.value(value).clone()
     }
 
-    /// What is at a path, which may name a value if nothing is there.
+    /// The present value at a path, or the default that the expression names.
     fn present(&self, text: &str, item: &Item) -> AttributeValue {
         let Some(inner) = text.strip_prefix("if_not_exists(").and_then(|text| text.strip_suffix(')')) else {
             return self.read(item, text).unwrap_or_else(|| panic!("nothing is at {text}")).clone();
@@ -124,7 +124,7 @@ impl<'a> Terms<'a> {
     }
 }
 
-/// The parts of a text that a separator parts outside of parentheses.
+/// The parts of a text between separators that are outside of parentheses.
 fn outside<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
     let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
     for (index, sign) in text.char_indices() {

@@ -1,41 +1,41 @@
-//! One life of a small world: clients that send requests and send them again, servers that handle them, sweeps that
-//! come and crash, and time that jumps. All of it follows from the seed.
+//! One life of a small world: clients that send and repeat requests, servers that handle them, sweeps that start and
+//! crash, and time that jumps. All of it follows from the seed.
 
 use std::collections::HashMap;
 
-use arcadia_domain::{
-    Addon, CatalogStatus, Coupon, CouponDuration, DunningPolicy, Interval, IntervalPrices, Plan, TenantId, Timestamp,
-};
+use arcadia_domain::Timestamp;
 use arcadia_functions::Error;
 use arcadia_functions::auth::Principal;
 use arcadia_functions::http::{Answer, IdempotencyKey};
-use arcadia_store::{Store, StoreError, error_chain, items, keys};
+use arcadia_store::item::Item;
+use arcadia_store::{Store, StoreError, error_chain};
 use chrono::TimeDelta;
 use lambda_http::http::Method;
 
 use super::api::{Execution, Request};
 use super::audit::certain;
+use super::catalog;
 use super::sweep::Sweep;
-use super::wishes::{ADDON, COUPONS, PLANS, Wish};
+use super::wishes::Wish;
 use super::world::{Counts, Defect, MACHINES, World};
 
-/// The most handlings of requests at a time.
+/// The most concurrent handlings of requests.
 const MAX_EXECUTIONS: usize = 5;
-/// The most sweeps at a time.
+/// The most concurrent sweeps.
 const MAX_SWEEPS: usize = 2;
-/// How often a client sends a request that it knows no outcome of.
+/// The most times that a client sends a request whose outcome it does not know.
 const MAX_SENDS: u32 = 4;
-/// After so many sweeps at the latest, nothing is due any more.
+/// The most sweeps until nothing is due any more.
 const MAX_LAST_SWEEPS: usize = 400;
 
-/// What a client knows of its request.
+/// A request as its client knows it.
 struct Sent {
     request: Request,
-    /// How often it may send it still.
+    /// The number of times that the client will still send it.
     sends_left: u32,
-    /// How many handlings of it are under way.
+    /// The number of its handlings in progress.
     running: u32,
-    /// Whether it has an answer that it takes for good.
+    /// Whether the client has a final answer.
     is_settled: bool,
 }
 
@@ -48,20 +48,22 @@ pub struct Run {
     executions: Vec<Execution>,
     sweeps: Vec<Sweep>,
     requests_left: usize,
-    /// What was answered under each key, and when that was decided on.
+    /// The answers under each key, and when they were decided.
     answers: HashMap<String, Vec<(Answer, Timestamp)>>,
 }
 
 impl Run {
     pub fn new(seed: u64, store: Store, defect: Option<Defect>, traces: bool) -> Self {
         let mut world = World::new(seed, store, defect, traces);
-        stock(&mut world);
+        for item in catalog::first(&mut world) {
+            world.table.put(item);
+        }
         let requests_left = 30 + world.random.below(51);
         let (sent, again, executions, sweeps) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { world, sent, again, executions, sweeps, requests_left, answers: HashMap::new() }
     }
 
-    /// Lives it to the end, and checks that it comes to rest there.
+    /// Lives it to its end, and checks that nothing is left to do there.
     pub fn finish(mut self) -> Counts {
         while self.requests_left > 0 || !self.again.is_empty() || !self.executions.is_empty() {
             self.step();
@@ -72,7 +74,7 @@ impl Run {
         }
         let lag = self.world.table.lag();
         self.world.table.catch_up(lag);
-        // Beyond every clock's error, and beyond what was put off for an hour.
+        // Longer than the error of every clock, and than a postponement.
         self.world.pass(TimeDelta::hours(2));
         let sweeps = (0..MAX_LAST_SWEEPS).find(|_| self.last_sweep() == 0);
         assert!(sweeps.is_some(), "there is always something to sweep");
@@ -86,7 +88,7 @@ impl Run {
         self.world.counts
     }
 
-    /// How many steps a sweep takes that nothing disturbs.
+    /// The number of steps of an undisturbed sweep.
     fn last_sweep(&mut self) -> usize {
         let mut sweep = Sweep::new(&self.world, 0);
         while !sweep.advance(&mut self.world) {}
@@ -107,12 +109,19 @@ impl Run {
             46..=49 => self.crash(),
             50..=52 => self.jump(),
             53 => self.world.set_clock(),
-            54 => self.reprice(),
+            54 => {
+                let items = catalog::reprice(&mut self.world);
+                self.put(items);
+            }
             55 => {
+                let items = catalog::change_rules(&mut self.world);
+                self.put(items);
+            }
+            56 => {
                 let expired = self.world.table.expire(self.world.now);
                 self.world.trace(|| format!("{expired} records that have expired are deleted"));
             }
-            56..=90 if !self.sweeps.is_empty() => {
+            57..=91 if !self.sweeps.is_empty() => {
                 let index = self.world.random.below(self.sweeps.len());
                 self.advance_sweep(index);
             }
@@ -124,7 +133,7 @@ impl Run {
         }
     }
 
-    /// A client sends something new or something again; some send it twice at once.
+    /// A client sends a new request or repeats one; some send it twice at once.
     fn send_something(&mut self) {
         if self.executions.len() >= MAX_EXECUTIONS {
             return;
@@ -150,7 +159,7 @@ impl Run {
         let wish = Wish::random(&mut self.world);
         let principal = wish.principal(&mut self.world);
         let is_keyed = wish.is_post() && !self.world.chance(3);
-        // Now and then a client uses a key again for something else.
+        // Now and then a client uses a key again for another request.
         let name = if id > 0 && self.world.chance(25) { self.world.random.below(id) } else { id };
         let key = is_keyed.then(|| key(&format!("key-{name}"), &principal, &format!("{wish:?}")));
         self.world.trace(|| format!("request {id} by {}: {wish:?}", principal.actor.id));
@@ -199,7 +208,7 @@ impl Run {
         }
     }
 
-    /// All answers under one key are the same, as long as it counts.
+    /// Checks that all answers under one key are the same while it is valid.
     fn check_answer(&mut self, key: Option<String>, answer: Answer, made_at: Timestamp) {
         let Some(key) = key else { return };
         let answer = Answer { replayed: false, ..answer };
@@ -232,7 +241,7 @@ impl Run {
         }
     }
 
-    /// A client that knows no outcome sends the same again; one without a key may give up.
+    /// A client that does not know the outcome repeats the request; one without a key may give up.
     fn send_again(&mut self, id: usize) {
         let sent = &self.sent[id];
         if sent.is_settled || sent.sends_left == 0 || (sent.request.key.is_none() && self.world.chance(2)) {
@@ -259,7 +268,7 @@ impl Run {
         }
     }
 
-    /// A function dies between two requests. The client gets no answer; a sweep comes again.
+    /// A function crashes between two requests to the table. Its client gets no answer; another sweep comes later.
     fn crash(&mut self) {
         let count = self.executions.len() + self.sweeps.len();
         if count == 0 {
@@ -287,103 +296,21 @@ impl Run {
         };
         self.world.trace(|| format!("{time} pass"));
         self.world.pass(time);
-        // No function runs for longer.
+        // No function runs longer than that.
         while time > TimeDelta::hours(1) && !(self.executions.is_empty() && self.sweeps.is_empty()) {
             self.crash();
         }
     }
 
-    /// The catalog changes; what was bought does not.
-    fn reprice(&mut self) {
-        let price_cents = i64::try_from(500 + self.world.random.below(1_000)).expect("a price");
-        let now = self.world.now;
-        if self.world.chance(3) {
-            // A revision keeps how often the coupon was granted.
-            let index = self.world.random.below(COUPONS.len());
-            let old = self.world.table.get(&keys::coupon(&coupon(index, now).code)).expect("a coupon");
-            let Coupon { revision, redemptions, .. } = items::to_coupon(old.clone()).expect("a coupon");
-            let revised = Coupon { revision: revision + 1, redemptions, ..coupon(index, now) };
-            self.world.table.put(items::from_coupon(&revised).expect("a coupon"));
-        } else if self.world.chance(2) {
-            self.world.table.put(items::from_addon(&addon(price_cents, now)).expect("an add-on"));
-        } else {
-            let index = self.world.random.below(PLANS.len());
-            self.world.table.put(items::from_plan(&plan(index, 10 * price_cents, now)).expect("a plan"));
-        }
-    }
-}
-
-/// Puts a catalog into the table, and at times a policy of a tenant's own.
-fn stock(world: &mut World) {
-    let now = world.now;
-    for index in 0..PLANS.len() {
-        world.table.put(items::from_plan(&plan(index, 2_900, now)).expect("a plan"));
-    }
-    world.table.put(items::from_addon(&addon(750, now)).expect("an add-on"));
-    for index in 0..COUPONS.len() {
-        world.table.put(items::from_coupon(&coupon(index, now)).expect("a coupon"));
-    }
-    if world.chance(2) {
-        let tenant_id: TenantId = "acme".parse().expect("a tenant");
-        let policy = DunningPolicy { payment_terms_days: 3, suspended_after_days: 5, ..DunningPolicy::default() };
-        world.table.put(items::from_dunning_policy(&tenant_id, &policy).expect("a policy"));
-    }
-}
-
-fn plan(index: usize, price_cents: i64, now: Timestamp) -> Plan {
-    let (interval, trial_days) = [(Interval::Month, 0), (Interval::Month, 14), (Interval::Year, 0)][index];
-    let bare = Plan {
-        code: PLANS[index].parse().expect("a code"),
-        name: PLANS[index].parse().expect("a name"),
-        status: CatalogStatus::Active,
-        newest_version: None,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    };
-    bare.publish(price_cents, "USD".parse().expect("a currency"), interval, trial_days, now).0
-}
-
-fn addon(price_cents: i64, now: Timestamp) -> Addon {
-    Addon {
-        interval_prices: IntervalPrices::new(),
-        code: ADDON.parse().expect("a code"),
-        name: "Storage".parse().expect("a name"),
-        price_cents,
-        currency: "USD".parse().expect("a currency"),
-        quantity: 50,
-        unit: "GB".parse().expect("a unit"),
-        status: CatalogStatus::Active,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    }
-}
-
-/// A third off for good, or an amount off twice for as many as can have it.
-fn coupon(index: usize, now: Timestamp) -> Coupon {
-    let is_amount = index == 1;
-    Coupon {
-        code: COUPONS[index].parse().expect("a code"),
-        name: COUPONS[index].parse().expect("a name"),
-        percent_basis_points: (!is_amount).then_some(3_333),
-        amount_cents: is_amount.then_some(1_000),
-        currency: is_amount.then(|| "USD".parse().expect("a currency")),
-        duration: if is_amount { CouponDuration::Periods } else { CouponDuration::Forever },
-        periods: is_amount.then_some(2),
-        plans: if is_amount { vec![PLANS[0].parse().expect("a code")] } else { Vec::new() },
-        max_redemptions: is_amount.then_some(2),
-        redeem_by: None,
-        status: CatalogStatus::Active,
-        redemptions: 0,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
+    /// The catalog or a tenant's rules change.
+    fn put(&mut self, items: Vec<Item>) {
+        self.world.trace(|| format!("{} records of the catalog or of a tenant change", items.len()));
+        items.into_iter().for_each(|item| self.world.table.put(item));
     }
 }
 
 /// The key of a request, read as the product reads it.
-fn key(name: &str, principal: &Principal, body: &str) -> IdempotencyKey {
+pub fn key(name: &str, principal: &Principal, body: &str) -> IdempotencyKey {
     let mut request = lambda_http::Request::new(lambda_http::Body::Empty);
     *request.method_mut() = Method::POST;
     request.headers_mut().insert("idempotency-key", name.parse().expect("a header"));

@@ -1,10 +1,13 @@
-//! One run of `billing_sweep` over the one shard there is, as `functions/src/billing/sweep.rs` does it, deployment by
-//! deployment. Each step is one request to the table.
+//! One sweep of the only shard, as `functions/src/billing/sweep.rs` does it. Each step is at most one request to the table.
+//!
+//! It differs from the real sweep in this on purpose: it works on one deployment after another, not on several at once;
+//! a deployment without an answer is left to the next sweep; and a postponed deployment has no trace in the attention
+//! list, because this table never refuses a step for good.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
-use arcadia_domain::Timestamp;
+use arcadia_domain::{Aggregate, DeploymentId, Timestamp};
 use arcadia_store::item::string;
 use arcadia_store::keys::{self, Key};
 use arcadia_store::{DueRow, MAX_READS, POSTPONED_SINCE, StoreError, error_chain};
@@ -15,12 +18,12 @@ use super::catch_up::{CatchUp, Outcome, Policies};
 use super::world::{Message, SDK_ATTEMPTS, World};
 use super::writer::no_answer;
 
-/// As the real ones, but for the page: a second page is to be read at times.
+/// The values of the real one, except for the page: some sweeps should read a second page.
 const BACKOFF: TimeDelta = TimeDelta::hours(1);
 const PAGE: usize = 2;
 const SHARD: u8 = 0;
 
-/// A run.
+/// A sweep.
 pub struct Sweep {
     pub machine: usize,
     now: Timestamp,
@@ -28,9 +31,11 @@ pub struct Sweep {
     more: bool,
     rows: VecDeque<DueRow>,
     policies: Policies,
+    /// Deployments in progress, and those still due after a step, which this sweep does not work on again.
+    met: HashSet<DeploymentId>,
     phase: Phase,
     sends: u32,
-    /// The steps that it has taken in all.
+    /// The number of steps taken.
     pub steps: usize,
 }
 
@@ -44,11 +49,11 @@ enum Phase {
 impl Sweep {
     pub fn new(world: &World, machine: usize) -> Self {
         let now = world.clock(machine);
-        let (rows, policies) = (VecDeque::new(), Policies::new());
-        Self { machine, now, after: None, more: true, rows, policies, phase: Phase::Page, sends: 0, steps: 0 }
+        let (rows, policies, met) = (VecDeque::new(), Policies::new(), HashSet::new());
+        Self { machine, now, after: None, more: true, rows, policies, met, phase: Phase::Page, sends: 0, steps: 0 }
     }
 
-    /// Goes on by one request to the table; tells when it is over.
+    /// Continues by at most one request to the table; returns whether it is over.
     pub fn advance(&mut self, world: &mut World) -> bool {
         match std::mem::replace(&mut self.phase, Phase::Page) {
             Phase::Page => return self.page(world),
@@ -59,7 +64,10 @@ impl Sweep {
                     self.catch_up(world, row, Box::new(catch_up));
                 }
                 Some(Ok(None)) if torn + 1 < MAX_READS => self.phase = Phase::Load(row, torn + 1),
-                Some(Ok(None) | Err(_)) => self.next_row(),
+                Some(Ok(None) | Err(_)) => {
+                    self.met.remove(&row.id);
+                    self.next_row();
+                }
             },
             Phase::CatchUp(row, catch_up) => self.catch_up(world, row, catch_up),
             Phase::Postpone(message) => match world.send(&message) {
@@ -110,7 +118,8 @@ impl Sweep {
 
     /// Turns to the next deployment of the page, or to the next page.
     fn next_row(&mut self) {
-        self.phase = self.rows.pop_front().map_or(Phase::Page, |row| Phase::Load(row, 0));
+        let next = std::iter::from_fn(|| self.rows.pop_front()).find(|row| self.met.insert(row.id));
+        self.phase = next.map_or(Phase::Page, |row| Phase::Load(row, 0));
     }
 
     fn catch_up(&mut self, world: &mut World, row: DueRow, mut catch_up: Box<CatchUp>) {
@@ -119,13 +128,16 @@ impl Sweep {
         let more = catch_up.steps - taken;
         self.steps += more;
         world.counts.sweep_steps += more as u64;
+        if outcome.is_some() && catch_up.steps < 2 && !is_due(&catch_up.aggregate, self.now) {
+            self.met.remove(&row.id);
+        }
         match outcome {
             None => self.phase = Phase::CatchUp(row, catch_up),
-            Some(
-                Outcome::UpToDate
-                | Outcome::Behind
-                | Outcome::Failed(StoreError::Unavailable(_) | StoreError::VersionConflict),
-            ) => self.next_row(),
+            Some(Outcome::UpToDate | Outcome::Behind) => self.next_row(),
+            Some(Outcome::Failed(StoreError::Unavailable(_) | StoreError::VersionConflict)) => {
+                self.met.remove(&row.id);
+                self.next_row();
+            }
             Some(Outcome::Failed(error)) => {
                 world.trace(|| format!("  postponed: {}", error_chain(&error)));
                 world.counts.postponed += 1;
@@ -135,7 +147,13 @@ impl Sweep {
     }
 }
 
-/// As `Store::postpone` writes it.
+/// As in `catch_up::due_action` of the functions.
+fn is_due(aggregate: &Aggregate, now: Timestamp) -> bool {
+    let at = now.max(aggregate.deployment.updated_at);
+    aggregate.next_action().is_some_and(|next| next.at <= at)
+}
+
+/// The write of `Store::postpone`.
 fn postponement(row: &DueRow, now: Timestamp) -> Message {
     let Key { pk, sk } = keys::deployment(row.id);
     let update = Update::builder()

@@ -1,5 +1,6 @@
-//! The table, in memory: it executes the very transactions that the store builds, all of it or nothing, and forgets and
-//! remembers as DynamoDB does. A read beside a transaction can find some items as before and some as after it.
+//! The table, in memory. It executes the transactions that the store builds, each as a whole or not at all, and keeps
+//! request tokens as long as DynamoDB does. A read beside a transaction can find some items as before it and some as
+//! after it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
@@ -16,19 +17,19 @@ use chrono::TimeDelta;
 use super::expression::Terms;
 use crate::harness::Random;
 
-/// For how long a repetition of a request token is recognised.
+/// How long a repeated request token is recognised.
 pub const TOKEN_MEMORY: TimeDelta = TimeDelta::minutes(10);
 /// The most writes of one transaction.
 const MAX_WRITES: usize = 100;
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It was carried out.
+    /// It was executed.
     Written,
-    /// It had been carried out before, as its token tells.
+    /// It was executed before, under the same token.
     WrittenBefore,
-    /// Nothing was done, for these reasons.
+    /// It was not executed, for these reasons.
     Cancelled(Vec<CancellationReason>),
 }
 
@@ -39,16 +40,18 @@ type DueEntry = Option<(String, String)>;
 #[derive(Default)]
 pub struct Table {
     partitions: BTreeMap<String, BTreeMap<String, Item>>,
-    /// What the last transaction in each partition has written over.
+    /// The items that the last transaction in each partition has replaced.
     before: HashMap<String, BTreeMap<String, Option<Item>>>,
     tokens: HashMap<String, (Timestamp, Rc<Vec<TransactWriteItem>>)>,
-    /// The due index as readers see it, and what has not arrived there yet.
+    /// The due index as readers see it, and the changes that have not arrived there yet.
     due: BTreeMap<(String, String), DeploymentId>,
     due_of: HashMap<DeploymentId, (String, String)>,
     arriving: VecDeque<(DeploymentId, DueEntry)>,
+    /// The number of writes so far.
+    pub writes: u64,
 }
 
-/// A write taken apart, whatever kind it is of.
+/// The parts that every kind of write has.
 struct Write<'a> {
     key: (&'a str, &'a str),
     condition: Option<&'a str>,
@@ -62,20 +65,27 @@ impl Table {
         self.partitions.get(&key.pk)?.get(&key.sk)
     }
 
-    /// Reads the items of a partition whose sort keys begin so.
+    /// Reads the items of a partition whose sort keys begin with `prefix`.
     pub fn query<'a>(&'a self, pk: &str, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a Item)> {
         let items = self.partitions.get(pk).into_iter();
         items.flat_map(move |items| items.range(prefix.to_owned()..).take_while(move |(sk, _)| sk.starts_with(prefix)))
     }
 
-    /// Puts an item, whatever is there.
+    /// Reads all items, with their keys.
+    pub fn items(&self) -> impl Iterator<Item = ((String, String), &Item)> {
+        let items = self.partitions.iter().flat_map(|(pk, items)| items.iter().map(move |(sk, item)| (pk, sk, item)));
+        items.map(|(pk, sk, item)| ((pk.clone(), sk.clone()), item))
+    }
+
+    /// Puts an item without a condition.
     pub fn put(&mut self, item: Item) {
+        self.writes += 1;
         let (pk, sk) = (text(&item, "PK").to_owned(), text(&item, "SK").to_owned());
         self.partitions.entry(pk).or_default().insert(sk, item);
     }
 
-    /// Carries a transaction out, or a single write, which has no token. The writes of which `is_busy` says so are
-    /// in conflict with another transaction.
+    /// Executes a transaction, or a single write, which has no token. The writes for which `is_busy` is true conflict
+    /// with another transaction.
     pub fn transact(
         &mut self,
         token: Option<&str>,
@@ -100,6 +110,7 @@ impl Table {
             return Outcome::Cancelled(reasons);
         }
         self.remember(&parts);
+        self.writes += 1;
         for write in writes.iter() {
             self.write(write);
         }
@@ -109,7 +120,7 @@ impl Table {
         Outcome::Written
     }
 
-    /// Keeps what a transaction is about to write over.
+    /// Keeps the items that a transaction is about to replace.
     fn remember(&mut self, parts: &[Write<'_>]) {
         let mut before: HashMap<String, BTreeMap<String, Option<Item>>> = HashMap::new();
         for Write { key: (pk, sk), .. } in parts {
@@ -119,13 +130,13 @@ impl Table {
         self.before.extend(before);
     }
 
-    /// An item as it was before the last transaction in its partition, if that wrote it.
+    /// An item as it was before the last transaction of its partition, if that wrote it.
     pub fn stale(&self, key: &Key) -> Option<Option<&Item>> {
         Some(self.before.get(&key.pk)?.get(&key.sk)?.as_ref())
     }
 
-    /// The present state of a deployment as a Query beside its last transaction may find it: at least one of the items that
-    /// this changed as before it, and at least one as after it. `None` if it changed only one.
+    /// The present state of a deployment as a Query beside its last transaction may find it: of the items that the
+    /// transaction changed, at least one as before it and at least one as after it. `None` if it changed only one.
     pub fn torn(&self, id: DeploymentId, random: &mut Random) -> Option<Vec<Item>> {
         let pk = keys::partition(id);
         let mut items: BTreeMap<&String, &Item> = self.query(&pk, keys::PRESENT).collect();
@@ -173,7 +184,7 @@ impl Table {
             let names = update.expression_attribute_names.as_ref();
             let terms = Terms { names, values: update.expression_attribute_values.as_ref() };
             let items = self.partitions.entry(pk.to_owned()).or_default();
-            // Without a condition, an update makes what is not there.
+            // An update without a condition creates a missing item.
             let item = items.entry(sk.to_owned()).or_insert_with(|| update.key.clone());
             terms.apply(&update.update_expression, item);
             let item = item.clone();
@@ -181,19 +192,19 @@ impl Table {
         }
     }
 
-    /// Lets what a write does to the due index set out for there.
+    /// Sends the change of the due index on its way, if a write makes one.
     fn index(&mut self, pk: &str, sk: &str, item: &Item) {
         if let Some(id) = keys::deployment_id(pk).filter(|_| sk == "#DEPLOYMENT") {
             self.arriving.push_back((id, due_entry(item)));
         }
     }
 
-    /// How many changes of the due index its readers do not see yet.
+    /// The number of changes that the readers of the due index do not see yet.
     pub fn lag(&self) -> usize {
         self.arriving.len()
     }
 
-    /// Lets the oldest of them arrive.
+    /// Delivers the oldest `count` of them.
     pub fn catch_up(&mut self, count: usize) {
         for _ in 0..count {
             let Some((id, entry)) = self.arriving.pop_front() else { return };
@@ -213,12 +224,12 @@ impl Table {
         let range = (pk.clone(), keys::due_after(after))..=(pk, keys::due_until(now));
         let mut found = self.due.range(range).map(|((_, sk), id)| DueRow { id: *id, sort_key: sk.clone() });
         let rows: Vec<DueRow> = found.by_ref().take(limit).collect();
-        // As DynamoDB does: a full page may be the last.
+        // As in DynamoDB, a full page may be the last.
         let more = rows.len() == limit;
         (rows, more)
     }
 
-    /// Deletes what has expired, as DynamoDB does at some time.
+    /// Deletes the items that have expired, as DynamoDB does some time later. Returns their number.
     pub fn expire(&mut self, now: Timestamp) -> usize {
         let is_expired = |item: &Item| {
             let at = item.get("expires_at").and_then(|value| value.as_n().ok());
@@ -264,7 +275,7 @@ impl<'a> Write<'a> {
     }
 }
 
-/// The primary key that a write names.
+/// The primary key in the attributes of a write.
 pub fn key_of(attributes: &Item) -> (&str, &str) {
     (text(attributes, "PK"), text(attributes, "SK"))
 }
@@ -274,7 +285,7 @@ pub fn keys_of(writes: &[TransactWriteItem]) -> impl Iterator<Item = (&str, &str
     writes.iter().map(|write| Write::of(write).key)
 }
 
-/// Where a deployment's item stands in the due index.
+/// The entry of a deployment's item in the due index.
 pub fn due_entry(item: &Item) -> DueEntry {
     let part = |name: &str| Some(item.get(name)?.as_s().ok()?.clone());
     part("GSI3PK").zip(part("GSI3SK"))

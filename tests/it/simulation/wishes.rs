@@ -1,46 +1,47 @@
-//! What clients want, chosen at random from what the world has, and how a server makes a command of it.
+//! The requests of clients, chosen at random from the records that the world has. [`super::commands`] makes the command
+//! of each; [`crate::conformance`] sends the same requests over HTTP.
 
 use arcadia_domain::{
-    Actor, Addon, Aggregate, Amount, AnchorMode, Authority, ChangePlan, Command, Correct, Correction, Coupon,
-    CreateDeployment, CreditNote, Currency, DeploymentId, Effective, Extent, GrantDiscount, Invoice, InvoiceNumber,
-    InvoiceStatus, Invoiced, OneOff, Pay, PayBack, Payment, PaymentReference, Postponement, Proration, Refund,
-    Rejection, RemoveDiscount, Resource, ResourceId, ReversalKind, Scope, ShortCode, Slug, State, Subscribe,
-    SubscriptionAddonId, SubscriptionId, TenantId, TenantRules, Timestamp, Transition, UnsubscribedRule,
-    UpdateDeployment,
+    Actor, Aggregate, AnchorMode, Authority, Currency, DeploymentId, Effective, Invoice, InvoiceNumber, InvoiceStatus,
+    Invoiced, OperationCommand, PaymentReference, PlanTerms, Postponement, Proration, ResourceId, Scope, ShortCode,
+    Slug, State, SubscriptionAddonId, TenantId, Timestamp,
 };
-use arcadia_functions::Error;
 use arcadia_functions::auth::Principal;
-use arcadia_store::Offer;
+use arcadia_functions::{Route, find_route};
+use arcadia_store::{items, keys};
 use chrono::TimeDelta;
+use lambda_http::http::Method;
 
 use super::world::World;
 
-/// Who owns which slug: so few that callers meet.
+/// The tenants and slugs of new deployments: so few that callers meet.
 const PLACES: [(&str, &str); 3] = [("acme", "shop"), ("acme", "blog"), ("umbra", "shop")];
-/// The plans on offer.
+/// Codes of the plans on offer.
 pub const PLANS: [&str; 3] = ["studio", "team", "yearly"];
-/// The add-on on offer.
+/// Code of the add-on on offer.
 pub const ADDON: &str = "storage_50gb";
-/// The coupons on offer.
+/// Codes of the coupons on offer.
 pub const COUPONS: [&str; 2] = ["partner", "start"];
+/// The kind of the commands that only operations give.
+pub const OPERATION: &str = "operation";
 
-/// What a client wants.
+/// A request of a client, before it is sent. All times in it are absolute, so a repetition is the same request.
 #[derive(Debug, Clone)]
 pub enum Wish {
-    /// A new deployment, in trial for so many days.
-    Create { tenant_id: TenantId, slug: Slug, trial_days: Option<i64> },
-    /// Something of a deployment.
+    /// Create a deployment, in trial if that has an end.
+    Create { tenant_id: TenantId, slug: Slug, trial_ends_at: Option<Timestamp> },
+    /// A command on a deployment.
     Do(DeploymentId, Act),
 }
 
-/// What can be wanted of a deployment.
+/// A command on a deployment, as a client gives it.
 #[derive(Debug, Clone)]
 pub enum Act {
-    Transition { to: State, resume_in_days: Option<i64> },
+    Transition { to: State, resume_at: Option<Timestamp> },
     Update { name: String, suspend: Option<bool> },
     AddResource,
     DeleteResource(ResourceId),
-    Subscribe { plan: ShortCode, addons: usize, anchor_mode: AnchorMode, trial_days: Option<i64> },
+    Subscribe { plan: ShortCode, addons: usize, anchor_mode: AnchorMode, trial_ends_at: Option<Timestamp> },
     Attach,
     Detach(SubscriptionAddonId),
     ChangePlan { plan: ShortCode, effective: Effective, proration: Proration },
@@ -58,70 +59,65 @@ pub enum Act {
     WriteOff(InvoiceNumber),
     WithdrawWriteOff(InvoiceNumber),
     MoveDueDate { number: InvoiceNumber, to: Timestamp },
-    Postpone(Postponement),
-    FollowTenant { held: bool, days: Option<u32>, tax_rate: u32 },
     GrantDiscount(ShortCode),
     RemoveDiscount,
-}
-
-/// What a server has read.
-#[derive(Default)]
-pub struct Found {
-    pub aggregate: Option<Aggregate>,
-    pub invoice: Option<Invoice>,
-    pub refund: Option<Refund>,
-    pub resource: Option<Resource>,
-    pub offer: Offer,
-    pub coupon: Option<Coupon>,
+    Operation(OperationCommand),
 }
 
 impl Wish {
-    /// Whether it is a POST, which can have an idempotency key.
-    pub fn is_post(&self) -> bool {
-        match self {
-            Self::Create { .. } => true,
-            Self::Do(_, act) => !matches!(
-                act,
-                Act::Update { .. }
-                    | Act::DeleteResource(_)
-                    | Act::Detach(_)
-                    | Act::WithdrawPlanChange
-                    | Act::WithdrawCancellation
-                    | Act::WithdrawWriteOff(_)
-                    | Act::MoveDueDate { .. }
-                    | Act::Postpone(_)
-                    | Act::FollowTenant { .. }
-                    | Act::RemoveDiscount
-            ),
-        }
+    /// The route that the request is sent to; `None` for a command that only an operation on many deployments gives.
+    pub fn route(&self) -> Option<&'static Route> {
+        let handler = match self {
+            Self::Create { .. } => "create_deployment",
+            Self::Do(_, act) => act.handler()?,
+        };
+        Some(find_route(handler).expect("a route"))
     }
 
-    /// Something that makes sense now, or nearly.
+    /// Its kind: the name of its route's handler, or [`OPERATION`].
+    pub fn kind(&self) -> &'static str {
+        self.route().map_or(OPERATION, |route| route.handler)
+    }
+
+    /// Whether it is a POST, which can have an idempotency key.
+    pub fn is_post(&self) -> bool {
+        self.route().is_some_and(|route| route.method == Method::POST)
+    }
+
+    /// A random request that makes sense now, or nearly.
     pub fn random(world: &mut World) -> Self {
         let known: Vec<DeploymentId> = world.audit.deployments().collect();
         if known.is_empty() || world.chance(12) {
             let (tenant_id, slug) = *world.random.pick(&PLACES);
             let (tenant_id, slug) = (tenant_id.parse().expect("a tenant"), slug.parse().expect("a slug"));
-            return Self::Create { tenant_id, slug, trial_days: world.chance(3).then_some(14) };
+            let trial_ends_at = world.chance(3).then_some(world.now + TimeDelta::days(14));
+            return Self::Create { tenant_id, slug, trial_ends_at };
         }
         let id = *world.random.pick(&known);
         Self::Do(id, Act::random(world, id))
     }
 
-    /// Who wants it.
+    /// The caller.
     pub fn principal(&self, world: &mut World) -> Principal {
-        let tenant_id = match self {
-            Self::Create { tenant_id, .. } => tenant_id.clone(),
-            Self::Do(id, _) => world.audit.aggregate(*id).deployment.tenant_id.clone(),
+        let admin = Actor { id: "ada".to_owned(), authority: Authority::PlatformAdmin };
+        let Some(route) = self.route() else { return Principal { actor: admin, scope: Scope::All } };
+        let (tenant_id, is_new) = match self {
+            Self::Create { tenant_id, .. } => (tenant_id.clone(), true),
+            Self::Do(id, _) => (world.audit.aggregate(*id).deployment.tenant_id.clone(), false),
         };
-        if matches!(self, Self::Do(_, act) if act.is_for_platform()) || world.chance(2) {
-            let actor = Actor { id: "ada".to_owned(), authority: Authority::PlatformAdmin };
-            return Principal { actor, scope: Scope::All };
+        let is_of_resources = matches!(self, Self::Do(_, Act::AddResource | Act::DeleteResource(_)));
+        // A few users of tenants try what only the platform may do.
+        let is_for_platform = !route.audience.admits(Authority::TenantUser) && !is_of_resources && !world.chance(10);
+        if is_for_platform || world.chance(2) {
+            return Principal { actor: admin, scope: Scope::All };
         }
-        if matches!(self, Self::Do(_, Act::AddResource | Act::DeleteResource(_))) && !world.chance(4) {
+        if is_of_resources && !world.chance(4) {
             let actor = Actor { id: "plane".to_owned(), authority: Authority::DataPlane };
             return Principal { actor, scope: Scope::All };
         }
+        // And a few try to reach another tenant's deployment.
+        let is_stranger = !is_new && world.chance(12);
+        let tenant_id = if is_stranger { "nosy".parse().expect("a tenant") } else { tenant_id };
         let actor = Actor { id: "bob".to_owned(), authority: Authority::TenantUser };
         Principal { actor, scope: Scope::Tenant(tenant_id) }
     }
@@ -135,7 +131,8 @@ impl Act {
         if aggregate.live_subscription().is_none() && world.chance(3) {
             let anchor_mode = *world.random.pick(&[AnchorMode::Calendar, AnchorMode::Now]);
             let addons = world.random.below(3);
-            return Self::Subscribe { plan, addons, anchor_mode, trial_days: world.chance(5).then_some(9) };
+            let trial_ends_at = world.chance(5).then_some(world.now + TimeDelta::days(9));
+            return Self::Subscribe { plan, addons, anchor_mode, trial_ends_at };
         }
         // Some delete twice.
         if let Some(resource) = world.audit.just_deleted(id)
@@ -143,26 +140,12 @@ impl Act {
         {
             return Self::DeleteResource(resource);
         }
-        match world.random.below(53) {
-            52 => {
-                let tax_rate = *world.random.pick(&[0, 700, 1_900]);
-                Self::FollowTenant { held: world.chance(2), days: world.chance(2).then_some(9), tax_rate }
-            }
-            48..=50 => Self::GrantDiscount(world.random.pick(&COUPONS).parse().expect("a code")),
+        match world.random.below(54) {
+            52 | 53 => Self::operation(world, &aggregate).unwrap_or(Self::RemoveDiscount),
             51 => Self::RemoveDiscount,
+            48..=50 => Self::GrantDiscount(world.random.pick(&COUPONS).parse().expect("a code")),
             40..=47 => Self::correction(world, id).unwrap_or(Self::Attach),
-            0..=5 => {
-                let targets = aggregate.deployment.state.targets();
-                let to = if world.chance(3) || targets.is_empty() {
-                    *world.random.pick(&[State::Active, State::Paused, State::Active])
-                } else {
-                    *world.random.pick(&targets)
-                };
-                // Not everything shall end soon.
-                let to = if to == State::Cancelled && !world.chance(3) { State::Active } else { to };
-                let resume_in_days = (to == State::Paused && world.chance(2)).then_some(20);
-                Self::Transition { to, resume_in_days }
-            }
+            0..=5 => Self::transition(world, aggregate.deployment.state),
             6..=8 => Self::Update {
                 name: format!("name {}", world.random.below(3)),
                 suspend: world.chance(6).then(|| world.random.below(2) == 0),
@@ -187,39 +170,38 @@ impl Act {
         }
     }
 
-    /// Whether a tenant's user can only be refused.
-    const fn is_for_platform(&self) -> bool {
-        match self {
-            Self::Pay { .. }
-            | Self::Void(_)
-            | Self::ExtendTrial { .. }
-            | Self::Charge { .. }
-            | Self::Grant { .. }
-            | Self::CreditNote { .. }
-            | Self::Refund { .. }
-            | Self::Reverse { .. }
-            | Self::WriteOff(_)
-            | Self::WithdrawWriteOff(_)
-            | Self::MoveDueDate { .. }
-            | Self::Postpone(_)
-            | Self::FollowTenant { .. }
-            | Self::GrantDiscount(_)
-            | Self::RemoveDiscount => true,
-            Self::Transition { .. }
-            | Self::Update { .. }
-            | Self::AddResource
-            | Self::DeleteResource(_)
-            | Self::Subscribe { .. }
-            | Self::Attach
-            | Self::Detach(_)
-            | Self::ChangePlan { .. }
-            | Self::WithdrawPlanChange
-            | Self::Cancel(_)
-            | Self::WithdrawCancellation => false,
-        }
+    /// The name of its route's handler; `None` for a command that only an operation gives.
+    const fn handler(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Transition { .. } => "transition_deployment",
+            Self::Update { .. } => "update_deployment",
+            Self::AddResource => "create_resource",
+            Self::DeleteResource(_) => "delete_resource",
+            Self::Subscribe { .. } => "subscribe_deployment",
+            Self::Attach => "attach_addon",
+            Self::Detach(_) => "detach_addon",
+            Self::ChangePlan { .. } => "change_plan",
+            Self::WithdrawPlanChange => "withdraw_plan_change",
+            Self::Cancel(_) => "cancel_subscription",
+            Self::WithdrawCancellation => "withdraw_cancellation",
+            Self::ExtendTrial { .. } => "extend_trial",
+            Self::Pay { .. } => "record_payment",
+            Self::Void(_) => "void_invoice",
+            Self::Charge { .. } => "add_charge",
+            Self::Grant { .. } => "grant_credit",
+            Self::CreditNote { .. } => "issue_credit_note",
+            Self::Refund { .. } => "refund_balance",
+            Self::Reverse { .. } => "reverse_payment",
+            Self::WriteOff(_) => "write_off_invoice",
+            Self::WithdrawWriteOff(_) => "withdraw_write_off",
+            Self::MoveDueDate { .. } => "update_invoice",
+            Self::GrantDiscount(_) => "grant_discount",
+            Self::RemoveDiscount => "remove_discount",
+            Self::Operation(_) => return None,
+        })
     }
 
-    /// The invoice that it is about, if any.
+    /// The number of the invoice in its path, if any.
     pub const fn invoice(&self) -> Option<&InvoiceNumber> {
         match self {
             Self::Pay { number, .. }
@@ -232,8 +214,6 @@ impl Act {
             Self::Charge { .. }
             | Self::Grant { .. }
             | Self::Refund { .. }
-            | Self::Postpone(_)
-            | Self::FollowTenant { .. }
             | Self::GrantDiscount(_)
             | Self::RemoveDiscount
             | Self::ExtendTrial { .. }
@@ -247,43 +227,65 @@ impl Act {
             | Self::ChangePlan { .. }
             | Self::WithdrawPlanChange
             | Self::Cancel(_)
-            | Self::WithdrawCancellation => None,
+            | Self::WithdrawCancellation
+            | Self::Operation(_) => None,
         }
     }
 
-    /// The reference of the refund that it records, if any.
-    pub const fn refund(&self) -> Option<&PaymentReference> {
-        match self {
-            Self::Refund { reference, .. } | Self::CreditNote { reference: Some(reference), .. } => Some(reference),
-            _ => None,
-        }
+    fn transition(world: &mut World, state: State) -> Self {
+        let targets = state.targets();
+        let to = if world.chance(3) || targets.is_empty() {
+            *world.random.pick(&[State::Active, State::Paused, State::Active])
+        } else {
+            *world.random.pick(&targets)
+        };
+        // Few deployments should end soon.
+        let to = if to == State::Cancelled && !world.chance(3) { State::Active } else { to };
+        let resume_at = (to == State::Paused && world.chance(2)).then_some(world.now + TimeDelta::days(20));
+        Self::Transition { to, resume_at }
     }
 
-    /// Something that went wrong, and is put right.
+    /// A command that only an operation gives: a later due date, the rules of the tenant, or a price change.
+    fn operation(world: &mut World, aggregate: &Aggregate) -> Option<Self> {
+        let by_days = OperationCommand::DueDate { postponement: Postponement::ByDays(10) };
+        let until = OperationCommand::DueDate { postponement: Postponement::Until(world.now + TimeDelta::days(12)) };
+        Some(Self::Operation(match world.random.below(6) {
+            0 => by_days,
+            1 => until,
+            2 | 3 => OperationCommand::CopyTenantRules,
+            _ => {
+                let terms = &aggregate.live_subscription()?.terms;
+                let version = world.table.get(&keys::plan_version(&terms.plan_code, terms.plan_version))?;
+                let closed = items::to_plan_version(version.clone()).expect("a version");
+                let next = world.table.get(&keys::plan_version(&terms.plan_code, closed.replaced_by?))?;
+                let terms = PlanTerms::from(&items::to_plan_version(next.clone()).expect("a version"));
+                let effective_from = closed.effective_from?;
+                OperationCommand::AnnouncePrice { terms, replaces: closed.version, effective_from }
+            }
+        }))
+    }
+
+    /// A correction of what was charged or paid.
     fn correction(world: &mut World, id: DeploymentId) -> Option<Self> {
         let invoices: Vec<Invoice> = world.audit.invoices(id).cloned().collect();
         let cents = i64::try_from(world.random.below(4_000)).ok()? + 1;
         let reference = format!("refund-{}", world.random.below(6)).parse().ok()?;
-        let wish = world.random.below(9);
-        if invoices.is_empty() && wish > 3 {
+        let wish = world.random.below(8);
+        if invoices.is_empty() && wish > 2 {
             return None;
         }
         Some(match wish {
             0 => Self::Charge { when: *world.random.pick(&[Invoiced::Now, Invoiced::NextInvoice]) },
             1 => Self::Grant { cents },
             2 => Self::Refund { reference, cents },
-            3 => Self::Postpone(match world.chance(2) {
-                true => Postponement::ByDays(10),
-                false => Postponement::Until(world.now + TimeDelta::days(12)),
-            }),
             wish => {
                 let invoice = world.random.pick(&invoices).clone();
                 let number = invoice.number;
                 match wish {
-                    4 => Self::CreditNote { number, reference: world.chance(2).then_some(reference) },
-                    5 => Self::Reverse { number, reference: invoice.payments.last()?.reference.clone() },
-                    6 => Self::WriteOff(number),
-                    7 => Self::WithdrawWriteOff(number),
+                    3 => Self::CreditNote { number, reference: world.chance(2).then_some(reference) },
+                    4 => Self::Reverse { number, reference: invoice.payments.last()?.reference.clone() },
+                    5 => Self::WriteOff(number),
+                    6 => Self::WithdrawWriteOff(number),
                     _ => Self::MoveDueDate { number, to: world.now + TimeDelta::days(15) },
                 }
             }
@@ -304,141 +306,9 @@ impl Act {
         if !pays {
             return Some(Self::Void(number));
         }
-        // References so few that the same comes twice, for this invoice or another.
+        // So few references that some come twice, for this invoice or another.
         let reference = format!("ref-{}", world.random.below(12)).parse().expect("a reference");
         let amount_cents = (invoice.due_cents() / if world.chance(4) { 2 } else { 1 }).max(1);
         Some(Self::Pay { number, reference, amount_cents, currency: invoice.currency })
-    }
-
-    /// The command that it comes to on what was read.
-    pub fn command(&self, world: &mut World, found: Found, now: Timestamp) -> Result<Command, Error> {
-        let Found { aggregate, invoice, refund, resource, offer, coupon } = found;
-        let correct = |correction| Command::Correct(Correct { correction, reason: None, notes: None });
-        let usd: Currency = "USD".parse().expect("a currency");
-        let deployment = aggregate.ok_or(Error::NotFound)?.deployment;
-        Ok(match self.clone() {
-            Self::Transition { to, resume_in_days } => {
-                let resume_at = resume_in_days.map(|days| now + TimeDelta::days(days));
-                Command::Transition(Transition {
-                    to_state: to,
-                    reason: None,
-                    notes: None,
-                    resume_at: resume_at.map(Some),
-                })
-            }
-            Self::Update { name, suspend } => Command::Update(UpdateDeployment {
-                display_name: Some(name.parse().expect("a name")),
-                billing_action_suspended: suspend,
-                ..UpdateDeployment::default()
-            }),
-            Self::AddResource => Command::AddResource(Resource {
-                id: ResourceId::new(world.new_id(now)),
-                deployment_id: deployment.id,
-                kind: "database".parse().expect("a kind"),
-                provider_reference: "db-1".parse().expect("a reference"),
-                region: deployment.region,
-                created_at: now,
-                deleted_at: None,
-                version: 0,
-            }),
-            Self::DeleteResource(_) => Command::DeleteResource(resource.ok_or(Error::NotFound)?),
-            Self::Subscribe { plan, addons, anchor_mode, trial_days } => {
-                let addon: Option<Addon> = offer.addons.into_iter().next();
-                let addon = addon.ok_or_else(|| Rejection::UnknownAddon(plan.clone()))?;
-                Command::Subscribe(Subscribe {
-                    id: SubscriptionId::new(world.new_id(now)),
-                    plan: offer.plan.ok_or_else(|| Rejection::UnknownPlan(plan.clone()))?,
-                    version: offer.version.ok_or(Rejection::UnknownPlanVersion { plan_code: plan })?,
-                    addons: (0..addons).map(|_| (SubscriptionAddonId::new(world.new_id(now)), addon.clone())).collect(),
-                    anchor_mode,
-                    trial_ends_at: trial_days.map(|days| now + TimeDelta::days(days)),
-                    trial_claimed_by: offer.trial_claimed_by,
-                })
-            }
-            Self::Attach => {
-                let addon = offer.addons.into_iter().next();
-                let unknown = || Rejection::UnknownAddon(ADDON.parse().expect("a code"));
-                Command::AttachAddon(SubscriptionAddonId::new(world.new_id(now)), addon.ok_or_else(unknown)?)
-            }
-            Self::Detach(id) => Command::DetachAddon(id),
-            Self::ChangePlan { plan, effective, proration } => Command::ChangePlan(ChangePlan {
-                plan: offer.plan.ok_or_else(|| Rejection::UnknownPlan(plan.clone()))?,
-                version: offer.version.ok_or(Rejection::UnknownPlanVersion { plan_code: plan })?,
-                effective,
-                proration,
-                drop_incompatible: false,
-                trial_claimed_by: offer.trial_claimed_by,
-            }),
-            Self::WithdrawPlanChange => Command::WithdrawPlanChange,
-            Self::Cancel(effective) => Command::CancelSubscription(effective),
-            Self::WithdrawCancellation => Command::WithdrawCancellation,
-            Self::ExtendTrial { to } => Command::ExtendTrial(to),
-            Self::Pay { number: _, reference, amount_cents, currency } => {
-                let payment = Payment::new(reference, amount_cents, now);
-                Command::Pay(Pay::new(invoice.ok_or(Error::NotFound)?, payment, currency))
-            }
-            Self::FollowTenant { held, days, tax_rate } => {
-                let version = deployment.tenant_rules.version + 1;
-                let unsubscribed = days.map(|after_days| UnsubscribedRule { after_days, since: now });
-                Command::FollowTenant(TenantRules { version, held, unsubscribed, tax_rate_basis_points: tax_rate })
-            }
-            Self::Void(_) => Command::Void(invoice.ok_or(Error::NotFound)?),
-            Self::Charge { when } => correct(Correction::Charge(OneOff {
-                description: "Migration".parse().expect("a description"),
-                amount_cents: 700,
-                currency: usd,
-                when,
-            })),
-            Self::Grant { cents } => correct(Correction::Credit(Amount { amount_cents: cents, currency: usd })),
-            Self::CreditNote { number: _, reference } => correct(Correction::CreditNote(CreditNote {
-                invoice: invoice.ok_or(Error::NotFound)?,
-                extent: Extent::Whole,
-                pay_back: reference.map(|reference| PayBack { reference, known: refund }),
-            })),
-            Self::Refund { reference, cents } => correct(Correction::Refund(
-                PayBack { reference, known: refund },
-                Amount { amount_cents: cents, currency: usd },
-            )),
-            Self::Reverse { number: _, reference } => correct(Correction::ReversePayment(
-                invoice.ok_or(Error::NotFound)?,
-                reference,
-                ReversalKind::Chargeback,
-            )),
-            Self::WriteOff(_) => correct(Correction::WriteOff(invoice.ok_or(Error::NotFound)?)),
-            Self::WithdrawWriteOff(_) => correct(Correction::WithdrawWriteOff(invoice.ok_or(Error::NotFound)?)),
-            Self::MoveDueDate { number: _, to } => {
-                correct(Correction::MoveDueDate(invoice.ok_or(Error::NotFound)?, to))
-            }
-            Self::Postpone(postponement) => correct(Correction::Postpone(postponement)),
-            Self::GrantDiscount(code) => Command::GrantDiscount(GrantDiscount {
-                coupon: coupon.ok_or(Rejection::UnknownCoupon(code))?,
-                reason: None,
-                notes: None,
-            }),
-            Self::RemoveDiscount => Command::RemoveDiscount(RemoveDiscount::default()),
-        })
-    }
-}
-
-/// The command of a creation.
-pub fn creation(
-    world: &mut World,
-    tenant_id: &TenantId,
-    slug: &Slug,
-    trial_days: Option<i64>,
-    now: Timestamp,
-) -> CreateDeployment {
-    CreateDeployment {
-        id: DeploymentId::new(world.new_id(now)),
-        tenant_id: tenant_id.clone(),
-        slug: slug.clone(),
-        display_name: None,
-        region: "eu-central-1".parse().expect("a region"),
-        state: trial_days.map(|_| State::Trial),
-        llm_mode: None,
-        template_code: None,
-        template_version: None,
-        trial_ends_at: trial_days.map(|days| now + TimeDelta::days(days)),
-        tenant_rules: TenantRules::default(),
     }
 }

@@ -1,12 +1,12 @@
-//! What all actors share: the time, the table, the network in between that loses and delays, and what can be broken on
-//! purpose.
+//! The state that all actors share: the time, the table, the network between them, which loses and delays messages, and
+//! the deliberate defects.
 
 use std::rc::Rc;
 
-use arcadia_domain::{Aggregate, DeploymentId, Timestamp};
+use arcadia_domain::{Aggregate, DeploymentId, DunningPolicy, TenantId, Timestamp};
 use arcadia_store::item::Item;
-use arcadia_store::keys::Key;
-use arcadia_store::{Present, Store};
+use arcadia_store::keys::{self, Key};
+use arcadia_store::{Present, Store, items};
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 use chrono::{DateTime, SubsecRound, TimeDelta};
 use uuid::Uuid;
@@ -15,40 +15,43 @@ use super::audit::Audit;
 use super::table::{Outcome, Table};
 use crate::harness::Random;
 
-/// How many machines there are, each with a clock of its own.
+/// The number of machines. Each has its own clock.
 pub const MACHINES: usize = 4;
-/// How far a machine's clock is off at most, in seconds.
+/// The greatest error of a machine's clock, in seconds.
 pub const MAX_SKEW_S: i64 = 120;
-/// How often the SDK sends a request that gets no answer: as the real one.
+/// The number of times the SDK sends a request that gets no answer: as the real one.
 pub const SDK_ATTEMPTS: u32 = 3;
-/// The longest that a request can be under way before it reaches the table.
+/// The longest time between sending a request and its arrival at the table.
 const MAX_DELAY: TimeDelta = TimeDelta::minutes(2);
 
-/// A defect that is put in on purpose, to see that it is found.
+/// A deliberate defect, which a test must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defect {
-    /// A writer does not know its own write again.
+    /// A writer does not recognise its own write.
     ForgetsItsCommit,
-    /// A deployment and its events are written on no condition.
+    /// A deployment and its events are written without a condition.
     NoVersionCondition,
     /// An idempotency record is written over another.
     NoRecordCondition,
     /// A claim on a slug, a trial or a payment's reference is written over another.
     NoClaimCondition,
-    /// A request under a key is refused without a look at what became of it before.
+    /// A request with a key is refused without reading the key's record.
     NoReplay,
-    /// What a Query found is taken for whole, whichever versions its items are of.
+    /// The result of a Query is taken for whole, whatever the versions of its items.
     NoVersionCheck,
-    /// A resource is written over another version than was read.
+    /// A resource is written over a version other than the one that was read.
     NoResourceCondition,
-    /// A command is decided on a deployment of which a step of the clock is due.
+    /// A command is decided on a deployment with a due step.
     LateClock,
-    /// The charges of a voided invoice stay on record, so that they can be credited.
+    /// The charges of a voided invoice are kept, so that they can be credited.
     CreditOutlivesCharge,
     /// The balance ends with the subscription.
     LosesBalance,
-    /// A rung of the dunning ladder is taken days before it is due.
+    /// A step of the dunning ladder is taken days before it is due.
     EarlyRung,
+    /// A command issues invoices under the default dunning policy, whatever the tenant's policy is. No audit of the
+    /// simulator finds it, only the conformance test does.
+    DefaultPolicy,
 }
 
 /// A write on its way to the table.
@@ -56,24 +59,24 @@ pub enum Defect {
 pub struct Message {
     /// Its request token, if it is a transaction.
     pub token: Option<String>,
-    /// What is to be written.
+    /// The writes.
     pub writes: Rc<Vec<TransactWriteItem>>,
-    /// Whose commit it is, if it changes a deployment.
+    /// The commit, if it changes a deployment.
     pub commit: Option<Commit>,
 }
 
-/// One attempt to change something.
+/// One attempt to change a deployment.
 #[derive(Debug, Clone, Copy)]
 pub struct Commit {
-    /// Its name.
+    /// Its id.
     pub id: Uuid,
-    /// The request that it is made for, unless it is a sweep's.
+    /// The request that it is made for; `None` if a sweep makes it.
     pub request: Option<usize>,
-    /// When it was decided on, by the true time.
+    /// The true time of its decision.
     pub decided_at: Timestamp,
 }
 
-/// What happened in all, over many seeds.
+/// The number of events of each kind, over many seeds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     pub steps: u64,
@@ -93,7 +96,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Adds others up with these.
+    /// Adds other counts to these.
     pub fn add(&mut self, other: Self) {
         let Self {
             steps,
@@ -132,18 +135,18 @@ impl Counts {
     }
 }
 
-/// What all actors share.
+/// The state that all actors share.
 pub struct World {
     pub random: Random,
-    /// The true time; no machine knows it.
+    /// The true time, which no machine knows.
     pub now: Timestamp,
     pub table: Table,
-    /// Builds transactions, and reaches nothing.
+    /// Builds transactions; it has no connection.
     pub store: Store,
     pub audit: Audit,
     pub counts: Counts,
     pub defect: Option<Defect>,
-    /// Whether the network loses anything.
+    /// Whether the network loses and delays nothing.
     pub is_calm: bool,
     skews: [TimeDelta; MACHINES],
     delayed: Vec<Message>,
@@ -172,39 +175,45 @@ impl World {
         }
     }
 
-    /// Tells what happens, if somebody listens.
+    /// A world without faults: the network loses nothing and every clock is right.
+    pub fn calm(seed: u64, store: Store, defect: Option<Defect>, traces: bool) -> Self {
+        let skews = [TimeDelta::zero(); MACHINES];
+        Self { is_calm: true, skews, ..Self::new(seed, store, defect, traces) }
+    }
+
+    /// Prints what happens, if traces are on.
     pub fn trace(&self, what: impl FnOnce() -> String) {
         if self.traces {
             println!("{} {}", self.now.format("%Y-%m-%d %H:%M:%S%.3f"), what());
         }
     }
 
-    /// Whether something of that chance happens now.
+    /// True once in `one_in` times, at random.
     pub fn chance(&mut self, one_in: usize) -> bool {
         self.random.below(one_in) == 0
     }
 
-    /// What a machine takes for the present moment.
+    /// The time by a machine's clock.
     pub fn clock(&self, machine: usize) -> Timestamp {
         (self.now + self.skews[machine]).trunc_subsecs(3)
     }
 
-    /// Sets a machine's clock, perhaps back.
+    /// Sets the clock of one machine, forward or back.
     pub fn set_clock(&mut self) {
         let machine = self.random.below(MACHINES);
         self.skews[machine] = skew(&mut self.random);
     }
 
-    /// Lets time pass.
+    /// Advances the true time.
     pub fn pass(&mut self, time: TimeDelta) {
         if time > MAX_DELAY {
-            // Nothing is under way for so long.
+            // No message is on its way for so long.
             self.delayed.clear();
         }
         self.now += time;
     }
 
-    /// A UUIDv7 of `now`.
+    /// A UUIDv7 for `now`.
     pub fn new_id(&mut self, now: Timestamp) -> Uuid {
         self.ids += 1;
         let millis = u64::try_from(now.timestamp_millis()).expect("a time after 1970");
@@ -218,11 +227,11 @@ impl World {
         !lost
     }
 
-    /// Reads a deployment's present state as `Store::load` does, once; `None` if that was torn.
+    /// Reads a deployment's present state once, as `Store::load` does; `None` if the read was torn.
     pub fn read_present(&mut self, id: DeploymentId) -> Option<Aggregate> {
         let is_beside_a_transaction = !self.is_calm && self.chance(6);
         let torn = is_beside_a_transaction.then(|| self.table.torn(id, &mut self.random)).flatten();
-        // What is stored was read with the store's own reader when it was written.
+        // The audit read the stored items with the store's own reader when they were written.
         let Some(items) = torn else { return Some(self.audit.aggregate(id).clone()) };
         self.counts.torn += 1;
         self.trace(|| "  a read is torn".to_owned());
@@ -233,7 +242,14 @@ impl World {
         }
     }
 
-    /// Reads an item by itself, which a transaction may be writing.
+    /// A tenant's dunning policy, as a command reads it.
+    pub fn policy_of(&self, tenant_id: &TenantId) -> DunningPolicy {
+        let item = self.table.get(&keys::dunning_policy(tenant_id));
+        let item = item.filter(|_| self.defect != Some(Defect::DefaultPolicy));
+        item.map(|item| items::to_dunning_policy(item.clone()).expect("a policy")).unwrap_or_default()
+    }
+
+    /// Reads one item, which a transaction may be writing.
     pub fn read(&mut self, key: &Key) -> Option<Item> {
         if !self.is_calm
             && self.chance(3)
@@ -245,7 +261,7 @@ impl World {
         self.table.get(key).cloned()
     }
 
-    /// Sends a write. `None` if no answer comes back: it may never arrive, arrive late, or have been carried out.
+    /// Sends a write. `None` if no answer comes back: the write may never arrive, arrive late, or have been executed.
     pub fn send(&mut self, message: &Message) -> Option<Result<(), Vec<CancellationReason>>> {
         if self.is_calm {
             return Some(self.arrive(message));
@@ -266,7 +282,7 @@ impl World {
         None
     }
 
-    /// Lets a request arrive that was under way for long.
+    /// Delivers one of the delayed messages.
     pub fn deliver_late(&mut self) {
         if self.delayed.is_empty() {
             return;
@@ -280,7 +296,7 @@ impl World {
 
     fn arrive(&mut self, message: &Message) -> Result<(), Vec<CancellationReason>> {
         let Message { token, writes, commit } = message;
-        // Which of its writes, if any, another transaction is at.
+        // The write that conflicts with another transaction, if any does.
         let is_busy = !self.is_calm && token.is_some() && self.random.below(12) == 0;
         let busy = is_busy.then(|| self.random.below(writes.len()));
         match self.table.transact(token.as_deref(), writes, self.now, |index| Some(index) == busy) {

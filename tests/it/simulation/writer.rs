@@ -1,4 +1,5 @@
-//! A commit under way: sent by the rules of the store until it is decided, one request at a time.
+//! A commit in progress, sent by the rules of the store until its outcome is known, one request at a time. The store
+//! itself builds the transaction and judges its cancellations.
 
 use std::rc::Rc;
 
@@ -9,19 +10,19 @@ use aws_sdk_dynamodb::types::Put;
 use super::table::key_of;
 use super::world::{Commit, Defect, Message, SDK_ATTEMPTS, World};
 
-/// A commit under way.
+/// A commit in progress.
 pub struct Writer {
     pub change: Change,
     pub message: Message,
     pub commit: Commit,
     record: Option<IdempotencyRecord>,
-    /// How often the store has sent it, and how often the SDK this time.
+    /// The number of attempts by the store, and of those by the SDK in the present attempt.
     attempt: u32,
     sends: u32,
 }
 
 impl Writer {
-    /// Begins to commit a change that was decided on at `machine`.
+    /// Begins to commit a change that `machine` decided.
     pub fn new(
         world: &mut World,
         machine: usize,
@@ -41,7 +42,7 @@ impl Writer {
             writes.iter_mut().enumerate().filter_map(|(index, write)| Some((index, write.put.as_mut()?)))
         {
             let is_unconditional = match world.defect {
-                // Each of the two conditions finds a stale writer by itself.
+                // Each of the two conditions stops a stale writer alone.
                 Some(Defect::NoVersionCondition) => index == 0 || is_event(put),
                 Some(Defect::NoClaimCondition) => is_claimed && index == 1,
                 Some(Defect::NoRecordCondition) => record.is_some() && index == last,
@@ -62,7 +63,7 @@ impl Writer {
         Self { change, message, commit, record: record.cloned(), attempt: 0, sends: 0 }
     }
 
-    /// Sends it once; tells what became of it, when that is decided.
+    /// Sends it once; returns its outcome once that is known.
     pub fn advance(&mut self, world: &mut World) -> Option<Result<(), StoreError>> {
         let Some(answer) = world.send(&self.message) else {
             self.sends += 1;
@@ -87,7 +88,7 @@ fn is_event(put: &Put) -> bool {
     put.item.get("SK").and_then(|key| key.as_s().ok()).is_some_and(|key| key.starts_with("EVENT#"))
 }
 
-/// Puts a defect of the books into what was decided.
+/// Puts a defect into the books of a decided change.
 fn spoil(change: &mut Change, defect: Option<Defect>) {
     let Some(before) = &change.before else { return };
     match defect {
@@ -115,12 +116,12 @@ fn pays(change: &Change) -> bool {
     change.events.iter().any(|event| matches!(event.kind, PaymentReceived { .. }))
 }
 
-/// What the SDK says when it has sent often enough.
+/// The SDK's error after its last attempt.
 pub fn no_answer() -> StoreError {
     StoreError::Unavailable("no answer".into())
 }
 
-/// What the store says when it has read often enough.
+/// The store's error after its last torn read.
 pub fn stayed_torn() -> StoreError {
     StoreError::Unavailable("torn each time".into())
 }
