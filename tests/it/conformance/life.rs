@@ -1,4 +1,4 @@
-//! One life that is led twice. Requests are chosen from the simulated world; time passes on both sides alike.
+//! One life on both sides. Requests are chosen from the simulated world; time passes equally on both sides.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -32,7 +32,7 @@ use crate::simulation::wishes::{Act, OPERATION, Wish};
 use crate::simulation::world::{Defect, World};
 use crate::simulation::{catalog, store};
 
-/// The number of things that happen in a life.
+/// The number of requests, sweeps and changes of the catalog in a life.
 const STEPS: usize = 40;
 /// The machine of the simulated world that handles everything.
 const MACHINE: usize = 0;
@@ -116,7 +116,7 @@ impl Tally {
         self.catalog_changes += other.catalog_changes;
     }
 
-    /// What never happened; with `rare` also of that which few lives have.
+    /// The things that never happened; with `rare`, also among those that few lives have.
     pub fn missing(&self, rare: bool) -> Vec<&'static str> {
         let often = [
             ("a refusal", self.refused),
@@ -174,11 +174,11 @@ impl Life {
         life
     }
 
-    /// Leads it to its end.
+    /// Runs it to its end.
     ///
     /// # Panics
     /// At the first difference between the two sides.
-    pub async fn lead(mut self) -> Tally {
+    pub async fn run(mut self) -> Tally {
         for _ in 0..STEPS {
             self.pass();
             match self.simulated.random.below(20) {
@@ -199,7 +199,7 @@ impl Life {
         self.tally
     }
 
-    /// Time passes: a moment, hours or days, or until about the time when a deployment is due.
+    /// Lets time pass: moments, hours or days, or until just before or after a deployment is due.
     fn pass(&mut self) {
         let world = &mut self.simulated;
         let some = i64::try_from(1 + world.random.below(40)).expect("a small number");
@@ -246,7 +246,7 @@ impl Life {
         assert_eq!(sweep.steps, steps, "{DIFFERENCE} in the number of steps of a sweep");
     }
 
-    /// A new request; now and then under a key that was used before.
+    /// Sends a new request; now and then under a used key.
     async fn request(&mut self) {
         let world = &mut self.simulated;
         // Most should change something and be of a rare kind.
@@ -278,7 +278,7 @@ impl Life {
         self.send(id).await;
     }
 
-    /// A request with a key is sent again.
+    /// Sends a request with a key again.
     async fn repeat(&mut self) {
         let keyed: Vec<usize> = (0..self.sent.len()).filter(|id| self.sent[*id].key.is_some()).collect();
         if keyed.is_empty() {
@@ -390,7 +390,7 @@ impl Life {
 
     /// Compares all records of the two tables.
     async fn compare(&mut self, what: &str) {
-        // The simulated due index follows as late as an index does; that of DynamoDB Local follows at once.
+        // The index of DynamoDB Local has no lag.
         let lag = self.simulated.table.lag();
         self.simulated.table.catch_up(lag);
         if self.simulated.table.writes != self.simulated_writes {
@@ -454,7 +454,7 @@ impl Told {
         }
     }
 
-    /// The same with the names of ids.
+    /// The same with names in place of ids.
     fn named(self, names: &Names) -> Self {
         Self { location: self.location.map(|location| names.named(&location)), ..self }
     }

@@ -1,4 +1,4 @@
-//! The records of a table in a form that two tables can be compared in.
+//! The records of a table in a form that can be compared with those of another table.
 //!
 //! Both sides make their own ids. An id becomes a name: its place in the order of first appearance in the events, and
 //! its millisecond, which both sides must agree on. An invoice's number ends in its subscription's id and becomes a name

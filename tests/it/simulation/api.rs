@@ -4,8 +4,8 @@
 //!
 //! It differs from the handlers in this on purpose: the body of an answer has the deployment alone, and only if the
 //! answer is stored; a command of an operation is a request here, which stores no result and is not decided again after
-//! a conflict; and a command is never decided without a step that DynamoDB refuses for good, because this table refuses
-//! none.
+//! a conflict; and a command is never decided without a step that DynamoDB refuses permanently, because this table
+//! refuses none.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -57,7 +57,8 @@ pub struct Audit {
     /// The same by idempotency key.
     of_key: HashMap<String, Vec<Timestamp>>,
     keys: HashMap<usize, String>,
-    /// Whether it leaves it to others to judge when a step may be taken and a command decided: to the real handlers.
+    /// Whether it does not check when a step may be taken and a command decided, because a comparison with the real
+    /// handlers does.
     pub ignores_time: bool,
 }
 

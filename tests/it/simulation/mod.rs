@@ -2,7 +2,8 @@
 //! are consistent, an acknowledged request was executed exactly once, and a refused one never.
 //!
 //! The handling of requests and sweeps here is a copy of the functions' own, because the real handlers over the AWS SDK
-//! are too slow for thousands of seeds. [`crate::conformance`] compares it with them, request by request.
+//! are too slow for thousands of seeds. [`crate::conformance`] compares it with them, request by request: whoever changes
+//! the functions changes the copy too.
 //!
 //! # Layout
 //! [`run`] is one life of a small world, by a seed. [`api`] handles a request and [`sweep`] is a sweep, one request to the
@@ -11,8 +12,8 @@
 //! own transactions, with the expressions of [`expression`]. [`world`] is the network and the time, [`audit`] checks the
 //! invariants.
 //!
-//! `SEED=<n> cargo test -p arcadia-tests --test it simulation` repeats one seed and tells its story; `SEEDS=<n>` runs
-//! more of them.
+//! `SEED=<n> cargo test -p arcadia-tests --test it simulation` repeats one seed and prints each step; `SEEDS=<n>`
+//! runs more of them.
 
 pub mod api;
 mod audit;

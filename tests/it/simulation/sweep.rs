@@ -2,7 +2,7 @@
 //!
 //! It differs from the real sweep in this on purpose: it works on one deployment after another, not on several at once;
 //! a deployment without an answer is left to the next sweep; and a postponed deployment has no trace in the attention
-//! list, because this table never refuses a step for good.
+//! list, because this table refuses no step permanently.
 
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;

@@ -37,7 +37,7 @@ pub enum Defect {
     NoClaimCondition,
     /// A request with a key is refused without reading the key's record.
     NoReplay,
-    /// The result of a Query is taken for whole, whatever the versions of its items.
+    /// The result of a Query is accepted, whatever the versions of its items.
     NoVersionCheck,
     /// A resource is written over a version other than the one that was read.
     NoResourceCondition,
@@ -47,7 +47,7 @@ pub enum Defect {
     CreditOutlivesCharge,
     /// The balance ends with the subscription.
     LosesBalance,
-    /// A step of the dunning ladder is taken days before it is due.
+    /// A rung of the dunning ladder is taken days before it is due.
     EarlyRung,
     /// A command issues invoices under the default dunning policy, whatever the tenant's policy is. No audit of the
     /// simulator finds it, only the conformance test does.
