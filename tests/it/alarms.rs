@@ -49,7 +49,7 @@ const OWN: &str = "${Namespace}";
 type Metric = (String, String, Vec<(String, String)>);
 
 fn resources() -> BTreeMap<String, Value> {
-    let template = yaml::read("infra/alarms.yaml");
+    let template = yaml::read("infra/aws/alarms.yaml");
     template["Resources"].as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The promise: the API understands tokens issued by `infra/cognito.yaml`. The trigger's own code, run on the events
+//! The promise: the API understands tokens issued by `infra/aws/cognito.yaml`. The trigger's own code, run on the events
 //! that Cognito sends, adds exactly the claims that give a caller its role.
 
 use std::io::Write as _;
@@ -26,7 +26,7 @@ fn token(source: &str, request: &Value) -> String {
         "request": request,
         "response": {"claimsAndScopeOverrideDetails": null},
     });
-    let code = yaml::read("infra/cognito.yaml")["Resources"]["Claims"]["Properties"]["Code"]["ZipFile"].take();
+    let code = yaml::read("infra/aws/cognito.yaml")["Resources"]["Claims"]["Properties"]["Code"]["ZipFile"].take();
     insist_on("python");
     let mut python = Command::new("python3");
     python.args(["-c", RUNNER, code.as_str().expect("the trigger's code")]);
@@ -115,7 +115,7 @@ async fn callers_have_the_role_that_the_pool_gives_them() {
 
 #[test]
 fn the_claims_scopes_and_outputs_are_called_as_the_product_calls_them() {
-    let (pool, product) = (yaml::read("infra/cognito.yaml"), yaml::template());
+    let (pool, product) = (yaml::read("infra/aws/cognito.yaml"), yaml::template());
     let parameters = &product["Parameters"];
     let defaults = [&parameters["RoleClaim"]["Default"], &parameters["TenantClaim"]["Default"]];
     assert_eq!(defaults, ["role", "tenant_id"], "the trigger writes these claims");

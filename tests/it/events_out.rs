@@ -25,7 +25,7 @@ use crate::harness::{dynamodb, lambda, table, yaml};
 
 /// The properties of the pipe.
 fn pipe() -> Value {
-    yaml::read("infra/events.yaml")["Resources"]["Pipe"]["Properties"].clone()
+    yaml::read("infra/aws/events.yaml")["Resources"]["Pipe"]["Properties"].clone()
 }
 
 /// The pipe's own filter.
@@ -156,7 +156,7 @@ fn check_form(event: &Value) {
     assert_eq!(at_path(event, &target["Source"]), SOURCE);
     assert_eq!(at_path(event, &target["Time"]), &event["time"]);
     let on_the_bus = json!({"source": event["source"], "detail-type": event["type"], "detail": event});
-    let archived = &yaml::read("infra/events.yaml")["Resources"]["Archive"]["Properties"]["EventPattern"];
+    let archived = &yaml::read("infra/aws/events.yaml")["Resources"]["Archive"]["Properties"]["EventPattern"];
     assert!(matches(archived, &on_the_bus));
     assert!(!matches(archived, &json!({"source": SOURCE, "replay-name": "again"})));
     // EventBridge accepts 256 KB in one call, for all events of a batch.

@@ -151,7 +151,7 @@ fn every_command_of_the_guides_works() {
 
 #[test]
 fn commands_that_cannot_run_here_are_well_formed_and_name_existing_things() {
-    let templates = ["template.yaml", "infra/cognito.yaml"].map(yaml::read);
+    let templates = ["template.yaml", "infra/aws/cognito.yaml"].map(yaml::read);
     let settings = fs::read_to_string(format!("{ROOT}/samconfig.toml")).expect("samconfig.toml");
     for guide in guides() {
         let text = fs::read_to_string(&guide).expect("a guide");

@@ -36,7 +36,7 @@ fn error_lines(folder: &Path, found: &mut BTreeSet<String>) {
 
 #[test]
 fn every_alarm_and_every_error_line_is_explained() {
-    let alarms: BTreeSet<String> = ["template.yaml", "infra/alarms.yaml", "infra/events.yaml", "infra/cognito.yaml"]
+    let alarms: BTreeSet<String> = ["template.yaml", "infra/aws/alarms.yaml", "infra/aws/events.yaml", "infra/aws/cognito.yaml"]
         .into_iter()
         .flat_map(|file| yaml::read(file)["Resources"].as_object().expect("resources").clone())
         .filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm")

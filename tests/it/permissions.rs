@@ -201,7 +201,7 @@ async fn a_tick_sends_each_running_operation_once_and_may_do_no_more() {
 
 #[test]
 fn nothing_is_permitted_by_a_wildcard_or_to_everyone() {
-    let templates = ["template.yaml", "infra/events.yaml", "infra/alarms.yaml"].map(yaml::read);
+    let templates = ["template.yaml", "infra/aws/events.yaml", "infra/aws/alarms.yaml"].map(yaml::read);
     for (name, resource) in templates.iter().flat_map(|template| template["Resources"].as_object().unwrap()) {
         let properties = &resource["Properties"];
         if resource["Type"] == "AWS::Serverless::Function" {

@@ -222,7 +222,7 @@ const NAMES: &[(&str, &str, usize, bool)] = &[
 
 #[test]
 fn names_are_within_their_limits_for_the_longest_name_of_a_stack() {
-    for file in ["template.yaml", "infra/alarms.yaml", "infra/events.yaml"] {
+    for file in ["template.yaml", "infra/aws/alarms.yaml", "infra/aws/events.yaml"] {
         for (id, resource) in yaml::read(file)["Resources"].as_object().unwrap() {
             let known = NAMES.iter().find(|(kind, ..)| resource["Type"] == *kind);
             let Some((kind, property, most, is_made)) = known else { continue };
