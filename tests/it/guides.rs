@@ -5,11 +5,11 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::harness::programs::program;
-use crate::harness::project::{ROOT, TEMPORARY};
+use crate::harness::project::{ROOT, temporary};
 use crate::harness::world::{START, STARTS};
 use crate::harness::{insist_on, unique, yaml};
 
@@ -113,7 +113,7 @@ fn checked(block: &Block) -> String {
 /// Runs a script, in which the product's programs begin at `start`; what it printed, if it failed.
 fn run(script: &str, start: &str) -> Result<(), String> {
     insist_on("curl");
-    let folder = Path::new(TEMPORARY).join(unique());
+    let folder = temporary().join(unique());
     fs::create_dir(&folder).expect("a folder for a guide");
     // Guides assume a clone of the project.
     symlink(format!("{ROOT}/template.yaml"), folder.join("template.yaml")).expect("a file of the project");

@@ -36,12 +36,13 @@ fn error_lines(folder: &Path, found: &mut BTreeSet<String>) {
 
 #[test]
 fn every_alarm_and_every_error_line_is_explained() {
-    let alarms: BTreeSet<String> = ["template.yaml", "infra/aws/alarms.yaml", "infra/aws/events.yaml", "infra/aws/cognito.yaml"]
-        .into_iter()
-        .flat_map(|file| yaml::read(file)["Resources"].as_object().expect("resources").clone())
-        .filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm")
-        .map(|(name, _)| name)
-        .collect();
+    let alarms: BTreeSet<String> =
+        ["template.yaml", "infra/aws/alarms.yaml", "infra/aws/events.yaml", "infra/aws/cognito.yaml"]
+            .into_iter()
+            .flat_map(|file| yaml::read(file)["Resources"].as_object().expect("resources").clone())
+            .filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm")
+            .map(|(name, _)| name)
+            .collect();
     assert_eq!(rows("Alarms"), alarms);
     let mut errors = BTreeSet::new();
     for folder in ["functions/src", "shared", "infra/cli/src", "infra/local/src", "infra/console-server/src"] {

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command as StdCommand, Output, Stdio};
 
 use reqwest::Method;
@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::harness::client::Http;
 use crate::harness::programs::program;
-use crate::harness::project::TEMPORARY;
+use crate::harness::project::temporary;
 use crate::harness::shop::merged;
 use crate::harness::world::{START, id_of};
 use crate::harness::{dynamodb, unique};
@@ -23,7 +23,7 @@ pub struct Directory(pub PathBuf);
 
 impl Directory {
     pub fn new() -> Self {
-        Self(Path::new(TEMPORARY).join(unique()))
+        Self(temporary().join(unique()))
     }
 
     pub fn path(&self) -> &str {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::Failure;
 use crate::process::Program;
-use crate::project::{ROOT, TEMPORARY};
+use crate::project::{ROOT, temporary};
 
 /// The three programs.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ fn python() -> Result<Program, Failure> {
     let sources = peer("python");
     let folder = folder("python")?;
     if !is_installed(&folder, &sources.join("requirements.txt"))? {
-        let tools = Path::new(TEMPORARY).join("peers/python-tools");
+        let tools = temporary().join("peers/python-tools");
         run(Command::new("python3").args(["-m", "venv"]).arg(&tools))?;
         let mut pip = Command::new(tools.join("bin/pip"));
         pip.args(["install", "--quiet", "--upgrade", "--no-deps", "--compile", "--target"]).arg(&folder);
@@ -100,7 +100,7 @@ fn peer(name: &str) -> PathBuf {
 
 /// The directory that a contestant is built in.
 fn folder(name: &str) -> Result<PathBuf, Failure> {
-    let folder = Path::new(TEMPORARY).join("peers").join(name);
+    let folder = temporary().join("peers").join(name);
     fs::create_dir_all(&folder)?;
     Ok(fs::canonicalize(folder)?)
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::Failure;
 use crate::place::{Place, TENANT, request, route};
-use crate::project::TEMPORARY;
+use crate::project::temporary;
 use crate::report::{Finding, Goal, Section};
 use crate::stats::{Ratios, Samples};
 use crate::sweeps::Tenancy;
@@ -106,8 +106,7 @@ struct Filled {
 
 impl Filled {
     async fn new(items: usize) -> Result<Self, Failure> {
-        fs::create_dir_all(TEMPORARY)?;
-        let file = Path::new(TEMPORARY).join(format!("{}.db", crate::unique("growth")));
+        let file = temporary().join(format!("{}.db", crate::unique("growth")));
         let storage = Storage::File(file.clone());
         // The product makes one deployment, and all others are copies of it.
         let engine = Engine::start(&storage, Purpose::Serve).await?;

@@ -78,8 +78,6 @@ enum Part {
 
 fn main() -> Result<(), Failure> {
     let Arguments { sections, print, rounds } = Arguments::parse();
-    // Cargo creates this directory only for integration tests.
-    fs::create_dir_all(project::TEMPORARY)?;
     let parts = if sections.is_empty() { Part::value_variants() } else { &sections };
     for part in parts {
         let section = measure(*part, rounds)?;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use base64::Engine as _;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::project::TEMPORARY;
+use super::project::temporary;
 use super::{insist_on, unique};
 
 /// A browser with a profile of its own, and the driver that it hangs on.
@@ -42,7 +42,7 @@ impl Browser {
                 break port.trim_end_matches('.').to_owned();
             }
         };
-        let profile = Path::new(TEMPORARY).join(unique());
+        let profile = temporary().join(unique());
         let data = format!("--user-data-dir={}", profile.display());
         let arguments = [
             &data,
@@ -134,7 +134,7 @@ impl Browser {
 
     pub async fn screenshot(&self, name: &str) {
         let picture = self.client.screenshot().await.expect("a picture");
-        fs::write(Path::new(TEMPORARY).join(name), picture).expect(name);
+        fs::write(temporary().join(name), picture).expect(name);
     }
 
     pub async fn stop(mut self) {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::environment;
-use super::project::TEMPORARY;
+use super::project::temporary;
 use super::setup;
 
 /// How long DynamoDB Local may take to open its port.
@@ -50,9 +50,8 @@ fn directory() -> Result<String, String> {
 }
 
 fn start(directory: &str) -> Result<Running, String> {
-    fs::create_dir_all(TEMPORARY).map_err(|error| format!("{TEMPORARY}: {error}"))?;
     let port = free_port();
-    let log_path = format!("{TEMPORARY}/dynamodb-local-{port}.log");
+    let log_path = format!("{}/dynamodb-local-{port}.log", temporary().display());
     let log = File::create(&log_path).map_err(|error| format!("{log_path}: {error}"))?;
     let log_again = log.try_clone().map_err(|error| format!("{log_path}: {error}"))?;
     let mut supervisor = Command::new("sh")
@@ -63,7 +62,7 @@ fn start(directory: &str) -> Result<Running, String> {
         .args(["-jar", &format!("{directory}/DynamoDBLocal.jar"), "-inMemory", "-sharedDb", "-disableTelemetry"])
         .args(["-port", &port.to_string()])
         // It leaves a file where it runs.
-        .current_dir(TEMPORARY)
+        .current_dir(temporary())
         .stdin(Stdio::piped())
         .stdout(log)
         .stderr(log_again)

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 use std::ops::Deref;
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use std::{fs, future, thread};
@@ -19,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::client::Http;
-use super::project::TEMPORARY;
+use super::project::temporary;
 use super::proxy::Proxy;
 use super::table::Contents;
 use super::{dynamodb, table, unique};
@@ -224,7 +223,7 @@ pub fn issuer_key() -> &'static str {
 fn issuer_and_key() -> &'static (Arc<Issuer>, String) {
     static ISSUER: OnceLock<(Arc<Issuer>, String)> = OnceLock::new();
     ISSUER.get_or_init(|| {
-        let directory = Path::new(TEMPORARY).join(unique());
+        let directory = temporary().join(unique());
         let issuer = Issuer::open(&directory).expect("an RSA key");
         let key = fs::read_to_string(directory.join(KEY_FILE)).expect("the file of the key");
         fs::remove_dir_all(&directory).expect("a directory of the test");
