@@ -55,7 +55,7 @@ impl<'a> Taker<'a> {
     }
 
     /// Gives the command to a deployment and stores the result. After a concurrent change the deployment is read again,
-    /// at most [`MAX_CONFLICTS`] times.
+    /// at most `MAX_CONFLICTS` times.
     ///
     /// # Errors
     /// [`StoreError::Denied`] if DynamoDB does not serve this stack.
