@@ -1,5 +1,5 @@
-//! Enums whose values have names on the wire. [`named!`] declares such an enum in one place: its names, their parsing,
-//! serde, the JSON schema and the descriptions in help texts are all derived from it.
+//! Enums whose values have names on the wire. [`named!`](crate::named!) declares such an enum in one place: its names,
+//! their parsing, serde, the JSON schema and the descriptions in help texts are all derived from it.
 
 /// An enum whose values have names on the wire, with a description of each value.
 pub trait Named: Copy + PartialEq + Send + Sync + 'static {

@@ -2,7 +2,7 @@
 //! compile. To add a route to those tests, add its row to the area that it belongs to.
 //!
 //! # Layout
-//! A file for each area has its rows. [`ready`] makes the records that a call needs, [`call`] makes the call.
+//! A file for each area has its rows. `ready` makes the records that a call needs, `call` makes the call.
 
 mod call;
 mod catalog;
