@@ -2,7 +2,6 @@
 //! deployment that it cannot work on.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
 
 use arcadia_domain::{Action, DeploymentId, NextAction, State};
@@ -18,7 +17,6 @@ use tokio::time::Instant;
 use uuid::{Builder, Uuid};
 
 use crate::harness::billing::{Billing, overwrite, text};
-use crate::harness::project::ROOT;
 use crate::harness::world::id_of;
 use crate::harness::{Fault, Random, lambda};
 
@@ -341,8 +339,7 @@ async fn no_line_that_is_logged_holds_what_dynamodb_was_sent() {
     // Long ago, since the binary uses the machine's clock.
     let billing = Billing::at("2026-01-01T00:00:00Z").await;
     let ids = billing.fill(3, "free").await;
-    let call = fs::read_to_string(format!("{ROOT}/infra/events/update_deployment.json")).unwrap();
-    let call: Value = serde_json::from_str(&call.replace("00000000-0000-7000-8000-000000000000", &ids[0])).unwrap();
+    let call = lambda::event(&["update_deployment", &format!("id={}", ids[0])]);
     for (handler, event, level) in [("billing_sweep", json!({}), "ERROR"), ("update_deployment", call, "ERROR")] {
         let fault = Fault::invalid(&SECRET.repeat(10_000));
         billing.dynamodb.plan("TransactWriteItems", 1, fault);

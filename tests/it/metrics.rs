@@ -1,14 +1,11 @@
 //! The promise: the deployed binary writes metrics, one line for each invocation.
 
-use std::fs;
-
 use arcadia_store::metrics::{REJECTIONS, names};
 use serde_json::{Value, json};
 
 use crate::harness::Fault;
 use crate::harness::billing::Billing;
 use crate::harness::lambda::{self, NAMESPACE, Ran};
-use crate::harness::project::ROOT;
 
 /// Long ago, since the binary uses the machine's clock.
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
@@ -20,10 +17,8 @@ async fn run(billing: &Billing, handler: &str, events: &[Value]) -> Ran {
 
 /// A call of the route that moves a deployment.
 fn transition(id: &str, to_state: &str) -> Value {
-    let text = fs::read_to_string(format!("{ROOT}/infra/events/transition_deployment.json")).unwrap();
-    let mut event: Value = serde_json::from_str(&text.replace("00000000-0000-7000-8000-000000000000", id)).unwrap();
-    event["body"] = json!({"to_state": to_state}).to_string().into();
-    event
+    let body = json!({"to_state": to_state}).to_string();
+    lambda::event(&["transition_deployment", &format!("id={id}"), "--body", &body])
 }
 
 /// The counts of a line, after checking its form: one directive that names each count and its unit.

@@ -3,14 +3,11 @@
 //! deployed, so these tests are built separately: `cargo test --workspace --features arcadia-tests/traces --test it
 //! traces::`.
 
-use std::fs;
-
 use arcadia_functions::spans::MAX_SPANS;
 use serde_json::{Value, json};
 
 use crate::harness::billing::Billing;
 use crate::harness::lambda::{self, Ran};
-use crate::harness::project::ROOT;
 use crate::harness::{Fault, World};
 
 /// Long ago, since the binary uses the machine's clock.
@@ -25,10 +22,8 @@ async fn run(world: &World, trace: Option<&'static str>, handler: &str, events: 
 
 /// A call of the route that moves a deployment.
 fn transition(id: &str, to_state: &str) -> Value {
-    let text = fs::read_to_string(format!("{ROOT}/infra/events/transition_deployment.json")).unwrap();
-    let mut event: Value = serde_json::from_str(&text.replace("00000000-0000-7000-8000-000000000000", id)).unwrap();
-    event["body"] = json!({"to_state": to_state}).to_string().into();
-    event
+    let body = json!({"to_state": to_state}).to_string();
+    lambda::event(&["transition_deployment", &format!("id={id}"), "--body", &body])
 }
 
 /// The spans of a line, after checking their common form.

@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
 use super::programs::bootstrap;
+use super::project::ROOT;
 
 /// Later than any test.
 const DEADLINE_MS: &str = "253402300799000";
@@ -49,6 +50,18 @@ struct Runtime {
     answers: mpsc::UnboundedSender<Value>,
     /// Where X-Ray says that events belong.
     trace: Option<&'static str>,
+}
+
+/// The event that API Gateway sends to the function of an operation, as `infra/event` prints it.
+///
+/// # Panics
+/// If it prints none.
+#[must_use]
+pub fn event(arguments: &[&str]) -> Value {
+    let output = std::process::Command::new(format!("{ROOT}/infra/event")).args(arguments).output();
+    let output = output.expect("infra/event");
+    let error = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("infra/event {arguments:?}: {error}"))
 }
 
 /// Has the function `handler` work on events, one after the other. `table` is where, as an endpoint and a name.
