@@ -38,7 +38,8 @@ PARAMETERS = {
 UNKNOWN = {
     "AWS::ApiGatewayV2::Api": 1,
     "AWS::ApiGatewayV2::Stage": 1,
-    "AWS::CloudWatch::Alarm": 27,
+    "AWS::CloudWatch::Alarm": 28,
+    "AWS::CloudWatch::CompositeAlarm": 1,
     "AWS::Lambda::EventInvokeConfig": 2,
     "AWS::Logs::MetricFilter": 3,
     "AWS::Pipes::Pipe": 1,

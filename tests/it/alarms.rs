@@ -30,6 +30,7 @@ const WRITTEN_BY_AWS: &[(&str, &str, &[&str])] = &[
     // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-monitoring.html
     ("AWS/EventBridge/Pipes", "EventCount", &["PipeName"]),
     ("AWS/EventBridge/Pipes", "ExecutionFailed", &["PipeName"]),
+    ("AWS/EventBridge/Pipes", "ExecutionPartiallyFailed", &["PipeName"]),
     ("AWS/EventBridge/Pipes", "ExecutionThrottled", &["PipeName"]),
     ("AWS/EventBridge/Pipes", "ExecutionTimeout", &["PipeName"]),
     // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html

@@ -111,23 +111,28 @@ fn month_of(at: Timestamp) -> Timestamp {
     format!("{:04}-{:02}-01T00:00:00Z", at.year(), at.month()).parse().expect("a time")
 }
 
-/// Delivers the stream as Lambda does: in batches, each again if it failed, and some again although they succeeded.
+/// Delivers the stream as Lambda does: in batches, each again if it failed, and some again although they succeeded, with
+/// more records at their end or without.
 async fn read(billing: &Billing, records: &[Value], random: &mut Random) {
-    let mut rest = records;
-    while !rest.is_empty() {
-        let (batch, later) = rest.split_at(random.below(rest.len().min(70)) + 1);
-        rest = later;
-        let event = json!({"Records": batch});
-        if random.below(5) == 0 {
-            billing.dynamodb.plan("TransactWriteItems", 1, Fault::BreakOff);
-        }
-        let mut attempts = 0;
-        while let Err(error) = count(&billing.app, &event).await {
-            attempts += 1;
-            assert!(attempts < 10, "{error}");
-        }
-        for _ in 0..random.below(2) {
-            count(&billing.app, &event).await.expect("a repeated batch is recognised");
+    let mut end = 0;
+    while end < records.len() {
+        let begin = end;
+        for _ in 0..=random.below(3) {
+            if end < records.len() {
+                end += random.below((records.len() - end).min(70)) + 1;
+            }
+            if random.below(5) == 0 {
+                billing.dynamodb.plan("TransactWriteItems", 1, Fault::BreakOff);
+            }
+            let event = json!({"Records": records[begin..end]});
+            let mut attempts = 0;
+            while let Err(error) = count(&billing.app, &event).await {
+                attempts += 1;
+                assert!(attempts < 10, "{error}");
+            }
+            for _ in 0..random.below(2) {
+                count(&billing.app, &event).await.expect("a repeated batch is recognised");
+            }
         }
     }
 }

@@ -40,7 +40,9 @@ fn every_alarm_and_every_error_line_is_explained() {
         ["template.yaml", "infra/aws/alarms.yaml", "infra/aws/events.yaml", "infra/aws/cognito.yaml"]
             .into_iter()
             .flat_map(|file| yaml::read(file)["Resources"].as_object().expect("resources").clone())
-            .filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm")
+            .filter(|(_, resource)| {
+                resource["Type"] == "AWS::CloudWatch::Alarm" || resource["Type"] == "AWS::CloudWatch::CompositeAlarm"
+            })
             .map(|(name, _)| name)
             .collect();
     assert_eq!(rows("Alarms"), alarms);

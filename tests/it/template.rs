@@ -82,7 +82,8 @@ fn permissions_of(functions: impl IntoIterator<Item = Value>) -> ByHandler {
 
 /// The resource that an ARN names: the table, an index of it, or another resource of the template.
 fn named_by(arn: &Value) -> String {
-    let resource = arn["!GetAtt"].as_str().and_then(|text| text.strip_suffix(".Arn"));
+    let resource = arn["!GetAtt"].as_str();
+    let resource = resource.and_then(|text| text.strip_suffix(".Arn").or_else(|| text.strip_suffix(".StreamArn")));
     let index = arn["!Sub"].as_str().and_then(|text| text.strip_prefix("${Table.Arn}/index/"));
     let name = resource.or(index).unwrap_or_else(|| panic!("{arn} is neither a resource of the template nor an index"));
     if name == "Table" { "table".to_owned() } else { name.to_owned() }

@@ -7,9 +7,12 @@
 //! counts in its hour.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use arcadia_domain::{Attention, ClockHealth, Figure, Figures, Summary, Timestamp};
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use chrono::{DurationRound as _, TimeDelta};
 
 use super::item::{Item, number, string};
@@ -21,6 +24,9 @@ use super::{CommitId, Store, StoreError};
 
 /// The attribute of a commit's last event with the difference of the commit.
 pub(super) const FIGURES: &str = "figures";
+
+/// The attribute of a batch's mark with the sequence number of its last record.
+const LAST: &str = "last";
 
 /// How long the differences of an hour are kept.
 const HOURS_KEPT_FOR: TimeDelta = TimeDelta::days(3);
@@ -76,8 +82,8 @@ impl Store {
     }
 
     /// Adds a batch of differences, in the order of the stream, and returns the number of transactions: one
-    /// TransactWriteItems, or several if the batch spans many hours. A batch that begins with the same record counts as
-    /// the same batch and is added only once.
+    /// TransactWriteItems, or several if the batch spans many hours. A batch that begins with the same record as an
+    /// earlier one is that batch delivered again: of it only the records beyond its end are added.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not accept it. Repeating the batch then adds only the missing part.
@@ -87,7 +93,7 @@ impl Store {
         now: Timestamp,
         new_id: &(dyn Fn() -> CommitId + Sync),
     ) -> Result<usize, StoreError> {
-        let Some(first) = batch.first() else { return Ok(0) };
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(0) };
         let mut by_hour: BTreeMap<String, Figures> = BTreeMap::new();
         for difference in batch {
             by_hour.entry(keys::hour(difference.at)).or_default().add_all(&difference.figures, 1);
@@ -101,27 +107,39 @@ impl Store {
             return Ok(head + Box::pin(self.add_figures(tail, now, new_id)).await?);
         }
         let writes = || {
-            let mut writes = vec![self.mark_of_batch(first.sequence, now)?];
+            let mut writes = vec![self.mark_of_batch(first.sequence, last.sequence, now)?];
             for bucket in &buckets {
                 writes.push(self.add_to(bucket, now)?);
             }
             Ok(writes)
         };
+        let added_before = OnceLock::new();
+        let judge = |reasons: &[CancellationReason]| {
+            let verdict = judge(reasons);
+            if matches!(verdict, Verdict::CommittedBefore) {
+                added_before.get_or_init(|| last_of(reasons));
+            }
+            verdict
+        };
         self.transact(writes, new_id(), judge).await?;
-        Ok(1)
+        let Some(Some(added)) = added_before.into_inner() else { return Ok(1) };
+        let rest = batch.partition_point(|difference| difference.sequence <= added);
+        Ok(1 + Box::pin(self.add_figures(batch.get(rest..).unwrap_or_default(), now, new_id)).await?)
     }
 
-    /// The write of the mark that the batch that begins with a record was added.
-    fn mark_of_batch(&self, sequence: u128, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
-        let key = keys::figures_batch(sequence);
+    /// The write of the mark that the batch that begins and ends with these records was added.
+    fn mark_of_batch(&self, first: u128, last: u128, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
+        let key = keys::figures_batch(first);
         let expires_at = (now + BATCHES_KEPT_FOR).timestamp();
         let put = Put::builder()
             .table_name(&self.table)
             .item("PK", string(key.pk))
             .item("SK", string(key.sk))
             .item("type", string("figures_batch"))
+            .item(LAST, string(last.to_string()))
             .item(TTL_ATTRIBUTE, number(expires_at))
             .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
@@ -322,6 +340,11 @@ fn judge(reasons: &[CancellationReason]) -> Verdict {
     } else {
         Verdict::Refused(StoreError::Refused("DynamoDB cancelled the update of the figures".into()))
     }
+}
+
+/// The last record of the batch whose mark exists.
+fn last_of(reasons: &[CancellationReason]) -> Option<u128> {
+    reasons.first()?.item()?.get(LAST)?.as_s().ok()?.parse().ok()
 }
 
 fn full_hour(at: Timestamp) -> Timestamp {
