@@ -19,9 +19,9 @@ pub enum Error {
         /// A sentence for the caller.
         detail: &'static str,
     },
-    /// The record does not exist, or is not visible to the caller.
-    #[error("not found")]
-    NotFound,
+    /// The record of this kind does not exist, or is not visible to the caller.
+    #[error("the {0} does not exist")]
+    NotFound(&'static str),
     /// The request cannot be read.
     #[error("{detail}")]
     Malformed {
@@ -117,7 +117,7 @@ impl Error {
             },
             Self::Unauthenticated
             | Self::Forbidden { .. }
-            | Self::NotFound
+            | Self::NotFound(_)
             | Self::Malformed { .. }
             | Self::UnknownFields(_)
             | Self::InvalidFields(_)

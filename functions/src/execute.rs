@@ -118,7 +118,7 @@ impl Current {
         accept: impl Fn(&Aggregate, u64) -> Result<(), Error>,
     ) -> Result<Self, Error> {
         let Order { actor, scope, mode } = order;
-        let stored = app.store.load(scope, id).await?.ok_or(Error::NotFound)?;
+        let stored = app.store.load(scope, id).await?.ok_or(Error::NotFound("deployment"))?;
         let (version, now) = (stored.deployment.version, app.clock.now());
         accept(&stored, version)?;
         if due_action(&stored, now).is_none() {

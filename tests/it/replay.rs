@@ -87,7 +87,7 @@ async fn folding_the_events_of_any_history_gives_what_is_stored() {
         check(&world, id).await;
         for event in world.events(id).await {
             kinds[match event.kind {
-                EventKind::Created { .. } => 0,
+                EventKind::Created(_) => 0,
                 EventKind::StateChanged { .. } => 1,
                 EventKind::Updated(_) => 2,
                 EventKind::ResourceAdded { .. } => 3,

@@ -203,7 +203,8 @@ async fn a_creation_that_read_other_rules_is_refused() {
     let store = &billing.app.store;
     let command = |n| new_deployment(billing.app.new_id(billing.clock.now()), n);
     let created = |n, tenant_rules| {
-        let command = arcadia_domain::CreateDeployment { tenant_rules, ..command(n) };
+        let mut command = command(n);
+        command.created.tenant_rules = tenant_rules;
         create(command, &admin(), billing.clock.now()).expect("a creation")
     };
     let before = created(1, TenantRules::default());

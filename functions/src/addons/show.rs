@@ -10,6 +10,6 @@ use crate::http::{Answer, Call};
 use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
-    let addon = app.store.load_addon(&call.path("code")?).await?.ok_or(Error::NotFound)?;
+    let addon = app.store.load_addon(&call.path("code")?).await?.ok_or(Error::NotFound("add-on"))?;
     Ok(Answer::versioned(json!(AddonAnswer { addon: Cow::Borrowed(&addon) }), addon.revision))
 }

@@ -26,7 +26,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let correction = match number {
         None => Correction::Refund(pay_back, amount),
         Some(number) => {
-            let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
+            let invoice =
+                app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound("invoice"))?;
             if invoice.currency != amount.currency {
                 return Err(arcadia_domain::Rejection::PaymentCurrency(invoice.currency).into());
             }

@@ -12,6 +12,6 @@ use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;
-    let coupon = app.store.load_coupon(&code).await?.ok_or(Error::NotFound)?;
+    let coupon = app.store.load_coupon(&code).await?.ok_or(Error::NotFound("coupon"))?;
     Ok(Answer::versioned(json!(CouponAnswer { coupon: Cow::Borrowed(&coupon) }), coupon.revision))
 }

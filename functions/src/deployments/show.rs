@@ -14,7 +14,7 @@ use crate::runtime::App;
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let found = app.store.load_with_events(&call.principal.scope, id, DEFAULT_LIMIT).await?;
-    let (aggregate, events) = found.ok_or(Error::NotFound)?;
+    let (aggregate, events) = found.ok_or(Error::NotFound("deployment"))?;
     let deployment = &aggregate.deployment;
     // The domain panics on inconsistent records; such a deployment must still be shown.
     let ahead = catch_unwind(AssertUnwindSafe(|| next_invoices(&aggregate)));

@@ -13,6 +13,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page = PageRequest::<u64>::from_call(call)?;
     let range = range(call, page.position)?;
     let found = app.store.list_events(&call.principal.scope, id, page.limit, range).await?;
-    let events = found.ok_or(Error::NotFound)?;
+    let events = found.ok_or(Error::NotFound("deployment"))?;
     Ok(Answer::ok(json!(EventList { events: events.items, next_cursor: page.cursor(events.next) })))
 }

@@ -64,7 +64,7 @@ impl From<&Error> for Problem {
                 Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "The request needs a valid bearer token.")
             }
             Error::Forbidden { code, detail } => Self::new(StatusCode::FORBIDDEN, code, sentence(detail)),
-            Error::NotFound => not_found(),
+            Error::NotFound(what) => not_found(what),
             Error::Malformed { code, detail } => Self::new(StatusCode::BAD_REQUEST, code, sentence(detail)),
             Error::UnknownFields(errors) => fields(StatusCode::BAD_REQUEST, "unknown_field", errors),
             Error::InvalidFields(errors) => fields(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", errors),
@@ -173,7 +173,7 @@ fn rejected(rejection: &Rejection) -> Problem {
         Rejection::TooManyAddons => unprocessable("too_many_addons"),
         Rejection::TooManyReplacedAddons => unprocessable("too_many_replaced_addons"),
         Rejection::TooManyChanges => unprocessable("too_many_changes"),
-        Rejection::AddonNotAttached => not_found(),
+        Rejection::AddonNotAttached => not_found("add-on"),
         Rejection::TrialUsed(_) => conflict("trial_used"),
         Rejection::NoTrial => conflict("no_trial"),
         Rejection::NoPendingChange => conflict("no_pending_change"),
@@ -192,7 +192,7 @@ fn rejected(rejection: &Rejection) -> Problem {
             conflict("insufficient_balance").with("balance_cents", balance_cents)
         }
         Rejection::TooMuchBalance => unprocessable("too_much_balance"),
-        Rejection::UnknownPayment => not_found(),
+        Rejection::UnknownPayment => not_found("payment"),
         Rejection::PaymentReversed => conflict("payment_reversed"),
         Rejection::TooManyWriteOffs => unprocessable("too_many_write_offs"),
         Rejection::NothingForgiven => conflict("nothing_forgiven"),
@@ -291,8 +291,8 @@ fn key_reused() -> Problem {
     )
 }
 
-fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "The record does not exist.")
+fn not_found(what: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", format!("The {what} does not exist."))
 }
 
 fn internal() -> Problem {

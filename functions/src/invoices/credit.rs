@@ -14,7 +14,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let number = call.path("number")?;
     let IssueCreditNoteRequest { lines, refund: _, reference, reason, notes } = call.optional_json()?;
     let current = Current::load(app, call, id).await?;
-    let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
+    let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound("invoice"))?;
     let pay_back = match reference {
         Some(reference) => {
             let known = app.store.load_refund(id, &reference).await?;

@@ -25,7 +25,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let found = match (deployment_id, tenant_id) {
         (Some(id), tenant_id) => {
             let scope = tenant_id.map_or(Scope::All, Scope::Tenant);
-            let row = app.store.deployment_row(&scope, id).await?.ok_or(Error::NotFound)?;
+            let row = app.store.deployment_row(&scope, id).await?.ok_or(Error::NotFound("deployment"))?;
             if filter.is_of_owed() {
                 app.store.owed_invoices(&[row], &filter, limit, after).await?
             } else {

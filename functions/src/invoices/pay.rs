@@ -17,7 +17,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         call.json()?;
     let overpayment = overpayment.unwrap_or(Overpayment::Refuse);
     let current = Current::load(app, call, id).await?.because(reason, notes);
-    let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
+    let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound("invoice"))?;
     if current.mode == Mode::DryRun && app.store.is_reference_taken(id, &reference, &number).await? {
         return Err(StoreError::ReferenceTaken.into());
     }

@@ -16,7 +16,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let reference: PaymentReference = call.path("reference")?;
     let ReversePaymentRequest { kind, reason, notes } = call.json()?;
     let current = Current::load(app, call, id).await?;
-    let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
+    let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound("invoice"))?;
     let command = correct(Correction::ReversePayment(invoice.clone(), reference, kind), reason, notes);
     execute(app, call, current, command, |done| done.show_invoice(&invoice)).await
 }

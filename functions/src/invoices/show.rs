@@ -12,6 +12,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let number = call.path("number")?;
     let found = app.store.load_invoice(&call.principal.scope, id, &number).await?;
-    let invoice = found.ok_or(Error::NotFound)?;
+    let invoice = found.ok_or(Error::NotFound("invoice"))?;
     Ok(Answer::ok(json!(InvoiceAnswer { invoice: InvoiceView::from(&invoice) })))
 }

@@ -14,6 +14,6 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let number = call.path("number")?;
     let RemarksRequest { reason, notes } = call.optional_json()?;
     let current = Current::load(app, call, id).await?.because(reason, notes);
-    let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
+    let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound("invoice"))?;
     execute(app, call, current, Command::Void(invoice.clone()), |done| done.show_invoice(&invoice)).await
 }

@@ -15,7 +15,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let number = call.path("number")?;
     let RemarksRequest { reason, notes } = call.optional_json()?;
     let current = Current::load(app, call, id).await?;
-    let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound)?;
+    let invoice = app.store.load_invoice_of(&current.aggregate, &number).await?.ok_or(Error::NotFound("invoice"))?;
     let command = correct(Correction::WriteOff(invoice.clone()), reason, notes);
     execute(app, call, current, command, |done| done.show_invoice(&invoice)).await
 }

@@ -15,7 +15,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page = PageRequest::from_call(call)?;
     let found = app.store.list_operation_results(id, outcome, page.limit, page.position).await?;
     if found.items.is_empty() && app.store.load_operation(id).await?.is_none() {
-        return Err(Error::NotFound);
+        return Err(Error::NotFound("operation"));
     }
     let next_cursor = page.cursor(found.next);
     let csv = operation_results_as_csv(call, &found.items, next_cursor.as_deref())?;

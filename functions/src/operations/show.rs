@@ -10,6 +10,6 @@ use crate::runtime::App;
 
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("operation_id")?;
-    let operation = app.store.load_operation(id).await?.ok_or(Error::NotFound)?;
+    let operation = app.store.load_operation(id).await?.ok_or(Error::NotFound("operation"))?;
     Ok(Answer::ok(json!(OperationAnswer { operation: OperationView::new(&operation) })))
 }

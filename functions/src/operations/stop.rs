@@ -19,7 +19,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id: OperationId = call.path("operation_id")?;
     let StopOperationRequest {} = call.optional_json()?;
     for _ in 0..MAX_ATTEMPTS {
-        let mut operation = app.store.load_operation(id).await?.ok_or(Error::NotFound)?;
+        let mut operation = app.store.load_operation(id).await?.ok_or(Error::NotFound("operation"))?;
         let changes = operation.stop(&call.principal.actor.id);
         operation.revision += u64::from(changes);
         let answer = Answer::ok(json!(OperationAnswer { operation: OperationView::new(&operation) }));

@@ -138,13 +138,13 @@ impl<'a> Taker<'a> {
         let accept = |aggregate: &Aggregate, _| {
             let deployment = &aggregate.deployment;
             name.get_or_init(|| (deployment.tenant_id.clone(), deployment.slug.clone()));
-            if operation.selects(aggregate) { Ok(()) } else { Err(Error::NotFound) }
+            if operation.selects(aggregate) { Ok(()) } else { Err(Error::NotFound("deployment")) }
         };
         let work = async {
             let order_of = Order { actor, scope: &Scope::All, mode };
             let current = match Current::read(app, order_of, policies, id, accept).await {
                 // A deployment that was named by id and does not exist has a result.
-                Err(Error::NotFound) if name.get().is_some() || operation.filter.ids.is_none() => return Ok(None),
+                Err(Error::NotFound(_)) if name.get().is_some() || operation.filter.ids.is_none() => return Ok(None),
                 current => current?,
             };
             let (current, command) = order(app, operation, current).await?;

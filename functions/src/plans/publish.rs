@@ -42,7 +42,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         let (reason, notes) = (reason.clone(), notes.clone());
         Replaces { version, effective_from, reason, notes }
     });
-    let old = app.store.load_plan(&code).await?.ok_or(Error::NotFound)?;
+    let old = app.store.load_plan(&code).await?.ok_or(Error::NotFound("plan"))?;
     call.check_if_match(Some(old.revision))?;
     match old.status {
         CatalogStatus::Active => {}

@@ -13,7 +13,7 @@ use crate::runtime::App;
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let code: ShortCode = call.path("code")?;
     let page = PageRequest::from_call(call)?;
-    let plan = app.store.load_plan(&code).await?.ok_or(Error::NotFound)?;
+    let plan = app.store.load_plan(&code).await?.ok_or(Error::NotFound("plan"))?;
     let versions = app.store.list_plan_versions(&plan, page.limit, page.position).await?;
     let body = json!(PlanDetails {
         plan: Cow::Borrowed(&plan),

@@ -16,7 +16,8 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let id = call.path("id")?;
     let resource_id = call.path("resource_id")?;
     let current = Current::load(app, call, id).await?;
-    let resource = app.store.load_resource(&current.aggregate, resource_id).await?.ok_or(Error::NotFound)?;
+    let resource =
+        app.store.load_resource(&current.aggregate, resource_id).await?.ok_or(Error::NotFound("resource"))?;
     execute(app, call, current, Command::DeleteResource(resource.clone()), |done| {
         Answer::versioned(
             json!(ResourceAnswer { resource: Some(Cow::Borrowed(done.resource.unwrap_or(&resource))) }),

@@ -14,7 +14,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let page = PageRequest::<u64>::from_call(call)?;
     let range = range(call, page.position)?;
     if !call.principal.scope.contains(&tenant_id) {
-        return Err(Error::NotFound);
+        return Err(Error::NotFound("tenant"));
     }
     let events = app.store.list_tenant_events(&tenant_id, page.limit, range).await?;
     Ok(Answer::ok(json!(TenantEventList { events: events.items, next_cursor: page.cursor(events.next) })))

@@ -25,7 +25,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
         unsubscribed_after_days: body.unsubscribed_after_days,
     };
     if !call.principal.scope.contains(&tenant_id) {
-        return Err(Error::NotFound);
+        return Err(Error::NotFound("tenant"));
     }
     let mut counts = 0;
     loop {

@@ -10,7 +10,7 @@ use crate::runtime::App;
 pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let tenant_id: TenantId = call.path("tenant_id")?;
     if !call.principal.scope.contains(&tenant_id) {
-        return Err(Error::NotFound);
+        return Err(Error::NotFound("tenant"));
     }
     let (tenant, live_deployments) = app.store.load_tenant(&tenant_id).await?;
     Ok(rules::show(&tenant_id, &tenant, live_deployments))

@@ -15,7 +15,7 @@ pub async fn handle(app: &App, call: &Call) -> Result<Answer, Error> {
     let tenant_id: TenantId = call.path("tenant_id")?;
     let month: Option<Month> = call.parsed_parameter("month")?;
     if !call.principal.scope.contains(&tenant_id) {
-        return Err(Error::NotFound);
+        return Err(Error::NotFound("tenant"));
     }
     let statement = async {
         let Some(month) = month else { return Ok(None) };

@@ -352,6 +352,7 @@ impl<'a> DeploymentView<'a> {
             region,
             state,
             state_since,
+            state_set_by_hand: _,
             llm_mode,
             billing_action_suspended,
             held_since,

@@ -222,13 +222,15 @@ impl Aggregate {
     fn apply_kind(&mut self, event: &Event) -> Option<()> {
         let deployment = &mut self.deployment;
         match &event.kind {
-            EventKind::Created { .. } => return None,
+            EventKind::Created(_) => return None,
             EventKind::StateChanged { resume_at, paused_by, .. } => {
                 if event.from_state != Some(deployment.state) {
                     return None;
                 }
                 deployment.state = event.to_state?;
                 deployment.state_since = event.occurred_at;
+                deployment.state_set_by_hand =
+                    deployment.state.is_dunning() && !deployment.is_overdue(event.occurred_at);
                 (deployment.resume_at, deployment.released_at) = (*resume_at, None);
                 deployment.paused_by = *paused_by;
             }
@@ -322,39 +324,27 @@ fn receive_payment(
 }
 
 fn created(id: DeploymentId, event: &Event) -> Result<Aggregate, ReplayError> {
-    let EventKind::Created {
-        tenant_id,
-        slug,
-        display_name,
-        region,
-        llm_mode,
-        template_code,
-        template_version,
-        trial_ends_at,
-        tenant_rules,
-    } = event.kind.clone()
-    else {
-        return Err(ReplayError::NotCreated);
-    };
+    let EventKind::Created(created) = event.kind.clone() else { return Err(ReplayError::NotCreated) };
     if event.sequence != 1 {
         return Err(ReplayError::Gap { expected: 1, found: event.sequence });
     }
     let deployment = Deployment {
         id,
-        tenant_id,
-        slug,
-        display_name,
-        region,
+        tenant_id: created.tenant_id,
+        slug: created.slug,
+        display_name: created.display_name,
+        region: created.region,
         state: event.to_state.ok_or(ReplayError::NotCreated)?,
         state_since: event.occurred_at,
-        llm_mode,
+        state_set_by_hand: false,
+        llm_mode: created.llm_mode,
         billing_action_suspended: false,
         held_since: None,
-        template: template_code.zip(template_version).map(|(code, version)| Template { code, version }),
-        trial_ends_at,
+        template: created.template_code.zip(created.template_version).map(|(code, version)| Template { code, version }),
+        trial_ends_at: created.trial_ends_at,
         paused_by: None,
-        unsubscribed: tenant_rules.unsubscribed.map(|_| UnsubscribedTime { seconds: 0, at: event.occurred_at }),
-        tenant_rules,
+        unsubscribed: created.tenant_rules.unsubscribed.map(|_| UnsubscribedTime { seconds: 0, at: event.occurred_at }),
+        tenant_rules: created.tenant_rules,
         resume_at: None,
         released_at: None,
         live_resources: 0,

@@ -21,9 +21,9 @@ use super::invoice_events::follow_invoices;
 use super::lifecycle::State;
 use super::line::{ChargeId, Line, LineKind};
 use super::money::Currency;
-use super::subscription::{Subscription, end_of_second};
+use super::subscription::{Subscription, SubscriptionStatus, end_of_second};
 use super::tax::{Taxed, tax_cents};
-use super::values::{DeploymentId, InvoiceNumber, PaymentReference, Timestamp};
+use super::values::{DeploymentId, InvoiceNumber, PaymentReference, SubscriptionId, Timestamp};
 
 /// The books of a deployment in one currency, in minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -66,6 +66,8 @@ pub struct Audit {
     refunds: BTreeSet<String>,
     /// The time that each charge for the plan covers.
     covered: BTreeMap<ChargeId, Covered>,
+    /// The spans that invoices billed: subscription, beginning and end.
+    billed: BTreeSet<(SubscriptionId, Timestamp, Timestamp)>,
 }
 
 /// A charge for the plan, and the end of the time that it covers.
@@ -148,6 +150,14 @@ pub enum Violation {
         /// The reference.
         reference: PaymentReference,
     },
+    /// A subscription runs in a period for which no invoice was issued.
+    #[error("after event {sequence} the period from {from} is not billed")]
+    NotBilled {
+        /// The event.
+        sequence: u64,
+        /// The time from which the period should have been billed.
+        from: Timestamp,
+    },
     /// It is active although its tenant is held.
     #[error("after event {sequence} the deployment is active although its tenant is held")]
     Held {
@@ -220,6 +230,7 @@ impl Audit {
             return Err(Violation::RefundedTwice { sequence, reference: refund.reference.clone() });
         }
         if let EventKind::InvoiceOpened { invoice, dunning_policy: _ } = &event.kind {
+            self.billed.insert((invoice.subscription_id, invoice.billed_from, invoice.billed_to));
             if !is_taxed_at(invoice, tax_rate) {
                 return Err(Violation::Tax { sequence, number: invoice.number.clone() });
             }
@@ -404,6 +415,14 @@ impl Audit {
         let sequence = deployment.version;
         if deployment.tenant_rules.held && deployment.state == State::Active {
             return Err(Violation::Held { sequence });
+        }
+        let runs = aggregate.subscription.iter().filter(|s| s.status == SubscriptionStatus::Active);
+        for (subscription, from) in runs.filter_map(|s| Some((s, s.billed_from?))) {
+            // An empty period is that of a subscription that only ends.
+            let is_empty = subscription.current_period_end <= from;
+            if !is_empty && !self.billed.contains(&(subscription.id, from, subscription.current_period_end)) {
+                return Err(Violation::NotBilled { sequence, from });
+            }
         }
         let differs = |what: &str| Violation::Differs { sequence, what: what.to_owned() };
         let owed = |status| {

@@ -18,8 +18,6 @@ named! {
         CancelSubscription = "cancel_subscription",
         /// The trial ends: billing begins with a subscription; without one, the deployment is cancelled.
         EndTrial = "end_trial",
-        /// The pause ends.
-        Resume = "resume",
         /// The deployment had no subscription for too long: it is paused.
         PauseUnsubscribed = "pause_unsubscribed",
         /// Balance settles open invoices that were too many for an earlier commit.
@@ -32,6 +30,9 @@ named! {
         CancelUnpaid = "cancel_unpaid",
         /// The scheduled change of plan takes effect, and the next period begins.
         ChangePlan = "change_plan",
+        /// The pause ends. It comes after a change of plan at the same moment, so that the period that it opens has the new
+        /// terms.
+        Resume = "resume",
         /// The next period begins.
         Renew = "renew",
         /// Unpaid invoices of a cancelled deployment are given up.

@@ -26,6 +26,8 @@ pub struct Deployment {
     pub state: State,
     /// When it entered that state.
     pub state_since: Timestamp,
+    /// Whether the platform set its state, `past_due` or `suspended`, while nothing was overdue: no payment ends it.
+    pub state_set_by_hand: bool,
     /// How it reaches its language model, such as `managed` or `byo_key`.
     pub llm_mode: Option<ShortCode>,
     /// The hold: while true, no scheduled step changes its state or gives its invoices up.

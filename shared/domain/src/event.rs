@@ -56,27 +56,7 @@ pub struct Event {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum EventKind {
     /// The deployment was created, in the event's `to_state`.
-    Created {
-        /// The tenant that owns it.
-        tenant_id: TenantId,
-        /// Its name in URLs.
-        slug: Slug,
-        /// Its display name.
-        display_name: DisplayName,
-        /// The region where it runs.
-        region: ShortCode,
-        /// How it reaches its language model, such as `managed` or `byo_key`.
-        llm_mode: Option<ShortCode>,
-        /// The template that it is built from.
-        template_code: Option<ShortCode>,
-        /// The version of that template.
-        template_version: Option<TemplateVersion>,
-        /// The end of its trial; null unless it was created in `trial`.
-        trial_ends_at: Option<Timestamp>,
-        /// The rules of its tenant; left out if none was ever set.
-        #[serde(default, skip_serializing_if = "TenantRules::is_default")]
-        tenant_rules: TenantRules,
-    },
+    Created(Created),
     /// The deployment moved from the event's `from_state` to its `to_state`.
     StateChanged {
         /// When the pause ends automatically; null if it does not.
@@ -177,7 +157,8 @@ pub enum EventKind {
         reference: PaymentReference,
         /// Why.
         kind: ReversalKind,
-        /// The status of the invoice: `open`, or `uncollectible` if its deployment is cancelled or archived.
+        /// The status of the invoice: as before if it was still owed; otherwise `open`, or `uncollectible` if its
+        /// deployment is cancelled or archived.
         status: InvoiceStatus,
         /// The invoice as it is owed again.
         owed: OpenInvoice,
@@ -195,7 +176,8 @@ pub enum EventKind {
     WriteOffWithdrawn {
         /// The number of the invoice.
         number: InvoiceNumber,
-        /// The status of the invoice: `open`, or `uncollectible` if its deployment is cancelled or archived.
+        /// The status of the invoice: as before if it was still owed; otherwise `open`, or `uncollectible` if its
+        /// deployment is cancelled or archived.
         status: InvoiceStatus,
         /// The invoice as it is owed again.
         owed: OpenInvoice,
@@ -339,7 +321,7 @@ macro_rules! subscription_in {
             | EventKind::WriteOffWithdrawn { subscription, .. }
             | EventKind::TrialExtended { subscription, .. } => subscription.into(),
             EventKind::Updated(_)
-            | EventKind::Created { .. }
+            | EventKind::Created(_)
             | EventKind::ResourceAdded { .. }
             | EventKind::ResourceDeleted { .. }
             | EventKind::InvoiceOpened { .. }
@@ -370,7 +352,7 @@ impl EventKind {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Created { .. } => "created",
+            Self::Created(_) => "created",
             Self::StateChanged { .. } => "state_changed",
             Self::Updated(_) => "updated",
             Self::ResourceAdded { .. } => "resource_added",
@@ -404,6 +386,49 @@ impl EventKind {
             Self::DiscountRemoved { .. } => "discount_removed",
             Self::DiscountEnded { .. } => "discount_ended",
             Self::TrialExtended { .. } => "trial_extended",
+        }
+    }
+}
+
+/// The fields of a new deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(inline))]
+pub struct Created {
+    /// The tenant that owns it.
+    pub tenant_id: TenantId,
+    /// Its name in URLs.
+    pub slug: Slug,
+    /// Its display name.
+    pub display_name: DisplayName,
+    /// The region where it runs.
+    pub region: ShortCode,
+    /// How it reaches its language model, such as `managed` or `byo_key`.
+    pub llm_mode: Option<ShortCode>,
+    /// The template that it is built from.
+    pub template_code: Option<ShortCode>,
+    /// The version of that template.
+    pub template_version: Option<TemplateVersion>,
+    /// The end of its trial; null unless it was created in `trial`.
+    pub trial_ends_at: Option<Timestamp>,
+    /// The rules of its tenant; left out if none was ever set.
+    #[serde(default, skip_serializing_if = "TenantRules::is_default")]
+    pub tenant_rules: TenantRules,
+}
+
+impl Created {
+    /// A deployment without optional fields. Its display name is its slug.
+    #[must_use]
+    pub fn new(tenant_id: TenantId, slug: Slug, region: ShortCode) -> Self {
+        Self {
+            tenant_id,
+            display_name: slug.as_display_name(),
+            slug,
+            region,
+            llm_mode: None,
+            template_code: None,
+            template_version: None,
+            trial_ends_at: None,
+            tenant_rules: TenantRules::default(),
         }
     }
 }

@@ -351,9 +351,12 @@ impl Invoice {
         }
     }
 
-    /// Makes it owed again.
+    /// Makes it owed again, or more of it if it was not settled: then dunning goes on, so that no small payment that is
+    /// taken back gives time.
     pub(super) fn reopen(&mut self, status: InvoiceStatus, at: Timestamp) {
-        self.reopened_at = Some(at);
+        if !self.is_owed() {
+            self.reopened_at = Some(at);
+        }
         self.closed_at = (status != InvoiceStatus::Open).then_some(at);
         self.status = status;
     }

@@ -37,7 +37,7 @@ fn named_by(kind: &EventKind) -> &[InvoiceNumber] {
         | EventKind::WriteOffWithdrawn { number, .. }
         | EventKind::InvoiceDueDateChanged { number, .. } => std::slice::from_ref(number),
         EventKind::InvoicesUncollectible { numbers } => numbers,
-        EventKind::Created { .. }
+        EventKind::Created(_)
         | EventKind::StateChanged { .. }
         | EventKind::Updated(_)
         | EventKind::ResourceAdded { .. }
@@ -104,7 +104,7 @@ impl Invoice {
                 self.reopen(*status, at);
             }
             EventKind::InvoiceDueDateChanged { due_at, .. } => self.due_at = due_at.to,
-            EventKind::Created { .. }
+            EventKind::Created(_)
             | EventKind::StateChanged { .. }
             | EventKind::Updated(_)
             | EventKind::ResourceAdded { .. }

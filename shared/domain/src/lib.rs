@@ -67,7 +67,7 @@ pub use decide::{
 };
 pub use deployment::{Deployment, PausedBy, Template};
 pub use entry::{Amount, Entry};
-pub use event::{Changed, Event, EventKind, Updated};
+pub use event::{Changed, Created, Event, EventKind, Updated};
 pub use figures::{Figure, Figures, Movement};
 pub use invalid::InvalidValue;
 pub use invoice::{

@@ -1,8 +1,12 @@
 //! Enums whose values have names on the wire. [`named!`](crate::named!) declares such an enum in one place: its names,
 //! their parsing, serde, the JSON schema and the descriptions in help texts are all derived from it.
 
+use std::str::FromStr;
+
+use crate::InvalidValue;
+
 /// An enum whose values have names on the wire, with a description of each value.
-pub trait Named: Copy + PartialEq + Send + Sync + 'static {
+pub trait Named: Copy + PartialEq + FromStr<Err = InvalidValue> + Send + Sync + 'static {
     /// Every value with its name and its description, in the order of declaration.
     const VALUES: &'static [(Self, &'static str, &'static str)];
 

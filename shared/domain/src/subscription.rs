@@ -362,28 +362,30 @@ impl Subscription {
         self.terms = terms;
     }
 
-    /// Follows its deployment's move at `now`, which counts for billing from `at`.
-    pub fn follow(&mut self, from: State, to: State, at: Timestamp, now: Timestamp) {
+    /// Follows its deployment's move at `now`, which counts for billing from `at`. Returns whether a period opened, which
+    /// is to be billed.
+    #[must_use]
+    pub fn follow(&mut self, from: State, to: State, at: Timestamp, now: Timestamp) -> bool {
         match (self.status, SubscriptionStatus::of(to)) {
-            (SubscriptionStatus::Active, SubscriptionStatus::Active) => {
-                if from == State::Trial && self.in_trial() {
-                    self.trial_ends_at = Some(at);
-                    self.begin_billing(at);
-                }
+            (SubscriptionStatus::Active, SubscriptionStatus::Active) if from == State::Trial && self.in_trial() => {
+                self.trial_ends_at = Some(at);
+                self.begin_billing(at);
+                true
             }
             (SubscriptionStatus::Paused, SubscriptionStatus::Active) => {
                 self.status = SubscriptionStatus::Active;
-                self.resume(at);
+                self.resume(at)
             }
-            (SubscriptionStatus::Cancelled, SubscriptionStatus::Active) => {
-                if self.cancelled_with_deployment {
-                    self.status = SubscriptionStatus::Active;
-                    (self.cancelled_at, self.ended_at) = (None, None);
-                    self.cancelled_with_deployment = false;
-                    self.restart(at);
-                }
+            (SubscriptionStatus::Cancelled, SubscriptionStatus::Active) if self.cancelled_with_deployment => {
+                self.status = SubscriptionStatus::Active;
+                (self.cancelled_at, self.ended_at) = (None, None);
+                self.cancelled_with_deployment = false;
+                self.restart(at)
             }
-            (SubscriptionStatus::Active, SubscriptionStatus::Paused) => self.status = SubscriptionStatus::Paused,
+            (SubscriptionStatus::Active, SubscriptionStatus::Paused) => {
+                self.status = SubscriptionStatus::Paused;
+                false
+            }
             (SubscriptionStatus::Active | SubscriptionStatus::Paused, SubscriptionStatus::Cancelled) => {
                 // Cancelling and reactivating must not withdraw a schedule of the platform.
                 let is_platforms = |by: Authority| by == Authority::PlatformAdmin;
@@ -394,9 +396,11 @@ impl Subscription {
                 self.pending_change = pending_change;
                 (self.cancel_at, self.cancel_scheduled_by) = (cancel_at, scheduled_by);
                 self.cancelled_with_deployment = true;
+                false
             }
-            (SubscriptionStatus::Paused, SubscriptionStatus::Paused)
-            | (SubscriptionStatus::Cancelled, SubscriptionStatus::Paused | SubscriptionStatus::Cancelled) => {}
+            (SubscriptionStatus::Active, SubscriptionStatus::Active)
+            | (SubscriptionStatus::Paused, SubscriptionStatus::Paused)
+            | (SubscriptionStatus::Cancelled, _) => false,
         }
     }
 
@@ -411,20 +415,27 @@ impl Subscription {
     }
 
     /// Resumes after a pause: the paid period or the trial continues; if it is over, the period that contains `at`
-    /// opens, or billing begins after a trial.
-    fn resume(&mut self, at: Timestamp) {
+    /// opens, or billing begins after a trial. Returns whether a period opened.
+    fn resume(&mut self, at: Timestamp) -> bool {
         if at < self.current_period_end || self.is_to_end_by(at) {
-            return;
+            return false;
         }
-        if self.in_trial() { self.begin_billing(at) } else { self.open_period_at(at) }
+        if self.in_trial() {
+            self.begin_billing(at)
+        } else {
+            self.open_period_at(at)
+        }
+        true
     }
 
     /// Restarts after a cancellation: the paid period or the trial continues, so that nothing is charged twice; if it
-    /// is over, billing begins anew at `at`.
-    fn restart(&mut self, at: Timestamp) {
-        if at >= self.current_period_end && !self.is_to_end_by(at) {
+    /// is over, billing begins anew at `at`. Returns whether a period opened.
+    fn restart(&mut self, at: Timestamp) -> bool {
+        let opens = at >= self.current_period_end && !self.is_to_end_by(at);
+        if opens {
             self.begin_billing(at);
         }
+        opens
     }
 
     /// The terms of its scheduled change, or its own if none is scheduled.

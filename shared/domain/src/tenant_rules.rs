@@ -79,6 +79,8 @@ impl UnsubscribedRule {
     /// The time used at `at`, after a flow since it was last recorded.
     #[must_use]
     pub fn after(self, used: UnsubscribedTime, flow: UnsubscribedFlow, at: Timestamp) -> UnsubscribedTime {
+        // A subscription can end before the deployment runs again. Time that was recorded is not counted again.
+        let at = at.max(used.at);
         let passed = at.signed_duration_since(used.at).num_seconds();
         let seconds = match flow {
             UnsubscribedFlow::Grows => used.seconds.saturating_add(passed),

@@ -363,6 +363,12 @@ impl InvoiceNumber {
         let number = format!("{}-{end}-{currency}", at.format("%Y%m%d%H%M%S"));
         Self(if ordinal > 1 { format!("{number}-{ordinal:03}") } else { number })
     }
+
+    /// The currency of the invoice's amounts, which is a part of its number.
+    #[must_use]
+    pub fn currency(&self) -> Option<Currency> {
+        self.0.split('-').nth(2)?.parse().ok()
+    }
 }
 
 /// Whether a character is invisible or changes the display of its neighbours: control characters, format characters,

@@ -41,6 +41,8 @@ pub struct DeploymentItem {
     region: ShortCode,
     state: State,
     state_since: Timestamp,
+    #[serde(default, skip_serializing_if = "is_false")]
+    state_set_by_hand: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     llm_mode: Option<ShortCode>,
     #[serde(default)]
@@ -280,6 +282,7 @@ stored_deployment!(
     region,
     state,
     state_since,
+    state_set_by_hand,
     llm_mode,
     billing_action_suspended,
     held_since,

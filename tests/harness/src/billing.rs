@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arcadia_domain::{
-    Actor, Aggregate, AnchorMode, Authority, CatalogStatus, Change, Command, CreateDeployment, DeploymentId,
-    DunningPolicy, Event, Interval, Invoice, Plan, Scope, Subscribe, SubscriptionId, TenantRules, Timestamp, audit,
-    create, decide, replay,
+    Actor, Aggregate, AnchorMode, Authority, CatalogStatus, Change, Command, CreateDeployment, Created, DeploymentId,
+    DunningPolicy, Event, Interval, Invoice, Plan, Scope, Subscribe, SubscriptionId, Timestamp, audit, create, decide,
+    replay,
 };
 use arcadia_functions::auth::ClaimNames;
 use arcadia_functions::billing::sweep::{self, Report};
@@ -303,16 +303,12 @@ pub fn admin() -> Actor {
 pub fn new_deployment(id: Uuid, n: usize) -> CreateDeployment {
     CreateDeployment {
         id: DeploymentId::new(id),
-        tenant_id: ACME.parse().expect("a tenant"),
-        slug: format!("filled-{n}").parse().expect("a slug"),
-        display_name: None,
-        region: DEFAULT_REGION.parse().expect("a region"),
         state: None,
-        llm_mode: None,
-        template_code: None,
-        template_version: None,
-        trial_ends_at: None,
-        tenant_rules: TenantRules::default(),
+        created: Created::new(
+            ACME.parse().expect("a tenant"),
+            format!("filled-{n}").parse().expect("a slug"),
+            DEFAULT_REGION.parse().expect("a region"),
+        ),
     }
 }
 

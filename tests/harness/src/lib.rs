@@ -10,7 +10,7 @@
 //! - Costs: [`capacity`] has the units that DynamoDB bills, [`floor`] the least that an operation can cost,
 //!   [`permissions`] the IAM permissions of requests.
 //! - What happens: [`shop`] buys and sells, [`billing`] lets time pass and keeps the books, [`history`] makes every event
-//!   happen, [`routes`] calls every route, [`random`] makes repeatable choices.
+//!   happen, [`routes`] calls every route, [`goods`] are of a catalog, [`random`] makes repeatable choices.
 //! - What must be refused: [`cursors`] and [`forgery`] make false cursors and tokens; [`raw`] sends what no HTTP client
 //!   would.
 //! - Processes: [`programs`] builds the binaries, [`lambda`] runs them as Lambda does, [`trap`] kills one at a chosen
@@ -44,6 +44,7 @@ pub mod fault;
 pub mod floor;
 #[cfg(feature = "world")]
 pub mod forgery;
+pub mod goods;
 #[cfg(feature = "world")]
 pub mod history;
 #[cfg(feature = "world")]

@@ -198,7 +198,7 @@ impl Account {
                 let (_, is_paid_back) = self.taxes.get_mut(number).expect("the invoice was issued");
                 *is_paid_back |= event.sequence < event.commit_last;
             }
-            EventKind::Created { tenant_rules, .. } => self.tax_rate = tenant_rules.tax_rate_basis_points,
+            EventKind::Created(created) => self.tax_rate = created.tenant_rules.tax_rate_basis_points,
             EventKind::Updated(updated) => {
                 if let Some(Changed { to, .. }) = updated.tenant_rules {
                     self.tax_rate = to.tax_rate_basis_points;

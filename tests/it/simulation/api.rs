@@ -201,7 +201,7 @@ impl Execution {
         if !is_aggregate {
             return self.go_on(world, request, reads, found);
         }
-        let Some(aggregate) = found.aggregate.take() else { return Some(Err(Error::NotFound)) };
+        let Some(aggregate) = found.aggregate.take() else { return Some(Err(Error::NotFound("deployment"))) };
         self.now = world.clock(self.machine);
         let catch_up = Box::new(CatchUp::new(aggregate, self.machine, self.now));
         self.catch_up(world, request, catch_up, reads, found)
@@ -364,7 +364,7 @@ fn decision(world: &mut World, request: &Request, found: &mut Found, now: Timest
         Some(command) => (false, command),
         None => (true, act.command(world, found, now)?),
     };
-    let before = found.aggregate.as_ref().ok_or(Error::NotFound)?;
+    let before = found.aggregate.as_ref().ok_or(Error::NotFound("deployment"))?;
     let known = Known { policy: found.policy, successor: found.successor.clone() };
     let change = decide_with(before, command.clone(), actor, known, now)?;
     found.command = Some(command);

@@ -318,7 +318,8 @@ impl History {
     /// Checks that a deployment leaves the dunning states as soon as nothing is overdue.
     fn check_dunning(&self, before: &Aggregate) {
         let Aggregate { deployment, .. } = &self.aggregate;
-        let was_overdue = before.deployment.state.is_dunning() && before.deployment.is_overdue(deployment.updated_at);
+        let is_dunned = before.deployment.state.is_dunning() && !before.deployment.state_set_by_hand;
+        let was_overdue = is_dunned && before.deployment.is_overdue(deployment.updated_at);
         let is_overdue = deployment.is_overdue(deployment.updated_at);
         assert!(!was_overdue || is_overdue || !deployment.state.is_dunning(), "nothing is overdue");
     }

@@ -2,8 +2,8 @@
 //! is returned as the items to put, so that [`crate::conformance`] can put them into a real table too.
 
 use arcadia_domain::{
-    Addon, CatalogStatus, Coupon, CouponDuration, DunningPolicy, Interval, IntervalPrices, Plan, TenantId, TenantRules,
-    Timestamp, UnsubscribedRule, replace_version,
+    Addon, CatalogStatus, Coupon, DunningPolicy, Interval, Plan, TenantId, TenantRules, Timestamp, UnsubscribedRule,
+    replace_version,
 };
 use arcadia_store::item::{Item, from_item, to_item};
 use arcadia_store::{TenantLimits, items, keys};
@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 
 use super::wishes::{ADDON, COUPONS, PLANS};
 use super::world::World;
+use crate::harness::goods::{self, Off};
 
 /// The tenant that can have a policy and rules of its own.
 const ACME: &str = "acme";
@@ -100,39 +101,15 @@ fn plan(index: usize, now: Timestamp) -> Plan {
 }
 
 fn addon(price_cents: i64, now: Timestamp) -> Addon {
-    Addon {
-        interval_prices: IntervalPrices::new(),
-        code: ADDON.parse().expect("a code"),
-        name: "Storage".parse().expect("a name"),
-        price_cents,
-        currency: "USD".parse().expect("a currency"),
-        quantity: 50,
-        unit: "GB".parse().expect("a unit"),
-        status: CatalogStatus::Active,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    }
+    goods::addon(ADDON, price_cents, "USD", now)
 }
 
 /// A coupon for a third off without an end, or one for an amount off two periods, which can be granted twice.
 fn coupon(index: usize, now: Timestamp) -> Coupon {
-    let is_amount = index == 1;
-    Coupon {
-        code: COUPONS[index].parse().expect("a code"),
-        name: COUPONS[index].parse().expect("a name"),
-        percent_basis_points: (!is_amount).then_some(3_333),
-        amount_cents: is_amount.then_some(1_000),
-        currency: is_amount.then(|| "USD".parse().expect("a currency")),
-        duration: if is_amount { CouponDuration::Periods } else { CouponDuration::Forever },
-        periods: is_amount.then_some(2),
-        plans: if is_amount { vec![PLANS[0].parse().expect("a code")] } else { Vec::new() },
-        max_redemptions: is_amount.then_some(2),
-        redeem_by: None,
-        status: CatalogStatus::Active,
-        redemptions: 0,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
+    let code = COUPONS[index];
+    if index == 1 {
+        let coupon = goods::coupon(code, Off::Amount(1_000, "USD"), Some(2), &PLANS[..1], now);
+        return Coupon { max_redemptions: Some(2), ..coupon };
     }
+    goods::coupon(code, Off::Part(3_333), None, &[], now)
 }

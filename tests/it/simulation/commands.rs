@@ -2,10 +2,11 @@
 //! `functions/src/` and `functions/src/operations/command.rs` make it.
 
 use arcadia_domain::{
-    Aggregate, Amount, AnnouncePrice, ChangePlan, Command, Correct, Correction, Coupon, CreateDeployment, CreditNote,
-    Currency, DeploymentId, DunningPolicy, Extent, GrantDiscount, Invoice, OneOff, OperationCommand, Pay, PayBack,
-    Payment, Reason, Refund, Rejection, RemoveDiscount, Resource, ResourceId, ReversalKind, ShortCode, Slug, State,
-    Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, TenantRules, Timestamp, Transition, UpdateDeployment,
+    Aggregate, Amount, AnnouncePrice, ChangePlan, Command, Correct, Correction, Coupon, CreateDeployment, Created,
+    CreditNote, Currency, DeploymentId, DunningPolicy, Extent, GrantDiscount, Invoice, OneOff, OperationCommand, Pay,
+    PayBack, Payment, Reason, Refund, Rejection, RemoveDiscount, Resource, ResourceId, ReversalKind, ShortCode, Slug,
+    State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, TenantRules, Timestamp, Transition,
+    UpdateDeployment,
 };
 use arcadia_functions::Error;
 use arcadia_store::{Offer, TenantLimits};
@@ -43,7 +44,7 @@ pub struct Found {
 impl Act {
     /// The command, made of the records that were read.
     pub fn command(&self, world: &mut World, found: &Found, now: Timestamp) -> Result<Command, Error> {
-        let deployment = &found.aggregate.as_ref().ok_or(Error::NotFound)?.deployment;
+        let deployment = &found.aggregate.as_ref().ok_or(Error::NotFound("deployment"))?.deployment;
         Ok(match self.clone() {
             Self::Transition { to, resume_at } => Command::Transition(Transition {
                 to_state: to,
@@ -66,7 +67,9 @@ impl Act {
                 deleted_at: None,
                 version: 0,
             }),
-            Self::DeleteResource(_) => Command::DeleteResource(found.resource.clone().ok_or(Error::NotFound)?),
+            Self::DeleteResource(_) => {
+                Command::DeleteResource(found.resource.clone().ok_or(Error::NotFound("resource"))?)
+            }
             Self::Subscribe { .. } | Self::ChangePlan { .. } | Self::Attach => self.purchase(world, found, now)?,
             Self::Detach(id) => Command::DetachAddon(id),
             Self::WithdrawPlanChange => Command::WithdrawPlanChange,
@@ -75,9 +78,9 @@ impl Act {
             Self::ExtendTrial { to } => Command::ExtendTrial(to),
             Self::Pay { number: _, reference, amount_cents, currency } => {
                 let payment = Payment::new(reference, amount_cents, now);
-                Command::Pay(Pay::new(found.invoice.clone().ok_or(Error::NotFound)?, payment, currency))
+                Command::Pay(Pay::new(found.invoice.clone().ok_or(Error::NotFound("invoice"))?, payment, currency))
             }
-            Self::Void(_) => Command::Void(found.invoice.clone().ok_or(Error::NotFound)?),
+            Self::Void(_) => Command::Void(found.invoice.clone().ok_or(Error::NotFound("invoice"))?),
             Self::Charge { .. }
             | Self::Grant { .. }
             | Self::CreditNote { .. }
@@ -151,7 +154,7 @@ impl Act {
     fn correct(&self, found: &Found) -> Result<Command, Error> {
         let Found { invoice, refund, .. } = found;
         let usd: Currency = "USD".parse().expect("a currency");
-        let invoice = || invoice.clone().ok_or(Error::NotFound);
+        let invoice = || invoice.clone().ok_or(Error::NotFound("invoice"));
         Ok(match self.clone() {
             Self::Charge { when } => {
                 let description = MIGRATION.parse().expect("a description");
@@ -198,15 +201,11 @@ pub fn creation(
 ) -> CreateDeployment {
     CreateDeployment {
         id: DeploymentId::new(world.new_id(now)),
-        tenant_id: tenant_id.clone(),
-        slug: slug.clone(),
-        display_name: None,
-        region: DEFAULT_REGION.parse().expect("a region"),
         state: trial_ends_at.map(|_| State::Trial),
-        llm_mode: None,
-        template_code: None,
-        template_version: None,
-        trial_ends_at,
-        tenant_rules,
+        created: Created {
+            trial_ends_at,
+            tenant_rules,
+            ..Created::new(tenant_id.clone(), slug.clone(), DEFAULT_REGION.parse().expect("a region"))
+        },
     }
 }

@@ -62,10 +62,7 @@ pub fn one_of<T: Named>(values: &'static [T]) -> impl TypedValueParser<Value = T
         .iter()
         .filter_map(known)
         .map(|(value, name, _)| PossibleValue::new(*name).help(value.description().trim_end_matches('.')));
-    PossibleValuesParser::new(names).try_map(|given| {
-        let found = T::VALUES.iter().find(|(_, name, _)| *name == given);
-        found.map(|(value, ..)| *value).ok_or("is not one of the possible values")
-    })
+    PossibleValuesParser::new(names).try_map(|given| given.parse())
 }
 
 /// Parses an entity tag, with or without quotes, or `*`.

@@ -8,7 +8,7 @@ use super::picture::{self, Next};
 use super::text::{
     ALARM, BOLD, Cell, DIM, GOOD, Text, WAITING, cell, date, minute, money, name_of, plain, state, status,
 };
-use super::views::{addon_row, counted, discount, event_row};
+use super::views::{addon_row, counted, discount, event_cells};
 
 /// Number of events shown.
 const EVENTS: usize = 8;
@@ -148,8 +148,7 @@ fn open_invoices(text: &mut Text, deployment: &DeploymentView<'_>) {
 fn events(text: &mut Text, events: &[Event], id: &str) {
     text.gap();
     text.line([cell(BOLD, "Latest events"), cell(DIM, &format!("  all: arcadia deployments events {id} --all"))]);
-    let rows: Vec<Vec<Cell>> = events.iter().take(EVENTS).map(event_row).collect();
-    text.table(2, &rows);
+    text.table(2, &event_cells(events.get(..EVENTS).unwrap_or(events)));
 }
 
 fn named(name: &str) -> Cell {

@@ -1,8 +1,10 @@
 //! `arcadia deployments`: manages deployments, their subscriptions, resources and history through the API.
 
+use arcadia_api::Body as _;
 use arcadia_api::answer::{
     ChangePlanAnswer, DeploymentAnswer, ExtendTrialAnswer, SubscribeAnswer, SubscriptionAnswer, TransitionAnswer,
 };
+use arcadia_api::body::UpdateDeploymentRequest;
 use arcadia_domain::lifecycle::INITIAL_STATES;
 use arcadia_domain::{AnchorMode, Effective, Event, Proration, State};
 use clap::builder::PossibleValuesParser;
@@ -54,7 +56,7 @@ enum Verb {
         #[command(flatten)]
         fields: UpdateFields,
         /// Field to clear; can be repeated
-        #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(CLEARABLE))]
+        #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(UpdateDeploymentRequest::clearable()))]
         clear: Vec<String>,
         #[command(flatten)]
         options: Options,
@@ -228,9 +230,6 @@ enum SubscriptionVerb {
         options: Options,
     },
 }
-
-/// The fields that `--clear` accepts.
-const CLEARABLE: [&str; 3] = ["llm_mode", "template_code", "template_version"];
 
 #[derive(Debug, Args)]
 struct Filter {

@@ -1,5 +1,7 @@
 //! `arcadia tenants`: shows tenants, sets their fields and dunning policies, holds and releases them through the API.
 
+use arcadia_api::Body as _;
+use arcadia_api::body::PutTenantRequest;
 use arcadia_domain::TenantEvent;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -38,7 +40,7 @@ enum Noun {
         #[command(flatten)]
         fields: Fields,
         /// Field to clear; can be repeated
-        #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(CLEARABLE))]
+        #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(PutTenantRequest::clearable()))]
         clear: Vec<String>,
         #[command(flatten)]
         options: Options,
@@ -110,10 +112,6 @@ enum Verb {
         options: Options,
     },
 }
-
-/// The fields that `--clear` accepts.
-const CLEARABLE: [&str; 6] =
-    ["name", "billing_address", "email", "tax_id", "deployment_quota", "unsubscribed_after_days"];
 
 #[derive(Debug, Args, Serialize)]
 struct Fields {

@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arcadia_domain::{
-    Actor, Aggregate, AnchorMode, Authority, Change, ChangePlan, Command, CreateDeployment, DeploymentId, Effective,
-    Event, EventKind, Figures, GrantDiscount, Invoice, InvoiceNumber, InvoiceStatus, Pay, Payment, Proration, Resource,
-    ResourceId, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantRules, Timestamp, Transition,
+    Actor, Aggregate, AnchorMode, Authority, Change, ChangePlan, Command, CreateDeployment, Created, DeploymentId,
+    Effective, Event, EventKind, Figures, GrantDiscount, Invoice, InvoiceNumber, InvoiceStatus, Pay, Payment,
+    Proration, Resource, ResourceId, State, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition,
     UpdateDeployment, create, decide, follow_invoices, step,
 };
 use arcadia_functions::runtime::App;
@@ -130,16 +130,14 @@ impl Life {
         let templated = rng.bool();
         let command = CreateDeployment {
             id: DeploymentId::new(new_id(rng, now)),
-            tenant_id: part.tenant.id.clone(),
-            slug: part.slug.clone(),
-            display_name: None,
-            region: part.tenant.region.clone(),
             state: in_trial.then_some(State::Trial),
-            llm_mode: pick(rng, &["managed", "managed", "byo_key"]).parse().ok(),
-            template_code: if templated { "starter".parse().ok() } else { None },
-            template_version: if templated { "1.4.2".parse().ok() } else { None },
-            trial_ends_at: in_trial.then(|| now + TimeDelta::days(TRIAL_DAYS)),
-            tenant_rules: TenantRules::default(),
+            created: Created {
+                llm_mode: pick(rng, &["managed", "managed", "byo_key"]).parse().ok(),
+                template_code: if templated { "starter".parse().ok() } else { None },
+                template_version: if templated { "1.4.2".parse().ok() } else { None },
+                trial_ends_at: in_trial.then(|| now + TimeDelta::days(TRIAL_DAYS)),
+                ..Created::new(part.tenant.id.clone(), part.slug.clone(), part.tenant.region.clone())
+            },
         };
         let created = create(command, &creator, now)?;
         let payer = match rng.u8(0..100) {

@@ -43,6 +43,10 @@ pub trait Body: Sized {
     /// # Errors
     /// [`Unread`] if a required field is missing or invalid; [`Fields::finish`] then reports why.
     fn read(fields: &mut Fields) -> Result<Self, Unread>;
+
+    /// The names of the fields that null clears.
+    #[must_use]
+    fn clearable() -> Vec<&'static str>;
 }
 
 /// Reads a body from its text.
@@ -86,10 +90,17 @@ macro_rules! body {
                 $($check(fields);)?
                 Ok(Self { $($field: $crate::body::body!(@value $how $field),)* })
             }
+
+            fn clearable() -> Vec<&'static str> {
+                let fields: &[Option<&'static str>] = &[$($crate::body::body!(@clearable $how $field)),*];
+                fields.iter().copied().flatten().collect()
+            }
         }
     };
     (@value required $field:ident) => { $field? };
     (@value object $field:ident) => { $field? };
     (@value $how:ident $field:ident) => { $field };
+    (@clearable nullable $field:ident) => { Some(stringify!($field)) };
+    (@clearable $how:ident $field:ident) => { None };
 }
 use body;

@@ -52,20 +52,19 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
     let mut subscription = old.clone();
     if let (Some(old), Some(new)) = (old, &mut subscription) {
         let mut kept = addons.clone();
-        new.follow(deployment.state, to, effective_at, context.at);
-        if old.billed_from != new.billed_from {
-            // A change of plan scheduled for the end of the period or trial comes first: the period that begins has
-            // the new terms. If a pause ends within a period, the boundary that counts is where that period began.
-            let ends_pause = old.status == SubscriptionStatus::Paused && !old.in_trial();
-            let boundary = if ends_pause { new.current_period_start } else { effective_at };
+        let mut opens = new.follow(deployment.state, to, effective_at, context.at);
+        // A change of plan scheduled for the end of the trial, or that the platform scheduled before a cancellation, comes
+        // first: the period that begins has the new terms. A pause outlasts no boundary: the change has its own step.
+        let has_step = old.status == SubscriptionStatus::Paused && !old.in_trial();
+        if opens && !has_step {
             let mut tried = old.clone();
-            if let Some(changed) = take_pending(&mut tried, &mut kept, boundary) {
+            if let Some(changed) = take_pending(&mut tried, &mut kept, effective_at) {
                 events.push(context.event(changed));
                 *new = tried;
-                new.follow(deployment.state, to, effective_at, context.at);
+                opens = new.follow(deployment.state, to, effective_at, context.at);
             }
         }
-        if old.billed_from != new.billed_from {
+        if opens {
             books.bill_period(new, &kept);
         } else if old.is_live() && old.status != new.status && new.status != SubscriptionStatus::Active {
             // It ended or is paused: the next invoice, which charges wait for, may never come.
@@ -178,11 +177,12 @@ pub(super) fn expect_listed(context: &Context<'_>, invoice: &Invoice) -> Result<
 }
 
 /// Ends dunning: returns a deployment to `active` after a change that leaves no invoice overdue, if one was. A state that
-/// was set by hand while nothing was overdue lasts.
+/// was set by hand while nothing was overdue lasts, also if an invoice became overdue since.
 pub(super) fn end_dunning(context: &Context<'_>, change: Change) -> Change {
     let Aggregate { deployment, .. } = &change.after;
     let was_overdue = context.deployment().is_overdue(context.at);
-    if !was_overdue || !deployment.state.is_dunning() || deployment.is_overdue(context.at) {
+    let is_dunned = deployment.state.is_dunning() && !deployment.state_set_by_hand;
+    if !was_overdue || !is_dunned || deployment.is_overdue(context.at) {
         return change;
     }
     change.then(context, |after| move_to(after, Moved::by_rule(State::Active, "settled", context.at)))

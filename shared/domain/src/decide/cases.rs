@@ -515,6 +515,45 @@ fn a9_the_invoice_of_an_end_spans_its_lines() {
     assert_eq!((last.total_cents, last.billed_from, last.billed_to), (532, at("2027-01-10"), at("2027-02-01")));
 }
 
+/// A pause that ends around a boundary at which the interval changes. The period from the boundary on is billed once,
+/// with the new terms, and counts from the boundary or from the end of the pause.
+#[test]
+fn a_pause_that_ends_at_a_change_of_interval_is_billed_from_there() {
+    for (resume_at, due_cents) in [
+        ("2027-01-31T23:59:59.500Z", 29_000),
+        ("2027-02-01T00:00:00Z", 29_000),
+        ("2027-02-01T00:00:00.500Z", 29_000),
+        ("2027-02-01T00:00:01Z", 29_000),
+        ("2027-02-11T00:00:00Z", 28_205),
+    ] {
+        let mut life = Life::new("2027-01-01");
+        life.subscribes("studio", &[], "2027-01-01");
+        life.pays("2027-01-01");
+        life.changes("yearly", Effective::PeriodEnd, Proration::Prorate, "2027-01-10");
+        life.pauses_until(Some(resume_at), "2027-01-20");
+        life.live_until("2027-02-12");
+        let subscription = life.subscription();
+        assert_eq!((subscription.status, life.due()), (SubscriptionStatus::Active, vec![due_cents]), "{resume_at}");
+        let period = (subscription.current_period_start, subscription.current_period_end);
+        assert_eq!(period, (at("2027-02-01"), at("2028-02-01")), "{resume_at}");
+    }
+}
+
+/// The defect that this finds: a subscription runs in a period that no invoice billed.
+#[test]
+fn the_audit_finds_a_period_without_an_invoice() {
+    let mut life = Life::new("2027-01-01");
+    life.subscribes("studio", &[], "2027-01-01");
+    life.pays("2027-01-01");
+    life.live_until("2027-02-01");
+    let found = life.violation(&|event| {
+        if let EventKind::Renewed { subscription } = &mut event.kind {
+            subscription.current_period_end = at("2027-04-01");
+        }
+    });
+    assert_eq!(found.unwrap(), "after event 6 the period from 2027-02-01 00:00:00 UTC is not billed");
+}
+
 #[test]
 fn a10_two_billing_actions_within_a_second_go_through() {
     let mut life = Life::new("2027-01-01");
@@ -755,6 +794,8 @@ enum Wish {
     Cancel(Effective),
     WithdrawCancellation,
     Move(State),
+    /// Pause until some milliseconds after the end of the period, or before it.
+    PauseUntil(i64),
     /// The platform grants a discount, one of [`coupons`].
     Discount(usize),
     Pay,
@@ -837,6 +878,12 @@ impl Life {
             Wish::WithdrawChange => Command::WithdrawPlanChange,
             Wish::Cancel(effective) => Command::CancelSubscription(effective),
             Wish::WithdrawCancellation => Command::WithdrawCancellation,
+            Wish::PauseUntil(milliseconds) => {
+                let Some(subscription) = &self.aggregate.subscription else { return };
+                let at = subscription.current_period_end + chrono::TimeDelta::milliseconds(milliseconds);
+                let (to_state, resume_at) = (State::Paused, Some(Some(at)));
+                Command::Transition(Transition { to_state, reason: None, notes: None, resume_at })
+            }
             Wish::Move(to_state) => {
                 Command::Transition(Transition { to_state, reason: None, notes: None, resume_at: None })
             }
@@ -903,6 +950,7 @@ fn wishes() -> impl proptest::strategy::Strategy<Value = Vec<(Wish, i64)>> {
         2 => effective().prop_map(Wish::Cancel),
         1 => Just(Wish::WithdrawCancellation),
         5 => prop::sample::select(states).prop_map(Wish::Move),
+        3 => (-2_000..2_000_i64).prop_map(Wish::PauseUntil),
         4 => (0..4_usize).prop_map(Wish::Discount),
         5 => Just(Wish::Pay),
         2 => Just(Wish::Wait),

@@ -170,6 +170,11 @@ fn a_refund_pays_back_balance_once_and_never_more_than_there_is() {
     ] {
         assert_eq!(life.refuses(other, "2027-01-06T00:00:00Z"), Rejection::PaymentReferenceReused);
     }
+    // An amount beyond the invoice is refused with what had been settled, which is what can be paid back.
+    life.live_until("2027-02-01T00:00:00Z");
+    let unpaid = of(life.invoice(&life.oldest()), Extent::Amount(4_000));
+    let refused = life.refuses(unpaid, "2027-02-01T00:00:00Z");
+    assert!(matches!(refused, Rejection::RefundExceedsPaid { paid_cents: 0 } | Rejection::PaymentReferenceReused));
     // The part that is still due is not paid back.
     life.live_until("2027-02-01T00:00:00Z");
     let invoice = life.invoice(&life.oldest());
@@ -407,6 +412,35 @@ fn a_state_that_was_set_by_hand_ends_by_hand() {
     life.pays("2027-01-03T00:00:00Z");
     assert_eq!((life.state(), life.due()), (State::Suspended, vec![]));
     life.corrects(Correction::Credit(usd(5_000)), "2027-01-04T00:00:00Z");
+    assert_eq!(life.state(), State::Suspended);
+    // So does one that was set before the invoice became overdue. The ladder goes on from it.
+    let mut life = subscribed(false);
+    life.moves(State::PastDue, "2027-01-02T00:00:00Z");
+    life.moves(State::Suspended, "2027-01-02T00:00:00Z");
+    let mut late = life.clone();
+    life.pays("2027-01-09T00:00:00Z");
+    assert_eq!((life.state(), life.due()), (State::Suspended, vec![]));
+    late.live_until("2027-03-20T00:00:00Z");
+    assert_eq!(late.state(), State::Cancelled);
+    // A rung that was taken because of an overdue invoice ends with it.
+    let mut life = subscribed(false);
+    life.moves(State::PastDue, "2027-01-02T00:00:00Z");
+    life.live_until("2027-01-25T00:00:00Z");
+    assert_eq!(life.state(), State::Suspended);
+    life.pays("2027-01-26T00:00:00Z");
+    assert_eq!(life.state(), State::Active);
+}
+
+/// Small payments that bounce give no time.
+#[test]
+fn the_reversal_of_a_part_payment_does_not_begin_dunning_anew() {
+    let mut life = subscribed(false);
+    for day in ["2027-01-09", "2027-01-21"] {
+        life.pays_part(1, &format!("{day}T00:00:00Z")).unwrap();
+        life.reverses(life.only(), &format!("{day}T00:00:01Z"));
+    }
+    assert_eq!((life.only().reopened_at, life.due()), (None, vec![3_650]));
+    life.live_until("2027-01-23T00:00:00Z");
     assert_eq!(life.state(), State::Suspended);
 }
 

@@ -424,6 +424,11 @@ fn forgive(subscription: &mut Subscription, invoice: &Invoice, amount_cents: i64
 /// The credits of a credit note: charges with amounts in minor units, and their tax.
 fn credits_of(invoice: &Invoice, extent: &Extent) -> Result<Vec<(ChargeId, i64)>, Rejection> {
     let (tax, taxed) = (invoice.tax_line().map(|line| line.charge), invoice.taxed());
+    // Whether so much had been settled is known when it is credited.
+    let credited_cents = match extent {
+        Extent::Amount(amount_cents) => (*amount_cents).min(invoice.total_cents - invoice.credited_cents),
+        Extent::Whole | Extent::Lines(_) => 0,
+    };
     let standing = || {
         let of = |charge| invoice.standing_cents(charge).unwrap_or_default();
         let net = invoice.charges().filter(move |line| Some(line.charge) != tax);
@@ -434,11 +439,10 @@ fn credits_of(invoice: &Invoice, extent: &Extent) -> Result<Vec<(ChargeId, i64)>
         Extent::Lines(lines) => lines.clone(),
         Extent::Amount(amount_cents) => {
             require_amount(*amount_cents)?;
-            let stands_cents = invoice.total_cents - invoice.credited_cents;
-            if *amount_cents > stands_cents {
-                return Err(Rejection::RefundExceedsPaid { paid_cents: stands_cents });
+            if credited_cents == 0 {
+                return Err(Rejection::RefundExceedsPaid { paid_cents: 0 });
             }
-            let mut left_cents = taxed.map_or(*amount_cents, |taxed| taxed.net_part_cents(*amount_cents));
+            let mut left_cents = taxed.map_or(credited_cents, |taxed| taxed.net_part_cents(credited_cents));
             let mut take = |(charge, cents): (ChargeId, i64)| {
                 let cents = cents.min(left_cents);
                 left_cents -= cents;
@@ -462,7 +466,7 @@ fn credits_of(invoice: &Invoice, extent: &Extent) -> Result<Vec<(ChargeId, i64)>
     let net_cents: i64 = credits.iter().map(|(_, cents)| cents).sum();
     let tax_cents = match extent {
         Extent::Whole | Extent::Lines(_) => taxed.map_or(0, |taxed| taxed.credit_cents(net_cents)),
-        Extent::Amount(amount_cents) => amount_cents - net_cents,
+        Extent::Amount(_) => credited_cents - net_cents,
     };
     credits.extend(tax.map(|tax| (tax, tax_cents)).filter(|(_, cents)| *cents > 0));
     // A credit of the whole rest occurs at most once.

@@ -4,8 +4,8 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::{
-    Actor, Addon, Authority, CatalogStatus, Coupon, CouponDuration, CreateDeployment, DeploymentId, Interval,
-    IntervalPrices, Plan, State, TenantRules, Timestamp,
+    Actor, Addon, Authority, CatalogStatus, Coupon, CouponDuration, CreateDeployment, Created, DeploymentId, Interval,
+    IntervalPrices, Plan, State, Timestamp,
 };
 
 /// Parses a time such as `2027-01-31`, `2027-01-31T10:00` or `2027-01-31T10:00:00Z`.
@@ -80,15 +80,12 @@ pub fn coupon(off: Result<u32, (i64, &str)>, periods: Option<u32>, plans: &[&str
 pub fn new_deployment(state: State, trial_ends_at: Option<Timestamp>) -> CreateDeployment {
     CreateDeployment {
         id: DeploymentId::new(Uuid::from_u128(1)),
-        tenant_id: "acme".parse().unwrap(),
-        slug: "shop".parse().unwrap(),
-        display_name: None,
-        region: "eu".parse().unwrap(),
         state: Some(state),
-        llm_mode: None,
-        template_code: None,
-        template_version: None,
-        trial_ends_at,
-        tenant_rules: TenantRules::default(),
+        created: Created { trial_ends_at, ..created() },
     }
+}
+
+/// The fields of a new deployment without a trial.
+pub fn created() -> Created {
+    Created::new("acme".parse().unwrap(), "shop".parse().unwrap(), "eu".parse().unwrap())
 }

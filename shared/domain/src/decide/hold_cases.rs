@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 
 use super::cases::Life;
-use super::fixtures::{actor, at, new_deployment};
+use super::fixtures::{actor, at, created, new_deployment};
 use super::*;
 use crate::{Action, PausedBy, UnsubscribedRule, upcoming};
 
@@ -167,16 +167,18 @@ fn rules_are_followed_once_in_order_and_by_the_platform_alone() {
     assert_eq!(life.aggregate, archived);
 }
 
+/// The creation of a deployment of a tenant with these rules.
+fn with_rules(tenant_rules: TenantRules) -> CreateDeployment {
+    CreateDeployment { created: Created { tenant_rules, ..created() }, ..new_deployment(State::Active, None) }
+}
+
 #[test]
 fn nothing_is_created_for_a_held_tenant() {
     for by in EVERYONE {
         let held = TenantRules { version: 2, held: true, unsubscribed: None, ..TenantRules::default() };
-        let command = CreateDeployment { tenant_rules: held, ..new_deployment(State::Active, None) };
+        let command = with_rules(held);
         assert_eq!(create(command, &actor(by), at("2027-01-01")).unwrap_err(), Rejection::TenantHeld);
-        let command = CreateDeployment {
-            tenant_rules: TenantRules { version: 3, held: false, unsubscribed: None, ..TenantRules::default() },
-            ..new_deployment(State::Active, None)
-        };
+        let command = with_rules(TenantRules { version: 3, ..TenantRules::default() });
         let created = create(command, &actor(by), at("2027-01-01")).unwrap().after;
         assert_eq!(created.deployment.tenant_rules.version, 3, "an older copy does not reach it");
     }
@@ -270,6 +272,19 @@ fn the_time_without_a_subscription_does_not_begin_anew_for_who_subscribes_only_t
     assert_eq!(end, at("2027-02-01"));
     life.sweep(end + TimeDelta::days(1));
     assert_eq!(next(&life), Some((Action::PauseUnsubscribed, end + TimeDelta::days(3))));
+}
+
+#[test]
+fn days_on_which_a_deployment_did_not_run_do_not_count_when_it_comes_back() {
+    let mut life = unsubscribed("2027-01-01T00:00:00Z");
+    life.subscribes("studio", &[], "2027-01-01T00:00:00Z");
+    life.pays("2027-01-01T00:00:00Z");
+    life.does(Command::CancelSubscription(Effective::PeriodEnd), "2027-01-05T00:00:00Z");
+    life.moves(State::Cancelled, "2027-01-10T00:00:00Z");
+    life.moves(State::Active, "2027-02-20T00:00:00Z");
+    life.sweep(at("2027-02-20T00:00:00Z"));
+    assert_eq!((life.state(), life.aggregate.live_subscription()), (State::Active, None));
+    assert_eq!(next(&life), Some((Action::PauseUnsubscribed, at("2027-03-22"))));
 }
 
 #[test]

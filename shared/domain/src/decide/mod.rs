@@ -35,7 +35,7 @@ use crate::aggregate::{Aggregate, Change, replay};
 use crate::catalog::Addon;
 use crate::charge::ChargeChanges;
 use crate::deployment::{Deployment, PausedBy, Template};
-use crate::event::{Changed, Event, EventKind, Updated};
+use crate::event::{Changed, Created, Event, EventKind, Updated};
 use crate::invoice::{Invoice, Payment};
 use crate::lifecycle::{INITIAL_STATES, Move, State};
 use crate::money::Currency;
@@ -43,8 +43,7 @@ use crate::policy::DunningPolicy;
 use crate::resource::Resource;
 use crate::tenant_rules::TenantRules;
 use crate::values::{
-    DeploymentId, DisplayName, Notes, Reason, ShortCode, Slug, SubscriptionAddonId, TemplateVersion, TenantId,
-    Timestamp,
+    DeploymentId, DisplayName, Notes, Reason, ShortCode, SubscriptionAddonId, TemplateVersion, Timestamp,
 };
 
 pub use billing::{MAX_GIVEN_UP_AT_ONCE, MAX_OPEN_INVOICES_BY_CLOCK, MAX_UNCOLLECTIBLE_INVOICES, next_invoices, step};
@@ -143,26 +142,11 @@ named! {
 pub struct CreateDeployment {
     /// See [`Deployment::id`].
     pub id: DeploymentId,
-    /// See [`Deployment::tenant_id`].
-    pub tenant_id: TenantId,
-    /// See [`Deployment::slug`].
-    pub slug: Slug,
-    /// See [`Deployment::display_name`]. The default is the slug.
-    pub display_name: Option<DisplayName>,
-    /// See [`Deployment::region`].
-    pub region: ShortCode,
     /// The initial state. The default is `active`.
     pub state: Option<State>,
-    /// See [`Deployment::llm_mode`].
-    pub llm_mode: Option<ShortCode>,
-    /// See [`Template::code`]. Requires `template_version`.
-    pub template_code: Option<ShortCode>,
-    /// See [`Template::version`]. Requires `template_code`.
-    pub template_version: Option<TemplateVersion>,
-    /// The end of the trial. Required for the state `trial`, not allowed for others.
-    pub trial_ends_at: Option<Timestamp>,
-    /// The rules of its tenant, as read.
-    pub tenant_rules: TenantRules,
+    /// Its fields. `trial_ends_at` is required for the state `trial` and not allowed for others; `template_code` and
+    /// `template_version` require each other; `tenant_rules` are as read.
+    pub created: Created,
 }
 
 /// A move to another state.
@@ -223,22 +207,23 @@ fn obstacle(deployment: &Deployment, to: State) -> Option<Rejection> {
 /// # Errors
 /// A [`Rejection`] if the caller may not create it so, if its tenant is held, or if its fields do not fit together.
 pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Result<Change, Rejection> {
-    let state = command.state.unwrap_or(State::Active);
-    powers::admit_creation(actor, state, command.trial_ends_at)?;
-    if command.tenant_rules.held {
+    let CreateDeployment { id, state, created } = command;
+    let state = state.unwrap_or(State::Active);
+    powers::admit_creation(actor, state, created.trial_ends_at)?;
+    if created.tenant_rules.held {
         return Err(Rejection::TenantHeld);
     }
     if !INITIAL_STATES.contains(&state) {
         return Err(Rejection::InvalidInitialState(state));
     }
-    match (state == State::Trial, command.trial_ends_at) {
+    match (state == State::Trial, created.trial_ends_at) {
         (true, None) => return Err(invalid("trial_ends_at", "required", "is required for a trial")),
         (false, Some(_)) => return Err(invalid("trial_ends_at", "not_allowed", "is only for the state trial")),
         (true, Some(at)) => require_ahead("trial_ends_at", at, now)?,
         (false, None) => {}
     }
-    require_both(command.template_code.as_ref(), command.template_version.as_ref())?;
-    let created = Event {
+    require_both(created.template_code.as_ref(), created.template_version.as_ref())?;
+    let first = Event {
         sequence: 1,
         commit_last: 1,
         from_state: None,
@@ -247,22 +232,12 @@ pub fn create(command: CreateDeployment, actor: &Actor, now: Timestamp) -> Resul
         actor: actor.id.clone(),
         notes: None,
         occurred_at: now,
-        kind: EventKind::Created {
-            tenant_id: command.tenant_id,
-            display_name: command.display_name.unwrap_or_else(|| command.slug.as_display_name()),
-            slug: command.slug,
-            region: command.region,
-            llm_mode: command.llm_mode,
-            template_code: command.template_code,
-            template_version: command.template_version,
-            trial_ends_at: command.trial_ends_at,
-            tenant_rules: command.tenant_rules,
-        },
+        kind: EventKind::Created(created),
         entries: Vec::new(),
         charges: None,
     };
-    let events = vec![created];
-    match replay(command.id, &events) {
+    let events = vec![first];
+    match replay(id, &events) {
         Ok(after) => Ok(Change {
             before: None,
             after,

@@ -82,7 +82,8 @@ fn tax_is_on_the_sum_of_the_lines_and_rounded_once() {
 #[test]
 fn a_deployment_has_the_rate_from_its_creation_and_takes_no_older_one() {
     let tenant_rules = TenantRules { version: 3, tax_rate_basis_points: 1_900, ..TenantRules::default() };
-    let command = CreateDeployment { tenant_rules, ..fixtures::new_deployment(State::Active, None) };
+    let command = fixtures::new_deployment(State::Active, None);
+    let command = CreateDeployment { created: Created { tenant_rules, ..fixtures::created() }, ..command };
     let created = create(command, &actor(Authority::PlatformAdmin), at("2027-01-01")).unwrap().after;
     assert_eq!(created.deployment.tenant_rules.tax_rate_basis_points, 1_900);
     let older = Command::FollowTenant(TenantRules { version: 2, ..TenantRules::default() });

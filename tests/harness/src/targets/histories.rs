@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use arcadia_domain::{
     Action, Actor, Addon, Aggregate, Amount, AnchorMode, Authority, CatalogStatus, Change, ChangePlan, Command,
-    Correct, Correction, Coupon, CouponDuration, CreateDeployment, CreditNote, Currency, DeploymentId, DunningPolicy,
+    Correct, Correction, Coupon, CreateDeployment, Created, CreditNote, Currency, DeploymentId, DunningPolicy,
     Effective, Event, EventKind, Extent, GrantDiscount, Interval, IntervalPrices, Invoice, InvoiceNumber, InvoiceRow,
     Invoiced, MAX_PRICE_CENTS, OneOff, Overpayment, Pay, PayBack, Payment, Plan, Postponement, Proration, Rejection,
     RemoveDiscount, Resource, ResourceId, ReversalKind, State, Subscribe, SubscriptionAddonId, SubscriptionId,
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::mixtures;
 use super::script::{self, Step};
+use crate::goods::{self, Off};
 
 /// How many commands of an input are carried out.
 const MAX_STEPS: usize = 150;
@@ -43,15 +44,12 @@ const PLANS: [(&str, i64, &str, Interval, u32); 7] = [
 const ADDONS: [(&str, i64, &str); 4] =
     [("storage", 750, "USD"), ("euro_seats", 333, "EUR"), ("gold", MAX_PRICE_CENTS, "USD"), ("free", 0, "EUR")];
 
-/// What a coupon takes off: basis points, or else an amount with its currency.
-type Off = Result<u32, (i64, &'static str)>;
-
 /// Coupons, with the plans that they are for.
 const COUPONS: [(Off, &[&str]); 4] = [
-    (Ok(3_333), &[]),
-    (Ok(10_000), &["studio", "yearly", "dear"]),
-    (Err((1_000, "USD")), &[]),
-    (Err((MAX_PRICE_CENTS, "EUR")), &["euro", "penny"]),
+    (Off::Part(3_333), &[]),
+    (Off::Part(10_000), &["studio", "yearly", "dear"]),
+    (Off::Amount(1_000, "USD"), &[]),
+    (Off::Amount(MAX_PRICE_CENTS, "EUR"), &["euro", "penny"]),
 ];
 
 /// A deployment, its history, and the books, kept from the events alone.
@@ -85,25 +83,8 @@ pub fn run(input: &[u8]) -> bool {
 /// A coupon of `COUPONS`.
 fn coupon(n: usize, periods: usize) -> Coupon {
     let (off, plans) = COUPONS[n % COUPONS.len()];
-    let amount = off.err();
     let now = DateTime::from_timestamp(BEGIN_S, 0).expect("a time");
-    Coupon {
-        code: "partner".parse().expect("a code"),
-        name: "Partners".parse().expect("a name"),
-        percent_basis_points: off.ok(),
-        amount_cents: amount.map(|(cents, _)| cents),
-        currency: amount.map(|(_, currency)| currency.parse().expect("a currency")),
-        duration: if periods == 0 { CouponDuration::Forever } else { CouponDuration::Periods },
-        periods: u32::try_from(periods).ok().filter(|periods| *periods > 0),
-        plans: plans.iter().map(|code| code.parse().expect("a code")).collect(),
-        max_redemptions: None,
-        redeem_by: None,
-        status: CatalogStatus::Active,
-        redemptions: 0,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    }
+    goods::coupon("partner", off, u32::try_from(periods).ok().filter(|periods| *periods > 0), plans, now)
 }
 
 impl Shop {
@@ -112,16 +93,15 @@ impl Shop {
         let actor = actor(0);
         let command = CreateDeployment {
             id: DeploymentId::new(Uuid::from_u128(1)),
-            tenant_id: "acme".parse().expect("a tenant"),
-            slug: "shop".parse().expect("a slug"),
-            display_name: None,
-            region: "eu-central-1".parse().expect("a region"),
             state: in_trial.then_some(State::Trial),
-            llm_mode: None,
-            template_code: None,
-            template_version: None,
-            trial_ends_at: in_trial.then(|| now + TimeDelta::days(30)),
-            tenant_rules: TenantRules::default(),
+            created: Created {
+                trial_ends_at: in_trial.then(|| now + TimeDelta::days(30)),
+                ..Created::new(
+                    "acme".parse().expect("a tenant"),
+                    "shop".parse().expect("a slug"),
+                    "eu-central-1".parse().expect("a region"),
+                )
+            },
         };
         let Change { after: aggregate, events, .. } = create(command, &actor, now).expect("a creation");
         let (policy, invoices) = (DunningPolicy::default(), BTreeMap::new());
@@ -435,19 +415,8 @@ impl Shop {
 
     fn addon(&self, n: usize) -> Addon {
         let (code, price_cents, currency) = ADDONS[n % ADDONS.len()];
-        Addon {
-            interval_prices: IntervalPrices::from([(Interval::Year, 7_001)]),
-            code: code.parse().expect("a code"),
-            name: code.parse().expect("a name"),
-            price_cents,
-            currency: money(currency),
-            quantity: 50,
-            unit: "GB".parse().expect("a unit"),
-            status: CatalogStatus::Active,
-            revision: 1,
-            created_at: self.now,
-            updated_at: self.now,
-        }
+        let addon = goods::addon(code, price_cents, currency, self.now);
+        Addon { interval_prices: IntervalPrices::from([(Interval::Year, 7_001)]), ..addon }
     }
 }
 

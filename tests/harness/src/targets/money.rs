@@ -5,14 +5,14 @@
 //! seconds from the beginning of the subscription to the add-on and from there to its end.
 
 use arcadia_domain::{
-    Addon, AnchorMode, CatalogStatus, Charge, ChargeId, Discount, Interval, IntervalPrices, MAX_PRICE_CENTS, PlanTerms,
-    Subscription, SubscriptionAddon, SubscriptionAddonId, SubscriptionId, Timestamp, WHOLE_BASIS_POINTS, end_of_second,
-    prorate, sum,
+    AnchorMode, Charge, ChargeId, Discount, Interval, MAX_PRICE_CENTS, PlanTerms, Subscription, SubscriptionAddon,
+    SubscriptionAddonId, SubscriptionId, Timestamp, WHOLE_BASIS_POINTS, end_of_second, prorate, sum,
 };
 use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
 
 use super::script::Numbers;
+use crate::goods;
 
 /// More than the longest period has.
 const MAX_SECONDS: i64 = 400 * 86_400;
@@ -121,18 +121,6 @@ fn subscription(price_cents: i64, interval: Interval, begin: Timestamp) -> Subsc
 }
 
 fn addon(price_cents: i64, at: Timestamp) -> SubscriptionAddon {
-    let addon = Addon {
-        code: "storage_50gb".parse().expect("a code"),
-        name: "Storage".parse().expect("a name"),
-        price_cents,
-        interval_prices: IntervalPrices::new(),
-        currency: "USD".parse().expect("a currency"),
-        quantity: 50,
-        unit: "GB".parse().expect("a unit"),
-        status: CatalogStatus::Active,
-        revision: 1,
-        created_at: at,
-        updated_at: at,
-    };
+    let addon = goods::addon("storage_50gb", price_cents, "USD", at);
     SubscriptionAddon::snapshot(SubscriptionAddonId::new(Uuid::nil()), &addon, at)
 }

@@ -7,8 +7,13 @@ mod deployments;
 mod invoices;
 mod operations;
 
+use std::collections::BTreeMap;
+
 use arcadia_api::DeploymentView;
-use arcadia_domain::{CatalogEvent, Currency, Event, Line, Matching, Notes, Reason, State, TenantEvent, Timestamp};
+use arcadia_domain::{
+    Amount, CatalogEvent, Currency, Entry, Event, EventKind, InvoiceNumber, Line, Matching, Notes, Reason, State,
+    TenantEvent, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -69,10 +74,14 @@ pub trait EventRow {
     fn states(&self) -> Option<(State, State)> {
         None
     }
+    /// What it charged, credited, issued or received, by currency.
+    fn amounts(&self) -> Vec<Amount> {
+        Vec::new()
+    }
 }
 
 macro_rules! event_row {
-    ($event:ty, $number:ident $($states:item)?) => {
+    ($event:ty, $number:ident $($more:item)*) => {
         impl EventRow for $event {
             fn number(&self) -> u64 {
                 self.$number
@@ -94,40 +103,94 @@ macro_rules! event_row {
                 (self.reason.as_ref(), self.notes.as_ref())
             }
 
-            $($states)?
+            $($more)*
         }
     };
 }
-event_row!(Event, sequence fn states(&self) -> Option<(State, State)> {
-    self.from_state.zip(self.to_state)
-});
+event_row!(
+    Event,
+    sequence fn states(&self) -> Option<(State, State)> {
+        self.from_state.zip(self.to_state)
+    }
+
+    fn amounts(&self) -> Vec<Amount> {
+        amounts_of(self)
+    }
+);
 event_row!(TenantEvent, sequence);
 // An event of the catalog is numbered by the revision of its record.
 event_row!(CatalogEvent, revision);
 
-/// The number, time, change, actor and reason of an event.
-pub fn event_row(event: &impl EventRow) -> Vec<Cell> {
-    let what = event
-        .states()
-        .map_or_else(|| cell(PLAIN, event.kind()), |(from, to)| cell(BOLD, &format!("{from} \u{2192} {to}")));
-    vec![
-        cell(DIM, &event.number().to_string()).right(),
-        plain(&minute(event.at())),
-        what,
-        cell(DIM, event.actor()),
-        why(event),
-    ]
+/// The amount that the kind of an event has, or else that of its charges less its credits, by currency.
+fn amounts_of(event: &Event) -> Vec<Amount> {
+    let of_number = |number: &InvoiceNumber, amount_cents| {
+        number.currency().map(|currency| Amount { currency, amount_cents }).into_iter().collect()
+    };
+    match &event.kind {
+        EventKind::InvoiceOpened { invoice, .. } => {
+            vec![Amount { currency: invoice.currency, amount_cents: invoice.total_cents }]
+        }
+        EventKind::PaymentReceived { number, payment, .. } => of_number(number, payment.amount_cents),
+        EventKind::InvoiceWrittenOff { number, amount_cents, .. } => of_number(number, *amount_cents),
+        EventKind::CreditGranted { amount } => vec![amount.clone()],
+        EventKind::Refunded { refund } => {
+            vec![Amount { currency: refund.currency, amount_cents: refund.amount_cents }]
+        }
+        _ => {
+            let lines = event.entries.iter().filter_map(|entry| match entry {
+                Entry::Charged { line } | Entry::Credited { line, .. } => Some(line),
+                _ => None,
+            });
+            let mut sums = BTreeMap::new();
+            for line in lines {
+                *sums.entry(line.currency).or_default() += line.amount_cents;
+            }
+            sums.into_iter().map(|(currency, amount_cents)| Amount { currency, amount_cents }).collect()
+        }
+    }
+}
+
+/// A column of a table of events.
+type EventColumn<E> = (&'static str, fn(&E) -> Cell);
+
+/// The columns of a table of these events. Events without amounts have no column for them.
+fn event_columns<E: EventRow>(events: &[E]) -> Vec<EventColumn<E>> {
+    let mut columns: Vec<EventColumn<E>> = vec![
+        ("no.", |event| cell(DIM, &event.number().to_string()).right()),
+        ("when", |event| plain(&minute(event.at()))),
+        ("what", |event| match event.states() {
+            Some((from, to)) => cell(BOLD, &format!("{from} \u{2192} {to}")),
+            None => cell(PLAIN, event.kind()),
+        }),
+    ];
+    if events.iter().any(|event| !event.amounts().is_empty()) {
+        columns.push(("amount", |event| {
+            let amounts: Vec<String> = event.amounts().iter().map(|of| money(of.amount_cents, of.currency)).collect();
+            plain(&amounts.join(", ")).right()
+        }));
+    }
+    columns.extend([("who", (|event| cell(DIM, event.actor())) as fn(&E) -> Cell), ("why", why)]);
+    columns
+}
+
+/// The rows of a table of events.
+pub fn event_cells(events: &[impl EventRow]) -> Vec<Vec<Cell>> {
+    let columns = event_columns(events);
+    events.iter().map(|event| columns.iter().map(|(_, cell_of)| cell_of(event)).collect()).collect()
 }
 
 /// The reason and the notes of an event.
-fn why(event: &impl EventRow) -> Cell {
+fn why<E: EventRow>(event: &E) -> Cell {
     let (reason, notes) = event.remarks();
     let said = [reason.map(ToString::to_string), notes.map(ToString::to_string)];
     plain(&said.into_iter().flatten().collect::<Vec<_>>().join(": "))
 }
 
 fn event_rows(events: &[impl EventRow]) -> Text {
-    list(&["no.", "when", "what", "who", "why"], events, event_row)
+    let heads: Vec<&str> = event_columns(events).into_iter().map(|(head, _)| head).collect();
+    let mut text = Text::default();
+    text.list(&heads, event_cells(events));
+    text
 }
 
 /// The additional members of a dry run's response.
@@ -151,7 +214,7 @@ pub fn dry_run<E: EventRow>(foreseen: &Foreseen<E>, answer: &Text) -> Text {
         text.table(2, &lines.iter().map(line_row).collect::<Vec<_>>());
     }
     text.line([cell(BOLD, if events.is_empty() { "no events" } else { "events" })]);
-    text.table(2, &events.iter().map(event_row).collect::<Vec<_>>());
+    text.table(2, &event_cells(events));
     if let Some(count) = matching.and_then(|matching| usize::try_from(matching.count).ok()) {
         text.line([cell(BOLD, "an operation would copy it"), plain(&format!(" to {}", counted(count, "deployment")))]);
     }
