@@ -172,9 +172,10 @@ fn a_refund_pays_back_balance_once_and_never_more_than_there_is() {
     }
     // An amount beyond the invoice is refused with what had been settled, which is what can be paid back.
     life.live_until("2027-02-01T00:00:00Z");
-    let unpaid = of(life.invoice(&life.oldest()), Extent::Amount(4_000));
-    let refused = life.refuses(unpaid, "2027-02-01T00:00:00Z");
-    assert!(matches!(refused, Rejection::RefundExceedsPaid { paid_cents: 0 } | Rejection::PaymentReferenceReused));
+    let unpaid = life.invoice(&life.oldest());
+    let beyond = CreditNote { invoice: unpaid, extent: Extent::Amount(4_000), pay_back: Some(pay_back("wire-4")) };
+    let refused = life.refuses(Correction::CreditNote(beyond), "2027-02-01T00:00:00Z");
+    assert_eq!(refused, Rejection::RefundExceedsPaid { paid_cents: 0 });
     // The part that is still due is not paid back.
     life.live_until("2027-02-01T00:00:00Z");
     let invoice = life.invoice(&life.oldest());
