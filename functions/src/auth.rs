@@ -82,7 +82,7 @@ impl Principal {
             (Scope::All, named) => Ok(named),
             (Scope::Tenant(own), None) => Ok(Some(own.clone())),
             (Scope::Tenant(own), Some(named)) if *own == named => Ok(Some(named)),
-            (Scope::Tenant(_), Some(_)) => Err(forbidden("tenant_not_permitted", "tenant_id must be your own tenant")),
+            (Scope::Tenant(_), Some(_)) => Err(forbidden("tenant_not_permitted", "the tenant must be your own")),
         }
     }
 }

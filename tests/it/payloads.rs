@@ -34,7 +34,9 @@ fn an_operation_has_its_event() {
 
 #[test]
 fn what_an_operation_does_not_have_is_refused() {
-    assert_eq!(refusal(&["show_nothing"]), "infra/event: there is no operation show_nothing in docs/openapi.json\n");
+    let unknown = |name| format!("infra/event: there is no operation {name} in docs/openapi.json");
+    assert_eq!(refusal(&["zzz"]), unknown("zzz") + "\n");
+    assert_eq!(refusal(&["show_lifecyle"]), unknown("show_lifecyle") + "; there is show_lifecycle\n");
     assert_eq!(refusal(&["show_summary", "stat=paused"]), "infra/event: show_summary has no parameter stat\n");
     assert!(refusal(&["show_summary", "state"]).contains("state is not NAME=VALUE"));
 }

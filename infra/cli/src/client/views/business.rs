@@ -164,21 +164,47 @@ pub fn account(answer: &AccountAnswer<'_>) -> Text {
     });
     text.list(&["next invoice", "deployment", "about"], upcoming.collect());
     if let Some(statement) = &one.statement {
-        let rows = statement.amounts.iter().map(|of| {
-            let cents = [
+        let cents = statement.amounts.iter().map(|of| {
+            [
                 of.opening_cents,
                 of.invoiced_cents,
                 of.tax_cents,
                 of.credited_cents,
                 of.voided_cents,
+                of.written_off_cents,
                 of.paid_cents,
+                of.granted_cents,
+                of.paid_back_cents,
                 of.closing_cents,
-            ];
-            amounts(cents, of.currency)
+            ]
         });
+        let cents: Vec<[i64; 10]> = cents.collect();
         let begun = format!("owed when {} began", statement.month);
-        let heads = [&begun, "invoiced", "tax in it", "credited", "void", "paid", "owed at its end"];
-        text.list(&heads, rows.collect());
+        let always = [&begun, "invoiced", "tax in it", "credited", "paid", "owed at its end"];
+        let heads = [
+            &begun,
+            "invoiced",
+            "tax in it",
+            "credited",
+            "void",
+            "written off",
+            "paid",
+            "granted",
+            "paid back",
+            "owed at its end",
+        ];
+        // What did not happen has no column.
+        let is_shown =
+            |n: &usize| always.contains(&heads[*n]) || cents.iter().any(|row| row.get(*n).is_some_and(|of| *of != 0));
+        let shown: Vec<usize> = (0..heads.len()).filter(is_shown).collect();
+        let rows = statement.amounts.iter().zip(&cents).map(|(of, row)| {
+            shown
+                .iter()
+                .filter_map(|n| row.get(*n))
+                .map(|of_column| plain(&money(*of_column, of.currency)).right())
+                .collect()
+        });
+        text.list(&shown.iter().map(|n| heads[*n]).collect::<Vec<_>>(), rows.collect());
     }
     text
 }
