@@ -77,7 +77,7 @@ async fn a_call_is_a_span_and_so_is_every_attempt_of_every_request_in_it() {
         assert_eq!((&root["kind"], &root["parentSpanId"]), (&json!(2), &json!("53995c3f42cd8ad8")));
         for (key, value) in [
             ("faas.name", "transition_deployment"),
-            ("faas.invocation_id", "request-transition-deployment"),
+            ("faas.invocation_id", "request-transition_deployment"),
             ("http.request.method", "POST"),
             ("http.route", "/api/v1/deployments/{id}/transition"),
             ("http.response.status_code", status),
