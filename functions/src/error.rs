@@ -36,7 +36,7 @@ pub enum Error {
     /// Fields of the body are missing or invalid.
     #[error("invalid fields in the body")]
     InvalidFields(Vec<FieldError>),
-    /// The content type of the body is not JSON.
+    /// The body is not sent as JSON, or has a Content-Encoding.
     #[error("the content type is not JSON")]
     UnsupportedMediaType,
     /// The body is too long.

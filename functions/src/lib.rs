@@ -1,4 +1,4 @@
-//! Every Lambda function of Arcadia Cloud.
+//! Every Lambda function of Arcadia Cloud but the console's, which is `infra/console-server`.
 //!
 //! # Layout
 //! - [`ROUTES`]: the table of all routes; `<resource>/<verb>.rs` contains the handler of each.

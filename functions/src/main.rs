@@ -1,4 +1,5 @@
-//! The binary of every function. Its handler name selects the route that it serves or the scheduled work that it does.
+//! The binary of every function but the console's, which is `infra/console-server`. The handler name selects the route
+//! that it serves or the scheduled work that it does.
 
 use arcadia_functions::billing::{dispatch, sweep};
 use arcadia_functions::events::count::count;

@@ -4,17 +4,24 @@
 import { useEffect, useId, useRef, useState } from './vendor/hooks.js';
 import { Problem, send } from './api.js';
 import { differences } from './fields.js';
-import { html, useSay } from './ui.js';
+import { html, Trouble, useSay } from './ui.js';
 
 /** @typedef {import('./vendor/preact.js').Child} Child */
 /** @typedef {import('./fields.js').Fields} Fields */
 /** @typedef {Record<string, string>} Values all fields as text; a checkbox is 'yes' or '' */
 /** @typedef {{ version: number, fields: Fields }} Snapshot */
-/** @typedef {{ method: string, path: string, body?: Record<string, unknown> }} Command */
+/**
+ * @typedef {object} Command
+ * @property {string} method
+ * @property {string} path
+ * @property {Record<string, unknown>} [body]
+ * @property {string} [taken] the command creates a record and never changes one; the refusal if the record exists
+ */
+/** @typedef {{ answer: any, running: boolean, incomplete: boolean, failure: Problem | null }} Run `failure`: why there is no answer */
 /**
  * @typedef {object} Field
  * @property {string} name
- * @property {string} label
+ * @property {string | ((values: Values) => string)} label
  * @property {'text' | 'textarea' | 'select' | 'checkbox' | 'datetime-local' | 'number'} [type]
  * @property {Array<[string, string]>} [options]
  * @property {string} [value]
@@ -42,10 +49,27 @@ import { html, useSay } from './ui.js';
  */
 
 const DRY_RUN_DELAY_MS = 250;
+/** @type {Run} */
+const NOT_RUN = { answer: null, running: false, incomplete: false, failure: null };
 
 /** An `Idempotency-Key`. `crypto.randomUUID` is missing on pages of plain http. */
 function freshKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * Sends a command or its dry run.
+ * @param {Command} command
+ * @param {import('./api.js').Options} options
+ */
+async function give({ method, path, taken }, options) {
+  try {
+    // A record that does not exist has version 0.
+    return await send(method, path, taken === undefined ? options : { ...options, version: 0 });
+  } catch (error) {
+    if (taken === undefined || !(error instanceof Problem && error.status === 412)) throw error;
+    throw new Problem(error.status, error.code, taken, error.body);
+  }
 }
 
 /**
@@ -72,11 +96,8 @@ function Dialog({ action, after, close }) {
     () => /** @type {Values} */ (Object.fromEntries(fields.map((field) => [field.name, field.value ?? '']))),
   );
   const [seen, setSeen] = useState(action.seen ?? null);
-  const [run, setRun] = useState({
-    answer: /** @type {any} */ (null),
-    running: Boolean(action.outcome),
-    incomplete: false,
-  });
+  const [run, setRun] = useState({ ...NOT_RUN, running: Boolean(action.outcome) });
+  const [attempt, setAttempt] = useState(1);
   const [problem, setProblem] = useState(/** @type {Error | null} */ (null));
   const [meanwhile, setMeanwhile] = useState(
     /** @type {Array<{ name: string, was: string, is: string }> | null} */ (null),
@@ -114,28 +135,34 @@ function Dialog({ action, after, close }) {
   useEffect(() => {
     if (!action.outcome) return;
     let stale = false;
-    setRun({ answer: null, running: true, incomplete: false });
+    setRun({ ...NOT_RUN, running: true });
     const timer = setTimeout(async () => {
-      if (!form.current?.checkValidity()) return setRun({ answer: null, running: false, incomplete: true });
-      try {
-        const { method, path, body } = action.command(values);
-        const asked = action.dryRunInBody ? { body: { ...body, dry_run: true } } : { query: { dry_run: 'true' }, body };
-        const answer = await send(method, path, { ...asked, version: seen?.version });
-        if (stale) return;
-        setRun({ answer, running: false, incomplete: false });
-        // A conflict stays on the screen until the command is sent.
+      if (!form.current?.checkValidity()) return setRun({ ...NOT_RUN, incomplete: true });
+      // A conflict stays on the screen until the command is sent.
+      const keepConflict = () =>
         setProblem((was) => (was instanceof Problem && was.conflict && meanwhile ? was : null));
+      try {
+        const command = action.command(values);
+        const { body } = command;
+        const asked = action.dryRunInBody ? { body: { ...body, dry_run: true } } : { query: { dry_run: 'true' }, body };
+        const answer = await give(command, { ...asked, version: seen?.version });
+        if (stale) return;
+        setRun({ ...NOT_RUN, answer });
+        keepConflict();
       } catch (error) {
         if (stale) return;
-        setRun({ answer: null, running: false, incomplete: false });
-        await refused(/** @type {Error} */ (error));
+        // A passing problem is of the preview alone: it does not say that the command would be refused.
+        const failure = error instanceof Problem && error.passing ? error : null;
+        setRun({ ...NOT_RUN, failure });
+        if (failure) keepConflict();
+        else await refused(/** @type {Error} */ (error));
       }
     }, DRY_RUN_DELAY_MS);
     return () => {
       stale = true;
       clearTimeout(timer);
     };
-  }, [decisive]);
+  }, [decisive, attempt]);
 
   const carryOut = async (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -144,10 +171,11 @@ function Dialog({ action, after, close }) {
     setProblem(null);
     setMeanwhile(null);
     try {
-      const { method, path, body } = action.command(values);
+      const command = action.command(values);
+      const { method, path, body } = command;
       const of = JSON.stringify([method, path, body, seen?.version]);
       if (key.current.of !== of) key.current = { of, key: freshKey() };
-      const answer = await send(method, path, {
+      const answer = await give(command, {
         body,
         version: seen?.version,
         ...(method === 'POST' ? { key: key.current.key } : {}),
@@ -170,6 +198,8 @@ function Dialog({ action, after, close }) {
     const value = field.type === 'checkbox' ? (input.checked ? 'yes' : '') : input.value;
     // Two changes before the next rendering are both kept.
     setValues((was) => ({ ...was, [field.name]: value }));
+    // A remark can be what was missing.
+    if (run.incomplete) setAttempt(attempt + 1);
   };
 
   return html`
@@ -179,14 +209,14 @@ function Dialog({ action, after, close }) {
       <form ref=${form} onSubmit=${carryOut}>
         <h2 id=${id}>${action.title}</h2>
         ${action.what && html`<p>${action.what}</p>`}
-        ${shown.map((field) => html`<${Input} key=${field.name} field=${field} value=${values[field.name] ?? ''} change=${change(field)} />`)}
+        ${shown.map((field) => html`<${Input} key=${field.name} field=${field} label=${typeof field.label === 'string' ? field.label : field.label(values)} value=${values[field.name] ?? ''} change=${change(field)} />`)}
         ${action.preview?.(values)}
         ${
           action.outcome &&
           html`
           <section class="dry" aria-live="polite" aria-busy=${run.running}>
             <h3>Dry run</h3>
-            ${run.answer ? action.outcome(run.answer, seen?.fields ?? {}) : html`<p class="muted">${run.running ? 'Asking the API what would happen\u2026' : run.incomplete ? 'Fill in the fields to see what would happen.' : 'It would be refused.'}</p>`}
+            ${run.answer ? action.outcome(run.answer, seen?.fields ?? {}) : html`<${NoAnswer} run=${run} again=${() => setAttempt(attempt + 1)} />`}
           </section>`
         }
         ${problem && html`<${Refusal} problem=${problem} meanwhile=${meanwhile} />`}
@@ -198,6 +228,14 @@ function Dialog({ action, after, close }) {
         </footer>
       </form>
     </dialog>`;
+}
+
+/** The state of a dry run without an answer. @param {{ run: Run, again: () => void }} props */
+function NoAnswer({ run: { running, incomplete, failure }, again }) {
+  if (failure)
+    return html`<p class="muted">The preview could not be made.</p><${Trouble} error=${failure} retry=${again} />`;
+  if (running) return html`<p class="muted">Asking the API what would happen\u2026</p>`;
+  return html`<p class="muted">${incomplete ? 'Fill in the fields to see what would happen.' : 'It would be refused.'}</p>`;
 }
 
 /** @param {{ problem: Error, meanwhile: Array<{ name: string, was: string, is: string }> | null }} props */
@@ -238,17 +276,17 @@ export function Changes({ of, was: before = 'Before', is: after = 'After' }) {
     </table>`;
 }
 
-/** @param {{ field: Field, value: string, change: (event: Event) => void }} props */
-function Input({ field, value, change }) {
+/** @param {{ field: Field, label: string, value: string, change: (event: Event) => void }} props */
+function Input({ field, label, value, change }) {
   const id = useId();
   const hint = field.hint ? `${id}-hint` : undefined;
   const type = field.type ?? 'text';
   if (type === 'checkbox') {
-    return html`<label class="check"><input type="checkbox" checked=${value === 'yes'} onChange=${change} /> ${field.label}</label>`;
+    return html`<label class="check"><input type="checkbox" checked=${value === 'yes'} onChange=${change} /> ${label}</label>`;
   }
   return html`
     <div class="field">
-      <label for=${id}>${field.label}${!field.required && type !== 'select' && html` <span class="muted">optional</span>`}</label>
+      <label for=${id}>${label}${!field.required && type !== 'select' && html` <span class="muted">optional</span>`}</label>
       ${
         type === 'select'
           ? html`<select id=${id} aria-describedby=${hint} value=${value} onChange=${change}>${(field.options ?? []).map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`

@@ -4,12 +4,34 @@
 /** @typedef {import('./shapes.d.ts').InvoiceRow} Owed */
 /** @typedef {{ deployment_id: string, tenant_id: string, slug: string, action: string, at: string, amount_cents: number | null, currency: string | null, estimate?: boolean }} Scheduled */
 /** @typedef {{ method: string, url: string, headers: Record<string, string>, body: string | null, status: number | null, ms: number }} Sent */
-/** @typedef {{ query?: Record<string, string | number | null | undefined>, body?: unknown, version?: number | null, key?: string, signal?: AbortSignal }} Options */
+/**
+ * @typedef {object} Options
+ * @property {Record<string, string | number | null | undefined>} [query]
+ * @property {unknown} [body]
+ * @property {number | null} [version] for If-Match
+ * @property {string} [key] for Idempotency-Key
+ * @property {AbortSignal} [signal]
+ */
 
 const BASE = '/api/v1';
 const TIMEOUT_MS = 30_000;
 const LOG_LENGTH = 40;
 const RECONNECT_MS = 2_000;
+/** The largest page of a list. */
+const MAX_PAGE = 100;
+/** The most attempts for a page of a long list, and the longest wait between two, as in the command line. */
+const MAX_ATTEMPTS = 4;
+const MAX_WAIT_S = 10;
+/** API Gateway's own answers, `{"message": …}`, explained as in shared/api/src/gateway.rs. @type {Record<number, string>} */
+const GATEWAY_ANSWERS = {
+  400: 'The request is not valid HTTP, such as one with a malformed header.',
+  401: 'The token is missing, expired, or of another issuer or audience.',
+  403: 'The host or the scope of the token does not allow the call.',
+  413: 'The body exceeds 10 MB.',
+  429: 'There are too many calls at once; nothing was executed, so send the request again later.',
+  500: 'The function failed; the outcome of the request is unknown.',
+  503: 'The function did not answer in time; the outcome of the request is unknown.',
+};
 
 let token = '';
 let skew_ms = 0;
@@ -29,12 +51,14 @@ export class Problem extends Error {
    * @param {string} code
    * @param {string} detail
    * @param {Record<string, unknown>} [body]
+   * @param {number} [wait_s] how long to wait before the next attempt
    */
-  constructor(status, code, detail, body = {}) {
+  constructor(status, code, detail, body = {}, wait_s = 1) {
     super(detail);
     this.status = status;
     this.code = code;
     this.body = body;
+    this.wait_s = wait_s;
   }
 
   /** Whether the same request can succeed later, so that sending it again makes sense. */
@@ -144,7 +168,7 @@ async function exchange(method, path, { query = {}, body, version, key, signal, 
     sent.status = response.status;
     const date = Date.parse(response.headers.get('Date') ?? '');
     if (!Number.isNaN(date)) skew_ms = Math.abs(date - Date.now()) < 2_000 ? 0 : date - Date.now();
-    const answer = response.ok && accept ? await response.text() : await response.json().catch(() => null);
+    const answer = response.ok && accept ? await response.text() : await response.json().catch(notJson);
     if (response.ok) return { response, answer };
     throw problem(response, answer);
   } catch (error) {
@@ -159,6 +183,12 @@ async function exchange(method, path, { query = {}, body, version, key, signal, 
   }
 }
 
+/** Null for a body that is not JSON. An answer that breaks off is none at all. @param {unknown} error */
+function notJson(error) {
+  if (error instanceof SyntaxError) return null;
+  throw error;
+}
+
 /**
  * @template T
  * @param {string} path
@@ -170,11 +200,62 @@ export function get(path, query) {
 }
 
 /**
- * A list as comma-separated values, page by page: at most about `most` rows.
+ * Reads a record with its version, for answers that name it in their `ETag` alone.
+ * @template T
+ * @param {string} path
+ * @returns {Promise<{ answer: T, version: number }>}
+ */
+export async function getVersioned(path) {
+  const { response, answer } = await exchange('GET', path);
+  const version = /^"(\d+)"$/.exec(response.headers.get('ETag') ?? '')?.[1];
+  if (answer === null || version === undefined) throw problem(response, null);
+  return { answer, version: Number(version) };
+}
+
+/**
+ * Reads a page of a long list, again if the problem passes: one busy moment must not lose all other pages.
+ * @param {string} path
+ * @param {Options & { accept?: string }} options
+ */
+async function page(path, options) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await exchange('GET', path, options);
+    } catch (error) {
+      if (!(error instanceof Problem && error.passing) || attempt === MAX_ATTEMPTS) throw error;
+      const wait_ms = Math.min(error.wait_s, MAX_WAIT_S) * 1000;
+      await new Promise((then) => setTimeout(then, wait_ms));
+    }
+  }
+}
+
+/**
+ * Reads a list to its end.
+ * @template T
+ * @param {string} path
+ * @param {string} member the list's name in the answer
+ * @returns {Promise<T[]>}
+ */
+export async function all(path, member) {
+  /** @type {T[]} */
+  const items = [];
+  /** @type {string | null} */
+  let cursor = null;
+  do {
+    const { answer, response } = await page(path, { query: { limit: MAX_PAGE, cursor } });
+    if (answer === null) throw problem(response, answer);
+    items.push(...answer[member]);
+    cursor = answer.next_cursor;
+  } while (cursor);
+  return items;
+}
+
+/**
+ * Reads a list as comma-separated values, page by page, up to about `most` rows. `more`: the list goes on.
  * @param {string} path
  * @param {Options['query']} query
  * @param {number} most
- * @returns {Promise<string>}
+ * @returns {Promise<{ text: string, rows: number, more: boolean }>}
  */
 export async function csv(path, query, most) {
   let text = '';
@@ -182,15 +263,15 @@ export async function csv(path, query, most) {
   let cursor = null;
   let rows = 0;
   do {
-    const page = await exchange('GET', path, { query: { ...query, limit: 100, cursor }, accept: 'text/csv' });
-    const lines = /** @type {string} */ (page.answer).split('\r\n');
+    const { answer, response } = await page(path, { query: { ...query, limit: MAX_PAGE, cursor }, accept: 'text/csv' });
+    const lines = /** @type {string} */ (answer).split('\r\n');
     // Each page begins with the names of the columns.
     text += (text === '' ? lines : lines.slice(1)).join('\r\n');
     rows += lines.length - 2;
-    const next = /<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel="next"/.exec(page.response.headers.get('Link') ?? '');
+    const next = /<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel="next"/.exec(response.headers.get('Link') ?? '');
     cursor = next?.[1] ?? null;
   } while (cursor && rows < most);
-  return text;
+  return { text, rows, more: cursor !== null };
 }
 
 /**
@@ -234,12 +315,16 @@ export async function follow(hear, signal) {
  * @param {any} answer
  */
 function problem(response, answer) {
+  const { status } = response;
+  const wait_s = Number(response.headers.get('Retry-After')) || 1;
   if (answer !== null && typeof answer === 'object' && typeof answer.code === 'string') {
-    return new Problem(response.status, answer.code, answer.detail ?? answer.title, answer);
+    return new Problem(status, answer.code, answer.detail ?? answer.title, answer, wait_s);
   }
+  const explained = typeof answer?.message === 'string' && GATEWAY_ANSWERS[status];
+  if (explained) return new Problem(status, `http_${status}`, explained, {}, wait_s);
   const detail =
-    response.status === 404
+    status === 404
       ? 'This API does not have that route yet.'
-      : `Unexpected response (${response.status}): this does not look like an Arcadia API.`;
-  return new Problem(response.status, 'unexpected_response', detail);
+      : `Unexpected response (${status}): this does not look like an Arcadia API.`;
+  return new Problem(status, 'unexpected_response', detail, {}, wait_s);
 }

@@ -36,7 +36,7 @@ export function deploymentFields(deployment) {
     'Open invoices': String(deployment.open_invoices.length),
     Owed: moneys(owed(deployment)),
     Balance: moneys(deployment.balances),
-    'Next by itself': deployment.next_action
+    'Next step': deployment.next_action
       ? `${action(deployment.next_action)}, ${moments(deployment.next_action_at)}`
       : 'nothing',
     'Trial ends': moments(deployment.trial_ends_at),

@@ -179,7 +179,7 @@ export function action(name) {
 
 /** The kinds of GET /attention. */
 export const ATTENTION = {
-  held: 'held: the clock does not move them',
+  held: 'held: no scheduled step changes their state',
   cancelled_with_resources: 'cancelled, but resources still run at the provider',
   postponed: 'postponed by the sweep: a step failed, see the logs',
   not_published: 'events that could not be published',

@@ -112,7 +112,7 @@ function Frame({ config, session }) {
       </header>
       <main id="main">
         ${found ? html`<${Fresh} key=${`${path} ${turn}`} load=${found.load} session=${session} query=${query} params=${found.params} />` : html`<${Page} title="Not found"><${Empty}>There is no such page. <a href=${href('')}>Go to Today</a>.<//><//>`}
-        <p class="foot muted">All times are UTC. <button type="button" class="link" onClick=${readAgain}>Read this page again</button></p>
+        <p class="foot muted">All times are UTC. <button type="button" class="link" onClick=${readAgain}>Reload this page</button></p>
       </main>
     </div>
     <${Said} />`;

@@ -13,6 +13,8 @@ import { go, setQuery } from './router.js';
 export const html = htm.bind(h);
 
 const TITLE = 'Arcadia Cloud';
+/** The most rows of one file. */
+const MAX_ROWS = 100_000;
 let navigated = false;
 
 /**
@@ -202,7 +204,8 @@ export function More({ list, one, empty, auto = true }) {
   });
   if (list.error && list.items.length === 0) return html`<${Trouble} error=${list.error} retry=${list.reload} />`;
   const count = list.items.length;
-  if (count === 0 && !list.loading) return html`<${Empty}>${empty}<//>`;
+  // A page can be empty and have a next one.
+  if (count === 0 && !list.loading && !list.more) return html`<${Empty}>${empty}<//>`;
   return html`
     <p class=${list.loading ? 'more loading' : 'more'} ref=${end} role="status">
       ${list.loading ? (count ? `${count} shown, loading more\u2026` : 'Loading\u2026') : `${counted(count, one)}${list.more ? ' shown' : ''}`}
@@ -283,10 +286,39 @@ export function Facts({ of }) {
 }
 
 /**
+ * Saves a list as comma-separated values.
+ * @param {{ path: string, query: Record<string, string>, file: string, disabled?: boolean }} props
+ */
+export function Download({ path, query, file, disabled }) {
+  const say = useSay();
+  const save = async () => {
+    try {
+      say('Loading\u2026');
+      const { text, rows, more } = await api.csv(path, query, MAX_ROWS);
+      const url = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
+      const link = Object.assign(document.createElement('a'), { href: url, download: file });
+      link.click();
+      URL.revokeObjectURL(url);
+      say(
+        more
+          ? `Saved the first ${counted(rows, 'row')} as ${file}. There are more: choose a filter.`
+          : `Saved as ${file}.`,
+      );
+    } catch (error) {
+      say(/** @type {Error} */ (error).message);
+    }
+  };
+  return html`<button type="button" disabled=${disabled} onClick=${save}>Download CSV</button>`;
+}
+
+/**
  * A filter that is kept in the address.
  * @param {{ label: string, name: string, value: string | undefined, options?: Array<[string, string]>, type?: string, placeholder?: string }} props
  */
 export function Filter({ label, name, value = '', options, type = 'search', placeholder }) {
+  // What is typed is kept here until it is entered: the page is drawn anew with every answer.
+  const [draft, setDraft] = useState(value);
+  useLayoutEffect(() => setDraft(value), [value]);
   const changed = (/** @type {Event} */ event) =>
     setQuery({ [name]: /** @type {HTMLInputElement} */ (event.target).value.trim() });
   return html`
@@ -294,10 +326,12 @@ export function Filter({ label, name, value = '', options, type = 'search', plac
       ${
         options
           ? html`<select value=${value} onChange=${changed}>${options.map(([each, text]) => html`<option value=${each} selected=${each === value}>${text}</option>`)}</select>`
-          : html`<input type=${type} value=${value} placeholder=${placeholder} autocomplete="off" spellcheck="false" onChange=${changed} onInput=${(
+          : html`<input type=${type} value=${draft} placeholder=${placeholder} autocomplete="off" spellcheck="false" onChange=${changed} onInput=${(
               /** @type {Event} */ event,
             ) => {
-              if (/** @type {HTMLInputElement} */ (event.target).value === '') changed(event);
+              const text = /** @type {HTMLInputElement} */ (event.target).value;
+              setDraft(text);
+              if (text === '') changed(event);
             }} />`
       }
     </label>`;

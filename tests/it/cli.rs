@@ -8,12 +8,10 @@ use std::net::Ipv4Addr;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
-use arcadia_domain::Timestamp;
 use arcadia_functions::ROUTES;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse as _;
-use chrono::TimeDelta;
 use rcgen::CertifiedKey;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -116,7 +114,6 @@ async fn every_operation_of_the_api_can_be_asked_for_on_any_day() {
 
 async fn ask_for_everything(start: &str) {
     let shell = Shell::start(&["--log", "json", "--clock", start, "--tick-seconds", "1"]).await;
-    let later = |days| (start.parse::<Timestamp>().unwrap() + TimeDelta::days(days)).to_rfc3339();
     let id = shell.open_shop();
     for line in [
         "deployments list",
@@ -128,7 +125,7 @@ async fn ask_for_everything(start: &str) {
         "deployments events shop",
         "deployments events shop --oldest-first --after 1",
         "deployments resources shop",
-        &format!("deployments create --tenant-id acme --slug new --state trial --trial-ends-at {}", later(17)),
+        "deployments create --tenant-id acme --slug new --state trial --trial-ends-at 17d",
         "deployments subscribe acme/new studio --dry-run",
         "deployments subscribe acme/new studio",
         "plans list",
@@ -187,16 +184,16 @@ async fn ask_for_everything(start: &str) {
         "tenants show globex",
         "tenants release globex --if-match 2",
         "operations start due-date --days 7 --state past_due --reason outage --dry-run",
-        "operations start due-date --due-at 2099-01-01T00:00:00Z --tenant-id globex --yes",
-        "operations start discount partner --tenant-id globex --rate 50 --yes",
-        "operations start copy-tenant-rules --tenant-id globex --yes",
+        "operations start due-date --due-at 1d --tenant-id acme --state trial --yes",
+        "operations start discount partner --tenant-id acme --state trial --rate 50 --yes",
+        "operations start copy-tenant-rules --tenant-id acme --yes",
         "tenants events acme --oldest-first --after 1",
         "lifecycle",
     ] {
         assert_ne!(shell.run(line).ok(), "", "{line} says something");
     }
-    shell.run(&format!("deployments extend-trial shop {}", later(45))).refused(3, &["(no_trial, 409)"]);
-    shell.run(&format!("deployments extend-trial new {}", later(45))).ok();
+    shell.run("deployments extend-trial shop 45d").refused(3, &["(no_trial, 409)"]);
+    shell.run("deployments extend-trial new 45d").ok();
     let shown = shell.run("deployments show shop --json").json();
     let addon = id_of(&shown["subscription"]["addons"][1]);
     shell.run(&format!("deployments detach-addon {id} {addon}")).ok();
@@ -232,6 +229,9 @@ async fn ask_for_everything(start: &str) {
     let refund = shell.run("deployments refund shop --amount 1USD --reference r-1");
     assert!(matches!(refund.code, Some(0 | 3)), "{refund:?}");
 
+    let nobody = "operations start update --billing-action-suspended true --tenant-id nobody";
+    shell.run(&format!("{nobody} --yes")).refused(2, &["no deployment matches: nothing was started"]);
+    assert!(shell.run(&format!("{nobody} --dry-run")).ok().contains("given to 0 deployments."));
     let start = "operations start update --billing-action-suspended true --deployment shop --deployment new";
     shell.run(start).refused(2, &["cannot be undone: confirm with --yes"]);
     let started = shell.run(&format!("{start} --yes --json")).json();
@@ -299,6 +299,8 @@ async fn every_kind_of_failure_has_its_exit_code_and_its_words() {
         "plans publish studio --price 9USD --currency USD --interval month",
         "invoices list --overdue --status paid",
         "invoices list --csv --json",
+        "schedule --before tomorrow",
+        "deployments transition shop paused --resume-at 7w",
     ] {
         let said = shell.run(misuse);
         assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{misuse}: {said:?}");
@@ -378,23 +380,38 @@ async fn a_service_short_of_capacity_is_asked_again_under_the_same_key() {
         let url = url.to_owned();
         tokio::task::spawn_blocking(move || {
             let mut all: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            all.extend(["--token", "any", "--url", &url, "--json"]);
+            all.extend(["--token", "any", "--url", &url]);
             Said::from(run(&all))
         })
     };
     let (url, keys) = busy(2).await;
-    ask(&url, "deployments create --slug shop").await.unwrap().ok();
+    ask(&url, "deployments create --slug shop --json").await.unwrap().ok();
     let asked = keys.lock().unwrap().clone();
     assert_eq!(asked.len(), 3);
     assert!(!asked[0].is_empty() && asked.iter().all(|key| *key == asked[0]), "{asked:?}");
 
     let (url, keys) = busy(usize::MAX).await;
-    ask(&url, "deployments create --slug shop").await.unwrap().refused(6, &["\"code\":\"unavailable\""]);
+    let said = ask(&url, "deployments create --slug shop --json").await.unwrap();
+    said.refused(6, &["\"code\":\"unavailable\"", "\"repeat_with\":\"--idempotency-key "]);
     assert_eq!(keys.lock().unwrap().len(), 4);
+    // It may have been carried out: the key is told before the first wait and at the end, with the time that was meant.
+    let key = "--idempotency-key 1, and with trial_ends_at 2027-02-14T00:00:00Z";
+    let line = "deployments create --slug shop --trial-ends-at 2027-02-14 --idempotency-key 1";
+    let said = ask(&url, line).await.unwrap();
+    assert_eq!(said.err.matches(key).count(), 2, "{said:?}");
+    said.refused(6, &["unavailable", "Not carried out yet (503)", "It is unknown whether"]);
+    assert_eq!(keys.lock().unwrap().len(), 8);
     // A request without a key may have been executed already.
     let id = "0190b6e0-0000-7000-8000-000000000000";
     ask(&url, &format!("deployments withdraw-cancellation {id}")).await.unwrap().refused(6, &[]);
-    assert_eq!(keys.lock().unwrap().len(), 5);
+    assert_eq!(keys.lock().unwrap().len(), 9);
+
+    // A later release answers with what this one does not know: the command was carried out all the same.
+    let (url, _) = busy(0).await;
+    let said = ask(&url, "deployments create --slug shop").await.unwrap();
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "{\"deployment\":{}}\n"), "{said:?}");
+    assert!(said.err.contains("was carried out"), "{said:?}");
+    ask(&url, "lifecycle").await.unwrap().refused(1, &["unexpected response"]);
 }
 
 #[tokio::test]

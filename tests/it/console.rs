@@ -4,12 +4,14 @@
 //! It
 //! shows another caller's change as a conflict, or at once where the program streams events, lists what needs a person,
 //! and
-//! shows a tenant's user only that tenant. It sends requests to its own server only.
+//! shows a tenant's user only that tenant. It sends requests to its own server only. A request that fails is said and
+//! can be tried again; what was typed, read or chosen stays.
 //!
 //! The test keeps screenshots as `target/tmp/console-*.png`.
 
 use std::time::Duration;
 
+use arcadia_api::gateway_answer;
 use fantoccini::Locator;
 use serde_json::{Value, json};
 
@@ -243,8 +245,8 @@ async fn deployments_that_need_a_person_are_counted_on_today_and_listed() {
         browser.client.goto(&format!("{}/console/#token={admin}", program.http.base)).await.unwrap();
         find(browser, "p", "Nothing needs a person.").await;
         program.http.patch(&path, &admin, json!({"billing_action_suspended": true})).await.expect(200);
-        press(browser, "Read this page again").await;
-        find(browser, "a", "Held: the clock does not move them").await.click().await.unwrap();
+        press(browser, "Reload this page").await;
+        find(browser, "a", "Held: no scheduled step changes their state").await.click().await.unwrap();
         find(browser, "h1", "Needs a person").await;
         find(browser, "*[@role = 'status']", "1 deployment").await;
         find(browser, "a", "acme/shop").await.click().await.unwrap();
@@ -298,4 +300,136 @@ async fn the_test_clock_is_turned_until_an_invoice_is_past_due() {
     })
     .await;
     program.stop("-TERM").await;
+}
+
+/// Runs a script in the page.
+pub async fn script(browser: &Browser, text: &str) {
+    browser.client.execute(text, vec![]).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+}
+
+/// A script that has API Gateway's own answer with a status given to requests whose address has `part`, until
+/// `window.mended`.
+fn disturbed(part: &str, status: u16) -> String {
+    let body = json!({"message": gateway_answer(status).expect("an answer of API Gateway").message}).to_string();
+    let (part, body) = (json!(part), json!(body));
+    format!(
+        "const real = window.fetch;
+        window.fetch = (url, options) => !window.mended && String(url).includes({part})
+            ? Promise.resolve(new Response({body}, {{ status: {status} }}))
+            : real(url, options);"
+    )
+}
+
+#[tokio::test]
+async fn a_preview_that_could_not_be_made_is_not_a_refusal_and_is_tried_again() {
+    let world = World::start().await;
+    let id = id_of(&world.create("shop").await);
+    browse(async |browser| {
+        open(browser, &world, &world.admin).await;
+        go(browser, &format!("#/deployments/{id}")).await;
+        find(browser, "button", "Pause").await;
+        script(browser, &disturbed("dry_run", 429)).await;
+        // All fields of this command are remarks, and they do not repeat the dry run.
+        press(browser, "Hold").await;
+        find(browser, "dialog//p", "The preview could not be made").await;
+        find(browser, "dialog//p", "nothing was executed").await;
+        let shown = browser.text("dialog[open]").await;
+        assert!(!shown.contains("would be refused") && !shown.contains("safe to send"), "{shown}");
+        browser.screenshot("console-no-preview.png").await;
+        script(browser, "window.mended = true").await;
+        press(browser, "Try again").await;
+        confirm(browser).await;
+        find(browser, "p", "Held since").await;
+    })
+    .await;
+}
+
+/// Has the schedule answered with two pages of a step each. The second is refused until `window.mended`.
+const TWO_PAGES: &str = "
+    const real = window.fetch;
+    const step = (slug) => ({
+        deployment_id: slug, tenant_id: 'acme', slug, action: 'renew', at: '2027-01-16T00:00:00Z',
+        amount_cents: null, currency: null,
+    });
+    const answer = (body, status = 200) => Promise.resolve(new Response(JSON.stringify(body), { status }));
+    window.fetch = (url, options) => {
+        if (!String(url).includes('/schedule')) return real(url, options);
+        if (!String(url).includes('cursor')) return answer({ schedule: [step('one')], next_cursor: 'next' });
+        return window.mended
+            ? answer({ schedule: [step('two')], next_cursor: null })
+            : answer({ message: 'Too Many Requests' }, 429);
+    };";
+
+#[tokio::test]
+async fn a_count_that_breaks_off_keeps_what_it_has_and_goes_on() {
+    let world = World::start().await;
+    browse(async |browser| {
+        open(browser, &world, &world.admin).await;
+        script(browser, TWO_PAGES).await;
+        press(browser, "Reload this page").await;
+        press(browser, "Count all").await;
+        find(browser, "p", "There are too many calls at once").await;
+        find(browser, "td", "1 or more").await;
+        script(browser, "window.mended = true").await;
+        press(browser, "Try again").await;
+        find(browser, "td[normalize-space(.) = '2']", "2").await;
+        assert_eq!(browser.client.find_all(Locator::XPath("//button[. = 'Count all']")).await.unwrap().len(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_period_is_not_dropped_while_the_present_time_is_unknown() {
+    let world = World::start().await;
+    world.open_shop().await;
+    world.create_subscribed("shop", json!({"plan_code": "studio"})).await;
+    browse(async |browser| {
+        // From the start: the first page reads it, too, and it is read once.
+        let source = format!("{{ {} }}", disturbed("/lifecycle", 503));
+        browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": source})).await;
+        open(browser, &world, &world.admin).await;
+        for (place, heading) in [("#/schedule?days=90", "Schedule"), ("#/invoices?days=last_month", "Invoices")] {
+            go(browser, place).await;
+            find(browser, "h1", heading).await;
+            find(browser, "p", "The function did not answer in time").await;
+            assert_eq!(browser.count("main table").await, 0, "{place}");
+        }
+        find(browser, "button[@disabled]", "Download CSV").await;
+        script(browser, "window.mended = true").await;
+        press(browser, "Try again").await;
+        find(browser, "p", "No invoice matches these filters.").await;
+        find(browser, "button[not(@disabled)]", "Download CSV").await;
+        go(browser, "#/schedule?days=90").await;
+        find(browser, "a", "shop").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn text_in_a_filter_stays_when_an_answer_arrives() {
+    let world = World::start().await;
+    for slug in ["shop", "other"] {
+        world.create(slug).await;
+    }
+    browse(async |browser| {
+        open(browser, &world, &world.admin).await;
+        let wait = "const real = window.fetch;
+            const typed = new Promise((then) => { window.typed = then; });
+            window.fetch = (url, options) =>
+                String(url).includes('/deployments') ? typed.then(() => real(url, options)) : real(url, options);";
+        script(browser, wait).await;
+        go(browser, "#/deployments").await;
+        let field = browser.client.wait().for_element(Locator::Css("input[placeholder=shop]")).await;
+        let field = field.expect("the filter by slug");
+        field.send_keys("sho").await.unwrap();
+        script(browser, "window.typed()").await;
+        find(browser, "a", "other").await;
+        assert_eq!(field.prop("value").await.unwrap().as_deref(), Some("sho"));
+        field.send_keys("p\n").await.unwrap();
+        find(browser, "*[@role = 'status']", "1 deployment").await;
+        press(browser, "Clear filters").await;
+        find(browser, "a", "other").await;
+        assert_eq!(field.prop("value").await.unwrap().as_deref(), Some(""));
+    })
+    .await;
 }

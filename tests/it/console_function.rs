@@ -1,10 +1,12 @@
 //! The promise: on AWS a function of its own serves the console: its page and modules, compressed, and only if they
 //! have changed; the sign-in settings from the stack's parameters; a content security policy that lets the page call
-//! only its own server and the issuer. Any path without a route is answered with a problem.
+//! only its own server and the issuer. Any path without a route is answered with a problem. The page explains the answers
+//! of API Gateway.
 
 use std::fs;
 use std::io::Read as _;
 
+use arcadia_api::GATEWAY_ANSWERS;
 use arcadia_functions::http::problem::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -206,4 +208,14 @@ async fn the_local_program_answers_as_the_function_does() {
     // HTTP itself omits the body.
     let head = world.anonymous(Method::HEAD, main).send().await.expect("the local program answers");
     assert_eq!(head.headers()["content-length"], file("main.js").len().to_string());
+}
+
+#[test]
+fn the_console_explains_what_api_gateway_answers_by_itself() {
+    let client = String::from_utf8(file("api.js")).expect("text");
+    for answer in GATEWAY_ANSWERS {
+        let (first, rest) = answer.reason.split_at(1);
+        let line = format!("  {}: '{}{rest}.',", answer.status, first.to_uppercase());
+        assert!(client.lines().any(|each| each == line), "api.js lacks {line}");
+    }
 }

@@ -2,13 +2,16 @@
 //! whatever batches the table's stream is read, and their movements explain each change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
-use arcadia_domain::{DeploymentId, Event, Figure, Figures, Movement, Summary, Timestamp, replay};
+use arcadia_domain::{DeploymentId, Event, Figure, Figures, Movement, State, Summary, Timestamp, replay};
 use arcadia_functions::events::count::count;
 use arcadia_functions::runtime::Clock as _;
-use arcadia_store::stream;
+use arcadia_store::{Difference, stream};
 use chrono::{Datelike as _, TimeDelta};
 use serde_json::{Value, json};
+use tokio::sync::Barrier;
 
 use crate::harness::Fault;
 use crate::harness::billing::Billing;
@@ -236,4 +239,53 @@ async fn given_up_invoices_of_many_months_fit_into_the_counting_transactions() {
     billing.sweep().await;
     assert_eq!(open().await, Some(0), "all invoices are given up");
     assert_eq!(billing.show(&id).await["deployment"]["uncollectible_invoices"], 41);
+}
+
+/// A difference of one active deployment.
+fn one_more(sequence: u32, at: Timestamp) -> Difference {
+    let mut figures = Figures::default();
+    figures.add(Figure::State(State::Active), 1);
+    Difference { sequence: u128::from(sequence), at, figures }
+}
+
+async fn add(billing: &Billing, batch: &[Difference]) {
+    let (store, now) = (&billing.app.store, billing.clock.now());
+    store.add_figures(batch, now, &|| billing.app.new_commit_id()).await.expect("figures are added");
+}
+
+async fn active(billing: &Billing, now: Timestamp) -> i64 {
+    billing.app.store.summary(now).await.expect("figures").totals.get(&Figure::State(State::Active))
+}
+
+#[tokio::test]
+async fn a_batch_that_comes_again_too_long_for_one_transaction_is_not_added_twice() {
+    let billing = Billing::at(BEGIN).await;
+    let begin = billing.clock.now();
+    let all: Vec<Difference> = (1..=200).map(|n| one_more(n, begin + TimeDelta::hours(i64::from(n)))).collect();
+    for batch in [&all[..60], &all, &all[..150]] {
+        add(&billing, batch).await;
+    }
+    assert_eq!(active(&billing, begin + TimeDelta::hours(300)).await, 200);
+}
+
+#[tokio::test]
+async fn a_summary_is_of_one_moment_while_figures_are_added() {
+    let billing = Billing::at(BEGIN).await;
+    let begin = billing.clock.now();
+    let shown_at = begin + TimeDelta::minutes(165);
+    add(&billing, &[one_more(1, begin)]).await;
+    // The second query waits until another batch was added, of an hour that is not closed yet.
+    let added = Arc::new(Barrier::new(2));
+    billing.dynamodb.clear();
+    billing.dynamodb.plan("Query", 1, Fault::Delay(Duration::ZERO));
+    billing.dynamodb.plan("Query", 1, Fault::Gather(Arc::clone(&added)));
+    let add_another = async {
+        while billing.dynamodb.count("Query") < 2 {
+            tokio::task::yield_now().await;
+        }
+        add(&billing, &[one_more(2, shown_at - TimeDelta::minutes(5))]).await;
+        added.wait().await;
+    };
+    let (shown, _) = tokio::join!(active(&billing, shown_at), add_another);
+    assert_eq!((shown, billing.dynamodb.count("Query")), (1, 8), "it is read again");
 }

@@ -177,7 +177,7 @@ async fn no_answer_can_control_the_terminal() {
         (&bare, "plans list --json", 1),
         (&named, "plans list", 1),
         (&named, "plans list --json", 0),
-        (&named, "plans put x --name x", 1),
+        (&named, "plans put x --name x", 0),
         (&named, "catalog events", 0),
         (&named, "deployments show shop", 2),
     ] {

@@ -442,3 +442,19 @@ async fn a_refused_request_lists_its_errors_field_by_field() {
     post(with("rate_per_second", json!(401))).await.expect_fields(&[("/rate_per_second", "out_of_range")]);
     billing.post("/operations", &user(ACME), fine()).await.expect_problem(403, "admin_required");
 }
+
+#[tokio::test]
+async fn a_deployment_that_its_command_moves_down_the_list_is_counted_once() {
+    let billing = Billing::at("2027-01-01T00:00:00Z").await;
+    billing.publish("studio", json!({"price_cents": 3_400})).await.expect(201);
+    // More than a page. Versions are listed in descending order: the first change moves deployments up, the second down.
+    let count = billing.fill(130, "studio").await.len();
+    for version in [2, 1] {
+        let command = json!({"type": "change_plan", "plan_code": "studio", "plan_version": version});
+        let id = start(&billing, json!({"filter": {"plan_code": "studio"}, "command": command})).await;
+        finish(&billing, &billing.app, &id).await;
+        let shown = show(&billing, &id).await;
+        let counts = json!({"done": count, "unchanged": 0, "refused": 0});
+        assert_eq!((&shown["counts"], results(&billing, &id).await.len()), (&counts, count), "{version}");
+    }
+}

@@ -310,3 +310,19 @@ async fn a_price_change_of_many_pages_does_nothing_twice() {
         assert_eq!(billing.books(id).await.count("price_change_announced"), 1);
     }
 }
+
+#[tokio::test]
+async fn a_cancellation_in_its_way_is_no_final_result_while_it_can_be_withdrawn_unannounced() {
+    let billing = club().await;
+    let id = paid(&billing, "shop", "club").await;
+    billing.cancel(&id, "period_end").await.expect(200);
+    let operation = operation_of(&billing.publish("club", raise(1)).await.expect(201));
+    for _ in 0..4 {
+        turn(&billing, &operation).await;
+    }
+    // A request that was decided before the publication and arrives only now would not announce the price.
+    assert_eq!(results(&billing, &operation).await.len(), 0);
+    finish(&billing, &billing.app, &operation).await;
+    let refused = ("refused".to_owned(), "cancellation_scheduled".to_owned());
+    assert_eq!(results(&billing, &operation).await.into_values().collect::<Vec<_>>(), [refused]);
+}

@@ -318,3 +318,46 @@ async fn a_read_that_stays_torn_is_given_up_after_the_named_number_of_reads() {
     assert_ne!(billing.sweep().await, Report::default());
     billing.check(&id).await;
 }
+
+#[tokio::test]
+async fn a_dunning_policy_is_read_with_the_version_of_its_tenant() {
+    let (billing, _) = start().await;
+    let path = "/tenants/acme/dunning-policy";
+    for terms in [3, 4] {
+        let policy = json!({"payment_terms_days": terms, "past_due_after_days": 1, "suspended_after_days": 2,
+            "cancelled_after_days": 3, "archived_after_days": 4});
+        billing.put(path, &billing.admin, policy).await.expect(200);
+    }
+    let shown = billing.get(path, &billing.admin).await;
+    let (etag, body) = (shown.header("etag").to_owned(), shown.expect(200));
+    for stale in ["#ACCOUNT", "#DUNNING_POLICY"] {
+        let torn = Fault::Torn(billing.dynamodb.stale("TENANT#acme", &[stale]));
+        billing.dynamodb.clear();
+        billing.dynamodb.plan("BatchGetItem", 1, torn.clone());
+        let again = billing.get(path, &billing.admin).await;
+        assert_eq!((again.header("etag"), &again.body), (etag.as_str(), &body), "{stale}");
+        assert_eq!(billing.dynamodb.operations(), ["BatchGetItem"; 2], "{stale}");
+        billing.dynamodb.clear();
+        billing.dynamodb.plan("BatchGetItem", FOREVER, torn);
+        expect_unavailable(billing.put(path, &billing.admin, body["dunning_policy"].clone()).await);
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_history_read_from_its_beginning_has_no_gap_there() {
+    let (billing, _) = start().await;
+    let mut second = Vec::new();
+    for (n, name) in ["A", "B", "C"].into_iter().enumerate() {
+        billing.put("/tenants/acme", &billing.admin, json!({"name": name})).await.expect(200);
+        if n == 1 {
+            second = billing.dynamodb.stale("TENANT#acme", &["EVENT#"]);
+        }
+    }
+    let path = "/tenants/acme/events?order=asc&after=1";
+    let whole = billing.get(path, &billing.admin).await.expect(200);
+    assert_eq!(whole["events"].as_array().map(Vec::len), Some(2));
+    billing.dynamodb.clear();
+    billing.dynamodb.plan("Query", 1, Fault::Torn(second));
+    assert_eq!(billing.get(path, &billing.admin).await.expect(200), whole);
+    assert_eq!(billing.dynamodb.operations(), ["Query"; 2]);
+}

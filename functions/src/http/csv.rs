@@ -113,7 +113,7 @@ pub fn operation_results_as_csv(
 }
 
 fn operation_result_record(result: &OperationResult) -> [String; 9] {
-    let OperationResult { deployment_id, tenant_id, slug, outcome, version, problem, at, pass: _ } = result;
+    let OperationResult { deployment_id, tenant_id, slug, outcome, version, problem, at, page: _ } = result;
     let problem = problem.as_ref();
     [
         deployment_id.to_string(),

@@ -172,7 +172,7 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Takes the deployments of the page that have no result yet, if `takes`, and counts the results of this pass.
+    /// Takes the deployments of the page that have no result yet, if `takes`, and counts the results of this page.
     async fn work_on_page(&self, takes: bool) -> Result<PageWork, StoreError> {
         let mut work = PageWork::default();
         // An index that is catching up can have a deployment twice.
@@ -183,7 +183,7 @@ impl<'a> Worker<'a> {
         let ids: Vec<DeploymentId> = page.iter().copied().collect();
         for result in self.app.store.operation_results_of(self.operation.id, &ids).await? {
             page.remove(&result.deployment_id);
-            if result.pass == self.operation.progress.pass {
+            if result.page == self.operation.progress.page_number {
                 work.counts.add(result.outcome);
             }
         }
@@ -196,7 +196,7 @@ impl<'a> Worker<'a> {
         let mut outcomes = pin!(stream::iter(page).map(|id| taker.take(id)).buffer_unordered(at_a_time));
         while let Some(taken) = outcomes.next().await {
             match taken? {
-                Taken::Result(result) if result.pass == self.operation.progress.pass => {
+                Taken::Result(result) if result.page == self.operation.progress.page_number => {
                     work.counts.add(result.outcome);
                 }
                 Taken::Result(_) | Taken::NotSelected => {}

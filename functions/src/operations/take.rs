@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use arcadia_api::OperationPreviewView;
 use arcadia_domain::{
     Actor, Aggregate, Authority, Change, DeploymentId, Operation, OperationOutcome, OperationProblem, OperationResult,
-    Scope, Slug, TenantId, Timestamp,
+    Rejection, Scope, Slug, TenantId, Timestamp,
 };
 use arcadia_store::{Companion, StoreError, error_chain};
 use futures_util::FutureExt as _;
@@ -34,7 +34,7 @@ pub enum Taken {
     Result(OperationResult),
     /// It does not match any more, and has no result.
     NotSelected,
-    /// DynamoDB did not answer, or the deployment kept changing. The next pass tries again.
+    /// DynamoDB did not answer, the deployment kept changing, or the refusal can pass. The next pass tries again.
     Unanswered,
 }
 
@@ -92,6 +92,7 @@ impl<'a> Taker<'a> {
                 let stored = app.store.commit(&change, app.new_commit_id(), companion).await;
                 (result, stored)
             }
+            Err(error) if self.can_pass(&error, now) => return Ok(Taken::Unanswered),
             Err(error) => {
                 let Some(problem) = refusal(error)? else { return Ok(Taken::Unanswered) };
                 (self.refused(id, name.clone(), problem, now), Ok(()))
@@ -106,6 +107,14 @@ impl<'a> Taker<'a> {
                 None => Ok(Taken::Unanswered),
             },
         }
+    }
+
+    /// Whether a refusal of an announced price is stored only by a later pass: a request that was decided before the
+    /// publication can still withdraw the cancellation or the change that stands in its way, and would not announce it.
+    fn can_pass(&self, error: &Error, now: Timestamp) -> bool {
+        let stands_in_its_way =
+            matches!(error, Error::Rejected(Rejection::CancellationScheduled | Rejection::OwnChangeScheduled { .. }));
+        stands_in_its_way && now < self.operation.settled_at()
     }
 
     /// The result of a dry run for a deployment; `None` if it does not match.
@@ -169,7 +178,7 @@ impl<'a> Taker<'a> {
             version: Some(deployment.version),
             problem: None,
             at,
-            pass: self.operation.progress.pass,
+            page: self.operation.progress.page_number,
         }
     }
 
@@ -183,7 +192,7 @@ impl<'a> Taker<'a> {
             version: None,
             problem: Some(problem),
             at,
-            pass: self.operation.progress.pass,
+            page: self.operation.progress.page_number,
         }
     }
 
@@ -210,8 +219,8 @@ impl<'a> Taker<'a> {
 fn refusal(error: Error) -> Result<Option<OperationProblem>, StoreError> {
     match error {
         Error::Store(error @ (StoreError::VersionConflict | StoreError::Denied(_))) => Err(error),
-        // A coupon was changed since it was read. It is read again with the deployment.
-        Error::Store(StoreError::CatalogConflict) => Err(StoreError::VersionConflict),
+        // A coupon or the trial of a plan was taken since it was read. It is read again with the deployment.
+        Error::Store(StoreError::CatalogConflict | StoreError::TrialTaken) => Err(StoreError::VersionConflict),
         Error::CatchingUp | Error::Store(StoreError::Unavailable(_) | StoreError::KeyInUse) => Ok(None),
         error => {
             let problem = Problem::from(&error);

@@ -43,7 +43,7 @@ export function Catalog({ session }) {
   const counts = figures.data?.summary.subscriptions_by_plan ?? null;
   const [act, dialog] = useAction();
   return html`
-    <${Page} title="Catalog" actions=${session.admin && html`<button type="button" onClick=${() => act(newPlan(plans.items))}>New plan</button><button type="button" onClick=${() => act(putAddon(null))}>New add-on</button>`}>
+    <${Page} title="Catalog" actions=${session.admin && html`<button type="button" onClick=${() => act(newPlan())}>New plan</button><button type="button" onClick=${() => act(putAddon(null))}>New add-on</button>`}>
       <section aria-labelledby="plans">
         <h2 id="plans">Plans</h2>
         ${
@@ -287,8 +287,8 @@ const STATUS = {
   ],
 };
 
-/** @param {Plan[]} plans a code that is taken would rename its plan @returns {Action} */
-function newPlan(plans) {
+/** @returns {Action} */
+function newPlan() {
   return {
     title: 'New plan',
     verb: 'Create',
@@ -305,10 +305,12 @@ function newPlan(plans) {
       ...REMARKS,
     ],
     outcome: recordOutcome(describe),
-    command: ({ code = '', ...values }) => {
-      if (plans.some((plan) => plan.code === code)) throw new Error(`The plan ${code} exists already.`);
-      return { method: 'PUT', path: `/plans/${encodeURIComponent(code)}`, body: filled(values) };
-    },
+    command: ({ code = '', ...values }) => ({
+      method: 'PUT',
+      path: `/plans/${encodeURIComponent(code)}`,
+      body: filled(values),
+      taken: `The plan ${code} exists already.`,
+    }),
     done: 'The plan is created.',
   };
 }
@@ -377,24 +379,28 @@ function putAddon(addon) {
       ...REMARKS,
     ],
     outcome: recordOutcome(describe),
-    command: ({ code = addon?.code ?? '', name, currency = '', quantity, unit, status, reason, notes, ...values }) => ({
-      method: 'PUT',
-      path: `/addons/${encodeURIComponent(code)}`,
-      body: {
-        name,
-        currency,
-        unit,
-        quantity: Number(quantity),
-        price_cents: price(values['price'] ?? '', currency),
-        ...filled({ status, reason, notes }),
-        interval_prices: Object.fromEntries([
-          ...Object.entries(addon?.interval_prices ?? {}).filter(([interval]) => interval === 'month'),
-          ...INTERVALS.slice(1).flatMap(([interval]) =>
-            values[interval] ? [[interval, price(values[interval], currency)]] : [],
-          ),
-        ]),
-      },
-    }),
+    command: ({ code = addon?.code ?? '', name, currency = '', quantity, unit, status, reason, notes, ...values }) => {
+      const prices = Object.fromEntries([
+        ...Object.entries(addon?.interval_prices ?? {}).filter(([interval]) => interval === 'month'),
+        ...INTERVALS.slice(1).flatMap(([interval]) =>
+          values[interval] ? [[interval, price(values[interval], currency)]] : [],
+        ),
+      ]);
+      return {
+        method: 'PUT',
+        path: `/addons/${encodeURIComponent(code)}`,
+        ...(addon ? {} : { taken: `The add-on ${code} exists already.` }),
+        body: {
+          name,
+          currency,
+          unit,
+          quantity: Number(quantity),
+          price_cents: price(values['price'] ?? '', currency),
+          ...filled({ status, reason, notes }),
+          ...(Object.keys(prices).length ? { interval_prices: prices } : {}),
+        },
+      };
+    },
     ...(addon ? current(`/addons/${addon.code}`, 'addon', addon, addonFields) : {}),
     done: 'Saved.',
   };

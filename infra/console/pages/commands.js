@@ -1,7 +1,7 @@
 //! The commands of a deployment as actions for the dialog: what they ask and send. What their dry runs answer is shown by
 //! `outcome.js`.
 
-import { amount, money, move, parseMoney, rfc3339 } from '../format.js';
+import { amount, money, move, parseMoney, per, rfc3339 } from '../format.js';
 import { html } from '../ui.js';
 
 /** @typedef {import('../shapes.d.ts').Deployment} Deployment */
@@ -37,7 +37,7 @@ export function transition({ deployment }, to) {
     danger: to === 'cancelled' || to === 'archived',
     fields: [
       ...(to === 'paused'
-        ? [{ name: 'resume_at', label: 'Resume by itself at (UTC)', type: /** @type {const} */ ('datetime-local') }]
+        ? [{ name: 'resume_at', label: 'Resume automatically at (UTC)', type: /** @type {const} */ ('datetime-local') }]
         : []),
       ...REMARKS,
     ],
@@ -72,8 +72,8 @@ export function hold(deployment) {
     title: held ? `Clear the hold on ${deployment.slug}` : `Hold ${deployment.slug}`,
     verb: held ? 'Clear the hold' : 'Hold',
     what: held
-      ? 'The clock changes its state again. Deadlines that passed during the hold are counted from now.'
-      : 'Until the hold is cleared, the clock does not change its state and gives up no invoice. Renewals and invoices continue.',
+      ? 'Scheduled steps change its state again. Deadlines that passed during the hold are counted from now.'
+      : 'Until the hold is cleared, no scheduled step changes its state or gives up an invoice. Renewals and invoices continue.',
     fields: REMARKS,
     command: (remarks) => ({
       method: 'PATCH',
@@ -143,14 +143,23 @@ function offer({ code, name, newest_version: newest }) {
   return [
     code,
     newest
-      ? `${name}: ${money(newest.price_cents, newest.currency)} a ${newest.interval.replace('_', ' ')}${newest.trial_days ? `, ${newest.trial_days} days free` : ''}`
+      ? `${name}: ${money(newest.price_cents, newest.currency)} ${per(newest.interval)}${newest.trial_days ? `, ${newest.trial_days} days free` : ''}`
       : name,
   ];
 }
 
-/** @param {Catalog['addons'][number]} addon @param {string | undefined} interval */
-function addonPrice(addon, interval) {
-  return addon.interval_prices?.[interval ?? ''] ?? addon.price_cents;
+/**
+ * The price of an add-on for an interval.
+ * @param {{ price_cents: number, interval_prices?: Record<string, number> }} addon
+ * @param {string} interval
+ */
+export function addonPrice(addon, interval) {
+  return addon.interval_prices?.[interval] ?? addon.price_cents;
+}
+
+/** An add-on with its price for an interval. @param {Catalog['addons'][number]} addon @param {string} interval */
+function addonOffer(addon, interval) {
+  return `${addon.name}: ${money(addonPrice(addon, interval), addon.currency)} ${per(interval)}`;
 }
 
 /** The platform alone may sell an earlier version. @param {boolean} admin @returns {import('../act.js').Field[]} */
@@ -180,7 +189,7 @@ export function subscribe(deployment, { plans, addons }, admin) {
         (addon) =>
           /** @type {import('../act.js').Field} */ ({
             name: `addon:${addon.code}`,
-            label: `${addon.name}, ${money(addon.price_cents, addon.currency)}`,
+            label: (values) => addonOffer(addon, version(values['plan_code'])?.interval ?? 'month'),
             type: 'checkbox',
             when: (values) => fits(values).includes(addon),
           }),
@@ -233,10 +242,7 @@ export function attach(deployment, subscription, { addons }) {
         label: 'Add-on',
         type: 'select',
         value: fitting[0]?.code ?? '',
-        options: fitting.map((addon) => [
-          addon.code,
-          `${addon.name}: ${money(addonPrice(addon, subscription.interval), addon.currency)} a ${subscription.interval.replace('_', ' ')}`,
-        ]),
+        options: fitting.map((addon) => [addon.code, addonOffer(addon, subscription.interval)]),
       },
       ...REMARKS,
     ],

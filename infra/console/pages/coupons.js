@@ -23,7 +23,7 @@ export function Coupons({ changed }) {
   const [act, dialog] = useAction();
   return html`
     <section aria-labelledby="coupons">
-      <div class="head"><h2 id="coupons">Coupons</h2><button type="button" class="small" onClick=${() => act(putCoupon(null, coupons.items))}>New coupon</button></div>
+      <div class="head"><h2 id="coupons">Coupons</h2><button type="button" class="small" onClick=${() => act(putCoupon(null))}>New coupon</button></div>
       ${
         coupons.items.length > 0 &&
         html`
@@ -41,7 +41,7 @@ export function Coupons({ changed }) {
               <td>${off(coupon)}<span class="sub">${duration(coupon)}</span></td>
               <td class="w">${coupon.plans.length > 0 ? coupon.plans.join(', ') : 'every plan'}${coupon.redeem_by && html`<span class="sub">until ${day(coupon.redeem_by)}</span>`}</td>
               <td class="num">${coupon.redemptions.toLocaleString('en')}${coupon.max_redemptions !== null && html`<span class="sub">of ${coupon.max_redemptions.toLocaleString('en')}</span>`}</td>
-              <td class="num"><button type="button" class="small" aria-label=${`Edit ${coupon.name}`} onClick=${() => act(putCoupon(coupon, coupons.items))}>Edit</button></td>
+              <td class="num"><button type="button" class="small" aria-label=${`Edit ${coupon.name}`} onClick=${() => act(putCoupon(coupon))}>Edit</button></td>
             </tr>`,
           )}
           </tbody>
@@ -77,8 +77,8 @@ const couponFields = (coupon) => ({
   Until: coupon.redeem_by ? day(coupon.redeem_by) : 'no end',
 });
 
-/** @param {Coupon | null} coupon @param {Coupon[]} coupons a code that is taken would change its coupon @returns {import('../act.js').Action} */
-function putCoupon(coupon, coupons) {
+/** @param {Coupon | null} coupon @returns {import('../act.js').Action} */
+function putCoupon(coupon) {
   const snapshot = (/** @type {Coupon} */ each) => ({ version: each.revision, fields: couponFields(each) });
   return {
     title: coupon ? `Edit ${coupon.name}` : 'New coupon',
@@ -176,10 +176,12 @@ function putCoupon(coupon, coupons) {
       ...REMARKS,
     ],
     outcome: recordOutcome(describe),
-    command: ({ code = coupon?.code ?? '', reason, notes, ...values }) => {
-      if (!coupon && coupons.some((each) => each.code === code)) throw new Error(`The coupon ${code} exists already.`);
-      return { method: 'PUT', path: `/coupons/${encodeURIComponent(code)}`, body: { ...terms(values), ...filled({ reason, notes }) } };
-    },
+    command: ({ code = coupon?.code ?? '', reason, notes, ...values }) => ({
+      method: 'PUT',
+      path: `/coupons/${encodeURIComponent(code)}`,
+      ...(coupon ? {} : { taken: `The coupon ${code} exists already.` }),
+      body: { ...terms(values), ...filled({ reason, notes }) },
+    }),
     ...(coupon
       ? {
           seen: snapshot(coupon),

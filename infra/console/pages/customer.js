@@ -5,7 +5,7 @@ import { useAction } from '../act.js';
 import * as api from '../api.js';
 import { counted, moment, percent, words } from '../format.js';
 import { href } from '../router.js';
-import { Empty, Facts, html, More, Show, useLoad, usePages } from '../ui.js';
+import { Empty, Facts, html, More, Show, usePages } from '../ui.js';
 import { filled, REMARKS } from './commands.js';
 import { Remarks } from './history.js';
 import { recordOutcome } from './outcome.js';
@@ -149,21 +149,21 @@ function Held({ tenant: { hold, operation_id }, admin }) {
   }`;
 }
 
-/** @param {{ tenant_id: string, admin: boolean, changed: () => void }} props */
-export function Customer({ tenant_id, admin, changed }) {
-  const read = () => /** @type {Promise<{ tenant: Tenant }>} */ (api.get(`/tenants/${tenant_id}`));
-  const known = useLoad(tenant_id, read);
+/** @param {string} tenant_id @returns {Promise<Tenant>} */
+export async function readTenant(tenant_id) {
+  return /** @type {{ tenant: Tenant }} */ (await api.get(`/tenants/${tenant_id}`)).tenant;
+}
+
+/** @param {{ known: import('../ui.js').Loaded<Tenant>, admin: boolean, changed: () => void }} props */
+export function Customer({ known, admin, changed }) {
   const [act, dialog] = useAction();
-  const snapshot = (/** @type {{ tenant: Tenant }} */ { tenant }) => ({
-    version: tenant.version,
-    fields: tenantFields(tenant),
-  });
+  const snapshot = (/** @type {Tenant} */ tenant) => ({ version: tenant.version, fields: tenantFields(tenant) });
   const begin = (/** @type {Tenant} */ tenant, /** @type {import('../act.js').Action} */ action) =>
-    act({ ...action, seen: snapshot({ tenant }), read: () => read().then(snapshot) });
+    act({ ...action, seen: snapshot(tenant), read: () => readTenant(tenant.tenant_id).then(snapshot) });
   return html`
     <section aria-labelledby="customer">
       <h2 id="customer">Customer</h2>
-      <${Show} of=${known}>${(/** @type {{ tenant: Tenant }} */ { tenant }) => html`
+      <${Show} of=${known}>${(/** @type {Tenant} */ tenant) => html`
         <${Facts} of=${[
           ['Name', tenant.name ?? NONE],
           [
@@ -186,10 +186,7 @@ export function Customer({ tenant_id, admin, changed }) {
         <button type="button" class="small" onClick=${() => begin(tenant, edit(tenant, admin))}>Edit</button>
         ${admin && html` <button type="button" class="small" onClick=${() => begin(tenant, holdOrRelease(tenant))}>${tenant.hold ? 'Release' : 'Hold'}</button>`}`}<//>
     </section>
-    ${dialog(() => {
-      void known.reload();
-      changed();
-    })}`;
+    ${dialog(changed)}`;
 }
 
 /** @param {{ tenant_id: string }} props */

@@ -1,4 +1,4 @@
-//! One deployment: where it stands, what comes by itself, its subscription, invoices, resources and history.
+//! One deployment: its lifecycle, scheduled steps, subscription, invoices, resources and history.
 
 import { useEffect, useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
@@ -121,14 +121,14 @@ function Body({ data, admin, act, lifecycle, invoices }) {
       ['Owed', html`<${Moneys} amounts=${owed(deployment)} />`],
       ['Balance', html`<${Moneys} amounts=${deployment.balances} />`],
       [
-        'Next by itself',
+        'Next step',
         deployment.next_action
           ? html`${sentence(action(deployment.next_action))}, <${When} at=${deployment.next_action_at} />`
           : 'nothing',
       ],
     ]} />
     <section class="card where" aria-labelledby="where">
-      <h2 id="where">Where it stands</h2>
+      <h2 id="where">Lifecycle</h2>
       <${Show} of=${lifecycle}>${(/** @type {import('../shapes.d.ts').Lifecycle} */ map) => html`
         <${LifecycleMap} lifecycle=${map} at=${deployment.state} allowed=${allowed} />
         <p class="muted">${map.states.find(({ state }) => state === deployment.state)?.description} Since <${When} at=${deployment.state_since} time=${true} bare=${true} /> (${relative(deployment.state_since, api.now())}).</p>`}
@@ -149,8 +149,8 @@ function Body({ data, admin, act, lifecycle, invoices }) {
       </div>
       <div>
         <section aria-labelledby="upcoming">
-          <h2 id="upcoming">Comes by itself</h2>
-          ${deployment.billing_action_suspended && html`<p class="muted">Held${deployment.billing_action_suspended_since && html` since <${When} at=${deployment.billing_action_suspended_since} bare=${true} /> (${relative(deployment.billing_action_suspended_since, api.now())})`}. The clock does not change its state; renewals and invoices go on.</p>`}
+          <h2 id="upcoming">Scheduled steps</h2>
+          ${deployment.billing_action_suspended && html`<p class="muted">Held${deployment.billing_action_suspended_since && html` since <${When} at=${deployment.billing_action_suspended_since} bare=${true} /> (${relative(deployment.billing_action_suspended_since, api.now())})`}. No scheduled step changes its state; renewals and invoices continue.</p>`}
           ${deployment.tenant_held && html`<p class="muted">Its tenant is held. ${deployment.paused_by === 'tenant_hold' ? 'The hold paused it, and its release resumes it' : 'It cannot be resumed before the release'}; dunning continues.</p>`}
           ${deployment.paused_by === 'unsubscribed' && html`<p class="muted">It had no subscription for too long. Subscribing it resumes it.</p>`}
           ${

@@ -62,7 +62,7 @@ export function Deployments({ session, query }) {
             <th scope="col">Deployment</th><th scope="col">State</th><th scope="col" class="w">Plan</th>
             <th scope="col" class="num">Owed</th>
                 <th scope="col" class="num w">Balance</th>
-                <th scope="col" class="w">Next by itself</th>
+                <th scope="col" class="w">Next step</th>
           </tr></thead>
           <tbody>${list.items.map((row) => html`<${Row} key=${row.id} row=${row} admin=${session.admin} />`)}</tbody>
         </table>`

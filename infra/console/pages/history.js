@@ -42,7 +42,7 @@ export function History({ id, first }) {
       <h2 id="history">History</h2>
       <ol class="events">${state.events.map((event) => html`<${Entry} key=${event.sequence} event=${event} />`)}</ol>
       ${state.error && html`<${Trouble} error=${state.error} retry=${load} />`}
-      <p class=${state.loading ? 'more loading' : 'more'} role="status">${state.loading ? 'Loading\u2026' : more ? html`<button type="button" class="small" onClick=${load}>Show earlier events</button>` : 'This is its beginning.'}</p>
+      <p class=${state.loading ? 'more loading' : 'more'} role="status">${state.loading ? 'Loading\u2026' : more ? html`<button type="button" class="small" onClick=${load}>Show earlier events</button>` : 'There are no earlier events.'}</p>
     </section>`;
 }
 

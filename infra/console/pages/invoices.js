@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import { rfc3339 } from '../format.js';
 import { loadLifecycle } from '../lifecycle.js';
-import { Filter, Filters, html, More, Page, useLoad, usePages, useSay } from '../ui.js';
+import { Download, Filter, Filters, html, More, Page, useLoad, usePages } from '../ui.js';
 import { InvoiceTable } from './invoice_table.js';
 
 /** @typedef {import('../shapes.d.ts').InvoiceRow} InvoiceRow */
@@ -11,22 +11,23 @@ import { InvoiceTable } from './invoice_table.js';
 const STATUSES = ['open', 'overdue', 'paid', 'void', 'uncollectible', 'written_off'];
 const DAY_MS = 86_400_000;
 const PAGE = 50;
-/** The most rows of one file. */
-const MOST = 100_000;
 
 /** @param {import('../main.js').PageProps} props */
 export function Invoices({ session, query }) {
   const { status, tenant_id, days } = query;
   // The first answer of the API sets the clock that `issued_from` uses.
-  const ready = useLoad('clock', loadLifecycle);
-  const [issued_from, issued_to] = days && ready.data ? span(days) : ['', ''];
+  const clock = useLoad('clock', loadLifecycle);
+  const waits = Boolean(days) && clock.data === null;
+  const [issued_from, issued_to] = days && !waits ? span(days) : ['', ''];
   const filters = { status: status ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', issued_from, issued_to };
-  const list = /** @type {import('../ui.js').Paged<InvoiceRow>} */ (
-    usePages('/invoices', 'invoices', { ...filters, limit: PAGE }, Boolean(days) && ready.loading)
+  const pages = /** @type {import('../ui.js').Paged<InvoiceRow>} */ (
+    usePages('/invoices', 'invoices', { ...filters, limit: PAGE }, waits)
   );
+  // Without the clock, a list would be of any time: it shows the clock's progress or error instead.
+  const list = waits ? { ...pages, ...clock, items: [] } : pages;
   const any = Boolean(status || tenant_id || days);
   return html`
-    <${Page} title="Invoices" actions=${html`<${Download} filters=${filters} />`}>
+    <${Page} title="Invoices" actions=${html`<${Download} path="/invoices" query=${filters} file="invoices.csv" disabled=${waits} />`}>
       <${Filters} any=${any} names=${['status', 'tenant_id', 'days']}>
         <${Filter} label="Status" name="status" value=${status} options=${[['', 'Any'], ...STATUSES.map((each) => [each, each])]} />
         <${Filter} label="Issued" name="days" value=${days} options=${[
@@ -56,23 +57,4 @@ function span(choice) {
   if (choice === 'this_month') return [month(0), month(1)];
   if (choice === 'last_month') return [month(-1), month(0)];
   return [rfc3339(new Date(Math.floor(now.getTime() / DAY_MS) * DAY_MS - Number(choice) * DAY_MS)), ''];
-}
-
-/** @param {{ filters: Record<string, string> }} props */
-function Download({ filters }) {
-  const say = useSay();
-  const save = async () => {
-    try {
-      say('Loading\u2026');
-      const text = await api.csv('/invoices', filters, MOST);
-      const url = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
-      const link = Object.assign(document.createElement('a'), { href: url, download: 'invoices.csv' });
-      link.click();
-      URL.revokeObjectURL(url);
-      say('Saved as invoices.csv.');
-    } catch (error) {
-      say(/** @type {Error} */ (error).message);
-    }
-  };
-  return html`<button type="button" onClick=${save}>Download CSV</button>`;
 }

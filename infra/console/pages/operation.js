@@ -4,8 +4,8 @@ import * as api from '../api.js';
 import { useAction } from '../act.js';
 import { counted, sentence, words } from '../format.js';
 import { href } from '../router.js';
-import { useEffect } from '../vendor/hooks.js';
-import { Facts, Filter, Filters, html, More, Page, Show, useLoad, usePages, useSay, When } from '../ui.js';
+import { useEffect, useRef } from '../vendor/hooks.js';
+import { Download, Facts, Filter, Filters, html, More, Page, Show, useLoad, usePages, When } from '../ui.js';
 import { command, target } from './operations.js';
 
 /** @typedef {import('../shapes.d.ts').Operation} Operation */
@@ -13,8 +13,6 @@ import { command, target } from './operations.js';
 
 const OUTCOMES = ['done', 'unchanged', 'refused'];
 const PAGE = 50;
-/** The most rows of one file. */
-const MOST = 100_000;
 const LOOK_AGAIN_MS = 2_000;
 
 /** @param {import('../main.js').PageProps} props */
@@ -22,24 +20,30 @@ export function Operation({ query, params }) {
   const path = `/operations/${params.operation_id}`;
   const loaded = useLoad(path, async () => /** @type {{ operation: Operation }} */ (await api.get(path)).operation);
   const { outcome = 'refused' } = query;
+  const of = outcome === 'any' ? '' : outcome;
   const [act, dialog] = useAction();
   const operation = loaded.data;
   const runs = operation !== null && ['running', 'stopping'].includes(operation.status);
   const results = /** @type {import('../ui.js').Paged<Result>} */ (
-    usePages(`${path}/results`, 'results', { outcome: outcome === 'any' ? '' : outcome, limit: PAGE })
+    usePages(`${path}/results`, 'results', { outcome: of, limit: PAGE })
   );
   useEffect(() => {
     if (!runs) return;
     const timer = setTimeout(() => void loaded.reload(), LOOK_AGAIN_MS);
     return () => clearTimeout(timer);
   });
-  // The results since the list was read.
-  const found = operation ? results_of(operation, outcome) : 0;
+  // Results come at any place of the list, which is by deployment. It is read again when its end lacks some, and when
+  // the operation has ended.
+  const ran = useRef(false);
   useEffect(() => {
-    if (operation && found > results.items.length && results.items.length < PAGE) results.reload();
-  }, [found]);
+    if (!operation) return;
+    const hasEnded = ran.current && !runs;
+    ran.current = runs;
+    const isRead = !results.more && !results.loading;
+    if (hasEnded || (isRead && results_of(operation, outcome) > results.items.length)) results.reload();
+  }, [operation]);
   const actions = html`
-    <${Download} path=${`${path}/results`} outcome=${outcome === 'any' ? '' : outcome} />
+    <${Download} path=${`${path}/results`} query=${{ outcome: of }} file="results.csv" />
     ${operation?.status === 'running' && html`<button type="button" onClick=${() => act(stopping(operation))}>Stop</button>`}`;
   return html`
     <${Page} title=${operation ? command(operation) : 'Operation'} actions=${actions}>
@@ -59,7 +63,7 @@ export function Operation({ query, params }) {
           <tbody>${results.items.map((result) => html`<${Row} key=${result.deployment_id} result=${result} />`)}</tbody>
         </table>`
       }
-      <${More} list=${results} one="result" empty=${outcome === 'refused' ? 'No deployment has refused it.' : 'There are no such results yet.'} />
+      <${More} list=${results} one="result" empty=${outcome === 'refused' ? 'No deployment was refused.' : 'There are no such results yet.'} />
       ${dialog(() => void loaded.reload())}
     <//>`;
 }
@@ -120,23 +124,4 @@ function stopping({ id }) {
     command: () => ({ method: 'POST', path: `/operations/${id}/stop`, body: {} }),
     done: 'The operation stops.',
   };
-}
-
-/** @param {{ path: string, outcome: string }} props */
-function Download({ path, outcome }) {
-  const say = useSay();
-  const save = async () => {
-    try {
-      say('Loading\u2026');
-      const text = await api.csv(path, { outcome }, MOST);
-      const url = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
-      const link = Object.assign(document.createElement('a'), { href: url, download: 'results.csv' });
-      link.click();
-      URL.revokeObjectURL(url);
-      say('Saved as results.csv.');
-    } catch (error) {
-      say(/** @type {Error} */ (error).message);
-    }
-  };
-  return html`<button type="button" onClick=${save}>Download CSV</button>`;
 }

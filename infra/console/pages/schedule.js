@@ -1,4 +1,4 @@
-//! What the clock does next, by time.
+//! The next scheduled step of each deployment, by time.
 
 import * as api from '../api.js';
 import { ACTION_NAMES, action, day, rfc3339, sentence } from '../format.js';
@@ -15,25 +15,28 @@ const PAGE = 100;
 export function Schedule({ session, query }) {
   const { days, action: name, tenant_id } = query;
   // The first answer of the API sets the clock that `before` uses.
-  const ready = useLoad('clock', loadLifecycle);
+  const clock = useLoad('clock', loadLifecycle);
+  const waits = Boolean(days) && clock.data === null;
   // To the hour, so that the same view sends the same request.
   const before =
-    days && ready.data
+    days && !waits
       ? rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + Number(days) * 24 * HOUR_MS))
       : '';
-  const list = /** @type {import('../ui.js').Paged<Scheduled>} */ (
+  const pages = /** @type {import('../ui.js').Paged<Scheduled>} */ (
     usePages(
       '/schedule',
       'schedule',
       { before, action: name ?? '', tenant_id: session.admin ? (tenant_id ?? '') : '', limit: PAGE },
-      Boolean(days) && ready.loading,
+      waits,
     )
   );
+  // Without the clock, a list would be of any time: it shows the clock's progress or error instead.
+  const list = waits ? { ...pages, ...clock, items: [] } : pages;
   const any = Boolean(days || name || tenant_id);
   const dates = [...new Set(list.items.map(({ at }) => day(at)))];
   return html`
     <${Page} title="Schedule">
-      <p class="lead">The first step that the clock will take with each deployment. All further steps are on the deployment's page.</p>
+      <p class="lead">The next scheduled step of each deployment. All further steps are on the deployment's page.</p>
       <${Filters} any=${any} names=${['days', 'action', 'tenant_id']}>
         <${Filter} label="Within" name="days" value=${days} options=${[
           ['', 'Any time'],

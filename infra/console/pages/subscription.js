@@ -21,9 +21,9 @@ export function Subscription({ data, admin, act }) {
   const withCatalog = async (make) => {
     setError(null);
     try {
-      const [{ plans }, { addons }] = await Promise.all([
-        /** @type {Promise<{ plans: commands.Catalog['plans'] }>} */ (api.get('/plans', { limit: 100 })),
-        /** @type {Promise<{ addons: commands.Catalog['addons'] }>} */ (api.get('/addons', { limit: 100 })),
+      const [plans, addons] = await Promise.all([
+        /** @type {Promise<commands.Catalog['plans']>} */ (api.all('/plans', 'plans')),
+        /** @type {Promise<commands.Catalog['addons']>} */ (api.all('/addons', 'addons')),
       ]);
       act(make({ plans, addons }));
     } catch (failure) {
@@ -104,7 +104,7 @@ export function Subscription({ data, admin, act }) {
               (addon) => html`
               <tr><th scope="row">${addon.name}<span class="sub">${addon.quantity.toLocaleString('en')} ${addon.unit}</span></th>
                 <td class="w"><span class="muted">since</span> <${When} at=${addon.attached_at} bare=${true} /></td>
-                <td class="num"><${Money} cents=${addon.interval_prices[subscription.interval] ?? addon.price_cents} currency=${addon.currency} /></td>
+                <td class="num"><${Money} cents=${commands.addonPrice(addon, subscription.interval)} currency=${addon.currency} /></td>
                 <td class="num">${runs && html`<button type="button" class="small" aria-label=${`Detach ${addon.name}`} onClick=${() => act(commands.detach(deployment, addon))}>Detach</button>`}</td>
               </tr>`,
             )}

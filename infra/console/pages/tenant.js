@@ -1,13 +1,13 @@
-//! All that a tenant has and owes, and how patient its invoices are.
+//! A tenant's account, statement and dunning policy.
 
 import { useState } from '../vendor/hooks.js';
 import { useAction } from '../act.js';
 import * as api from '../api.js';
-import { words } from '../format.js';
+import { counted, words } from '../format.js';
 import { href } from '../router.js';
 import { Chip, Empty, Facts, Filter, Filters, html, Money, Page, Show, useLoad, When } from '../ui.js';
 import { filled, REMARKS } from './commands.js';
-import { Customer, describe, TenantHistory } from './customer.js';
+import { Customer, describe, readTenant, TenantHistory } from './customer.js';
 import { recordOutcome } from './outcome.js';
 
 /** @typedef {import('../shapes.d.ts').Account} Account */
@@ -29,10 +29,15 @@ export function Tenant({ session, params, query }) {
   const account = useLoad(`${tenant_id} ${month}`, () =>
     /** @type {Promise<{ account: Account }>} */ (api.get(`/tenants/${tenant_id}/account`, { month })),
   );
-  const policy = useLoad(tenant_id, () =>
-    /** @type {Promise<{ dunning_policy: Policy }>} */ (api.get(`/tenants/${tenant_id}/dunning-policy`)),
-  );
+  const tenant = useLoad(tenant_id, () => readTenant(tenant_id));
+  const policy = useLoad(tenant_id, () => readPolicy(tenant_id));
   const [changes, setChanges] = useState(0);
+  // A change of one raises the version of both.
+  const changed = () => {
+    void tenant.reload();
+    void policy.reload();
+    setChanges(changes + 1);
+  };
   const [act, dialog] = useAction();
   const of = session.admin ? { tenant_id } : {};
   return html`
@@ -40,7 +45,7 @@ export function Tenant({ session, params, query }) {
       <a class="button" href=${href('deployments', of)}>Deployments</a>
       <a class="button" href=${href('invoices', of)}>Invoices</a>
       <a class="button" href=${href('schedule', of)}>Schedule</a>`}>
-      <${Customer} key=${tenant_id} tenant_id=${tenant_id} admin=${session.admin} changed=${() => setChanges(changes + 1)} />
+      <${Customer} known=${tenant} admin=${session.admin} changed=${changed} />
       <${Show} of=${account}>${(/** @type {{ account: Account }} */ answer) => html`<${Body} account=${answer.account} of=${of} />`}<//>
       <section aria-labelledby="statement">
         <h2 id="statement">Statement</h2>
@@ -51,19 +56,16 @@ export function Tenant({ session, params, query }) {
       </section>
       <section aria-labelledby="policy">
         <h2 id="policy">When an invoice is not paid</h2>
-        <${Show} of=${policy}>${(/** @type {{ dunning_policy: Policy }} */ answer) => html`
-          <${Ladder} policy=${answer.dunning_policy} />
-          ${session.admin && html`<button type="button" class="small" aria-label="Edit what happens when an invoice is not paid" onClick=${() => act(editPolicy(tenant_id, answer.dunning_policy))}>Edit</button>`}`}<//>
+        <${Show} of=${policy}>${(/** @type {Versioned} */ known) => html`
+          <${Ladder} policy=${known.policy} />
+          ${session.admin && html`<button type="button" class="small" aria-label="Edit what happens when an invoice is not paid" onClick=${() => act(editPolicy(tenant_id, known))}>Edit</button>`}`}<//>
       </section>
       <section aria-labelledby="changes">
         <h2 id="changes">Changes</h2>
         <${TenantHistory} key=${`${tenant_id} ${changes}`} tenant_id=${tenant_id} />
       </section>
     <//>
-    ${dialog(() => {
-      void policy.reload();
-      setChanges(changes + 1);
-    })}`;
+    ${dialog(changed)}`;
 }
 
 /** The days of a dunning policy, as its form asks for them. @type {Array<[keyof Policy, string]>} */
@@ -75,8 +77,26 @@ const DAYS = [
   ['archived_after_days', 'Archived after cancellation'],
 ];
 
-/** @param {string} tenant_id @param {Policy} policy @returns {import('../act.js').Action} */
-function editPolicy(tenant_id, policy) {
+/** @typedef {{ policy: Policy, version: number }} Versioned with the version of its tenant */
+
+/** @param {string} tenant_id @returns {Promise<Versioned>} */
+async function readPolicy(tenant_id) {
+  const { answer, version } = /** @type {{ answer: { dunning_policy: Policy }, version: number }} */ (
+    await api.getVersioned(`/tenants/${tenant_id}/dunning-policy`)
+  );
+  return { policy: answer.dunning_policy, version };
+}
+
+/** @param {number} count */
+const days = (count) => counted(count, 'day');
+
+/** @param {Versioned} known @returns {import('../act.js').Snapshot} */
+function snapshot({ policy, version }) {
+  return { version, fields: Object.fromEntries(DAYS.map(([name, label]) => [label, days(policy[name])])) };
+}
+
+/** @param {string} tenant_id @param {Versioned} known @returns {import('../act.js').Action} */
+function editPolicy(tenant_id, known) {
   return {
     title: `When an invoice of ${tenant_id} is not paid`,
     verb: 'Save',
@@ -87,7 +107,7 @@ function editPolicy(tenant_id, policy) {
         label: `${label}, in days`,
         type: /** @type {const} */ ('number'),
         required: true,
-        value: String(policy[name]),
+        value: String(known.policy[name]),
       })),
       ...REMARKS,
     ],
@@ -100,6 +120,8 @@ function editPolicy(tenant_id, policy) {
         ...filled({ reason, notes }),
       },
     }),
+    seen: snapshot(known),
+    read: () => readPolicy(tenant_id).then(snapshot),
     done: 'Saved.',
   };
 }
@@ -148,16 +170,16 @@ function Owed({ amounts }) {
 
 /** @type {Array<['opening_cents' | 'invoiced_cents' | 'tax_cents' | 'credited_cents' | 'voided_cents' | 'written_off_cents' | 'paid_cents' | 'granted_cents' | 'paid_back_cents' | 'closing_cents', string, number]>} */
 const FLOWS = [
-  ['opening_cents', 'Owed when it began', 1],
+  ['opening_cents', 'Owed at the start', 1],
   ['invoiced_cents', 'Invoiced', 1],
-  ['tax_cents', 'Tax in it, less credits and voids', 1],
+  ['tax_cents', 'Tax invoiced, less tax credited and voided', 1],
   ['credited_cents', 'Credited', -1],
   ['voided_cents', 'Void', -1],
   ['written_off_cents', 'Written off', -1],
   ['paid_cents', 'Paid', -1],
   ['granted_cents', 'Credit granted', -1],
   ['paid_back_cents', 'Paid back', 1],
-  ['closing_cents', 'Owed when it ends', 1],
+  ['closing_cents', 'Owed at the end', 1],
 ];
 
 /** @param {{ of: NonNullable<Account['statement']> }} props */
@@ -191,7 +213,6 @@ function Upcoming({ invoices }) {
 
 /** @param {{ policy: Policy }} props */
 function Ladder({ policy }) {
-  const days = (/** @type {number} */ count) => `${count} ${count === 1 ? 'day' : 'days'}`;
   return html`<${Facts} of=${DAYS.map(([name, label]) => [label, days(policy[name])])} />
   <p class="muted small">Days count from the due date, the last from the cancellation.</p>`;
 }

@@ -1,11 +1,11 @@
-//! What needs a person, and what happens by itself.
+//! What needs a person, and the next scheduled steps.
 
 import { useRef, useState } from '../vendor/hooks.js';
 import * as api from '../api.js';
 import { ATTENTION, action, counted, money, moneys, rfc3339, sentence, sums, words } from '../format.js';
 import { LifecycleMap, loadLifecycle } from '../lifecycle.js';
 import { href } from '../router.js';
-import { Empty, html, Money, Page, Show, useLoad, When } from '../ui.js';
+import { Empty, html, Money, Page, Show, Trouble, useLoad, When } from '../ui.js';
 
 /** @typedef {import('../api.js').Owed} Owed */
 /** @typedef {import('../api.js').Scheduled} Scheduled */
@@ -36,7 +36,8 @@ export function Today({ session }) {
   // The answer before this one set the clock; the very first request uses the browser's.
   const schedule = useLoad('schedule', async () => {
     await first.current?.catch(() => null);
-    return nextSteps();
+    const before = rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + 7 * DAY_MS));
+    return nextSteps(before);
   });
   const waiting = figures.data?.summary && waitingIn(figures.data.summary);
   return html`
@@ -51,12 +52,12 @@ export function Today({ session }) {
         ${waiting && waiting.length > 0 && html`<${Waiting} kinds=${waiting} />`}
       </section>
       <section aria-labelledby="itself">
-        <h2 id="itself">Happens by itself</h2>
+        <h2 id="itself">Scheduled steps</h2>
         <${Show} of=${schedule}>${(/** @type {Steps} */ steps) => html`<${Ahead} first=${steps} />`}<//>
       </section>
       <section aria-labelledby="states">
         <h2 id="states">Deployments by state</h2>
-        <p class="lead muted">Choose a state to see its deployments. Dashed: moves that only the clock or the platform makes.</p>
+        <p class="lead muted">Choose a state to see its deployments. Dashed: moves that only scheduled steps or the platform make.</p>
         <${Show} of=${lifecycle}>${(/** @type {import('../shapes.d.ts').Lifecycle} */ map) => html`<div class="card"><${LifecycleMap} lifecycle=${map} links=${true} counts=${figures.data?.counts} /></div>`}<//>
       </section>
       ${
@@ -73,12 +74,12 @@ export function Today({ session }) {
 /** @typedef {import('../shapes.d.ts').Summary} Summary */
 /** @typedef {import('../shapes.d.ts').OverdueAmounts} OverdueAmounts */
 /** @typedef {{ counts: Record<string, number>, overdue: OverdueAmounts[], summary: Summary | null }} Figures */
-/** @typedef {{ schedule: Scheduled[], next_cursor: string | null }} Steps */
+/** @typedef {{ before: string, schedule: Scheduled[], next_cursor: string | null }} Steps `before`: a cursor is only for the same list */
 
-/** The steps of the next seven days, from a cursor on. @param {string | null} [cursor] @returns {Promise<Steps>} */
-function nextSteps(cursor = null) {
-  const before = rfc3339(new Date(Math.ceil(api.now().getTime() / HOUR_MS) * HOUR_MS + 7 * DAY_MS));
-  return api.get('/schedule', { before, limit: PAGE, cursor });
+/** A page of the steps before a time. @param {string} before @param {string | null} [cursor] @returns {Promise<Steps>} */
+async function nextSteps(before, cursor = null) {
+  const page = /** @type {Omit<Steps, 'before'>} */ (await api.get('/schedule', { before, limit: PAGE, cursor }));
+  return { before, ...page };
 }
 
 /**
@@ -105,7 +106,7 @@ const LAG_S = 900;
 function Clock({ health }) {
   return (
     health.lag_seconds > LAG_S &&
-    html`<div class="box bad" role="alert"><p>The clock is ${counted(Math.floor(health.lag_seconds / 60), 'minute')} behind.</p></div>`
+    html`<div class="box bad" role="alert"><p>Scheduled steps are ${counted(Math.floor(health.lag_seconds / 60), 'minute')} behind.</p></div>`
   );
 }
 
@@ -230,17 +231,21 @@ function Bars({ caption, heads, of }) {
 function Ahead({ first }) {
   const [steps, setSteps] = useState(first);
   const [counting, setCounting] = useState(false);
+  const [error, setError] = useState(/** @type {Error | null} */ (null));
   const { schedule } = steps;
   const more = steps.next_cursor !== null;
   const countAll = async () => {
     setCounting(true);
+    setError(null);
     try {
       let all = steps;
       for (let page = 0; all.next_cursor !== null && page < MOST_PAGES; page++) {
-        const next = await nextSteps(all.next_cursor);
-        all = { schedule: [...all.schedule, ...next.schedule], next_cursor: next.next_cursor };
+        const next = await nextSteps(all.before, all.next_cursor);
+        all = { ...next, schedule: [...all.schedule, ...next.schedule] };
+        setSteps(all);
       }
-      setSteps(all);
+    } catch (failure) {
+      setError(/** @type {Error} */ (failure));
     } finally {
       setCounting(false);
     }
@@ -285,6 +290,7 @@ function Ahead({ first }) {
       })}
       </tbody>
     </table>
-    ${more && html`<p class="more"><button type="button" class="small" disabled=${counting} onClick=${countAll}>Count all</button></p>`}
+    ${more && !error && html`<p class="more"><button type="button" class="small" disabled=${counting} onClick=${countAll}>Count all</button></p>`}
+    ${error && html`<${Trouble} error=${error} retry=${countAll} />`}
     <p class="muted small">The first step of each deployment. Amounts are estimates: a renewal's is its recurring price.</p>`;
 }

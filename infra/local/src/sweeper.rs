@@ -114,7 +114,7 @@ impl Sweeper {
         match sweep(&self.app, Instant::now() + SWEEP_LIMIT).await {
             Ok(Report { due: 0, .. }) => {}
             Ok(Report { due, steps, behind, postponed, unanswered, unfinished }) => {
-                tracing::info!(due, steps, behind, postponed, unanswered, unfinished, "time went on");
+                tracing::info!(due, steps, behind, postponed, unanswered, unfinished, "tick done");
             }
             Err(error) => {
                 tracing::error!(error = error_chain(&error), "a sweep failed; the next tick tries again");

@@ -137,7 +137,8 @@ pub fn operations() -> Vec<Operation> {
             TENANTS,
             "put_dunning_policy",
             "Set a tenant's dunning policy",
-            "Deadlines that already run do not move. A deployment adopts the policy with its next period.",
+            "Deadlines that already run do not move. A deployment takes over the days with the next invoice that is \
+             issued while no other is open.",
         )
         .body::<PutDunningPolicyRequest>([(
             "patient",

@@ -18,8 +18,8 @@ fn of_balance() -> Vec<Operation> {
             INVOICES,
             "add_charge",
             "Charge an amount once",
-            "For example for a migration. It waits for the next invoice of the live subscription, or is invoiced at \
-             once. A deployment that has ended its subscription can still be charged at once.",
+            "For example for a migration. The charge waits for the next invoice of the live subscription, or is \
+             invoiced at once. A deployment that has ended its subscription can still be charged at once.",
         )
         .body::<AddChargeRequest>([(
             "now",
@@ -39,8 +39,8 @@ fn of_balance() -> Vec<Operation> {
             INVOICES,
             "grant_credit",
             "Grant a credit",
-            "Adds to the balance, for example for an outage. It settles open invoices of its currency at once, oldest \
-             first; the rest waits for the next ones. It credits no charge: for that, issue a credit note.",
+            "Adds to the balance, for example for an outage. The credit settles open invoices of its currency at once, \
+             oldest first; the rest waits for the next ones. To credit a charge, issue a credit note instead.",
         )
         .body::<GrantCreditRequest>([(
             "for an outage",

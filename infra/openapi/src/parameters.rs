@@ -33,7 +33,7 @@ pub fn path_parameter(name: &str, generator: &mut SchemaGenerator) -> Option<Par
             ("Reference of the payment.", generator.subschema_for::<PaymentReference>(), "invalid_payment_reference")
         }
         "tenant_id" => ("Id of the tenant.", generator.subschema_for::<TenantId>(), "invalid_tenant_id"),
-        "code" => ("Code of the plan or add-on.", generator.subschema_for::<ShortCode>(), "invalid_code"),
+        "code" => ("Code of the plan, add-on or coupon.", generator.subschema_for::<ShortCode>(), "invalid_code"),
         _ => return None,
     };
     let described = json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema});

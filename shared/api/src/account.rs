@@ -289,7 +289,7 @@ pub struct AccountAmounts {
     pub overdue_by_age: OverdueByAge,
     /// Amount due on uncollectible invoices.
     pub uncollectible_cents: i64,
-    /// Balance: credits of settled charges.
+    /// Balance: credits of settled charges, granted credits and overpayments.
     pub balance_cents: i64,
 }
 

@@ -10,7 +10,8 @@ mod unique_map;
 mod view;
 
 pub use account::{
-    AccountView, AttentionView, ScheduleEntryView, StatementView, SummaryView, TenantRecordView, TenantView,
+    AccountView, AttentionView, ScheduleEntryView, StatementAmounts, StatementView, SummaryView, TenantRecordView,
+    TenantView,
 };
 pub use body::{Body, BodyError, FieldError, Fields, MAX_BODY_LEN, Unread, read_body};
 pub use gateway::{GATEWAY_ANSWERS, GatewayAnswer, gateway_answer};

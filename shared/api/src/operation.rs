@@ -123,7 +123,17 @@ impl<'a> OperationView<'a> {
             progress,
             revision: _,
         } = operation;
-        let Progress { pass, pass_began_at, page: _, position, is_last: _, found: _, unanswered, next_at } = progress;
+        let Progress {
+            pass,
+            pass_began_at,
+            page: _,
+            page_number: _,
+            position,
+            is_last: _,
+            found: _,
+            unanswered,
+            next_at,
+        } = progress;
         Self {
             id: *id,
             status: *status,
@@ -154,7 +164,7 @@ impl<'a> OperationResultView<'a> {
     /// The view of a result.
     #[must_use]
     pub fn new(result: &'a OperationResult) -> Self {
-        let OperationResult { deployment_id, tenant_id, slug, outcome, version, problem, at, pass: _ } = result;
+        let OperationResult { deployment_id, tenant_id, slug, outcome, version, problem, at, page: _ } = result;
         Self {
             deployment_id: *deployment_id,
             tenant_id: tenant_id.as_ref().map(Cow::Borrowed),

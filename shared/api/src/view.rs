@@ -56,7 +56,8 @@ pub struct DeploymentView<'a> {
     pub uncollectible_invoices: usize,
     /// Amount still owed on uncollectible invoices, by currency.
     pub uncollectible_due: Vec<Amount>,
-    /// Balance, by currency: credits of settled charges. It settles the next invoice of its currency.
+    /// Balance, by currency: credits of settled charges, granted credits and overpayments. It settles the next invoice
+    /// of its currency.
     pub balances: Cow<'a, [Amount]>,
     /// The next scheduled step.
     pub next_action: Option<Action>,
@@ -295,7 +296,7 @@ impl<'a> From<&'a InvoiceRow> for InvoiceRowView<'a> {
     }
 }
 
-/// An invoice that the clock issues next.
+/// The next invoice that a scheduled step issues.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(rename = "NextInvoice"))]
 pub struct NextInvoiceView {

@@ -7,7 +7,7 @@ named! {
     pub enum Authority("invalid_role") {
         /// An operator of the platform: sees all tenants and may make every move of the lifecycle map.
         PlatformAdmin = "platform_admin",
-        /// A payment provider's callback: only records payments.
+        /// A payment provider: only records payments and their reversal.
         PaymentProvider = "payment_provider",
         /// The system that runs deployments: only records their cloud resources.
         DataPlane = "data_plane",

@@ -73,8 +73,8 @@ pub struct ChargeTax {
     pub net_cents: i64,
 }
 
-/// What an event does to the charges of a subscription. It names those that it touches alone: a subscription can keep
-/// hundreds, and an event each of them would make a history that grows with their square.
+/// What an event does to the charges of a subscription. It has only the charges that it changes: with all charges in
+/// every event, a history would grow with the square of their number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub struct ChargeChanges {

@@ -98,10 +98,17 @@ impl Deployment {
         self.released_at = Some(at).filter(|_| self.state == State::Paused);
     }
 
-    /// Whether balance is left for an open invoice of its currency, because one commit could not settle all of them.
+    /// Whether balance is left for an open or uncollectible invoice of its currency, because one commit could not settle
+    /// all of them.
     #[must_use]
     pub fn balance_waits(&self) -> bool {
-        self.balances.iter().any(|balance| self.open_invoices.iter().any(|open| open.currency == balance.currency))
+        self.balances.iter().any(|balance| self.owes_in(balance.currency))
+    }
+
+    /// Whether an invoice of this currency is open or uncollectible.
+    #[must_use]
+    pub fn owes_in(&self, currency: Currency) -> bool {
+        self.open_invoices.iter().chain(&self.uncollectible_invoices).any(|owed| owed.currency == currency)
     }
 
     /// The balance of a currency, in minor units.

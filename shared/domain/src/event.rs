@@ -32,8 +32,8 @@ pub struct Event {
     /// Its entries in the books: waiting charges, credits, balance used and balance returned.
     #[serde(default)]
     pub entries: Vec<Entry>,
-    /// What it does to the charges of the subscription in its `data`, which is without charges there. Null if its `data`
-    /// has no subscription, and in events of earlier builds, whose subscription has all its charges.
+    /// The charges of the subscription that the event changed; the subscription in `data` has none. Null if `data` has
+    /// no subscription, and in events of earlier builds, which have all charges in the subscription.
     #[serde(default)]
     pub charges: Option<ChargeChanges>,
     /// The state before; null unless the state changed.

@@ -100,8 +100,9 @@ pub struct OperationFilter {
     pub ids: Option<usize>,
 }
 
-/// The command of an operation. A new command is a variant here, read in `arcadia_functions::operations::body` and
-/// given to a deployment in `arcadia_functions::operations::command`.
+/// The command of an operation.
+// A new command is a variant here, read in shared/api/src/body/operations.rs and given to a deployment in
+// functions/src/operations/command.rs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
@@ -245,8 +246,9 @@ pub struct OperationResult {
     pub problem: Option<OperationProblem>,
     /// The time of the result.
     pub at: Timestamp,
-    /// The pass that it is a result of.
-    pub pass: u32,
+    /// The number of the page that it was made for.
+    #[serde(default)]
+    pub page: u64,
 }
 
 /// Why an operation was refused for a deployment, as a single command would have been.
@@ -307,6 +309,10 @@ pub struct Progress {
     /// The page in progress. It is stored before it is worked on, so a worker that takes over continues with it.
     #[serde(default)]
     pub page: Vec<DeploymentId>,
+    /// The number of that page over all passes. A deployment can be on a second page of the same pass, if the command
+    /// moves it down the list; its result is counted with the first.
+    #[serde(default)]
+    pub page_number: u64,
     /// The position in the list after that page; none at the beginning of the list.
     #[serde(default)]
     pub position: Option<String>,
@@ -314,7 +320,7 @@ pub struct Progress {
     pub is_last: bool,
     /// Deployments of this pass, in earlier pages, that had no result from an earlier pass.
     pub found: u64,
-    /// Those of them for which DynamoDB did not answer; the next pass tries them again.
+    /// Those of them without a final answer; the next pass tries them again.
     pub unanswered: u64,
     /// When the next page may begin.
     pub next_at: Timestamp,
@@ -389,6 +395,7 @@ impl Operation {
             pass: 1,
             pass_began_at: now,
             page: Vec::new(),
+            page_number: 0,
             position: None,
             is_last: false,
             found: 0,
@@ -464,6 +471,7 @@ impl Operation {
         progress.is_last = page.position.is_none();
         progress.position = page.position;
         progress.page = page.ids;
+        progress.page_number += 1;
         if progress.is_last && progress.page.is_empty() {
             self.end_pass(now);
         }
@@ -487,6 +495,7 @@ impl Operation {
             pass: progress.pass + 1,
             pass_began_at: progress.pass_began_at,
             page: Vec::new(),
+            page_number: progress.page_number,
             position: None,
             is_last: false,
             found: 0,
@@ -514,7 +523,8 @@ impl Operation {
     }
 
     /// When a pass may begin to be the last. Deployments that are named by id need no index.
-    fn settled_at(&self) -> Timestamp {
+    #[must_use]
+    pub fn settled_at(&self) -> Timestamp {
         if self.filter.ids.is_some() { self.started_at } else { self.started_at + SETTLING }
     }
 }

@@ -74,7 +74,8 @@ impl SubscriptionSummary {
             let amount_cents = pending.terms.recurring_cents(addons)?;
             Some(Amount { currency: pending.terms.currency, amount_cents })
         };
-        let next = subscription.pending_change.as_ref().map_or(terms, |pending| &pending.terms);
+        let pending = subscription.pending_change.as_ref().filter(|pending| pending.is_due_at(period_end));
+        let next = pending.map_or(terms, |pending| &pending.terms);
         let discount =
             subscription.discount.as_ref().filter(|discount| discount.goes_on(&next.plan_code, next.currency));
         let next_discount_cents = discount.map_or(0, |discount| discount.off_period_cents(next.prices(addons)));
@@ -87,7 +88,7 @@ impl SubscriptionSummary {
             currency: terms.currency,
             current_period_end: period_end,
             cancel_at: subscription.cancel_at,
-            pending: subscription.pending_change.as_ref().filter(|p| p.is_due_at(period_end)).and_then(amount),
+            pending: pending.and_then(amount),
             next_discount_cents,
         }
     }

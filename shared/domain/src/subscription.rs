@@ -363,24 +363,28 @@ impl Subscription {
     }
 
     /// Follows its deployment's move at `now`, which counts for billing from `at`. Returns whether a period opened, which
-    /// is to be billed.
+    /// is to be billed. None opens unless the deployment `runs` after the commit: under a hold it is paused at once.
     #[must_use]
-    pub fn follow(&mut self, from: State, to: State, at: Timestamp, now: Timestamp) -> bool {
+    pub fn follow(&mut self, from: State, to: State, runs: bool, at: Timestamp, now: Timestamp) -> bool {
         match (self.status, SubscriptionStatus::of(to)) {
             (SubscriptionStatus::Active, SubscriptionStatus::Active) if from == State::Trial && self.in_trial() => {
                 self.trial_ends_at = Some(at);
-                self.begin_billing(at);
-                true
+                if runs {
+                    self.begin_billing(at);
+                } else {
+                    self.current_period_end = at;
+                }
+                runs
             }
             (SubscriptionStatus::Paused, SubscriptionStatus::Active) => {
                 self.status = SubscriptionStatus::Active;
-                self.resume(at)
+                runs && self.resume(at)
             }
             (SubscriptionStatus::Cancelled, SubscriptionStatus::Active) if self.cancelled_with_deployment => {
                 self.status = SubscriptionStatus::Active;
                 (self.cancelled_at, self.ended_at) = (None, None);
                 self.cancelled_with_deployment = false;
-                self.restart(at)
+                runs && self.restart(at)
             }
             (SubscriptionStatus::Active, SubscriptionStatus::Paused) => {
                 self.status = SubscriptionStatus::Paused;

@@ -26,7 +26,7 @@ pub const MAX_DEPLOYMENT_QUOTA: i64 = 1_000_000;
 pub struct Tenant {
     /// The name of the customer.
     pub name: Option<DisplayName>,
-    /// Where its invoices are addressed to.
+    /// The address on its invoices.
     pub billing_address: Option<BillingAddress>,
     /// Where its invoices are sent.
     pub email: Option<EmailAddress>,
@@ -49,6 +49,9 @@ pub struct Tenant {
     /// `unsubscribed_after_days` or the tax rate; 0 if none did.
     #[serde(default)]
     pub rules_version: u64,
+    /// The sequence of the event that last changed its dunning policy; 0 if none did.
+    #[serde(default)]
+    pub policy_version: u64,
     /// The operation that copies the last change of such a rule to its deployments.
     #[serde(default)]
     pub operation_id: Option<OperationId>,
@@ -168,7 +171,7 @@ pub struct TenantUpdated {
     /// The name of the customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Changed<Option<DisplayName>>>,
-    /// Where its invoices are addressed to.
+    /// The address on its invoices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billing_address: Option<Changed<Option<BillingAddress>>>,
     /// Where its invoices are sent.
@@ -186,7 +189,7 @@ pub struct TenantUpdated {
     /// After how many days without a live subscription an active deployment is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unsubscribed_after_days: Option<Changed<Option<u32>>>,
-    /// The operation that copies `unsubscribed_after_days` to its deployments.
+    /// The operation that copies `unsubscribed_after_days` and the tax rate to its deployments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation_id: Option<OperationId>,
 }
@@ -377,7 +380,7 @@ impl Tenant {
         let mut after = self.clone();
         match &event.kind {
             TenantEventKind::Updated(updated) => after.apply(updated.clone(), event),
-            TenantEventKind::DunningPolicyChanged(_) => {}
+            TenantEventKind::DunningPolicyChanged(_) => after.policy_version = event.sequence,
             TenantEventKind::Held { hold, operation_id } => {
                 after.hold = Some(hold.clone());
                 (after.rules_version, after.operation_id) = (event.sequence, Some(*operation_id));

@@ -91,7 +91,7 @@ impl Store {
             } else if super::item::is(&item, TRIAL_CLAIM_TYPE) {
                 offer.trial_claimed_by = Some(items::to_trial_claim(item)?);
             } else if super::item::is(&item, DUNNING_POLICY_TYPE) {
-                offer.dunning_policy = Some(items::to_dunning_policy(item)?);
+                offer.dunning_policy = Some(items::to_dunning_policy(item)?.record);
             } else if super::item::is(&item, ADDON_TYPE) {
                 offer.addons.push(items::to_addon(item)?);
             }

@@ -18,6 +18,7 @@ use chrono::{DurationRound as _, TimeDelta};
 use super::item::{Item, number, string};
 use super::keys::{self, DueEntry};
 use super::pages::Part;
+use super::reread::{Reading, until_whole};
 use super::schema::{DUE_INDEX, TTL_ATTRIBUTE};
 use super::transact::{Verdict, is_transient, kept_being_cancelled};
 use super::{CommitId, Store, StoreError};
@@ -102,6 +103,11 @@ impl Store {
         let is_too_much =
             buckets.len() > MAX_UPDATES || buckets.iter().any(|bucket| bucket.figures.len() > MAX_FIGURES);
         if is_too_much && batch.len() > 1 {
+            // One that was added before in one piece is not to be added in two.
+            if let Some(added) = self.get(keys::figures_batch(first.sequence)).await?.and_then(|mark| last_in(&mark)) {
+                let rest = batch.partition_point(|difference| difference.sequence <= added);
+                return Box::pin(self.add_figures(batch.get(rest..).unwrap_or_default(), now, new_id)).await;
+            }
             let (head, tail) = batch.split_at(batch.len() / 2);
             let head = Box::pin(self.add_figures(head, now, new_id)).await?;
             return Ok(head + Box::pin(self.add_figures(tail, now, new_id)).await?);
@@ -168,19 +174,24 @@ impl Store {
     }
 
     /// The figures at the end of the last full hour that ended 10 minutes or more before `now`, or at `now` if this
-    /// store is [`Self::counting`]: three Queries.
+    /// store is [`Self::counting`]: four Queries.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
     pub async fn summary(&self, now: Timestamp) -> Result<Summary, StoreError> {
         let as_of = if self.counts { now } else { full_hour(now - CLOSED_AFTER) };
         let month = keys::month(as_of);
-        let (totals, movements, hours) = futures_util::future::try_join3(
-            self.figures_between(keys::figures_totals()),
-            self.figures_between(keys::figures_of_month(&month)),
-            self.figures_between(keys::figures_since(full_hour(as_of))),
-        )
-        .await?;
+        // A batch changes totals, a month and hours at once. While the hours stay the same, so do the others.
+        let read = || async {
+            let before = self.figures_between(keys::figures_since(full_hour(as_of))).await?;
+            let totals = self.figures_between(keys::figures_totals());
+            let movements = self.figures_between(keys::figures_of_month(&month));
+            let (totals, movements) = futures_util::future::try_join(totals, movements).await?;
+            let hours = self.figures_between(keys::figures_since(full_hour(as_of))).await?;
+            let is_whole = self.counts || before == hours;
+            Ok(if is_whole { Reading::Whole((totals, movements, hours)) } else { Reading::Torn })
+        };
+        let (totals, movements, hours) = until_whole("the summary", read).await?;
         let mut summary = Summary { as_of, ..Summary::default() };
         totals.iter().for_each(|(_, figures)| summary.totals.add_all(figures, 1));
         movements.iter().for_each(|(_, figures)| summary.movements.add_all(figures, 1));
@@ -344,7 +355,12 @@ fn judge(reasons: &[CancellationReason]) -> Verdict {
 
 /// The last record of the batch whose mark exists.
 fn last_of(reasons: &[CancellationReason]) -> Option<u128> {
-    reasons.first()?.item()?.get(LAST)?.as_s().ok()?.parse().ok()
+    last_in(reasons.first()?.item()?)
+}
+
+/// The last record of a batch, by its mark.
+fn last_in(mark: &Item) -> Option<u128> {
+    mark.get(LAST)?.as_s().ok()?.parse().ok()
 }
 
 fn full_hour(at: Timestamp) -> Timestamp {

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::StoreError;
 use super::failure::without_values;
+use super::fold::unfold;
 
 /// An item of the SDK: attribute values by name.
 pub type Item = HashMap<String, AttributeValue>;
@@ -48,7 +49,8 @@ fn strip_within(value: &mut AttributeValue) {
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if the item does not have that form. The message has the item's key, but no values.
-pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+pub fn from_item<T: DeserializeOwned>(mut item: Item) -> Result<T, StoreError> {
+    item.values_mut().for_each(unfold);
     let name = |attribute| item.get(attribute).and_then(|v| v.as_s().ok()).cloned().unwrap_or_default();
     let key = format!("{} {}", name("PK"), name("SK"));
     serde_dynamo::from_item(item)

@@ -9,6 +9,7 @@ use arcadia_domain::{
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use super::fold::fold;
 use super::item::{Item, from_item, to_item};
 use super::keys::{self, Key, PlanEntry};
 
@@ -183,6 +184,11 @@ fn part(key: Key, version: u64, entries: [Option<Key>; 2], record: Record) -> Re
     to_item(&RecordItem { pk, sk, gsi1_pk, gsi1_sk, gsi2_pk, gsi2_sk, gsi3_pk, gsi3_sk, version, record })
 }
 
+fn with_folded_lists(mut item: Item) -> Item {
+    item.values_mut().for_each(fold);
+    item
+}
+
 /// Converts an event of `deployment` to an item.
 ///
 /// # Errors
@@ -191,7 +197,7 @@ pub fn from_event(deployment: &Deployment, event: &Event) -> Result<Item, StoreE
     let Deployment { id: deployment_id, tenant_id, .. } = deployment.clone();
     let event = event.clone();
     let key = keys::event(deployment_id, event.sequence);
-    record(key, None, Record::Event(StoredEvent { tenant_id, event }))
+    record(key, None, Record::Event(StoredEvent { tenant_id, event })).map(with_folded_lists)
 }
 
 /// Converts the fields of a tenant to an item, with its entry in the list of tenants.
@@ -229,7 +235,8 @@ pub fn from_subscription(id: DeploymentId, subscription: &Subscription, version:
     let present = live.map(|live| keys::subscription_of_plan(&live.terms.plan_code, entry_of(&live.terms)));
     let pending = live.and_then(|live| live.pending_change.as_ref());
     let next = pending.map(|next| keys::change_to_plan(&next.terms.plan_code, entry_of(&next.terms)));
-    part(keys::subscription(id), version, [present, next], Record::Subscription(subscription.clone()))
+    let record = Record::Subscription(subscription.clone());
+    part(keys::subscription(id), version, [present, next], record).map(with_folded_lists)
 }
 
 /// Converts an add-on of a subscription, last changed by the event `version`, to an item.
@@ -313,12 +320,12 @@ pub fn from_movement(deployment: &Deployment, sequence: u64, movement: &BalanceM
     record(key, Some(index), Record::BalanceMovement(movement.clone()))
 }
 
-/// Converts a tenant's dunning policy to an item.
+/// Converts a tenant's dunning policy, set by the tenant's event `version`, to an item.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if the record cannot be expressed.
-pub fn from_dunning_policy(tenant_id: &TenantId, policy: &DunningPolicy) -> Result<Item, StoreError> {
-    record(keys::dunning_policy(tenant_id), None, Record::DunningPolicy(*policy))
+pub fn from_dunning_policy(tenant_id: &TenantId, policy: &DunningPolicy, version: u64) -> Result<Item, StoreError> {
+    part(keys::dunning_policy(tenant_id), version, [None, None], Record::DunningPolicy(*policy))
 }
 
 /// Converts an operation to an item.
@@ -381,7 +388,6 @@ reader!(to_plan, Record::Plan(plan) => plan, Plan, "a plan");
 reader!(to_plan_version, Record::PlanVersion(version) => version, PlanVersion, "a plan version");
 reader!(to_addon, Record::Addon(addon) => addon, Addon, "an add-on of the catalog");
 reader!(to_coupon, Record::Coupon(coupon) => coupon, Coupon, "a coupon");
-reader!(to_dunning_policy, Record::DunningPolicy(policy) => policy, DunningPolicy, "a dunning policy");
 reader!(to_tenant_event, Record::TenantEvent { event } => event, TenantEvent, "an event of a tenant");
 reader!(to_paid_invoice, Record::Payment { number, .. } => number, InvoiceNumber, "a recorded payment");
 reader!(to_catalog_event, Record::CatalogEvent { event } => event, CatalogEvent, "an event of the catalog");
@@ -396,6 +402,19 @@ reader!(
 );
 part_reader!(to_subscription, Subscription, Subscription, "a subscription");
 part_reader!(to_subscription_addon, SubscriptionAddon, SubscriptionAddon, "a subscription's add-on");
+
+/// Reads a dunning policy. One that was stored without a version has version 0.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if the item is not a dunning policy.
+pub fn to_dunning_policy(item: Item) -> Result<Versioned<DunningPolicy>, StoreError> {
+    match from_item(item)? {
+        RecordItem { version, record: Record::DunningPolicy(record), .. } => {
+            Ok(Versioned { version: version.unwrap_or_default(), record })
+        }
+        RecordItem { pk, sk, .. } => Err(StoreError::Damaged(format!("{pk} {sk} is not a dunning policy").into())),
+    }
+}
 
 /// Reads the fields of a tenant from its account. An account that a tenant's first deployment opened has none yet.
 ///

@@ -12,6 +12,7 @@ mod commit;
 mod deployment_item;
 mod failure;
 mod figures;
+mod fold;
 mod idempotency;
 mod invoice_item;
 mod invoice_list;

@@ -12,6 +12,6 @@ impl Store {
     /// [`StoreError`] if DynamoDB does not answer or the item is damaged.
     pub async fn load_dunning_policy(&self, tenant_id: &TenantId) -> Result<DunningPolicy, StoreError> {
         let item = self.get(keys::dunning_policy(tenant_id)).await?;
-        Ok(item.map(items::to_dunning_policy).transpose()?.unwrap_or_default())
+        Ok(item.map(items::to_dunning_policy).transpose()?.map(|policy| policy.record).unwrap_or_default())
     }
 }

@@ -13,8 +13,8 @@ use super::StoreError;
 /// The name that means the table itself instead of an index.
 pub const TABLE: &str = "";
 
-/// The tenant index: deployments and invoices by tenant, slug claims by slug, and the lists of tenants, plans and
-/// add-ons. It has whole items.
+/// The tenant index: deployments and invoices by tenant, slug claims by slug, and the lists of tenants, operations and
+/// the catalog. It has whole items.
 pub const TENANT_INDEX: &str = "GSI1";
 /// The state index: deployments by state, live subscriptions by plan, and all tenants' invoices. It has keys only.
 pub const STATE_INDEX: &str = "GSI2";

@@ -5,7 +5,7 @@ use arcadia_domain::{DunningPolicy, Operation, Tenant, TenantChange, TenantEvent
 use aws_sdk_dynamodb::types::{CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
 use super::item::{from_item, is, number, string};
-use super::items::{self, ACCOUNT_TYPE};
+use super::items::{self, ACCOUNT_TYPE, Versioned};
 use super::keys;
 use super::limits::{LIMITS_TYPE, NewQuota, TenantLimits};
 use super::pages::Page;
@@ -39,20 +39,26 @@ impl Store {
         until_whole("a tenant", read).await
     }
 
-    /// Reads a tenant with its dunning policy, or the default if it has none of its own: one consistent BatchGetItem.
+    /// Reads a tenant with its dunning policy, or the default if it has none of its own: one consistent BatchGetItem,
+    /// repeated if it meets a change of the policy.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB does not answer or an item is damaged.
     pub async fn load_tenant_and_policy(&self, tenant_id: &TenantId) -> Result<(Tenant, DunningPolicy), StoreError> {
-        let (mut tenant, mut policy) = (Tenant::default(), DunningPolicy::default());
-        for item in self.get_items([keys::account(tenant_id), keys::dunning_policy(tenant_id)], true).await? {
-            if is(&item, ACCOUNT_TYPE) {
-                tenant = items::to_tenant(item)?;
-            } else {
-                policy = items::to_dunning_policy(item)?;
+        let read = || async {
+            let mut tenant = Tenant::default();
+            let mut policy = Versioned { version: 0, record: DunningPolicy::default() };
+            for item in self.get_items([keys::account(tenant_id), keys::dunning_policy(tenant_id)], true).await? {
+                if is(&item, ACCOUNT_TYPE) {
+                    tenant = items::to_tenant(item)?;
+                } else {
+                    policy = items::to_dunning_policy(item)?;
+                }
             }
-        }
-        Ok((tenant, policy))
+            let is_whole = tenant.policy_version == policy.version;
+            Ok(if is_whole { Reading::Whole((tenant, policy.record)) } else { Reading::Torn })
+        };
+        until_whole("a tenant and its dunning policy", read).await
     }
 
     /// Commits a change of a tenant; `quota` is its new quota, if the change is of the quota. `operation` copies the new
@@ -100,7 +106,7 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut writes = vec![written(account)?, written(event)?];
         if let Some(policy) = dunning_policy {
-            writes.push(written(self.put(items::from_dunning_policy(tenant_id, policy)?))?);
+            writes.push(written(self.put(items::from_dunning_policy(tenant_id, policy, after.version)?))?);
         }
         let rules = Some(after.rules()).filter(|rules| *rules != before.rules());
         writes.extend(self.set_limits(tenant_id, quota, rules)?);
@@ -125,7 +131,8 @@ impl Store {
             let (found, more) = self.partition_page(keys::tenant_partition(tenant_id), part, limit).await?;
             let events = found.into_iter().map(items::to_tenant_event).collect::<Result<Vec<_>, _>>()?;
             // A Query is not atomic: it can pass a place before an event is committed there, and then meet the next one.
-            let is_unbroken = events.windows(2).all(|pair| pair[0].sequence.abs_diff(pair[1].sequence) == 1);
+            let is_unbroken = events.windows(2).all(|pair| pair[0].sequence.abs_diff(pair[1].sequence) == 1)
+                && events.first().is_none_or(|first| !range.oldest_first || first.sequence == range.after + 1);
             let page = Page::cut(events, limit, more, |event: &TenantEvent| event.sequence);
             Ok(if is_unbroken { Reading::Whole(page) } else { Reading::Torn })
         };

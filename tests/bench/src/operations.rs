@@ -33,8 +33,8 @@ const CONTESTANTS: usize = 3;
 /// The time limit of an attempt. On a busy machine DynamoDB Local can delay one of 32 requests for longer than the
 /// product waits for DynamoDB.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
-/// The pass in which a deployment has its result.
-const FIRST_PASS: u32 = 1;
+/// The page on which a deployment has its result.
+const FIRST_PAGE: u64 = 1;
 
 /// The item that a loop writes beside each deployment and its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,7 +235,7 @@ impl Loop {
                 version: Some(deployment.version),
                 problem: None,
                 at: now,
-                pass: FIRST_PASS,
+                page: FIRST_PAGE,
             };
             let companion = match self.beside {
                 Beside::Result => Some(Companion::Result(*id, &result)),

@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_secs(300);
 /// The write units a second of one partition in DynamoDB.
 const PARTITION_UNITS: f64 = 1_000.0;
 /// The write units of a renewal, in the table and its indexes; see docs/costs.md.
-const STEP_UNITS: f64 = 22.0;
+const STEP_UNITS: f64 = 18.0;
 /// The part of them for the entry in the due index, which is deleted and written anew.
 const STEP_UNITS_IN_SHARD: f64 = 2.0;
 

@@ -16,7 +16,7 @@ pub enum Fault {
     BreakOff,
     /// DynamoDB does it, but its answer arrives as a 500.
     ServerError,
-    /// DynamoDB does not hear of it and answers this instead.
+    /// DynamoDB does not receive it, and this is answered instead.
     Answer(StatusCode, Value),
     /// DynamoDB does not know the request token again, as after ten minutes.
     ForgetToken,
@@ -24,11 +24,11 @@ pub enum Fault {
     Gather(Arc<Barrier>),
     /// The request takes this much longer.
     Delay(Duration),
-    /// The connection is reset, and DynamoDB hears of the request so much later all the same.
+    /// The connection is reset, but DynamoDB receives the request this much later.
     Late(Duration),
     /// DynamoDB does it, but never answers.
     Unanswered,
-    /// The connection is reset, and DynamoDB does not hear of it.
+    /// The connection is reset, and DynamoDB does not receive it.
     ResetBefore,
     /// DynamoDB does it, but the connection is reset.
     ResetAfter,
@@ -61,7 +61,7 @@ impl Fault {
         Self::error("ValidationException", &json!({"message": message}))
     }
 
-    /// Whether whoever sent the request takes it for failed.
+    /// Whether the sender treats the request as failed.
     pub fn fails(&self) -> bool {
         !matches!(self, Self::Gather(_) | Self::Delay(_) | Self::ForgetToken | Self::Unprocessed | Self::Torn(_))
     }

@@ -99,7 +99,7 @@ async fn announced(billing: &Billing) -> String {
     id
 }
 
-/// A deployment of which everything is put right that can go wrong.
+/// A deployment with every kind of correction.
 async fn corrected(billing: &Billing) -> String {
     let id = billing.create_subscribed("corrected", json!({"plan_code": "studio"})).await;
     let number = billing.newest(&id).await;

@@ -248,8 +248,8 @@ impl Shared {
         })
     }
 
-    /// Whether nobody tries again after this attempt, if it fails. `sdk_request` is what the SDK says of it, such as
-    /// `attempt=1; max=3`.
+    /// Whether no further attempt follows this one if it fails. `sdk_request` is the SDK's header about the attempt,
+    /// such as `attempt=1; max=3`.
     fn is_last(&self, seen: &Seen, fault: Option<&Fault>, sdk_request: &str) -> bool {
         match fault {
             // Such an answer ends the attempts of the SDK; those of the store go on.

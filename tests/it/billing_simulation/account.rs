@@ -49,6 +49,8 @@ pub struct Account {
     waiting: BTreeMap<ChargeId, i64>,
     /// The tenant's current tax rate, in basis points.
     tax_rate: u32,
+    /// Whether its tenant is held.
+    is_held: bool,
     /// The tax rate of each invoice, and whether a payment of it was returned: then its tax can differ by a cent.
     taxes: BTreeMap<InvoiceNumber, (u32, bool)>,
     policy: DunningPolicy,
@@ -198,10 +200,13 @@ impl Account {
                 let (_, is_paid_back) = self.taxes.get_mut(number).expect("the invoice was issued");
                 *is_paid_back |= event.sequence < event.commit_last;
             }
-            EventKind::Created(created) => self.tax_rate = created.tenant_rules.tax_rate_basis_points,
+            EventKind::Created(created) => {
+                self.tax_rate = created.tenant_rules.tax_rate_basis_points;
+                self.is_held = created.tenant_rules.held;
+            }
             EventKind::Updated(updated) => {
                 if let Some(Changed { to, .. }) = updated.tenant_rules {
-                    self.tax_rate = to.tax_rate_basis_points;
+                    (self.tax_rate, self.is_held) = (to.tax_rate_basis_points, to.held);
                 }
             }
             EventKind::DiscountGranted { subscription } => {
@@ -238,7 +243,8 @@ impl Account {
             if new.current_period_start == new.current_period_end {
                 // A subscription resumed after its agreed end, from a plan that changed during the pause, only ends.
                 let has_ended = new.cancel_at.is_some_and(|end| self.state_since.is_some_and(|since| end <= since));
-                assert!(has_ended, "a period without time: {new:?}");
+                // Under a hold it is paused in the same commit.
+                assert!(has_ended || self.is_held, "a period without time: {new:?}");
                 self.subscription = Some(new.clone());
                 return;
             }

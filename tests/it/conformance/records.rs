@@ -207,6 +207,7 @@ fn typed_value(value: &AttributeValue) -> Value {
         AttributeValue::S(text) => json!({"S": text}),
         AttributeValue::N(number) => json!({"N": number}),
         AttributeValue::Bool(value) => json!({"BOOL": value}),
+        AttributeValue::Null(value) => json!({"NULL": value}),
         AttributeValue::L(elements) => json!({"L": elements.iter().map(typed_value).collect::<Vec<_>>()}),
         AttributeValue::M(members) => json!({"M": typed(members)}),
         other => panic!("the store writes no {other:?}"),

@@ -26,7 +26,7 @@ pub fn first(world: &mut World) -> Vec<Item> {
     all.extend((0..COUPONS.len()).map(|index| items::from_coupon(&coupon(index, now)).expect("a coupon")));
     if world.chance(2) {
         let policy = DunningPolicy { payment_terms_days: 3, suspended_after_days: 5, ..DunningPolicy::default() };
-        all.push(items::from_dunning_policy(&tenant(), &policy).expect("a policy"));
+        all.push(items::from_dunning_policy(&tenant(), &policy, 0).expect("a policy"));
     }
     all
 }

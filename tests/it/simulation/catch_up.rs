@@ -65,7 +65,7 @@ impl CatchUp {
                 self.sends = 0;
                 let tenant_id = self.aggregate.deployment.tenant_id.clone();
                 let item = world.table.get(&keys::dunning_policy(&tenant_id)).cloned();
-                let policy = item.map(|item| items::to_dunning_policy(item).expect("a policy"));
+                let policy = item.map(|item| items::to_dunning_policy(item).expect("a policy").record);
                 policies.insert(tenant_id, policy.unwrap_or_default());
             }
             Phase::Commit(mut writer) => match writer.advance(world) {

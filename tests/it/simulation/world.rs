@@ -246,7 +246,7 @@ impl World {
     pub fn policy_of(&self, tenant_id: &TenantId) -> DunningPolicy {
         let item = self.table.get(&keys::dunning_policy(tenant_id));
         let item = item.filter(|_| self.defect != Some(Defect::DefaultPolicy));
-        item.map(|item| items::to_dunning_policy(item.clone()).expect("a policy")).unwrap_or_default()
+        item.map(|item| items::to_dunning_policy(item.clone()).expect("a policy").record).unwrap_or_default()
     }
 
     /// Reads one item, which a transaction may be writing.

@@ -59,8 +59,11 @@ pub const KINDS: [Kind; 22] = [
     Kind { name: "deployment", samples: deployments, again: deployment_again },
     Kind {
         name: "dunning_policy",
-        samples: || written(|policy: &DunningPolicy| items::from_dunning_policy(&deployment().tenant_id, policy)),
-        again: |item| items::from_dunning_policy(&deployment().tenant_id, &items::to_dunning_policy(item)?),
+        samples: || written(|policy: &DunningPolicy| items::from_dunning_policy(&deployment().tenant_id, policy, 2)),
+        again: |item| {
+            let part = items::to_dunning_policy(item)?;
+            items::from_dunning_policy(&deployment().tenant_id, &part.record, part.version)
+        },
     },
     Kind {
         name: "event",

@@ -1,6 +1,6 @@
 //! Values of every record, made from its JSON Schema: with every optional part, and with none.
 
-use arcadia_store::item::{Item, from_item};
+use arcadia_store::item::Item;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
@@ -38,7 +38,7 @@ pub fn values<T: JsonSchema>() -> Vec<Value> {
 
 /// An item as JSON.
 pub fn json_of(item: &Item) -> Value {
-    let mut value: Value = from_item(item.clone()).expect("an item is JSON");
+    let mut value: Value = serde_dynamo::from_item(item.clone()).expect("an item is JSON");
     value.sort_all_objects();
     value
 }

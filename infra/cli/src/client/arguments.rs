@@ -1,6 +1,9 @@
 //! Command-line arguments that shape any request.
 
+use std::str::FromStr;
+
 use arcadia_domain::Named;
+use chrono::{DateTime, NaiveDate, TimeDelta};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
@@ -36,7 +39,7 @@ pub struct Once {
 /// The part of a list to print.
 #[derive(Debug, Args)]
 pub struct Paging {
-    /// Maximum number of records to list. Default: 50, and with --csv all records
+    /// Maximum number of records to list. Default: 50; for CSV output, all records
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// List all records
@@ -52,6 +55,42 @@ impl Paging {
     pub fn most(&self, default: usize) -> usize {
         let given = self.limit.map(|limit| usize::try_from(limit).unwrap_or(MAX_ROWS));
         if self.all { MAX_ROWS } else { given.unwrap_or(default) }
+    }
+}
+
+/// A time argument. [`Client::moment`](super::Client::moment) makes a time of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// An RFC 3339 time.
+    At(String),
+    /// An offset from now.
+    FromNow(TimeDelta),
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if DateTime::parse_from_rfc3339(text).is_ok() {
+            return Ok(Self::At(text.to_owned()));
+        }
+        if text.parse::<NaiveDate>().is_ok() {
+            return Ok(Self::At(format!("{text}T00:00:00Z")));
+        }
+        let wrong = "must be a time such as 2027-02-14T00:00:00Z, a date such as 2027-02-14, or a number of days or hours \
+                     from now such as 7d, 12h or -30d";
+        offset(text).map(Self::FromNow).ok_or_else(|| wrong.to_owned())
+    }
+}
+
+/// Parses an offset in days or hours.
+fn offset(text: &str) -> Option<TimeDelta> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number = number.parse().ok()?;
+    match unit {
+        "d" => TimeDelta::try_days(number),
+        "h" => TimeDelta::try_hours(number),
+        _ => None,
     }
 }
 
@@ -77,6 +116,21 @@ fn version(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_can_be_a_date_or_how_far_it_is_from_now() {
+        let at = |text: &str| Ok(Moment::At(text.to_owned()));
+        assert_eq!("2027-01-01T00:00:00+01:00".parse(), at("2027-01-01T00:00:00+01:00"));
+        assert_eq!("2027-01-01".parse(), at("2027-01-01T00:00:00Z"));
+        for (text, offset) in
+            [("7d", TimeDelta::try_days(7)), ("-30d", TimeDelta::try_days(-30)), ("12h", TimeDelta::try_hours(12))]
+        {
+            assert_eq!(text.parse().ok(), offset.map(Moment::FromNow), "{text}");
+        }
+        for text in ["", "d", "7", "7w", "2027-13-01", "99999999999999999999d", "\u{e4}"] {
+            assert!(text.parse::<Moment>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn versions_are_quoted() {

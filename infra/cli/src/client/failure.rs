@@ -20,14 +20,14 @@ pub enum Failure {
     #[error("no deployment is called {0}")]
     NoSuchSlug(String),
     /// There is no response.
-    #[error("{url} does not answer: {reason}. Is it running there? `arcadia` starts it, --url names another place")]
+    #[error("{url} does not answer: {reason}. Start the API with `arcadia`, or pass another address with --url")]
     Unreachable {
         /// The URL.
         url: String,
         /// The cause.
         reason: String,
-        /// The idempotency key of the request, if it has one.
-        key: Option<String>,
+        /// The arguments that repeat the request safely, if there are any.
+        repetition: Option<String>,
     },
     /// Another program responds at the URL. The token is not for it.
     #[error(
@@ -52,8 +52,11 @@ pub enum Failure {
     #[error("unexpected response: this does not look like an Arcadia API")]
     NotUnderstood,
     /// The audit found violations.
-    #[error("the books of {} do not hold", super::views::counted(*.0, "deployment"))]
+    #[error("the books of {} do not add up", super::views::counted(*.0, "deployment"))]
     Violations(usize),
+    /// The audit could not read some deployments.
+    #[error("{} could not be read: audit them again", super::views::counted(*.0, "deployment"))]
+    Unread(usize),
     /// The response cannot be printed.
     #[error("the response cannot be printed: {0}")]
     Print(#[from] io::Error),
@@ -62,6 +65,8 @@ pub enum Failure {
 /// A problem from the API.
 #[derive(Debug)]
 pub struct Problem {
+    /// The arguments that repeat the request safely, if there are any and it is unknown whether it was carried out.
+    pub repetition: Option<String>,
     status: u16,
     /// As it was received.
     whole: Value,
@@ -104,7 +109,12 @@ impl Failure {
         let Err(failure) = done else { return ExitCode::SUCCESS };
         match &failure {
             Self::Refused(problem) if problem.json => {
-                anstream::eprintln!("{}", visible_json(&problem.whole.to_string()));
+                let mut whole = problem.whole.clone();
+                if let (Some(members), Some(repetition)) = (whole.as_object_mut(), &problem.repetition) {
+                    members.insert("repeat_with".to_owned(), json!(repetition));
+                }
+                anstream::eprintln!("{}", visible_json(&whole.to_string()));
+                return ExitCode::from(failure.code());
             }
             // `text()` has already escaped the server's text with `visible`.
             Self::Refused(problem) => anstream::eprintln!("{} {}", styled(ALARM, "error:"), problem.text()),
@@ -115,15 +125,33 @@ impl Failure {
             | Self::Stopped(_)
             | Self::NotUnderstood
             | Self::Violations(_)
+            | Self::Unread(_)
             | Self::Print(_) => anstream::eprintln!("{} {}", styled(ALARM, "error:"), visible(&failure.to_string())),
         }
-        if let Self::Unreachable { key: Some(key), .. } = &failure {
+        if let Some(repetition) = failure.repetition() {
             anstream::eprintln!(
-                "It is unknown whether the request was carried out. To make sure, repeat it with --idempotency-key \
-                 {key}"
+                "It is unknown whether the request was carried out. To make sure, repeat it with {repetition}"
             );
         }
         ExitCode::from(failure.code())
+    }
+
+    /// The arguments that repeat a request of which the outcome is unknown.
+    fn repetition(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { repetition, .. } => repetition.as_deref(),
+            Self::Refused(problem) => problem.repetition.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request can succeed later: the service did not answer, or is short of capacity.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused(problem) => matches!(problem.status, 429 | 500..=599),
+            _ => false,
+        }
     }
 
     /// The exit code, as listed in the help.
@@ -136,6 +164,7 @@ impl Failure {
             | Self::Stopped(_)
             | Self::NotUnderstood
             | Self::Violations(_)
+            | Self::Unread(_)
             | Self::Print(_) => 1,
             Self::Refused(problem) => match problem.status {
                 400 => 2,
@@ -159,7 +188,7 @@ impl Problem {
             let whole = json!({"status": status, "code": details.code, "detail": details.detail});
             (details, whole)
         });
-        Self { status, whole, details, json }
+        Self { repetition: None, status, whole, details, json }
     }
 
     fn text(&self) -> String {

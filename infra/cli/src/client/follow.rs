@@ -16,14 +16,17 @@ impl Client {
     /// [`Failure`] if the program rejects the request, or stops while its events are followed.
     pub fn print_events(&self, follow: bool, output: &mut impl Write) -> Result<(), Failure> {
         let request = HttpRequest::get(format!("{}{PATH}?follow={follow}", self.base))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token.borrow()))
             .header("last-event-id", "0")
             .body(())
             .map_err(|error| Failure::Usage(format!("the request cannot be made: {error}")))?;
         // A followed response has no time limit.
         let request = self.agent.configure_request(request).timeout_global(None).build();
-        let unreachable =
-            |error: ureq::Error| Failure::Unreachable { url: self.base.clone(), reason: error.to_string(), key: None };
+        let unreachable = |error: ureq::Error| Failure::Unreachable {
+            url: self.base.clone(),
+            reason: error.to_string(),
+            repetition: None,
+        };
         let mut response = self.agent.run(request).map_err(unreachable)?;
         if !response.status().is_success() {
             let text = response.body_mut().read_to_string().map_err(unreachable)?;

@@ -17,12 +17,13 @@ mod show;
 mod text;
 pub mod views;
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
 use arcadia_domain::DeploymentId;
-use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta};
+use chrono::{DateTime, SecondsFormat};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -31,7 +32,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use arguments::MAX_ROWS;
-pub use arguments::{Once, Options, Paging, Precondition, one_of};
+pub use arguments::{Moment, Once, Options, Paging, Precondition, one_of};
 pub use failure::{Failure, Problem};
 #[cfg(feature = "local")]
 pub use own::Caller;
@@ -57,9 +58,14 @@ const DEFAULT_ROWS: usize = 50;
 pub struct Client {
     agent: Agent,
     base: String,
-    token: String,
+    token: RefCell<String>,
+    /// Issues another token when the present one has expired.
+    renew: Option<Renew>,
     json: bool,
 }
+
+/// Issues a token.
+type Renew = Box<dyn Fn() -> Result<String, Failure>>;
 
 /// Whether a response is that of a dry run.
 #[derive(Deserialize)]
@@ -102,26 +108,20 @@ impl Client {
             config = config.tls_config(TlsConfig::builder().root_certs(authorities()).build());
         }
         let agent = config.max_redirects(0).build().into();
-        Self { agent, base: base.to_owned(), token, json }
+        Self { agent, base: base.to_owned(), token: RefCell::new(token), renew: None, json }
     }
 
-    /// Sends a request that reads, and prints the response.
+    /// Sends a request, and prints the response.
     ///
     /// # Errors
     /// [`Failure`] unless the response is a success of that type.
     pub fn show<A: DeserializeOwned>(&self, request: &Request, view: impl FnOnce(&A) -> Text) -> Result<(), Failure> {
         let (text, _) = self.fetch(request)?;
-        // The API of a later release may have values that this program does not know; JSON is printed as it is.
-        if self.json {
-            return self.print(&text, Text::default);
-        }
-        let answer = understood(&text)?;
-        self.print(&text, || view(&answer))
+        self.print_answer(request, &text, || Ok(view(&understood(&text)?)))
     }
 
     /// Sends a command, and prints the response. `view` is also told whether it is a dry run, whose response has events
-    /// of type
-    /// `E` beside the command's own members.
+    /// of type `E` beside the command's own members.
     ///
     /// # Errors
     /// [`Failure`] unless the response is a success of that type.
@@ -131,16 +131,37 @@ impl Client {
         view: impl FnOnce(&A, bool) -> Text,
     ) -> Result<(), Failure> {
         let (text, _) = self.fetch(request)?;
+        self.print_answer(request, &text, || {
+            let Mode { dry_run } = understood(&text)?;
+            let answer = view(&understood(&text)?, dry_run);
+            if !dry_run {
+                return Ok(answer);
+            }
+            let foreseen: Foreseen<E> = understood(&text)?;
+            Ok(views::dry_run(&foreseen, &answer))
+        })
+    }
+
+    /// Prints a successful response as JSON or as text. A command was carried out even if the API is of a later release
+    /// and its response has values that this program does not know: it is then printed as JSON.
+    fn print_answer(
+        &self,
+        request: &Request,
+        json: &str,
+        text: impl FnOnce() -> Result<Text, Failure>,
+    ) -> Result<(), Failure> {
+        let _: Value = understood(json)?;
         if self.json {
-            return self.print(&text, Text::default);
+            return self.print(json, Text::default);
         }
-        let Mode { dry_run } = understood(&text)?;
-        let answer = view(&understood(&text)?, dry_run);
-        if !dry_run {
-            return self.print(&text, || answer);
+        match text() {
+            Ok(text) => self.print(json, || text),
+            Err(Failure::NotUnderstood) if !request.only_reads() => {
+                anstream::eprintln!("The command was carried out. This program does not know all of its response:");
+                Ok(writeln!(anstream::stdout().lock(), "{}", text::visible_json(json))?)
+            }
+            Err(failure) => Err(failure),
         }
-        let foreseen: Foreseen<E> = understood(&text)?;
-        self.print(&text, || views::dry_run(&foreseen, &answer))
     }
 
     /// Lists records page by page, and prints them as one page.
@@ -230,21 +251,20 @@ impl Client {
         Ok(())
     }
 
-    /// Parses a time argument: an RFC 3339 time, a date, or an offset from now such as `7d`, `12h` or `-30d`. Now is the API's
-    /// time.
+    /// Makes an RFC 3339 time of a time argument. Now is the API's time.
     ///
     /// # Errors
     /// [`Failure`] if the API's response has no time.
-    pub fn moment(&self, text: Option<&str>) -> Result<Option<String>, Failure> {
-        let Some(text) = text else { return Ok(None) };
-        let Some(ahead) = duration(text) else {
-            let is_date = text.parse::<NaiveDate>().is_ok();
-            return Ok(Some(if is_date { format!("{text}T00:00:00Z") } else { text.to_owned() }));
+    pub fn moment(&self, moment: Option<&Moment>) -> Result<Option<String>, Failure> {
+        let offset = match moment {
+            None => return Ok(None),
+            Some(Moment::At(time)) => return Ok(Some(time.clone())),
+            Some(Moment::FromNow(offset)) => *offset,
         };
         let (_, headers) = self.fetch(&Request::to("show_lifecycle", &[])?)?;
         let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
         let now = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()).ok_or(Failure::NotUnderstood)?;
-        let at = now.to_utc().checked_add_signed(ahead).ok_or(Failure::NotUnderstood)?;
+        let at = now.to_utc().checked_add_signed(offset).ok_or(Failure::NotUnderstood)?;
         Ok(Some(at.to_rfc3339_opts(SecondsFormat::Secs, true)))
     }
 
@@ -258,7 +278,7 @@ impl Client {
 
     /// Like [`Client::call`], for a body in any format.
     fn fetch(&self, request: &Request) -> Result<(String, HeaderMap), Failure> {
-        let mut attempt = 1;
+        let (mut attempt, mut is_renewed) = (1, false);
         loop {
             let mut response = self.send(request)?;
             let status = response.status().as_u16();
@@ -267,12 +287,24 @@ impl Client {
             if response.status().is_success() {
                 return Ok((text, response.headers().clone()));
             }
+            if let Some(renew) = self.renew.as_ref().filter(|_| status == 401 && !is_renewed) {
+                self.token.replace(renew()?);
+                is_renewed = true;
+                continue;
+            }
             // A request refused with 429 was not executed.
             let can_be_repeated = status == 429 || request.can_be_repeated();
-            match retry_after(&response).filter(|_| can_be_repeated && attempt < MAX_ATTEMPTS) {
-                Some(wait) => thread::sleep(wait),
-                None => return Err(Failure::Refused(Box::new(Problem::new(status, &text, self.json)))),
+            let Some(wait) = retry_after(&response).filter(|_| can_be_repeated && attempt < MAX_ATTEMPTS) else {
+                let mut problem = Problem::new(status, &text, self.json);
+                problem.repetition = request.repetition().filter(|_| status >= 500);
+                return Err(Failure::Refused(Box::new(problem)));
+            };
+            if let Some(repetition) = request.repetition().filter(|_| attempt == 1 && !self.json) {
+                anstream::eprintln!(
+                    "Not carried out yet ({status}), trying again. If you stop it, repeat it with {repetition}"
+                );
             }
+            thread::sleep(wait);
             attempt += 1;
         }
     }
@@ -302,7 +334,7 @@ impl Client {
     }
 
     fn send(&self, request: &Request) -> Result<Response<Body>, Failure> {
-        let sent = match request.http(&self.base, &self.token)? {
+        let sent = match request.http(&self.base, &self.token.borrow())? {
             (http, Some(body)) => self.agent.run(http.map(|()| body)),
             (http, None) => self.agent.run(http),
         };
@@ -310,11 +342,7 @@ impl Client {
     }
 
     fn unreachable(&self, request: &Request, error: &ureq::Error) -> Failure {
-        Failure::Unreachable {
-            url: self.base.clone(),
-            reason: error.to_string(),
-            key: request.key().map(str::to_owned),
-        }
+        Failure::Unreachable { url: self.base.clone(), reason: error.to_string(), repetition: request.repetition() }
     }
 
     /// Prints a response as JSON or as text.
@@ -337,17 +365,6 @@ fn understood<A: DeserializeOwned>(text: &str) -> Result<A, Failure> {
     serde_json::from_str(text).map_err(|_| Failure::NotUnderstood)
 }
 
-/// Parses an offset in days or hours.
-fn duration(text: &str) -> Option<TimeDelta> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number = number.parse().ok()?;
-    match unit {
-        "d" => TimeDelta::try_days(number),
-        "h" => TimeDelta::try_hours(number),
-        _ => None,
-    }
-}
-
 /// Extracts the cursor from the URL of the next page.
 fn next_cursor(link: &str) -> Option<String> {
     let (_, query) = link.strip_prefix('<')?.split_once(">; rel=\"next\"")?.0.split_once('?')?;
@@ -368,23 +385,42 @@ fn authorities() -> RootCerts {
 /// How long to wait before the next attempt; `None` if a retry makes no sense.
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let busy = matches!(response.status().as_u16(), 429 | 503);
+    let busy = matches!(response.status().as_u16(), 429 | 500 | 502..=504);
     // A 409 has `Retry-After` while a request with the same idempotency key is in progress.
     (busy || asked.is_some()).then(|| Duration::from_secs(asked.unwrap_or(1).min(MAX_WAIT_S)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
-    fn moments_can_be_told_by_how_far_they_are() {
-        assert_eq!(duration("7d"), TimeDelta::try_days(7));
-        assert_eq!(duration("-30d"), TimeDelta::try_days(-30));
-        assert_eq!(duration("12h"), TimeDelta::try_hours(12));
-        for text in ["", "d", "7", "7w", "2027-01-01T00:00:00Z", "99999999999999999999d", "\u{e4}"] {
-            assert_eq!(duration(text), None, "{text}");
-        }
+    fn a_token_that_expires_during_a_command_is_replaced_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let answer = |stream: std::io::Result<std::net::TcpStream>| {
+                let mut stream = stream.unwrap();
+                let head = BufReader::new(&stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty());
+                let is_second = head.fold(false, |found, line| found || line.ends_with("Bearer second"));
+                let status = if is_second { "200 OK" } else { "401 Unauthorized" };
+                write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}").unwrap();
+                is_second
+            };
+            listener.incoming().take(4).map(answer).collect::<Vec<_>>()
+        });
+        let client = |next: &'static str| Client {
+            renew: Some(Box::new(move || Ok(next.to_owned()))),
+            ..Client::new(&base, true, "first".to_owned(), true)
+        };
+        let request = Request::to("show_lifecycle", &[]).unwrap();
+        assert!(client("second").call::<Value>(&request).is_ok());
+        let refused = client("third").call::<Value>(&request);
+        assert!(matches!(refused, Err(Failure::Refused(_))));
+        assert_eq!(server.join().unwrap(), [false, true, false, false]);
     }
 
     #[test]

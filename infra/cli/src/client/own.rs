@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use arcadia_domain::{Authority, TenantId, Timestamp};
-use arcadia_local::issuer::{Issuer, IssuerError, KEY_FILE, TokenRequest};
+use arcadia_local::issuer::{Issuer, KEY_FILE, TokenRequest};
 use arcadia_local::proof::{self, Proof};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -47,23 +47,32 @@ impl Client {
             )));
         }
         let issuer = Issuer::open(data).map_err(|error| Failure::Usage(error.to_string()))?;
-        let foreign = || Failure::Foreign { url: base.to_owned(), data: data.display().to_string() };
-        let Proof { address, now } = ask(base, &issuer)?.ok_or_else(foreign)?;
+        let (url, directory) = (base.to_owned(), data.display().to_string());
+        let foreign = move || Failure::Foreign { url: url.clone(), data: directory.clone() };
+        let Proof { address, now } = ask(base, &issuer)?.ok_or_else(&foreign)?;
         let port = |uri: &Uri| uri.port_u16();
         let (asked, found) = (base.parse::<Uri>().ok(), format!("http://{address}").parse::<Uri>().ok());
         if asked.as_ref().and_then(port) != found.as_ref().and_then(port) {
             return Err(foreign());
         }
-        let token = token(&issuer, caller, now).map_err(|error| Failure::Usage(error.to_string()))?;
-        Ok(Self::new(&format!("http://{address}"), true, token, json))
+        let base = format!("http://{address}");
+        let first = token(&issuer, &caller, now)?;
+        let client = Self::new(&base, true, first, json);
+        // A long command outlives its token, and so does one during which the test clock is moved.
+        let renew = move || {
+            let Proof { now, .. } = ask(&base, &issuer)?.ok_or_else(&foreign)?;
+            token(&issuer, &caller, now)
+        };
+        Ok(Self { renew: Some(Box::new(renew)), ..client })
     }
 }
 
 /// Issues a token for one command, by the program's clock.
-fn token(issuer: &Issuer, caller: Caller, now: Timestamp) -> Result<String, IssuerError> {
+fn token(issuer: &Issuer, caller: &Caller, now: Timestamp) -> Result<String, Failure> {
     let Caller { role, tenant, sub } = caller;
-    let request = TokenRequest { role, tenant, sub: sub.to_owned(), ttl: TimeDelta::minutes(TOKEN_MINUTES) };
-    issuer.issue(&request, now)
+    let (tenant, ttl) = (tenant.clone(), TimeDelta::minutes(TOKEN_MINUTES));
+    let request = TokenRequest { role: *role, tenant, sub: (*sub).to_owned(), ttl };
+    issuer.issue(&request, now).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// The answer to a challenge.
@@ -81,7 +90,7 @@ fn ask(base: &str, issuer: &Issuer) -> Result<Option<Proof>, Failure> {
     let agent: Agent = config.proxy(None).max_redirects(0).build().into();
     let sent = agent.get(format!("{base}{}?{}={challenge}", proof::PATH, proof::CHALLENGE)).call();
     let unreachable =
-        |error: ureq::Error| Failure::Unreachable { url: base.to_owned(), reason: error.to_string(), key: None };
+        |error: ureq::Error| Failure::Unreachable { url: base.to_owned(), reason: error.to_string(), repetition: None };
     let mut response = sent.map_err(unreachable)?;
     // Any other response is not a proof.
     let text = response.body_mut().with_config().limit(MAX_PROOF_LEN).read_to_string().unwrap_or_default();
@@ -98,7 +107,7 @@ mod tests {
         let issuer = Issuer::generate().unwrap();
         let now = Timestamp::from_timestamp(1_800_000_000, 0).unwrap();
         let caller = Caller { role: Authority::PlatformAdmin, tenant: None, sub: "local-admin" };
-        let token = token(&issuer, caller, now).unwrap();
+        let token = token(&issuer, &caller, now).unwrap();
         assert!(issuer.verify(&token, now).is_ok());
         assert!(issuer.verify(&token, now + TimeDelta::minutes(10)).is_err());
     }

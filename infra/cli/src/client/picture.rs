@@ -29,7 +29,7 @@ pub fn lifecycle(text: &mut Text, present: State, allowed: &[State], next: Optio
         let label = if may { cell(GOOD, "you may") } else { cell(DIM, reason(present, *to, clock.is_some())) };
         let mut cells = vec![cell(style, &arc(from, centre(*to), n + 1 == moves.len(), right)), label];
         if let Some(next) = clock {
-            cells.push(cell(WAITING, &format!(", clock {}", next.at)));
+            cells.push(cell(WAITING, &format!(", next {}", next.at)));
         }
         text.line(cells);
     }
@@ -159,7 +159,7 @@ mod tests {
         let next = Next { action: Action::Suspend, at: "2027-02-01" };
         let picture = drawn(State::PastDue, &[State::Active], Some(&next));
         assert_eq!(picture.matches("you may").count(), 1);
-        assert!(picture.contains("platform, clock 2027-02-01"), "{picture}");
+        assert!(picture.contains("platform, next 2027-02-01"), "{picture}");
         assert!(drawn(State::Cancelled, &[], None).contains("if paid up"));
         assert!(drawn(State::Paused, &[], None).contains("if not overdue or held"));
     }

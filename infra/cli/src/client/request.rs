@@ -22,6 +22,8 @@ pub struct Request {
     if_match: Option<String>,
     key: Option<String>,
     csv: bool,
+    /// The times in the body, by field: the caller may have said them as how far they are from now.
+    times: Vec<(&'static str, String)>,
 }
 
 impl Request {
@@ -37,7 +39,7 @@ impl Request {
         }
         // Every POST has an idempotency key, so that it can be repeated if its response is lost.
         let key = (route.method == Method::POST).then(new_key);
-        Ok(Self { route, path, query: Vec::new(), body: None, if_match: None, key, csv: false })
+        Ok(Self { route, path, query: Vec::new(), body: None, if_match: None, key, csv: false, times: Vec::new() })
     }
 
     /// Adds a query parameter, if it has a value.
@@ -67,6 +69,15 @@ impl Request {
         self.body(&BTreeMap::from([(name, value)]))
     }
 
+    /// Adds a time to the body, if it has a value.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if it cannot be serialised as JSON.
+    pub fn time(mut self, name: &'static str, time: Option<String>) -> Result<Self, Failure> {
+        self.times.extend(time.clone().map(|time| (name, time)));
+        self.field(name, time)
+    }
+
     /// Adds fields that are to be cleared to the body.
     ///
     /// # Errors
@@ -91,8 +102,9 @@ impl Request {
         self.on(&options.condition).query("dry_run", options.dry_run.then(|| true.to_string()))
     }
 
-    /// Sets the caller's idempotency key, if given.
+    /// Sets the caller's idempotency key, if given. Only a POST has one.
     pub fn once(mut self, once: &Once) -> Self {
+        debug_assert!(self.key.is_some(), "{} takes no idempotency key", self.route.handler);
         if let Some(key) = &once.idempotency_key {
             self.key = Some(key.clone());
         }
@@ -104,14 +116,21 @@ impl Request {
         Self { csv: true, ..self }
     }
 
-    /// The idempotency key.
-    pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
+    /// The arguments that repeat the request without executing it twice, if there are any.
+    pub fn repetition(&self) -> Option<String> {
+        let key = self.key.as_ref()?;
+        let times = self.times.iter().map(|(name, time)| format!(", and with {name} {time}"));
+        Some(format!("--idempotency-key {key}{}", times.collect::<String>()))
+    }
+
+    /// Whether the request changes nothing.
+    pub fn only_reads(&self) -> bool {
+        self.route.method == Method::GET
     }
 
     /// Whether the request can be sent again if its outcome is unknown.
     pub fn can_be_repeated(&self) -> bool {
-        self.key.is_some() || self.route.method == Method::GET
+        self.key.is_some() || self.only_reads()
     }
 
     /// Builds the HTTP request and its body.
@@ -176,11 +195,14 @@ mod tests {
 
     #[test]
     fn every_post_has_a_key_and_nothing_else_has() {
-        let key = |handler: &str| Request::to(handler, &[]).unwrap().key().map(str::to_owned);
+        let key = |handler: &str| Request::to(handler, &[]).unwrap().key;
         assert!(key("transition_deployment").is_some());
         assert_ne!(key("create_deployment"), key("create_deployment"));
         assert_eq!((key("update_deployment"), key("put_plan"), key("detach_addon")), (None, None, None));
         let once = Once { idempotency_key: Some("mine".to_owned()) };
-        assert_eq!(Request::to("void_invoice", &[]).unwrap().once(&once).key(), Some("mine"));
+        let request = Request::to("void_invoice", &[]).unwrap().once(&once);
+        let request = request.time("due_at", Some("2027-02-14T00:00:00Z".to_owned())).unwrap();
+        let repeated = "--idempotency-key mine, and with due_at 2027-02-14T00:00:00Z";
+        assert_eq!(request.repetition().as_deref(), Some(repeated));
     }
 }

@@ -21,7 +21,8 @@ const MAX_READS: u32 = 5;
 
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// The deployment: its id, its slug, or its tenant and slug as in acme/shop. Default: all that the token may see
+    /// The deployment: its id, its slug, or its tenant and slug as in acme/shop. Default: every deployment that the
+    /// token can read
     #[arg(value_name = "DEPLOYMENT")]
     id: Option<String>,
     #[command(flatten)]
@@ -36,6 +37,8 @@ struct Report {
     invoices: usize,
     totals: BTreeMap<Currency, Totals>,
     violations: Vec<(DeploymentId, String)>,
+    /// Deployments that could not be read, with the reason.
+    unread: Vec<(DeploymentId, String)>,
 }
 
 /// The totals of a currency, as JSON has them.
@@ -51,27 +54,33 @@ impl Audit {
     pub fn run(&self) -> Result<(), Failure> {
         let client = &self.connection.open()?;
         let mut report = Report::default();
-        let mut cursor = None;
+        let read = self.examine(client, &mut report);
+        // What was found is told even if the rest cannot be read.
+        client.print(&report.json().to_string(), || report.text())?;
+        read?;
+        match (report.violations.len(), report.unread.len()) {
+            (0, 0) => Ok(()),
+            (0, count) => Err(Failure::Unread(count)),
+            (count, _) => Err(Failure::Violations(count)),
+        }
+    }
+
+    fn examine(&self, client: &Client, report: &mut Report) -> Result<(), Failure> {
         if let Some(id) = &self.id {
             let id = client.deployment_id(id)?.parse().map_err(|_| Failure::NotUnderstood)?;
-            report.examine(client, id)?;
-        } else {
-            loop {
-                let request = Request::to("list_deployments", &[])?.query("limit", Some(PAGE.to_owned()));
-                let page: DeploymentList<'_> = client.call(&request.query("cursor", cursor))?;
-                for row in page.deployments {
-                    report.examine(client, row.deployment.id)?;
-                }
-                cursor = page.next_cursor;
-                if cursor.is_none() {
-                    break;
-                }
-            }
+            return report.examine(client, id);
         }
-        client.print(&report.json().to_string(), || report.text())?;
-        match report.violations.len() {
-            0 => Ok(()),
-            count => Err(Failure::Violations(count)),
+        let mut cursor = None;
+        loop {
+            let request = Request::to("list_deployments", &[])?.query("limit", Some(PAGE.to_owned()));
+            let page: DeploymentList<'_> = client.call(&request.query("cursor", cursor))?;
+            for row in page.deployments {
+                report.examine(client, row.deployment.id)?;
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(());
+            }
         }
     }
 }
@@ -79,7 +88,18 @@ impl Audit {
 impl Report {
     /// Audits one deployment.
     fn examine(&mut self, client: &Client, id: DeploymentId) -> Result<(), Failure> {
-        let (events, invoices) = read(client, &id.to_string())?;
+        let (events, invoices) = match read(client, &id.to_string()) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.unread.push((id, "it kept changing while it was read".to_owned()));
+                return Ok(());
+            }
+            Err(failure) if failure.is_passing() => {
+                self.unread.push((id, failure.to_string()));
+                return Ok(());
+            }
+            Err(failure) => return Err(failure),
+        };
         let sequence = events.last().map_or(0, |event| event.sequence);
         (self.deployments, self.events) = (self.deployments + 1, self.events + events.len());
         self.invoices += invoices.len();
@@ -98,18 +118,20 @@ impl Report {
     fn json(&self) -> Value {
         let totals = self.totals.iter().map(|(currency, totals)| CurrencyTotals { totals, currency: *currency });
         let violations = self.violations.iter().map(|(id, what)| json!({"deployment_id": id, "violation": what}));
+        let unread = self.unread.iter().map(|(id, why)| json!({"deployment_id": id, "reason": why}));
         json!({
             "deployments": self.deployments,
             "events": self.events,
             "invoices": self.invoices,
             "totals": totals.collect::<Vec<_>>(),
             "violations": violations.collect::<Vec<_>>(),
+            "unread": unread.collect::<Vec<_>>(),
         })
     }
 
     fn text(&self) -> Text {
         let mut text = Text::default();
-        let Self { deployments, events, invoices, totals, violations } = self;
+        let Self { deployments, events, invoices, totals, violations, unread } = self;
         text.line([plain(&format!(
             "{}, {}, {} audited",
             counted(*deployments, "deployment"),
@@ -122,12 +144,16 @@ impl Report {
         for (id, violation) in violations {
             text.line([plain(&format!("{id}: {violation}"))]);
         }
+        for (id, why) in unread {
+            text.line([plain(&format!("{id} was not audited: {why}"))]);
+        }
         text
     }
 }
 
-/// Reads a deployment's whole history, oldest event first, and its invoices at the same version.
-fn read(client: &Client, id: &str) -> Result<(Vec<Event>, Vec<Invoice>), Failure> {
+/// Reads a deployment's whole history, oldest event first, and its invoices at the same version. `None` if it changed
+/// at every attempt.
+fn read(client: &Client, id: &str) -> Result<Option<(Vec<Event>, Vec<Invoice>)>, Failure> {
     for _ in 0..MAX_READS {
         let mut events = pages(client, "list_events", id, |page: EventList| (page.events, page.next_cursor))?;
         events.reverse();
@@ -136,10 +162,10 @@ fn read(client: &Client, id: &str) -> Result<(Vec<Event>, Vec<Invoice>), Failure
         })?;
         let shown: DeploymentAnswer<'_> = client.call(&Request::to("show_deployment", &[("id", id)])?)?;
         if Some(shown.deployment.version) == events.last().map(|event| event.sequence) {
-            return Ok((events, invoices));
+            return Ok(Some((events, invoices)));
         }
     }
-    Err(Failure::Usage(format!("{id} kept changing while it was read: run the audit again later")))
+    Ok(None)
 }
 
 /// All records of a list. `parts` takes a page apart: its records, and the cursor of the next one.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::connection::Confirmed;
 use super::money::Sum;
-use crate::client::{Client, Failure, Once, Options, Request, one_of, views};
+use crate::client::{Client, Failure, Moment, Once, Options, Request, one_of, views};
 
 /// Selects a deployment.
 #[derive(Debug, Args)]
@@ -26,14 +26,14 @@ pub struct Invoice {
     number: String,
 }
 
-/// The reason and notes of a correction.
+/// The reason and notes of a command.
 #[derive(Debug, Args, Serialize)]
 pub struct Remarks {
     /// The reason, in one line
     #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Notes, which the tenant's users can read in the events
+    /// Notes, stored in the events; a tenant's users can read those of the tenant and its deployments
     #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<String>,
@@ -77,7 +77,7 @@ pub enum OfDeployment {
         /// The reason, in one line
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Notes, which the tenant's users can read in the events
+        /// Notes, stored in the events; the tenant's users can read them
         #[arg(long, value_name = "TEXT")]
         notes: Option<String>,
         #[command(flatten)]
@@ -153,7 +153,7 @@ pub enum OfInvoice {
         #[command(flatten)]
         remarks: Remarks,
         #[command(flatten)]
-        sending: Sending,
+        options: Options,
     },
     /// Move the due date of an open invoice to a later time (platform_admin)
     Postpone {
@@ -161,11 +161,11 @@ pub enum OfInvoice {
         which: Invoice,
         /// The new due date, such as 2027-02-14T00:00:00Z, or 7d for a week from now
         #[arg(long, value_name = "TIME")]
-        due_at: String,
+        due_at: Moment,
         #[command(flatten)]
         remarks: Remarks,
         #[command(flatten)]
-        sending: Sending,
+        options: Options,
     },
 }
 
@@ -230,32 +230,31 @@ impl OfDeployment {
 impl OfInvoice {
     /// Runs the command.
     pub fn run(&self, client: &Client) -> Result<(), Failure> {
-        let (request, sending) = match self {
+        let request = match self {
             Self::Credit { which, line, refund, remarks, sending } => {
                 let lines = line.iter().map(|(charge, amount_cents)| Line { charge, amount_cents: *amount_cents });
                 let lines = Some(lines.collect::<Vec<_>>()).filter(|lines| !lines.is_empty());
                 let request = which.to(client, "issue_credit_note", "")?.body(remarks)?.field("lines", lines)?;
                 let request = request.field("refund", refund.as_ref().map(|_| true))?;
-                (request.field("reference", refund.as_ref())?, sending)
+                sending.send(request.field("reference", refund.as_ref())?)
             }
             Self::Reverse { which, reference, kind, remarks, sending, confirmed } => {
                 let what = format!("payment {reference} of invoice {} will be reversed", which.number);
                 confirmed.check(&sending.options, &what)?;
                 let request = which.to(client, "reverse_payment", reference)?.body(remarks)?;
-                (request.field("kind", Some(kind))?, sending)
+                sending.send(request.field("kind", Some(kind))?)
             }
             Self::WriteOff { which, remarks, sending } => {
-                (which.to(client, "write_off_invoice", "")?.body(remarks)?, sending)
+                sending.send(which.to(client, "write_off_invoice", "")?.body(remarks)?)
             }
-            Self::WithdrawWriteOff { which, remarks, sending } => {
-                (which.to(client, "withdraw_write_off", "")?.body(remarks)?, sending)
+            Self::WithdrawWriteOff { which, remarks, options } => {
+                which.to(client, "withdraw_write_off", "")?.body(remarks)?.with(options)
             }
-            Self::Postpone { which, due_at, remarks, sending } => {
+            Self::Postpone { which, due_at, remarks, options } => {
                 let due_at = client.moment(Some(due_at))?;
-                let request = which.to(client, "update_invoice", "")?.body(remarks)?;
-                (request.field("due_at", due_at)?, sending)
+                which.to(client, "update_invoice", "")?.body(remarks)?.time("due_at", due_at)?.with(options)
             }
         };
-        client.tell::<Event, _>(&sending.send(request), |answer, _| views::settled(answer))
+        client.tell::<Event, _>(&request, |answer, _| views::settled(answer))
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::connection::Connection;
 use super::corrections::Remarks;
-use crate::client::{Failure, Options, Paging, Request, one_of, views};
+use crate::client::{Failure, Moment, Options, Paging, Request, one_of, views};
 
 #[derive(Debug, Args)]
 pub struct Coupons {
@@ -67,7 +67,8 @@ struct PutFields {
     max_redemptions: Option<u64>,
     /// Last moment at which it can be granted. Default: without a limit
     #[arg(long, value_name = "TIME")]
-    redeem_by: Option<String>,
+    #[serde(skip)]
+    redeem_by: Option<Moment>,
     /// Whether it can be granted
     #[arg(long, value_parser = one_of(&CatalogStatus::ALL))]
     status: Option<CatalogStatus>,
@@ -84,7 +85,8 @@ impl Coupons {
             Verb::List { paging } => client.list(&Request::to("list_coupons", &[])?, "coupons", paging, views::coupons),
             Verb::Show { code } => client.show(&Request::to("show_coupon", &[("code", code)])?, views::coupon),
             Verb::Put { code, fields, options } => {
-                let request = Request::to("put_coupon", &[("code", code)])?.body(fields)?.with(options);
+                let request = Request::to("put_coupon", &[("code", code)])?.body(fields)?;
+                let request = request.time("redeem_by", client.moment(fields.redeem_by.as_ref())?)?.with(options);
                 client.tell::<CatalogEvent, _>(&request, |answer, _| views::coupon(answer))
             }
         }

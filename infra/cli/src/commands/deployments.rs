@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::connection::{Confirmed, Connection};
 use super::corrections::{OfDeployment, Remarks};
-use crate::client::{Client, Failure, Once, Options, Paging, Request, one_of, show_deployment, views};
+use crate::client::{Client, Failure, Moment, Once, Options, Paging, Request, one_of, show_deployment, views};
 
 #[derive(Debug, Args)]
 pub struct Deployments {
@@ -198,7 +198,7 @@ enum SubscriptionVerb {
         #[command(flatten)]
         once: Once,
     },
-    /// Remove the discount: one that runs at the end of the period, another one at once (platform_admin)
+    /// Remove the discount: a running one ends with the period, any other at once (platform_admin)
     RemoveDiscount {
         #[command(flatten)]
         which: Which,
@@ -293,9 +293,10 @@ struct CreateFields {
     /// Initial state: active (default), or trial (platform_admin)
     #[arg(long, value_parser = one_of(INITIAL_STATES))]
     state: Option<State>,
-    /// End of its trial (platform_admin)
+    /// End of its trial, such as 2027-02-14, or 14d for two weeks from now (platform_admin)
     #[arg(long, value_name = "TIME")]
-    trial_ends_at: Option<String>,
+    #[serde(skip)]
+    trial_ends_at: Option<Moment>,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -322,9 +323,10 @@ struct TransitionFields {
     /// Notes, stored in the event
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
-    /// When the pause ends automatically
+    /// When the pause ends automatically, such as 2027-02-14, or 14d for two weeks from now
     #[arg(long, value_name = "TIME")]
-    resume_at: Option<String>,
+    #[serde(skip)]
+    resume_at: Option<Moment>,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -342,9 +344,10 @@ struct CreateResourceFields {
 
 #[derive(Debug, Args, Serialize)]
 struct ExtendTrialFields {
-    /// New end of the trial
+    /// New end of the trial, such as 2027-02-14, or 14d for two weeks from now
     #[arg(value_name = "TIME")]
-    trial_ends_at: String,
+    #[serde(skip)]
+    trial_ends_at: Moment,
     #[command(flatten)]
     #[serde(flatten)]
     remarks: Remarks,
@@ -365,7 +368,8 @@ struct SubscribeFields {
     anchor: Option<AnchorMode>,
     /// End of its trial, instead of the plan's (platform_admin)
     #[arg(long, value_name = "TIME")]
-    trial_ends_at: Option<String>,
+    #[serde(skip)]
+    trial_ends_at: Option<Moment>,
     #[command(flatten)]
     #[serde(flatten)]
     remarks: Remarks,
@@ -449,7 +453,9 @@ impl Deployments {
                 client.list(&request, "deployments", paging, views::deployments)
             }
             Verb::Create { fields, once } => {
-                let request = Request::to("create_deployment", &[])?.body(fields)?.once(once);
+                let request = Request::to("create_deployment", &[])?.body(fields)?;
+                let trial_ends_at = client.moment(fields.trial_ends_at.as_ref())?;
+                let request = request.time("trial_ends_at", trial_ends_at)?.once(once);
                 client.tell::<Event, _>(&request, |answer: &DeploymentAnswer<'_>, is_dry_run| {
                     views::deployment(&answer.deployment, true, is_dry_run)
                 })
@@ -465,7 +471,9 @@ impl Deployments {
                 if fields.to_state == State::Archived {
                     confirmed.check(options, &format!("{} will be archived", which.id))?;
                 }
-                let request = which.to(client, "transition_deployment", &[])?.body(fields)?.with(options).once(once);
+                let request = which.to(client, "transition_deployment", &[])?.body(fields)?;
+                let request = request.time("resume_at", client.moment(fields.resume_at.as_ref())?)?;
+                let request = request.with(options).once(once);
                 client.tell::<Event, _>(&request, |answer: &TransitionAnswer<'_>, is_dry_run| {
                     views::deployment(&answer.deployment, answer.event.is_some(), is_dry_run)
                 })
@@ -487,7 +495,9 @@ impl Deployments {
                 client.tell::<Event, _>(&request, |answer, _| views::resource(answer))
             }
             Verb::ExtendTrial { which, fields, options, once } => {
-                let request = which.to(client, "extend_trial", &[])?.body(fields)?.with(options).once(once);
+                let request = which.to(client, "extend_trial", &[])?.body(fields)?;
+                let request = request.time("trial_ends_at", client.moment(Some(&fields.trial_ends_at))?)?;
+                let request = request.with(options).once(once);
                 client.tell::<Event, _>(&request, |answer: &ExtendTrialAnswer<'_>, is_dry_run| {
                     views::deployment(&answer.deployment, answer.event.is_some(), is_dry_run)
                 })
@@ -502,7 +512,9 @@ impl SubscriptionVerb {
     fn run(&self, client: &Client) -> Result<(), Failure> {
         match self {
             Self::Subscribe { which, fields, options, once } => {
-                let request = which.to(client, "subscribe_deployment", &[])?.body(fields)?.with(options).once(once);
+                let request = which.to(client, "subscribe_deployment", &[])?.body(fields)?;
+                let trial_ends_at = client.moment(fields.trial_ends_at.as_ref())?;
+                let request = request.time("trial_ends_at", trial_ends_at)?.with(options).once(once);
                 client.tell::<Event, _>(&request, |answer: &SubscribeAnswer<'_>, _| {
                     views::subscription(answer.subscription.as_ref(), &[], answer.invoice.as_ref())
                 })

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::connection::{Confirmed, Connection};
 use super::corrections::{OfInvoice, Remarks};
 use super::money::Paid;
-use crate::client::{Client, Failure, Once, Options, Paging, Request, one_of, views};
+use crate::client::{Client, Failure, Moment, Once, Options, Paging, Request, one_of, views};
 
 #[derive(Debug, Args)]
 pub struct Invoices {
@@ -92,16 +92,16 @@ struct Filter {
     overdue: bool,
     /// Only invoices due before this time, such as 2027-02-01T00:00:00Z, or 7d for a week from now
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    due_before: Option<String>,
+    due_before: Option<Moment>,
     /// Only invoices issued in this month, such as 2027-01
     #[arg(long, conflicts_with_all = ["issued_from", "issued_to"])]
     month: Option<Month>,
     /// Only invoices issued at or after this time, such as -30d
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    issued_from: Option<String>,
+    issued_from: Option<Moment>,
     /// Only invoices issued before this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    issued_to: Option<String>,
+    issued_to: Option<Moment>,
 }
 
 impl Filter {
@@ -113,9 +113,9 @@ impl Filter {
         let filters = [
             ("tenant_id", tenant_id.clone()),
             ("status", status.map(|status| status.to_string())),
-            ("due_before", client.moment(due_before.as_deref())?),
-            ("issued_from", month.map(|month| rfc3339(month.begin())).or(client.moment(issued_from.as_deref())?)),
-            ("issued_to", month.map(|month| rfc3339(month.end())).or(client.moment(issued_to.as_deref())?)),
+            ("due_before", client.moment(due_before.as_ref())?),
+            ("issued_from", month.map(|month| rfc3339(month.begin())).or(client.moment(issued_from.as_ref())?)),
+            ("issued_to", month.map(|month| rfc3339(month.end())).or(client.moment(issued_to.as_ref())?)),
         ];
         let is_filtered = csv || filters.iter().any(|(_, value)| value.is_some());
         // A deployment's own list has its own route, without filters and CSV.

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::Duration;
 
-use arcadia_api::answer::OperationAnswer;
+use arcadia_api::answer::{OperationAnswer, OperationDryRun};
 use arcadia_domain::{Effective, Invoiced, OperationOutcome, Proration, State};
 use clap::{ArgAction, ArgGroup, Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,10 +12,13 @@ use serde::Serialize;
 
 use super::connection::{Confirmed, Connection};
 use super::money::Sum;
-use crate::client::{Client, Failure, Once, Options, Paging, Request, Text, one_of, plain, views};
+use crate::client::{Client, Failure, Moment, Once, Options, Paging, Request, Text, one_of, plain, views};
 
 /// Time between two requests for the progress of an operation.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How many requests in a row may fail before a watch ends.
+const MAX_FAILURES: u32 = 60;
 
 #[derive(Debug, Args)]
 pub struct Operations {
@@ -121,9 +124,9 @@ enum Command {
     /// Give every open invoice of each deployment a later due date: --due-at or --days
     #[command(group(ArgGroup::new("later").required(true)))]
     DueDate {
-        /// The new due date; an invoice that is due then or later keeps its own
+        /// The new due date, such as 2027-02-14, or 14d for two weeks from now; an invoice that is due then or later keeps its own
         #[arg(long, value_name = "TIME", group = "later")]
-        due_at: Option<String>,
+        due_at: Option<Moment>,
         /// Days that each invoice is postponed by, from its due date, or from now on if it is overdue
         #[arg(long, value_name = "N", group = "later")]
         days: Option<u32>,
@@ -232,7 +235,7 @@ enum Wire<'a> {
     },
     DueDate {
         #[serde(skip_serializing_if = "Option::is_none")]
-        due_at: Option<&'a str>,
+        due_at: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         days: Option<u32>,
     },
@@ -259,8 +262,8 @@ struct WireFilter<'a> {
 
 impl Command {
     /// The command as the API has it, and how it is carried out.
-    fn parts(&self) -> (Wire<'_>, &How) {
-        match self {
+    fn parts(&self, client: &Client) -> Result<(Wire<'_>, &How), Failure> {
+        Ok(match self {
             Self::Transition { to_state, how } => (Wire::Transition { to_state: *to_state }, how),
             Self::ChangePlan { fields, how } => (Wire::ChangePlan(fields), how),
             Self::Update { billing_action_suspended, how } => {
@@ -268,22 +271,30 @@ impl Command {
             }
             Self::Credit { amount, how } => (Wire::Credit(amount), how),
             Self::Charge { amount, description, when, how } => (Wire::Charge { amount, description, when: *when }, how),
-            Self::DueDate { due_at, days, how } => (Wire::DueDate { due_at: due_at.as_deref(), days: *days }, how),
+            Self::DueDate { due_at, days, how } => {
+                (Wire::DueDate { due_at: client.moment(due_at.as_ref())?, days: *days }, how)
+            }
             Self::Discount { coupon, how } => (Wire::Discount { coupon }, how),
             Self::CopyTenantRules { how } => (Wire::CopyTenantRules {}, how),
-        }
+        })
     }
 
     fn start(&self, client: &Client) -> Result<(), Failure> {
-        let (command, how) = self.parts();
+        let (command, how) = self.parts(client)?;
         let How { filter, fields, dry_run, once, confirmed } = how;
-        let options = Options { dry_run: *dry_run, ..Options::default() };
-        confirmed.check(&options, "the command will be given to every deployment that matches")?;
         let request = Request::to("start_operation", &[])?.body(fields)?.field("filter", Some(filter.wire(client)?))?;
-        let request = request.field("command", Some(command))?.field("dry_run", dry_run.then_some(true))?.once(once);
+        let request = request.field("command", Some(command))?.once(once);
+        let preview = request.clone().field("dry_run", Some(true))?;
         if *dry_run {
-            return client.show(&request, views::operation_preview);
+            return client.show(&preview, views::operation_preview);
         }
+        let OperationDryRun { matching, .. } = client.call(&preview)?;
+        // One that is repeated under its key may have been carried out already.
+        if matching.count == 0 && once.idempotency_key.is_none() {
+            return Err(Failure::Usage("no deployment matches: nothing was started".to_owned()));
+        }
+        let matching = views::matching(matching);
+        confirmed.check(&Options::default(), &format!("the command will be given to {matching}"))?;
         client.show(&request, |answer: &OperationAnswer<'_>| {
             let mut text = show(answer);
             text.line([plain(&format!("follow it with arcadia operations watch {}", answer.operation.id))]);
@@ -338,9 +349,18 @@ fn show(answer: &OperationAnswer<'_>) -> Text {
 /// Requests an operation repeatedly until it has ended, and then shows it.
 fn watch(client: &Client, request: &Request) -> Result<(), Failure> {
     let bar = progress_bar();
-    let mut last = String::new();
+    let (mut last, mut failures) = (String::new(), 0);
     loop {
-        let OperationAnswer { operation } = client.call(request)?;
+        let OperationAnswer { operation } = match client.call(request) {
+            // The operation continues whether or not it is watched.
+            Err(failure) if failure.is_passing() && failures < MAX_FAILURES => {
+                failures += 1;
+                thread::sleep(LOOK_EVERY);
+                continue;
+            }
+            answered => answered?,
+        };
+        failures = 0;
         let (done, line) = (views::results_so_far(&operation), views::operation_line(&operation));
         let remaining = operation.remaining;
         bar.set_length(done + remaining);

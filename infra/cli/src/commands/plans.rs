@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::connection::{Confirmed, Connection};
 use super::corrections::Remarks;
 use super::money::Price;
-use crate::client::{Failure, Once, Options, Paging, Precondition, Request, one_of, views};
+use crate::client::{Failure, Moment, Once, Options, Paging, Precondition, Request, one_of, views};
 
 #[derive(Debug, Args)]
 pub struct Plans {
@@ -87,7 +87,8 @@ struct PublishFields {
     replaces: Option<u32>,
     /// When the subscriptions change, such as 2027-06-01 or 60d: each at its first period boundary from this time on
     #[arg(long, value_name = "TIME", requires = "replaces", allow_hyphen_values = true)]
-    effective_from: Option<String>,
+    #[serde(skip)]
+    effective_from: Option<Moment>,
     #[command(flatten)]
     #[serde(flatten)]
     remarks: Remarks,
@@ -115,7 +116,7 @@ impl Plans {
                     )?;
                 }
                 let request = Request::to("publish_plan_version", &[("code", code)])?.body(fields)?;
-                let request = request.field("effective_from", client.moment(fields.effective_from.as_deref())?)?;
+                let request = request.time("effective_from", client.moment(fields.effective_from.as_ref())?)?;
                 let request = request.field("dry_run", dry_run.then_some(true))?;
                 let request = request.on(condition).once(once);
                 if *dry_run {

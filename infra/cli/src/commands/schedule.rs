@@ -3,13 +3,13 @@
 use clap::Args;
 
 use super::connection::Connection;
-use crate::client::{Failure, Paging, Request, views};
+use crate::client::{Failure, Moment, Paging, Request, views};
 
 #[derive(Debug, Args)]
 pub struct Schedule {
     /// Only steps due before this time, such as 2027-02-01T00:00:00Z, or 7d for a week from now
     #[arg(long, value_name = "TIME")]
-    before: Option<String>,
+    before: Option<Moment>,
     /// Only this step, such as renew or suspend
     #[arg(long)]
     action: Option<String>,
@@ -27,7 +27,7 @@ impl Schedule {
     pub fn run(&self) -> Result<(), Failure> {
         let Self { before, action, tenant_id, paging, connection } = self;
         let client = connection.open()?;
-        let request = Request::to("list_schedule", &[])?.query("before", client.moment(before.as_deref())?);
+        let request = Request::to("list_schedule", &[])?.query("before", client.moment(before.as_ref())?);
         let request = request.query("action", action.clone()).query("tenant_id", tenant_id.clone());
         client.list(&request, "schedule", paging, views::schedule)
     }

@@ -118,7 +118,7 @@ struct Fields {
     /// Name of the customer
     #[arg(long)]
     name: Option<String>,
-    /// Where its invoices are addressed to
+    /// The address on its invoices
     #[arg(long, value_name = "TEXT")]
     billing_address: Option<String>,
     /// Where its invoices are sent

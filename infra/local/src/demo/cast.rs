@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arcadia_domain::{DunningPolicy, InvalidValue, ShortCode, Slug, TenantId, Timestamp};
+use arcadia_domain::{DisplayName, DunningPolicy, EmailAddress, InvalidValue, ShortCode, Slug, TenantId, Timestamp};
 use chrono::TimeDelta;
 use fastrand::Rng;
 
@@ -72,6 +72,10 @@ const REGIONS: &[&str] = &["eu-central-1", "eu-central-1", "eu-west-1", "us-east
 #[derive(Debug)]
 pub struct Tenant {
     pub id: TenantId,
+    /// Name of the customer.
+    pub name: DisplayName,
+    /// Where its invoices are sent.
+    pub email: EmailAddress,
     /// Its user.
     pub user: String,
     pub region: ShortCode,
@@ -159,6 +163,8 @@ fn tenant(rng: &mut Rng, n: usize, since: Timestamp) -> Result<Tenant, InvalidVa
         _ => None,
     };
     Ok(Tenant {
+        name: title(&name).parse()?,
+        email: format!("billing@{name}.example").parse()?,
         user: format!("{}@{name}", pick(rng, PEOPLE)),
         id: name.parse()?,
         region: pick(rng, REGIONS).parse()?,
@@ -166,6 +172,13 @@ fn tenant(rng: &mut Rng, n: usize, since: Timestamp) -> Result<Tenant, InvalidVa
         policy,
         since,
     })
+}
+
+/// The words of a tenant's id, each with a capital: `Alder Analytics`.
+fn title(id: &str) -> String {
+    let words =
+        id.split('-').map(|word| word.get(..1).unwrap_or_default().to_uppercase() + word.get(1..).unwrap_or_default());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Chooses one of `choices`, which must not be empty.

@@ -1,15 +1,15 @@
 //! Generates the life of one deployment: its users' commands, payments, and the scheduled steps between them. The
 //! domain decides and the store stores everything; only the times and commands are generated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use arcadia_domain::{
     Actor, Aggregate, AnchorMode, Authority, Change, ChangePlan, Command, CreateDeployment, Created, DeploymentId,
     Effective, Event, EventKind, Figures, GrantDiscount, Invoice, InvoiceNumber, InvoiceStatus, Pay, Payment,
-    Proration, Resource, ResourceId, State, Subscribe, SubscriptionAddonId, SubscriptionId, Timestamp, Transition,
-    UpdateDeployment, create, decide, follow_invoices, step,
+    Proration, Resource, ResourceId, State, Subscribe, SubscriptionAddonId, SubscriptionId, TenantId, TenantRules,
+    Timestamp, Transition, UpdateDeployment, create, decide, follow_invoices, step,
 };
 use arcadia_functions::runtime::App;
 use arcadia_store::StoreError;
@@ -36,6 +36,8 @@ const TITLES: &[&str] = &["Next", "Classic", "(new)", "EU", "Beta", "2.0"];
 pub struct Stage {
     pub app: App,
     pub shop: Shop,
+    /// The rules of each tenant for its deployments.
+    pub rules: HashMap<TenantId, TenantRules>,
     /// End of the history.
     pub until: Timestamp,
 }
@@ -136,13 +138,14 @@ impl Life {
                 template_code: if templated { "starter".parse().ok() } else { None },
                 template_version: if templated { "1.4.2".parse().ok() } else { None },
                 trial_ends_at: in_trial.then(|| now + TimeDelta::days(TRIAL_DAYS)),
+                tenant_rules: stage.rules.get(&part.tenant.id).copied().unwrap_or_default(),
                 ..Created::new(part.tenant.id.clone(), part.slug.clone(), part.tenant.region.clone())
             },
         };
         let created = create(command, &creator, now)?;
         let payer = match rng.u8(0..100) {
-            0..=81 => Payer::Prompt,
-            82..=92 => Payer::Late,
+            0..=71 => Payer::Prompt,
+            72..=89 => Payer::Late,
             _ => Payer::Fading(rng.u32(1..12)),
         };
         // Some trials do not lead to a subscription.

@@ -54,8 +54,8 @@ answer! {
         deployment: DeploymentView<'a>,
         /// Its live or last subscription; null if it never had one.
         subscription: Option<SubscriptionView<'a>>,
-        /// The invoices that the clock issues next if the open ones are paid in time and nothing else happens: usually one,
-        /// and one for each currency that falls due at that moment.
+        /// The invoices that scheduled steps issue next if the open ones are paid in time and nothing else happens:
+        /// usually one, and one for each currency that falls due at that moment.
         next_invoices: Vec<NextInvoiceView>,
         /// Its latest events, newest first, at most 50.
         events: Vec<Event>,

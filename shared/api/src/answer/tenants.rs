@@ -56,7 +56,7 @@ page! {
 page! {
     /// A page of the deployments that need a person.
     AttentionList<'a> {
-        /// The deployments, the longest first.
+        /// The deployments, the longest waiting first.
         attention: Vec<AttentionView<'a>>,
     }
 }

@@ -128,8 +128,7 @@ body! {
 }
 
 body! {
-    /// The body of a command that needs nothing but can say why: void, write-off and its withdrawal, removal of a discount,
-    /// release of a tenant.
+    /// The body of a command whose only fields are a reason and notes, such as a void, a write-off or a release.
     RemarksRequest {
         /// One-line reason, stored in the events.
         reason: Option<Reason> = optional(text),

@@ -13,7 +13,7 @@ body! {
     PutTenantRequest {
         /// Name of the customer. For platform_admin.
         name: Option<Option<DisplayName>> = nullable(text) [with = "Option<DisplayName>"],
-        /// Where its invoices are addressed to.
+        /// The address on its invoices.
         billing_address: Option<Option<BillingAddress>> = nullable(text) [with = "Option<BillingAddress>"],
         /// Where its invoices are sent.
         email: Option<Option<EmailAddress>> = nullable(text) [with = "Option<EmailAddress>"],

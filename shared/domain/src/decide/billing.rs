@@ -52,7 +52,8 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
     let mut subscription = old.clone();
     if let (Some(old), Some(new)) = (old, &mut subscription) {
         let mut kept = addons.clone();
-        let mut opens = new.follow(deployment.state, to, effective_at, context.at);
+        let runs = to != State::Active || !deployment.tenant_rules.held;
+        let mut opens = new.follow(deployment.state, to, runs, effective_at, context.at);
         // A change of plan scheduled for the end of the trial, or that the platform scheduled before a cancellation, comes
         // first: the period that begins has the new terms. A pause outlasts no boundary: the change has its own step.
         let has_step = old.status == SubscriptionStatus::Paused && !old.in_trial();
@@ -61,7 +62,7 @@ pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
             if let Some(changed) = take_pending(&mut tried, &mut kept, effective_at) {
                 events.push(context.event(changed));
                 *new = tried;
-                opens = new.follow(deployment.state, to, effective_at, context.at);
+                opens = new.follow(deployment.state, to, runs, effective_at, context.at);
             }
         }
         if opens {
@@ -226,11 +227,11 @@ pub fn step(aggregate: &Aggregate, policy: Option<DunningPolicy>, now: Timestamp
     Ok(Some(change))
 }
 
-/// The most steps of the clock that are taken to find the next invoice.
+/// The most scheduled steps that are taken to find the next invoice.
 const MAX_STEPS_AHEAD: usize = 24;
 
-/// The invoices that the clock issues next, and when, if the open ones are paid in time and nothing else happens. They are
-/// several if charges of more than one currency fall due together.
+/// The invoices that scheduled steps issue next, and when, if the open ones are paid in time and nothing else happens.
+/// They are several if charges of more than one currency fall due together.
 ///
 /// # Errors
 /// A [`Rejection`] if a limit forbids a step on the way.
@@ -272,8 +273,11 @@ fn events_of(context: &Context<'_>, action: Action, due_at: Timestamp) -> Result
         }
         Action::ApplyBalance => Some(apply_balance(context)),
         Action::MarkPastDue | Action::Suspend | Action::CancelUnpaid => {
+            // What a hold delayed counts from its end.
+            let at = deployment.released_at.map_or(due_at, |released_at| due_at.max(released_at));
             let is_over = action == Action::Suspend && unsubscribed_until(context.aggregate) == Some(due_at);
-            Rung::from(deployment.state).map(|rung| go(rung.to, if is_over { "unsubscribed" } else { rung.reason }))
+            let reason = |rung: &Rung| if is_over { "unsubscribed" } else { rung.reason };
+            Rung::from(deployment.state).map(|rung| move_to(context, Moved::by_rule(rung.to, reason(rung), at)))
         }
         Action::ChangePlan => live.map(|live| change_plan(context, live)),
         Action::Renew => live.map(|live| renew(context, live)),

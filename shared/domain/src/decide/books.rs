@@ -2,6 +2,8 @@
 //! come first, the balance that they free settles open invoices, then invoices are issued. Whether a command may change
 //! the books is not decided here.
 
+use std::collections::BTreeSet;
+
 use chrono::SubsecRound;
 
 use super::{Context, Rejection};
@@ -11,6 +13,7 @@ use crate::deployment::Deployment;
 use crate::entry::Entry;
 use crate::event::{Event, EventKind};
 use crate::invoice::{Invoice, InvoiceStatus, OpenInvoice};
+use crate::lifecycle::State;
 use crate::line::{ChargeId, Line, LineKind};
 use crate::money::{Currency, MAX_PRICE_CENTS, sum};
 use crate::policy::DunningPolicy;
@@ -53,9 +56,9 @@ impl<'a> Books<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         let deployment = context.deployment().clone();
         let policy = context.policy.unwrap_or(deployment.dunning_policy);
-        // Running deadlines do not move: another policy is copied only while no invoice is open.
-        let copied =
-            Some(policy).filter(|new| deployment.open_invoices.is_empty() && *new != deployment.dunning_policy);
+        // Running deadlines do not move: another policy is copied only while no invoice is open, and archiving is not near.
+        let no_deadline_runs = deployment.open_invoices.is_empty() && deployment.state != State::Cancelled;
+        let copied = Some(policy).filter(|new| no_deadline_runs && *new != deployment.dunning_policy);
         let (entries, invoices) = (Vec::new(), Vec::new());
         Self { context, policy, copied, deployment, entries, invoices, places: 0, ended: None }
     }
@@ -386,7 +389,7 @@ impl<'a> Books<'a> {
         subscription.forget_settled_charges();
         let Span { from, to } = span;
         let total_cents = total_cents(&lines);
-        let older = self.deployment.open_invoices.iter().any(|open| open.currency == currency);
+        let older = self.deployment.owes_in(currency);
         let balance_cents = if older { 0 } else { self.deployment.balance_cents(currency).min(total_cents) };
         let (at, is_settled) = (self.context.at, balance_cents == total_cents);
         let invoice = Invoice {
@@ -448,14 +451,27 @@ impl<'a> Books<'a> {
 
     /// Settles open invoices by balance, the oldest of each currency first.
     pub(super) fn settle(&mut self) {
-        for open in self.deployment.open_invoices.clone() {
+        let Deployment { open_invoices, uncollectible_invoices, .. } = &self.deployment;
+        // What was given up is still owed.
+        let owed: Vec<OpenInvoice> = open_invoices.iter().chain(uncollectible_invoices).cloned().collect();
+        for owed in owed {
             let settled = self.entries.iter().filter(|entry| matches!(entry, Entry::BalanceUsed { .. })).count();
-            let amount_cents = self.deployment.balance_cents(open.currency).min(open.due_cents);
+            let amount_cents = self.deployment.balance_cents(owed.currency).min(owed.due_cents);
             if amount_cents > 0 && settled < MAX_SETTLED_INVOICES {
-                let (number, currency) = (open.number, open.currency);
+                let (number, currency) = (owed.number, owed.currency);
                 self.enter(Entry::BalanceUsed { number, amount_cents, currency });
             }
         }
+    }
+
+    /// The number of existing invoices that the entries change.
+    pub(super) fn changed_invoices(&self) -> usize {
+        let number_of = |entry| match entry {
+            Entry::Credited { invoice, .. } => invoice,
+            Entry::BalanceUsed { number, .. } | Entry::BalanceReturned { number, .. } => Some(number),
+            Entry::Charged { .. } | Entry::BalanceGranted { .. } | Entry::BalancePaidBack { .. } => None,
+        };
+        self.entries.iter().cloned().filter_map(number_of).collect::<BTreeSet<_>>().len()
     }
 
     /// The invoices that balance settled in full or in part.

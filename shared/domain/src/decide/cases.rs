@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::fixtures::{actor, at, coupon, new_deployment, priced_addon, priced_plan};
 use super::*;
 use crate::{
-    Action, AnchorMode, Interval, IntervalPrices, InvoiceNumber, InvoiceStatus, Plan, SubscriptionId,
+    Action, AnchorMode, Interval, IntervalPrices, InvoiceNumber, InvoiceStatus, MAX_ADDONS, Plan, SubscriptionId,
     SubscriptionStatus, audit, next_action, upcoming,
 };
 
@@ -36,6 +36,12 @@ fn plan(code: &str) -> Plan {
         _ => panic!("{code}"),
     };
     priced_plan(code, price_cents, currency, interval, trial_days)
+}
+
+fn change_to(code: &str, effective: Effective, proration: Proration) -> ChangePlan {
+    let plan = plan(code);
+    let version = plan.newest_version.clone().unwrap();
+    ChangePlan { plan, version, effective, proration, drop_incompatible: false, trial_claimed_by: None }
 }
 
 fn addon(price_cents: i64, currency: &str) -> Addon {
@@ -162,11 +168,7 @@ impl Life {
     }
 
     pub(super) fn changes(&mut self, code: &str, effective: Effective, proration: Proration, now: &str) {
-        let plan = plan(code);
-        let version = plan.newest_version.clone().unwrap();
-        let (drop_incompatible, trial_claimed_by) = (false, None);
-        let command = ChangePlan { plan, version, effective, proration, drop_incompatible, trial_claimed_by };
-        self.does(Command::ChangePlan(command), now);
+        self.does(Command::ChangePlan(change_to(code, effective, proration)), now);
     }
 
     pub(super) fn changes_now(&mut self, code: &str, now: &str) {
@@ -502,6 +504,85 @@ fn a8_an_addon_of_the_present_currency_can_be_attached_before_a_change_of_curren
     assert!(matches!(refused, Err(Rejection::CurrencyMismatch { .. })));
     life.live_until("2027-02-01");
     assert!(life.aggregate.addons.is_empty());
+}
+
+#[test]
+fn addons_of_many_invoices_are_limited_by_what_is_open_and_by_one_transaction() {
+    let mut life = Life::new("2027-01-01");
+    life.subscribes("studio", &[], "2027-01-01");
+    let mut hours = (1..).map(|hour| (at("2027-01-01") + chrono::TimeDelta::hours(hour)).to_rfc3339());
+    let mut now = || hours.next().unwrap();
+    // A pause invoices the charge that waits, so each add-on is on an invoice of its own.
+    let mut refusals = 0;
+    while life.aggregate.addons.len() < MAX_ADDONS {
+        let code = format!("addon_{}", life.aggregate.addons.len());
+        let id = SubscriptionAddonId::new(life.new_id());
+        let attach = Command::AttachAddon(id, priced_addon(&code, 750, "USD", IntervalPrices::new()));
+        if let Err(refused) = life.tries(Authority::TenantUser, attach, &now()) {
+            assert_eq!((refused, life.due().len()), (Rejection::TooManyOpenInvoices, MAX_OPEN_INVOICES));
+            refusals += 1;
+            life.pays(&now());
+        } else {
+            life.moves(State::Paused, &now());
+            life.moves(State::Active, &now());
+        }
+    }
+    assert_eq!(refusals, 2);
+    life.pays(&now());
+    let change = ChangePlan { drop_incompatible: true, ..change_to("euro", Effective::Immediate, Proration::None) };
+    let refused = life.tries(Authority::PlatformAdmin, Command::ChangePlan(change.clone()), &now());
+    assert_eq!(refused, Err(Rejection::TooManyReplacedAddons));
+    for _ in 0..5 {
+        life.detaches(&now());
+    }
+    life.does(Command::ChangePlan(change), &now());
+    assert_eq!((life.aggregate.addons.len(), life.subscription().terms.currency.as_str()), (0, "EUR"));
+}
+
+#[test]
+fn a_change_of_plan_in_a_deployments_own_trial_takes_the_trial_of_that_plan() {
+    let mut life = Life::create(State::Trial, Some("2027-03-01"), "2027-01-01");
+    life.subscribes("tried", &[], "2027-01-02");
+    let change = |trial_claimed_by| {
+        let change = ChangePlan { trial_claimed_by, ..change_to("studio", Effective::Immediate, Proration::Prorate) };
+        decide(&life.aggregate, Command::ChangePlan(change), &actor(Authority::TenantUser), None, at("2027-01-05"))
+    };
+    let used = crate::DeploymentId::new(Uuid::from_u128(7));
+    assert_eq!(change(Some(used)).unwrap_err(), Rejection::TrialUsed("studio".parse().unwrap()));
+    let trial_of = |claimed_by| change(claimed_by).unwrap().unwrap().trial_of;
+    assert_eq!(trial_of(None), "studio".parse().ok());
+    assert_eq!(trial_of(Some(life.aggregate.deployment.id)), None, "it has claimed that trial before");
+}
+
+#[test]
+fn a_new_policy_does_not_move_the_archiving_of_a_cancelled_deployment() {
+    let mut life = Life::new("2027-01-01");
+    life.subscribes("studio", &[], "2027-01-01");
+    life.pays("2027-01-01");
+    life.moves(State::Cancelled, "2027-01-10");
+    let archived_at = |life: &Life| {
+        let archive = upcoming(&life.aggregate).into_iter().find(|next| next.action == Action::Archive);
+        archive.map(|next| next.at)
+    };
+    assert_eq!(archived_at(&life), Some(at("2027-04-10")));
+    life.policy.archived_after_days = 30;
+    let (description, currency) = ("Export".parse().unwrap(), "USD".parse().unwrap());
+    let charge = OneOff { description, amount_cents: 500, currency, when: crate::Invoiced::Now };
+    let charge = Correct { correction: Correction::Charge(charge), reason: None, notes: None };
+    life.does(Command::Correct(charge), "2027-02-25");
+    life.pays("2027-02-26");
+    assert_eq!((archived_at(&life), life.state()), (Some(at("2027-04-10")), State::Cancelled));
+}
+
+#[test]
+fn a_cancellation_that_a_hold_delayed_ends_the_subscription_when_it_happens() {
+    let mut life = Life::new("2027-01-01");
+    life.subscribes("studio", &[], "2027-01-01");
+    life.moves(State::Paused, "2027-01-05");
+    life.holds(true, "2027-01-10");
+    life.holds(false, "2027-03-20");
+    life.sweep(at("2027-03-20T00:05"));
+    assert_eq!((life.state(), life.subscription().ended_at), (State::Cancelled, Some(at("2027-03-20"))));
 }
 
 #[test]

@@ -291,6 +291,35 @@ fn a_chargeback_after_the_cancellation_is_owed_and_moves_nothing() {
 }
 
 #[test]
+fn balance_settles_what_was_given_up_in_whatever_order_they_came() {
+    for note_first in [true, false] {
+        let mut life = Life::new("2027-01-01");
+        life.subscribes("studio", &[], "2027-01-01");
+        life.pays("2027-01-01");
+        life.live_until("2027-02-01");
+        life.pays("2027-02-01");
+        life.moves(State::Cancelled, "2027-02-10");
+        let numbers: Vec<InvoiceNumber> = life.invoices.keys().cloned().collect();
+        let note = |life: &mut Life, now: &str| life.notes(life.invoice(&numbers[0]), Extent::Whole, None, now);
+        if note_first {
+            note(&mut life, "2027-02-11");
+        }
+        life.reverses(life.invoice(&numbers[1]), "2027-02-12");
+        if !note_first {
+            note(&mut life, "2027-02-13");
+        }
+        assert_eq!((life.balance("USD"), life.aggregate.deployment.owes()), (0, false), "{note_first}");
+        assert_eq!(life.invoice(&numbers[1]).status, InvoiceStatus::Paid);
+        life.tries(
+            Authority::TenantUser,
+            Command::Transition(Transition { to_state: State::Active, reason: None, notes: None, resume_at: None }),
+            "2027-02-14",
+        )
+        .unwrap();
+    }
+}
+
+#[test]
 fn an_overpayment_becomes_balance_and_its_reversal_removes_all_of_it() {
     let mut life = subscribed(false);
     life.pays_too_much(life.only(), 5_000, "2027-01-02T00:00:00Z");

@@ -105,6 +105,47 @@ fn a_deployment_that_becomes_active_under_a_hold_is_paused_in_the_same_commit() 
 }
 
 #[test]
+fn no_period_opens_under_a_hold_whatever_makes_the_deployment_active() {
+    // A payment after a suspension.
+    let mut life = Life::new("2027-01-01");
+    life.subscribes("studio", &[], "2027-01-01");
+    life.live_until("2027-01-25");
+    assert_eq!(life.state(), State::Suspended);
+    life.tenant_held("2027-01-25");
+    life.pays("2027-02-05");
+    assert_eq!((life.state(), life.due()), (State::Paused, vec![]));
+    life.tenant_released("2027-03-10");
+    assert_eq!((life.state(), life.due()), (State::Active, vec![2_058]), "22 of 31 days");
+
+    // The end of a deployment's own trial, by its step and by hand.
+    for ends_at in ["2027-01-15", "2027-01-10"] {
+        let mut life = Life::create(State::Trial, Some("2027-01-15"), "2027-01-01");
+        life.subscribes("studio", &[], "2027-01-02");
+        life.tenant_held("2027-01-03");
+        if ends_at == "2027-01-10" {
+            life.moves(State::Active, ends_at);
+        }
+        life.live_until("2027-01-16");
+        assert_eq!((life.state(), life.due()), (State::Paused, vec![]), "{ends_at}");
+        life.live_until("2027-02-28");
+        assert!(!life.aggregate.deployment.has_had_revenue, "its first revenue is new, and not reactivated");
+        life.tenant_released("2027-03-01");
+        assert_eq!((life.state(), life.due()), (State::Active, vec![2_900]), "{ends_at}");
+    }
+
+    // A reactivation.
+    let mut life = Life::new("2027-01-01");
+    life.subscribes("studio", &[], "2027-01-01");
+    life.pays("2027-01-01");
+    life.moves(State::Cancelled, "2027-01-12");
+    life.tenant_held("2027-01-13");
+    life.tries(Authority::TenantUser, to(State::Active), "2027-02-13").unwrap();
+    assert_eq!((life.state(), life.due()), (State::Paused, vec![]));
+    life.tenant_released("2027-03-01");
+    assert_eq!((life.state(), life.due()), (State::Active, vec![2_900]));
+}
+
+#[test]
 fn a_scheduled_end_of_a_pause_waits_for_the_release() {
     let mut life = Life::new("2027-01-01T00:00:00Z");
     life.subscribes("studio", &[], "2027-01-01T00:00:00Z");

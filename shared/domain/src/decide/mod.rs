@@ -304,10 +304,18 @@ pub fn decide_with(
         }
     }
     let open = change.after.deployment.open_invoices.len();
-    if is_limited && open > MAX_OPEN_INVOICES && open > aggregate.deployment.open_invoices.len() {
+    let opens = open > MAX_OPEN_INVOICES && open > aggregate.deployment.open_invoices.len();
+    // A charge that waits is an invoice of the next pause.
+    let waits = open >= MAX_OPEN_INVOICES && waiting(&change.after) > waiting(aggregate);
+    if is_limited && (opens || waits) {
         return Err(Rejection::TooManyOpenInvoices);
     }
     Ok(Some(change))
+}
+
+/// The number of charges that wait for an invoice.
+fn waiting(aggregate: &Aggregate) -> usize {
+    aggregate.subscription.iter().flat_map(|subscription| &subscription.charges).filter(|charge| charge.waits()).count()
 }
 
 fn dispatch(context: &Context<'_>, command: Command) -> Result<Option<Change>, Rejection> {

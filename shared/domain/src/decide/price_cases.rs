@@ -1,7 +1,7 @@
 //! Price changes with notice, worked out by hand. Random histories with price changes are in `tests`.
 
 use super::cases::Life;
-use super::fixtures::{actor, at, priced_plan};
+use super::fixtures::{actor, at, coupon, priced_plan};
 use super::*;
 use crate::catalog::{Plan, PlanVersion, VersionStatus};
 use crate::{
@@ -89,6 +89,16 @@ fn the_new_price_begins_at_the_first_boundary_from_its_moment_on() {
         let changes = life.events.iter().filter(|event| event.kind.name() == "plan_changed").count();
         assert_eq!(changes, 1, "{effective_from}");
     }
+}
+
+#[test]
+fn the_estimate_of_the_next_period_has_the_discount_of_its_own_price() {
+    let mut life = studio("2027-01-01");
+    let coupon = coupon(Ok(2_000), None, &[]);
+    life.does(Command::GrantDiscount(GrantDiscount { coupon, reason: None, notes: None }), "2027-01-05");
+    life.does(announce("studio", "2027-03-15"), "2027-01-10");
+    let summary = crate::SubscriptionSummary::new(life.subscription(), &life.aggregate.addons);
+    assert_eq!((summary.next_discount_cents, next_invoice(&life)), (580, (at("2027-02-01"), 2_320)));
 }
 
 #[test]

@@ -88,13 +88,13 @@ pub enum Rejection {
     #[error("the platform scheduled this; only platform_admin may withdraw or replace it")]
     ScheduledByPlatform,
     /// The deployment has a live subscription.
-    #[error("the deployment has a live subscription")]
+    #[error("the deployment has a live subscription; change its plan, or cancel it first")]
     AlreadySubscribed,
     /// The deployment has no live subscription.
-    #[error("the deployment has no live subscription")]
+    #[error("the deployment has no live subscription; subscribe it first")]
     NotSubscribed,
     /// The subscription is paused.
-    #[error("the subscription is paused together with its deployment")]
+    #[error("the subscription is paused together with its deployment; resume the deployment first")]
     SubscriptionPaused,
     /// Only a deployment that runs can be subscribed.
     #[error("a deployment in the state {0} cannot be subscribed")]
@@ -125,7 +125,7 @@ pub enum Rejection {
         version: u32,
     },
     /// A change to another plan is scheduled, and a price change leaves it as it is.
-    #[error("a change to {plan_code} version {version} is scheduled; it stays, and the price is not changed")]
+    #[error("a change to {plan_code} version {version} is scheduled, so the price change does not apply")]
     OwnChangeScheduled {
         /// The plan of the scheduled change.
         plan_code: ShortCode,
@@ -133,7 +133,7 @@ pub enum Rejection {
         version: u32,
     },
     /// The cancellation of the subscription is scheduled, and a price change leaves it as it is.
-    #[error("the subscription is to be cancelled; that stays, and the price is not changed")]
+    #[error("the cancellation of the subscription is scheduled, so the price change does not apply")]
     CancellationScheduled,
     /// The plan is no longer on sale.
     #[error("the plan {0} is retired")]
@@ -196,13 +196,13 @@ pub enum Rejection {
     /// The subscription has the maximum of add-ons.
     #[error("a subscription can have at most {MAX_ADDONS} add-ons")]
     TooManyAddons,
-    /// The old and the new add-ons together are more than one transaction can replace.
-    #[error("too many add-ons to replace those of the cancelled subscription at once; attach some of them afterwards")]
+    /// One transaction cannot replace so many add-ons and credit the invoices of so many.
+    #[error("too many add-ons are replaced at once; detach some of them first, or attach some afterwards")]
     TooManyReplacedAddons,
     /// Commands have made the maximum of charges in the current period.
     #[error(
-        "changes can make at most {MAX_CHARGES_IN_PERIOD} charges in one period, with those that the platform makes \
-         once at most {MAX_CHARGES_WITH_ONE_OFFS}"
+        "commands can make at most {MAX_CHARGES_IN_PERIOD} charges in one period; with one-off charges the limit is \
+         {MAX_CHARGES_WITH_ONE_OFFS}"
     )]
     TooManyChanges,
     /// The subscription has no such add-on.
@@ -221,7 +221,10 @@ pub enum Rejection {
     #[error("no cancellation is scheduled")]
     NoPendingCancellation,
     /// The deployment still has open invoices.
-    #[error("a deployment with open invoices cannot be archived; {count} must be paid, voided or given up first")]
+    #[error(
+        "a deployment with open invoices cannot be archived; {count} must be paid, voided, written off or given up \
+         first"
+    )]
     OpenInvoices {
         /// The number of them.
         count: usize,
@@ -244,7 +247,7 @@ pub enum Rejection {
     #[error("the invoice has no charge {0}")]
     UnknownCharge(ChargeId),
     /// A credit exceeds the rest of its charge.
-    #[error("the credit of charge {charge} must be from 1 to what remains of it, {remaining_cents} in minor units")]
+    #[error("the credit of charge {charge} must be from 1 to {remaining_cents} in minor units, the rest of the charge")]
     CreditExceedsCharge {
         /// The charge.
         charge: ChargeId,
@@ -255,10 +258,10 @@ pub enum Rejection {
     #[error("every charge of the invoice is credited in full")]
     NothingToCredit,
     /// The invoice has the maximum of credits.
-    #[error("an invoice can have at most {MAX_CREDITS} credits, and one of all that remains")]
+    #[error("an invoice can have at most {MAX_CREDITS} credits; a further one must credit all that remains")]
     TooManyCredits,
-    /// The invoice is not settled by that much.
-    #[error("of the credit only {paid_cents}, in minor units, had been settled and can be paid back")]
+    /// The refund exceeds the settled part of the invoice.
+    #[error("only {paid_cents} of the credit, in minor units, had been settled and can be paid back")]
     RefundExceedsPaid {
         /// The amount that can be paid back, in minor units.
         paid_cents: i64,
@@ -284,7 +287,7 @@ pub enum Rejection {
     #[error("an invoice can be written off at most {MAX_WRITE_OFFS} times")]
     TooManyWriteOffs,
     /// The whole written-off amount has been credited since.
-    #[error("what was written off has been credited since; nothing would be owed again")]
+    #[error("the written-off amount has since been credited in full; there is no write-off to withdraw")]
     NothingForgiven,
     /// The invoice was opened or changed after the deployment was read.
     #[error("the invoice was opened or changed at the same moment")]
@@ -305,13 +308,13 @@ pub enum Rejection {
     #[error("the reference belongs to another payment")]
     PaymentReferenceReused,
     /// The invoice has the maximum of payments.
-    #[error("an invoice can have at most {MAX_PAYMENTS} payments, and further ones that pay all that is due")]
+    #[error("an invoice can have at most {MAX_PAYMENTS} payments; a further one must pay the whole amount due")]
     TooManyPayments,
     /// An invoice with payments that are not reversed cannot be voided.
-    #[error("an invoice with payments that stand cannot be voided")]
+    #[error("an invoice with payments cannot be voided; reverse them first")]
     InvoiceHasPayments,
     /// Balance from credits or payments of the invoice was used, so it cannot be voided.
-    #[error("what credits or payments of the invoice left in the balance was used: credit the invoice instead")]
+    #[error("balance from this invoice was used elsewhere, so it cannot be voided; credit the invoice instead")]
     InvoiceBalanceUsed,
 }
 

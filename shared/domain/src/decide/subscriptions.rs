@@ -22,8 +22,9 @@ use crate::values::{DeploymentId, SubscriptionAddonId, SubscriptionId, Timestamp
 /// scheduled steps.
 pub const MAX_OPEN_INVOICES: usize = 24;
 
-/// The most old and new add-ons of a new subscription, together: a transaction has at most 100 writes, and needs some
-/// for the deployment, the subscription, events, the trial claim, invoices and an idempotency record.
+/// The most old and new add-ons of a new subscription, together, and the most dropped add-ons and existing invoices of a
+/// change of plan: a transaction has at most 100 writes, and needs some for the deployment, the subscription, events, the
+/// trial claim, a new invoice and an idempotency record.
 pub const MAX_REPLACED_ADDONS: usize = 90;
 
 named! {
@@ -226,7 +227,8 @@ pub(super) fn change_plan(context: &Context<'_>, command: ChangePlan) -> Result<
 
 /// A change of plan within a trial; nothing was billed yet. A trial belongs to its plan: the trial of the new plan
 /// counts from the creation of the subscription, and billing begins if the new plan has none, if that one is over or if
-/// the tenant has used it. A deployment in its own trial keeps the end of that.
+/// the tenant has used it. A deployment in its own trial keeps the end of that, and cannot change to a plan whose trial
+/// another deployment has used.
 fn change_in_trial(
     context: &Context<'_>,
     old: Subscription,
@@ -234,11 +236,21 @@ fn change_in_trial(
     trial_claimed_by: Option<DeploymentId>,
 ) -> Result<Change, Rejection> {
     let terms = PlanTerms::from(version);
-    let keeps_end = context.deployment().state == State::Trial || terms.plan_code == old.terms.plan_code;
+    let deployment = context.deployment();
+    let (is_in_own_trial, is_of_same_plan) = (deployment.state == State::Trial, terms.plan_code == old.terms.plan_code);
+    let keeps_end = is_in_own_trial || is_of_same_plan;
+    let mut trial_of = None;
+    if is_in_own_trial && !is_of_same_plan {
+        // As for a new subscription: the trial of the deployment is that of the plan too.
+        match trial_claimed_by {
+            None => trial_of = Some(terms.plan_code.clone()),
+            Some(claimed_by) if claimed_by == deployment.id => {}
+            Some(_) => return Err(Rejection::TrialUsed(terms.plan_code)),
+        }
+    }
     let (kept, dropped_addons) = divide(context, terms.currency);
     let (from, ended_announcement) = (old.terms.clone(), announced(&old));
     let mut new = Subscription { terms: terms.clone(), pending_change: None, ..old };
-    let mut trial_of = None;
     let mut books = Books::new(context);
     books.fit_discount(&mut new);
     if !keeps_end {
@@ -293,6 +305,9 @@ fn change_now(
         new.terms = terms.clone();
         new.begin_billing(at);
         books.bill_period(&mut new, &kept);
+    }
+    if dropped_addons.len() + books.changed_invoices() > MAX_REPLACED_ADDONS {
+        return Err(Rejection::TooManyReplacedAddons);
     }
     let changed = EventKind::PlanChanged { from, to: terms, dropped_addons, ended_announcement, subscription: new };
     Ok(context.change(books.finish(context.event(changed))))

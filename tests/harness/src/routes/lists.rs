@@ -73,6 +73,7 @@ pub const ROWS: &[Row] = &[
             Read::range("the totals", "FIGURES", "TOTAL#"),
             Read::range("the movements of the month", "FIGURES", "MONTH#"),
             Read::range("the hours since", "FIGURES", "HOUR#"),
+            Read::range("those hours again, so that all is of one moment", "FIGURES", "HOUR#"),
             Read::entries_until("what is due first in each shard", DUE_INDEX, shards, &t.until),
             Read::range("what is put off", "ATTENTION#postponed#000", ""),
             Read::range("what is not published", "ATTENTION#not_published#000", ""),

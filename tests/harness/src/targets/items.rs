@@ -33,7 +33,9 @@ pub fn run(input: &[u8]) -> bool {
         same(&item, items::to_plan, items::from_plan),
         same(&item, items::to_plan_version, items::from_plan_version),
         same(&item, items::to_addon, items::from_addon),
-        same(&item, items::to_dunning_policy, |record| items::from_dunning_policy(&tenant_id, record)),
+        same(&item, items::to_dunning_policy, |part| {
+            items::from_dunning_policy(&tenant_id, &part.record, part.version)
+        }),
         // An event is only written beside its deployment.
         items::to_event(item.clone()).is_ok(),
         items::to_trial_claim(item.clone()).is_ok(),

@@ -1,6 +1,6 @@
-//! Requests: whatever is sent to whichever route, the answer is well-formed, and no mistake of a caller is taken for one of
-//! ours. The event, its decoding, the claims, the route's handler and the problem are the real ones; of DynamoDB, nobody is
-//! at home, so that all that is accepted ends in a 503.
+//! Requests: whatever is sent to whichever route, the answer is well-formed, and no mistake of a caller is answered with
+//! a 500. The event, its decoding, the claims, the route's handler and the problem are the real ones. DynamoDB cannot be
+//! reached, so every accepted request ends in a 503.
 //!
 //! An input is written as HTTP/1.1 has it: method and target, headers, an empty line, the body. The headers `sub`, `role` and
 //! `tenant` stand for the token's claims; an administrator's JSON is what is meant when they and `content-type` are left out.

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use arcadia_api::StatementAmounts;
 use arcadia_api::answer::{
     AccountAnswer, AttentionList, DunningPolicyAnswer, ScheduleList, SummaryAnswer, TenantAnswer, TenantEventList,
     TenantList,
@@ -10,6 +11,9 @@ use arcadia_domain::Currency;
 
 use super::{event_rows, list, members, percent, words_of};
 use crate::client::text::{ALARM, BOLD, Cell, DIM, Text, WAITING, cell, minute, money, plain, state};
+
+/// Shown for a sum that the API does not compute, because it is over too many deployments.
+const TOO_MANY: &str = "too many to add up";
 
 pub fn schedule(page: &ScheduleList<'_>) -> Text {
     list(&["due", "step", "deployment", "state", "about"], &page.schedule, |one| {
@@ -124,7 +128,7 @@ pub fn tenant(answer: &TenantAnswer<'_>, is_dry_run: bool) -> Text {
         rows.push(vec![plain("on hold"), cell(ALARM, &since)]);
     }
     if let Some(id) = one.operation_id.filter(|_| !is_dry_run) {
-        rows.push(vec![plain("last copied by"), plain(&format!("operation {id}"))]);
+        rows.push(vec![plain("copied to deployments"), plain(&format!("by operation {id}"))]);
     }
     text.table(2, &rows);
     text
@@ -136,15 +140,21 @@ pub fn tenant_events(page: &TenantEventList) -> Text {
 
 pub fn tenants(page: &TenantList) -> Text {
     list(&["tenant", "name", "deployments", "open", "overdue"], &page.tenants, |one| {
-        let due = one.due.iter().flatten();
-        let (open, overdue): (Vec<_>, Vec<_>) =
-            due.map(|due| (money(due.due_cents, due.currency), money(due.overdue_cents, due.currency))).unzip();
+        let (open, overdue) = match &one.due {
+            Some(due) => {
+                let due = due.iter();
+                let (open, overdue): (Vec<_>, Vec<_>) =
+                    due.map(|due| (money(due.due_cents, due.currency), money(due.overdue_cents, due.currency))).unzip();
+                (open.join(", "), overdue.join(", "))
+            }
+            None => (TOO_MANY.to_owned(), TOO_MANY.to_owned()),
+        };
         vec![
             cell(BOLD, one.tenant_id.as_str()),
             plain(one.name.as_ref().map_or("", |name| name.as_str())),
-            plain(&one.deployments.map(|count| count.to_string()).unwrap_or_default()).right(),
-            plain(&open.join(", ")).right(),
-            cell(WAITING, &overdue.join(", ")).right(),
+            plain(&one.deployments.map_or_else(|| TOO_MANY.to_owned(), |count| count.to_string())).right(),
+            plain(&open).right(),
+            cell(WAITING, &overdue).right(),
         ]
     })
 }
@@ -164,49 +174,38 @@ pub fn account(answer: &AccountAnswer<'_>) -> Text {
     });
     text.list(&["next invoice", "deployment", "about"], upcoming.collect());
     if let Some(statement) = &one.statement {
-        let cents = statement.amounts.iter().map(|of| {
-            [
-                of.opening_cents,
-                of.invoiced_cents,
-                of.tax_cents,
-                of.credited_cents,
-                of.voided_cents,
-                of.written_off_cents,
-                of.paid_cents,
-                of.granted_cents,
-                of.paid_back_cents,
-                of.closing_cents,
-            ]
-        });
-        let cents: Vec<[i64; 10]> = cents.collect();
         let begun = format!("owed when {} began", statement.month);
-        let always = [&begun, "invoiced", "tax in it", "credited", "paid", "owed at its end"];
-        let heads = [
-            &begun,
-            "invoiced",
-            "tax in it",
-            "credited",
-            "void",
-            "written off",
-            "paid",
-            "granted",
-            "paid back",
-            "owed at its end",
+        let columns: [(&str, fn(&StatementAmounts) -> i64, Shown); 10] = [
+            (&begun, |of| of.opening_cents, Shown::Always),
+            ("invoiced", |of| of.invoiced_cents, Shown::Always),
+            ("tax in it", |of| of.tax_cents, Shown::Always),
+            ("credited", |of| of.credited_cents, Shown::Always),
+            ("void", |of| of.voided_cents, Shown::UnlessZero),
+            ("written off", |of| of.written_off_cents, Shown::UnlessZero),
+            ("paid", |of| of.paid_cents, Shown::Always),
+            ("granted", |of| of.granted_cents, Shown::UnlessZero),
+            ("paid back", |of| of.paid_back_cents, Shown::UnlessZero),
+            ("owed at its end", |of| of.closing_cents, Shown::Always),
         ];
-        // What did not happen has no column.
+        let all = &statement.amounts;
         let is_shown =
-            |n: &usize| always.contains(&heads[*n]) || cents.iter().any(|row| row.get(*n).is_some_and(|of| *of != 0));
-        let shown: Vec<usize> = (0..heads.len()).filter(is_shown).collect();
-        let rows = statement.amounts.iter().zip(&cents).map(|(of, row)| {
-            shown
-                .iter()
-                .filter_map(|n| row.get(*n))
-                .map(|of_column| plain(&money(*of_column, of.currency)).right())
-                .collect()
-        });
-        text.list(&shown.iter().map(|n| heads[*n]).collect::<Vec<_>>(), rows.collect());
+            |cents: fn(&StatementAmounts) -> i64, shown| shown == Shown::Always || all.iter().any(|of| cents(of) != 0);
+        let columns: Vec<_> = columns.into_iter().filter(|(_, cents, shown)| is_shown(*cents, *shown)).collect();
+        let heads: Vec<&str> = columns.iter().map(|(head, ..)| *head).collect();
+        let rows = all
+            .iter()
+            .map(|of| columns.iter().map(|(_, cents, _)| plain(&money(cents(of), of.currency)).right()).collect());
+        text.list(&heads, rows.collect());
     }
     text
+}
+
+/// When a column is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Always,
+    /// If it is not zero in every row.
+    UnlessZero,
 }
 
 pub fn dunning_policy(answer: &DunningPolicyAnswer) -> Text {

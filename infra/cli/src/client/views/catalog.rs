@@ -4,7 +4,7 @@ use arcadia_api::answer::{
     AddonAnswer, AddonList, CatalogEventList, CouponAnswer, CouponList, Lifecycle, LifecycleTransition, PlanAnswer,
     PlanDetails, PlanList, PlanVersionAnswer, PlanVersionDryRun,
 };
-use arcadia_domain::{Authority, CatalogEventKind, Coupon, Plan, PlanVersion};
+use arcadia_domain::{Addon, Authority, CatalogEventKind, Coupon, Plan, PlanVersion};
 
 use super::operations::preview;
 use super::{list, off, why, words_of};
@@ -92,15 +92,22 @@ pub fn addons(page: &AddonList) -> Text {
             cell(BOLD, one.code.as_str()),
             plain(one.name.as_str()),
             status(one.status),
-            plain(&money(one.price_cents, one.currency)).right(),
+            plain(&prices(one)).right(),
             plain(&format!("{} {}", one.quantity, one.unit)),
         ]
     })
 }
 
+/// The prices of an add-on: the one of an interval without its own, and those of intervals.
+fn prices(addon: &Addon) -> String {
+    let own = addon.interval_prices.iter();
+    let own = own.map(|(interval, cents)| format!(", {} a {}", money(*cents, addon.currency), words_of(interval)));
+    format!("{}{}", money(addon.price_cents, addon.currency), own.collect::<String>())
+}
+
 pub fn addon(answer: &AddonAnswer<'_>) -> Text {
     let (one, mut text) = (&answer.addon, Text::default());
-    let price = money(one.price_cents, one.currency);
+    let price = prices(one);
     let grants = format!(", {price} for {} {}, revision {}", one.quantity, one.unit, one.revision);
     text.line([cell(BOLD, one.code.as_str()), plain(" is "), status(one.status), plain(&grants)]);
     text

@@ -1,10 +1,11 @@
 //! Deployments, their subscriptions, resources and histories.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use arcadia_api::answer::{DeploymentList, EventList, ResourceAnswer, ResourceList};
 use arcadia_api::{DeploymentRowView, DeploymentView, InvoiceView, SubscriptionAddonView, SubscriptionView};
-use arcadia_domain::{Action, Discount, Line, SubscriptionStatus};
+use arcadia_domain::{Action, Currency, Discount, Line, SubscriptionStatus};
 
 use super::invoices::append_invoice;
 use super::{event_rows, full_name, line_row, list, off, words_of};
@@ -19,14 +20,14 @@ pub fn deployments(page: &DeploymentList<'_>) -> Text {
 
 fn deployment_row(row: &DeploymentRowView<'_>) -> Vec<Cell> {
     let DeploymentRowView { deployment: one, subscription: plan, amounts: _ } = row;
-    // Amounts of different currencies are not added up.
-    let owes = match &*one.open_invoices {
-        [] => String::new(),
-        [first, rest @ ..] if rest.iter().all(|other| other.currency == first.currency) => {
-            money(one.open_invoices.iter().map(|invoice| invoice.due_cents).sum(), first.currency)
-        }
-        several => format!("{} invoices", several.len()),
-    };
+    let mut owed = BTreeMap::<Currency, i64>::new();
+    let open = one.open_invoices.iter().map(|invoice| (invoice.currency, invoice.due_cents));
+    // What was given up is still owed.
+    let given_up = one.uncollectible_due.iter().map(|amount| (amount.currency, amount.amount_cents));
+    for (currency, cents) in open.chain(given_up) {
+        *owed.entry(currency).or_default() += cents;
+    }
+    let owed: Vec<String> = owed.into_iter().map(|(currency, cents)| money(cents, currency)).collect();
     let is_over = plan.as_ref().is_some_and(|plan| plan.status == SubscriptionStatus::Cancelled);
     let plan_code = plan.as_ref().map_or("", |plan| plan.plan_code.as_str());
     let next = (one.next_action_at.map(date), one.next_action.map(Action::as_str));
@@ -35,7 +36,7 @@ fn deployment_row(row: &DeploymentRowView<'_>) -> Vec<Cell> {
         state(one.state),
         plain(&date(one.state_since)),
         cell(if is_over { DIM } else { PLAIN }, plan_code),
-        cell(WAITING, &owes).right(),
+        cell(WAITING, &owed.join(", ")).right(),
         plain(format!("{} {}", next.0.unwrap_or_default(), next.1.unwrap_or_default()).trim()),
     ]
 }

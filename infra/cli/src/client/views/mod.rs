@@ -24,7 +24,9 @@ pub use catalog::{
 };
 pub use deployments::{addon_row, deployment, deployments, discount, events, resource, resources, subscription};
 pub use invoices::{balances, charge, invoice, invoice_rows, invoices, refund, settled};
-pub use operations::{operation, operation_line, operation_preview, operation_results, operations, results_so_far};
+pub use operations::{
+    matching, operation, operation_line, operation_preview, operation_results, operations, results_so_far,
+};
 
 use super::text::{BOLD, Cell, DIM, PLAIN, Text, WAITING, cell, date, minute, money, name_of, plain};
 
@@ -215,8 +217,8 @@ pub fn dry_run<E: EventRow>(foreseen: &Foreseen<E>, answer: &Text) -> Text {
     }
     text.line([cell(BOLD, if events.is_empty() { "no events" } else { "events" })]);
     text.table(2, &event_cells(events));
-    if let Some(count) = matching.and_then(|matching| usize::try_from(matching.count).ok()) {
-        text.line([cell(BOLD, "an operation would copy it"), plain(&format!(" to {}", counted(count, "deployment")))]);
+    if let Some(found) = *matching {
+        text.line([cell(BOLD, "an operation would copy it"), plain(&format!(" to {}", operations::matching(found)))]);
     }
     text
 }

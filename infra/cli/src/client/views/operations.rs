@@ -7,7 +7,7 @@ use arcadia_domain::{
     Precision, Slug, TenantId,
 };
 
-use super::{line_row, list, members};
+use super::{counted, line_row, list, members};
 use crate::client::text::{ALARM, BOLD, Cell, DIM, GOOD, Text, WAITING, cell, date, minute, money, plain};
 
 const RESULT_HEADS: [&str; 4] = ["deployment", "outcome", "problem", "why"];
@@ -131,15 +131,21 @@ pub fn operation_preview(answer: &OperationDryRun) -> Text {
     preview(answer.matching, &answer.preview)
 }
 
-pub(super) fn preview(matching: Matching, preview: &[OperationPreviewView]) -> Text {
-    let mut text = Text::default();
+/// How many deployments match.
+pub fn matching(matching: Matching) -> String {
     let about = match matching.is {
         Precision::Exact => "",
         Precision::AtLeast => "at least ",
         Precision::AtMost => "at most ",
     };
-    let count = format!("{about}{}", matching.count);
-    text.line([cell(WAITING, &format!("Dry run: nothing was stored. Matching deployments: {count}. The first ones:"))]);
+    format!("{about}{}", counted(usize::try_from(matching.count).unwrap_or(usize::MAX), "deployment"))
+}
+
+pub(super) fn preview(found: Matching, preview: &[OperationPreviewView]) -> Text {
+    let mut text = Text::default();
+    let first = if preview.is_empty() { "." } else { ". The first ones:" };
+    let heading = format!("Dry run: nothing was stored. It would be given to {}{first}", matching(found));
+    text.line([cell(WAITING, &heading)]);
     let name_of = |one: &OperationPreviewView| name(one.deployment_id, one.tenant_id.as_ref(), one.slug.as_ref());
     text.append(&list(&RESULT_HEADS, preview, |one| result_row(&name_of(one), one.outcome, one.problem.as_ref())));
     for one in preview {

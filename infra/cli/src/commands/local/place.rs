@@ -38,7 +38,7 @@ pub struct Place {
 #[derive(Debug, Args)]
 pub struct DataDir {
     /// Directory of the records and of the key that signs tokens
-    #[arg(long = "data", default_value = DEFAULT_DATA, value_name = "DIR")]
+    #[arg(long = "data", env = "ARCADIA_DATA", default_value = DEFAULT_DATA, value_name = "DIR")]
     pub path: PathBuf,
 }
 
