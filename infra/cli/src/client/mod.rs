@@ -405,7 +405,7 @@ mod tests {
             let answer = |stream: std::io::Result<std::net::TcpStream>| {
                 let mut stream = stream.unwrap();
                 let head = BufReader::new(&stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty());
-                let is_second = head.fold(false, |found, line| found || line.ends_with("Bearer second"));
+                let is_second = head.filter(|line| line.ends_with("Bearer second")).count() == 1;
                 let status = if is_second { "200 OK" } else { "401 Unauthorized" };
                 write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}").unwrap();
                 is_second

@@ -151,9 +151,12 @@ impl Report {
     }
 }
 
+/// A deployment's history and its invoices.
+type Books = (Vec<Event>, Vec<Invoice>);
+
 /// Reads a deployment's whole history, oldest event first, and its invoices at the same version. `None` if it changed
 /// at every attempt.
-fn read(client: &Client, id: &str) -> Result<Option<(Vec<Event>, Vec<Invoice>)>, Failure> {
+fn read(client: &Client, id: &str) -> Result<Option<Books>, Failure> {
     for _ in 0..MAX_READS {
         let mut events = pages(client, "list_events", id, |page: EventList| (page.events, page.next_cursor))?;
         events.reverse();

@@ -175,7 +175,7 @@ pub fn account(answer: &AccountAnswer<'_>) -> Text {
     text.list(&["next invoice", "deployment", "about"], upcoming.collect());
     if let Some(statement) = &one.statement {
         let begun = format!("owed when {} began", statement.month);
-        let columns: [(&str, fn(&StatementAmounts) -> i64, Shown); 10] = [
+        let columns: [StatementColumn<'_>; 10] = [
             (&begun, |of| of.opening_cents, Shown::Always),
             ("invoiced", |of| of.invoiced_cents, Shown::Always),
             ("tax in it", |of| of.tax_cents, Shown::Always),
@@ -199,6 +199,9 @@ pub fn account(answer: &AccountAnswer<'_>) -> Text {
     }
     text
 }
+
+/// A column of a statement: its head, its amount, and when it is shown.
+type StatementColumn<'a> = (&'a str, fn(&StatementAmounts) -> i64, Shown);
 
 /// When a column is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
