@@ -257,14 +257,20 @@ async fn active(billing: &Billing, now: Timestamp) -> i64 {
     billing.app.store.summary(now).await.expect("figures").totals.get(&Figure::State(State::Active))
 }
 
+/// Adds differences of 200 hours: at first a part that fits into one transaction, then all from the same record on.
+pub async fn add_again(billing: &Billing) {
+    let begin = billing.clock.now();
+    let all: Vec<Difference> = (1..=200).map(|n| one_more(n, begin + TimeDelta::hours(i64::from(n)))).collect();
+    for batch in [&all[..60], &all, &all[..150]] {
+        add(billing, batch).await;
+    }
+}
+
 #[tokio::test]
 async fn a_batch_that_comes_again_too_long_for_one_transaction_is_not_added_twice() {
     let billing = Billing::at(BEGIN).await;
     let begin = billing.clock.now();
-    let all: Vec<Difference> = (1..=200).map(|n| one_more(n, begin + TimeDelta::hours(i64::from(n)))).collect();
-    for batch in [&all[..60], &all, &all[..150]] {
-        add(&billing, batch).await;
-    }
+    add_again(&billing).await;
     assert_eq!(active(&billing, begin + TimeDelta::hours(300)).await, 200);
 }
 

@@ -20,8 +20,7 @@ use crate::harness::exchange::Seen;
 use crate::harness::permissions::{self, Permissions, check_requests};
 use crate::harness::routes::MISSING;
 use crate::harness::yaml;
-use crate::many;
-use crate::template;
+use crate::{figures, many, template};
 
 const JANUARY: &str = "2027-01-01T00:00:00Z";
 /// The actions that Lambda needs to read a queue on a function's behalf.
@@ -123,6 +122,18 @@ async fn a_tick_sends_each_due_shard_once_and_may_do_no_more() {
     assert!(shards.len() > 10, "more than one batch: {shards:?}");
     assert_eq!(Value::from(shards), due);
     assert_eq!(template::scheduled_permissions()["billing_dispatch"], needed);
+}
+
+#[tokio::test]
+async fn the_reader_of_the_stream_may_do_what_its_batches_need_and_no_more() {
+    let billing = Billing::at(JANUARY).await;
+    billing.dynamodb.clear();
+    figures::add_again(&billing).await;
+    let mut needed = needed(&billing);
+    // A new instance warms its connection by a Query, and Lambda reads the stream on the function's behalf.
+    let reading = ["Query", "DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
+    needed.extend(reading.map(|action| need(&format!("dynamodb:{action}"), "table")));
+    assert_eq!(template::scheduled_permissions()["count_figures"], needed);
 }
 
 #[tokio::test]

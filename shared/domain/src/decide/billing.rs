@@ -276,8 +276,10 @@ fn events_of(context: &Context<'_>, action: Action, due_at: Timestamp) -> Result
             // What a hold delayed counts from its end.
             let at = deployment.released_at.map_or(due_at, |released_at| due_at.max(released_at));
             let is_over = action == Action::Suspend && unsubscribed_until(context.aggregate) == Some(due_at);
-            let reason = |rung: &Rung| if is_over { "unsubscribed" } else { rung.reason };
-            Rung::from(deployment.state).map(|rung| move_to(context, Moved::by_rule(rung.to, reason(rung), at)))
+            Rung::from(deployment.state).map(|rung| {
+                let reason = if is_over { "unsubscribed" } else { rung.reason };
+                move_to(context, Moved::by_rule(rung.to, reason, at))
+            })
         }
         Action::ChangePlan => live.map(|live| change_plan(context, live)),
         Action::Renew => live.map(|live| renew(context, live)),
