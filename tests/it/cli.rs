@@ -300,6 +300,7 @@ async fn every_kind_of_failure_has_its_exit_code_and_its_words() {
         "invoices list --overdue --status paid",
         "invoices list --csv --json",
         "schedule --before tomorrow",
+        "schedule --before 9999999d",
         "deployments transition shop paused --resume-at 7w",
     ] {
         let said = shell.run(misuse);
@@ -399,7 +400,7 @@ async fn a_service_short_of_capacity_is_asked_again_under_the_same_key() {
     let line = "deployments create --slug shop --trial-ends-at 2027-02-14 --idempotency-key 1";
     let said = ask(&url, line).await.unwrap();
     assert_eq!(said.err.matches(key).count(), 2, "{said:?}");
-    said.refused(6, &["unavailable", "Not carried out yet (503)", "It is unknown whether"]);
+    said.refused(6, &["unavailable", "No success yet (503)", "It is unknown whether"]);
     assert_eq!(keys.lock().unwrap().len(), 8);
     // A request without a key may have been executed already.
     let id = "0190b6e0-0000-7000-8000-000000000000";

@@ -142,8 +142,11 @@ async fn the_next_process_finishes_the_work_of_a_killed_one_and_credits_nothing_
         tokio::select! {
             // On a slow machine the worker can time out on the stopped request while DynamoDB executes it.
             reached = reached => points.extend(reached.ok().map(|()| (left, passing))),
-            // The work in flight at the kill before has been done meanwhile.
-            answer = function.answer() => assert!(answer["errorMessage"].is_null(), "{answer}"),
+            // The work in flight at the kill before has been done meanwhile, or the worker timed out.
+            answer = function.answer() => {
+                let error = &answer["errorMessage"];
+                assert!(error.is_null() || error == "DynamoDB did not answer", "{answer}");
+            }
         }
         function.kill().await;
     }

@@ -456,7 +456,8 @@ impl Audit {
             let currency = balance.currency;
             // One commit settles at most MAX_SETTLED_INVOICES; the next scheduled step settles the rest.
             let is_idle = self.settled < MAX_SETTLED_INVOICES;
-            if balance.amount_cents <= 0 || (deployment.owes_in(currency) && is_idle) {
+            let is_open = deployment.open_invoices.iter().any(|open| open.currency == currency);
+            if balance.amount_cents <= 0 || (is_open && is_idle) {
                 return Err(Violation::IdleBalance { sequence, currency });
             }
         }

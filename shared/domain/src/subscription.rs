@@ -363,7 +363,8 @@ impl Subscription {
     }
 
     /// Follows its deployment's move at `now`, which counts for billing from `at`. Returns whether a period opened, which
-    /// is to be billed. None opens unless the deployment `runs` after the commit: under a hold it is paused at once.
+    /// is to be billed. After a pause or a trial none opens unless the deployment `runs` after the commit: under a hold it
+    /// is paused at once.
     #[must_use]
     pub fn follow(&mut self, from: State, to: State, runs: bool, at: Timestamp, now: Timestamp) -> bool {
         match (self.status, SubscriptionStatus::of(to)) {
@@ -384,7 +385,7 @@ impl Subscription {
                 self.status = SubscriptionStatus::Active;
                 (self.cancelled_at, self.ended_at) = (None, None);
                 self.cancelled_with_deployment = false;
-                runs && self.restart(at)
+                self.restart(at)
             }
             (SubscriptionStatus::Active, SubscriptionStatus::Paused) => {
                 self.status = SubscriptionStatus::Paused;

@@ -74,8 +74,8 @@ impl FromStr for Moment {
         if DateTime::parse_from_rfc3339(text).is_ok() {
             return Ok(Self::At(text.to_owned()));
         }
-        if text.parse::<NaiveDate>().is_ok() {
-            return Ok(Self::At(format!("{text}T00:00:00Z")));
+        if let Ok(date) = text.parse::<NaiveDate>() {
+            return Ok(Self::At(format!("{date}T00:00:00Z")));
         }
         let wrong = "must be a time such as 2027-02-14T00:00:00Z, a date such as 2027-02-14, or a number of days or hours \
                      from now such as 7d, 12h or -30d";
@@ -122,6 +122,7 @@ mod tests {
         let at = |text: &str| Ok(Moment::At(text.to_owned()));
         assert_eq!("2027-01-01T00:00:00+01:00".parse(), at("2027-01-01T00:00:00+01:00"));
         assert_eq!("2027-01-01".parse(), at("2027-01-01T00:00:00Z"));
+        assert_eq!("2027-1-1".parse(), at("2027-01-01T00:00:00Z"));
         for (text, offset) in
             [("7d", TimeDelta::try_days(7)), ("-30d", TimeDelta::try_days(-30)), ("12h", TimeDelta::try_hours(12))]
         {

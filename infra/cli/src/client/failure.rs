@@ -145,6 +145,17 @@ impl Failure {
         }
     }
 
+    /// The failure in a line of plain text.
+    pub fn plain(&self) -> String {
+        match self {
+            Self::Refused(problem) => {
+                let Problem { status, details: Details { code, detail, .. }, .. } = &**problem;
+                visible(&format!("{detail} ({code}, {status})"))
+            }
+            other => visible(&other.to_string()),
+        }
+    }
+
     /// Whether the same request can succeed later: the service did not answer, or is short of capacity.
     pub fn is_passing(&self) -> bool {
         match self {

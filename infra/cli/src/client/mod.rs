@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 use arcadia_domain::DeploymentId;
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, Datelike as _, SecondsFormat};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -264,7 +264,12 @@ impl Client {
         let (_, headers) = self.fetch(&Request::to("show_lifecycle", &[])?)?;
         let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
         let now = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()).ok_or(Failure::NotUnderstood)?;
-        let at = now.to_utc().checked_add_signed(offset).ok_or(Failure::NotUnderstood)?;
+        let out_of_range = || Failure::Usage("the time is out of range".to_owned());
+        let at = now
+            .to_utc()
+            .checked_add_signed(offset)
+            .filter(|at| (0..10_000).contains(&at.year()))
+            .ok_or_else(out_of_range)?;
         Ok(Some(at.to_rfc3339_opts(SecondsFormat::Secs, true)))
     }
 
@@ -301,7 +306,7 @@ impl Client {
             };
             if let Some(repetition) = request.repetition().filter(|_| attempt == 1 && !self.json) {
                 anstream::eprintln!(
-                    "Not carried out yet ({status}), trying again. If you stop it, repeat it with {repetition}"
+                    "No success yet ({status}), trying again. If you stop it, repeat it with {repetition}"
                 );
             }
             thread::sleep(wait);

@@ -73,9 +73,14 @@ impl Request {
     ///
     /// # Errors
     /// [`Failure::Usage`] if it cannot be serialised as JSON.
-    pub fn time(mut self, name: &'static str, time: Option<String>) -> Result<Self, Failure> {
-        self.times.extend(time.clone().map(|time| (name, time)));
-        self.field(name, time)
+    pub fn time(self, name: &'static str, time: Option<String>) -> Result<Self, Failure> {
+        self.naming(name, time.as_deref()).field(name, time)
+    }
+
+    /// Names a time of the body in [`Request::repetition`].
+    pub fn naming(mut self, name: &'static str, time: Option<&str>) -> Self {
+        self.times.extend(time.map(|time| (name, time.to_owned())));
+        self
     }
 
     /// Adds fields that are to be cleared to the body.
@@ -116,9 +121,11 @@ impl Request {
         Self { csv: true, ..self }
     }
 
-    /// The arguments that repeat the request without executing it twice, if there are any.
+    /// The arguments that repeat the request without executing it twice, if there are any. A dry run executes nothing.
     pub fn repetition(&self) -> Option<String> {
-        let key = self.key.as_ref()?;
+        let in_body = self.body.as_ref().and_then(|body| body.get("dry_run")).is_some();
+        let is_dry_run = in_body || self.query.iter().any(|(name, _)| *name == "dry_run");
+        let key = self.key.as_ref().filter(|_| !is_dry_run)?;
         let times = self.times.iter().map(|(name, time)| format!(", and with {name} {time}"));
         Some(format!("--idempotency-key {key}{}", times.collect::<String>()))
     }

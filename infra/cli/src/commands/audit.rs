@@ -95,7 +95,7 @@ impl Report {
                 return Ok(());
             }
             Err(failure) if failure.is_passing() => {
-                self.unread.push((id, failure.to_string()));
+                self.unread.push((id, failure.plain()));
                 return Ok(());
             }
             Err(failure) => return Err(failure),

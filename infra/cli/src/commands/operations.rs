@@ -283,7 +283,8 @@ impl Command {
         let (command, how) = self.parts(client)?;
         let How { filter, fields, dry_run, once, confirmed } = how;
         let request = Request::to("start_operation", &[])?.body(fields)?.field("filter", Some(filter.wire(client)?))?;
-        let request = request.field("command", Some(command))?.once(once);
+        let due_at = if let Wire::DueDate { due_at, .. } = &command { due_at.clone() } else { None };
+        let request = request.field("command", Some(command))?.naming("due_at", due_at.as_deref()).once(once);
         let preview = request.clone().field("dry_run", Some(true))?;
         if *dry_run {
             return client.show(&preview, views::operation_preview);

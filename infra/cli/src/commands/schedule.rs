@@ -8,7 +8,7 @@ use crate::client::{Failure, Moment, Paging, Request, views};
 #[derive(Debug, Args)]
 pub struct Schedule {
     /// Only steps due before this time, such as 2027-02-01T00:00:00Z, or 7d for a week from now
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     before: Option<Moment>,
     /// Only this step, such as renew or suspend
     #[arg(long)]

@@ -47,7 +47,7 @@ impl Moved {
 pub(super) fn move_to(context: &Context<'_>, moved: Moved) -> Vec<Event> {
     let Aggregate { deployment, subscription: old, addons, .. } = context.aggregate;
     let Moved { to, reason, notes, resume_at, paused_by, effective_at } = moved;
-    let mut books = Books::new(context);
+    let mut books = Books::of_move(context, to);
     let mut events = Vec::new();
     let mut subscription = old.clone();
     if let (Some(old), Some(new)) = (old, &mut subscription) {

@@ -54,10 +54,15 @@ struct Span {
 
 impl<'a> Books<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
+        Self::of_move(context, context.deployment().state)
+    }
+
+    /// The books of a decision that leaves the deployment in `state`.
+    pub(super) fn of_move(context: &'a Context<'a>, state: State) -> Self {
         let deployment = context.deployment().clone();
         let policy = context.policy.unwrap_or(deployment.dunning_policy);
-        // Running deadlines do not move: another policy is copied only while no invoice is open, and archiving is not near.
-        let no_deadline_runs = deployment.open_invoices.is_empty() && deployment.state != State::Cancelled;
+        // Running deadlines do not move: another policy is copied only while no invoice is open, and archiving is not next.
+        let no_deadline_runs = deployment.open_invoices.is_empty() && state != State::Cancelled;
         let copied = Some(policy).filter(|new| no_deadline_runs && *new != deployment.dunning_policy);
         let (entries, invoices) = (Vec::new(), Vec::new());
         Self { context, policy, copied, deployment, entries, invoices, places: 0, ended: None }

@@ -572,6 +572,9 @@ fn a_new_policy_does_not_move_the_archiving_of_a_cancelled_deployment() {
     life.does(Command::Correct(charge), "2027-02-25");
     life.pays("2027-02-26");
     assert_eq!((archived_at(&life), life.state()), (Some(at("2027-04-10")), State::Cancelled));
+    // A reactivation leaves that state, and its invoice takes the policy.
+    life.moves(State::Active, "2027-03-01");
+    assert_eq!((life.due().len(), life.aggregate.deployment.dunning_policy.archived_after_days), (1, 30));
 }
 
 #[test]

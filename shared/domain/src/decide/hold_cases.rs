@@ -105,7 +105,7 @@ fn a_deployment_that_becomes_active_under_a_hold_is_paused_in_the_same_commit() 
 }
 
 #[test]
-fn no_period_opens_under_a_hold_whatever_makes_the_deployment_active() {
+fn no_period_opens_under_a_hold_by_a_payment_or_the_end_of_a_trial() {
     // A payment after a suspension.
     let mut life = Life::new("2027-01-01");
     life.subscribes("studio", &[], "2027-01-01");
@@ -133,16 +133,14 @@ fn no_period_opens_under_a_hold_whatever_makes_the_deployment_active() {
         assert_eq!((life.state(), life.due()), (State::Active, vec![2_900]), "{ends_at}");
     }
 
-    // A reactivation.
+    // A reactivation is a wish of its caller, and begins anew at once.
     let mut life = Life::new("2027-01-01");
     life.subscribes("studio", &[], "2027-01-01");
     life.pays("2027-01-01");
     life.moves(State::Cancelled, "2027-01-12");
     life.tenant_held("2027-01-13");
-    life.tries(Authority::TenantUser, to(State::Active), "2027-02-13").unwrap();
-    assert_eq!((life.state(), life.due()), (State::Paused, vec![]));
-    life.tenant_released("2027-03-01");
-    assert_eq!((life.state(), life.due()), (State::Active, vec![2_900]));
+    life.tries(Authority::TenantUser, to(State::Active), "2027-02-15").unwrap();
+    assert_eq!((life.state(), life.due()), (State::Paused, vec![1_450]));
 }
 
 #[test]

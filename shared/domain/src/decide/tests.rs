@@ -358,6 +358,8 @@ fn check(aggregate: &Aggregate, events: &[Event], ledger: &Ledger) -> Result<(),
         Some(PausedBy::Unsubscribed) => !is_subscribed && deployment.state == State::Paused,
     };
     prop_assert!(is_right, "paused by a rule that does not apply");
+    let owed = deployment.open_invoices.len() + deployment.uncollectible_invoices.len();
+    prop_assert!(!deployment.balance_waits() || owed >= MAX_SETTLED_INVOICES, "balance beside a debt");
     let Some(subscription) = &aggregate.subscription else { return Ok(()) };
     if subscription.is_live() {
         prop_assert_eq!(subscription.status, SubscriptionStatus::of(deployment.state));
